@@ -1,0 +1,356 @@
+//! A validated [`Job`]: everything a run needs to know, decided before the first request.
+//!
+//! Settings come from four places, the first that names one wins: flag, environment, job file,
+//! default. They are parsed once, here; nothing downstream checks a setting again.
+//!
+//! What this module never does: ask the network, or touch the lake.
+
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use url::Url;
+
+/// All settings of one run, valid together.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Where the lake is.
+    pub dest: Destination,
+    /// How the API is reached. Commands that never ask it ignore this.
+    pub api: ApiOptions,
+    /// How tasks are found and when they count as final.
+    pub discover: DiscoverOptions,
+    /// How answers are read.
+    pub decode: DecodeOptions,
+    /// How files are written and committed.
+    pub write: WriteOptions,
+    /// What is shown while it runs.
+    pub output: OutputOptions,
+}
+
+/// The place of the lake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// A folder on a disk.
+    Local(PathBuf),
+    /// An object store's address (`s3://…`, `gs://…`, `az://…`).
+    Object(Url),
+}
+
+impl std::fmt::Display for Destination {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Local(path) => write!(f, "{}", path.display()),
+            Self::Object(url) => write!(f, "{url}"),
+        }
+    }
+}
+
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps the text.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text itself, for the request that needs it and nothing else.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// The account's key pair.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// `APPKey`.
+    pub app_key: Secret,
+    /// `APPSecret`.
+    pub app_secret: Secret,
+}
+
+/// How the API is reached and how politely.
+#[derive(Clone, Debug)]
+pub struct ApiOptions {
+    /// Scheme and host, and a path prefix if any. `https` unless loopback or `allow_insecure`.
+    pub base_url: Url,
+    /// Missing until a command needs to sign in.
+    pub credentials: Option<Credentials>,
+    /// What is assumed of the account's endpoints.
+    pub profile: ApiProfile,
+    /// Requests per second, on average. A limit of its own beside `concurrency`.
+    pub rate: Rate,
+    /// Requests that may start at once after a pause.
+    pub burst: NonZeroU32,
+    /// Requests in flight at once, a body still streaming included.
+    pub concurrency: NonZeroUsize,
+    /// Items asked for in one page of a listing.
+    pub page_size: NonZeroU32,
+    /// Until a connection stands. Default 120 s.
+    pub connect_timeout: Duration,
+    /// Between two pieces of an answer. Default 120 s.
+    pub read_timeout: Duration,
+    /// When and how often a request is repeated.
+    pub retry: RetryOptions,
+    /// Plain `http://` to other hosts than loopback.
+    pub allow_insecure: bool,
+}
+
+/// A pace, as written (`10/s`, `300/min`).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate {
+    /// Requests per second, above zero.
+    pub per_second: f64,
+}
+
+/// When and how often a request is repeated.
+#[derive(Clone, Debug)]
+pub struct RetryOptions {
+    /// Tries in all, the first one included.
+    pub max_attempts: NonZeroU32,
+    /// The first back-off's ceiling; it doubles from there. Default 500 ms.
+    pub base_backoff: Duration,
+    /// No single back-off is longer. Default 60 s.
+    pub max_backoff: Duration,
+    /// No request is repeated after this long in all. Default 15 min.
+    pub max_elapsed: Duration,
+}
+
+/// What is assumed of an account's endpoints: the API profile. See `docs/job-file.md`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ApiProfile {
+    /// `POST /service/cloud/auth`.
+    pub auth_path: String,
+    /// "Obtain the Workflow Task List": everything but its method is an assumption.
+    pub list_workflows: ListWorkflowsProfile,
+    /// The outbound tasks of a workflow: everything but path and method is an assumption.
+    pub list_tasks: ListTasksProfile,
+    /// The one endpoint whose documentation is public.
+    pub task_detail: TaskDetailProfile,
+    /// Body codes that mean success. Default 200 alone.
+    pub success_codes: Vec<i64>,
+    /// Body codes that mean an expired token. Default 401.
+    pub expired_codes: Vec<i64>,
+    /// Body codes that mean "slow down". Default 10705 and 429.
+    pub slow_down_codes: Vec<i64>,
+    /// Body codes that are worth another try. Default 500, 502, 503, 504.
+    pub retry_codes: Vec<i64>,
+    /// Body codes that mean the task is not there (any more). Default 404.
+    pub not_found_codes: Vec<i64>,
+}
+
+/// A request's verb.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Parameters go into the query.
+    Get,
+    /// Parameters go into a JSON body.
+    Post,
+}
+
+/// How a listing is paged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PagingProfile {
+    /// Pages by number, or by the API's cursor.
+    pub style: PagingStyle,
+    /// Name of the page size parameter.
+    pub page_size_param: String,
+    /// JSON pointers (`/data/list`) to the items; the first that is an array is taken.
+    pub items: Vec<String>,
+    /// JSON pointer to the total, if the vendor sends one.
+    pub total: Option<String>,
+    /// A listing longer than this fails loudly.
+    pub max_pages: NonZeroU32,
+    /// How often a listing that shifted is taken again.
+    pub max_relists: u32,
+}
+
+/// Pages by number or by cursor.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PagingStyle {
+    /// `page=1`, `page=2`, …
+    Number {
+        /// Name of the parameter.
+        param: String,
+        /// Number of the first page.
+        first: u32,
+    },
+    /// The answer says how to ask for the next page.
+    Cursor {
+        /// Name of the parameter.
+        param: String,
+        /// JSON pointer to the next cursor; empty, null or missing ends the listing.
+        next: String,
+    },
+}
+
+/// How a moment is written in a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeFormat {
+    /// `2024-03-11T00:00:00Z`.
+    Rfc3339,
+    /// Seconds since 1970.
+    EpochSeconds,
+    /// Milliseconds since 1970.
+    EpochMillis,
+    /// `2024-03-11`, in UTC.
+    Date,
+}
+
+/// The call that lists workflows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListWorkflowsProfile {
+    /// Path below the base URL.
+    pub path: String,
+    /// Verb.
+    pub method: Method,
+    /// Paging.
+    pub paging: PagingProfile,
+    /// Name of the parameter for the window's start (included).
+    pub start_param: String,
+    /// Name of the parameter for the window's end (excluded).
+    pub end_param: String,
+    /// How both are written.
+    pub time_format: TimeFormat,
+    /// Keys of an item's workflow id, first found wins.
+    pub id_keys: Vec<String>,
+    /// Parameters sent with every request, as they are.
+    pub extra_params: Vec<(String, serde_json::Value)>,
+}
+
+/// The call that lists a workflow's tasks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListTasksProfile {
+    /// Path below the base URL.
+    pub path: String,
+    /// Verb.
+    pub method: Method,
+    /// Paging.
+    pub paging: PagingProfile,
+    /// Name of the parameter for the workflow.
+    pub workflow_param: String,
+    /// Keys of an item's task id.
+    pub id_keys: Vec<String>,
+    /// Keys of its status.
+    pub status_keys: Vec<String>,
+    /// Keys of its scheduled start.
+    pub schedule_start_keys: Vec<String>,
+    /// Keys of its scheduled end.
+    pub schedule_end_keys: Vec<String>,
+    /// Parameters sent with every request, as they are.
+    pub extra_params: Vec<(String, serde_json::Value)>,
+}
+
+/// The call that answers with a whole task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskDetailProfile {
+    /// Path below the base URL.
+    pub path: String,
+    /// Verb.
+    pub method: Method,
+    /// Name of the parameter for the task.
+    pub task_param: String,
+    /// Parameters sent with every request, as they are.
+    pub extra_params: Vec<(String, serde_json::Value)>,
+}
+
+/// How tasks are found and when they count as final.
+#[derive(Clone, Debug)]
+pub struct DiscoverOptions {
+    /// How long before its first call a workflow may have been made. Default 30 days.
+    pub workflow_lookback: Duration,
+    /// A final task is pulled this long after its scheduled end. Default 10 minutes.
+    pub settle: Duration,
+    /// Export the rows of running tasks now and replace them later.
+    pub include_running: bool,
+    /// The zone of partition dates. Default UTC.
+    pub partition_timezone: Tz,
+}
+
+/// How answers are read.
+#[derive(Clone, Debug)]
+pub struct DecodeOptions {
+    /// The zone of times the vendor sends without one (redials). Without it they stay null and
+    /// their text is kept.
+    pub source_timezone: Option<Tz>,
+    /// See [`DiscoverOptions::partition_timezone`].
+    pub partition_timezone: Tz,
+    /// One entry of `detail` with more JSON text than this is rejected. Default 16 MiB.
+    pub max_record_bytes: NonZeroUsize,
+}
+
+/// How files are written and committed.
+#[derive(Clone, Debug)]
+pub struct WriteOptions {
+    /// Rows in memory over all tables and partitions, in bytes. Default 64 MiB.
+    pub memory_budget_bytes: NonZeroUsize,
+    /// A row group holds at most this many bytes of Arrow memory. Default 32 MiB.
+    pub row_group_bytes: NonZeroUsize,
+    /// A data file is closed once it is this large. Default 256 MiB.
+    pub target_file_bytes: NonZeroU64,
+    /// Data files open at once. Default 64.
+    pub max_open_files: NonZeroUsize,
+    /// zstd level, 1 to 22. Default 1.
+    pub compression_level: i32,
+    /// A commit is made after this many calls. Default 1,000,000.
+    pub commit_calls: NonZeroU64,
+    /// A commit is made after this long. Default 5 min.
+    pub commit_interval: Duration,
+    /// Columns that get a Bloom filter. Default none.
+    pub bloom_filters: Vec<String>,
+    /// Threads that decode and encode. Default: one a core.
+    pub workers: NonZeroUsize,
+}
+
+/// Results on standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResultFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Lines on standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For collectors: one JSON object a line.
+    Json,
+}
+
+/// When a progress bar is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProgressMode {
+    /// On a terminal; a line every so often elsewhere.
+    Auto,
+    /// In any case.
+    Always,
+    /// Neither bar nor lines.
+    Never,
+}
+
+/// What is shown while it runs.
+#[derive(Clone, Copy, Debug)]
+pub struct OutputOptions {
+    /// Of results.
+    pub format: ResultFormat,
+    /// Of log lines.
+    pub log_format: LogFormat,
+    /// Of progress.
+    pub progress: ProgressMode,
+    /// Warnings at -1, the usual at 0, more above.
+    pub verbosity: i8,
+}

@@ -1,0 +1,193 @@
+//! The names of things on their way through the program: tasks, workflows, runs.
+//!
+//! Ids come from outside and are opaque. They are never part of a path: a task id such as
+//! `../../etc` is as good as any other.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// The longest id that is accepted, in bytes. The vendor's are 32 hex digits.
+const MAX_ID_BYTES: usize = 512;
+
+/// Why a text is not an id.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum IdError {
+    /// Nothing was left after trimming.
+    #[error("an id must not be empty")]
+    Empty,
+    /// Longer than any id the vendor gives.
+    #[error("an id of {0} bytes is longer than the 512 that are accepted")]
+    TooLong(usize),
+    /// Line breaks and other control characters would corrupt lists of ids.
+    #[error("an id must not hold control characters")]
+    Control,
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Takes the text as it is, after trimming white space.
+            ///
+            /// # Errors
+            /// When it is empty, over 512 bytes, or holds control characters.
+            pub fn new(text: &str) -> Result<Self, IdError> {
+                let text = text.trim();
+                if text.is_empty() {
+                    Err(IdError::Empty)
+                } else if text.len() > MAX_ID_BYTES {
+                    Err(IdError::TooLong(text.len()))
+                } else if text.chars().any(char::is_control) {
+                    Err(IdError::Control)
+                } else {
+                    Ok(Self(text.into()))
+                }
+            }
+
+            /// The id as the vendor wrote it.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = IdError;
+            fn try_from(text: String) -> Result<Self, IdError> {
+                Self::new(&text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.0.as_ref().to_owned()
+            }
+        }
+    };
+}
+
+id! {
+    /// One outbound task: the unit that is exported exactly once.
+    TaskId
+}
+id! {
+    /// One workflow: the vendor's container of tasks.
+    WorkflowId
+}
+id! {
+    /// One run of this program. Sorts by start time; used in file names, so it is made only by
+    /// [`crate::clock::Clock::run_id`].
+    RunId
+}
+
+/// Where a task is in its life, as the vendor says it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum TaskStatus {
+    /// Made, not yet scheduled.
+    Created,
+    /// Scheduled, not yet calling.
+    Pending,
+    /// Calling now.
+    Calling,
+    /// Held by a person; may go on.
+    Paused,
+    /// All calls were made. Final.
+    Finished,
+    /// Called off, in either spelling (`canceled`, `cancelled`). Final.
+    Canceled,
+    /// Anything else. Not final: what is not understood is asked for again.
+    Unknown(String),
+}
+
+impl TaskStatus {
+    /// Whether the vendor will change the task no more.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Finished | Self::Canceled)
+    }
+
+    /// The vendor's own word.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Created => "created",
+            Self::Pending => "pending",
+            Self::Calling => "calling",
+            Self::Paused => "paused",
+            Self::Finished => "finished",
+            Self::Canceled => "canceled",
+            Self::Unknown(text) => text,
+        }
+    }
+}
+
+impl From<&str> for TaskStatus {
+    fn from(text: &str) -> Self {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "created" => Self::Created,
+            "pending" => Self::Pending,
+            "calling" => Self::Calling,
+            "paused" => Self::Paused,
+            "finished" => Self::Finished,
+            "canceled" | "cancelled" => Self::Canceled,
+            _ => Self::Unknown(text.to_owned()),
+        }
+    }
+}
+
+impl From<String> for TaskStatus {
+    fn from(text: String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl From<TaskStatus> for String {
+    fn from(status: TaskStatus) -> String {
+        status.as_str().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_spellings_of_canceled_are_final() {
+        assert!(TaskStatus::from("canceled").is_final());
+        assert!(TaskStatus::from("Cancelled").is_final());
+    }
+
+    #[test]
+    fn an_unknown_status_is_not_final_and_keeps_its_text() {
+        let status = TaskStatus::from("Archived");
+        assert!(!status.is_final());
+        assert_eq!(status.as_str(), "Archived");
+    }
+
+    #[test]
+    fn ids_are_opaque_but_bounded() {
+        assert_eq!(TaskId::new(" ../../etc ").expect("valid").as_str(), "../../etc");
+        assert_eq!(TaskId::new("  "), Err(IdError::Empty));
+        assert_eq!(TaskId::new("a\nb"), Err(IdError::Control));
+        assert_eq!(TaskId::new(&"x".repeat(513)), Err(IdError::TooLong(513)));
+    }
+}
