@@ -25,13 +25,17 @@ impl Clock {
     /// The machine's own time.
     #[must_use]
     pub fn system() -> Self {
-        Self { shift: TimeDelta::zero() }
+        Self {
+            shift: TimeDelta::zero(),
+        }
     }
 
     /// A clock that reads `then` now and goes on from there (`--as-of`, the demo's nights).
     #[must_use]
     pub fn starting_at(then: DateTime<Utc>) -> Self {
-        Self { shift: then - system_now() }
+        Self {
+            shift: then - system_now(),
+        }
     }
 
     /// Now, in UTC.
@@ -53,7 +57,10 @@ impl Clock {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's time")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the machine's time"
+)]
 fn system_now() -> DateTime<Utc> {
     Utc::now()
 }

@@ -175,7 +175,9 @@ impl Events {
     /// Events for these listeners.
     #[must_use]
     pub fn new(listeners: Vec<Arc<dyn Listen>>) -> Self {
-        Self { listeners: listeners.into() }
+        Self {
+            listeners: listeners.into(),
+        }
     }
 
     /// Tells all listeners.

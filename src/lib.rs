@@ -4,4 +4,5 @@ pub mod clock;
 pub mod error;
 pub mod event;
 pub mod job;
+pub mod schema;
 pub mod task;

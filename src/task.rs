@@ -185,7 +185,10 @@ mod tests {
 
     #[test]
     fn ids_are_opaque_but_bounded() {
-        assert_eq!(TaskId::new(" ../../etc ").expect("valid").as_str(), "../../etc");
+        assert_eq!(
+            TaskId::new(" ../../etc ").expect("valid").as_str(),
+            "../../etc"
+        );
         assert_eq!(TaskId::new("  "), Err(IdError::Empty));
         assert_eq!(TaskId::new("a\nb"), Err(IdError::Control));
         assert_eq!(TaskId::new(&"x".repeat(513)), Err(IdError::TooLong(513)));

@@ -1,0 +1,174 @@
+//! The tables as text, as Markdown (`docs/tables.md`) and as Arrow's JSON.
+
+use std::fmt::Write as _;
+
+use arrow_schema::DataType;
+use serde_json::json;
+
+use super::{Column, Table, TableName, schema_version, table};
+
+/// The tables as a plain listing: name, type, null, key, one column a line.
+#[must_use]
+pub fn text(names: &[TableName]) -> String {
+    let mut out = String::new();
+    for (index, name) in names.iter().enumerate() {
+        if index > 0 {
+            out.push('\n');
+        }
+        let table = table(*name);
+        line(
+            &mut out,
+            format_args!("{} — {}", table.name, table.description),
+        );
+        line(
+            &mut out,
+            format_args!("  partition {}", table.name.partition_column()),
+        );
+        line(
+            &mut out,
+            format_args!("  key       {}", table.key.join(", ")),
+        );
+        for column in &table.columns {
+            let null = if column.nullable { "" } else { "!" };
+            let line_text = format!(
+                "  {:<26} {:<19} {}",
+                format!("{}{null}", column.name),
+                column.column_type.as_str(),
+                origin(table, column),
+            );
+            line(&mut out, format_args!("{}", line_text.trim_end()));
+        }
+    }
+    out
+}
+
+/// The tables as Markdown. With all tables this is `docs/tables.md`, to the letter.
+#[must_use]
+pub fn markdown(names: &[TableName]) -> String {
+    let mut out = String::new();
+    line(&mut out, format_args!("# The tables\n"));
+    line(
+        &mut out,
+        format_args!("<!-- Made by `airudder-export schema --format markdown`. -->\n"),
+    );
+    line(
+        &mut out,
+        format_args!(
+            "Schema version {}. Partition columns are in the path only. `!` marks columns that are \
+             never null, `P` those with personal data.",
+            schema_version()
+        ),
+    );
+    for name in names {
+        let table = table(*name);
+        line(
+            &mut out,
+            format_args!("\n## {}\n\n{}\n", table.name, table.description),
+        );
+        line(
+            &mut out,
+            format_args!(
+                "Partition `{}`: {} Key: `{}`.\n",
+                table.name.partition_column(),
+                table.partition_description,
+                table.key.join("`, `")
+            ),
+        );
+        line(
+            &mut out,
+            format_args!("| column | type | from | | meaning |\n|---|---|---|---|---|"),
+        );
+        for column in &table.columns {
+            let mut marks = String::new();
+            if !column.nullable {
+                marks.push('!');
+            }
+            if column.personal {
+                marks.push('P');
+            }
+            let unit = column
+                .unit
+                .as_ref()
+                .map(|u| format!(" Unit: {u}."))
+                .unwrap_or_default();
+            line(
+                &mut out,
+                format_args!(
+                    "| `{}` | {} | {} | {marks} | {}{unit} |",
+                    column.name,
+                    column.column_type.as_str(),
+                    origin(table, column),
+                    column.description,
+                ),
+            );
+        }
+    }
+    out
+}
+
+/// The tables as one JSON object: table name → fields in Arrow's JSON integration form.
+#[must_use]
+pub fn arrow_json(names: &[TableName]) -> serde_json::Value {
+    let tables = names.iter().map(|name| {
+        let table = table(*name);
+        let fields: Vec<_> = table
+            .arrow_schema()
+            .fields()
+            .iter()
+            .map(|field| {
+                json!({
+                    "name": field.name(),
+                    "nullable": field.is_nullable(),
+                    "type": arrow_type(field.data_type()),
+                    "children": [],
+                })
+            })
+            .collect();
+        (
+            table.name.to_string(),
+            json!({
+                "fields": fields,
+                "metadata": [{"key": "schema_version", "value": schema_version().to_string()}],
+                "partition": {"name": table.name.partition_column(), "type": {"name": "date", "unit": "DAY"}},
+            }),
+        )
+    });
+    serde_json::Value::Object(tables.collect())
+}
+
+fn arrow_type(data_type: &DataType) -> serde_json::Value {
+    match data_type {
+        DataType::Int32 => json!({"name": "int", "bitWidth": 32, "isSigned": true}),
+        DataType::Int64 => json!({"name": "int", "bitWidth": 64, "isSigned": true}),
+        DataType::Decimal128(precision, scale) => {
+            json!({"name": "decimal", "precision": precision, "scale": scale, "bitWidth": 128})
+        }
+        DataType::Timestamp(_, zone) => {
+            json!({"name": "timestamp", "unit": "MICROSECOND", "timezone": zone.as_deref()})
+        }
+        DataType::Date32 => json!({"name": "date", "unit": "DAY"}),
+        _ => json!({"name": "utf8"}),
+    }
+}
+
+fn origin(table: &Table, column: &Column) -> String {
+    if column.keys.is_empty() {
+        return "–".to_owned();
+    }
+    let place = match table.name {
+        TableName::Tasks => "data.",
+        TableName::Calls => "",
+        TableName::Redials => "RedailCall[].",
+        TableName::AsrTurns => "AsrResult[].",
+    };
+    column
+        .keys
+        .iter()
+        .map(|key| format!("{place}{key}"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+    writeln!(out, "{text}").expect("writing to a string cannot fail");
+}
