@@ -1,6 +1,7 @@
 //! The nightly export of AI Rudder voice-bot calls to partitioned Parquet.
 
 pub mod clock;
+pub mod decode;
 pub mod error;
 pub mod event;
 pub mod job;

@@ -1,0 +1,220 @@
+//! `extra_fields`: what no column could take, as one JSON object per row, each value exactly as it
+//! was sent. Also the counts by table, key and kind that the run's report shows.
+//!
+//! Forms that JSON text itself cannot carry are wrapped, so that readers' parsers survive the rest:
+//! a value that is not UTF-8, names half a character (`\ud800`) or is nested over 128 deep becomes
+//! `{"$json_base64": "…"}` with the value's own bytes; a key like that becomes `$key_base64:…`. A key
+//! that would stand twice gets `#2`, `#3`, … behind it. An entry of an array that should be an
+//! object stands under `$entry`.
+
+use rustc_hash::FxHashMap;
+
+use super::scan::Raw;
+use super::text::{base64, has_lone_surrogate, push_json_string, unescape};
+use crate::schema::TableName;
+
+/// The extra fields of one row while they are gathered.
+#[derive(Debug, Default)]
+pub(super) struct Extras {
+    json: Vec<u8>,
+    /// The keys used so far, and the number the next twin of each would get.
+    keys: FxHashMap<Box<str>, u64>,
+}
+
+impl Extras {
+    /// Adds a value under the key it was sent with (its bytes between the quotes).
+    pub(super) fn add(&mut self, key: &[u8], key_escaped: bool, value: &Raw<'_>) {
+        let key = key_text(key, key_escaped);
+        self.json
+            .push(if self.json.is_empty() { b'{' } else { b',' });
+        let key = self.unused(key);
+        push_json_string(&key, &mut self.json);
+        self.keys.insert(key, 2);
+        self.json.push(b':');
+        if is_plain(value) {
+            self.json.extend_from_slice(value.token);
+        } else {
+            self.json.extend_from_slice(b"{\"$json_base64\":\"");
+            self.json.extend_from_slice(base64(value.token).as_bytes());
+            self.json.extend_from_slice(b"\"}");
+        }
+    }
+
+    /// The JSON object, or `None` if there is nothing to keep. Ready for the next row afterwards.
+    pub(super) fn take(&mut self) -> Option<Vec<u8>> {
+        if self.json.is_empty() {
+            return None;
+        }
+        self.keys.clear();
+        self.json.push(b'}');
+        Some(std::mem::take(&mut self.json))
+    }
+
+    fn unused(&mut self, key: String) -> Box<str> {
+        let Some(mut number) = self.keys.get(key.as_str()).copied() else {
+            return key.into();
+        };
+        loop {
+            let candidate = format!("{key}#{number}");
+            number += 1;
+            if !self.keys.contains_key(candidate.as_str()) {
+                self.keys.insert(key.into(), number);
+                return candidate.into();
+            }
+        }
+    }
+}
+
+/// Whether a value can stand in JSON text that any reader takes.
+pub(super) fn is_plain(value: &Raw<'_>) -> bool {
+    !value.deep
+        && !(value.escaped && has_lone_surrogate(value.token))
+        && simdutf8::basic::from_utf8(value.token).is_ok()
+}
+
+/// A key as text.
+pub(super) fn key_text(key: &[u8], escaped: bool) -> String {
+    let mut undone = Vec::new();
+    let bytes = if !escaped {
+        Ok(key)
+    } else {
+        unescape(key, &mut undone).map(|()| undone.as_slice())
+    };
+    match bytes.ok().and_then(|bytes| std::str::from_utf8(bytes).ok()) {
+        Some(text) => text.to_owned(),
+        None => format!("$key_base64:{}", base64(key)),
+    }
+}
+
+/// How often something did not fit, by table, kind and key.
+#[derive(Clone, Debug, Default)]
+pub struct Misfits {
+    counts: FxHashMap<(TableName, &'static str), FxHashMap<Box<str>, u64>>,
+}
+
+/// One line of the report on what did not fit.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct Misfit {
+    /// In which table's records.
+    pub table: TableName,
+    /// The JSON key.
+    pub key: String,
+    /// `unknown_key`, or what the value is not (`not_an_integer`, `out_of_range`, …).
+    pub kind: &'static str,
+    /// How often.
+    pub count: u64,
+}
+
+impl Misfits {
+    /// Keys that are counted one by one for each table and kind; the others are counted together,
+    /// since a vendor may use ids as keys.
+    const MOST_KEYS: usize = 200;
+    const OTHER_KEYS: &'static str = "(other keys)";
+    const LONGEST_KEY: usize = 100;
+
+    /// Counts one.
+    pub(super) fn count(&mut self, table: TableName, kind: &'static str, key: &str) {
+        self.add(table, kind, key, 1);
+    }
+
+    fn add(&mut self, table: TableName, kind: &'static str, key: &str, times: u64) {
+        let keys = self.counts.entry((table, kind)).or_default();
+        let key = match key.char_indices().nth(Self::LONGEST_KEY) {
+            Some((end, _)) => &key[..end],
+            None => key,
+        };
+        let key = if keys.len() < Self::MOST_KEYS || keys.contains_key(key) {
+            key
+        } else {
+            Self::OTHER_KEYS
+        };
+        match keys.get_mut(key) {
+            Some(count) => *count += times,
+            None => {
+                keys.insert(key.into(), times);
+            }
+        }
+    }
+
+    /// Adds another count to this one.
+    pub fn merge(&mut self, other: &Self) {
+        for ((table, kind), keys) in &other.counts {
+            for (key, times) in keys {
+                self.add(*table, kind, key, *times);
+            }
+        }
+    }
+
+    /// All counts, sorted.
+    #[must_use]
+    pub fn lines(&self) -> Vec<Misfit> {
+        let mut lines: Vec<Misfit> = self
+            .counts
+            .iter()
+            .flat_map(|((table, kind), keys)| {
+                keys.iter().map(|(key, count)| Misfit {
+                    table: *table,
+                    key: key.to_string(),
+                    kind,
+                    count: *count,
+                })
+            })
+            .collect();
+        lines.sort();
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scan::Scanner;
+    use super::*;
+
+    fn added(pairs: &[(&[u8], &[u8])]) -> String {
+        let mut extras = Extras::default();
+        for (key, value) in pairs {
+            let raw = Scanner::new(value).value().expect("valid JSON");
+            extras.add(key, key.contains(&b'\\'), &raw);
+        }
+        String::from_utf8(extras.take().expect("something")).expect("utf-8")
+    }
+
+    #[test]
+    fn values_stay_as_they_were_sent() {
+        let json = added(&[(b"a", b"1.50"), (br"\u00e9", br#"{"x": [1e400]}"#)]);
+        assert_eq!(json, r#"{"a":1.50,"é":{"x": [1e400]}}"#);
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_numbered() {
+        let json = added(&[
+            (b"a", b"1"),
+            (br"\u0061", b"2"),
+            (b"a#2", b"3"),
+            (b"a", b"4"),
+        ]);
+        assert_eq!(json, r#"{"a":1,"a#2":2,"a#2#2":3,"a#3":4}"#);
+    }
+
+    #[test]
+    fn what_json_text_cannot_carry_is_wrapped() {
+        let json = added(&[(b"a", b"\"\xFF\""), (b"\xFF", br#""\ud800""#)]);
+        assert_eq!(
+            json,
+            r#"{"a":{"$json_base64":"Iv8i"},"$key_base64:/w==":{"$json_base64":"Ilx1ZDgwMCI="}}"#
+        );
+        let deep = ["[".repeat(200), "]".repeat(200)].concat();
+        assert!(added(&[(b"a", deep.as_bytes())]).starts_with(r#"{"a":{"$json_base64":""#));
+    }
+
+    #[test]
+    fn counts_of_many_keys_stay_bounded_and_complete() {
+        let mut misfits = Misfits::default();
+        for index in 0..1000 {
+            misfits.count(TableName::Calls, "unknown_key", &format!("key{index}"));
+        }
+        let lines = misfits.lines();
+        assert_eq!(lines.len(), Misfits::MOST_KEYS + 1);
+        assert_eq!(lines.iter().map(|line| line.count).sum::<u64>(), 1000);
+    }
+}

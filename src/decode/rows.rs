@@ -1,0 +1,228 @@
+//! Rows of the four tables while they gather in memory, by the day of their partition, and the
+//! [`Batch`]es they become.
+
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+use arrow_schema::ArrowError;
+use chrono::NaiveDate;
+use rustc_hash::FxHashMap;
+
+use super::column::ColumnBuilder;
+use super::plan::plans;
+use crate::schema::{Table, TableName, table};
+
+/// The day a row's partition is named after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RowDay {
+    /// A day in the partition time zone.
+    On(NaiveDate),
+    /// The day of its task's scheduled start, which an answer may tell only at its end.
+    OfTask,
+    /// Neither the row nor its task names a day.
+    Unknown,
+}
+
+/// Number of a task among those of one commit.
+pub type TaskOrdinal = u32;
+
+/// Some rows of one table, as Arrow arrays in the order of its columns.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The table.
+    pub table: TableName,
+    /// The partition's day.
+    pub day: RowDay,
+    /// One array a column.
+    pub columns: Vec<ArrayRef>,
+    /// Rows.
+    pub rows: usize,
+    /// Memory, about.
+    pub bytes: usize,
+    /// The tasks they belong to.
+    pub tasks: Vec<TaskOrdinal>,
+}
+
+/// One table's rows while they gather.
+#[derive(Debug)]
+pub(super) struct TableBuilder {
+    table: &'static Table,
+    pub(super) columns: Vec<ColumnBuilder>,
+    pub(super) rows: usize,
+    tasks: Vec<TaskOrdinal>,
+}
+
+impl TableBuilder {
+    fn new(name: TableName) -> Self {
+        let table = table(name);
+        let columns = table.columns.iter().map(ColumnBuilder::new).collect();
+        Self {
+            table,
+            columns,
+            rows: 0,
+            tasks: Vec::new(),
+        }
+    }
+
+    /// A row was appended to every column.
+    #[inline]
+    pub(super) fn end_row(&mut self, task: TaskOrdinal) {
+        self.rows += 1;
+        if self.tasks.last() != Some(&task) {
+            self.tasks.push(task);
+        }
+    }
+
+    fn size(&self) -> usize {
+        self.columns.iter().map(ColumnBuilder::size).sum()
+    }
+
+    fn finish(self, day: RowDay) -> Result<Batch, ArrowError> {
+        let bytes = self.size();
+        let columns = self
+            .columns
+            .into_iter()
+            .map(ColumnBuilder::finish)
+            .collect::<Result<_, _>>()?;
+        Ok(Batch {
+            table: self.table.name,
+            day,
+            columns,
+            rows: self.rows,
+            bytes,
+            tasks: self.tasks,
+        })
+    }
+}
+
+/// The tables one call's rows go to: `calls` first, then its nested tables in their order.
+#[derive(Debug)]
+pub(super) struct CallTables {
+    pub(super) calls: TableBuilder,
+    pub(super) nested: Vec<TableBuilder>,
+}
+
+impl CallTables {
+    fn new() -> Self {
+        let nested = plans()
+            .nested
+            .iter()
+            .map(|plan| TableBuilder::new(plan.table.name))
+            .collect();
+        Self {
+            calls: TableBuilder::new(TableName::Calls),
+            nested,
+        }
+    }
+}
+
+/// Rows of all tables while they gather.
+#[derive(Debug, Default)]
+pub struct Rows {
+    calls: FxHashMap<RowDay, CallTables>,
+    tasks: FxHashMap<RowDay, TableBuilder>,
+}
+
+impl Rows {
+    /// Where the rows of a call of this day go.
+    #[inline]
+    pub(super) fn of_call(&mut self, day: RowDay) -> &mut CallTables {
+        self.calls.entry(day).or_insert_with(CallTables::new)
+    }
+
+    /// Where the row of a task of this day goes.
+    pub(super) fn of_task(&mut self, day: RowDay) -> &mut TableBuilder {
+        self.tasks
+            .entry(day)
+            .or_insert_with(|| TableBuilder::new(TableName::Tasks))
+    }
+
+    /// Memory of all rows, about. Walks all columns: ask once a run, not once a row.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.builders().map(TableBuilder::size).sum()
+    }
+
+    /// Whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.builders().all(|builder| builder.rows == 0)
+    }
+
+    fn builders(&self) -> impl Iterator<Item = &TableBuilder> {
+        self.calls
+            .values()
+            .flat_map(|tables| tables.nested.iter().chain([&tables.calls]))
+            .chain(self.tasks.values())
+    }
+
+    /// Takes all rows.
+    ///
+    /// # Errors
+    /// Only if the arrays contradict themselves, which would be a bug.
+    pub fn take(&mut self) -> Result<Vec<Batch>, ArrowError> {
+        let Self { calls, tasks } = std::mem::take(self);
+        let mut batches = Vec::new();
+        for (day, tables) in calls {
+            for builder in tables.nested.into_iter().chain([tables.calls]) {
+                if builder.rows > 0 {
+                    batches.push(builder.finish(day)?);
+                }
+            }
+        }
+        for (day, builder) in tasks {
+            batches.push(builder.finish(day)?);
+        }
+        Ok(batches)
+    }
+
+    /// Takes the rows of the tables that hold most, until at most `bytes` are left.
+    ///
+    /// # Errors
+    /// As for [`Self::take`].
+    pub fn take_largest(&mut self, bytes: usize) -> Result<Vec<Batch>, ArrowError> {
+        let mut sizes: Vec<(usize, RowDay)> = self
+            .calls
+            .iter()
+            .map(|(day, tables)| {
+                let size = tables
+                    .nested
+                    .iter()
+                    .chain([&tables.calls])
+                    .map(TableBuilder::size);
+                (size.sum(), *day)
+            })
+            .collect();
+        sizes.sort_unstable();
+        let mut left = self.bytes();
+        let mut batches = Vec::new();
+        while left > bytes {
+            let Some((size, day)) = sizes.pop() else {
+                break;
+            };
+            let tables = self.calls.remove(&day).expect("the day was just listed");
+            for builder in tables.nested.into_iter().chain([tables.calls]) {
+                if builder.rows > 0 {
+                    batches.push(builder.finish(day)?);
+                }
+            }
+            left -= size;
+        }
+        Ok(batches)
+    }
+}
+
+/// What stands in every row of one answer.
+#[derive(Clone, Debug)]
+pub struct AnswerContext {
+    /// The task, by its number in the commit to come.
+    pub ordinal: TaskOrdinal,
+    /// The task's id.
+    pub task_id: Arc<str>,
+    /// The run's id.
+    pub run_id: Arc<str>,
+    /// When the answer was received, in microseconds since 1970.
+    pub extracted_at_micros: i64,
+    /// The day for calls without a usable start.
+    pub fallback_day: RowDay,
+}

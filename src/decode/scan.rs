@@ -1,0 +1,414 @@
+//! Reads JSON text strictly (RFC 8259), value by value, without building a tree and without
+//! recursion. A value is a [`Raw`]: its kind and the very bytes it stands in.
+
+use super::text::find_special;
+
+/// Containers within containers beyond this are not handed to readers as JSON text: their
+/// parsers may not survive it.
+pub(super) const MAX_PLAIN_DEPTH: usize = 128;
+
+/// What kind of JSON value it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Null,
+    True,
+    False,
+    Number,
+    String,
+    Array,
+    Object,
+}
+
+/// A JSON value where it stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Raw<'a> {
+    pub(super) kind: Kind,
+    /// A backslash stands somewhere in it.
+    pub(super) escaped: bool,
+    /// Nested deeper than [`MAX_PLAIN_DEPTH`].
+    pub(super) deep: bool,
+    /// The value's bytes, a string's quotes included.
+    pub(super) token: &'a [u8],
+}
+
+impl<'a> Raw<'a> {
+    /// A string's bytes between the quotes.
+    pub(super) fn inner(&self) -> &'a [u8] {
+        debug_assert_eq!(self.kind, Kind::String);
+        &self.token[1..self.token.len() - 1]
+    }
+
+    /// Null, or text without a character.
+    pub(super) fn is_empty(&self) -> bool {
+        self.kind == Kind::Null || (self.kind == Kind::String && self.token.len() == 2)
+    }
+}
+
+/// Why bytes are not JSON, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} at byte {at}")]
+pub struct SyntaxError {
+    /// What was found or missed, in words.
+    pub what: &'static str,
+    /// Offset from the start of the text that was read.
+    pub at: usize,
+}
+
+/// A position in JSON text.
+#[derive(Debug)]
+pub(super) struct Scanner<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Scanner<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    pub(super) fn fail<T>(&self, what: &'static str) -> Result<T, SyntaxError> {
+        Err(SyntaxError { what, at: self.at })
+    }
+
+    /// The next byte that is not white space.
+    #[inline]
+    pub(super) fn peek(&mut self) -> Option<u8> {
+        loop {
+            let byte = *self.bytes.get(self.at)?;
+            if !matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
+                return Some(byte);
+            }
+            self.at += 1;
+        }
+    }
+
+    /// Takes the next byte if it is this one.
+    #[inline]
+    pub(super) fn take(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    /// Where the next byte stands.
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
+    /// All bytes from a position up to here.
+    pub(super) fn since(&self, start: usize) -> &'a [u8] {
+        &self.bytes[start..self.at]
+    }
+
+    /// Nothing but white space may follow.
+    pub(super) fn end(&mut self) -> Result<(), SyntaxError> {
+        match self.peek() {
+            None => Ok(()),
+            Some(_) => self.fail("something follows the value"),
+        }
+    }
+
+    /// The next key of an object, its colon taken. `None` at the object's end. `first` is set
+    /// for the key behind the opening brace.
+    #[inline]
+    pub(super) fn key(&mut self, first: bool) -> Result<Option<Raw<'a>>, SyntaxError> {
+        match self.peek() {
+            Some(b'}') => {
+                self.at += 1;
+                return Ok(None);
+            }
+            Some(b',') if !first => self.at += 1,
+            _ if first => {}
+            _ => return self.fail("a comma or the object's end is missing"),
+        }
+        if self.peek() != Some(b'"') {
+            return self.fail("a key is missing");
+        }
+        let key = self.string()?;
+        if !self.take(b':') {
+            return self.fail("a colon is missing");
+        }
+        Ok(Some(key))
+    }
+
+    /// Whether an array goes on with another entry. `first` as for [`Self::key`].
+    #[inline]
+    pub(super) fn entry(&mut self, first: bool) -> Result<bool, SyntaxError> {
+        match self.peek() {
+            Some(b']') if first => {
+                self.at += 1;
+                Ok(false)
+            }
+            Some(_) if first => Ok(true),
+            Some(b',') => {
+                self.at += 1;
+                Ok(true)
+            }
+            Some(b']') => {
+                self.at += 1;
+                Ok(false)
+            }
+            _ => self.fail("a comma or the array's end is missing"),
+        }
+    }
+
+    /// The next value, whole.
+    #[inline]
+    pub(super) fn value(&mut self) -> Result<Raw<'a>, SyntaxError> {
+        match self.peek() {
+            Some(b'"') => self.string(),
+            Some(b'{' | b'[') => self.container(),
+            Some(_) => self.scalar(),
+            None => self.fail("a value is missing"),
+        }
+    }
+
+    #[inline]
+    fn string(&mut self) -> Result<Raw<'a>, SyntaxError> {
+        let start = self.at;
+        let mut escaped = false;
+        let mut at = start + 1;
+        loop {
+            at = find_special(self.bytes, at);
+            match self.bytes.get(at) {
+                Some(b'"') => {
+                    self.at = at + 1;
+                    let token = &self.bytes[start..self.at];
+                    return Ok(Raw {
+                        kind: Kind::String,
+                        escaped,
+                        deep: false,
+                        token,
+                    });
+                }
+                Some(b'\\') => {
+                    escaped = true;
+                    self.at = at;
+                    at = self.escape(at)?;
+                }
+                Some(_) => {
+                    self.at = at;
+                    return self.fail("a control character in a string");
+                }
+                None => {
+                    self.at = at;
+                    return self.fail("a string without an end");
+                }
+            }
+        }
+    }
+
+    /// Checks the escape at `at` and gives the position behind it.
+    fn escape(&self, at: usize) -> Result<usize, SyntaxError> {
+        match self.bytes.get(at + 1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
+            Some(b'u') => match self.bytes.get(at + 2..at + 6) {
+                Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => Ok(at + 6),
+                _ => self.fail("an unknown escape in a string"),
+            },
+            _ => self.fail("an unknown escape in a string"),
+        }
+    }
+
+    fn scalar(&mut self) -> Result<Raw<'a>, SyntaxError> {
+        let rest = &self.bytes[self.at..];
+        let (kind, length) = match rest[0] {
+            b'n' if rest.starts_with(b"null") => (Kind::Null, 4),
+            b't' if rest.starts_with(b"true") => (Kind::True, 4),
+            b'f' if rest.starts_with(b"false") => (Kind::False, 5),
+            b'-' | b'0'..=b'9' => match number_length(rest) {
+                Some(length) => (Kind::Number, length),
+                None => return self.fail("a number that is none"),
+            },
+            _ => return self.fail("a value is missing"),
+        };
+        self.at += length;
+        Ok(Raw {
+            kind,
+            escaped: false,
+            deep: false,
+            token: &rest[..length],
+        })
+    }
+
+    /// An object or array as a whole, checked. Open containers are one bit each, so that depth
+    /// costs an eighth of a byte and no stack.
+    fn container(&mut self) -> Result<Raw<'a>, SyntaxError> {
+        let start = self.at;
+        let kind = if self.bytes[start] == b'{' {
+            Kind::Object
+        } else {
+            Kind::Array
+        };
+        let mut open = BitStack::default();
+        let mut escaped = false;
+        let mut deep = false;
+        open.push(kind == Kind::Object);
+        self.at += 1;
+        let mut first = true;
+        while let Some(in_object) = open.last() {
+            if in_object {
+                match self.key(first)? {
+                    Some(key) => escaped |= key.escaped,
+                    None => {
+                        open.pop();
+                        first = false;
+                        continue;
+                    }
+                }
+            } else if !self.entry(first)? {
+                open.pop();
+                first = false;
+                continue;
+            }
+            first = false;
+            match self.peek() {
+                Some(byte @ (b'{' | b'[')) => {
+                    self.at += 1;
+                    open.push(byte == b'{');
+                    deep |= open.len > MAX_PLAIN_DEPTH;
+                    first = true;
+                }
+                Some(b'"') => escaped |= self.string()?.escaped,
+                Some(_) => {
+                    self.scalar()?;
+                }
+                None => return self.fail("a value is missing"),
+            }
+        }
+        Ok(Raw {
+            kind,
+            escaped,
+            deep,
+            token: &self.bytes[start..self.at],
+        })
+    }
+}
+
+/// The length of the number that `bytes` begins with, by JSON's grammar.
+fn number_length(bytes: &[u8]) -> Option<usize> {
+    let digits = |from: usize| {
+        bytes[from..]
+            .iter()
+            .take_while(|b| b.is_ascii_digit())
+            .count()
+    };
+    let mut at = usize::from(bytes[0] == b'-');
+    let whole = digits(at);
+    if whole == 0 || (whole > 1 && bytes[at] == b'0') {
+        return None;
+    }
+    at += whole;
+    if bytes.get(at) == Some(&b'.') {
+        let places = digits(at + 1);
+        if places == 0 {
+            return None;
+        }
+        at += 1 + places;
+    }
+    if matches!(bytes.get(at), Some(b'e' | b'E')) {
+        at += 1;
+        at += usize::from(matches!(bytes.get(at), Some(b'+' | b'-')));
+        let exponent = digits(at);
+        if exponent == 0 {
+            return None;
+        }
+        at += exponent;
+    }
+    Some(at)
+}
+
+#[derive(Default)]
+struct BitStack {
+    words: Vec<u64>,
+    len: usize,
+}
+
+impl BitStack {
+    fn push(&mut self, bit: bool) {
+        let (word, shift) = (self.len / 64, self.len % 64);
+        if word == self.words.len() {
+            self.words.push(0);
+        }
+        self.words[word] = self.words[word] & !(1 << shift) | u64::from(bit) << shift;
+        self.len += 1;
+    }
+
+    fn pop(&mut self) {
+        self.len -= 1;
+    }
+
+    fn last(&self) -> Option<bool> {
+        let index = self.len.checked_sub(1)?;
+        Some(self.words[index / 64] >> (index % 64) & 1 == 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+
+    fn whole(text: &[u8]) -> Result<Raw<'_>, SyntaxError> {
+        let mut scanner = Scanner::new(text);
+        let value = scanner.value()?;
+        scanner.end()?;
+        Ok(value)
+    }
+
+    #[rstest]
+    #[case("null", Kind::Null)]
+    #[case(" true ", Kind::True)]
+    #[case("-0.5e+10", Kind::Number)]
+    #[case(r#""a\u00e9""#, Kind::String)]
+    #[case(r#"[1, {"a": []}, ""]"#, Kind::Array)]
+    #[case("{}", Kind::Object)]
+    fn values_are_told_apart(#[case] text: &str, #[case] kind: Kind) {
+        assert_eq!(whole(text.as_bytes()).expect("valid").kind, kind);
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("nul")]
+    #[case("01")]
+    #[case("1.")]
+    #[case("1e")]
+    #[case("-")]
+    #[case("+1")]
+    #[case("NaN")]
+    #[case("[1,]")]
+    #[case("[1 2]")]
+    #[case("[,1]")]
+    #[case(r#"{"a"}"#)]
+    #[case(r#"{"a":1,}"#)]
+    #[case(r#"{,"a":1}"#)]
+    #[case(r#"{"a":1]"#)]
+    #[case(r#""\x""#)]
+    #[case(r#""\u12g4""#)]
+    #[case("\"a\nb\"")]
+    #[case("1 1")]
+    fn what_is_not_json_is_refused(#[case] text: &str) {
+        assert!(whole(text.as_bytes()).is_err(), "{text}");
+        assert!(
+            serde_json::from_str::<serde_json::Value>(text).is_err(),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn depth_costs_no_stack_and_is_marked() {
+        let text = ["[".repeat(100_000), "]".repeat(100_000)].concat();
+        assert!(whole(text.as_bytes()).expect("valid").deep);
+        assert!(!whole(b"[[[1]]]").expect("valid").deep);
+    }
+
+    proptest! {
+        #[test]
+        fn it_agrees_with_serde_json(text in r#"[\[\]{}:,"\\a0-9.eE+\-ntrufalsx ]{0,24}"#) {
+            let theirs = serde_json::from_str::<&serde_json::value::RawValue>(&text);
+            prop_assert_eq!(whole(text.as_bytes()).is_ok(), theirs.is_ok(), "{}", text);
+        }
+    }
+}

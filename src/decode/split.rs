@@ -1,0 +1,677 @@
+//! Takes an answer apart while it arrives: the entries of `data.detail`, gathered into [`Run`]s of
+//! whole entries, and everything around them, the [envelope](Split::envelope), in which the array
+//! stands empty.
+//!
+//! It only follows strings and brackets; whether an entry is right JSON is found out by whoever
+//! decodes it. Memory: one run, the envelope, and what the caller does not take.
+
+use std::collections::VecDeque;
+
+use super::text::find_special;
+
+/// Some entries of `detail`, each a whole JSON value.
+#[derive(Debug, Default)]
+pub struct Run {
+    /// Position of the first entry in `detail`.
+    pub first_index: u64,
+    /// The entries' bytes, one behind the other.
+    pub bytes: Vec<u8>,
+    /// Where each entry ends in `bytes`.
+    pub ends: Vec<u32>,
+}
+
+impl Run {
+    /// The entries and their positions in `detail`.
+    pub fn entries(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        (self.first_index..).zip(
+            starts
+                .zip(&self.ends)
+                .map(|(start, end)| &self.bytes[start as usize..*end as usize]),
+        )
+    }
+}
+
+/// What comes out of the splitter, in the order of the answer.
+#[derive(Debug)]
+pub enum Piece {
+    /// Whole entries.
+    Run(Run),
+    /// A piece of an entry that is larger than a record may be: to be kept as a reject.
+    Oversize {
+        /// Its position in `detail`.
+        index: u64,
+        /// Its next bytes.
+        bytes: Vec<u8>,
+        /// Whether they are its last.
+        last: bool,
+    },
+}
+
+/// Limits of memory.
+#[derive(Clone, Copy, Debug)]
+pub struct SplitOptions {
+    /// A run is handed on once it holds this many bytes.
+    pub run_bytes: usize,
+    /// The longest entry, and the longest envelope.
+    pub max_record_bytes: usize,
+}
+
+/// Why an answer cannot be taken apart.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SplitError {
+    /// It is not JSON; nothing after this place is understood.
+    #[error("the answer is not JSON: {what} at byte {at}")]
+    NotJson {
+        /// In words.
+        what: &'static str,
+        /// Offset in the answer.
+        at: u64,
+    },
+    /// Its own fields take more room than a record may.
+    #[error("the answer's own fields are over {limit} bytes; write.max_record_size sets the limit")]
+    EnvelopeTooLarge {
+        /// The limit in force.
+        limit: usize,
+    },
+    /// More entries than a 32-bit index can number.
+    #[error("the answer has more than 2,147,483,647 entries")]
+    TooManyEntries,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Around the array.
+    Envelope,
+    /// In the array, before an entry. `first` allows the array to end.
+    BeforeEntry { first: bool },
+    /// In the array, behind an entry.
+    BehindEntry,
+    /// In an object or array entry.
+    Container {
+        depth: u32,
+        in_string: bool,
+        escape: bool,
+    },
+    /// In a string entry.
+    Text { escape: bool },
+    /// In a number, `true`, `false` or `null`.
+    Scalar,
+    /// The outermost value has ended.
+    Done,
+}
+
+/// The splitter. Feed it with [`push`](Split::push), take [`pieces`](Split::pieces), and at the
+/// end of the answer call [`finish`](Split::finish).
+#[derive(Debug)]
+pub struct Split {
+    options: SplitOptions,
+    state: State,
+    envelope: EnvelopeState,
+    run: Run,
+    next_index: u64,
+    entry_start: usize,
+    oversize: bool,
+    taken: u64,
+    ready: VecDeque<Piece>,
+}
+
+#[derive(Debug, Default)]
+struct EnvelopeState {
+    text: Vec<u8>,
+    depth: u32,
+    in_string: bool,
+    escape: bool,
+    string_start: usize,
+    last_string: (usize, usize),
+    key: EnvelopeKey,
+    in_data: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum EnvelopeKey {
+    #[default]
+    None,
+    Data,
+    Detail,
+}
+
+/// What is left when an answer has ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The answer without the entries of `detail`.
+    pub envelope: Vec<u8>,
+    /// The entries not handed on yet; all of them, if the answer is small.
+    pub rest: Run,
+    /// Entries in all.
+    pub entries: u64,
+}
+
+impl Split {
+    /// A splitter at the start of an answer.
+    #[must_use]
+    pub fn new(options: SplitOptions) -> Self {
+        Self {
+            options,
+            state: State::Envelope,
+            envelope: EnvelopeState::default(),
+            run: Run::default(),
+            next_index: 0,
+            entry_start: 0,
+            oversize: false,
+            taken: 0,
+            ready: VecDeque::new(),
+        }
+    }
+
+    /// The next pieces that are whole. Empty for small answers until they end.
+    pub fn pieces(&mut self) -> impl Iterator<Item = Piece> {
+        self.ready.drain(..)
+    }
+
+    /// Bytes of answer seen so far.
+    #[must_use]
+    pub fn bytes_seen(&self) -> u64 {
+        self.taken
+    }
+
+    /// What is known of the envelope so far: JSON text that may break off anywhere.
+    #[must_use]
+    pub fn envelope(&self) -> &[u8] {
+        &self.envelope.text
+    }
+
+    /// Whether entries of `detail` have been met.
+    #[must_use]
+    pub fn in_detail(&self) -> bool {
+        self.next_index > 0 || !matches!(self.state, State::Envelope | State::Done)
+    }
+
+    /// Takes the next bytes of the answer.
+    ///
+    /// # Errors
+    /// When the bytes cannot be JSON, or a limit is passed.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), SplitError> {
+        let mut at = 0;
+        while at < bytes.len() {
+            let before = at;
+            at = match self.state {
+                State::Envelope => self.envelope_bytes(bytes, at)?,
+                State::BeforeEntry { first } => self.before_entry(bytes, at, first)?,
+                State::BehindEntry => self.behind_entry(bytes, at)?,
+                State::Container {
+                    depth,
+                    in_string,
+                    escape,
+                } => self.container(bytes, at, (depth, in_string, escape))?,
+                State::Text { escape } => self.text(bytes, at, escape)?,
+                State::Scalar => self.scalar(bytes, at)?,
+                State::Done => {
+                    if !bytes[at].is_ascii_whitespace() {
+                        return self.fail("something follows the answer", at);
+                    }
+                    at + 1
+                }
+            };
+            debug_assert!(at > before || self.state != State::Envelope, "no progress");
+        }
+        self.taken += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// The answer has ended.
+    ///
+    /// # Errors
+    /// When it breaks off.
+    pub fn finish(self) -> Result<Ended, SplitError> {
+        if self.state != State::Done {
+            let what = if self.taken == 0 {
+                "it is empty"
+            } else {
+                "it breaks off"
+            };
+            return self.fail(what, 0);
+        }
+        Ok(Ended {
+            envelope: self.envelope.text,
+            rest: self.run,
+            entries: self.next_index,
+        })
+    }
+
+    fn fail<T>(&self, what: &'static str, at: usize) -> Result<T, SplitError> {
+        Err(SplitError::NotJson {
+            what,
+            at: self.taken + at as u64,
+        })
+    }
+
+    fn envelope_bytes(&mut self, bytes: &[u8], from: usize) -> Result<usize, SplitError> {
+        const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
+        let envelope = &mut self.envelope;
+        for (at, &byte) in bytes.iter().enumerate().skip(from) {
+            if envelope.depth == 0 && !envelope.in_string {
+                match byte {
+                    b'{' => {}
+                    b' ' | b'\n' | b'\r' | b'\t' => continue,
+                    _ if BYTE_ORDER_MARK.contains(&byte) && self.taken + (at as u64) < 3 => {
+                        continue;
+                    }
+                    _ => return self.fail("it does not begin with {", at),
+                }
+            }
+            envelope.text.push(byte);
+            if envelope.text.len() > self.options.max_record_bytes {
+                return Err(SplitError::EnvelopeTooLarge {
+                    limit: self.options.max_record_bytes,
+                });
+            }
+            if envelope.in_string {
+                envelope.string_byte(byte);
+                continue;
+            }
+            match byte {
+                b'"' => {
+                    envelope.in_string = true;
+                    envelope.string_start = envelope.text.len();
+                }
+                b':' => envelope.key = envelope.named_key(),
+                b',' => envelope.key = EnvelopeKey::None,
+                b'[' if envelope.in_data
+                    && envelope.depth == 2
+                    && envelope.key == EnvelopeKey::Detail =>
+                {
+                    envelope.text.push(b']');
+                    envelope.key = EnvelopeKey::None;
+                    self.state = State::BeforeEntry { first: true };
+                    return Ok(at + 1);
+                }
+                b'{' | b'[' => {
+                    if envelope.depth == 1 {
+                        envelope.in_data = byte == b'{' && envelope.key == EnvelopeKey::Data;
+                    }
+                    envelope.depth += 1;
+                    envelope.key = EnvelopeKey::None;
+                }
+                b'}' | b']' => {
+                    envelope.depth -= 1;
+                    if envelope.depth == 0 {
+                        self.state = State::Done;
+                        return Ok(at + 1);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn before_entry(&mut self, bytes: &[u8], at: usize, first: bool) -> Result<usize, SplitError> {
+        self.state = match bytes[at] {
+            byte if byte.is_ascii_whitespace() => return Ok(at + 1),
+            b']' if first => {
+                self.state = State::Envelope;
+                return Ok(at + 1);
+            }
+            b'{' | b'[' => State::Container {
+                depth: 1,
+                in_string: false,
+                escape: false,
+            },
+            b'"' => State::Text { escape: false },
+            b',' | b'}' | b']' | b':' => return self.fail("an entry of detail is missing", at),
+            _ => State::Scalar,
+        };
+        if self.next_index > i32::MAX as u64 {
+            return Err(SplitError::TooManyEntries);
+        }
+        self.entry_start = self.run.bytes.len();
+        self.keep(&bytes[at..=at]);
+        Ok(at + 1)
+    }
+
+    fn behind_entry(&mut self, bytes: &[u8], at: usize) -> Result<usize, SplitError> {
+        match bytes[at] {
+            byte if byte.is_ascii_whitespace() => {}
+            b',' => self.state = State::BeforeEntry { first: false },
+            b']' => self.state = State::Envelope,
+            _ => return self.fail("a comma between entries of detail is missing", at),
+        }
+        Ok(at + 1)
+    }
+
+    fn container(
+        &mut self,
+        bytes: &[u8],
+        from: usize,
+        (mut depth, mut in_string, mut escape): (u32, bool, bool),
+    ) -> Result<usize, SplitError> {
+        let mut at = from;
+        while at < bytes.len() {
+            if in_string {
+                if escape {
+                    escape = false;
+                    at += 1;
+                    continue;
+                }
+                at = find_special(bytes, at);
+                match bytes.get(at) {
+                    Some(b'"') => in_string = false,
+                    Some(b'\\') => escape = true,
+                    Some(_) => {}
+                    None => break,
+                }
+                at += 1;
+                continue;
+            }
+            match bytes[at] {
+                b'"' => in_string = true,
+                b'{' | b'[' => {
+                    depth = match depth.checked_add(1) {
+                        Some(depth) => depth,
+                        None => return self.fail("brackets without an end", at),
+                    }
+                }
+                b'}' | b']' => {
+                    depth -= 1;
+                    if depth == 0 {
+                        self.keep(&bytes[from..=at]);
+                        self.end_entry();
+                        return Ok(at + 1);
+                    }
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        self.state = State::Container {
+            depth,
+            in_string,
+            escape,
+        };
+        self.keep(&bytes[from..]);
+        Ok(bytes.len())
+    }
+
+    fn text(&mut self, bytes: &[u8], from: usize, escape: bool) -> Result<usize, SplitError> {
+        let mut at = from + usize::from(escape);
+        let mut escape = false;
+        while at < bytes.len() {
+            at = find_special(bytes, at);
+            match bytes.get(at) {
+                Some(b'"') => {
+                    self.keep(&bytes[from..=at]);
+                    self.end_entry();
+                    return Ok(at + 1);
+                }
+                Some(b'\\') => {
+                    escape = at + 1 == bytes.len();
+                    at += 2;
+                }
+                Some(_) => at += 1,
+                None => break,
+            }
+        }
+        self.state = State::Text { escape };
+        self.keep(&bytes[from..]);
+        Ok(bytes.len())
+    }
+
+    fn scalar(&mut self, bytes: &[u8], from: usize) -> Result<usize, SplitError> {
+        let end = bytes[from..]
+            .iter()
+            .position(|b| b.is_ascii_whitespace() || matches!(b, b',' | b']' | b'}'));
+        match end {
+            Some(length) => {
+                self.keep(&bytes[from..from + length]);
+                self.end_entry();
+                Ok(from + length)
+            }
+            None => {
+                self.keep(&bytes[from..]);
+                Ok(bytes.len())
+            }
+        }
+    }
+
+    /// Keeps bytes of the entry that is being read.
+    fn keep(&mut self, bytes: &[u8]) {
+        let length = self.run.bytes.len() - self.entry_start;
+        if !self.oversize && length + bytes.len() > self.options.max_record_bytes {
+            self.oversize = true;
+            let started = self.run.bytes.split_off(self.entry_start);
+            self.hand_on_run();
+            self.ready.push_back(Piece::Oversize {
+                index: self.next_index,
+                bytes: started,
+                last: false,
+            });
+        }
+        if self.oversize {
+            self.ready.push_back(Piece::Oversize {
+                index: self.next_index,
+                bytes: bytes.to_vec(),
+                last: false,
+            });
+        } else {
+            self.run.bytes.extend_from_slice(bytes);
+        }
+    }
+
+    fn end_entry(&mut self) {
+        self.state = State::BehindEntry;
+        self.next_index += 1;
+        if self.oversize {
+            self.oversize = false;
+            if let Some(Piece::Oversize { last, .. }) = self.ready.back_mut() {
+                *last = true;
+            }
+            self.run.first_index = self.next_index;
+            return;
+        }
+        let end = u32::try_from(self.run.bytes.len()).expect("a run is a few megabytes");
+        self.run.ends.push(end);
+        self.entry_start = self.run.bytes.len();
+        if self.run.bytes.len() >= self.options.run_bytes {
+            self.hand_on_run();
+        }
+    }
+
+    fn hand_on_run(&mut self) {
+        let run = std::mem::take(&mut self.run);
+        self.run.first_index = self.next_index;
+        self.entry_start = 0;
+        if !run.ends.is_empty() {
+            self.run
+                .bytes
+                .reserve(run.bytes.capacity().min(self.options.run_bytes * 2));
+            self.ready.push_back(Piece::Run(run));
+        }
+    }
+}
+
+impl EnvelopeState {
+    fn string_byte(&mut self, byte: u8) {
+        if self.escape {
+            self.escape = false;
+        } else if byte == b'\\' {
+            self.escape = true;
+        } else if byte == b'"' {
+            self.in_string = false;
+            self.last_string = (self.string_start, self.text.len() - 1);
+        }
+    }
+
+    fn named_key(&self) -> EnvelopeKey {
+        let (start, end) = self.last_string;
+        match (self.depth, &self.text[start..end]) {
+            (1, b"data") => EnvelopeKey::Data,
+            (2, b"detail") => EnvelopeKey::Detail,
+            _ => EnvelopeKey::None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+
+    const ROOMY: SplitOptions = SplitOptions {
+        run_bytes: 1 << 20,
+        max_record_bytes: 1 << 20,
+    };
+
+    fn split_in(
+        text: &[u8],
+        step: usize,
+        options: SplitOptions,
+    ) -> Result<(Vec<Piece>, Ended), SplitError> {
+        let mut split = Split::new(options);
+        let mut pieces = Vec::new();
+        for chunk in text.chunks(step) {
+            split.push(chunk)?;
+            pieces.extend(split.pieces());
+        }
+        Ok((pieces, split.finish()?))
+    }
+
+    const ANSWER: &str = r#" {"data": {"x":{"detail":[1]}, "detail": [ {"a":"]}\"","b":[{}]} ,
+        null,"t\\\"x", 12.5 ,[1,[2]],{}] , "TaskID":"t"},"code":200} "#;
+
+    #[test]
+    fn entries_and_envelope_are_told_apart_wherever_the_bytes_break() {
+        for step in 1..ANSWER.len() {
+            let (pieces, ended) = split_in(ANSWER.as_bytes(), step, ROOMY).expect("valid");
+            assert!(pieces.is_empty());
+            let entries: Vec<_> = ended
+                .rest
+                .entries()
+                .map(|(index, bytes)| (index, std::str::from_utf8(bytes).expect("utf-8")))
+                .collect();
+            let expected = [
+                (0, r#"{"a":"]}\"","b":[{}]}"#),
+                (1, "null"),
+                (2, r#""t\\\"x""#),
+                (3, "12.5"),
+                (4, "[1,[2]]"),
+                (5, "{}"),
+            ];
+            assert_eq!(entries, expected, "in steps of {step}");
+            let envelope: serde_json::Value =
+                serde_json::from_slice(&ended.envelope).expect("valid");
+            let expected = serde_json::json!(
+                {"data": {"x": {"detail": [1]}, "detail": [], "TaskID": "t"}, "code": 200}
+            );
+            assert_eq!(envelope, expected);
+            assert_eq!(ended.entries, 6);
+        }
+    }
+
+    #[test]
+    fn runs_are_handed_on_when_they_are_full() {
+        let text = r#"{"data":{"detail":[{"a":1},{"a":2},{"a":3}]}}"#;
+        let options = SplitOptions {
+            run_bytes: 10,
+            max_record_bytes: 100,
+        };
+        let (pieces, ended) = split_in(text.as_bytes(), 7, options).expect("valid");
+        let [Piece::Run(run)] = pieces.as_slice() else {
+            panic!("{pieces:?}")
+        };
+        assert_eq!(
+            run.entries().map(|(index, _)| index).collect::<Vec<_>>(),
+            [0, 1]
+        );
+        assert_eq!(
+            ended
+                .rest
+                .entries()
+                .map(|(index, _)| index)
+                .collect::<Vec<_>>(),
+            [2]
+        );
+    }
+
+    #[test]
+    fn an_entry_over_the_limit_comes_in_pieces_and_the_others_stay() {
+        let huge = format!(r#"{{"a":"{}"}}"#, "x".repeat(100));
+        let text = format!(r#"{{"data":{{"detail":[{{"a":1}},{huge},{{"a":3}}]}}}}"#);
+        for step in [1, 13, 1000] {
+            let options = SplitOptions {
+                run_bytes: 1000,
+                max_record_bytes: 50,
+            };
+            let (pieces, ended) = split_in(text.as_bytes(), step, options).expect("valid");
+            let mut kept = Vec::new();
+            let mut lasts = 0;
+            for piece in &pieces {
+                match piece {
+                    Piece::Run(run) => {
+                        assert_eq!(
+                            run.entries().map(|(index, _)| index).collect::<Vec<_>>(),
+                            [0]
+                        );
+                    }
+                    Piece::Oversize { index, bytes, last } => {
+                        assert_eq!(*index, 1);
+                        kept.extend_from_slice(bytes);
+                        lasts += usize::from(*last);
+                    }
+                }
+            }
+            assert_eq!(kept, huge.as_bytes());
+            assert_eq!(lasts, 1);
+            assert_eq!(
+                ended
+                    .rest
+                    .entries()
+                    .map(|(index, _)| index)
+                    .collect::<Vec<_>>(),
+                [2]
+            );
+        }
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("<html></html>")]
+    #[case(r#"{"data":{"detail":[{"a":1}"#)]
+    #[case(r#"{"data":{"detail":[{"a":1},]}}"#)]
+    #[case(r#"{"data":{"detail":[{"a":1}{"a":2}]}}"#)]
+    #[case(r#"{"data":{"detail":[,]}}"#)]
+    #[case(r#"{"data":1} x"#)]
+    #[case("[]")]
+    fn what_cannot_be_an_answer_is_refused(#[case] text: &str) {
+        let result = split_in(text.as_bytes(), 5, ROOMY);
+        assert!(
+            matches!(result, Err(SplitError::NotJson { .. })),
+            "{result:?}"
+        );
+    }
+
+    #[test]
+    fn an_envelope_over_the_limit_is_refused() {
+        let text = format!(r#"{{"x":"{}"}}"#, "y".repeat(100));
+        let options = SplitOptions {
+            run_bytes: 10,
+            max_record_bytes: 50,
+        };
+        let error = split_in(text.as_bytes(), 9, options).expect_err("too large");
+        assert_eq!(error, SplitError::EnvelopeTooLarge { limit: 50 });
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_split_or_refused_but_never_panic(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+            step in 1usize..50,
+        ) {
+            let mut text = br#"{"data":{"detail":["#.to_vec();
+            text.extend(bytes);
+            let _ = split_in(&text, step, SplitOptions { run_bytes: 20, max_record_bytes: 40 });
+        }
+    }
+}
