@@ -5,5 +5,6 @@ pub mod decode;
 pub mod error;
 pub mod event;
 pub mod job;
+pub mod lake;
 pub mod schema;
 pub mod task;

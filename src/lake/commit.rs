@@ -1,0 +1,183 @@
+//! Committing: the one moment that counts.
+//!
+//! ```text
+//! staged files synced → record written under a temporary name, synced
+//!   → record linked to its number, if that is free   ← before: nothing happened; after: all of it did
+//!   → log's folder synced → files published → days → marker
+//! ```
+//! Whoever finds the number taken reads what the others committed, checks the draft against it
+//! and takes the next number. Two writers never wait for each other longer than that.
+
+use std::sync::Arc;
+
+use super::digest::Digest;
+use super::error::LakeError;
+use super::ledger::Conflict;
+use super::log::read_record;
+use super::path::LakePath;
+use super::point::Point;
+use super::record::{Commit, CommitDraft, FORMAT_VERSION};
+use super::store::{Put, blocking};
+use super::writer::LakeWriter;
+use crate::event::Event;
+
+/// How [`LakeWriter::commit`] ended.
+#[derive(Debug)]
+pub enum CommitOutcome {
+    /// Durable and published.
+    Committed(Box<Commit>),
+    /// The draft said nothing that was not known: nothing was written.
+    Unchanged,
+    /// Others were quicker with some of it: nothing was written. The staged files are as they
+    /// were; leave the named tasks out, or plan the rewrite again, and commit once more.
+    Conflict {
+        /// What is in the way.
+        conflict: Conflict,
+        /// The draft.
+        draft: Box<CommitDraft>,
+    },
+}
+
+impl LakeWriter {
+    /// Commits: when this returns, all of the draft is in the lake, published and durable.
+    ///
+    /// # Errors
+    /// When the destination fails. The commit may be in the log then; the next start finds out
+    /// and finishes it. Commit nothing more with this writer.
+    pub async fn commit(&mut self, draft: CommitDraft) -> Result<CommitOutcome, LakeError> {
+        if draft.run_id != *self.run.run_id() {
+            return Err(LakeError::Draft(format!(
+                "it is of another run, {}",
+                draft.run_id
+            )));
+        }
+        let draft = draft.pruned(&self.log.ledger);
+        if draft.is_empty() {
+            return Ok(CommitOutcome::Unchanged);
+        }
+        if let Some(conflict) = self.log.ledger.conflict(&draft) {
+            return Ok(CommitOutcome::Conflict {
+                conflict,
+                draft: Box::new(draft),
+            });
+        }
+        draft.check(&self.log.ledger)?;
+        self.run.pass(Point::CommitBegun)?;
+        self.check_staged(&draft).await?;
+        self.run.sync_staging().await?;
+        self.run.pass(Point::CommitStagingSynced)?;
+        let commit = match self.append(draft).await? {
+            Ok(commit) => commit,
+            Err((conflict, draft)) => {
+                let draft = Box::new(draft);
+                return Ok(CommitOutcome::Conflict { conflict, draft });
+            }
+        };
+        self.run.pass(Point::CommitDurable)?;
+        self.events.emit(&committed(&commit));
+        self.finish().await?;
+        Ok(CommitOutcome::Committed(Box::new(commit)))
+    }
+
+    /// Takes the next free number of the log for the draft.
+    async fn append(
+        &mut self,
+        draft: CommitDraft,
+    ) -> Result<Result<Commit, (Conflict, CommitDraft)>, LakeError> {
+        let mut commit = Commit {
+            format_version: FORMAT_VERSION,
+            sequence: 0,
+            at: self.clock.now(),
+            partition_timezone: self.zone.name().to_owned(),
+            changes: draft,
+        };
+        loop {
+            commit.sequence = self.log.ledger.next_sequence();
+            let (encoded, bytes) = blocking(move || {
+                let bytes = serde_json::to_vec(&commit).expect("a record is JSON");
+                Ok((commit, Arc::<[u8]>::from(bytes)))
+            })
+            .await?;
+            commit = encoded;
+            let sequence = commit.sequence;
+            let put = self
+                .run
+                .put_if_absent(&LakePath::commit(sequence), bytes.clone())
+                .await?;
+            let ours = match put {
+                Put::Created => bytes,
+                Put::Taken => {
+                    // On some stores a put takes effect although its answer is lost; the second
+                    // try then meets its own record.
+                    let found = self.run.get(&LakePath::commit(sequence)).await?;
+                    if found.as_deref() != Some(&*bytes) {
+                        self.catch_up().await?;
+                        if let Some(conflict) = self.log.ledger.conflict(&commit.changes) {
+                            return Ok(Err((conflict, commit.changes)));
+                        }
+                        continue;
+                    }
+                    bytes
+                }
+            };
+            let digest = blocking(move || {
+                Ok(Digest::parse(&ours, sequence).expect("what was just written can be read"))
+            });
+            self.log.take(&self.run, &digest.await?)?;
+            return Ok(Ok(commit));
+        }
+    }
+
+    async fn catch_up(&mut self) -> Result<(), LakeError> {
+        let number = self.log.ledger.next_sequence();
+        if self.log.catch_up(&self.run).await? == 0 {
+            let path = self.run.locate(&LakePath::commit(number));
+            return Err(LakeError::damaged(
+                &path,
+                "its name is taken but it can't be read",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Every file of the draft must be staged whole: the last look before it counts.
+    async fn check_staged(&self, draft: &CommitDraft) -> Result<(), LakeError> {
+        for file in &draft.files {
+            let place = file.staged(&draft.run_id);
+            let size = self.run.size(&place).await?;
+            if size != Some(file.bytes) {
+                let what = match size {
+                    Some(size) => format!("it has {size} bytes and was staged with {}", file.bytes),
+                    None => "it was staged and is gone; does something else clean up there?".into(),
+                };
+                return Err(LakeError::damaged(&self.run.locate(&place), what));
+            }
+        }
+        Ok(())
+    }
+
+    /// A commit by its number; nothing for one that is not in the log.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub async fn read_commit(&self, sequence: u64) -> Result<Option<Commit>, LakeError> {
+        let read = read_record(&self.run, sequence, super::digest::read_commit).await?;
+        Ok(read.map(|(commit, _)| commit))
+    }
+}
+
+fn committed(commit: &Commit) -> Event {
+    let files = &commit.changes.files;
+    Event::Committed {
+        sequence: commit.sequence,
+        tasks: commit
+            .changes
+            .tasks
+            .iter()
+            .filter(|task| task.sealed)
+            .count() as u64,
+        files: files.len() as u64,
+        rows: files.iter().map(|file| file.rows).sum(),
+        bytes: files.iter().map(|file| file.bytes).sum(),
+    }
+}

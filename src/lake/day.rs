@@ -1,0 +1,183 @@
+//! What the lake knows of one day, and `_export/days/DATE.json`, which schedulers wait for.
+//!
+//! ```json
+//! {"date": "2024-03-11", "complete": true,
+//!  "tasks": {"sealed": 40, "open": 0, "failed": 0, "early": 0},
+//!  "tables": {"calls": {"files": 2, "rows": 11854, "bytes": 961003}, …},
+//!  "sequence": 17, "updated_at": "2024-03-12T00:31:07.120Z"}
+//! ```
+//! - `tasks` counts tasks whose schedule starts on that day (in the partition time zone), by
+//!   state; `early` are those whose rows are there although they are not final.
+//! - `tables` counts the live files of that day's partitions.
+//! - `complete` means that all of these hold:
+//!   1. a complete listing that began after the day's end covered every schedule start of the
+//!      day ([`Coverage`](super::Coverage));
+//!   2. no task that is known and not sealed (open, failed, or exported early) touches the day:
+//!      none has it between the day of its schedule start and the day of its schedule end, both
+//!      included. A task without a schedule start touches no day.
+//! - `sequence` and `updated_at` are those of the last commit that changed anything of the above.
+//!   So the content follows from the log alone: whoever writes the file writes the same bytes.
+//!
+//! A day has a file as soon as a task, a data file or a complete listing touched it. A file is
+//! never written by who knows less than who wrote it last.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use crate::schema::TableName;
+
+/// Tasks by state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskCounts {
+    /// Final and exported.
+    pub sealed: u64,
+    /// Seen, not final.
+    pub open: u64,
+    /// Failed, to be tried again.
+    pub failed: u64,
+    /// Exported before they were final.
+    pub early: u64,
+}
+
+/// Live data files, summed up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileCounts {
+    /// How many.
+    pub files: u64,
+    /// Their rows.
+    pub rows: u64,
+    /// Their lengths.
+    pub bytes: u64,
+}
+
+/// The state of one day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DaySummary {
+    /// Which. Missing for what belongs to no day.
+    pub date: Option<NaiveDate>,
+    /// Whether nothing more is expected.
+    pub complete: bool,
+    /// Tasks that start on it.
+    pub tasks: TaskCounts,
+    /// Files in its partitions.
+    pub tables: BTreeMap<TableName, FileCounts>,
+    /// The last commit that changed it.
+    pub sequence: u64,
+    /// When that was made.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl DaySummary {
+    /// The day file's content.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut json = serde_json::to_vec(self).expect("counts and dates are JSON");
+        json.push(b'\n');
+        json
+    }
+
+    /// What the day file should hold now, if that is something else than `present`.
+    pub(super) fn update(&self, present: Option<&[u8]>) -> Option<Vec<u8>> {
+        /// Enough to tell who knew more, whatever else a newer version may have put there.
+        #[derive(Deserialize)]
+        struct Stamp {
+            sequence: u64,
+        }
+        let wanted = self.to_json();
+        let stamp = present.and_then(|bytes| serde_json::from_slice::<Stamp>(bytes).ok());
+        if stamp.is_some_and(|stamp| stamp.sequence > self.sequence)
+            || present == Some(wanted.as_slice())
+        {
+            None
+        } else {
+            Some(wanted)
+        }
+    }
+}
+
+/// The moment a day begins in a zone. Where a clock change skips midnight, the first moment after.
+#[must_use]
+pub fn day_start(zone: Tz, day: NaiveDate) -> DateTime<Utc> {
+    let midnight = day.and_time(NaiveTime::MIN);
+    (0..=48)
+        .find_map(|quarters| {
+            let local = midnight.checked_add_signed(TimeDelta::minutes(30 * quarters))?;
+            zone.from_local_datetime(&local).earliest()
+        })
+        .map_or_else(|| midnight.and_utc(), |start| start.with_timezone(&Utc))
+}
+
+/// The moment a day is over in a zone.
+#[must_use]
+pub fn day_end(zone: Tz, day: NaiveDate) -> DateTime<Utc> {
+    day.checked_add_days(Days::new(1))
+        .map_or(DateTime::<Utc>::MAX_UTC, |next| day_start(zone, next))
+}
+
+/// The day of a moment in a zone.
+#[must_use]
+pub fn day_of(zone: Tz, moment: DateTime<Utc>) -> NaiveDate {
+    // `with_timezone` panics at the ends of time; no data is from there.
+    let margin = TimeDelta::days(2);
+    let moment = moment.clamp(
+        DateTime::<Utc>::MIN_UTC + margin,
+        DateTime::<Utc>::MAX_UTC - margin,
+    );
+    moment.with_timezone(&zone).date_naive()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(sequence: u64) -> DaySummary {
+        DaySummary {
+            date: "2024-03-11".parse().ok(),
+            complete: false,
+            tasks: TaskCounts::default(),
+            tables: BTreeMap::new(),
+            sequence,
+            updated_at: "2024-03-12T00:00:00Z".parse().expect("valid"),
+        }
+    }
+
+    #[test]
+    fn older_knowledge_never_overwrites_newer() {
+        let (old, new) = (summary(3), summary(4));
+        assert!(old.update(Some(&new.to_json())).is_none());
+        assert_eq!(new.update(Some(&old.to_json())), Some(new.to_json()));
+        assert!(new.update(Some(&new.to_json())).is_none());
+        assert_eq!(new.update(None), Some(new.to_json()));
+        assert_eq!(new.update(Some(b"half a fi")), Some(new.to_json()));
+    }
+
+    #[test]
+    fn a_day_starts_where_its_zone_says() {
+        let start = |zone: Tz, day: &str| day_start(zone, day.parse().expect("valid")).to_rfc3339();
+        assert_eq!(start(Tz::UTC, "2024-03-11"), "2024-03-11T00:00:00+00:00");
+        assert_eq!(
+            start(Tz::Asia__Jakarta, "2024-03-11"),
+            "2024-03-10T17:00:00+00:00"
+        );
+        // Midnight was skipped.
+        assert_eq!(
+            start(Tz::America__Sao_Paulo, "2018-11-04"),
+            "2018-11-04T03:00:00+00:00"
+        );
+        // The whole day was skipped.
+        assert_eq!(
+            start(Tz::Pacific__Apia, "2011-12-30"),
+            "2011-12-30T10:00:00+00:00"
+        );
+    }
+
+    #[test]
+    fn the_ends_of_time_have_days() {
+        day_of(Tz::Asia__Jakarta, DateTime::<Utc>::MAX_UTC);
+        day_of(Tz::America__Lima, DateTime::<Utc>::MIN_UTC);
+        day_end(Tz::UTC, NaiveDate::MAX);
+    }
+}

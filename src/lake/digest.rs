@@ -1,0 +1,202 @@
+//! A commit record as the ledger needs it: read fast, without what only `verify` looks at.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Deserialize;
+
+use super::ledger::ids::IdKey;
+use super::path::{FilePath, is_safe_run_id};
+use super::record::{
+    Commit, CommittedTask, Coverage, DataFile, FORMAT_VERSION, FailedTask, OpenTask, Removal,
+};
+use crate::task::{RunId, TaskId};
+
+/// What the ledger learns from one record.
+#[derive(Debug)]
+pub(super) struct Digest {
+    pub(super) sequence: u64,
+    pub(super) at: DateTime<Utc>,
+    pub(super) zone: String,
+    pub(super) run_id: RunId,
+    pub(super) sealed: Vec<(IdKey, Option<NaiveDate>)>,
+    pub(super) early: Vec<CommittedTask>,
+    pub(super) open: Vec<OpenTask>,
+    pub(super) failed: Vec<FailedTask>,
+    pub(super) forgotten: Vec<TaskId>,
+    pub(super) files: Vec<DataFile>,
+    /// For each of `files`, how many of the record's tasks have rows in it.
+    pub(super) file_tasks: Vec<u32>,
+    pub(super) removes: Vec<Removal>,
+    pub(super) coverage: Vec<Coverage>,
+    pub(super) listed_until: Option<DateTime<Utc>>,
+}
+
+/// Why a record was not understood.
+#[derive(Debug)]
+pub(super) enum Unreadable {
+    Newer(u32),
+    Damaged(String),
+}
+
+#[derive(Deserialize)]
+struct Version {
+    format_version: u32,
+}
+
+#[derive(Deserialize)]
+struct RecordLine<'a> {
+    format_version: u32,
+    sequence: u64,
+    at: DateTime<Utc>,
+    partition_timezone: String,
+    #[serde(borrow)]
+    changes: ChangesLine<'a>,
+}
+
+#[derive(Deserialize)]
+struct ChangesLine<'a> {
+    run_id: RunId,
+    #[serde(default, borrow)]
+    tasks: Vec<TaskLine<'a>>,
+    #[serde(default)]
+    open: Vec<OpenTask>,
+    #[serde(default)]
+    failed: Vec<FailedTask>,
+    #[serde(default)]
+    forgotten: Vec<TaskId>,
+    #[serde(default)]
+    files: Vec<DataFile>,
+    #[serde(default)]
+    removes: Vec<Removal>,
+    #[serde(default)]
+    coverage: Vec<Coverage>,
+    listed_until: Option<DateTime<Utc>>,
+}
+
+#[derive(Deserialize)]
+struct TaskLine<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    day: Option<NaiveDate>,
+    sealed: Option<bool>,
+    files: Vec<u32>,
+}
+
+/// The files of some of a record's tasks.
+#[derive(Deserialize)]
+pub(super) struct TaskFiles {
+    pub(super) id: TaskId,
+    pub(super) files: Vec<u32>,
+}
+
+impl Digest {
+    /// Reads a record that is expected to be the `sequence`th.
+    pub(super) fn parse(bytes: &[u8], sequence: u64) -> Result<Self, Unreadable> {
+        let record: RecordLine<'_> = read(bytes, |record: &RecordLine<'_>| record.format_version)?;
+        if record.sequence != sequence {
+            let what = format!("it says it is commit {}", record.sequence);
+            return Err(Unreadable::Damaged(what));
+        }
+        let changes = record.changes;
+        if !is_safe_run_id(&changes.run_id) {
+            return Err(Unreadable::Damaged(
+                "its run id can't be a folder's name".into(),
+            ));
+        }
+        let mut file_tasks = vec![0_u32; changes.files.len()];
+        let mut sealed = Vec::with_capacity(changes.tasks.len());
+        for task in &changes.tasks {
+            for index in &task.files {
+                let Some(tasks) = file_tasks.get_mut(*index as usize) else {
+                    return Err(no_such_file(*index));
+                };
+                *tasks += 1;
+            }
+            if task.sealed != Some(false) {
+                let key = IdKey::parse(&task.id)
+                    .map_err(|error| Unreadable::Damaged(error.to_string()))?;
+                sealed.push((key, task.day));
+            }
+        }
+        let into = changes.removes.iter().flat_map(|removal| &removal.into);
+        if let Some(index) = into
+            .copied()
+            .find(|index| *index as usize >= changes.files.len())
+        {
+            return Err(no_such_file(index));
+        }
+        // Rare, so it may take a second look.
+        let early = if sealed.len() == changes.tasks.len() {
+            Vec::new()
+        } else {
+            let mut tasks = read_commit(bytes)?.changes.tasks;
+            tasks.retain(|task| !task.sealed);
+            tasks
+        };
+        Ok(Self {
+            sequence,
+            at: record.at,
+            zone: record.partition_timezone,
+            run_id: changes.run_id,
+            sealed,
+            early,
+            open: changes.open,
+            failed: changes.failed,
+            forgotten: changes.forgotten,
+            files: changes.files,
+            file_tasks,
+            removes: changes.removes,
+            coverage: changes.coverage,
+            listed_until: changes.listed_until,
+        })
+    }
+
+    /// Where the files are or will be.
+    pub(super) fn paths(&self) -> impl Iterator<Item = FilePath> {
+        self.files.iter().map(DataFile::path)
+    }
+}
+
+/// Reads a whole record.
+pub(super) fn read_commit(bytes: &[u8]) -> Result<Commit, Unreadable> {
+    read(bytes, |record: &Commit| record.format_version)
+}
+
+/// Reads which files a record's tasks are in, and the files.
+pub(super) fn read_task_files(bytes: &[u8]) -> Result<(Vec<TaskFiles>, Vec<DataFile>), Unreadable> {
+    #[derive(Deserialize)]
+    struct Record {
+        format_version: u32,
+        changes: Changes,
+    }
+    #[derive(Deserialize)]
+    struct Changes {
+        #[serde(default)]
+        tasks: Vec<TaskFiles>,
+        #[serde(default)]
+        files: Vec<DataFile>,
+    }
+    let record = read(bytes, |record: &Record| record.format_version)?;
+    Ok((record.changes.tasks, record.changes.files))
+}
+
+fn no_such_file(index: u32) -> Unreadable {
+    Unreadable::Damaged(format!(
+        "it names a file number {index} that it does not hold"
+    ))
+}
+
+/// Reads a record of a version that is known here. Where the form is not understood, the version
+/// is looked at alone: a newer form may well be another.
+fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8], version: fn(&T) -> u32) -> Result<T, Unreadable> {
+    let record = serde_json::from_slice::<T>(bytes);
+    let found = match &record {
+        Ok(record) => version(record),
+        Err(_) => serde_json::from_slice::<Version>(bytes).map_or(0, |v| v.format_version),
+    };
+    if found > FORMAT_VERSION {
+        return Err(Unreadable::Newer(found));
+    }
+    record.map_err(|error| Unreadable::Damaged(format!("it is not a record: {error}")))
+}

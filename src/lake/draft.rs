@@ -1,0 +1,120 @@
+//! What a draft must be before it is committed: news, and sound.
+
+use rustc_hash::FxHashSet;
+
+use super::error::LakeError;
+use super::ledger::Ledger;
+use super::record::{CommitDraft, CommitKind, FailedTask, OpenTask};
+
+impl CommitDraft {
+    /// Whether it says nothing at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+            && self.open.is_empty()
+            && self.failed.is_empty()
+            && self.forgotten.is_empty()
+            && self.files.is_empty()
+            && self.removes.is_empty()
+            && self.coverage.is_empty()
+            && self.listed_until.is_none()
+    }
+
+    /// Whether it says nothing that the ledger does not know. Such a draft is not written.
+    #[must_use]
+    pub fn is_empty_against(&self, ledger: &Ledger) -> bool {
+        self.tasks.is_empty()
+            && self.files.is_empty()
+            && self.removes.is_empty()
+            && self.clone().pruned(ledger).is_empty()
+    }
+
+    /// The draft without what the ledger knows already.
+    #[must_use]
+    pub fn pruned(mut self, ledger: &Ledger) -> Self {
+        self.open.retain(|task| ledger.is_news(task, None));
+        self.failed
+            .retain(|FailedTask { task, failure }| ledger.is_news(task, Some(failure)));
+        self.forgotten.retain(|id| ledger.can_forget(id));
+        if !ledger.extends_coverage(&self.coverage) {
+            self.coverage.clear();
+        }
+        if self.listed_until <= ledger.listed_until() {
+            self.listed_until = None;
+        }
+        self
+    }
+
+    /// Refuses what would damage the lake: these are bugs of the caller.
+    pub(super) fn check(&self, ledger: &Ledger) -> Result<(), LakeError> {
+        let refuse = |what: String| Err(LakeError::Draft(what));
+        let mut names = FxHashSet::default();
+        for file in &self.files {
+            if ledger.knows_file(&file.name) || !names.insert(&file.name) {
+                return refuse(format!("the file name {} was used before", file.name));
+            }
+        }
+        let mut ids = FxHashSet::default();
+        for task in &self.tasks {
+            if !ids.insert(&task.id) {
+                return refuse(format!("task {} is in it twice", task.id));
+            }
+            if task.files.is_empty() {
+                return refuse(format!("task {} is in none of its files", task.id));
+            }
+        }
+        let indexes = self.tasks.iter().flat_map(|task| &task.files);
+        let indexes = indexes.chain(self.removes.iter().flat_map(|removal| &removal.into));
+        if let Some(index) = indexes
+            .copied()
+            .find(|index| *index as usize >= self.files.len())
+        {
+            return refuse(format!("there is no file number {index} in it"));
+        }
+        let mut paths = FxHashSet::default();
+        for removal in &self.removes {
+            if !paths.insert(&removal.path) {
+                return refuse(format!("it removes {} twice", removal.path));
+            }
+            let same = |index: &u32| self.files[*index as usize].table == removal.path.table;
+            if !removal.into.iter().all(same) {
+                return refuse(format!("rows of {} go to another table", removal.path));
+            }
+        }
+        let sound = match self.kind {
+            CommitKind::Append => self.removes.is_empty(),
+            CommitKind::Replace => true,
+            CommitKind::Compact => self.tasks.is_empty(),
+            CommitKind::Observe => {
+                self.tasks.is_empty() && self.files.is_empty() && self.removes.is_empty()
+            }
+        };
+        if !sound {
+            return refuse(format!(
+                "it holds what is not part of `{}`",
+                self.kind.as_str()
+            ));
+        }
+        let replaces = self
+            .tasks
+            .iter()
+            .find(|task| ledger.rows_in(&task.id).is_some());
+        if let Some(task) = replaces.filter(|_| self.removes.is_empty()) {
+            return refuse(format!("task {} has rows that it does not remove", task.id));
+        }
+        Ok(())
+    }
+}
+
+impl From<&super::record::CommittedTask> for OpenTask {
+    fn from(task: &super::record::CommittedTask) -> Self {
+        Self {
+            id: task.id.clone(),
+            workflow: task.workflow.clone(),
+            status: task.status.clone(),
+            schedule_start: task.schedule_start,
+            schedule_end: task.schedule_end,
+            day: task.day,
+        }
+    }
+}

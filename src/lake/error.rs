@@ -1,0 +1,131 @@
+//! What can go wrong with the lake, and what a caller does about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::point::Point;
+use crate::error::ExitCode;
+
+/// Why the lake could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum LakeError {
+    /// The operating system said no.
+    #[error("{action} {path}{}", advice(source))]
+    Io {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The lake is not what its commit log says, or the log itself is damaged.
+    #[error("use {path}: {what}")]
+    Damaged {
+        /// The file that is wrong.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A newer version of this program wrote to the lake.
+    #[error(
+        "read {path}: it has format version {found} and this program knows {known}; use the \
+         newer version of airudder-export that wrote it"
+    )]
+    NewerFormat {
+        /// The record.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The highest version known here.
+        known: u32,
+    },
+    /// Days mean something else in this lake than in the settings.
+    #[error(
+        "write to {path}: its days are days of {lake}, the setting says {setting}; set \
+         --partition-timezone {lake} or name another destination with --dest"
+    )]
+    OtherZone {
+        /// The lake's root.
+        path: PathBuf,
+        /// The zone of its first commit.
+        lake: String,
+        /// The zone that was asked for.
+        setting: String,
+    },
+    /// A store that this version has no code for.
+    #[error("use {0}: only folders on a disk are supported; name one with --dest")]
+    UnknownStore(String),
+    /// The caller asked for a commit that makes no sense. A bug.
+    #[error("commit: {0}")]
+    Draft(String),
+    /// A named point of the protocol was told to fail (tests only).
+    #[error("pass {}: stopped there as told", .0.as_str())]
+    Stopped(Point),
+    /// Work on another thread ended without a result. A bug.
+    #[error("finish work on the lake: its thread ended early")]
+    Thread(#[source] tokio::task::JoinError),
+}
+
+impl LakeError {
+    /// The exit code that stands for it.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Io { .. } => ExitCode::Destination,
+            Self::Damaged { .. } => ExitCode::Data,
+            Self::NewerFormat { .. } | Self::OtherZone { .. } | Self::UnknownStore(_) => {
+                ExitCode::Settings
+            }
+            Self::Draft(_) | Self::Stopped(_) | Self::Thread(_) => ExitCode::Bug,
+        }
+    }
+
+    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    pub(super) fn damaged(path: &Path, what: impl Into<String>) -> Self {
+        Self::Damaged {
+            path: path.to_owned(),
+            what: what.into(),
+        }
+    }
+}
+
+/// What to do, where that is known.
+fn advice(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::StorageFull => {
+            ": the disk is full; free space (or inodes) there, or name another destination with \
+             --dest. What was committed is safe, the next run goes on from there"
+        }
+        io::ErrorKind::QuotaExceeded => {
+            ": the disk quota is used up; raise it or free space, then run again"
+        }
+        io::ErrorKind::PermissionDenied => {
+            ": permission denied; give this user the right to read and write the destination \
+             folder, or name another one with --dest"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            ": the file system is mounted read-only; remount it for writing or name another \
+             destination with --dest"
+        }
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            ": a file is where a folder is needed; move it away or name another destination with \
+             --dest"
+        }
+        io::ErrorKind::Unsupported => {
+            ": this file system lacks hard links or file locks, which commits need; name a \
+             destination on a local file system with --dest"
+        }
+        _ if source.raw_os_error() == Some(24) => {
+            ": too many open files; raise the limit (ulimit -n) or lower max_open_files"
+        }
+        _ => "",
+    }
+}

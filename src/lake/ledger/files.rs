@@ -1,0 +1,207 @@
+//! The data files that the log knows: those that are live, and where the rows of others went.
+
+use chrono::NaiveDate;
+use rustc_hash::FxHashMap;
+
+use crate::lake::path::{FileName, FilePath, Partition};
+use crate::lake::record::{Checksum, DataFile, Removal};
+use crate::schema::TableName;
+
+/// A data file that belongs to the lake now.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct LiveFile {
+    /// The file.
+    #[serde(flatten)]
+    pub file: DataFile,
+    /// The commit that added it.
+    pub sequence: u64,
+    /// No more tasks than this have rows in it. Exact until the file was rewritten.
+    pub tasks_at_most: u64,
+}
+
+impl LiveFile {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> FilePath {
+        self.file.path()
+    }
+}
+
+/// All files of the log. Names are never used twice, so a name is a key.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Files {
+    by_name: FxHashMap<FileName, u32>,
+    slots: Vec<Slot>,
+}
+
+#[derive(Clone, Debug)]
+struct Slot {
+    table: TableName,
+    partition: Partition,
+    rows: u64,
+    bytes: u64,
+    sha256: Checksum,
+    sequence: u32,
+    tasks: u64,
+    /// Once removed: the files that took over.
+    gone: Option<Box<[u32]>>,
+}
+
+/// What adding or removing a file changed.
+pub(super) struct Change {
+    pub(super) table: TableName,
+    pub(super) day: Option<NaiveDate>,
+    pub(super) rows: u64,
+    pub(super) bytes: u64,
+}
+
+impl Files {
+    pub(super) fn knows(&self, name: &FileName) -> bool {
+        self.by_name.contains_key(name)
+    }
+
+    pub(super) fn is_live(&self, path: &FilePath) -> bool {
+        self.slot(path)
+            .is_some_and(|slot| self.slots[slot as usize].gone.is_none())
+    }
+
+    fn slot(&self, path: &FilePath) -> Option<u32> {
+        self.by_name.get(&path.name).copied().filter(|slot| {
+            let slot = &self.slots[*slot as usize];
+            slot.table == path.table && slot.partition == path.partition
+        })
+    }
+
+    pub(super) fn add(
+        &mut self,
+        file: &DataFile,
+        sequence: u32,
+        tasks: u64,
+    ) -> Result<Change, String> {
+        let DataFile {
+            table,
+            partition,
+            ref name,
+            rows,
+            bytes,
+            sha256,
+        } = *file;
+        let number = u32::try_from(self.slots.len()).map_err(|_| "it has too many files")?;
+        if self.by_name.insert(name.clone(), number).is_some() {
+            return Err(format!(
+                "it adds a file {name} that an earlier commit added"
+            ));
+        }
+        self.slots.push(Slot {
+            table,
+            partition,
+            rows,
+            bytes,
+            sha256,
+            sequence,
+            tasks,
+            gone: None,
+        });
+        Ok(Change {
+            table,
+            day: partition.date(),
+            rows,
+            bytes,
+        })
+    }
+
+    /// `added` are the files of the same commit, which must be there already.
+    pub(super) fn remove(
+        &mut self,
+        removal: &Removal,
+        added: &[DataFile],
+    ) -> Result<Change, String> {
+        let heirs: Vec<u32> = (removal.into.iter())
+            .filter_map(|index| self.by_name.get(&added.get(*index as usize)?.name).copied())
+            .collect();
+        let slot = self.slot(&removal.path);
+        let Some(slot) = slot.filter(|slot| self.slots[*slot as usize].gone.is_none()) else {
+            return Err(format!(
+                "it removes {}, which is not in the lake",
+                removal.path
+            ));
+        };
+        let tasks = self.slots[slot as usize].tasks;
+        for heir in &heirs {
+            self.slots[*heir as usize].tasks += tasks;
+        }
+        let slot = &mut self.slots[slot as usize];
+        slot.gone = Some(heirs.into());
+        let Slot {
+            table,
+            partition,
+            rows,
+            bytes,
+            ..
+        } = *slot;
+        Ok(Change {
+            table,
+            day: partition.date(),
+            rows,
+            bytes,
+        })
+    }
+
+    pub(super) fn live(&self) -> impl Iterator<Item = LiveFile> {
+        self.by_name
+            .iter()
+            .filter_map(|(name, slot)| self.describe(name, *slot))
+    }
+
+    fn describe(&self, name: &FileName, slot: u32) -> Option<LiveFile> {
+        let slot = &self.slots[slot as usize];
+        let Slot {
+            table,
+            partition,
+            rows,
+            bytes,
+            sha256,
+            sequence,
+            tasks,
+            ref gone,
+        } = *slot;
+        let file = DataFile {
+            table,
+            partition,
+            name: name.clone(),
+            rows,
+            bytes,
+            sha256,
+        };
+        gone.is_none().then_some(LiveFile {
+            file,
+            sequence: sequence.into(),
+            tasks_at_most: tasks,
+        })
+    }
+
+    /// The live files that hold the rows which these files held once.
+    pub(super) fn heirs(&self, paths: impl IntoIterator<Item = FilePath>) -> Vec<LiveFile> {
+        let mut todo: Vec<u32> = paths
+            .into_iter()
+            .filter_map(|path| self.slot(&path))
+            .collect();
+        let mut seen: rustc_hash::FxHashSet<u32> = todo.iter().copied().collect();
+        let mut live = rustc_hash::FxHashSet::default();
+        while let Some(slot) = todo.pop() {
+            match &self.slots[slot as usize].gone {
+                None => {
+                    live.insert(slot);
+                }
+                Some(heirs) => todo.extend(heirs.iter().copied().filter(|heir| seen.insert(*heir))),
+            }
+        }
+        if live.is_empty() {
+            return Vec::new();
+        }
+        let named = self.by_name.iter().filter(|(_, slot)| live.contains(slot));
+        named
+            .filter_map(|(name, slot)| self.describe(name, *slot))
+            .collect()
+    }
+}

@@ -1,0 +1,129 @@
+//! A map by task id that stays small with millions of them: the vendor's ids are 32 hex digits
+//! and packed into 16 bytes; any other id is kept as it is.
+
+use rustc_hash::FxHashMap;
+
+use crate::task::{IdError, TaskId};
+
+/// A task id, packed where possible. Packing is reversible: only lower case digits are packed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(in crate::lake) enum IdKey {
+    Hex([u8; 16]),
+    Other(TaskId),
+}
+
+impl IdKey {
+    pub(in crate::lake) fn of(id: &TaskId) -> Self {
+        pack(id.as_str()).map_or_else(|| Self::Other(id.clone()), Self::Hex)
+    }
+
+    pub(in crate::lake) fn parse(text: &str) -> Result<Self, IdError> {
+        match pack(text) {
+            Some(hex) => Ok(Self::Hex(hex)),
+            None => TaskId::new(text).map(Self::Other),
+        }
+    }
+
+    pub(in crate::lake) fn to_id(&self) -> TaskId {
+        match self {
+            Self::Hex(hex) => {
+                let text: String = hex.iter().map(|byte| format!("{byte:02x}")).collect();
+                TaskId::new(&text).expect("32 hex digits are an id")
+            }
+            Self::Other(id) => id.clone(),
+        }
+    }
+}
+
+fn pack(text: &str) -> Option<[u8; 16]> {
+    let digit = |b: u8| match b {
+        b'0'..=b'9' => Some(b - b'0'),
+        b'a'..=b'f' => Some(b - b'a' + 10),
+        _ => None,
+    };
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if pairs.len() != 16 || !rest.is_empty() {
+        return None;
+    }
+    let mut hex = [0; 16];
+    for (byte, [high, low]) in hex.iter_mut().zip(pairs) {
+        *byte = digit(*high)? << 4 | digit(*low)?;
+    }
+    Some(hex)
+}
+
+/// Something for each task.
+#[derive(Clone, Debug)]
+pub(in crate::lake) struct IdMap<V> {
+    hex: FxHashMap<[u8; 16], V>,
+    other: FxHashMap<TaskId, V>,
+}
+
+impl<V> Default for IdMap<V> {
+    fn default() -> Self {
+        Self {
+            hex: FxHashMap::default(),
+            other: FxHashMap::default(),
+        }
+    }
+}
+
+impl<V> IdMap<V> {
+    pub(in crate::lake) fn get(&self, key: &IdKey) -> Option<&V> {
+        match key {
+            IdKey::Hex(hex) => self.hex.get(hex),
+            IdKey::Other(id) => self.other.get(id),
+        }
+    }
+
+    pub(in crate::lake) fn insert(&mut self, key: IdKey, value: V) -> Option<V> {
+        match key {
+            IdKey::Hex(hex) => self.hex.insert(hex, value),
+            IdKey::Other(id) => self.other.insert(id, value),
+        }
+    }
+
+    pub(in crate::lake) fn remove(&mut self, key: &IdKey) -> Option<V> {
+        match key {
+            IdKey::Hex(hex) => self.hex.remove(hex),
+            IdKey::Other(id) => self.other.remove(id),
+        }
+    }
+
+    pub(in crate::lake) fn len(&self) -> usize {
+        self.hex.len() + self.other.len()
+    }
+
+    pub(in crate::lake) fn iter(&self) -> impl Iterator<Item = (IdKey, &V)> {
+        let hex = self
+            .hex
+            .iter()
+            .map(|(hex, value)| (IdKey::Hex(*hex), value));
+        hex.chain(
+            self.other
+                .iter()
+                .map(|(id, value)| (IdKey::Other(id.clone()), value)),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_ids_that_come_back_unchanged_are_packed() {
+        for (text, packed) in [
+            ("0123456789abcdef0123456789abcdef", true),
+            ("0123456789ABCDEF0123456789abcdef", false),
+            ("0123456789abcdef", false),
+            ("../../etc", false),
+            ("0123456789abcdef0123456789abcdeg", false),
+        ] {
+            let key = IdKey::parse(text).expect("an id");
+            assert_eq!(matches!(key, IdKey::Hex(_)), packed, "{text}");
+            assert_eq!(key.to_id().as_str(), text);
+            assert_eq!(key, IdKey::of(&TaskId::new(text).expect("an id")));
+        }
+    }
+}

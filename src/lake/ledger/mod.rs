@@ -1,0 +1,456 @@
+//! The ledger: what the commit log says is exported, open and failed. Derived from the log and
+//! nothing else, in memory, one commit after the other.
+//!
+//! It is made for millions of tasks: a sealed task takes 29 bytes in a hash table. Which files a
+//! task is in is not in memory: the ledger knows the commit, and
+//! [`Lake::files_of_tasks`](super::Lake::files_of_tasks) asks its record.
+//!
+//! # States of a task
+//! ```text
+//! (unknown) ─seen─→ Open ─pull fails─→ Failed ─pulled, final─→ Sealed (for good)
+//!                    └─pulled while running─→ Early ─pulled again, final─→ Sealed
+//!                                               └─gone at the vendor─→ Vanished (rows stay)
+//! ```
+//! Nothing that is observed of a sealed task changes its state: of two processes the slower one
+//! may still have seen it running. Only a commit that replaces its rows does.
+
+mod files;
+pub(super) mod ids;
+mod tally;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
+
+use files::Files;
+pub use files::LiveFile;
+use ids::{IdKey, IdMap};
+use tally::Days;
+
+use super::day::{DaySummary, TaskCounts};
+use super::digest::Digest;
+use super::path::{FileName, FilePath};
+use super::record::{CommitDraft, CommitKind, Coverage, Failure, OpenTask};
+use crate::task::TaskId;
+
+/// What the commit log says.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    zone: Option<Tz>,
+    last_sequence: u64,
+    tasks: IdMap<Known>,
+    unsealed: BTreeMap<TaskId, UnsealedTask>,
+    files: Files,
+    days: Days,
+    listed_until: Option<DateTime<Utc>>,
+    counts: TaskCounts,
+}
+
+/// What is kept of every task.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    /// The commit that holds its rows; 0 for none.
+    rows_in: u32,
+    day: Option<NaiveDate>,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Sealed,
+    Early,
+    Vanished,
+    Open,
+    Failed,
+}
+
+/// A task that is not sealed, as last seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnsealedTask {
+    /// Id, status and schedule.
+    pub task: OpenTask,
+    /// Why its last pull failed, if it did.
+    pub failure: Option<Failure>,
+    /// The commit that holds its rows, if it was exported early. Those rows must be replaced.
+    pub rows_in: Option<u64>,
+    /// The commit that brought this news.
+    pub sequence: u64,
+}
+
+/// Where a task stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskState<'a> {
+    /// Final and exported: never pulled again.
+    Sealed {
+        /// The commit that holds its rows.
+        rows_in: u64,
+    },
+    /// Exported before it was final; to be pulled again, its rows to be replaced.
+    Early(&'a UnsealedTask),
+    /// Exported before it was final, then gone at the vendor. Its rows stay, nobody asks for it
+    /// again unless a listing shows it once more; then its rows must be replaced.
+    Vanished {
+        /// The commit that holds its rows.
+        rows_in: u64,
+    },
+    /// Seen, not final, no rows.
+    Open(&'a UnsealedTask),
+    /// Its last pull failed. It may have rows from an early export.
+    Failed(&'a UnsealedTask),
+}
+
+/// Why a draft can't be committed as it is: somebody else was quicker.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Conflict {
+    /// Tasks of the draft that got rows which the draft does not replace.
+    pub sealed_meanwhile: Vec<TaskId>,
+    /// Files the draft removes that are not live any more.
+    pub rewritten_meanwhile: Vec<FilePath>,
+}
+
+impl Ledger {
+    /// The last commit; 0 before the first.
+    #[must_use]
+    pub fn last_sequence(&self) -> u64 {
+        self.last_sequence
+    }
+
+    /// The number of the commit that would come next.
+    #[must_use]
+    pub fn next_sequence(&self) -> u64 {
+        self.last_sequence + 1
+    }
+
+    /// The zone of the lake's days; nothing before the first commit.
+    #[must_use]
+    pub fn zone(&self) -> Option<Tz> {
+        self.zone
+    }
+
+    /// Where a task stands; nothing for a task that no commit knows.
+    #[must_use]
+    pub fn state(&self, id: &TaskId) -> Option<TaskState<'_>> {
+        let known = self.tasks.get(&IdKey::of(id))?;
+        let rows_in = known.rows_in.into();
+        let unsealed = || {
+            self.unsealed
+                .get(id)
+                .expect("every unsealed task is remembered whole")
+        };
+        Some(match known.kind {
+            Kind::Sealed => TaskState::Sealed { rows_in },
+            Kind::Vanished => TaskState::Vanished { rows_in },
+            Kind::Early => TaskState::Early(unsealed()),
+            Kind::Open => TaskState::Open(unsealed()),
+            Kind::Failed => TaskState::Failed(unsealed()),
+        })
+    }
+
+    /// The commit that holds the task's rows; nothing for a task without rows.
+    #[must_use]
+    pub fn rows_in(&self, id: &TaskId) -> Option<u64> {
+        self.tasks
+            .get(&IdKey::of(id))
+            .filter(|known| known.rows_in > 0)
+            .map(|k| k.rows_in.into())
+    }
+
+    /// The tasks to ask for again: open, failed and exported early, by id.
+    pub fn unsealed(&self) -> impl Iterator<Item = &UnsealedTask> {
+        self.unsealed.values()
+    }
+
+    /// All tasks by state.
+    #[must_use]
+    pub fn task_counts(&self) -> TaskCounts {
+        self.counts
+    }
+
+    /// How many tasks are sealed.
+    #[must_use]
+    pub fn sealed_count(&self) -> u64 {
+        self.counts.sealed
+    }
+
+    /// How many tasks the log knows.
+    #[must_use]
+    pub fn task_count(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Ids of all tasks with rows, and the commit that holds them, in no order.
+    pub(super) fn tasks_with_rows(&self) -> impl Iterator<Item = (IdKey, u64)> {
+        let with_rows = self.tasks.iter().filter(|(_, known)| known.rows_in > 0);
+        with_rows.map(|(key, known)| (key, known.rows_in.into()))
+    }
+
+    /// Workflows made before this were listed.
+    #[must_use]
+    pub fn listed_until(&self) -> Option<DateTime<Utc>> {
+        self.listed_until
+    }
+
+    /// Whether a complete listing made after the day covers it.
+    #[must_use]
+    pub fn covers(&self, day: NaiveDate) -> bool {
+        self.days.covers(day)
+    }
+
+    /// The state of one day; nothing for a day that no commit touched.
+    #[must_use]
+    pub fn day_summary(&self, day: NaiveDate) -> Option<DaySummary> {
+        self.days
+            .summary(Some(day), self.zone, self.unsealed.values())
+    }
+
+    /// Tasks and files that belong to no day.
+    #[must_use]
+    pub fn undated(&self) -> Option<DaySummary> {
+        self.days.summary(None, self.zone, self.unsealed.values())
+    }
+
+    /// All days that a commit touched, in order.
+    pub fn days(&self) -> impl Iterator<Item = NaiveDate> {
+        self.days.since(0)
+    }
+
+    /// The days that a commit after this one touched, in order.
+    pub fn days_since(&self, sequence: u64) -> impl Iterator<Item = NaiveDate> {
+        self.days.since(sequence)
+    }
+
+    /// The files that belong to the lake now, by table, partition and name.
+    #[must_use]
+    pub fn live_files(&self) -> Vec<LiveFile> {
+        let mut files: Vec<_> = self.files.live().collect();
+        let key = |file: &LiveFile| (file.file.table, file.file.partition);
+        files.sort_unstable_by(|a, b| {
+            key(a)
+                .cmp(&key(b))
+                .then_with(|| a.file.name.cmp(&b.file.name))
+        });
+        files
+    }
+
+    /// Whether a file belongs to the lake now.
+    #[must_use]
+    pub fn is_live(&self, path: &FilePath) -> bool {
+        self.files.is_live(path)
+    }
+
+    /// Whether a file of this name was ever committed.
+    #[must_use]
+    pub fn knows_file(&self, name: &FileName) -> bool {
+        self.files.knows(name)
+    }
+
+    /// The live files that took over from these.
+    pub(super) fn heirs(&self, paths: impl IntoIterator<Item = FilePath>) -> Vec<LiveFile> {
+        self.files.heirs(paths)
+    }
+
+    /// What keeps a draft from being committed as it is.
+    #[must_use]
+    pub fn conflict(&self, draft: &CommitDraft) -> Option<Conflict> {
+        let seen = |rows_in| draft.kind == CommitKind::Replace && rows_in <= draft.base;
+        let tasks = draft.tasks.iter().map(|task| &task.id);
+        let removes = draft.removes.iter().map(|removal| &removal.path);
+        let conflict = Conflict {
+            sealed_meanwhile: tasks
+                .filter(|id| self.rows_in(id).is_some_and(|rows_in| !seen(rows_in)))
+                .cloned()
+                .collect(),
+            rewritten_meanwhile: removes
+                .filter(|path| !self.is_live(path))
+                .cloned()
+                .collect(),
+        };
+        (conflict != Conflict::default()).then_some(conflict)
+    }
+
+    /// Whether an observation would change anything.
+    pub(super) fn is_news(&self, task: &OpenTask, failure: Option<&Failure>) -> bool {
+        match self.tasks.get(&IdKey::of(&task.id)) {
+            Some(Known {
+                kind: Kind::Sealed, ..
+            }) => false,
+            _ => self
+                .unsealed
+                .get(&task.id)
+                .is_none_or(|known| known.task != *task || known.failure.as_ref() != failure),
+        }
+    }
+
+    /// Whether there is something to forget.
+    pub(super) fn can_forget(&self, id: &TaskId) -> bool {
+        self.unsealed.contains_key(id)
+    }
+
+    /// Whether a day becomes covered that is not.
+    pub(super) fn extends_coverage(&self, coverage: &[Coverage]) -> bool {
+        let Some(zone) = self.zone else {
+            return !coverage.is_empty();
+        };
+        tally::covered_days(coverage, zone)
+            .into_iter()
+            .any(|day| !self.covers(day))
+    }
+
+    /// Takes the next commit into account. On an error, which says what is wrong with the record,
+    /// the ledger is of no further use.
+    pub(super) fn apply(&mut self, digest: &Digest) -> Result<(), String> {
+        let sequence = u32::try_from(digest.sequence).map_err(|_| "its number is too high")?;
+        if digest.sequence != self.next_sequence() {
+            return Err(format!(
+                "it does not follow on commit {}",
+                self.last_sequence
+            ));
+        }
+        let zone = self.zone_of(digest)?;
+        self.days.begin(digest.sequence, digest.at);
+        for (file, tasks) in digest.files.iter().zip(&digest.file_tasks) {
+            let change = self.files.add(file, sequence, (*tasks).into())?;
+            self.days.count_file(&change, true);
+        }
+        for removal in &digest.removes {
+            let change = self.files.remove(removal, &digest.files)?;
+            self.days.count_file(&change, false);
+        }
+        for (key, day) in &digest.sealed {
+            let known = Known {
+                rows_in: sequence,
+                day: *day,
+                kind: Kind::Sealed,
+            };
+            self.know(key.clone(), known, None);
+        }
+        for task in &digest.early {
+            let known = Known {
+                rows_in: sequence,
+                day: task.day,
+                kind: Kind::Early,
+            };
+            self.know(IdKey::of(&task.id), known, Some((task.into(), None)));
+        }
+        for task in &digest.open {
+            self.observe(task, None);
+        }
+        for failed in &digest.failed {
+            self.observe(&failed.task, Some(&failed.failure));
+        }
+        for id in &digest.forgotten {
+            self.forget(id);
+        }
+        self.days.cover(&digest.coverage, zone);
+        self.listed_until = self.listed_until.max(digest.listed_until);
+        self.last_sequence = digest.sequence;
+        Ok(())
+    }
+
+    fn zone_of(&mut self, digest: &Digest) -> Result<Tz, String> {
+        let zone = digest.zone.parse().map_err(|_| {
+            format!(
+                "its partition_timezone `{}` is not in the time zone data",
+                digest.zone
+            )
+        })?;
+        match self.zone {
+            Some(first) if first != zone => Err(format!(
+                "its days are of {zone}, those of earlier commits of {first}"
+            )),
+            _ => Ok(*self.zone.insert(zone)),
+        }
+    }
+
+    /// A task was seen, or its pull failed.
+    fn observe(&mut self, task: &OpenTask, failure: Option<&Failure>) {
+        let key = IdKey::of(&task.id);
+        let before = self.tasks.get(&key).copied();
+        let rows_in = before.map_or(0, |known| known.rows_in);
+        let kind = match before.map(|known| known.kind) {
+            Some(Kind::Sealed) => return,
+            _ if failure.is_some() => Kind::Failed,
+            _ if rows_in > 0 => Kind::Early,
+            _ => Kind::Open,
+        };
+        let known = Known {
+            rows_in,
+            day: task.day,
+            kind,
+        };
+        self.know(key, known, Some((task.clone(), failure.cloned())));
+    }
+
+    fn forget(&mut self, id: &TaskId) {
+        let key = IdKey::of(id);
+        match self.tasks.get(&key).copied() {
+            None
+            | Some(Known {
+                kind: Kind::Sealed | Kind::Vanished,
+                ..
+            }) => {}
+            Some(known) if known.rows_in > 0 => {
+                self.know(
+                    key,
+                    Known {
+                        kind: Kind::Vanished,
+                        ..known
+                    },
+                    None,
+                );
+            }
+            Some(known) => {
+                self.tasks.remove(&key);
+                *counter(&mut self.counts, known.kind) -= 1;
+                *self.days.tasks_of(known.day, known.kind) -= 1;
+                self.set_details(&key, None);
+            }
+        }
+    }
+
+    fn know(&mut self, key: IdKey, known: Known, details: Option<(OpenTask, Option<Failure>)>) {
+        let before = self.tasks.insert(key.clone(), known);
+        if let Some(before) = before {
+            *counter(&mut self.counts, before.kind) -= 1;
+            *self.days.tasks_of(before.day, before.kind) -= 1;
+        }
+        *counter(&mut self.counts, known.kind) += 1;
+        *self.days.tasks_of(known.day, known.kind) += 1;
+        let rows_in = (known.rows_in > 0).then(|| known.rows_in.into());
+        let sequence = self.next_sequence();
+        let details = details.map(|(task, failure)| UnsealedTask {
+            task,
+            failure,
+            rows_in,
+            sequence,
+        });
+        // Nearly all tasks are sealed at once, and then there is nothing to look up.
+        if details.is_some() || before.is_some_and(|before| before.kind != Kind::Sealed) {
+            self.set_details(&key, details);
+        }
+    }
+
+    /// Remembers an unsealed task whole, or no more. The days it touches or touched may change
+    /// their completeness.
+    fn set_details(&mut self, key: &IdKey, details: Option<UnsealedTask>) {
+        let id = key.to_id();
+        for task in self.unsealed.get(&id).into_iter().chain(&details) {
+            self.days.touch_span(&task.task, self.zone);
+        }
+        match details {
+            Some(details) => self.unsealed.insert(id, details),
+            None => self.unsealed.remove(&id),
+        };
+    }
+}
+
+/// Where tasks of a kind are counted.
+fn counter(counts: &mut TaskCounts, kind: Kind) -> &mut u64 {
+    match kind {
+        Kind::Sealed => &mut counts.sealed,
+        Kind::Early | Kind::Vanished => &mut counts.early,
+        Kind::Open => &mut counts.open,
+        Kind::Failed => &mut counts.failed,
+    }
+}

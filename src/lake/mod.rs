@@ -1,0 +1,142 @@
+//! The lake: the only place that reads and writes the destination.
+//!
+//! # What is guaranteed
+//! - **Each task's rows are in the lake exactly once**, whatever fails, however many processes
+//!   run. The unit is the task; the moment is the creation of its commit's record, which succeeds
+//!   once for each number of the log ([`LakeWriter::commit`]).
+//! - **What is committed is durable**: files and their names are synced before the record is
+//!   written, the record before anything is published.
+//! - **A reader never sees a part of a file or a row of an uncommitted answer**: data files get
+//!   their place by a rename, after their commit.
+//! - **What the lake holds follows from the commit log alone** ([`Ledger`]). Day files and the
+//!   marker of published commits are derived and can be made again.
+//!
+//! # How
+//! ```text
+//! stage → sync → record (created if absent) → publish (rename, then delete what gave way)
+//!       → day files → marker
+//! ```
+//! Everything after the record is repeatable, and repeated by the next start if need be
+//! ([`LakeWriter::open`]). Every step has a name ([`Point`]) where tests make it fail.
+//!
+//! # On disk
+//! ```text
+//! DEST/calls/call_date=2024-03-11/<unique>.parquet   … redials/, asr_turns/, tasks/task_date=…
+//! DEST/_export/commits/00000000000000000001.json     the log
+//! DEST/_export/published.json                        {"sequence": N}
+//! DEST/_export/days/2024-03-11.json                  for schedulers
+//! DEST/_export/staging/<run id>/                     staged files; `lock` is held while the run lives
+//! DEST/_export/runs/, DEST/_export/rejects/          reports and rejects
+//! ```
+//!
+//! # Example
+//! ```no_run
+//! # use airudder_export::{clock::Clock, event::Events, job::Destination, lake::*, schema::TableName};
+//! # async fn export(options: LakeOptions, mut tasks: Vec<CommittedTask>) -> Result<(), LakeError> {
+//! let clock = Clock::system();
+//! let run = clock.run_id();
+//! let mut lake = LakeWriter::open(&options, run.clone(), clock, Events::default()).await?;
+//! let staged = lake.store().stage(TableName::Calls, Partition::Unknown)?;
+//! // … write Parquet into `staged` …
+//! let mut draft = CommitDraft::new(run, CommitKind::Append, lake.ledger().last_sequence());
+//! draft.files.push(staged.finish(/* rows */ 1)?);
+//! draft.tasks.append(&mut tasks);
+//! match lake.commit(draft).await? {
+//!     CommitOutcome::Committed(_) | CommitOutcome::Unchanged => {}
+//!     CommitOutcome::Conflict { .. } => { /* leave out what others exported, commit again */ }
+//! }
+//! lake.close().await
+//! # }
+//! ```
+
+mod commit;
+pub mod day;
+mod digest;
+mod draft;
+mod error;
+mod files;
+mod ledger;
+mod log;
+mod path;
+mod point;
+mod publish;
+mod record;
+mod store;
+mod writer;
+
+use chrono_tz::Tz;
+
+pub use commit::CommitOutcome;
+pub use day::{DaySummary, FileCounts, TaskCounts};
+pub use error::LakeError;
+pub use files::FileQuery;
+pub use ledger::{Conflict, Ledger, LiveFile, TaskState, UnsealedTask};
+pub use path::{FileName, FilePath, LakePath, Partition, PathError};
+pub use point::Point;
+#[cfg(feature = "failpoints")]
+pub use point::arm;
+pub use record::{
+    Checksum, Commit, CommitDraft, CommitKind, CommittedTask, Coverage, DataFile, FORMAT_VERSION,
+    FailedTask, Failure, OpenTask, Removal,
+};
+pub use store::{Entry, Published, Put, RunStore, StagedFile, Store};
+pub use writer::LakeWriter;
+
+use crate::job::Destination;
+use crate::task::TaskId;
+
+/// Which lake, and what its days mean.
+#[derive(Clone, Debug)]
+pub struct LakeOptions {
+    /// Where it is.
+    pub dest: Destination,
+    /// The zone of days and partitions. A lake keeps the one it was begun with.
+    pub partition_timezone: Tz,
+}
+
+/// A lake that is only read: one state of it, the newest whose files are all in place.
+#[derive(Debug)]
+pub struct Lake {
+    store: Store,
+    log: log::Log,
+}
+
+impl Lake {
+    /// Reads the log. Where there is no lake (yet), an empty one: see [`Lake::is_empty`].
+    ///
+    /// # Errors
+    /// When the log can't be read.
+    pub async fn open(dest: &Destination) -> Result<Self, LakeError> {
+        let store = Store::new(dest)?;
+        let log = log::Log::load_readable(&store).await?;
+        Ok(Self { store, log })
+    }
+
+    /// Whether nothing was ever committed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ledger().last_sequence() == 0
+    }
+
+    /// What the log says.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.log.ledger
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The live files that hold rows of these tasks, for replacing them: read these files, leave
+    /// out the rows of the tasks, write the rest to new ones, remove these. A file that took over
+    /// rows of several may turn out to hold none of the tasks'.
+    ///
+    /// # Errors
+    /// When a commit record can't be read.
+    pub async fn files_of_tasks(&self, tasks: &[TaskId]) -> Result<Vec<LiveFile>, LakeError> {
+        files::files_of_tasks(&self.store, self.ledger(), tasks).await
+    }
+}

@@ -1,0 +1,363 @@
+//! Where things are in the lake: names and relative paths, always with `/`.
+//!
+//! No id from outside ever shapes a path. Paths read back from a commit record are parsed, not
+//! trusted: a record that names `../../etc` is refused.
+//!
+//! ```
+//! use airudder_export::lake::{FilePath, Partition};
+//! let path: FilePath = "calls/call_date=2024-03-11/a.parquet".parse().expect("valid");
+//! assert_eq!(path.partition, Partition::Date("2024-03-11".parse().expect("valid")));
+//! assert!("calls/call_date=2024-03-11/../../x.parquet".parse::<FilePath>().is_err());
+//! ```
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::NaiveDate;
+
+use crate::schema::TableName;
+use crate::task::RunId;
+
+/// What Hive and everything after it call the partition of rows without a value.
+const UNKNOWN_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
+
+/// Why a text is not a name or path of the lake.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a name or path of the lake")]
+pub struct PathError(String);
+
+impl PathError {
+    pub(super) fn new(text: &str) -> Self {
+        Self(text.chars().take(300).collect())
+    }
+}
+
+/// Serde by `Display` and `FromStr`, without a `String` in between.
+macro_rules! as_text {
+    ($name:ty, $expecting:literal) => {
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Text;
+                impl serde::de::Visitor<'_> for Text {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str($expecting)
+                    }
+
+                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$name, E> {
+                        text.parse().map_err(E::custom)
+                    }
+                }
+                deserializer.deserialize_str(Text)
+            }
+        }
+    };
+}
+pub(super) use as_text;
+
+as_text!(Partition, "a partition");
+as_text!(FileName, "a data file's name");
+as_text!(FilePath, "a data file's path");
+
+/// The folder a row belongs in: its date in the partition time zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Partition {
+    /// Rows of one day.
+    Date(NaiveDate),
+    /// Rows that say nothing of when they were.
+    Unknown,
+}
+
+impl Partition {
+    /// The day, unless it is unknown.
+    #[must_use]
+    pub fn date(self) -> Option<NaiveDate> {
+        match self {
+            Self::Date(date) => Some(date),
+            Self::Unknown => None,
+        }
+    }
+}
+
+impl From<Option<NaiveDate>> for Partition {
+    fn from(date: Option<NaiveDate>) -> Self {
+        date.map_or(Self::Unknown, Self::Date)
+    }
+}
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Date(date) => write!(f, "{date}"),
+            Self::Unknown => f.write_str(UNKNOWN_PARTITION),
+        }
+    }
+}
+
+impl FromStr for Partition {
+    type Err = PathError;
+
+    fn from_str(text: &str) -> Result<Self, PathError> {
+        if text == UNKNOWN_PARTITION {
+            return Ok(Self::Unknown);
+        }
+        // `2024-3-11` parses too, but is another folder.
+        text.parse::<NaiveDate>()
+            .ok()
+            .filter(|date| date.to_string() == text)
+            .map(Self::Date)
+            .ok_or_else(|| PathError::new(text))
+    }
+}
+
+/// A data file's name: letters, digits, `-`, `_` and `.`, visible to every reader, `.parquet`.
+/// Never used twice.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FileName(Box<str>);
+
+impl FileName {
+    /// The name of the `number`th file that a run stages.
+    pub(super) fn of_run(run: &RunId, number: u64) -> Self {
+        Self(format!("{run}-{number:06}.parquet").into())
+    }
+
+    /// The name, ending included.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for FileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for FileName {
+    type Err = PathError;
+
+    fn from_str(text: &str) -> Result<Self, PathError> {
+        let stem = text.strip_suffix(".parquet").unwrap_or_default();
+        if text.len() <= 200 && is_plain(stem) {
+            Ok(Self(text.into()))
+        } else {
+            Err(PathError::new(text))
+        }
+    }
+}
+
+/// Whether a text can be one step of a path and is hidden from nobody.
+fn is_plain(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+}
+
+/// Where a published data file is: `calls/call_date=2024-03-11/<name>`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FilePath {
+    /// Its table.
+    pub table: TableName,
+    /// Its partition of the table.
+    pub partition: Partition,
+    /// Its name in the partition's folder.
+    pub name: FileName,
+}
+
+impl FilePath {
+    /// The folder it is in.
+    #[must_use]
+    pub fn folder(&self) -> LakePath {
+        LakePath(format!(
+            "{}/{}={}",
+            self.table,
+            self.table.partition_column(),
+            self.partition
+        ))
+    }
+}
+
+impl fmt::Display for FilePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            table,
+            partition,
+            name,
+        } = self;
+        write!(f, "{table}/{}={partition}/{name}", table.partition_column())
+    }
+}
+
+impl FromStr for FilePath {
+    type Err = PathError;
+
+    fn from_str(text: &str) -> Result<Self, PathError> {
+        let parse = || {
+            let mut steps = text.split('/');
+            let table = steps.next()?;
+            let table = TableName::ALL
+                .into_iter()
+                .find(|known| known.as_str() == table)?;
+            let partition = steps.next()?.strip_prefix(table.partition_column())?;
+            let partition = partition.strip_prefix('=')?.parse().ok()?;
+            let name = steps.next()?.parse().ok()?;
+            steps.next().is_none().then_some(Self {
+                table,
+                partition,
+                name,
+            })
+        };
+        parse().ok_or_else(|| PathError::new(text))
+    }
+}
+
+/// A path relative to the lake's root. Made here only, so every place of the lake is in this list.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LakePath(String);
+
+impl LakePath {
+    /// The commit log.
+    #[must_use]
+    pub fn commits() -> Self {
+        Self("_export/commits".into())
+    }
+
+    /// One commit's record. Twenty digits, so that names sort like numbers.
+    #[must_use]
+    pub fn commit(sequence: u64) -> Self {
+        Self(format!("_export/commits/{sequence:020}.json"))
+    }
+
+    /// How far commits are published.
+    #[must_use]
+    pub fn published() -> Self {
+        Self("_export/published.json".into())
+    }
+
+    /// The state of all days.
+    #[must_use]
+    pub fn days() -> Self {
+        Self("_export/days".into())
+    }
+
+    /// The state of one day.
+    #[must_use]
+    pub fn day(date: NaiveDate) -> Self {
+        Self(format!("_export/days/{date}.json"))
+    }
+
+    /// Where all runs stage.
+    #[must_use]
+    pub fn staging() -> Self {
+        Self("_export/staging".into())
+    }
+
+    /// Where one run stages.
+    #[must_use]
+    pub fn staging_of(run: &RunId) -> Self {
+        Self(format!("_export/staging/{run}"))
+    }
+
+    /// A data file before it is published.
+    #[must_use]
+    pub fn staged(run: &RunId, name: &FileName) -> Self {
+        Self(format!("_export/staging/{run}/{name}"))
+    }
+
+    /// The report of one run.
+    #[must_use]
+    pub fn run_report(run: &RunId) -> Self {
+        Self(format!("_export/runs/{run}.json"))
+    }
+
+    /// A file with rejected records of one run.
+    ///
+    /// # Errors
+    /// When the name is not made of letters, digits, `-`, `_` and `.`.
+    pub fn rejects(run: &RunId, name: &str) -> Result<Self, PathError> {
+        if is_plain(name) {
+            Ok(Self(format!("_export/rejects/{run}/{name}")))
+        } else {
+            Err(PathError::new(name))
+        }
+    }
+
+    /// A table's folder.
+    #[must_use]
+    pub fn table(table: TableName) -> Self {
+        Self(table.as_str().into())
+    }
+
+    /// One step down. For names that a listing of this folder gave.
+    pub(super) fn join(&self, name: &str) -> Self {
+        Self(format!("{}/{name}", self.0))
+    }
+
+    /// The path, with `/` between steps.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for LakePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<&FilePath> for LakePath {
+    fn from(path: &FilePath) -> Self {
+        Self(path.to_string())
+    }
+}
+
+/// Whether a run id read from outside can be a folder's name.
+pub(super) fn is_safe_run_id(run: &RunId) -> bool {
+    run.as_str().len() <= 100 && is_plain(run.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_file_is_found_again_by_its_path() {
+        for text in [
+            "calls/call_date=2024-03-11/r-000001.parquet",
+            "tasks/task_date=__HIVE_DEFAULT_PARTITION__/r-000001.parquet",
+        ] {
+            let path: FilePath = text.parse().expect("valid");
+            assert_eq!(path.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_path_that_leads_elsewhere_is_refused() {
+        for text in [
+            "",
+            "calls/call_date=2024-03-11/../x.parquet",
+            "calls/call_date=2024-03-11/a/x.parquet",
+            "calls/call_date=2024-3-11/x.parquet",
+            "calls/task_date=2024-03-11/x.parquet",
+            "secrets/call_date=2024-03-11/x.parquet",
+            "calls/call_date=2024-03-11/.parquet",
+            "calls/call_date=2024-03-11/_x.parquet",
+            "calls/call_date=2024-03-11/x.csv",
+            "/calls/call_date=2024-03-11/x.parquet",
+        ] {
+            assert!(text.parse::<FilePath>().is_err(), "{text}");
+        }
+        assert!(!is_safe_run_id(&RunId::new("../../etc").expect("an id")));
+        assert!(LakePath::rejects(&RunId::new("r").expect("an id"), "../x").is_err());
+    }
+}

@@ -1,0 +1,200 @@
+//! The named points of the commit protocol: places where a crash, a kill or a full disk is worth
+//! trying.
+//!
+//! In a usual build passing a point does nothing. In tests a store can be told to fail at one;
+//! with the cargo feature `failpoints` the process can be told to die at one:
+//! [`arm`]`("publish.file_moved")` aborts the first time it is passed, `…@3` the third time, and
+//! `hold:publish.file_moved` stays there for ever (for watching what readers see).
+
+use super::error::LakeError;
+
+macro_rules! points {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        /// A place in the commit protocol, in the order in which they are passed.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Point {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Point {
+            /// All points.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The point's name.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+points! {
+    /// A staged file was opened.
+    StageOpened = "stage.opened",
+    /// A staged file is complete, not yet synced.
+    StageWritten = "stage.written",
+    /// A staged file is synced.
+    StageSynced = "stage.synced",
+    /// A commit begins: all its files are staged, their folder is not synced.
+    CommitBegun = "commit.begun",
+    /// The staging folder is synced.
+    CommitStagingSynced = "commit.staging_synced",
+    /// The record waits under a temporary name.
+    CommitRecordWritten = "commit.record_written",
+    /// The record has its name, its folder is not synced.
+    CommitRecordNamed = "commit.record_named",
+    /// The commit is durable, nothing is published.
+    CommitDurable = "commit.durable",
+    /// One file was moved to its table.
+    PublishFileMoved = "publish.file_moved",
+    /// All files of a commit were moved.
+    PublishMoved = "publish.moved",
+    /// The touched folders are synced.
+    PublishSynced = "publish.synced",
+    /// One file that gave way was deleted.
+    PublishFileRemoved = "publish.file_removed",
+    /// All files that gave way were deleted and their folders synced.
+    PublishRemoved = "publish.removed",
+    /// One day file was brought up to date.
+    DayWritten = "day.written",
+    /// All touched day files are up to date and synced.
+    DaysSynced = "day.synced",
+    /// The marker was moved.
+    MarkerMoved = "marker.moved",
+    /// A dead run's staging folder is about to be removed.
+    RecoverDeadFound = "recover.dead_found",
+    /// One file of a dead run was removed.
+    RecoverFileRemoved = "recover.file_removed",
+}
+
+/// What is to happen at points.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    #[cfg(test)]
+    stop: std::sync::Mutex<Option<(Point, u32)>>,
+}
+
+impl Faults {
+    /// Fails the `nth` time (from 1) that the point is passed, and ever after.
+    #[cfg(test)]
+    pub(super) fn stop_at(&self, point: Point, nth: u32) {
+        *self
+            .stop
+            .lock()
+            .expect("no test panics while it holds this") = Some((point, nth));
+    }
+
+    /// Passes a point.
+    #[cfg_attr(
+        not(test),
+        expect(
+            clippy::unused_self,
+            clippy::unnecessary_wraps,
+            reason = "only tests fail here"
+        )
+    )]
+    pub(super) fn pass(&self, point: Point) -> Result<(), LakeError> {
+        #[cfg(feature = "failpoints")]
+        process::pass(point);
+        #[cfg(test)]
+        {
+            let mut stop = self
+                .stop
+                .lock()
+                .expect("no test panics while it holds this");
+            if let Some((at, left)) = stop.as_mut()
+                && *at == point
+            {
+                *left = left.saturating_sub(1);
+                if *left == 0 {
+                    return Err(LakeError::Stopped(point));
+                }
+            }
+        }
+        #[cfg(not(any(test, feature = "failpoints")))]
+        let _ = point;
+        Ok(())
+    }
+}
+
+#[cfg(feature = "failpoints")]
+pub use process::arm;
+
+#[cfg(feature = "failpoints")]
+mod process {
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::Point;
+
+    struct Armed {
+        point: Point,
+        hold: bool,
+        left: AtomicU32,
+    }
+
+    static ARMED: OnceLock<Armed> = OnceLock::new();
+
+    /// Makes the process die (or stay, with `hold:`) at a point: the value of the environment
+    /// variable `AIRUDDER_FAILPOINT`.
+    ///
+    /// # Errors
+    /// When no point has the name.
+    pub fn arm(text: &str) -> Result<(), String> {
+        let (hold, name) = match text.strip_prefix("hold:") {
+            Some(name) => (true, name),
+            None => (false, text),
+        };
+        let (name, nth) = name.split_once('@').unwrap_or((name, "1"));
+        let point = Point::ALL
+            .iter()
+            .copied()
+            .find(|point| point.as_str() == name);
+        match (point, nth.parse::<u32>()) {
+            (Some(point), Ok(nth)) if nth > 0 => {
+                let _ = ARMED.set(Armed {
+                    point,
+                    hold,
+                    left: AtomicU32::new(nth),
+                });
+                Ok(())
+            }
+            _ => Err(format!(
+                "set AIRUDDER_FAILPOINT: no point is named `{text}`"
+            )),
+        }
+    }
+
+    pub(super) fn pass(point: Point) {
+        let Some(armed) = ARMED.get().filter(|armed| armed.point == point) else {
+            return;
+        };
+        if armed.left.fetch_sub(1, Ordering::SeqCst) == 1 {
+            while armed.hold {
+                std::thread::park();
+            }
+            std::process::abort();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_point_fails_the_nth_time_it_is_passed_and_only_itself() {
+        let faults = Faults::default();
+        faults.stop_at(Point::DayWritten, 2);
+        assert!(faults.pass(Point::MarkerMoved).is_ok());
+        assert!(faults.pass(Point::DayWritten).is_ok());
+        assert!(matches!(
+            faults.pass(Point::DayWritten),
+            Err(LakeError::Stopped(Point::DayWritten))
+        ));
+        assert!(faults.pass(Point::DayWritten).is_err());
+    }
+}

@@ -1,0 +1,315 @@
+//! A commit record: what one commit adds to the lake, takes from it and learned about tasks.
+//!
+//! A record is one JSON file, written once and never changed. Records are read by every later
+//! start, so they say a thing once: a file's path is in `files`, tasks name files by index, and
+//! a field that is empty or has its usual value is left out.
+//!
+//! Where a task's rows are follows from the log alone: the last commit that holds the task in
+//! `tasks` names its files, and each [`Removal`] says into which files the remaining rows of a
+//! removed file went. So a rewrite of a file with 10,000 tasks is one line, not 10,000.
+//!
+//! A reader ignores fields it does not know, and refuses a record of a higher `format_version`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::path::{FileName, FilePath, LakePath, Partition, PathError};
+use crate::schema::TableName;
+use crate::task::{RunId, TaskId, TaskStatus, WorkflowId};
+
+/// The version of records that this program writes, and the highest it reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// What a commit was made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommitKind {
+    /// Rows of tasks that had none.
+    Append,
+    /// Rows of tasks, some of which had rows before; those give way.
+    Replace,
+    /// The same rows in other files.
+    Compact,
+    /// No rows: what was learned about tasks.
+    Observe,
+}
+
+impl CommitKind {
+    /// The word in the record.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Replace => "replace",
+            Self::Compact => "compact",
+            Self::Observe => "observe",
+        }
+    }
+}
+
+/// A SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Checksum(pub [u8; 32]);
+
+impl fmt::Display for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Checksum {
+    type Err = PathError;
+
+    fn from_str(text: &str) -> Result<Self, PathError> {
+        let digit = |b: u8| {
+            char::from(b)
+                .to_digit(16)
+                .and_then(|d| u8::try_from(d).ok())
+        };
+        let parse = || {
+            let mut bytes = [0; 32];
+            let pairs = text.as_bytes().as_chunks::<2>();
+            if text.len() != 64 {
+                return None;
+            }
+            for (byte, [high, low]) in bytes.iter_mut().zip(pairs.0) {
+                *byte = digit(*high)? << 4 | digit(*low)?;
+            }
+            Some(Self(bytes))
+        };
+        parse().ok_or_else(|| PathError::new(text))
+    }
+}
+
+super::path::as_text!(Checksum, "a SHA-256 in 64 hex digits");
+
+/// A finished data file: staged and durable, or published once its commit is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataFile {
+    /// Its table.
+    pub table: TableName,
+    /// Its partition of the table.
+    pub partition: Partition,
+    /// Its name, staged and published.
+    pub name: FileName,
+    /// Rows in it.
+    pub rows: u64,
+    /// Its length.
+    pub bytes: u64,
+    /// Of all its bytes.
+    pub sha256: Checksum,
+}
+
+impl DataFile {
+    /// Where it is once published.
+    #[must_use]
+    pub fn path(&self) -> FilePath {
+        FilePath {
+            table: self.table,
+            partition: self.partition,
+            name: self.name.clone(),
+        }
+    }
+
+    /// Where it waits until then.
+    #[must_use]
+    pub fn staged(&self, run: &RunId) -> LakePath {
+        LakePath::staged(run, &self.name)
+    }
+}
+
+/// A task whose rows are in the commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommittedTask {
+    /// Which.
+    pub id: TaskId,
+    /// Its workflow, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<WorkflowId>,
+    /// As the answer said.
+    pub status: TaskStatus,
+    /// As the answer said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule_start: Option<DateTime<Utc>>,
+    /// As the answer said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule_end: Option<DateTime<Utc>>,
+    /// The schedule start's day in the partition time zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day: Option<NaiveDate>,
+    /// Final: never pulled again. Otherwise exported early, to be replaced.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub sealed: bool,
+    /// Rows in `calls`.
+    pub calls: u64,
+    /// Rows in `redials`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub redials: u64,
+    /// Rows in `asr_turns`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub turns: u64,
+    /// Records that were rejected.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rejects: u64,
+    /// All files with rows of it: indexes into the commit's `files`.
+    pub files: Vec<u32>,
+}
+
+/// A task as a listing or an answer showed it, when it was not exported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenTask {
+    /// Which.
+    pub id: TaskId,
+    /// Its workflow, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<WorkflowId>,
+    /// As last seen; where nothing was seen, `unknown`.
+    pub status: TaskStatus,
+    /// As last seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule_start: Option<DateTime<Utc>>,
+    /// As last seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule_end: Option<DateTime<Utc>>,
+    /// The schedule start's day in the partition time zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day: Option<NaiveDate>,
+}
+
+/// A task that failed after all tries. It is tried again by the next run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedTask {
+    /// The task, as last seen.
+    #[serde(flatten)]
+    pub task: OpenTask,
+    /// Why.
+    #[serde(flatten)]
+    pub failure: Failure,
+}
+
+/// Why and how often a task failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Safe to print.
+    pub reason: String,
+    /// Runs that failed to export it, the last one included.
+    pub attempts: u32,
+    /// The last of them.
+    pub last_run: RunId,
+}
+
+/// Schedule starts, from `from` (included) to `to` (excluded), for which a listing named every
+/// task that the vendor knew at `at`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// Included.
+    pub from: DateTime<Utc>,
+    /// Excluded.
+    pub to: DateTime<Utc>,
+    /// When the listing began.
+    pub at: DateTime<Utc>,
+}
+
+/// A file that gives way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removal {
+    /// The file: live until this commit.
+    pub path: FilePath,
+    /// The commit's files that take over its remaining rows. Empty when no row remains.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub into: Vec<u32>,
+}
+
+/// What is to be committed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommitDraft {
+    /// The run that staged the files.
+    pub run_id: RunId,
+    /// What for.
+    pub kind: CommitKind,
+    /// The last commit that was known when it was decided what to replace
+    /// ([`crate::lake::Ledger::last_sequence`]). Rows that came later are never replaced unseen.
+    pub base: u64,
+    /// Tasks whose rows are in `files`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<CommittedTask>,
+    /// Tasks that were seen and are not final.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open: Vec<OpenTask>,
+    /// Tasks that failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<FailedTask>,
+    /// Tasks that are gone at the vendor. Rows exported early stay.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forgotten: Vec<TaskId>,
+    /// The new files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<DataFile>,
+    /// The files that give way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removes: Vec<Removal>,
+    /// What was listed completely.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub coverage: Vec<Coverage>,
+    /// Workflows made before this were listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed_until: Option<DateTime<Utc>>,
+}
+
+impl CommitDraft {
+    /// An empty draft.
+    #[must_use]
+    pub fn new(run_id: RunId, kind: CommitKind, base: u64) -> Self {
+        Self {
+            run_id,
+            kind,
+            base,
+            tasks: Vec::new(),
+            open: Vec::new(),
+            failed: Vec::new(),
+            forgotten: Vec::new(),
+            files: Vec::new(),
+            removes: Vec::new(),
+            coverage: Vec::new(),
+            listed_until: None,
+        }
+    }
+}
+
+/// A commit: a draft with its place in the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commit {
+    /// The version of the record's form.
+    pub format_version: u32,
+    /// Its place, from 1, without gaps.
+    pub sequence: u64,
+    /// When it was made.
+    pub at: DateTime<Utc>,
+    /// The zone of days and partitions (IANA). One for the whole lake.
+    pub partition_timezone: String,
+    /// What was committed.
+    pub changes: CommitDraft,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_yes(value: &bool) -> bool {
+    *value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}

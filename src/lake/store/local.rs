@@ -1,0 +1,194 @@
+//! The local disk: plain functions that block, each naming the path when it fails.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+
+use super::Entry;
+use crate::lake::error::LakeError;
+
+/// The file in a staging folder that its living run holds locked.
+pub(super) const LOCK: &str = "lock";
+
+pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, LakeError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if is_missing(&error) => Ok(None),
+        Err(error) => Err(LakeError::io("read", path)(error)),
+    }
+}
+
+pub(super) fn size(path: &Path) -> Result<Option<u64>, LakeError> {
+    match fs::metadata(path) {
+        Ok(meta) => Ok(Some(meta.len())),
+        Err(error) if is_missing(&error) => Ok(None),
+        Err(error) => Err(LakeError::io("look at", path)(error)),
+    }
+}
+
+/// Missing itself, or missing a folder on the way to it.
+fn is_missing(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::NotFound
+}
+
+pub(super) fn list(folder: &Path) -> Result<Vec<Entry>, LakeError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if is_missing(&error) => return Ok(Vec::new()),
+        Err(error) => return Err(LakeError::io("list", folder)(error)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(LakeError::io("list", folder))?;
+        // Names that are not UTF-8 are nobody's of ours.
+        if let Ok(name) = entry.file_name().into_string() {
+            let kind = entry
+                .file_type()
+                .map_err(LakeError::io("look at", &entry.path()))?;
+            found.push(Entry {
+                name,
+                is_folder: kind.is_dir(),
+            });
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// Creates the folder and those on the way to it; each new one is durable.
+pub(super) fn create_folders(folder: &Path) -> Result<(), LakeError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(parent) = parent {
+        create_folders(parent)?;
+    }
+    match fs::create_dir(folder) {
+        Ok(()) => {}
+        // Somebody else was quicker.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => {}
+        Err(error) => return Err(LakeError::io("create folder", folder)(error)),
+    }
+    sync_folder(parent.unwrap_or(Path::new(".")))
+}
+
+/// Makes names in the folder durable.
+pub(super) fn sync_folder(folder: &Path) -> Result<(), LakeError> {
+    let sync = || File::open(folder)?.sync_all();
+    if cfg!(windows) {
+        return Ok(());
+    }
+    sync().map_err(LakeError::io("sync folder", folder))
+}
+
+/// A durable file of this content, under a name that does not count. Its name is not durable.
+pub(super) fn write_temporary(path: &Path, bytes: &[u8]) -> Result<(), LakeError> {
+    let write = || {
+        let mut file = File::create(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    write().map_err(|error| {
+        // Best effort: what is left in the staging folder goes with it.
+        let _ = fs::remove_file(path);
+        LakeError::io("write", path)(error)
+    })
+}
+
+/// Gives a file a second name unless that is taken: `false` if it is.
+pub(super) fn link(from: &Path, to: &Path) -> Result<bool, LakeError> {
+    match fs::hard_link(from, to) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(LakeError::io("create", to)(error)),
+    }
+}
+
+/// Moves a file: `false` if there is none. Over one that is there if need be.
+pub(super) fn rename(from: &Path, to: &Path) -> Result<bool, LakeError> {
+    match fs::rename(from, to) {
+        Ok(()) => Ok(true),
+        Err(error) if is_missing(&error) => Ok(false),
+        Err(error) => Err(LakeError::io("move a file to", to)(error)),
+    }
+}
+
+/// Deletes a file: `false` if there is none.
+pub(super) fn remove(path: &Path) -> Result<bool, LakeError> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if is_missing(&error) => Ok(false),
+        Err(error) => Err(LakeError::io("remove", path)(error)),
+    }
+}
+
+/// Removes an empty folder; one that is gone or not empty stays as it is.
+pub(super) fn remove_empty_folder(path: &Path) -> Result<(), LakeError> {
+    match fs::remove_dir(path) {
+        Ok(()) => Ok(()),
+        Err(error) if is_missing(&error) || error.kind() == ErrorKind::DirectoryNotEmpty => Ok(()),
+        Err(error) => Err(LakeError::io("remove folder", path)(error)),
+    }
+}
+
+/// Opens (creates) a lock file and waits until it is ours.
+pub(super) fn lock(path: &Path) -> Result<File, LakeError> {
+    let file = open_lock(path)?;
+    file.lock().map_err(LakeError::io("lock", path))?;
+    Ok(file)
+}
+
+/// Opens (creates) a lock file and takes it if nobody holds it.
+pub(super) fn try_lock(path: &Path) -> Result<Option<File>, LakeError> {
+    let file = open_lock(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(LakeError::io("lock", path)(error)),
+    }
+}
+
+fn open_lock(path: &Path) -> Result<File, LakeError> {
+    File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .map_err(LakeError::io("open", path))
+}
+
+/// Whether nobody holds the lock, without creating it. A missing one is held by nobody.
+pub(super) fn is_unlocked(path: &Path) -> Result<bool, LakeError> {
+    match File::open(path) {
+        Ok(file) => match file.try_lock_shared() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(LakeError::io("lock", path)(error)),
+        },
+        Err(error) if is_missing(&error) => Ok(true),
+        Err(error) => Err(LakeError::io("open", path)(error)),
+    }
+}
+
+/// Whether the open file is still the one under this name.
+pub(super) fn is_same_file(file: &File, path: &Path) -> Result<bool, LakeError> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let open = file.metadata().map_err(LakeError::io("look at", path))?;
+        match fs::metadata(path) {
+            Ok(named) => Ok((open.dev(), open.ino()) == (named.dev(), named.ino())),
+            Err(error) if is_missing(&error) => Ok(false),
+            Err(error) => Err(LakeError::io("look at", path)(error)),
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        // An open file can't be removed there.
+        let _ = file;
+        Ok(path.exists())
+    }
+}

@@ -1,0 +1,113 @@
+//! A data file on its way: written where no reader looks, summed up while it passes.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use sha2::{Digest, Sha256};
+
+use super::run::RunStore;
+use crate::lake::error::LakeError;
+use crate::lake::path::{FilePath, LakePath};
+use crate::lake::point::Point;
+use crate::lake::record::{Checksum, DataFile};
+
+/// A data file that is being written. Blocks: for threads that may.
+///
+/// Dropped without [`StagedFile::finish`], it leaves nothing behind.
+#[derive(Debug)]
+pub struct StagedFile {
+    store: RunStore,
+    path: FilePath,
+    place: PathBuf,
+    file: File,
+    sum: Sha256,
+    bytes: u64,
+    finished: bool,
+}
+
+impl StagedFile {
+    pub(super) fn create(store: RunStore, path: FilePath) -> Result<Self, LakeError> {
+        let place = store.locate(&LakePath::staged(store.run_id(), &path.name));
+        let file = File::create_new(&place).map_err(LakeError::io("create", &place))?;
+        let (sum, bytes, finished) = (Sha256::new(), 0, false);
+        let staged = Self {
+            store,
+            path,
+            place,
+            file,
+            sum,
+            bytes,
+            finished,
+        };
+        staged.store.pass(Point::StageOpened)?;
+        Ok(staged)
+    }
+
+    /// Where the file will be once its commit is published.
+    #[must_use]
+    pub fn path(&self) -> &FilePath {
+        &self.path
+    }
+
+    /// Bytes written so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Names the path in an error that a writer above got from this file.
+    #[must_use]
+    pub fn error(&self, source: io::Error) -> LakeError {
+        LakeError::io("write", &self.place)(source)
+    }
+
+    /// Makes the content durable and describes it for a commit.
+    ///
+    /// # Errors
+    /// When the disk does not take it; the file is removed then.
+    pub fn finish(mut self, rows: u64) -> Result<DataFile, LakeError> {
+        self.store.pass(Point::StageWritten)?;
+        self.file
+            .sync_all()
+            .map_err(LakeError::io("sync", &self.place))?;
+        self.store.pass(Point::StageSynced)?;
+        self.finished = true;
+        let FilePath {
+            table,
+            partition,
+            name,
+        } = self.path.clone();
+        let sha256 = Checksum(std::mem::take(&mut self.sum).finalize().into());
+        Ok(DataFile {
+            table,
+            partition,
+            name,
+            rows,
+            bytes: self.bytes,
+            sha256,
+        })
+    }
+}
+
+impl Write for StagedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.sum.update(&bytes[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for StagedFile {
+    fn drop(&mut self) {
+        if !self.finished {
+            // Best effort: the staging folder is removed at the end of the run, or by the next.
+            let _ = fs::remove_file(&self.place);
+        }
+    }
+}

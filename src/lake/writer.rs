@@ -1,0 +1,138 @@
+//! The lake in a writing command's hands. Opening it finishes what crashed runs left.
+
+use chrono_tz::Tz;
+
+use super::error::LakeError;
+use super::ledger::Ledger;
+use super::log::Log;
+use super::path::LakePath;
+use super::point::Point;
+use super::store::{RunStore, Store};
+use super::{LakeOptions, LiveFile};
+use crate::clock::Clock;
+use crate::event::{Event, Events};
+use crate::task::{RunId, TaskId};
+
+/// A lake that one run writes to. The only way to change a lake.
+#[derive(Debug)]
+pub struct LakeWriter {
+    pub(super) run: RunStore,
+    pub(super) log: Log,
+    pub(super) zone: Tz,
+    pub(super) clock: Clock,
+    pub(super) events: Events,
+}
+
+impl LakeWriter {
+    /// Opens the lake for a run, makes it if there is none, and first finishes what earlier runs
+    /// left: commits that were not published are, staging folders of dead runs are removed.
+    /// A folder that holds other things is fine: they are left alone.
+    ///
+    /// # Errors
+    /// When the destination fails, is damaged, or was written with another partition time zone or
+    /// by a newer version.
+    pub async fn open(
+        options: &LakeOptions,
+        run: RunId,
+        clock: Clock,
+        events: Events,
+    ) -> Result<Self, LakeError> {
+        let store = Store::new(&options.dest)?;
+        let log = Log::load(&store).await?;
+        let zone = options.partition_timezone;
+        if let Some(lake) = log.ledger.zone().filter(|lake| *lake != zone) {
+            let (lake, setting) = (lake.name().to_owned(), zone.name().to_owned());
+            return Err(LakeError::OtherZone {
+                path: store.root().to_owned(),
+                lake,
+                setting,
+            });
+        }
+        let run = RunStore::open(store, run).await?;
+        let mut writer = Self {
+            run,
+            log,
+            zone,
+            clock,
+            events,
+        };
+        writer.recover().await?;
+        Ok(writer)
+    }
+
+    /// What the log says, up to the last commit that this writer knows of.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.log.ledger
+    }
+
+    /// Where to stage data files and write reports and rejects. Cheap to clone.
+    #[must_use]
+    pub fn store(&self) -> &RunStore {
+        &self.run
+    }
+
+    /// See [`super::Lake::files_of_tasks`].
+    ///
+    /// # Errors
+    /// When a commit record can't be read.
+    pub async fn files_of_tasks(&self, tasks: &[TaskId]) -> Result<Vec<LiveFile>, LakeError> {
+        super::files::files_of_tasks(&self.run, &self.log.ledger, tasks).await
+    }
+
+    /// Takes in what other processes committed meanwhile and helps to publish it. Says how many
+    /// commits that were.
+    ///
+    /// # Errors
+    /// When the destination fails or is damaged.
+    pub async fn refresh(&mut self) -> Result<u64, LakeError> {
+        let new = self.log.catch_up(&self.run).await?;
+        self.finish().await?;
+        Ok(new)
+    }
+
+    /// Ends the run: what was staged and not committed is removed.
+    ///
+    /// # Errors
+    /// When the destination fails. The next start does the rest.
+    pub async fn close(mut self) -> Result<(), LakeError> {
+        self.finish().await?;
+        self.run.close().await?;
+        Ok(())
+    }
+
+    async fn recover(&mut self) -> Result<(), LakeError> {
+        if self.log.marker_unreadable {
+            self.recovered("the marker of published commits was damaged: all were checked".into());
+        }
+        let first = self.log.published + 1;
+        if self.finish().await? > 0 {
+            let last = self.log.published;
+            self.recovered(format!(
+                "commits {first} to {last} were durable and are now published"
+            ));
+        }
+        for entry in self.run.list(&LakePath::staging()).await? {
+            if !entry.is_folder || entry.name == self.run.run_id().as_str() {
+                continue;
+            }
+            let folder = LakePath::staging().join(&entry.name);
+            let Some(dead) = self.run.take_dead(&folder).await? else {
+                continue;
+            };
+            self.run.pass(Point::RecoverDeadFound)?;
+            // It can't commit any more, but may have since the log was read.
+            self.refresh().await?;
+            let files = dead.remove().await?;
+            let run = entry.name;
+            self.recovered(format!(
+                "run {run} ended early; {files} unfinished files were removed"
+            ));
+        }
+        Ok(())
+    }
+
+    fn recovered(&self, what: String) {
+        self.events.emit(&Event::Recovered { what });
+    }
+}
