@@ -33,6 +33,7 @@ pub use record::{Decoded, RecordDecoder, RejectedEntry};
 pub use rows::{AnswerContext, Batch, RowDay, Rows, TaskOrdinal};
 pub use scan::SyntaxError;
 pub use split::{Ended, Piece, Run, Split, SplitError, SplitOptions};
+pub(crate) use text::base64;
 
 #[cfg(test)]
 mod tests {

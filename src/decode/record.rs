@@ -135,6 +135,7 @@ impl RecordDecoder {
         let all_utf8 = simdutf8::basic::from_utf8(&run.bytes).is_ok();
         let mut decoded = Decoded::default();
         let mut record = CallRecord::default();
+        rows.note_appended(run.bytes.len());
         for (index, bytes) in run.entries() {
             match record.read(bytes) {
                 Ok(()) => {

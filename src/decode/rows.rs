@@ -121,9 +121,26 @@ impl CallTables {
 pub struct Rows {
     calls: FxHashMap<RowDay, CallTables>,
     tasks: FxHashMap<RowDay, TableBuilder>,
+    appended: usize,
 }
 
 impl Rows {
+    /// Bytes of JSON whose rows were appended since [`Self::reset_appended`]: cheap to ask, where
+    /// [`Self::bytes`] is not.
+    #[must_use]
+    pub fn appended(&self) -> usize {
+        self.appended
+    }
+
+    /// Counts from zero again.
+    pub fn reset_appended(&mut self) {
+        self.appended = 0;
+    }
+
+    pub(super) fn note_appended(&mut self, bytes: usize) {
+        self.appended += bytes;
+    }
+
     /// Where the rows of a call of this day go.
     #[inline]
     pub(super) fn of_call(&mut self, day: RowDay) -> &mut CallTables {
@@ -161,7 +178,7 @@ impl Rows {
     /// # Errors
     /// Only if the arrays contradict themselves, which would be a bug.
     pub fn take(&mut self) -> Result<Vec<Batch>, ArrowError> {
-        let Self { calls, tasks } = std::mem::take(self);
+        let Self { calls, tasks, .. } = std::mem::take(self);
         let mut batches = Vec::new();
         for (day, tables) in calls {
             for builder in tables.nested.into_iter().chain([tables.calls]) {

@@ -118,7 +118,7 @@ pub(super) fn push_json_string(text: &str, out: &mut Vec<u8>) {
 }
 
 /// Standard base64 with padding, for bytes that no JSON text can carry.
-pub(super) fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {

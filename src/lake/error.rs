@@ -62,6 +62,12 @@ pub enum LakeError {
     /// A named point of the protocol was told to fail (tests only).
     #[error("pass {}: stopped there as told", .0.as_str())]
     Stopped(Point),
+    /// Rows could not be made into Parquet. A bug, unless the disk lies beneath.
+    #[error("encode rows as Parquet")]
+    Encode(#[from] parquet::errors::ParquetError),
+    /// Columns contradict each other. A bug.
+    #[error("gather rows as columns")]
+    Columns(#[from] arrow_schema::ArrowError),
     /// Work on another thread ended without a result. A bug.
     #[error("finish work on the lake: its thread ended early")]
     Thread(#[source] tokio::task::JoinError),
@@ -77,7 +83,11 @@ impl LakeError {
             Self::NewerFormat { .. } | Self::OtherZone { .. } | Self::UnknownStore(_) => {
                 ExitCode::Settings
             }
-            Self::Draft(_) | Self::Stopped(_) | Self::Thread(_) => ExitCode::Bug,
+            Self::Draft(_)
+            | Self::Stopped(_)
+            | Self::Encode(_)
+            | Self::Columns(_)
+            | Self::Thread(_) => ExitCode::Bug,
         }
     }
 

@@ -62,6 +62,7 @@ mod point;
 mod publish;
 mod record;
 mod store;
+pub mod write;
 mod writer;
 
 use chrono_tz::Tz;
@@ -79,7 +80,7 @@ pub use record::{
     Checksum, Commit, CommitDraft, CommitKind, CommittedTask, Coverage, DataFile, FORMAT_VERSION,
     FailedTask, Failure, OpenTask, Removal,
 };
-pub use store::{Entry, Published, Put, RunStore, StagedFile, Store};
+pub use store::{Entry, Published, Put, RunStore, StagedFile, StagedReject, Store};
 pub use writer::LakeWriter;
 
 use crate::job::Destination;

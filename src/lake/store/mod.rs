@@ -24,12 +24,14 @@
 //! | the run's lock | none: a dead run's uploads are those that no record names and that are older than any run may live |
 
 mod local;
+mod reject;
 mod run;
 mod staged;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use reject::StagedReject;
 pub use run::{Published, Put, RunStore};
 pub use staged::StagedFile;
 

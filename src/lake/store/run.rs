@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{StagedFile, Store, blocking, local};
+use super::{StagedFile, StagedReject, Store, blocking, local};
 use crate::lake::error::LakeError;
 use crate::lake::path::{FileName, FilePath, LakePath, Partition, is_safe_run_id};
 use crate::lake::point::{Faults, Point};
@@ -130,6 +130,15 @@ impl RunStore {
                 name,
             },
         )
+    }
+
+    /// Opens a file for rejects, with this ending. Blocks.
+    ///
+    /// # Errors
+    /// When the disk refuses it.
+    pub fn stage_reject(&self, ending: &str) -> Result<StagedReject, LakeError> {
+        let number = self.inner.next_file.fetch_add(1, Ordering::Relaxed);
+        StagedReject::create(self.clone(), format!("{number:06}.{ending}"))
     }
 
     /// Drops a finished data file that no commit will name.
@@ -348,6 +357,6 @@ fn remove_staging(
     Ok(removed)
 }
 
-fn sync_parent(path: &Path) -> Result<(), LakeError> {
+pub(super) fn sync_parent(path: &Path) -> Result<(), LakeError> {
     path.parent().map_or(Ok(()), local::sync_folder)
 }

@@ -1,0 +1,85 @@
+//! A file of rejects on its way: written where the run stages, moved to `_export/rejects/` when
+//! the answers it belongs to are about to be committed.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use super::local;
+use super::run::{RunStore, sync_parent};
+use crate::lake::error::LakeError;
+use crate::lake::path::LakePath;
+
+/// A file of rejects that is being written. Blocks: for threads that may.
+///
+/// Dropped without [`StagedReject::finish`], it leaves nothing behind.
+#[derive(Debug)]
+pub struct StagedReject {
+    store: RunStore,
+    name: String,
+    place: PathBuf,
+    file: BufWriter<File>,
+    finished: bool,
+}
+
+impl StagedReject {
+    pub(super) fn create(store: RunStore, name: String) -> Result<Self, LakeError> {
+        let place = store.locate(&LakePath::staging_of(store.run_id()).join(&name));
+        let file = File::create_new(&place).map_err(LakeError::io("create", &place))?;
+        Ok(Self {
+            store,
+            name,
+            place,
+            file: BufWriter::new(file),
+            finished: false,
+        })
+    }
+
+    /// The name of the file, in the staging folder and later among the rejects.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Appends.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<(), LakeError> {
+        self.file
+            .write_all(bytes)
+            .map_err(LakeError::io("write", &self.place))
+    }
+
+    /// Makes it durable among the rejects of its run, and says where that is.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn finish(mut self) -> Result<PathBuf, LakeError> {
+        let synced = || -> io::Result<()> {
+            self.file.flush()?;
+            self.file.get_ref().sync_all()
+        };
+        let mut synced = synced;
+        synced().map_err(LakeError::io("sync", &self.place))?;
+        let to = LakePath::rejects(self.store.run_id(), &self.name)
+            .expect("the name is a number with an ending");
+        let to = self.store.locate(&to);
+        if let Some(folder) = to.parent() {
+            local::create_folders(folder)?;
+        }
+        local::rename(&self.place, &to)?;
+        self.finished = true;
+        sync_parent(&to)?;
+        Ok(to)
+    }
+}
+
+impl Drop for StagedReject {
+    fn drop(&mut self) {
+        if !self.finished {
+            // Best effort: the staging folder is removed at the end of the run, or by the next.
+            let _ = fs::remove_file(&self.place);
+        }
+    }
+}

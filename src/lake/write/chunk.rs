@@ -1,0 +1,275 @@
+//! All that waits for the next commit.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::encode::RowGroupEncoder;
+use super::file::{ClosedFile, OpenFile};
+use super::files::{FileLimits, FileSet};
+use super::large::Handover;
+use super::queue::{Queue, Queues};
+use crate::decode::{Batch, RowDay, Rows, TaskOrdinal};
+use crate::job::WriteOptions;
+use crate::lake::{LakeError, RunStore};
+use crate::schema::TableName;
+
+/// Rows of one answer that a thread appends to before they are queued as batches.
+const LOCAL_ROWS_BYTES: usize = 8 << 20;
+
+/// What a chunk needs to write.
+#[derive(Clone, Debug)]
+pub struct ChunkOptions {
+    /// Where files are staged.
+    pub store: RunStore,
+    /// How rows become row groups.
+    pub encoder: Arc<RowGroupEncoder>,
+    /// Rows waiting in memory at most, in bytes.
+    pub memory_bytes: usize,
+    /// A row group's rows, in bytes of memory.
+    pub row_group_bytes: usize,
+    /// See [`WriteOptions::target_file_bytes`].
+    pub target_file_bytes: u64,
+    /// See [`WriteOptions::max_open_files`].
+    pub max_open_files: usize,
+}
+
+impl ChunkOptions {
+    /// As the settings say.
+    #[must_use]
+    pub fn new(store: RunStore, encoder: Arc<RowGroupEncoder>, options: &WriteOptions) -> Self {
+        Self {
+            store,
+            encoder,
+            memory_bytes: options.memory_budget_bytes.get(),
+            row_group_bytes: options.row_group_bytes.get(),
+            target_file_bytes: options.target_file_bytes.get(),
+            max_open_files: options.max_open_files.get(),
+        }
+    }
+
+    pub(super) fn limits(&self) -> FileLimits {
+        FileLimits {
+            target_bytes: self.target_file_bytes,
+            open: self.max_open_files,
+        }
+    }
+}
+
+/// Accepted rows that wait for a commit. Shared by the threads that decode.
+#[derive(Debug)]
+pub struct Chunk {
+    options: ChunkOptions,
+    queues: Mutex<Queues>,
+    files: Mutex<FileSet>,
+    rows: Mutex<Vec<Rows>>,
+    tasks: AtomicU64,
+}
+
+/// A chunk whose rows are all in durable files.
+#[derive(Debug)]
+pub struct SealedChunk {
+    /// The files.
+    pub files: Vec<ClosedFile>,
+}
+
+impl Chunk {
+    /// An empty chunk.
+    #[must_use]
+    pub fn new(options: ChunkOptions) -> Self {
+        Self {
+            options,
+            queues: Mutex::default(),
+            files: Mutex::default(),
+            rows: Mutex::default(),
+            tasks: AtomicU64::new(0),
+        }
+    }
+
+    /// The number of the next task among those of this chunk.
+    pub fn next_ordinal(&self) -> TaskOrdinal {
+        TaskOrdinal::try_from(self.tasks.fetch_add(1, Ordering::Relaxed))
+            .expect("a commit is made long before four thousand million tasks")
+    }
+
+    /// Rows to append whole answers to. Give them back with [`Self::give_back`].
+    pub fn borrow_rows(&self) -> Rows {
+        lock(&self.rows).pop().unwrap_or_default()
+    }
+
+    /// Takes rows back. When they have grown, the largest are queued, and if memory is short the
+    /// longest queue is written.
+    ///
+    /// # Errors
+    /// When the destination fails.
+    pub fn give_back(&self, mut rows: Rows) -> Result<(), LakeError> {
+        if rows.appended() >= LOCAL_ROWS_BYTES / 8 {
+            rows.reset_appended();
+            if rows.bytes() > LOCAL_ROWS_BYTES {
+                self.push(
+                    rows.take_largest(LOCAL_ROWS_BYTES / 2)
+                        .map_err(LakeError::from)?,
+                )?;
+            }
+        }
+        lock(&self.rows).push(rows);
+        Ok(())
+    }
+
+    /// Queues batches; writes the longest queues until memory is within its budget.
+    ///
+    /// # Errors
+    /// When the destination fails.
+    pub fn push(&self, batches: Vec<Batch>) -> Result<(), LakeError> {
+        for batch in batches {
+            let full = lock(&self.queues).push(batch, self.options.row_group_bytes);
+            if let Some((place, queue)) = full {
+                self.write(place, queue)?;
+            }
+        }
+        loop {
+            let longest = {
+                let mut queues = lock(&self.queues);
+                if queues.bytes() <= self.options.memory_bytes {
+                    return Ok(());
+                }
+                queues.take_longest()
+            };
+            let Some((place, queue)) = longest else {
+                return Ok(());
+            };
+            self.write(place, queue)?;
+        }
+    }
+
+    /// Takes in the rows of a large answer that is accepted now.
+    ///
+    /// # Errors
+    /// When the destination fails.
+    pub fn adopt(&self, handover: Handover, ordinal: TaskOrdinal) -> Result<(), LakeError> {
+        let Handover {
+            mut batches,
+            encoded,
+            closed,
+        } = handover;
+        for batch in &mut batches {
+            batch.tasks = vec![ordinal];
+        }
+        for (place, rows) in encoded {
+            lock(&self.files).append(
+                (
+                    &self.options.store,
+                    &self.options.encoder,
+                    self.options.limits(),
+                ),
+                place,
+                (rows, &[ordinal]),
+            )?;
+        }
+        for mut file in closed {
+            file.tasks = vec![ordinal];
+            lock(&self.files).adopt(file);
+        }
+        self.push(batches)
+    }
+
+    fn write(&self, place: (TableName, RowDay), queue: Queue) -> Result<(), LakeError> {
+        let tasks = queue.tasks();
+        let rows = self
+            .options
+            .encoder
+            .encode(place.0, queue.batches)
+            .map_err(LakeError::Encode)?;
+        lock(&self.files).append(
+            (
+                &self.options.store,
+                &self.options.encoder,
+                self.options.limits(),
+            ),
+            place,
+            (rows, &tasks),
+        )
+    }
+
+    /// Encodes all rows that wait, on `threads` threads, and takes all files. Call it when nobody
+    /// appends any more; the chunk is empty afterwards and may be used again.
+    ///
+    /// # Errors
+    /// When the destination fails.
+    pub fn drain(&self, threads: usize) -> Result<UnclosedFiles, LakeError> {
+        let mut queues = std::mem::take(&mut *lock(&self.queues));
+        for mut rows in lock(&self.rows).drain(..) {
+            for batch in rows.take().map_err(LakeError::from)? {
+                // Not written even if full: the threads below do that side by side.
+                if let Some((place, queue)) = queues.push(batch, usize::MAX) {
+                    self.write(place, queue)?;
+                }
+            }
+        }
+        self.tasks.store(0, Ordering::Relaxed);
+        let queues = Mutex::new(queues);
+        in_parallel(threads, || {
+            loop {
+                let Some((place, queue)) = lock(&queues).take_longest() else {
+                    return Ok(());
+                };
+                self.write(place, queue)?;
+            }
+        })?;
+        let files = std::mem::take(&mut *lock(&self.files));
+        let (open, closed) = files.into_parts();
+        Ok(UnclosedFiles { open, closed })
+    }
+}
+
+/// Files of a drained chunk, some of which still want their footer.
+#[derive(Debug)]
+pub struct UnclosedFiles {
+    open: Vec<OpenFile>,
+    closed: Vec<ClosedFile>,
+}
+
+impl UnclosedFiles {
+    /// Closes all files, on `threads` threads, since most of it is waiting for the disk.
+    ///
+    /// # Errors
+    /// When the destination fails.
+    pub fn close(self, threads: usize) -> Result<SealedChunk, LakeError> {
+        let open = Mutex::new(self.open);
+        let closed = Mutex::new(self.closed);
+        in_parallel(threads, || {
+            loop {
+                let Some(file) = lock(&open).pop() else {
+                    return Ok(());
+                };
+                let file = file.close()?;
+                lock(&closed).push(file);
+            }
+        })?;
+        let mut files = closed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        files.sort_by(|a, b| a.file.path().cmp(&b.file.path()));
+        Ok(SealedChunk { files })
+    }
+}
+
+/// Does the same on several threads; the first error counts.
+fn in_parallel(
+    threads: usize,
+    work: impl Fn() -> Result<(), LakeError> + Sync,
+) -> Result<(), LakeError> {
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(&work)).collect();
+        let mut result = work();
+        for other in others {
+            match other.join() {
+                Ok(ended) => result = result.and(ended),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        result
+    })
+}
+
+/// A lock whose holder panicked has failed the run already; the data is dropped with it.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

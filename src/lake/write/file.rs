@@ -1,0 +1,112 @@
+//! One data file while row groups are appended to it.
+
+use std::io;
+
+use parquet::errors::ParquetError;
+use parquet::file::writer::SerializedFileWriter;
+
+use super::encode::{EncodedRows, RowGroupEncoder};
+use crate::decode::{RowDay, TaskOrdinal};
+use crate::lake::{DataFile, LakeError, Partition, RunStore, StagedFile};
+use crate::schema::TableName;
+
+/// A data file that is being written.
+#[derive(Debug)]
+pub(super) struct OpenFile {
+    writer: SerializedFileWriter<StagedFile>,
+    day: RowDay,
+    rows: u64,
+    tasks: Vec<TaskOrdinal>,
+    /// When it was last appended to, in appends.
+    pub(super) used: u64,
+}
+
+/// A data file that is complete and durable, but in no commit yet.
+#[derive(Clone, Debug)]
+pub struct ClosedFile {
+    /// The file. Its partition is final unless `day` is [`RowDay::OfTask`].
+    pub file: DataFile,
+    /// The day its rows belong to.
+    pub day: RowDay,
+    /// The tasks it holds rows of, sorted.
+    pub tasks: Vec<TaskOrdinal>,
+}
+
+/// The partition of a day that is known.
+pub(super) fn partition(day: RowDay) -> Partition {
+    match day {
+        RowDay::On(day) => Partition::Date(day),
+        RowDay::OfTask | RowDay::Unknown => Partition::Unknown,
+    }
+}
+
+impl OpenFile {
+    pub(super) fn create(
+        store: &RunStore,
+        encoder: &RowGroupEncoder,
+        (table, day): (TableName, RowDay),
+    ) -> Result<Self, LakeError> {
+        let staged = store.stage(table, partition(day))?;
+        let (schema, properties) = encoder.file_parts(table);
+        let writer = SerializedFileWriter::new(staged, schema, properties)
+            .map_err(|error| LakeError::Encode(error))?;
+        Ok(Self {
+            writer,
+            day,
+            rows: 0,
+            tasks: Vec::new(),
+            used: 0,
+        })
+    }
+
+    /// Appends a row group.
+    pub(super) fn append(
+        &mut self,
+        rows: EncodedRows,
+        tasks: &[TaskOrdinal],
+    ) -> Result<(), LakeError> {
+        let appended = (|| {
+            let mut group = self.writer.next_row_group()?;
+            for column in rows.columns {
+                column.append_to_row_group(&mut group)?;
+            }
+            group.close()?;
+            Ok(())
+        })();
+        appended.map_err(|error| write_error(self.writer.inner(), error))?;
+        self.rows += rows.rows as u64;
+        self.tasks.extend_from_slice(tasks);
+        Ok(())
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.writer.bytes_written() as u64
+    }
+
+    /// Writes the footer and makes the file durable.
+    pub(super) fn close(mut self) -> Result<ClosedFile, LakeError> {
+        self.writer
+            .finish()
+            .map_err(|error| write_error(self.writer.inner(), error))?;
+        let staged = self.writer.into_inner().map_err(LakeError::Encode)?;
+        let file = staged.finish(self.rows)?;
+        self.tasks.sort_unstable();
+        self.tasks.dedup();
+        Ok(ClosedFile {
+            file,
+            day: self.day,
+            tasks: self.tasks,
+        })
+    }
+}
+
+/// The system's own error, with the file's name, if that is what lies beneath.
+pub(super) fn write_error(file: &StagedFile, error: ParquetError) -> LakeError {
+    match error {
+        ParquetError::External(source) => match source.downcast::<io::Error>() {
+            Ok(source) => file.error(*source),
+            Err(source) => LakeError::Encode(ParquetError::External(source)),
+        },
+        other => LakeError::Encode(other),
+    }
+}

@@ -1,0 +1,159 @@
+//! The rows of one answer that is too large to wait for its end as text.
+//!
+//! They wait here until the answer is accepted: as batches first, as encoded row groups (about a
+//! tenth of that) when those grow, in staged files of their own when even these do. Dropping it
+//! leaves no row behind: its files are staged under names no commit will have.
+
+use std::sync::Mutex;
+
+use super::chunk::{ChunkOptions, lock};
+use super::encode::EncodedRows;
+use super::file::ClosedFile;
+use super::files::{FileLimits, FileSet};
+use super::queue::{Queue, Queues};
+use crate::decode::{Batch, RowDay};
+use crate::lake::LakeError;
+use crate::schema::TableName;
+
+/// Files one answer may hold open: its tables, on a day or two.
+const OPEN_FILES: usize = 8;
+/// The number that stands for the one task in all its batches and files until it is accepted.
+const ITSELF: u32 = 0;
+
+/// Rows of one answer, not accepted yet.
+#[derive(Debug)]
+pub struct LargeAnswer {
+    options: ChunkOptions,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queues: Queues,
+    encoded: Vec<((TableName, RowDay), EncodedRows)>,
+    encoded_bytes: u64,
+    files: FileSet,
+}
+
+/// What an accepted answer hands over.
+#[derive(Debug)]
+pub struct Handover {
+    pub(super) batches: Vec<Batch>,
+    pub(super) encoded: Vec<((TableName, RowDay), EncodedRows)>,
+    pub(super) closed: Vec<ClosedFile>,
+}
+
+impl LargeAnswer {
+    /// An answer without rows. `options.memory_bytes` is what its batches may take; its encoded
+    /// row groups may take as much again.
+    #[must_use]
+    pub fn new(options: ChunkOptions) -> Self {
+        Self {
+            options,
+            state: Mutex::default(),
+        }
+    }
+
+    /// Adds batches. May encode on this thread.
+    ///
+    /// # Errors
+    /// When the destination fails.
+    pub fn push(&self, batches: Vec<Batch>) -> Result<(), LakeError> {
+        for batch in batches {
+            let full = lock(&self.state)
+                .queues
+                .push(batch, self.options.row_group_bytes);
+            if let Some((place, queue)) = full {
+                self.encode(place, queue)?;
+            }
+        }
+        loop {
+            let longest = {
+                let mut state = lock(&self.state);
+                if state.queues.bytes() <= self.options.memory_bytes {
+                    return Ok(());
+                }
+                state.queues.take_longest()
+            };
+            let Some((place, queue)) = longest else {
+                return Ok(());
+            };
+            self.encode(place, queue)?;
+        }
+    }
+
+    fn encode(&self, place: (TableName, RowDay), queue: Queue) -> Result<(), LakeError> {
+        let rows = self
+            .options
+            .encoder
+            .encode(place.0, queue.batches)
+            .map_err(LakeError::Encode)?;
+        let mut state = lock(&self.state);
+        state.encoded_bytes += rows.bytes;
+        state.encoded.push((place, rows));
+        if state.encoded_bytes > self.options.memory_bytes as u64 {
+            let State {
+                encoded,
+                files,
+                encoded_bytes,
+                ..
+            } = &mut *state;
+            *encoded_bytes = 0;
+            for (place, rows) in encoded.drain(..) {
+                let limits = FileLimits {
+                    open: OPEN_FILES,
+                    ..self.options.limits()
+                };
+                files.append(
+                    (&self.options.store, &self.options.encoder, limits),
+                    place,
+                    (rows, &[ITSELF]),
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands all rows over, those without a day of their own under `task_day`. If it has files of
+    /// its own, the row groups in memory go there too.
+    ///
+    /// # Errors
+    /// When the destination fails.
+    pub fn hand_over(self, task_day: RowDay) -> Result<Handover, LakeError> {
+        let resolve = |day: RowDay| if day == RowDay::OfTask { task_day } else { day };
+        let state = self
+            .state
+            .into_inner()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let State {
+            mut queues,
+            encoded,
+            files,
+            ..
+        } = state;
+        let mut batches = Vec::new();
+        while let Some((_, queue)) = queues.take_longest() {
+            batches.extend(queue.batches);
+        }
+        for batch in &mut batches {
+            batch.day = resolve(batch.day);
+        }
+        let (open, mut closed) = files.into_parts();
+        for file in open {
+            closed.push(file.close()?);
+        }
+        for file in &mut closed {
+            file.day = resolve(file.day);
+            file.file.partition = super::file::partition(file.day);
+        }
+        let encoded = encoded
+            .into_iter()
+            .map(|((table, day), rows)| ((table, resolve(day)), rows))
+            .collect();
+        Ok(Handover {
+            batches,
+            encoded,
+            closed,
+        })
+    }
+}

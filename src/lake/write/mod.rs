@@ -1,0 +1,30 @@
+//! Rows to Parquet: what waits for the next commit, encoded when memory is needed and at its end.
+//!
+//! ```text
+//! Batch ─queue→ row group (encoded in one go) ─append→ data file ─close→ ClosedFile
+//! ```
+//! Rows wait as Arrow batches in one queue per table and day ([`Chunk`]). When the memory budget is
+//! crossed, the longest queue becomes a row group: all columns of it are encoded at once and appended
+//! to the open file of its partition. So no encoder is ever held open with data in it, which would
+//! cost a hash table and a compressor per column and partition.
+//!
+//! An answer that is too large to wait in memory until it is complete gathers in a chunk of its own
+//! ([`LargeAnswer`]) and is handed to the shared one when it is accepted, or dropped with its files.
+//!
+//! What this module never does: decide which rows count, or commit.
+
+mod chunk;
+mod encode;
+mod file;
+mod files;
+mod large;
+mod properties;
+mod queue;
+mod rejects;
+
+pub use chunk::{Chunk, ChunkOptions, SealedChunk};
+pub use encode::RowGroupEncoder;
+pub use file::ClosedFile;
+pub use large::LargeAnswer;
+pub(crate) use properties::PRODUCER;
+pub use rejects::{Reject, RejectWriter};
