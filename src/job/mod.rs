@@ -5,12 +5,19 @@
 //!
 //! What this module never does: ask the network, or touch the lake.
 
+mod profile;
+
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono_tz::Tz;
 use url::Url;
+
+pub use profile::{
+    ApiProfile, CodeMeaning, ListTasksProfile, ListWorkflowsProfile, Method, PagingProfile,
+    PagingStyle, ProfileError, TaskDetailProfile, TimeFormat,
+};
 
 /// All settings of one run, valid together.
 #[derive(Clone, Debug)]
@@ -123,146 +130,23 @@ pub struct RetryOptions {
     pub base_backoff: Duration,
     /// No single back-off is longer. Default 60 s.
     pub max_backoff: Duration,
-    /// No request is repeated after this long in all. Default 15 min.
+    /// A request that took this long in all, holds not counted, gets one last try. Default 15 min.
     pub max_elapsed: Duration,
+    /// No request is held longer than this in all (429, `Retry-After`, slow-down codes). A longer
+    /// `Retry-After` ends the run, with a message. Default 1 h.
+    pub max_hold: Duration,
 }
 
-/// What is assumed of an account's endpoints: the API profile. See `docs/job-file.md`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ApiProfile {
-    /// `POST /service/cloud/auth`.
-    pub auth_path: String,
-    /// "Obtain the Workflow Task List": everything but its method is an assumption.
-    pub list_workflows: ListWorkflowsProfile,
-    /// The outbound tasks of a workflow: everything but path and method is an assumption.
-    pub list_tasks: ListTasksProfile,
-    /// The one endpoint whose documentation is public.
-    pub task_detail: TaskDetailProfile,
-    /// Body codes that mean success. Default 200 alone.
-    pub success_codes: Vec<i64>,
-    /// Body codes that mean an expired token. Default 401.
-    pub expired_codes: Vec<i64>,
-    /// Body codes that mean "slow down". Default 10705 and 429.
-    pub slow_down_codes: Vec<i64>,
-    /// Body codes that are worth another try. Default 500, 502, 503, 504.
-    pub retry_codes: Vec<i64>,
-    /// Body codes that mean the task is not there (any more). Default 404.
-    pub not_found_codes: Vec<i64>,
-}
-
-/// A request's verb.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// Parameters go into the query.
-    Get,
-    /// Parameters go into a JSON body.
-    Post,
-}
-
-/// How a listing is paged.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PagingProfile {
-    /// Pages by number, or by the API's cursor.
-    pub style: PagingStyle,
-    /// Name of the page size parameter.
-    pub page_size_param: String,
-    /// JSON pointers (`/data/list`) to the items; the first that is an array is taken.
-    pub items: Vec<String>,
-    /// JSON pointer to the total, if the vendor sends one.
-    pub total: Option<String>,
-    /// A listing longer than this fails loudly.
-    pub max_pages: NonZeroU32,
-    /// How often a listing that shifted is taken again.
-    pub max_relists: u32,
-}
-
-/// Pages by number or by cursor.
-#[derive(Clone, Debug, PartialEq)]
-pub enum PagingStyle {
-    /// `page=1`, `page=2`, …
-    Number {
-        /// Name of the parameter.
-        param: String,
-        /// Number of the first page.
-        first: u32,
-    },
-    /// The answer says how to ask for the next page.
-    Cursor {
-        /// Name of the parameter.
-        param: String,
-        /// JSON pointer to the next cursor; empty, null or missing ends the listing.
-        next: String,
-    },
-}
-
-/// How a moment is written in a parameter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TimeFormat {
-    /// `2024-03-11T00:00:00Z`.
-    Rfc3339,
-    /// Seconds since 1970.
-    EpochSeconds,
-    /// Milliseconds since 1970.
-    EpochMillis,
-    /// `2024-03-11`, in UTC.
-    Date,
-}
-
-/// The call that lists workflows.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ListWorkflowsProfile {
-    /// Path below the base URL.
-    pub path: String,
-    /// Verb.
-    pub method: Method,
-    /// Paging.
-    pub paging: PagingProfile,
-    /// Name of the parameter for the window's start (included).
-    pub start_param: String,
-    /// Name of the parameter for the window's end (excluded).
-    pub end_param: String,
-    /// How both are written.
-    pub time_format: TimeFormat,
-    /// Keys of an item's workflow id, first found wins.
-    pub id_keys: Vec<String>,
-    /// Parameters sent with every request, as they are.
-    pub extra_params: Vec<(String, serde_json::Value)>,
-}
-
-/// The call that lists a workflow's tasks.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ListTasksProfile {
-    /// Path below the base URL.
-    pub path: String,
-    /// Verb.
-    pub method: Method,
-    /// Paging.
-    pub paging: PagingProfile,
-    /// Name of the parameter for the workflow.
-    pub workflow_param: String,
-    /// Keys of an item's task id.
-    pub id_keys: Vec<String>,
-    /// Keys of its status.
-    pub status_keys: Vec<String>,
-    /// Keys of its scheduled start.
-    pub schedule_start_keys: Vec<String>,
-    /// Keys of its scheduled end.
-    pub schedule_end_keys: Vec<String>,
-    /// Parameters sent with every request, as they are.
-    pub extra_params: Vec<(String, serde_json::Value)>,
-}
-
-/// The call that answers with a whole task.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TaskDetailProfile {
-    /// Path below the base URL.
-    pub path: String,
-    /// Verb.
-    pub method: Method,
-    /// Name of the parameter for the task.
-    pub task_param: String,
-    /// Parameters sent with every request, as they are.
-    pub extra_params: Vec<(String, serde_json::Value)>,
+impl Default for RetryOptions {
+    fn default() -> Self {
+        Self {
+            max_attempts: NonZeroU32::new(6).expect("not zero"),
+            base_backoff: Duration::from_millis(500),
+            max_backoff: Duration::from_mins(1),
+            max_elapsed: Duration::from_mins(15),
+            max_hold: Duration::from_hours(1),
+        }
+    }
 }
 
 /// How tasks are found and when they count as final.
