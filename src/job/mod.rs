@@ -5,7 +5,19 @@
 //!
 //! What this module never does: ask the network, or touch the lake.
 
+mod credentials;
+pub mod environment;
+mod error;
+mod file;
+mod flags;
+mod load;
+pub(crate) mod nearest;
+pub(crate) mod place;
 mod profile;
+pub(crate) mod quantity;
+mod selection;
+pub mod settings;
+mod sources;
 
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
@@ -14,10 +26,15 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use url::Url;
 
+pub use environment::Environment;
+pub use error::{Origin, Place, SettingsError};
+pub use flags::SettingFlags;
+pub use load::{load, load_clock, load_output};
 pub use profile::{
     ApiProfile, CodeMeaning, ListTasksProfile, ListWorkflowsProfile, Method, PagingProfile,
     PagingStyle, ProfileError, TaskDetailProfile, TimeFormat,
 };
+pub use selection::{BackwardRange, DateRange, TaskSource};
 
 /// All settings of one run, valid together.
 #[derive(Clone, Debug)]
@@ -160,6 +177,8 @@ pub struct DiscoverOptions {
     pub include_running: bool,
     /// The zone of partition dates. Default UTC.
     pub partition_timezone: Tz,
+    /// Where tasks come from. The job file's; the command line's goes before it.
+    pub source: TaskSource,
 }
 
 /// How answers are read.

@@ -1,0 +1,221 @@
+//! From texts to a [`Job`]: every setting is read once, here.
+
+use std::fmt::Display;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::str::FromStr;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+
+use super::credentials::credentials;
+use super::environment::{AS_OF, Environment};
+use super::error::{Origin, SettingsError};
+use super::flags::SettingFlags;
+use super::selection::TaskSource;
+use super::sources::{Sources, variable};
+use super::{
+    ApiOptions, DecodeOptions, DiscoverOptions, Job, LogFormat, OutputOptions, ProgressMode,
+    ResultFormat, RetryOptions, WriteOptions, place, quantity,
+};
+use crate::clock::Clock;
+use crate::task::WorkflowId;
+
+/// Reads all settings: flag before environment before job file before default.
+///
+/// Key files are read only for a command that asks the API ([`SettingFlags::reads_api`]).
+///
+/// # Errors
+/// The first setting that is missing or wrong.
+pub fn load(flags: &SettingFlags, env: &Environment) -> Result<Job, SettingsError> {
+    let sources = Sources::read(flags, env)?;
+    let partition_timezone = sources.required("partition_timezone", place::zone)?;
+    Ok(Job {
+        dest: sources.required("dest", place::destination)?,
+        api: api(&sources)?,
+        discover: DiscoverOptions {
+            workflow_lookback: sources.required("tasks.workflow_lookback", quantity::duration)?,
+            settle: sources.required("tasks.settle", quantity::duration)?,
+            include_running: sources.required("tasks.include_running", boolean)?,
+            partition_timezone,
+            source: match sources.list("tasks.workflow_ids", workflow)? {
+                ids if ids.is_empty() => TaskSource::Listing,
+                ids => TaskSource::Workflows(ids),
+            },
+        },
+        decode: DecodeOptions {
+            source_timezone: sources.optional("source_timezone", place::zone)?,
+            partition_timezone,
+            max_record_bytes: sources.required("write.max_record_size", bytes_in_memory)?,
+        },
+        write: write(&sources)?,
+        output: output(&sources)?,
+    })
+}
+
+/// Reads what a command without a lake needs of the settings: how it talks.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_output(
+    flags: &SettingFlags,
+    env: &Environment,
+) -> Result<OutputOptions, SettingsError> {
+    output(&Sources::read(flags, env)?)
+}
+
+/// The clock to decide by: the machine's, or one that starts at `--as-of` (`AIRUDDER_AS_OF`).
+///
+/// # Errors
+/// When the text is not a time.
+pub fn load_clock(flags: &SettingFlags, env: &Environment) -> Result<Clock, SettingsError> {
+    let (text, origin) = match (&flags.as_of, variable(env, "as_of", AS_OF)?) {
+        (Some(text), _) => (text.as_str(), Origin::Flag("as-of")),
+        (None, Some(text)) => (text, Origin::Variable(AS_OF)),
+        (None, None) => return Ok(Clock::system()),
+    };
+    moment(text)
+        .map(Clock::starting_at)
+        .map_err(|problem| SettingsError::Value {
+            key: "as_of",
+            origin,
+            problem,
+        })
+}
+
+fn api(sources: &Sources<'_>) -> Result<ApiOptions, SettingsError> {
+    let allow_insecure = sources.required("api.allow_insecure", boolean)?;
+    Ok(ApiOptions {
+        base_url: sources.required("api.base_url", |text| place::base_url(text, allow_insecure))?,
+        credentials: if sources.flags.reads_api {
+            credentials(sources)?
+        } else {
+            None
+        },
+        profile: sources
+            .file
+            .as_ref()
+            .map(|file| file.profile.clone())
+            .unwrap_or_default(),
+        rate: sources.required("api.rate", quantity::rate)?,
+        burst: sources.required("api.burst", positive)?,
+        concurrency: sources.required("api.concurrency", positive)?,
+        page_size: sources.required("api.page_size", positive)?,
+        connect_timeout: sources.required("api.connect_timeout", some_time)?,
+        read_timeout: sources.required("api.read_timeout", some_time)?,
+        retry: RetryOptions {
+            max_attempts: sources.required("api.max_attempts", positive)?,
+            base_backoff: sources.required("api.base_backoff", quantity::duration)?,
+            max_backoff: sources.required("api.max_backoff", quantity::duration)?,
+            max_elapsed: sources.required("api.max_retry_time", quantity::duration)?,
+            max_hold: sources.required("api.max_hold", quantity::duration)?,
+        },
+        allow_insecure,
+    })
+}
+
+fn write(sources: &Sources<'_>) -> Result<WriteOptions, SettingsError> {
+    Ok(WriteOptions {
+        memory_budget_bytes: sources.required("write.memory_budget", bytes_in_memory)?,
+        row_group_bytes: sources.required("write.row_group_size", bytes_in_memory)?,
+        target_file_bytes: sources.required("write.target_file_size", bytes)?,
+        max_open_files: sources.required("write.max_open_files", positive)?,
+        compression_level: sources.required("write.compression_level", zstd_level)?,
+        commit_calls: sources.required("write.commit_calls", positive)?,
+        commit_interval: sources.required("write.commit_interval", some_time)?,
+        bloom_filters: sources.list("write.bloom_filters", |name| Ok(name.to_owned()))?,
+        workers: match sources.optional("write.workers", positive)? {
+            Some(workers) => workers,
+            None => available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        },
+    })
+}
+
+fn output(sources: &Sources<'_>) -> Result<OutputOptions, SettingsError> {
+    let words = |text: &str| format!("`{text}` is neither text nor json");
+    Ok(OutputOptions {
+        format: sources.required("output.format", |text| match text {
+            "text" => Ok(ResultFormat::Text),
+            "json" => Ok(ResultFormat::Json),
+            _ => Err(words(text)),
+        })?,
+        log_format: sources.required("output.log_format", |text| match text {
+            "text" => Ok(LogFormat::Text),
+            "json" => Ok(LogFormat::Json),
+            _ => Err(words(text)),
+        })?,
+        progress: sources.required("output.progress", |text| match text {
+            "auto" => Ok(ProgressMode::Auto),
+            "always" => Ok(ProgressMode::Always),
+            "never" => Ok(ProgressMode::Never),
+            _ => Err(format!("`{text}` is none of auto, always and never")),
+        })?,
+        verbosity: sources.flags.verbosity,
+    })
+}
+
+/// A whole number from 1 up, in the type that asks for it.
+fn positive<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
+    text.parse()
+        .map_err(|_| format!("`{text}` is not a whole number from 1 up, or too large"))
+}
+
+fn boolean(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "1" => Ok(true),
+        "false" | "no" | "0" => Ok(false),
+        _ => Err(format!("`{text}` is neither true nor false")),
+    }
+}
+
+fn some_time(text: &str) -> Result<Duration, String> {
+    let time = quantity::duration(text)?;
+    if time.is_zero() {
+        Err("it must be longer than nothing".to_owned())
+    } else {
+        Ok(time)
+    }
+}
+
+fn bytes(text: &str) -> Result<NonZeroU64, String> {
+    NonZeroU64::new(quantity::size(text)?).ok_or_else(|| "it must not be zero".to_owned())
+}
+
+fn bytes_in_memory(text: &str) -> Result<NonZeroUsize, String> {
+    bytes(text)?
+        .try_into()
+        .map_err(|_| format!("`{text}` is more than this machine can address"))
+}
+
+fn zstd_level(text: &str) -> Result<i32, String> {
+    text.parse()
+        .ok()
+        .filter(|level| (1..=22).contains(level))
+        .ok_or_else(|| format!("`{text}` is not a level of zstd, 1 to 22"))
+}
+
+fn workflow(text: &str) -> Result<WorkflowId, String> {
+    WorkflowId::new(text).map_err(|error| error.to_string())
+}
+
+fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+    let time = DateTime::parse_from_rfc3339(text)
+        .map(|time| time.to_utc())
+        .ok();
+    let midnight = || {
+        Some(
+            text.parse::<NaiveDate>()
+                .ok()?
+                .and_time(NaiveTime::MIN)
+                .and_utc(),
+        )
+    };
+    time.or_else(midnight).ok_or_else(|| {
+        format!(
+            "`{text}` is not a time such as 2024-03-18T00:30:00Z, or a date for its midnight in UTC"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,258 @@
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+
+use rstest::rstest;
+
+use super::*;
+use crate::job::environment::{APP_KEY, APP_SECRET};
+use crate::job::{Destination, Rate};
+
+fn env(variables: &[(&str, &str)]) -> Environment {
+    Environment::of(variables.iter().copied())
+}
+
+fn file(folder: &Path, text: &str) -> SettingFlags {
+    let path = folder.join("job.toml");
+    fs::write(&path, text).expect("written");
+    SettingFlags {
+        job: Some(path),
+        ..SettingFlags::default()
+    }
+}
+
+fn with_dest() -> SettingFlags {
+    SettingFlags::default().with("dest", "./lake")
+}
+
+#[test]
+fn a_flag_goes_before_the_environment_before_the_job_file_before_the_default() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let flags = file(folder.path(), "dest = '/lake'\n[api]\nrate = '3/s'");
+    let rate = |flags: &SettingFlags, env: &Environment| load(flags, env).expect("valid").api.rate;
+    let some = env(&[("AIRUDDER_RATE", "2/s")]);
+    assert_eq!(rate(&with_dest(), &env(&[])), Rate { per_second: 10.0 });
+    assert_eq!(rate(&flags, &env(&[])), Rate { per_second: 3.0 });
+    assert_eq!(rate(&flags, &some), Rate { per_second: 2.0 });
+    assert_eq!(
+        rate(&flags.with("api.rate", "1/s"), &some),
+        Rate { per_second: 1.0 }
+    );
+}
+
+#[test]
+fn the_environment_names_a_job_file_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = file(folder.path(), "dest = 'lake'").job.expect("a path");
+    let job = load(
+        &SettingFlags::default(),
+        &Environment::of([("AIRUDDER_JOB", path)]),
+    );
+    let expected = Destination::Local(folder.path().join("lake"));
+    assert_eq!(job.expect("valid").dest, expected);
+}
+
+#[test]
+fn a_missing_destination_names_all_places_where_it_can_be_set() {
+    let error = load(&SettingFlags::default(), &env(&[])).expect_err("missing");
+    assert_eq!(
+        error.to_string(),
+        "find `dest`: set --dest, AIRUDDER_DEST or `dest` in the job file"
+    );
+    assert!(!error.is_usage());
+}
+
+#[rstest]
+#[case(
+    "api.rate",
+    "ten",
+    "use the value of `api.rate` (from --rate): `ten` is not a pace"
+)]
+#[case(
+    "api.burst",
+    "0",
+    "`api.burst` (from --burst): `0` is not a whole number from 1 up"
+)]
+#[case("api.base_url", "http://api.example", "--allow-insecure")]
+#[case("source_timezone", "Asia/Jakata", "did you mean Asia/Jakarta?")]
+#[case("tasks.settle", "10", "`10` is not a duration")]
+#[case("output.progress", "maybe", "none of auto, always and never")]
+#[case("tasks.include_running", "si", "neither true nor false")]
+fn a_wrong_flag_is_bad_usage_and_names_itself(
+    #[case] key: &'static str,
+    #[case] value: &str,
+    #[case] part: &str,
+) {
+    let error = load(&with_dest().with(key, value), &env(&[])).expect_err("refused");
+    assert!(error.to_string().contains(part), "{error}");
+    assert!(error.is_usage());
+}
+
+#[test]
+fn a_wrong_variable_and_a_wrong_line_name_themselves() {
+    let error = load(&with_dest(), &env(&[("AIRUDDER_RATE", "x")])).expect_err("refused");
+    assert!(
+        error.to_string().contains("(from AIRUDDER_RATE)"),
+        "{error}"
+    );
+    let folder = tempfile::tempdir().expect("a folder");
+    let flags = file(folder.path(), "dest = 'x'\n[write]\ncompression_level = 23");
+    let error = load(&flags, &env(&[])).expect_err("refused");
+    assert!(
+        error
+            .to_string()
+            .contains("job.toml, line 3): `23` is not a level"),
+        "{error}"
+    );
+    assert!(!error.is_usage());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_not_unicode_is_refused() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let env = Environment::of([("AIRUDDER_DEST", OsString::from_vec(vec![0xff]))]);
+    let error = load(&SettingFlags::default(), &env).expect_err("refused");
+    assert!(error.to_string().contains("not Unicode"), "{error}");
+}
+
+#[test]
+fn a_missing_job_file_says_who_named_it() {
+    let flags = SettingFlags {
+        job: Some("no/such.toml".into()),
+        ..SettingFlags::default()
+    };
+    let error = load(&flags, &env(&[])).expect_err("missing");
+    assert_eq!(
+        error.to_string(),
+        "read the job file no/such.toml (from --job)"
+    );
+}
+
+#[test]
+fn key_files_are_trimmed_and_the_environment_goes_before_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("key"), "  file-key\n").expect("written");
+    fs::write(folder.path().join("secret"), "file-secret\r\n").expect("written");
+    let text = "dest = 'x'\n[api]\napp_key_file = 'key'\napp_secret_file = 'secret'";
+    let flags = SettingFlags {
+        reads_api: true,
+        ..file(folder.path(), text)
+    };
+    let job = load(&flags, &env(&[(APP_KEY, "env-key")])).expect("valid");
+    let credentials = job.api.required_credentials().expect("both");
+    assert_eq!(credentials.app_key.expose(), "env-key");
+    assert_eq!(credentials.app_secret.expose(), "file-secret");
+    let shown = format!("{job:?}");
+    assert!(
+        !shown.contains("env-key") && !shown.contains("file-secret"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn half_a_key_pair_is_an_error_and_none_is_one_only_for_who_needs_it() {
+    let flags = SettingFlags {
+        reads_api: true,
+        ..with_dest()
+    };
+    let error = load(&flags, &env(&[(APP_KEY, "marked")])).expect_err("half");
+    assert!(error.to_string().contains(APP_SECRET), "{error}");
+    assert!(!error.to_string().contains("marked"), "{error}");
+    let job = load(&flags, &env(&[])).expect("valid");
+    let error = job.api.required_credentials().expect_err("none");
+    assert!(error.to_string().contains(APP_KEY), "{error}");
+}
+
+#[test]
+fn an_empty_key_file_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("key"), "\n").expect("written");
+    let flags = file(folder.path(), "dest = 'x'\n[api]\napp_key_file = 'key'");
+    let error = load(
+        &SettingFlags {
+            reads_api: true,
+            ..flags
+        },
+        &env(&[]),
+    )
+    .expect_err("empty")
+    .to_string();
+    assert!(error.contains("key: it is empty"), "{error}");
+}
+
+#[test]
+fn a_command_that_does_not_ask_the_api_leaves_key_files_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let flags = file(
+        folder.path(),
+        "dest = 'x'\n[api]\napp_key_file = 'not/there'",
+    );
+    assert!(
+        load(&flags, &env(&[]))
+            .expect("valid")
+            .api
+            .credentials
+            .is_none()
+    );
+    let error = load(
+        &SettingFlags {
+            reads_api: true,
+            ..flags
+        },
+        &env(&[]),
+    )
+    .expect_err("read");
+    assert!(
+        error.to_string().contains("named by `api.app_key_file`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn workflows_of_the_job_file_take_the_place_of_the_listing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let flags = file(
+        folder.path(),
+        "dest = 'x'\n[tasks]\nworkflow_ids = ['w1', 'w2']",
+    );
+    let TaskSource::Workflows(ids) = load(&flags, &env(&[])).expect("valid").discover.source else {
+        panic!("not the workflows");
+    };
+    assert_eq!(
+        ids.iter().map(WorkflowId::as_str).collect::<Vec<_>>(),
+        ["w1", "w2"]
+    );
+}
+
+#[rstest]
+#[case("2024-03-18T00:30:00Z", "2024-03-18T00:30:00Z")]
+#[case("2024-03-18T07:30:00+07:00", "2024-03-18T00:30:00Z")]
+#[case("2024-03-18", "2024-03-18T00:00:00Z")]
+fn a_run_can_decide_as_of_another_time(#[case] text: &str, #[case] time: DateTime<Utc>) {
+    let flags = SettingFlags {
+        as_of: Some(text.to_owned()),
+        ..SettingFlags::default()
+    };
+    let now = load_clock(&flags, &env(&[])).expect("valid").now();
+    assert!(now >= time && now < time + chrono::TimeDelta::hours(1));
+    let now = load_clock(&SettingFlags::default(), &env(&[(AS_OF, text)]))
+        .expect("valid")
+        .now();
+    assert!(now >= time && now < time + chrono::TimeDelta::hours(1));
+}
+
+#[test]
+fn a_time_that_is_none_is_refused() {
+    let flags = SettingFlags {
+        as_of: Some("yesterday".to_owned()),
+        ..SettingFlags::default()
+    };
+    let error = load_clock(&flags, &env(&[])).expect_err("refused");
+    assert!(
+        error
+            .to_string()
+            .contains("`as_of` (from --as-of): `yesterday`"),
+        "{error}"
+    );
+}

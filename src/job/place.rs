@@ -1,0 +1,184 @@
+//! Where the lake is, where the API is, and in which zone: the three texts that name a place.
+
+use std::path::PathBuf;
+
+use chrono_tz::Tz;
+use url::{Host, Url};
+
+use super::Destination;
+use super::nearest::nearest;
+
+const OBJECT_STORES: [&str; 6] = ["s3", "gs", "az", "azure", "abfs", "abfss"];
+
+/// Reads a destination: a path, a `file://` address or an object store's address.
+///
+/// # Errors
+/// What was expected instead.
+pub(crate) fn destination(text: &str) -> Result<Destination, String> {
+    if text.is_empty() {
+        return Err("an empty text names no folder".to_owned());
+    }
+    let Some((scheme, _)) = text.split_once("://") else {
+        return Ok(Destination::Local(PathBuf::from(text)));
+    };
+    let url = Url::parse(text).map_err(|error| format!("it is not an address: {error}"))?;
+    if scheme.eq_ignore_ascii_case("file") {
+        let path = url.to_file_path().map_err(|()| {
+            format!("`{text}` names no folder of this machine; write file:///folder")
+        })?;
+        return Ok(Destination::Local(path));
+    }
+    if !OBJECT_STORES.contains(&url.scheme()) {
+        return Err(format!(
+            "`{scheme}://` is no place for a lake; it is a path, or an address with file://, s3://, \
+             gs://, az:// or abfss://"
+        ));
+    }
+    if url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+        return Err("the address must not hold a password, a query or a fragment".to_owned());
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err(format!("`{text}` names no bucket"));
+    }
+    Ok(Destination::Object(url))
+}
+
+/// Reads the API's base URL. Plain http is for loopback only, unless insecurity is allowed.
+///
+/// # Errors
+/// What was expected instead.
+pub(crate) fn base_url(text: &str, allow_insecure: bool) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| {
+        format!("it is not an address such as https://api.airudder.com: {error}")
+    })?;
+    if !url.username().is_empty()
+        || url.password().is_some()
+        || url.query().is_some()
+        || url.fragment().is_some()
+    {
+        return Err("the address must not hold a user, a query or a fragment".to_owned());
+    }
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if allow_insecure || is_loopback(&url) => Ok(url),
+        "http" => Err(format!(
+            "`{text}` would send key, secret and calls unencrypted; write https://, or allow it with \
+             --allow-insecure or `allow_insecure = true` under [api]"
+        )),
+        _ => Err(format!("`{text}` does not start with https://")),
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// Reads the name of an IANA time zone, in any case.
+///
+/// # Errors
+/// What was expected instead, with the nearest name.
+pub(crate) fn zone(text: &str) -> Result<Tz, String> {
+    let variants = chrono_tz::TZ_VARIANTS.iter();
+    if let Some(zone) = variants
+        .clone()
+        .find(|zone| zone.name().eq_ignore_ascii_case(text))
+    {
+        return Ok(*zone);
+    }
+    let wrong = format!("`{text}` is not an IANA time zone such as Asia/Jakarta");
+    // People write `Jakarta`; the data base files cities under their continent.
+    let city = |name: &'static str| name.rsplit('/').next().unwrap_or(name);
+    let spelled = text.replace(' ', "_");
+    let found = variants
+        .clone()
+        .map(|zone| zone.name())
+        .find(|name| city(name).eq_ignore_ascii_case(&spelled))
+        .or_else(|| nearest(&spelled, variants.map(|zone| zone.name())));
+    Err(match found {
+        Some(name) => format!("{wrong}; did you mean {name}?"),
+        None => wrong,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("./lake", Destination::Local("./lake".into()))]
+    #[case("file:///var/lake", Destination::Local("/var/lake".into()))]
+    #[case("s3://bucket/lake", Destination::Object("s3://bucket/lake".parse().unwrap()))]
+    #[case(
+        "abfss://box@account.dfs.core.windows.net/lake",
+        Destination::Object("abfss://box@account.dfs.core.windows.net/lake".parse().unwrap())
+    )]
+    fn destinations_are_read(#[case] text: &str, #[case] place: Destination) {
+        assert_eq!(destination(text), Ok(place));
+    }
+
+    #[rstest]
+    #[case("", "names no folder")]
+    #[case("ftp://host/lake", "`ftp://` is no place for a lake")]
+    #[case("s3:///lake", "names no bucket")]
+    #[case("file://host/lake", "names no folder of this machine")]
+    #[case("s3://key:marked-secret@bucket/", "must not hold a password")]
+    fn what_is_no_destination_is_refused(#[case] text: &str, #[case] problem: &str) {
+        let message = destination(text).expect_err("refused");
+        assert!(message.contains(problem), "{message}");
+        assert!(!message.contains("marked-secret"), "{message}");
+    }
+
+    #[rstest]
+    #[case("https://api.airudder.com", false)]
+    #[case("https://proxy.example/airudder/", false)]
+    #[case("http://127.0.0.1:8787", false)]
+    #[case("http://127.8.0.1", false)]
+    #[case("http://[::1]:8787", false)]
+    #[case("http://localhost:8787", false)]
+    #[case("http://api.example", true)]
+    fn base_urls_are_read(#[case] text: &str, #[case] allow_insecure: bool) {
+        assert!(base_url(text, allow_insecure).is_ok());
+    }
+
+    #[rstest]
+    #[case("http://api.airudder.com", "unencrypted")]
+    #[case("http://localhost.evil.example", "unencrypted")]
+    #[case("http://10.0.0.1", "unencrypted")]
+    #[case("ftp://api.airudder.com", "does not start with https://")]
+    #[case("api.airudder.com", "is not an address")]
+    #[case("https://me:marked-secret@api.airudder.com", "must not hold a user")]
+    #[case(
+        "https://api.airudder.com/?token=marked-secret",
+        "must not hold a user"
+    )]
+    fn a_base_url_that_is_unsafe_or_unclear_is_refused(#[case] text: &str, #[case] problem: &str) {
+        let message = base_url(text, false).expect_err("refused");
+        assert!(message.contains(problem), "{message}");
+        assert!(!message.contains("marked-secret"), "{message}");
+    }
+
+    #[rstest]
+    #[case("Asia/Jakarta", "Asia/Jakarta")]
+    #[case("asia/jakarta", "Asia/Jakarta")]
+    #[case("utc", "UTC")]
+    fn zones_are_read_in_any_case(#[case] text: &str, #[case] name: &str) {
+        assert_eq!(zone(text).expect("a zone").name(), name);
+    }
+
+    #[rstest]
+    #[case("Jakarta", "; did you mean Asia/Jakarta?")]
+    #[case("Mexico City", "; did you mean America/Mexico_City?")]
+    #[case("Asia/Jakata", "; did you mean Asia/Jakarta?")]
+    #[case("qqqqqqqqq", "such as Asia/Jakarta")]
+    fn an_unknown_zone_gets_the_nearest_name(#[case] text: &str, #[case] end: &str) {
+        let message = zone(text).expect_err("refused");
+        assert!(message.ends_with(end), "{message}");
+    }
+}
