@@ -6,6 +6,8 @@
 //! What this module never does: ask the network, or touch the lake.
 
 mod credentials;
+#[cfg(test)]
+mod docs;
 pub mod environment;
 mod error;
 mod file;
@@ -18,6 +20,7 @@ pub(crate) mod quantity;
 mod selection;
 pub mod settings;
 mod sources;
+pub mod template;
 
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;

@@ -1,0 +1,200 @@
+//! The commented job file that `init` writes: every key with its default and what it means.
+
+use std::fmt::Write as _;
+
+use super::settings::{Fallback, SETTINGS, Setting, TABLES};
+
+const WIDTH: usize = 96;
+
+const HEAD: &str = "\
+# The job file of airudder-export.
+#
+#     airudder-export doctor --job FILE      does it fit the machine and the account?
+#     airudder-export plan run --job FILE    what would the next run do?
+#     airudder-export run --job FILE         do it; every night
+#
+# A flag goes before an environment variable, that before this file, and this file before the
+# defaults. A line such as `#settle = \"10m\"` shows a setting at its default: take the # away to
+# change it. Key and secret of the account do not belong here: set AIRUDDER_APP_KEY and
+# AIRUDDER_APP_SECRET, or name the files that hold them under [api].
+#
+# Relative paths start at the folder of this file.
+";
+
+/// The text of a job file that changes nothing but says everything.
+#[must_use]
+pub fn template() -> String {
+    let mut text = HEAD.to_owned();
+    for (table, heading) in TABLES {
+        text.push('\n');
+        comment(&mut text, heading);
+        if !table.is_empty() {
+            writeln!(text, "[{table}]").expect("a String takes all");
+        }
+        for setting in SETTINGS.iter().filter(|setting| setting.table() == *table) {
+            text.push('\n');
+            entry(&mut text, setting);
+        }
+    }
+    text
+}
+
+fn entry(text: &mut String, setting: &Setting) {
+    let mut words = setting.meaning.to_owned();
+    if setting.assumed {
+        words.push_str(" (Assumed.)");
+    }
+    if let Fallback::Unset { means, .. } = setting.fallback {
+        write!(words, " Not set: {means}.").expect("a String takes all");
+    }
+    match (setting.flag, setting.env) {
+        (Some(flag), Some(env)) => write!(words, " [--{flag}, {env}]"),
+        (Some(flag), None) => write!(words, " [--{flag}]"),
+        (None, Some(env)) => write!(words, " [{env}]"),
+        (None, None) => Ok(()),
+    }
+    .expect("a String takes all");
+    comment(text, &words);
+    // Without a lake there is nothing to do: the one key that is set from the start.
+    let hash = if setting.key == "dest" { "" } else { "#" };
+    writeln!(text, "{hash}{} = {}", setting.name(), setting.toml()).expect("a String takes all");
+}
+
+fn comment(text: &mut String, words: &str) {
+    let mut line = "#".to_owned();
+    for word in words.split_whitespace() {
+        if line.len() + 1 + word.len() > WIDTH {
+            text.push_str(&line);
+            text.push('\n');
+            "#".clone_into(&mut line);
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    text.push_str(&line);
+    text.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::job::file::JobFile;
+    use crate::job::{ApiProfile, Environment, Job, RetryOptions, SettingFlags, load};
+
+    /// The template with every default uncommented, and the examples left as comments.
+    fn with_defaults() -> String {
+        let mut text = String::new();
+        for line in template().lines() {
+            let default = SETTINGS.iter().any(|setting| {
+                matches!(setting.fallback, Fallback::Is(_))
+                    && line == format!("#{} = {}", setting.name(), setting.toml())
+            });
+            text.push_str(if default { &line[1..] } else { line });
+            text.push('\n');
+        }
+        text
+    }
+
+    fn job(text: &str) -> Job {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("job.toml");
+        std::fs::write(&path, text).expect("written");
+        let flags = SettingFlags {
+            job: Some(path),
+            ..SettingFlags::default()
+        };
+        load(&flags.with("dest", "./lake"), &Environment::default()).expect("valid")
+    }
+
+    fn defaults() -> Job {
+        let flags = SettingFlags::default().with("dest", "./lake");
+        load(&flags, &Environment::default()).expect("valid")
+    }
+
+    #[test]
+    fn as_written_it_changes_no_default() {
+        assert_eq!(
+            format!("{:?}", job(&template())),
+            format!("{:?}", defaults())
+        );
+    }
+
+    #[test]
+    fn every_default_it_shows_is_the_default() {
+        let text = with_defaults();
+        assert_eq!(format!("{:?}", job(&text)), format!("{:?}", defaults()));
+        let file = JobFile::parse(Path::new("x.toml"), &text).expect("valid");
+        assert_eq!(file.profile, ApiProfile::default());
+        let retry = job(&text).api.retry;
+        assert_eq!(
+            format!("{retry:?}"),
+            format!("{:?}", RetryOptions::default())
+        );
+    }
+
+    #[test]
+    fn it_shows_every_key() {
+        let text = template();
+        let (mut table, mut shown) = (String::new(), Vec::new());
+        for line in text.lines() {
+            if let Some(name) = line.strip_prefix('[') {
+                table = name.trim_end_matches(']').to_owned() + ".";
+            } else if let Some((name, _)) = line.split_once(" = ")
+                && !line.starts_with("# ")
+            {
+                shown.push(format!("{table}{}", name.trim_start_matches('#')));
+            }
+        }
+        let keys: Vec<_> = SETTINGS.iter().map(|setting| setting.key).collect();
+        assert_eq!(shown, keys);
+    }
+
+    #[test]
+    fn every_example_is_valid() {
+        for setting in SETTINGS {
+            let Fallback::Unset { example, .. } = setting.fallback else {
+                continue;
+            };
+            let pair = match setting.name() {
+                "cursor_param" => "next_cursor = '/data/next'",
+                "next_cursor" => "cursor_param = 'cursor'",
+                _ => "",
+            };
+            let header = match setting.table() {
+                "" => String::new(),
+                table => format!("[{table}]"),
+            };
+            let text = format!("{header}\n{} = {example}\n{pair}", setting.name());
+            job(&text);
+        }
+    }
+
+    #[test]
+    fn every_key_of_the_profile_is_in_the_table_of_settings() {
+        fn keys(prefix: &str, table: &toml::Table, found: &mut Vec<String>) {
+            for (name, value) in table {
+                let key = format!("{prefix}.{name}");
+                match value {
+                    toml::Value::Table(inner) if name != "extra_params" => {
+                        keys(&key, inner, found);
+                    }
+                    _ => found.push(key),
+                }
+            }
+        }
+        let profile = toml::Table::try_from(ApiProfile::default()).expect("serializes");
+        let mut found = Vec::new();
+        keys("api", &profile, &mut found);
+        assert!(found.len() > 20);
+        for key in found {
+            assert!(SETTINGS.iter().any(|setting| setting.key == key), "{key}");
+        }
+    }
+
+    #[test]
+    fn it_is_what_it_was() {
+        insta::assert_snapshot!(template());
+    }
+}
