@@ -1,0 +1,50 @@
+//! `completions`: for shells.
+
+use std::io::{self, Write};
+
+use clap::{Args, CommandFactory as _};
+use clap_complete::Shell;
+
+use super::{Cli, NAME};
+
+/// Arguments of `completions`.
+#[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompletionsArgs {
+    /// Which shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// Writes the completions.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn run(args: CompletionsArgs, out: &mut impl Write) -> io::Result<()> {
+    // Into memory first: clap_complete panics when a reader (`| head`) goes away.
+    let mut text = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), NAME, &mut text);
+    out.write_all(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum as _;
+
+    use super::*;
+
+    #[test]
+    fn every_shell_learns_every_command() {
+        for shell in Shell::value_variants() {
+            let mut out = Vec::new();
+            run(CompletionsArgs { shell: *shell }, &mut out).expect("written");
+            let text = String::from_utf8(out).expect("text");
+            for command in Cli::command().get_subcommands() {
+                assert!(
+                    text.contains(command.get_name()),
+                    "{shell} {}",
+                    command.get_name()
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! `init`: writes a commented job file.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+
+use crate::job::template::template;
+
+/// Arguments of `init`.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct InitArgs {
+    /// Where it is written; - is standard output
+    #[arg(value_name = "FILE", default_value = "airudder.toml", value_hint = ValueHint::FilePath)]
+    pub path: PathBuf,
+    /// Write over a file that is already there
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// A job file that was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// Something is there already.
+    #[error("write {path}: it is already there; --force writes over it", path = .0.display())]
+    Exists(PathBuf),
+    /// The file cannot be written.
+    #[error("write {path}", path = .path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Standard output cannot be written.
+    #[error("write to standard output")]
+    Output(#[source] io::Error),
+}
+
+/// Writes the job file and says what to do with it.
+///
+/// # Errors
+/// When the file is there already (and `--force` is not given) or cannot be written.
+pub fn run(args: &InitArgs, out: &mut impl Write) -> Result<(), InitError> {
+    let InitArgs { path, force } = args;
+    if path.as_os_str() == "-" {
+        return out
+            .write_all(template().as_bytes())
+            .map_err(InitError::Output);
+    }
+    let mut options = OpenOptions::new();
+    options.write(true);
+    if *force {
+        options.create(true).truncate(true);
+    } else {
+        options.create_new(true);
+    }
+    options
+        .open(path)
+        .and_then(|mut file| file.write_all(template().as_bytes()))
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => InitError::Exists(path.clone()),
+            _ => InitError::Write {
+                path: path.clone(),
+                source,
+            },
+        })?;
+    let path = path.display();
+    write!(
+        out,
+        "wrote {path}\n\n\
+         Next: set AIRUDDER_APP_KEY and AIRUDDER_APP_SECRET, edit the file, and\n  \
+         airudder-export doctor --job {path}\n"
+    )
+    .map_err(InitError::Output)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn it_writes_the_template_and_says_what_comes_next() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("job.toml");
+        let mut out = Vec::new();
+        run(
+            &InitArgs {
+                path: path.clone(),
+                force: false,
+            },
+            &mut out,
+        )
+        .expect("written");
+        assert_eq!(fs::read_to_string(&path).expect("there"), template());
+        let out = String::from_utf8(out).expect("text");
+        assert!(
+            out.contains(&format!("doctor --job {}", path.display())),
+            "{out}"
+        );
+    }
+
+    #[test]
+    fn it_writes_over_nothing_unless_forced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("job.toml");
+        fs::write(&path, "precious").expect("written");
+        let error = run(
+            &InitArgs {
+                path: path.clone(),
+                force: false,
+            },
+            &mut io::sink(),
+        )
+        .expect_err("refused");
+        assert!(
+            error.to_string().ends_with("--force writes over it"),
+            "{error}"
+        );
+        assert_eq!(fs::read_to_string(&path).expect("there"), "precious");
+        run(
+            &InitArgs {
+                path: path.clone(),
+                force: true,
+            },
+            &mut io::sink(),
+        )
+        .expect("written");
+        assert_eq!(fs::read_to_string(&path).expect("there"), template());
+    }
+
+    #[test]
+    fn a_dash_is_standard_output() {
+        let mut out = Vec::new();
+        run(
+            &InitArgs {
+                path: "-".into(),
+                force: false,
+            },
+            &mut out,
+        )
+        .expect("written");
+        assert_eq!(out, template().as_bytes());
+    }
+}

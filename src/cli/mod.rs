@@ -1,0 +1,127 @@
+//! The command line: what can be said, and one small file per command.
+//!
+//! `--help` is the manual. Flags of settings come from the table in `job::settings`, and so do their
+//! help texts and defaults; no default is written here that the job file has too. The environment
+//! is read by `job::environment`, never by clap.
+//!
+//! ```
+//! use airudder_export::cli::{Cli, args::Command};
+//!
+//! let cli = Cli::read(["airudder-export", "run", "--dest", "./lake"]).expect("good usage");
+//! assert!(matches!(cli.command, Command::Run(_)));
+//! assert_eq!(cli.settings().get("dest"), Some("./lake"));
+//! ```
+
+pub mod args;
+pub mod backfill;
+pub mod completions;
+pub mod dates;
+pub mod demo;
+pub mod doctor;
+pub mod files;
+pub mod init;
+pub mod man;
+pub mod plan;
+pub mod replay;
+pub mod run;
+pub mod sandbox;
+pub mod schema;
+pub mod select;
+pub mod settings;
+pub mod status;
+#[cfg(test)]
+mod tests;
+pub mod verify;
+
+use std::ffi::OsString;
+
+use clap::Parser;
+
+use self::args::Command;
+use self::settings::{Everywhere, Settings, Verbosity};
+use crate::error::ExitCode;
+use crate::job::SettingFlags;
+
+/// The program's name.
+pub const NAME: &str = "airudder-export";
+
+const AFTER_HELP: &str = "\
+Start with `airudder-export demo`, which needs nothing, then `init` and `doctor`.
+
+Settings come from flags, from AIRUDDER_… environment variables, and from a job file (--job), in \
+this order. Key and secret of the account come from AIRUDDER_APP_KEY and AIRUDDER_APP_SECRET or \
+from files named in the job file, never from a flag.
+
+Results go to standard output, everything else to standard error.
+
+Exit codes:
+    0  done
+   64  bad usage
+   65  records were rejected, or the lake is not what its commit log says
+   69  the API could not be reached or did not answer usefully
+   70  a bug in this program
+   74  the destination could not be read or written
+   75  done in part: some tasks failed, run again
+   77  the API refused the credentials
+   78  a setting is missing or wrong
+  130  interrupted (Ctrl-C); 143 terminated (SIGTERM): what was complete is committed";
+
+/// What the user said.
+#[derive(Parser, Clone, Debug, PartialEq, Eq)]
+#[command(
+    name = NAME,
+    version,
+    about = "Export AI Rudder voice-bot calls to partitioned Parquet, every final task exactly once",
+    long_about = "Exports the calls of an AI Rudder account to partitioned Parquet: lists the tasks \
+                  that are final, pulls each once, flattens it into four tables (calls, redials, \
+                  asr_turns, tasks) and commits them so that readers see whole tasks only. Run again \
+                  every night without loss or duplicates.",
+    after_long_help = AFTER_HELP,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    everywhere: Settings<Everywhere>,
+    #[command(flatten)]
+    verbosity: Verbosity,
+}
+
+impl Cli {
+    /// Reads a command line, the program's name included.
+    ///
+    /// # Errors
+    /// On bad usage, and for `--help` and `--version`: print the error (clap knows on which stream)
+    /// and end with [`exit_code`].
+    pub fn read<T: Into<OsString> + Clone>(
+        arguments: impl IntoIterator<Item = T>,
+    ) -> Result<Self, clap::Error> {
+        Self::try_parse_from(arguments)
+    }
+
+    /// The settings among it, for `job::load`.
+    #[must_use]
+    pub fn settings(&self) -> SettingFlags {
+        let mut flags = SettingFlags {
+            verbosity: self.verbosity.level(),
+            ..SettingFlags::default()
+        };
+        self.everywhere.add_to(&mut flags);
+        self.command.add_settings_to(&mut flags);
+        flags
+    }
+}
+
+/// How the process ends when [`Cli::read`] did not return a command: `--help` and `--version` are
+/// fine, anything else is bad usage.
+#[must_use]
+pub fn exit_code(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        ExitCode::Usage
+    } else {
+        ExitCode::Done
+    }
+}

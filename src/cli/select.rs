@@ -1,0 +1,187 @@
+//! Tasks and workflows named on the command line, for accounts whose listings differ.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::hash::Hash;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueHint};
+
+use crate::job::TaskSource;
+use crate::task::{IdError, TaskId, WorkflowId};
+
+/// Where tasks come from, if not from the listings.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+#[command(next_help_heading = "Which tasks")]
+pub struct SelectArgs {
+    /// Pull this task and list nothing. Repeatable.
+    ///
+    /// For accounts whose listings cannot be asked. A named task is decided like any other: left
+    /// when it is sealed, sealed when its answer says that it is final.
+    #[arg(long, value_name = "ID", value_parser = TaskId::new)]
+    pub task_id: Vec<TaskId>,
+    /// Pull the tasks of this list, one id a line; - is standard input.
+    ///
+    /// Empty lines and lines that start with # are skipped, an id given twice is pulled once.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub task_ids: Option<PathBuf>,
+    /// Take the tasks of this workflow and list no others. Repeatable.
+    #[arg(long, value_name = "ID", value_parser = WorkflowId::new,
+          conflicts_with_all = ["task_id", "task_ids"])]
+    pub workflow_id: Vec<WorkflowId>,
+    /// Take the tasks of the workflows of this list, one id a line; - is standard input.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath,
+          conflicts_with_all = ["task_id", "task_ids"])]
+    pub workflow_ids: Option<PathBuf>,
+}
+
+/// A list of ids that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SelectError {
+    /// Not there or not readable.
+    #[error("read the list of ids {path}", path = .path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A line that is no id.
+    #[error("read the list of ids {path}, line {line}", path = .path.display())]
+    Id {
+        /// Which.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// Why.
+        source: IdError,
+    },
+}
+
+impl SelectArgs {
+    /// The source that was named, or `None` for the job file's. Reads the lists.
+    ///
+    /// # Errors
+    /// When a list cannot be read, or holds a line that is no id.
+    pub fn source(&self, stdin: &mut impl BufRead) -> Result<Option<TaskSource>, SelectError> {
+        let Self {
+            task_id,
+            task_ids,
+            workflow_id,
+            workflow_ids,
+        } = self;
+        if !task_id.is_empty() || task_ids.is_some() {
+            let ids = gathered(task_id, task_ids.as_deref(), TaskId::new, stdin)?;
+            return Ok(Some(TaskSource::Tasks(ids)));
+        }
+        if !workflow_id.is_empty() || workflow_ids.is_some() {
+            let ids = gathered(workflow_id, workflow_ids.as_deref(), WorkflowId::new, stdin)?;
+            return Ok(Some(TaskSource::Workflows(ids)));
+        }
+        Ok(None)
+    }
+}
+
+fn gathered<I: Clone + Eq + Hash>(
+    named: &[I],
+    list: Option<&Path>,
+    read: fn(&str) -> Result<I, IdError>,
+    stdin: &mut impl BufRead,
+) -> Result<Vec<I>, SelectError> {
+    let mut ids = named.to_vec();
+    if let Some(path) = list {
+        if path.as_os_str() == "-" {
+            append(&mut ids, stdin, path, read)?;
+        } else {
+            let file = File::open(path).map_err(|source| SelectError::Read {
+                path: path.to_owned(),
+                source,
+            })?;
+            append(&mut ids, &mut BufReader::new(file), path, read)?;
+        }
+    }
+    let mut seen = HashSet::new();
+    ids.retain(|id| seen.insert(id.clone()));
+    Ok(ids)
+}
+
+fn append<I>(
+    ids: &mut Vec<I>,
+    lines: &mut impl BufRead,
+    path: &Path,
+    read: fn(&str) -> Result<I, IdError>,
+) -> Result<(), SelectError> {
+    for (index, line) in lines.lines().enumerate() {
+        let line = line.map_err(|source| SelectError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let line = line.trim_start_matches('\u{feff}').trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        ids.push(read(line).map_err(|source| SelectError::Id {
+            path: path.to_owned(),
+            line: index + 1,
+            source,
+        })?);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tasks(args: &SelectArgs, stdin: &str) -> Vec<String> {
+        match args.source(&mut stdin.as_bytes()).expect("readable") {
+            Some(TaskSource::Tasks(ids)) => ids.into_iter().map(String::from).collect(),
+            other => panic!("not tasks: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn ids_of_flags_and_of_standard_input_are_joined_and_taken_once() {
+        let args = SelectArgs {
+            task_id: vec![TaskId::new("a").unwrap()],
+            task_ids: Some("-".into()),
+            ..SelectArgs::default()
+        };
+        assert_eq!(
+            tasks(&args, "\u{feff}b\r\n\n# of Tuesday\n  c \na\n"),
+            ["a", "b", "c"]
+        );
+    }
+
+    #[test]
+    fn a_list_that_is_not_there_is_named() {
+        let args = SelectArgs {
+            task_ids: Some("no/list".into()),
+            ..SelectArgs::default()
+        };
+        let error = args.source(&mut io::empty()).expect_err("missing");
+        assert_eq!(error.to_string(), "read the list of ids no/list");
+    }
+
+    #[test]
+    fn a_line_that_is_no_id_is_named_by_its_number() {
+        let args = SelectArgs {
+            workflow_ids: Some("-".into()),
+            ..SelectArgs::default()
+        };
+        let text = format!("w1\n{}\n", "x".repeat(600));
+        let error = args.source(&mut text.as_bytes()).expect_err("too long");
+        assert_eq!(error.to_string(), "read the list of ids -, line 2");
+    }
+
+    #[test]
+    fn without_any_the_job_file_decides() {
+        assert_eq!(
+            SelectArgs::default()
+                .source(&mut io::empty())
+                .expect("nothing to read"),
+            None
+        );
+    }
+}

@@ -1,0 +1,179 @@
+use std::collections::BTreeSet;
+
+use clap::CommandFactory as _;
+use rstest::rstest;
+
+use super::*;
+use crate::job::settings::SETTINGS;
+
+fn read(line: &str) -> Result<Cli, clap::Error> {
+    Cli::read(line.split_whitespace())
+}
+
+fn error(line: &str) -> clap::Error {
+    read(line).expect_err("bad usage")
+}
+
+#[test]
+fn the_command_line_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[rstest]
+#[case("airudder-export run --job jobs/nightly.toml --rate 5/s")]
+#[case("airudder-export -v run --task-id a --task-id b --task-ids -")]
+#[case("airudder-export run --workflow-id w --workflow-ids list -q")]
+#[case("airudder-export backfill --from 2024-03-01 --to 2024-03-31 --replace")]
+#[case("airudder-export replay a.json b.json.gz saved/ --dest ./lake")]
+#[case("airudder-export replay - --replace --source-timezone Asia/Jakarta")]
+#[case("airudder-export plan run --rate 300/min --as-of 2024-03-18")]
+#[case("airudder-export plan backfill --from 2024-03-01 --to 2024-03-31 --format json")]
+#[case("airudder-export status --dest ./lake --format json")]
+#[case("airudder-export files --table calls --from 2024-03-01 --to 2024-03-02 --format json")]
+#[case("airudder-export files --from 2024-03-01 --format paths")]
+#[case("airudder-export verify --dest ./lake --log-format json")]
+#[case("airudder-export schema calls --format arrow-json")]
+#[case("airudder-export doctor --allow-insecure --base-url http://10.0.0.1")]
+#[case(
+    "airudder-export sandbox --port 0 --seed 7 --days 3 --tasks 5 --calls-per-task 9 --latency 20ms --rate-limit 50/s --faults all:0.2"
+)]
+#[case("airudder-export demo --dest /tmp/lake --progress never")]
+#[case("airudder-export init --force job.toml")]
+#[case("airudder-export completions zsh")]
+#[case("airudder-export man --out-dir man")]
+fn every_command_of_the_manual_is_understood(#[case] line: &str) {
+    read(line).unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[rstest]
+#[case("airudder-export", "Usage")]
+#[case("airudder-export rum", "a similar subcommand exists: 'run'")]
+#[case(
+    "airudder-export run --app-secret x",
+    "unexpected argument '--app-secret'"
+)]
+#[case(
+    "airudder-export run --progress maybe",
+    "[possible values: auto, always, never]"
+)]
+#[case(
+    "airudder-export run --task-id a --workflow-id b",
+    "cannot be used with"
+)]
+#[case("airudder-export run --task-id=", "an id must not be empty")]
+#[case("airudder-export backfill --from 2024-03-01", "--to <DATE>")]
+#[case(
+    "airudder-export backfill --from 2024-3-x --to 2024-03-01",
+    "a day is written as 2024-03-11"
+)]
+#[case(
+    "airudder-export backfill --from 2024-03-02 --to 2024-03-01",
+    "the range ends on 2024-03-01, before it starts"
+)]
+#[case(
+    "airudder-export files --from 2024-03-02 --to 2024-03-01",
+    "before it starts on 2024-03-02"
+)]
+#[case("airudder-export plan", "Usage")]
+#[case("airudder-export replay", "<FILE>...")]
+#[case("airudder-export status --rate 5/s", "unexpected argument '--rate'")]
+#[case("airudder-export sandbox --latency 5", "is not a duration")]
+fn bad_usage_says_what_is_wrong_and_ends_with_64(#[case] line: &str, #[case] part: &str) {
+    let error = error(line);
+    assert!(error.to_string().contains(part), "{error}");
+    assert_eq!(exit_code(&error).number(), 64);
+}
+
+#[rstest]
+fn help_and_version_are_no_errors(
+    #[values("--help", "-h", "--version", "help", "run --help", "help plan run")] line: &str,
+) {
+    let error = error(&format!("airudder-export {line}"));
+    assert_eq!(exit_code(&error), ExitCode::Done);
+}
+
+#[test]
+fn flags_reach_the_settings_under_their_keys() {
+    let cli = read(
+        "airudder-export -vv run --dest lake --rate 5/s --include-running --allow-insecure=false \
+         --job j.toml --as-of 2024-03-18 --log-format json -q",
+    )
+    .expect("good usage");
+    let flags = cli.settings();
+    assert_eq!(flags.get("dest"), Some("lake"));
+    assert_eq!(flags.get("api.rate"), Some("5/s"));
+    assert_eq!(flags.get("tasks.include_running"), Some("true"));
+    assert_eq!(flags.get("api.allow_insecure"), Some("false"));
+    assert_eq!(flags.get("output.log_format"), Some("json"));
+    assert_eq!(flags.get("api.burst"), None);
+    assert_eq!(flags.job.as_deref(), Some("j.toml".as_ref()));
+    assert_eq!(flags.as_of.as_deref(), Some("2024-03-18"));
+    assert_eq!(flags.verbosity, 1);
+}
+
+#[rstest]
+#[case("run", true)]
+#[case("plan run", true)]
+#[case("doctor", true)]
+#[case("replay a.json", false)]
+#[case("status", false)]
+#[case("files", false)]
+#[case("verify", false)]
+fn only_commands_that_ask_the_api_read_the_key_files(#[case] command: &str, #[case] reads: bool) {
+    let cli = read(&format!("airudder-export {command}")).expect("good usage");
+    assert_eq!(cli.settings().reads_api, reads);
+}
+
+#[test]
+fn every_setting_with_a_flag_is_a_flag_of_some_command() {
+    let mut command = Cli::command();
+    command.build();
+    let mut flags = BTreeSet::new();
+    for command in command.get_subcommands() {
+        flags.extend(
+            command
+                .get_arguments()
+                .filter_map(|arg| arg.get_long())
+                .map(str::to_owned),
+        );
+    }
+    for flag in SETTINGS.iter().filter_map(|setting| setting.flag) {
+        assert!(flags.contains(flag), "--{flag}");
+    }
+}
+
+#[rstest]
+fn help_is_the_manual(
+    #[values(
+        "",
+        "run",
+        "backfill",
+        "replay",
+        "plan",
+        "plan-run",
+        "plan-backfill",
+        "status",
+        "files",
+        "verify",
+        "schema",
+        "doctor",
+        "sandbox",
+        "demo",
+        "init",
+        "completions",
+        "man"
+    )]
+    command: &str,
+) {
+    let line = format!("airudder-export {} --help", command.replace('-', " "));
+    let name = if command.is_empty() { "main" } else { command };
+    insta::assert_snapshot!(format!("help_{name}"), error(&line).to_string());
+}
+
+#[test]
+fn short_help_fits_a_screen() {
+    insta::assert_snapshot!(
+        "short_help_run",
+        error("airudder-export run -h").to_string()
+    );
+}
