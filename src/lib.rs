@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod clock;
 pub mod decode;
+pub mod discover;
 pub mod error;
 pub mod event;
 pub mod job;

@@ -68,7 +68,7 @@ mod writer;
 use chrono_tz::Tz;
 
 pub use commit::CommitOutcome;
-pub use day::{DaySummary, FileCounts, TaskCounts};
+pub use day::{DaySummary, FileCounts, TaskCounts, day_end, day_of, day_start};
 pub use error::LakeError;
 pub use files::FileQuery;
 pub use ledger::{Conflict, Ledger, LiveFile, TaskState, UnsealedTask};

@@ -1,0 +1,418 @@
+//! One task, one decision.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use serde::Serialize;
+
+use crate::job::DateRange;
+use crate::lake::{TaskState, day_of};
+use crate::task::{TaskId, TaskStatus, WorkflowId};
+
+/// How it is known that there is such a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// A listing shows it.
+    Listed,
+    /// The ledger remembers it, and no listing shows it now.
+    Remembered,
+    /// A person named it.
+    Named,
+    /// A saved answer is at hand.
+    Saved,
+}
+
+/// A task that might be pulled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Which.
+    pub id: TaskId,
+    /// Its workflow, where known.
+    pub workflow: Option<WorkflowId>,
+    /// Its status, where known.
+    pub status: Option<TaskStatus>,
+    /// Its scheduled start, where known.
+    pub schedule_start: Option<DateTime<Utc>>,
+    /// Its scheduled end, where known.
+    pub schedule_end: Option<DateTime<Utc>>,
+    /// How it is known.
+    pub seen: Seen,
+}
+
+/// What the ledger knows of a task, as far as it matters here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// Nothing.
+    Nothing,
+    /// Final and exported.
+    Sealed,
+    /// Exported while it was running.
+    Early,
+    /// Seen, not exported.
+    Open,
+    /// Its last pull failed.
+    Failed,
+}
+
+impl From<Option<TaskState<'_>>> for Known {
+    fn from(state: Option<TaskState<'_>>) -> Self {
+        match state {
+            None => Self::Nothing,
+            Some(TaskState::Sealed { .. }) => Self::Sealed,
+            Some(TaskState::Early(_) | TaskState::Vanished { .. }) => Self::Early,
+            Some(TaskState::Open(_)) => Self::Open,
+            Some(TaskState::Failed(_)) => Self::Failed,
+        }
+    }
+}
+
+/// What decisions depend on beside the task.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// What time it is.
+    pub now: DateTime<Utc>,
+    /// A final task is pulled this long after its scheduled end.
+    pub settle: Duration,
+    /// Pull running tasks too.
+    pub include_running: bool,
+    /// Pull sealed tasks again.
+    pub replace: bool,
+    /// Only tasks with a scheduled start on these days.
+    pub range: Option<DateRange>,
+    /// The zone of those days.
+    pub zone: Tz,
+}
+
+impl Rules {
+    /// The rules of a nightly run with all settings at their defaults.
+    #[must_use]
+    pub fn nightly(now: DateTime<Utc>) -> Self {
+        Self {
+            now,
+            settle: Duration::from_secs(600),
+            include_running: false,
+            replace: false,
+            range: None,
+            zone: Tz::UTC,
+        }
+    }
+}
+
+/// Why a task is pulled or left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Final and settled, not exported yet.
+    Final,
+    /// Final now; it was exported while running.
+    FinalNow,
+    /// Its last pull failed.
+    FailedBefore,
+    /// Sealed, to be replaced.
+    Replace,
+    /// Nothing is known of its status: its answer decides.
+    AskAnswer,
+    /// Running, and rows of running tasks are wanted.
+    RunningIncluded,
+    /// Exported already.
+    Sealed,
+    /// Not final yet.
+    Running,
+    /// Final, but its scheduled end is not long enough ago.
+    Settling,
+    /// Its status is none that is known to be final.
+    UnknownStatus,
+    /// Its scheduled start is not on the days asked for.
+    OutOfRange,
+    /// It has no scheduled start, so no day of the range is its own.
+    NoSchedule,
+}
+
+impl Reason {
+    /// All reasons, in the order they are shown.
+    pub const ALL: [Self; 12] = [
+        Self::Final,
+        Self::FinalNow,
+        Self::FailedBefore,
+        Self::Replace,
+        Self::AskAnswer,
+        Self::RunningIncluded,
+        Self::Sealed,
+        Self::Running,
+        Self::Settling,
+        Self::UnknownStatus,
+        Self::OutOfRange,
+        Self::NoSchedule,
+    ];
+
+    /// The word in reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Final => "final",
+            Self::FinalNow => "final_now",
+            Self::FailedBefore => "failed_before",
+            Self::Replace => "replace",
+            Self::AskAnswer => "ask_answer",
+            Self::RunningIncluded => "running_included",
+            Self::Sealed => "sealed",
+            Self::Running => "running",
+            Self::Settling => "settling",
+            Self::UnknownStatus => "unknown_status",
+            Self::OutOfRange => "out_of_range",
+            Self::NoSchedule => "no_schedule",
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Final => "final and settled",
+            Self::FinalNow => "final now, exported early before",
+            Self::FailedBefore => "failed last time",
+            Self::Replace => "sealed, to be replaced",
+            Self::AskAnswer => "status not known, the answer decides",
+            Self::RunningIncluded => "running, rows wanted now",
+            Self::Sealed => "sealed already",
+            Self::Running => "still running",
+            Self::Settling => "final, not settled yet",
+            Self::UnknownStatus => "unknown status, so not final",
+            Self::OutOfRange => "not on the days asked for",
+            Self::NoSchedule => "without a scheduled start, so on no day",
+        }
+    }
+}
+
+/// What happens to a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Its answer is asked for.
+    Pull(Reason),
+    /// It is not asked for now.
+    Leave(Reason),
+}
+
+impl Decision {
+    /// Why.
+    #[must_use]
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::Pull(reason) | Self::Leave(reason) => reason,
+        }
+    }
+
+    /// Whether a task that is left must be remembered: it may become final when no listing shows
+    /// it any more.
+    #[must_use]
+    pub fn is_remembered(self) -> bool {
+        matches!(
+            self,
+            Self::Leave(Reason::Running | Reason::Settling | Reason::UnknownStatus)
+        )
+    }
+}
+
+/// Decides about one task. The answer's own status decides again whether it is sealed.
+#[must_use]
+pub fn decide(task: &Candidate, known: Known, rules: &Rules) -> Decision {
+    if let Some(range) = &rules.range {
+        match task.schedule_start.map(|start| day_of(rules.zone, start)) {
+            Some(day) if !range.contains(day) => return Decision::Leave(Reason::OutOfRange),
+            None if task.seen == Seen::Listed => return Decision::Leave(Reason::NoSchedule),
+            _ => {}
+        }
+    }
+    if known == Known::Sealed {
+        return if rules.replace {
+            Decision::Pull(Reason::Replace)
+        } else {
+            Decision::Leave(Reason::Sealed)
+        };
+    }
+    let Some(status) = task
+        .status
+        .as_ref()
+        .filter(|_| task.seen != Seen::Remembered)
+    else {
+        return Decision::Pull(if known == Known::Failed {
+            Reason::FailedBefore
+        } else {
+            Reason::AskAnswer
+        });
+    };
+    let left = match status {
+        TaskStatus::Finished | TaskStatus::Canceled => {
+            if is_settled(task.schedule_end, rules) {
+                return Decision::Pull(match known {
+                    Known::Early => Reason::FinalNow,
+                    Known::Failed => Reason::FailedBefore,
+                    Known::Nothing | Known::Open | Known::Sealed => Reason::Final,
+                });
+            }
+            Reason::Settling
+        }
+        TaskStatus::Created | TaskStatus::Pending | TaskStatus::Calling | TaskStatus::Paused => {
+            Reason::Running
+        }
+        TaskStatus::Unknown(_) => Reason::UnknownStatus,
+    };
+    if rules.include_running {
+        Decision::Pull(Reason::RunningIncluded)
+    } else {
+        Decision::Leave(left)
+    }
+}
+
+/// Whether the scheduled end is long enough ago for late transcripts to have arrived. A task
+/// without one has nothing to wait for.
+pub(crate) fn is_settled(schedule_end: Option<DateTime<Utc>>, rules: &Rules) -> bool {
+    let settle = TimeDelta::from_std(rules.settle).unwrap_or(TimeDelta::MAX);
+    schedule_end.is_none_or(|end| {
+        end.checked_add_signed(settle)
+            .is_some_and(|settled| settled <= rules.now)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use Decision::{Leave, Pull};
+
+    const NOW: &str = "2024-03-12T00:30:00Z";
+
+    fn task(status: Option<&str>, end: Option<&str>, seen: Seen) -> Candidate {
+        Candidate {
+            id: TaskId::new("t").unwrap(),
+            workflow: None,
+            status: status.map(TaskStatus::from),
+            schedule_start: Some("2024-03-11T22:00:00Z".parse().unwrap()),
+            schedule_end: end.map(|text| text.parse().unwrap()),
+            seen,
+        }
+    }
+
+    const LONG_AGO: Option<&str> = Some("2024-03-11T23:00:00Z");
+    const JUST_SETTLED: Option<&str> = Some("2024-03-12T00:20:00Z");
+    const TOO_LATE: Option<&str> = Some("2024-03-12T00:20:01Z");
+
+    #[rstest]
+    #[case("finished", LONG_AGO, Known::Nothing, Pull(Reason::Final))]
+    #[case("finished", JUST_SETTLED, Known::Nothing, Pull(Reason::Final))]
+    #[case("finished", TOO_LATE, Known::Nothing, Leave(Reason::Settling))]
+    #[case("finished", None, Known::Nothing, Pull(Reason::Final))]
+    #[case("finished", LONG_AGO, Known::Open, Pull(Reason::Final))]
+    #[case("finished", LONG_AGO, Known::Early, Pull(Reason::FinalNow))]
+    #[case("finished", LONG_AGO, Known::Failed, Pull(Reason::FailedBefore))]
+    #[case("finished", LONG_AGO, Known::Sealed, Leave(Reason::Sealed))]
+    #[case("finished", TOO_LATE, Known::Failed, Leave(Reason::Settling))]
+    #[case("canceled", LONG_AGO, Known::Nothing, Pull(Reason::Final))]
+    #[case("cancelled", LONG_AGO, Known::Nothing, Pull(Reason::Final))]
+    #[case("calling", LONG_AGO, Known::Nothing, Leave(Reason::Running))]
+    #[case("calling", LONG_AGO, Known::Failed, Leave(Reason::Running))]
+    #[case("calling", LONG_AGO, Known::Sealed, Leave(Reason::Sealed))]
+    #[case("paused", LONG_AGO, Known::Open, Leave(Reason::Running))]
+    #[case("created", LONG_AGO, Known::Nothing, Leave(Reason::Running))]
+    #[case("pending", LONG_AGO, Known::Early, Leave(Reason::Running))]
+    #[case("archived", LONG_AGO, Known::Nothing, Leave(Reason::UnknownStatus))]
+    fn listed_tasks(
+        #[case] status: &str,
+        #[case] end: Option<&str>,
+        #[case] known: Known,
+        #[case] decision: Decision,
+    ) {
+        let task = task(Some(status), end, Seen::Listed);
+        assert_eq!(
+            decide(&task, known, &Rules::nightly(NOW.parse().unwrap())),
+            decision
+        );
+    }
+
+    #[rstest]
+    #[case("calling", Known::Nothing, Pull(Reason::RunningIncluded))]
+    #[case("archived", Known::Early, Pull(Reason::RunningIncluded))]
+    #[case("calling", Known::Sealed, Leave(Reason::Sealed))]
+    fn running_tasks_when_they_are_wanted(
+        #[case] status: &str,
+        #[case] known: Known,
+        #[case] decision: Decision,
+    ) {
+        let rules = Rules {
+            include_running: true,
+            ..Rules::nightly(NOW.parse().unwrap())
+        };
+        assert_eq!(
+            decide(&task(Some(status), LONG_AGO, Seen::Listed), known, &rules),
+            decision
+        );
+    }
+
+    #[rstest]
+    #[case(
+        Seen::Remembered,
+        Some("calling"),
+        Known::Open,
+        Pull(Reason::AskAnswer)
+    )]
+    #[case(
+        Seen::Remembered,
+        Some("finished"),
+        Known::Failed,
+        Pull(Reason::FailedBefore)
+    )]
+    #[case(Seen::Named, None, Known::Nothing, Pull(Reason::AskAnswer))]
+    #[case(Seen::Named, None, Known::Sealed, Leave(Reason::Sealed))]
+    #[case(Seen::Listed, None, Known::Nothing, Pull(Reason::AskAnswer))]
+    fn tasks_whose_status_nobody_says_now(
+        #[case] seen: Seen,
+        #[case] status: Option<&str>,
+        #[case] known: Known,
+        #[case] decision: Decision,
+    ) {
+        let rules = Rules::nightly(NOW.parse().unwrap());
+        assert_eq!(
+            decide(&task(status, LONG_AGO, seen), known, &rules),
+            decision
+        );
+    }
+
+    #[rstest]
+    #[case("2024-03-11", "2024-03-11", Tz::UTC, Pull(Reason::Final))]
+    #[case("2024-03-12", "2024-03-12", Tz::UTC, Leave(Reason::OutOfRange))]
+    #[case("2024-03-12", "2024-03-12", Tz::Asia__Jakarta, Pull(Reason::Final))]
+    fn a_range_is_of_days_in_the_partition_zone(
+        #[case] from: &str,
+        #[case] to: &str,
+        #[case] zone: Tz,
+        #[case] decision: Decision,
+    ) {
+        let range = DateRange::new(from.parse().unwrap(), to.parse().unwrap()).unwrap();
+        let rules = Rules {
+            range: Some(range),
+            zone,
+            ..Rules::nightly(NOW.parse().unwrap())
+        };
+        let task = task(Some("finished"), LONG_AGO, Seen::Listed);
+        assert_eq!(decide(&task, Known::Nothing, &rules), decision);
+        let unscheduled = Candidate {
+            schedule_start: None,
+            ..task
+        };
+        assert_eq!(
+            decide(&unscheduled, Known::Nothing, &rules),
+            Leave(Reason::NoSchedule)
+        );
+        let rules = Rules {
+            replace: true,
+            ..rules
+        };
+        let named = Candidate {
+            seen: Seen::Named,
+            ..unscheduled
+        };
+        assert_eq!(decide(&named, Known::Sealed, &rules), Pull(Reason::Replace));
+    }
+}

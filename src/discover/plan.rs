@@ -1,0 +1,255 @@
+//! All decisions of a run, and what they add up to.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono_tz::Tz;
+
+use super::decide::{Candidate, Decision, Known, Reason, Rules, decide};
+use crate::job::DateRange;
+use crate::lake::{Ledger, OpenTask, day_end, day_of, day_start};
+use crate::task::TaskStatus;
+
+/// Moments from `from` (included) to `to` (excluded).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Included.
+    pub from: DateTime<Utc>,
+    /// Excluded.
+    pub to: DateTime<Utc>,
+}
+
+/// When the workflows were made whose tasks are looked at, and which scheduled starts a listing of
+/// them covers. A workflow may be made as long before its tasks as the lookback says.
+///
+/// A nightly run goes on where the last one ended; the first one looks back once and covers nothing
+/// yet. A backfill covers its days.
+#[must_use]
+pub fn window_of(
+    (rules, lookback): (&Rules, TimeDelta),
+    listed_until: Option<DateTime<Utc>>,
+) -> (Window, Option<Window>) {
+    let back = |from: DateTime<Utc>| {
+        from.checked_sub_signed(lookback)
+            .unwrap_or(DateTime::<Utc>::MIN_UTC)
+    };
+    match &rules.range {
+        Some(range) => {
+            let (from, to) = bounds(range, rules.zone);
+            let covered = Window {
+                from,
+                to: to.min(rules.now),
+            };
+            (
+                Window {
+                    from: back(from),
+                    to,
+                },
+                (covered.from < covered.to).then_some(covered),
+            )
+        }
+        None => {
+            let from = listed_until.unwrap_or(rules.now);
+            let covered = Window {
+                from,
+                to: rules.now,
+            };
+            let listed = Window {
+                from: back(from.min(rules.now)),
+                to: rules.now,
+            };
+            (
+                listed,
+                listed_until
+                    .is_some_and(|until| until < rules.now)
+                    .then_some(covered),
+            )
+        }
+    }
+}
+
+fn bounds(range: &DateRange, zone: Tz) -> (DateTime<Utc>, DateTime<Utc>) {
+    (day_start(zone, range.from()), day_end(zone, range.to()))
+}
+
+/// A task and what happens to it.
+#[derive(Clone, Debug)]
+pub struct PlannedTask {
+    /// The task.
+    pub task: Candidate,
+    /// What happens to it.
+    pub decision: Decision,
+    /// Its day: the scheduled start in the partition time zone.
+    pub day: Option<NaiveDate>,
+}
+
+impl PlannedTask {
+    /// The task as the ledger remembers it.
+    #[must_use]
+    pub fn as_open(&self) -> OpenTask {
+        OpenTask {
+            id: self.task.id.clone(),
+            workflow: self.task.workflow.clone(),
+            status: self
+                .task
+                .status
+                .clone()
+                .unwrap_or_else(|| TaskStatus::Unknown("unknown".to_owned())),
+            schedule_start: self.task.schedule_start,
+            schedule_end: self.task.schedule_end,
+            day: self.day,
+        }
+    }
+}
+
+/// The decisions of a run, by day and id.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// All tasks that were looked at.
+    pub tasks: Vec<PlannedTask>,
+}
+
+/// What is decided for one day.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DayPlan {
+    /// Tasks by reason.
+    pub reasons: BTreeMap<Reason, u64>,
+    /// Tasks that are pulled.
+    pub pull: u64,
+    /// Tasks that are left.
+    pub leave: u64,
+}
+
+impl Plan {
+    /// Decides about all candidates.
+    #[must_use]
+    pub fn new(candidates: Vec<Candidate>, ledger: &Ledger, rules: &Rules) -> Self {
+        let mut tasks: Vec<PlannedTask> = candidates
+            .into_iter()
+            .map(|task| {
+                let decision = decide(&task, Known::from(ledger.state(&task.id)), rules);
+                let day = task.schedule_start.map(|start| day_of(rules.zone, start));
+                PlannedTask {
+                    task,
+                    decision,
+                    day,
+                }
+            })
+            .collect();
+        tasks.sort_by(|a, b| (a.day, &a.task.id).cmp(&(b.day, &b.task.id)));
+        Self { tasks }
+    }
+
+    /// The tasks that are pulled.
+    pub fn pulled(&self) -> impl Iterator<Item = &PlannedTask> {
+        self.tasks
+            .iter()
+            .filter(|task| matches!(task.decision, Decision::Pull(_)))
+    }
+
+    /// The tasks that are left and must be remembered.
+    pub fn remembered(&self) -> impl Iterator<Item = &PlannedTask> {
+        self.tasks
+            .iter()
+            .filter(|task| task.decision.is_remembered())
+    }
+
+    /// Numbers by reason, the ones that occur, in the order of [`Reason::ALL`].
+    #[must_use]
+    pub fn reasons(&self) -> Vec<(Reason, u64)> {
+        Reason::ALL
+            .into_iter()
+            .filter_map(|reason| {
+                let count = self
+                    .tasks
+                    .iter()
+                    .filter(|t| t.decision.reason() == reason)
+                    .count();
+                (count > 0).then_some((reason, count as u64))
+            })
+            .collect()
+    }
+
+    /// What is decided day by day; tasks without a scheduled start come first, under `None`.
+    #[must_use]
+    pub fn by_day(&self) -> BTreeMap<Option<NaiveDate>, DayPlan> {
+        let mut days: BTreeMap<Option<NaiveDate>, DayPlan> = BTreeMap::new();
+        for task in &self.tasks {
+            let day = days.entry(task.day).or_default();
+            *day.reasons.entry(task.decision.reason()).or_default() += 1;
+            match task.decision {
+                Decision::Pull(_) => day.pull += 1,
+                Decision::Leave(_) => day.leave += 1,
+            }
+        }
+        days
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time(text: &str) -> DateTime<Utc> {
+        text.parse().expect("a time")
+    }
+
+    #[test]
+    fn a_nightly_run_goes_on_where_the_last_one_ended() {
+        let now = time("2024-03-12T00:30:00Z");
+        let rules = Rules::nightly(now);
+        let lookback = TimeDelta::days(30);
+        let (listed, covered) = window_of((&rules, lookback), None);
+        assert_eq!(
+            listed,
+            Window {
+                from: time("2024-02-11T00:30:00Z"),
+                to: now
+            }
+        );
+        assert_eq!(covered, None);
+        let until = time("2024-03-10T00:30:00Z");
+        let (listed, covered) = window_of((&rules, lookback), Some(until));
+        assert_eq!(
+            listed,
+            Window {
+                from: time("2024-02-09T00:30:00Z"),
+                to: now
+            }
+        );
+        assert_eq!(
+            covered,
+            Some(Window {
+                from: until,
+                to: now
+            })
+        );
+    }
+
+    #[test]
+    fn a_backfill_covers_its_days_as_far_as_they_are_past() {
+        let range =
+            DateRange::new("2024-03-11".parse().unwrap(), "2024-03-12".parse().unwrap()).unwrap();
+        let now = time("2024-03-12T10:00:00Z");
+        let rules = Rules {
+            range: Some(range),
+            zone: Tz::Asia__Jakarta,
+            ..Rules::nightly(now)
+        };
+        let (listed, covered) = window_of((&rules, TimeDelta::days(1)), None);
+        assert_eq!(
+            listed,
+            Window {
+                from: time("2024-03-09T17:00:00Z"),
+                to: time("2024-03-12T17:00:00Z")
+            }
+        );
+        assert_eq!(
+            covered,
+            Some(Window {
+                from: time("2024-03-10T17:00:00Z"),
+                to: now
+            })
+        );
+    }
+}
