@@ -417,4 +417,11 @@ mod tests {
         assert_eq!(profile.list_tasks.path, "/tasks");
         assert_eq!(profile.list_tasks.extra_params.len(), 1);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_file_is_a_panic(text in "(|\\[api\\]\n|\\[api.list_tasks\\]\n)(rate|burst|items|app_key|é)? ?=?.*") {
+            let _ = JobFile::parse(Path::new("x.toml"), &text);
+        }
+    }
 }

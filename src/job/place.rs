@@ -18,6 +18,11 @@ pub(crate) fn destination(text: &str) -> Result<Destination, String> {
     if text.is_empty() {
         return Err("an empty text names no folder".to_owned());
     }
+    if text == "~" || text.starts_with("~/") {
+        return Err(format!(
+            "`{text}` is expanded by shells only; write the whole path"
+        ));
+    }
     let Some((scheme, _)) = text.split_once("://") else {
         return Ok(Destination::Local(PathBuf::from(text)));
     };
@@ -125,6 +130,7 @@ mod tests {
 
     #[rstest]
     #[case("", "names no folder")]
+    #[case("~/lake", "write the whole path")]
     #[case("ftp://host/lake", "`ftp://` is no place for a lake")]
     #[case("s3:///lake", "names no bucket")]
     #[case("file://host/lake", "names no folder of this machine")]
@@ -180,5 +186,12 @@ mod tests {
     fn an_unknown_zone_gets_the_nearest_name(#[case] text: &str, #[case] end: &str) {
         let message = zone(text).expect_err("refused");
         assert!(message.ends_with(end), "{message}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_a_panic(text in "(|s3://|file://|https://|~/).*") {
+            let _ = (destination(&text), base_url(&text, false), zone(&text));
+        }
     }
 }

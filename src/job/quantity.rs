@@ -219,4 +219,17 @@ mod tests {
                 .contains("is not a pace such as")
         );
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_a_panic(text in ".*") {
+            let _ = (duration(&text), size(&text), rate(&text));
+        }
+
+        #[test]
+        fn a_duration_is_the_sum_of_its_parts(hours in 0u64..100_000, millis in 0u64..10_000_000) {
+            let expected = Duration::from_millis(hours * 3_600_000 + millis);
+            assert_eq!(duration(&format!("{hours}h{millis}ms")), Ok(expected));
+        }
+    }
 }
