@@ -110,5 +110,5 @@ fn read_day(text: &str) -> Result<NaiveDate, String> {
 }
 
 fn backward(error: crate::job::BackwardRange) -> clap::Error {
-    clap::Error::raw(ErrorKind::ValueValidation, format!("{error}\n"))
+    clap::Error::raw(ErrorKind::ValueValidation, error)
 }

@@ -53,7 +53,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
-const BEGIN: &str = "<!-- settings: generated from src/job/settings.rs -->\n";
+const BEGIN: &str = "<!-- settings: generated from src/job/settings/table.rs -->\n";
 const END: &str = "<!-- end of settings -->";
 
 fn documented() -> (PathBuf, String, String) {
@@ -74,7 +74,7 @@ fn the_documentation_lists_every_setting_as_it_is() {
     let (_, text, wanted) = documented();
     assert!(
         text == wanted,
-        "docs/job-file.md is behind src/job/settings.rs; run\n  cargo test --lib -- --ignored \
+        "docs/job-file.md is behind src/job/settings/table.rs; run\n  cargo test --lib -- --ignored \
          write_the_documentation_of_settings"
     );
 }

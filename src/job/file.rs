@@ -92,7 +92,7 @@ struct Reader<'a> {
     text: &'a str,
     values: BTreeMap<&'static str, (Value, usize)>,
     /// From key to value, to name the key when serde names only a position.
-    spans: Vec<(Range<usize>, &'static str)>,
+    spans: Vec<(Range<usize>, String)>,
 }
 
 impl Reader<'_> {
@@ -104,13 +104,15 @@ impl Reader<'_> {
             };
             let at = place(self.path, self.text, Some(name.span()));
             if let Some(setting) = SETTINGS.iter().find(|setting| setting.key == key) {
-                self.spans
-                    .push((name.span().start..value.span().end, setting.key));
+                self.spans.push((name.span().start..value.span().end, key));
                 self.value(setting, value.get_ref(), at)?;
                 continue;
             }
             match value.get_ref() {
-                DeValue::Table(inner) if is_table(&key) => self.table(&key, inner)?,
+                DeValue::Table(inner) if is_table(&key) => {
+                    self.table(&key, inner)?;
+                    self.spans.push((value.span(), key));
+                }
                 other if is_table(&key) => {
                     return Err(SettingsError::Syntax {
                         at,
@@ -194,10 +196,11 @@ impl Reader<'_> {
         let deserializer = Spanned::new(span.clone(), table).into_deserializer();
         ApiProfile::deserialize(deserializer).map_err(|error| {
             let span = error.span().unwrap_or(span);
-            let key = self
+            let around = self
                 .spans
                 .iter()
-                .find(|(range, _)| range.contains(&span.start));
+                .filter(|(range, _)| range.contains(&span.start));
+            let key = around.min_by_key(|(range, _)| range.len());
             let problem = match key {
                 Some((_, key)) => format!("`{key}`: {}", error.message()),
                 None => error.message().to_owned(),
@@ -374,7 +377,15 @@ mod tests {
     #[case("[api]\nsuccess_codes = 'all'", "`api.success_codes`: invalid type")]
     #[case(
         "[api.list_tasks]\ncursor_param = 'after'",
-        "`next_cursor` belong together"
+        "line 1: `api.list_tasks`: `cursor_param` and"
+    )]
+    #[case(
+        "[api]\nlist_tasks.path = 'after'",
+        "`api.list_tasks`: `path` must start with"
+    )]
+    #[case(
+        "[api]\ntask_detail = { path = 'x' }",
+        "`api.task_detail`: `path` must start with"
     )]
     fn a_wrong_type_names_the_key_and_what_is_expected(#[case] text: &str, #[case] part: &str) {
         let message = error(text);

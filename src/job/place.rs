@@ -95,6 +95,12 @@ pub(crate) fn zone(text: &str) -> Result<Tz, String> {
     {
         return Ok(*zone);
     }
+    // The nearest name to `UTC+7` is `UTC`: seven hours off, and in silence.
+    if text.contains('+') || text.contains(|c: char| c.is_ascii_digit()) {
+        return Err(format!(
+            "`{text}` is an offset; write the IANA time zone of a city there, such as Asia/Jakarta"
+        ));
+    }
     let wrong = format!("`{text}` is not an IANA time zone such as Asia/Jakarta");
     // People write `Jakarta`; the data base files cities under their continent.
     let city = |name: &'static str| name.rsplit('/').next().unwrap_or(name);
@@ -182,6 +188,8 @@ mod tests {
     #[case("Jakarta", "; did you mean Asia/Jakarta?")]
     #[case("Mexico City", "; did you mean America/Mexico_City?")]
     #[case("Asia/Jakata", "; did you mean Asia/Jakarta?")]
+    #[case("UTC+7", "such as Asia/Jakarta")]
+    #[case("+07:00", "such as Asia/Jakarta")]
     #[case("qqqqqqqqq", "such as Asia/Jakarta")]
     fn an_unknown_zone_gets_the_nearest_name(#[case] text: &str, #[case] end: &str) {
         let message = zone(text).expect_err("refused");
