@@ -1,5 +1,6 @@
 //! The nightly export of AI Rudder voice-bot calls to partitioned Parquet.
 
+pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod decode;

@@ -1,0 +1,455 @@
+//! The request path: the one way to the API.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, FutureExt};
+use reqwest::header::HeaderValue;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::BoxError;
+use super::account::{Account, Token};
+use super::answer::AnswerSink;
+use super::budget::Budget;
+use super::collector::Collector;
+use super::error::{ApiError, Cause, DetailError, Failure, SignInRefusal};
+use super::exchange::{self, End, Exchange, Progress};
+use super::outcome::{Directive, Outcome, Signal, directive};
+use super::pacer::{Pacer, Slot, Slowed, Traffic};
+use super::request::{Addresses, Params, Request};
+use crate::clock::{Clock, full_jitter};
+use crate::event::{Endpoint, Event, Events};
+use crate::job::{ApiOptions, Method};
+use crate::task::TaskId;
+
+/// The API, as one account sees it. Cheap to clone; all clones share token and pace.
+#[derive(Clone)]
+pub struct ApiClient {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    options: ApiOptions,
+    addresses: Addresses,
+    http: reqwest::Client,
+    pacer: Pacer,
+    account: Account,
+    clock: Clock,
+    events: Events,
+    cancel: CancellationToken,
+    warned_of_times: AtomicBool,
+}
+
+impl std::fmt::Debug for ApiClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ApiClient")
+            .field("traffic", &self.traffic())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a request has no answer.
+pub(super) enum CallError {
+    /// It failed after all tries.
+    Failed(Failure, Option<Cause>),
+    /// The same would happen to every other request.
+    Account(ApiError),
+    /// The sink's own error.
+    Destination(BoxError),
+}
+
+impl From<ApiError> for CallError {
+    fn from(error: ApiError) -> Self {
+        Self::Account(error)
+    }
+}
+
+impl CallError {
+    /// For the calls whose sink cannot fail.
+    pub(super) fn into_api_error(self, endpoint: Endpoint) -> ApiError {
+        match self {
+            Self::Failed(failure, cause) => ApiError::Failed {
+                endpoint,
+                failure,
+                cause,
+            },
+            Self::Account(error) => error,
+            Self::Destination(error) => {
+                let outcome = Outcome::Rejected {
+                    reason: "it could not be kept".to_owned(),
+                };
+                let failure = Failure { outcome, tries: 1 };
+                ApiError::Failed {
+                    endpoint,
+                    failure,
+                    cause: Some(error.into()),
+                }
+            }
+        }
+    }
+}
+
+impl ApiClient {
+    /// A client that has not asked anything yet. It signs in when the first request needs it.
+    ///
+    /// # Errors
+    /// [`ApiError::Settings`]: plain http to another machine, an address that is none, no TLS.
+    pub fn new(
+        options: ApiOptions,
+        clock: Clock,
+        events: Events,
+        cancel: CancellationToken,
+    ) -> Result<Self, ApiError> {
+        let inner = Inner {
+            addresses: Addresses::new(&options)?,
+            http: exchange::connect(&options)?,
+            pacer: Pacer::new(&options),
+            account: Account::new(),
+            warned_of_times: AtomicBool::new(false),
+            options,
+            clock,
+            events,
+            cancel,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Signs in now, unless there is a token already (`doctor`; everybody else lets the first
+    /// request do it).
+    ///
+    /// # Errors
+    /// Missing or refused credentials, or no useful answer.
+    pub async fn sign_in(&self) -> Result<(), ApiError> {
+        self.token().await.map(drop)
+    }
+
+    /// Pulls one whole task into the sink.
+    ///
+    /// # Errors
+    /// See [`DetailError`]: each variant is what a caller does differently.
+    pub async fn task_detail<S: AnswerSink>(
+        &self,
+        task: &TaskId,
+        sink: &mut S,
+    ) -> Result<S::Output, DetailError> {
+        let Inner {
+            options, addresses, ..
+        } = &*self.inner;
+        let profile = &options.profile.task_detail;
+        let mut params: Params = profile.extra_params.iter().cloned().collect();
+        params.insert(profile.task_param.clone(), Value::from(task.as_str()));
+        let address = (profile.method, &addresses.task_detail);
+        let request = Request::new(Endpoint::TaskDetail, address, params);
+        let task = task.clone();
+        self.perform(&request, sink)
+            .await
+            .map_err(|error| match error {
+                CallError::Failed(failure, cause) => match &failure.outcome {
+                    Outcome::NotFound(_) => DetailError::NotFound { task, failure },
+                    Outcome::NotJson { .. } | Outcome::Rejected { .. } => {
+                        DetailError::Rejected { task, failure }
+                    }
+                    _ => DetailError::Failed {
+                        task,
+                        failure,
+                        cause,
+                    },
+                },
+                CallError::Account(ApiError::Cancelled) => DetailError::Cancelled,
+                CallError::Account(error) => DetailError::Account(error),
+                CallError::Destination(source) => DetailError::Destination { task, source },
+            })
+    }
+
+    /// Live figures, for the progress bar.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.inner.pacer.traffic()
+    }
+
+    /// One request, with as many tries as it takes and may have.
+    pub(super) async fn perform<S: AnswerSink>(
+        &self,
+        request: &Request,
+        sink: &mut S,
+    ) -> Result<S::Output, CallError> {
+        let inner = &*self.inner;
+        let endpoint = request.endpoint;
+        let mut budget = Budget::new(&inner.options.retry);
+        loop {
+            let (slot, token) = self.admit(endpoint).await?;
+            let sent_at = Instant::now();
+            let end = self
+                .try_once(request, token.as_ref(), budget.begin(), sink)
+                .await?;
+            drop(slot);
+            budget.spend(sent_at.elapsed());
+            let (outcome, cause) = match end {
+                End::Done(output) => {
+                    self.succeeded(token.as_ref());
+                    return Ok(output);
+                }
+                End::Destination(error) => return Err(CallError::Destination(error)),
+                End::Failed(outcome, cause) => (outcome, cause),
+            };
+            let backoff = match directive(endpoint, &outcome) {
+                Directive::Retry => budget.failed(),
+                Directive::RetryBriefly => budget.not_found(),
+                Directive::RetryAfterHold { retry_after } => {
+                    // The pacer does the waiting, for everybody.
+                    let hold = self.slow_down(sent_at, retry_after)?;
+                    budget.hold(hold).then_some(Duration::ZERO)
+                }
+                Directive::RenewToken => self
+                    .renew(token.as_ref(), &mut budget)?
+                    .then_some(Duration::ZERO),
+                Directive::RefuseSignIn => return Err(refusal(&outcome).into()),
+                Directive::GiveUp => None,
+            };
+            let tries = budget.tries();
+            let Some(ceiling) = backoff else {
+                if let Outcome::Redirected { status, to } = outcome {
+                    return Err(ApiError::Redirected {
+                        endpoint,
+                        status,
+                        to,
+                    }
+                    .into());
+                }
+                return Err(CallError::Failed(Failure { outcome, tries }, cause));
+            };
+            let wait = full_jitter(ceiling);
+            let outcome = outcome.word();
+            inner.events.emit(&Event::Retry {
+                endpoint,
+                outcome,
+                attempt: tries,
+                wait,
+            });
+            budget.spend(wait);
+            self.unless_cancelled(tokio::time::sleep(wait)).await?;
+        }
+    }
+
+    /// A token, a place in flight, the hold, the rate: in this order, so that nobody keeps a place
+    /// while he waits for the sign-in that needs one.
+    async fn admit(&self, endpoint: Endpoint) -> Result<(Slot, Option<Token>), ApiError> {
+        let inner = &*self.inner;
+        loop {
+            if endpoint != Endpoint::Auth {
+                self.token().await?;
+            }
+            let slot = self.unless_cancelled(inner.pacer.admit()).await?;
+            if !slot.waited.is_zero() {
+                inner.events.emit(&Event::Waited { time: slot.waited });
+            }
+            if endpoint == Endpoint::Auth {
+                return Ok((slot, None));
+            }
+            // The token may have been refused to somebody else meanwhile.
+            if let Some(token) = inner.account.current() {
+                return Ok((slot, Some(token)));
+            }
+        }
+    }
+
+    /// One try, and the event of it.
+    async fn try_once<S: AnswerSink>(
+        &self,
+        request: &Request,
+        token: Option<&Token>,
+        attempt: (u32, bool),
+        sink: &mut S,
+    ) -> Result<End<S::Output>, ApiError> {
+        let Inner {
+            http,
+            clock,
+            events,
+            options,
+            ..
+        } = &*self.inner;
+        let started = Instant::now();
+        let exchange = Exchange {
+            http,
+            profile: &options.profile,
+            clock,
+            request,
+            token,
+        };
+        let mut progress = Progress::default();
+        let end = self
+            .unless_cancelled(exchange.run(attempt, sink, &mut progress))
+            .await;
+        if end.is_err() && progress.open {
+            sink.abandon().await;
+        }
+        let outcome = match &end {
+            Ok(End::Done(_)) => "ok".to_owned(),
+            Ok(End::Failed(outcome, _)) => outcome.word(),
+            Ok(End::Destination(_)) => "destination".to_owned(),
+            Err(_) => "cancelled".to_owned(),
+        };
+        events.emit(&Event::Request {
+            endpoint: request.endpoint,
+            outcome,
+            bytes: progress.bytes,
+            elapsed: started.elapsed(),
+        });
+        end
+    }
+
+    fn succeeded(&self, token: Option<&Token>) {
+        let Inner {
+            account,
+            pacer,
+            events,
+            ..
+        } = &*self.inner;
+        if let Some(token) = token {
+            account.accepted(token);
+        }
+        if let Some(per_second) = pacer.succeeded() {
+            events.emit(&Event::PaceChanged { per_second });
+        }
+    }
+
+    /// Holds everybody. Gives the length of the hold.
+    fn slow_down(
+        &self,
+        sent_at: Instant,
+        retry_after: Option<Duration>,
+    ) -> Result<Duration, ApiError> {
+        let Inner {
+            pacer,
+            events,
+            options,
+            ..
+        } = &*self.inner;
+        match pacer.slow_down(sent_at, retry_after) {
+            Slowed::Already { hold } => Ok(hold),
+            Slowed::Now { hold, per_second } => {
+                events.emit(&Event::Held { time: hold });
+                events.emit(&Event::PaceChanged { per_second });
+                Ok(hold)
+            }
+            Slowed::TooLong => Err(ApiError::HeldTooLong {
+                asked: retry_after.unwrap_or_default(),
+                limit: options.retry.max_hold,
+            }),
+        }
+    }
+
+    /// Makes the token void, so that the next one who needs one signs in. Says whether this
+    /// request may try again.
+    fn renew(&self, token: Option<&Token>, budget: &mut Budget<'_>) -> Result<bool, ApiError> {
+        let account = &self.inner.account;
+        if let Some(token) = token {
+            account.refused(token);
+        }
+        let again = budget.renew();
+        if !again && account.is_shut_out() {
+            return Err(ApiError::SignInRefused(SignInRefusal::Tokens));
+        }
+        Ok(again)
+    }
+
+    async fn token(&self) -> Result<Token, ApiError> {
+        if let Some(token) = self.inner.account.current() {
+            return Ok(token);
+        }
+        let signed_in = self.inner.account.token(self.fetch_token());
+        self.unless_cancelled(signed_in).await?
+    }
+
+    /// The request that signs in. Boxed, since it takes the same path as those that wait for it.
+    fn fetch_token(&self) -> BoxFuture<'_, Result<HeaderValue, ApiError>> {
+        async move {
+            let Inner {
+                options, addresses, ..
+            } = &*self.inner;
+            let credentials = options
+                .credentials
+                .as_ref()
+                .ok_or(ApiError::NoCredentials)?;
+            let params = [
+                ("APPKey".to_owned(), json!(credentials.app_key.expose())),
+                (
+                    "APPSecret".to_owned(),
+                    json!(credentials.app_secret.expose()),
+                ),
+            ];
+            let address = (Method::Post, &addresses.auth);
+            let request = Request::new(Endpoint::Auth, address, params.into_iter().collect());
+            let mut sink = Collector::new(&options.profile);
+            let answer = self
+                .perform(&request, &mut sink)
+                .await
+                .map_err(|error| error.into_api_error(Endpoint::Auth))?;
+            token_header(&answer).ok_or_else(|| ApiError::Failed {
+                endpoint: Endpoint::Auth,
+                failure: Failure {
+                    outcome: Outcome::NoData,
+                    tries: 1,
+                },
+                cause: None,
+            })
+        }
+        .boxed()
+    }
+
+    async fn unless_cancelled<T>(&self, future: impl Future<Output = T>) -> Result<T, ApiError> {
+        tokio::select! {
+            biased;
+            () = self.inner.cancel.cancelled() => Err(ApiError::Cancelled),
+            done = future => Ok(done),
+        }
+    }
+
+    pub(super) fn options(&self) -> &ApiOptions {
+        &self.inner.options
+    }
+
+    pub(super) fn addresses(&self) -> &Addresses {
+        &self.inner.addresses
+    }
+
+    pub(super) fn emit(&self, event: &Event) {
+        self.inner.events.emit(event);
+    }
+
+    /// Says once that a listing has times that are none.
+    pub(super) fn warn_of_times(&self) {
+        if !self.inner.warned_of_times.swap(true, Ordering::Relaxed) {
+            let text = "`list_tasks` has times that are not RFC 3339 and are taken as absent; \
+                        check `schedule_start_keys` and `schedule_end_keys`";
+            self.emit(&Event::Warning {
+                text: text.to_owned(),
+            });
+        }
+    }
+}
+
+/// `Token <token>`, marked as sensitive.
+fn token_header(answer: &Value) -> Option<HeaderValue> {
+    let token = answer
+        .pointer("/data/token")?
+        .as_str()
+        .filter(|token| !token.is_empty())?;
+    let mut header = HeaderValue::from_str(&format!("Token {token}")).ok()?;
+    header.set_sensitive(true);
+    Some(header)
+}
+
+fn refusal(outcome: &Outcome) -> ApiError {
+    let signal = match outcome {
+        Outcome::Expired(signal) | Outcome::Refused(signal) => *signal,
+        // The retry table refuses for nothing else.
+        _ => Signal::Http(401),
+    };
+    ApiError::SignInRefused(SignInRefusal::Credentials(signal))
+}

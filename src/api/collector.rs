@@ -1,0 +1,172 @@
+//! The sink of the small answers: signing in and listings. Collects a bounded body, then reads
+//! the envelope `{"data": …, "status": "OK", "code": 200}`.
+
+use bytes::{Bytes, BytesMut};
+use serde_json::Value;
+
+use super::answer::{AnswerFault, AnswerSink, Attempt, Verdict};
+use crate::job::{ApiProfile, CodeMeaning};
+
+/// A page of a listing is never larger than this.
+const MAX_BYTES: usize = 64 << 20;
+
+/// Collects one answer.
+pub(crate) struct Collector<'a> {
+    profile: &'a ApiProfile,
+    null_is_data: bool,
+    body: BytesMut,
+}
+
+impl<'a> Collector<'a> {
+    /// For answers whose `data` must be there.
+    pub(crate) fn new(profile: &'a ApiProfile) -> Self {
+        Self {
+            profile,
+            null_is_data: false,
+            body: BytesMut::new(),
+        }
+    }
+
+    /// Whether `data: null` is as good as any other data.
+    pub(crate) fn null_is_data(self, null_is_data: bool) -> Self {
+        Self {
+            null_is_data,
+            ..self
+        }
+    }
+
+    fn read(&self) -> Result<Verdict<Value>, AnswerFault> {
+        let answer: Value = serde_json::from_slice(&self.body).map_err(|error| {
+            let reason = if self.body.trim_ascii_start().first() == Some(&b'<') {
+                "it looks like HTML".to_owned()
+            } else {
+                format!("line {}, column {}", error.line(), error.column())
+            };
+            AnswerFault::NotJson { reason }
+        })?;
+        let code = body_code(&answer).ok_or_else(|| AnswerFault::NotJson {
+            reason: "an object with a `code` was expected".to_owned(),
+        })?;
+        if self.profile.meaning(code) != CodeMeaning::Success {
+            return Ok(Verdict::Refused { code });
+        }
+        let has_data = match answer.get("data") {
+            Some(Value::Null) => self.null_is_data,
+            Some(_) => true,
+            None => false,
+        };
+        if has_data {
+            Ok(Verdict::Complete(answer))
+        } else {
+            Err(AnswerFault::NoData)
+        }
+    }
+}
+
+impl AnswerSink for Collector<'_> {
+    type Output = Value;
+
+    async fn begin(&mut self, _attempt: Attempt) -> Result<(), AnswerFault> {
+        self.body.clear();
+        Ok(())
+    }
+
+    async fn chunk(&mut self, bytes: Bytes) -> Result<(), AnswerFault> {
+        if self.body.len() + bytes.len() > MAX_BYTES {
+            self.body = BytesMut::new();
+            return Err(AnswerFault::Rejected {
+                reason: format!("over {} MiB; set a smaller `page_size`", MAX_BYTES >> 20),
+            });
+        }
+        self.body.extend_from_slice(&bytes);
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<Verdict<Value>, AnswerFault> {
+        let verdict = self.read();
+        self.body = BytesMut::new();
+        verdict
+    }
+
+    async fn abandon(&mut self) {
+        self.body = BytesMut::new();
+    }
+}
+
+/// The body's `code`, a number or a string of digits.
+pub(crate) fn body_code(answer: &Value) -> Option<i64> {
+    match answer.get("code")? {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn read(body: &str, null_is_data: bool) -> Result<Verdict<Value>, AnswerFault> {
+        let profile = ApiProfile::default();
+        let mut collector = Collector::new(&profile).null_is_data(null_is_data);
+        collector.body.extend_from_slice(body.as_bytes());
+        collector.read()
+    }
+
+    #[rstest]
+    #[case(r#"{"data":{},"code":200}"#)]
+    #[case(r#"{"code":"200","data":[]}"#)]
+    #[case(r#"{"code":200,"status":"OK","data":{"list":null}}"#)]
+    fn the_code_decides_that_it_is_complete(#[case] body: &str) {
+        assert!(matches!(read(body, false), Ok(Verdict::Complete(_))));
+    }
+
+    #[rstest]
+    #[case(r#"{"data":null,"code":500}"#, 500)]
+    #[case(r#"{"code":"10705"}"#, 10705)]
+    #[case(r#"{"code":0,"message":"ok","body":{}}"#, 0)]
+    fn any_other_code_is_a_refusal(#[case] body: &str, #[case] expected: i64) {
+        let verdict = read(body, false).expect("an envelope");
+        assert_eq!(verdict, Verdict::Refused { code: expected });
+    }
+
+    #[rstest]
+    #[case("<html><body>SECRETNAME</body></html>")]
+    #[case("")]
+    #[case(r#"{"data":{"name":"SECRETNAME"#)]
+    #[case(r#"["SECRETNAME"]"#)]
+    #[case(r#"{"data":{"name":"SECRETNAME"}}"#)]
+    #[case(r#"{"code":"SECRETNAME"}"#)]
+    #[case(r#"{"code":2.5}"#)]
+    fn what_is_no_envelope_is_not_quoted(#[case] body: &str) {
+        let Err(AnswerFault::NotJson { reason }) = read(body, false) else {
+            panic!("no envelope")
+        };
+        assert!(!reason.contains("SECRETNAME"), "{reason}");
+    }
+
+    #[test]
+    fn null_data_is_a_fault_unless_the_profile_says_otherwise() {
+        let body = r#"{"data":null,"code":200}"#;
+        assert!(matches!(read(body, false), Err(AnswerFault::NoData)));
+        assert!(matches!(read(body, true), Ok(Verdict::Complete(_))));
+        assert!(matches!(
+            read(r#"{"code":200}"#, true),
+            Err(AnswerFault::NoData)
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_body_without_end_is_rejected_loudly() {
+        let profile = ApiProfile::default();
+        let mut collector = Collector::new(&profile);
+        let piece = Bytes::from(vec![b' '; 16 << 20]);
+        for _ in 0..4 {
+            collector.chunk(piece.clone()).await.expect("within bounds");
+        }
+        let fault = collector.chunk(piece).await.expect_err("too large");
+        assert!(matches!(fault, AnswerFault::Rejected { reason } if reason.contains("page_size")));
+    }
+}

@@ -1,0 +1,214 @@
+//! What can go wrong with the API, told apart by what a caller does about it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::BoxError;
+use super::outcome::{Outcome, Signal};
+use crate::error::ExitCode;
+use crate::event::Endpoint;
+use crate::task::TaskId;
+
+/// How the last try of a request ended, and how many there were.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The end of the last try.
+    pub outcome: Outcome,
+    /// Tries in all.
+    pub tries: u32,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { outcome, tries } = self;
+        match tries {
+            1 => write!(f, "{outcome}"),
+            _ => write!(f, "{outcome}, after {tries} tries"),
+        }
+    }
+}
+
+/// What lies beneath a failure, if a library said more. Never a URL.
+pub(crate) type Cause = Arc<dyn std::error::Error + Send + Sync>;
+
+/// Why signing in was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignInRefusal {
+    /// The API does not accept the key and the secret.
+    Credentials(Signal),
+    /// The API gives tokens and does not accept them.
+    Tokens,
+}
+
+impl fmt::Display for SignInRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Credentials(signal) => {
+                write!(
+                    f,
+                    "{signal}; check AIRUDDER_APP_KEY and AIRUDDER_APP_SECRET"
+                )
+            }
+            Self::Tokens => f.write_str(
+                "it gives tokens and does not accept them; check the account's rights, and \
+                 `expired_codes`",
+            ),
+        }
+    }
+}
+
+/// Why a call that concerns the whole run failed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ApiError {
+    /// A setting is wrong, or the profile does not fit the account.
+    #[error("{reason}")]
+    Settings {
+        /// What is wrong, and the setting that changes it.
+        reason: String,
+    },
+    /// There is nothing to sign in with.
+    #[error("no credentials: set AIRUDDER_APP_KEY and AIRUDDER_APP_SECRET")]
+    NoCredentials,
+    /// The API does not accept the account.
+    #[error("the API refused to sign in: {0}")]
+    SignInRefused(SignInRefusal),
+    /// The API points elsewhere. The token is not sent there.
+    #[error(
+        "`{}` answered HTTP status {status}, a redirect to {}, which is not followed; set \
+         `base_url` or the path to where the API is",
+        endpoint.as_str(), to.as_deref().unwrap_or("nowhere")
+    )]
+    Redirected {
+        /// Which call.
+        endpoint: Endpoint,
+        /// The HTTP status.
+        status: u16,
+        /// Scheme, host and port.
+        to: Option<String>,
+    },
+    /// No useful answer after all tries.
+    #[error("no useful answer from `{}`: {failure}{}", endpoint.as_str(), hint(*endpoint, &failure.outcome))]
+    Failed {
+        /// Which call.
+        endpoint: Endpoint,
+        /// How the last try ended.
+        failure: Failure,
+        /// What the transport said.
+        #[source]
+        cause: Option<Cause>,
+    },
+    /// The API asks to wait longer than anybody would.
+    #[error(
+        "the API asked to wait {} s, more than `max_hold` allows ({} s); run again later",
+        asked.as_secs(), limit.as_secs()
+    )]
+    HeldTooLong {
+        /// What it asked for.
+        asked: Duration,
+        /// The setting.
+        limit: Duration,
+    },
+    /// A listing gives the same page again and again.
+    #[error(
+        "`{}` repeated a page, {passes} times in a row; check its page or cursor settings",
+        endpoint.as_str()
+    )]
+    RepeatedPage {
+        /// Which listing.
+        endpoint: Endpoint,
+        /// How often it was tried.
+        passes: u32,
+    },
+    /// The run was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl ApiError {
+    /// The exit code of a run that ends with this.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Settings { .. } | Self::NoCredentials | Self::Redirected { .. } => {
+                ExitCode::Settings
+            }
+            Self::SignInRefused(_) => ExitCode::SignIn,
+            Self::Failed { .. } | Self::HeldTooLong { .. } | Self::RepeatedPage { .. } => {
+                ExitCode::ApiUnavailable
+            }
+            Self::Cancelled => ExitCode::Interrupted,
+        }
+    }
+}
+
+/// Why a task has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum DetailError {
+    /// This task failed after all tries; others may do. Listed, and tried again next time.
+    #[error("no useful answer for task {task}: {failure}{}", hint(Endpoint::TaskDetail, &failure.outcome))]
+    Failed {
+        /// Which.
+        task: TaskId,
+        /// How the last try ended.
+        failure: Failure,
+        /// What the transport said.
+        #[source]
+        cause: Option<Cause>,
+    },
+    /// The task is not there (any more).
+    #[error("task {task} is not there: {failure}")]
+    NotFound {
+        /// Which.
+        task: TaskId,
+        /// How the last try ended.
+        failure: Failure,
+    },
+    /// There is an answer, and it is no good: a reject.
+    #[error("the answer for task {task} is rejected: {failure}")]
+    Rejected {
+        /// Which.
+        task: TaskId,
+        /// In what way.
+        failure: Failure,
+    },
+    /// It concerns every task: the run ends.
+    #[error(transparent)]
+    Account(ApiError),
+    /// Where the answer goes failed: the run ends.
+    #[error("could not store the answer for task {task}")]
+    Destination {
+        /// Which.
+        task: TaskId,
+        /// What the sink said.
+        #[source]
+        source: BoxError,
+    },
+    /// The run was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+/// The setting that may change it.
+fn hint(endpoint: Endpoint, outcome: &Outcome) -> String {
+    let name = endpoint.as_str();
+    match outcome {
+        Outcome::Connect => "; check `base_url` and the network".to_owned(),
+        Outcome::Timeout => "; `read_timeout` sets how long it is waited for".to_owned(),
+        Outcome::NotFound(_) if endpoint == Endpoint::Auth => "; check `auth_path`".to_owned(),
+        Outcome::NotFound(_) => format!("; check `path` in [api.{name}]"),
+        Outcome::Refused(Signal::Http(405)) => format!("; check `method` in [api.{name}]"),
+        Outcome::Refused(Signal::Http(400 | 422)) => {
+            format!("; check the parameters in [api.{name}]")
+        }
+        Outcome::Refused(Signal::Code(_)) => {
+            "; if it means something else, add it to `success_codes`, `retry_codes`, \
+             `slow_down_codes`, `expired_codes` or `not_found_codes` in [api]"
+                .to_owned()
+        }
+        Outcome::NoData if matches!(endpoint, Endpoint::ListWorkflows | Endpoint::ListTasks) => {
+            format!("; if that means an empty listing, set `null_is_empty` in [api.{name}]")
+        }
+        _ => String::new(),
+    }
+}

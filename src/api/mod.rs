@@ -1,0 +1,56 @@
+//! The vendor's API: the only place that names reqwest and governor.
+//!
+//! Every request takes one path, in [`client`], which reads as the policy: a token, a place in
+//! flight, the pace and the hold ([`pacer`]), the exchange ([`exchange`]), what its end means
+//! ([`outcome`]), and whether there is another try ([`budget`]). Signing in ([`account`]) is one
+//! more request on that path. Listings are paged by a small state machine ([`paging`]) that does
+//! no I/O.
+//!
+//! What this module never does: put a body, a token or a secret into an error, an event or a log
+//! line; follow a redirect; hold a whole task in memory (a task's answer goes to an
+//! [`AnswerSink`] piece by piece); send faster than the configured rate.
+//!
+//! ```no_run
+//! # use airudder_export::{api::{ApiClient, Window}, clock::Clock, event::Events, job::ApiOptions};
+//! # async fn example(options: ApiOptions) -> Result<(), airudder_export::api::ApiError> {
+//! let clock = Clock::system();
+//! let api = ApiClient::new(options, clock.clone(), Events::default(), Default::default())?;
+//! let to = clock.now();
+//! let workflows = api.list_workflows(Window { from: to - chrono::TimeDelta::days(1), to }).await?;
+//! for workflow in &workflows.items {
+//!     let tasks = api.list_tasks(&workflow.id).await?;
+//!     assert!(tasks.complete);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod account;
+mod answer;
+mod budget;
+mod client;
+mod collector;
+mod error;
+mod exchange;
+mod listed;
+mod listing;
+mod outcome;
+mod pacer;
+mod paging;
+mod request;
+mod retry_after;
+#[cfg(test)]
+mod scripted;
+#[cfg(test)]
+mod tests;
+
+pub use answer::{AnswerFault, AnswerSink, Attempt, Verdict};
+pub use client::ApiClient;
+pub use error::{ApiError, DetailError, Failure, SignInRefusal};
+pub use listed::{ListedTask, ListedWorkflow};
+pub use listing::{Listing, Window};
+pub use outcome::{Outcome, Signal};
+pub use pacer::Traffic;
+
+/// An error of somebody else's, kept as a source.
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;

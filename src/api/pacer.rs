@@ -1,0 +1,501 @@
+//! The politeness towards one account: rate, requests in flight, and the hold.
+//!
+//! Three limits, asked in this order by [`Pacer::admit`]: a place in flight (kept until the body
+//! has ended), then, one request at a time in the order of their coming, the hold's deadline and
+//! the rate. The place comes first because whoever has waited for the rate must leave at once.
+//!
+//! The rate limiter is governor with tokio's clock, at the configured rate; it is never replaced,
+//! so a change of pace never hands out a fresh burst. While the pace is slowed, departures are
+//! spaced evenly on top of it.
+//!
+//! **Burst and jitter.** A strict server counts arrivals, and what left evenly arrives less so.
+//! Of a burst of *b* only *(b+1)/2* requests leave at once; the rest is slack that absorbs
+//! arrivals up to *(b-1)/2* intervals late. See `the_server_sees_no_violation`.
+
+use std::num::NonZeroU32;
+use std::ops::Add;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use governor::clock::{Clock, Reference};
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use super::budget::ceiling;
+use crate::clock::full_jitter;
+use crate::job::{ApiOptions, RetryOptions};
+
+/// Share of the configured rate that is used: the rest is for clocks that differ.
+const SHARE: f64 = 0.99;
+/// Half requests: governor counts whole cells, and the burst is kept in halves.
+const CELLS_PER_REQUEST: NonZeroU32 = NonZeroU32::new(2).expect("not zero");
+/// The whole pace, in the parts that a share of it is counted in.
+const WHOLE: u32 = 1600;
+/// The pace is never slowed below a sixteenth of the configured rate.
+const SLOWEST: u32 = WHOLE / 16;
+/// A slowed pace gets back a tenth of the configured rate at a time …
+const RECOVERY_STEP: u32 = WHOLE / 10;
+/// … after this long without another slow-down.
+const RECOVERY_INTERVAL: Duration = Duration::from_secs(2);
+/// The jitter on top of a hold that the API asked for is at most this.
+const MAX_HOLD_JITTER: Duration = Duration::from_secs(1);
+
+type Limiter = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Moment>>;
+
+/// Live figures, for the progress bar.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Traffic {
+    /// The configured rate, requests per second.
+    pub configured_per_second: f64,
+    /// The pace now, requests per second: the configured rate unless the API slowed us down.
+    pub pace_per_second: f64,
+    /// Requests in flight, waiting for the pace included.
+    pub in_flight: usize,
+    /// How long all requests are held from now, zero if they are not.
+    pub held: Duration,
+}
+
+/// What a slow-down led to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Slowed {
+    /// Another request of the same moment said it already; the hold stands.
+    Already {
+        /// What is left of it.
+        hold: Duration,
+    },
+    /// All requests are held from now.
+    Now {
+        /// For how long.
+        hold: Duration,
+        /// The pace after it, requests per second.
+        per_second: f64,
+    },
+    /// The API asks for more than `max_hold`; nothing was changed.
+    TooLong,
+}
+
+/// One account's pacer.
+pub(crate) struct Pacer {
+    per_second: f64,
+    retry: RetryOptions,
+    concurrency: usize,
+    limiter: Limiter,
+    in_flight: Arc<Semaphore>,
+    /// Whoever has it is the next to leave. A semaphore, not a lock: it is held across waits.
+    turn: Semaphore,
+    pace: Mutex<Pace>,
+}
+
+/// What changes: the hold and the slowed pace.
+#[derive(Debug)]
+struct Pace {
+    blocked_until: Option<Instant>,
+    /// Share of the configured rate: `WHOLE` unless slowed.
+    share: u32,
+    next_slot: Instant,
+    changed_at: Instant,
+    slowed_at: Option<Instant>,
+    /// Slow-downs since the last success.
+    in_a_row: u32,
+}
+
+/// The right to one request. Dropping it frees the place in flight.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    /// How long it was waited for.
+    pub(crate) waited: Duration,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Pacer {
+    pub(crate) fn new(options: &ApiOptions) -> Self {
+        let ApiOptions {
+            rate,
+            burst,
+            concurrency,
+            retry,
+            ..
+        } = options;
+        let cell = 1.0 / (rate.per_second * SHARE * f64::from(CELLS_PER_REQUEST.get()));
+        let period = Duration::try_from_secs_f64(cell)
+            .unwrap_or(Duration::from_hours(24))
+            .clamp(Duration::from_nanos(1), Duration::from_hours(24));
+        let cells = burst.saturating_add(1);
+        let quota = Quota::with_period(period)
+            .expect("at least a nanosecond")
+            .allow_burst(cells);
+        let now = Instant::now();
+        Self {
+            per_second: rate.per_second,
+            retry: retry.clone(),
+            concurrency: concurrency.get(),
+            limiter: RateLimiter::direct_with_clock(quota, TokioClock),
+            in_flight: Arc::new(Semaphore::new(
+                concurrency.get().min(Semaphore::MAX_PERMITS),
+            )),
+            turn: Semaphore::new(1),
+            pace: Mutex::new(Pace {
+                blocked_until: None,
+                share: WHOLE,
+                next_slot: now,
+                changed_at: now,
+                slowed_at: None,
+                in_a_row: 0,
+            }),
+        }
+    }
+
+    /// Waits until one more request may leave. Dropping the future gives everything back.
+    pub(crate) async fn admit(&self) -> Slot {
+        let asked_at = Instant::now();
+        let place = Arc::clone(&self.in_flight)
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed");
+        let _turn = self
+            .turn
+            .acquire()
+            .await
+            .expect("the semaphore is never closed");
+        while let Err(until) = self.try_leave(Instant::now()) {
+            tokio::time::sleep_until(until).await;
+        }
+        Slot {
+            waited: asked_at.elapsed(),
+            _place: place,
+        }
+    }
+
+    /// Takes the right to leave now, or says when to ask again.
+    fn try_leave(&self, now: Instant) -> Result<(), Instant> {
+        let mut pace = self.pace();
+        if let Some(until) = pace.blocked_until.filter(|until| *until > now) {
+            return Err(until);
+        }
+        let slowed = pace.share < WHOLE;
+        if slowed && pace.next_slot > now {
+            return Err(pace.next_slot);
+        }
+        self.limiter
+            .check_n(CELLS_PER_REQUEST)
+            .expect("the burst holds at least one request")
+            .map_err(|not_until| now + not_until.wait_time_from(Moment(now)))?;
+        if slowed {
+            let spacing = Duration::from_secs_f64(1.0 / (self.pace_of(&pace) * SHARE));
+            // Waking late must not cost pace, so the next slot counts from this one, not from now.
+            let behind = now.checked_sub(spacing).unwrap_or(now);
+            pace.next_slot = pace.next_slot.max(behind) + spacing;
+        }
+        Ok(())
+    }
+
+    /// A request succeeded. Gives the new pace when it recovered a step.
+    pub(crate) fn succeeded(&self) -> Option<f64> {
+        let now = Instant::now();
+        let mut pace = self.pace();
+        pace.in_a_row = 0;
+        let held = pace.blocked_until.is_some_and(|until| until > now);
+        if pace.share >= WHOLE || held || now - pace.changed_at < RECOVERY_INTERVAL {
+            return None;
+        }
+        pace.share = (pace.share + RECOVERY_STEP).min(WHOLE);
+        pace.changed_at = now;
+        Some(self.pace_of(&pace))
+    }
+
+    /// The API said "slow down" to a request that left at `sent_at`: holds everybody and halves
+    /// the pace. Answers to requests that left before the last slow-down are old news and only
+    /// move the deadline, if they say one.
+    pub(crate) fn slow_down(&self, sent_at: Instant, retry_after: Option<Duration>) -> Slowed {
+        if retry_after.is_some_and(|wait| wait > self.retry.max_hold) {
+            return Slowed::TooLong;
+        }
+        let now = Instant::now();
+        let mut pace = self.pace();
+        let old_news = pace.slowed_at.is_some_and(|slowed_at| sent_at < slowed_at);
+        if !old_news {
+            pace.in_a_row = pace.in_a_row.saturating_add(1);
+            pace.slowed_at = Some(now);
+            pace.share = (pace.share / 2).max(SLOWEST);
+        }
+        let hold = match retry_after {
+            Some(wait) => wait + full_jitter((wait / 10).min(MAX_HOLD_JITTER)),
+            None if old_news => Duration::ZERO,
+            None => {
+                let half = ceiling(&self.retry, pace.in_a_row) / 2;
+                half + full_jitter(half)
+            }
+        };
+        // The deadline only moves forward.
+        let until = pace
+            .blocked_until
+            .map_or(now + hold, |until| until.max(now + hold));
+        pace.blocked_until = Some(until);
+        let hold = until.saturating_duration_since(now);
+        if old_news {
+            return Slowed::Already { hold };
+        }
+        pace.next_slot = until;
+        pace.changed_at = until;
+        Slowed::Now {
+            hold,
+            per_second: self.pace_of(&pace),
+        }
+    }
+
+    /// Live figures.
+    pub(crate) fn traffic(&self) -> Traffic {
+        let now = Instant::now();
+        let pace = self.pace();
+        Traffic {
+            configured_per_second: self.per_second,
+            pace_per_second: self.pace_of(&pace),
+            in_flight: self
+                .concurrency
+                .saturating_sub(self.in_flight.available_permits()),
+            held: pace
+                .blocked_until
+                .map_or(Duration::ZERO, |t| t.saturating_duration_since(now)),
+        }
+    }
+
+    /// Requests per second.
+    fn pace_of(&self, pace: &Pace) -> f64 {
+        self.per_second * f64::from(pace.share) / f64::from(WHOLE)
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        // Nothing panics while it is held, and figures of a pace are valid one by one.
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tokio's clock for governor, whose own would wait in real time while tests pause theirs.
+#[derive(Clone, Copy, Debug)]
+struct TokioClock;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Moment(Instant);
+
+impl Clock for TokioClock {
+    type Instant = Moment;
+
+    fn now(&self) -> Moment {
+        Moment(Instant::now())
+    }
+}
+
+impl Add<Nanos> for Moment {
+    type Output = Self;
+
+    fn add(self, nanos: Nanos) -> Self {
+        Self(self.0 + Duration::from(nanos))
+    }
+}
+
+impl Reference for Moment {
+    fn duration_since(&self, earlier: Self) -> Nanos {
+        self.0.saturating_duration_since(earlier.0).into()
+    }
+
+    fn saturating_sub(&self, duration: Nanos) -> Self {
+        Self(self.0.checked_sub(duration.into()).unwrap_or(self.0))
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::float_cmp, reason = "shares of a pace are exact")]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use rstest::rstest;
+
+    use super::*;
+    use crate::api::scripted::options;
+    use crate::job::Rate;
+
+    fn pacer(per_second: f64, burst: u32, concurrency: usize) -> Pacer {
+        let mut options = options("http://127.0.0.1:1");
+        options.rate = Rate { per_second };
+        options.burst = NonZeroU32::new(burst).expect("not zero");
+        options.concurrency = NonZeroUsize::new(concurrency).expect("not zero");
+        options.retry = RetryOptions::default();
+        Pacer::new(&options)
+    }
+
+    /// A strict token bucket, as a server has it.
+    struct Bucket {
+        tokens: f64,
+        burst: f64,
+        per_second: f64,
+        at: Instant,
+    }
+
+    impl Bucket {
+        fn take(&mut self, at: Instant) -> bool {
+            self.tokens += (at - self.at).as_secs_f64() * self.per_second;
+            self.tokens = self.tokens.min(self.burst) - 1.0;
+            self.at = at;
+            self.tokens >= 0.0
+        }
+    }
+
+    #[rstest]
+    #[case(50.0, 1, Duration::ZERO)]
+    #[case(50.0, 2, Duration::from_millis(9))]
+    #[case(50.0, 5, Duration::from_millis(35))]
+    #[case(500.0, 20, Duration::from_millis(15))]
+    #[tokio::test(start_paused = true)]
+    async fn the_server_sees_no_violation(
+        #[case] per_second: f64,
+        #[case] burst: u32,
+        #[case] jitter: Duration,
+    ) {
+        let pacer = pacer(per_second, burst, 4);
+        let start = Instant::now();
+        let mut arrivals = Vec::new();
+        while start.elapsed() < Duration::from_secs(10) {
+            let _slot = pacer.admit().await;
+            arrivals.push(Instant::now() + full_jitter(jitter));
+        }
+        arrivals.sort();
+        let burst = f64::from(burst);
+        let mut bucket = Bucket {
+            tokens: burst,
+            burst,
+            per_second,
+            at: start,
+        };
+        for (n, at) in arrivals.iter().enumerate() {
+            assert!(bucket.take(*at), "request {n} came too early");
+        }
+        // With a burst of one nothing may be caught up, and timers are good to a millisecond.
+        let share = if burst > 1.0 { 0.97 } else { 0.90 };
+        let sent = f64::from(u32::try_from(arrivals.len()).expect("few"));
+        let allowed = per_second * 10.0;
+        assert!(sent >= share * allowed, "{sent} of {allowed}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn in_flight_is_a_limit_of_its_own() {
+        let pacer = pacer(1000.0, 10, 2);
+        let first = pacer.admit().await;
+        let _second = pacer.admit().await;
+        let third = tokio::time::timeout(Duration::from_mins(1), pacer.admit()).await;
+        assert!(third.is_err());
+        assert_eq!(pacer.traffic().in_flight, 2);
+        drop(first);
+        pacer.admit().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hold_holds_everybody_until_its_deadline() {
+        let pacer = pacer(100.0, 10, 8);
+        let start = Instant::now();
+        pacer.slow_down(start, Some(Duration::from_secs(30)));
+        pacer.admit().await;
+        assert!(start.elapsed() >= Duration::from_secs(30));
+        assert!(start.elapsed() <= Duration::from_secs(32));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_only_moves_forward() {
+        let pacer = pacer(100.0, 10, 8);
+        let start = Instant::now();
+        pacer.slow_down(start, Some(Duration::from_secs(30)));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        let Slowed::Now { hold, .. } =
+            pacer.slow_down(Instant::now(), Some(Duration::from_secs(1)))
+        else {
+            panic!("a new slow-down")
+        };
+        assert!(hold > Duration::from_secs(29));
+        pacer.slow_down(Instant::now(), Some(Duration::from_mins(1)));
+        pacer.admit().await;
+        assert!(start.elapsed() >= Duration::from_mins(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hold_that_comes_while_somebody_waits_holds_him_too() {
+        let pacer = pacer(1.0, 1, 8);
+        let start = Instant::now();
+        pacer.admit().await;
+        let slow = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            pacer.slow_down(Instant::now(), Some(Duration::from_secs(20)));
+        };
+        tokio::join!(pacer.admit(), slow);
+        assert!(start.elapsed() >= Duration::from_millis(20_500));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_slow_down_halves_the_pace_once_whoever_says_it() {
+        let pacer = pacer(40.0, 4, 8);
+        let sent = Instant::now();
+        tokio::time::advance(Duration::from_millis(10)).await;
+        assert!(matches!(pacer.slow_down(sent, None), Slowed::Now { .. }));
+        assert!(matches!(
+            pacer.slow_down(sent, None),
+            Slowed::Already { .. }
+        ));
+        assert_eq!(pacer.traffic().pace_per_second, 20.0);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        pacer.slow_down(Instant::now(), None);
+        assert_eq!(pacer.traffic().pace_per_second, 10.0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slowed_pace_is_kept_and_recovers_step_by_step_up_to_the_rate() {
+        let pacer = pacer(40.0, 4, 1);
+        pacer.slow_down(Instant::now(), Some(Duration::from_secs(1)));
+        pacer.admit().await;
+        let start = Instant::now();
+        for _ in 0..20 {
+            pacer.admit().await;
+        }
+        let pace = 20.0 / start.elapsed().as_secs_f64();
+        assert!((18.0..=20.0).contains(&pace), "{pace}");
+        let mut steps = Vec::new();
+        for _ in 0..1000 {
+            pacer.admit().await;
+            steps.extend(pacer.succeeded());
+        }
+        assert_eq!(steps, [24.0, 28.0, 32.0, 36.0, 40.0]);
+        assert_eq!(pacer.traffic().pace_per_second, 40.0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_pace_never_stops_altogether() {
+        let pacer = pacer(16.0, 4, 1);
+        for _ in 0..50 {
+            tokio::time::advance(Duration::from_mins(2)).await;
+            pacer.slow_down(Instant::now(), None);
+        }
+        assert_eq!(pacer.traffic().pace_per_second, 1.0);
+        assert!(pacer.traffic().held <= Duration::from_mins(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hold_above_the_limit_is_refused_not_shortened() {
+        let pacer = pacer(16.0, 4, 1);
+        let too_long = Some(Duration::from_hours(2));
+        assert_eq!(pacer.slow_down(Instant::now(), too_long), Slowed::TooLong);
+        assert_eq!(pacer.traffic().held, Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn giving_up_a_wait_gives_the_place_back() {
+        let pacer = pacer(0.01, 1, 1);
+        drop(pacer.admit().await);
+        let waiting = tokio::time::timeout(Duration::from_secs(1), pacer.admit()).await;
+        assert!(waiting.is_err());
+        assert_eq!(pacer.traffic().in_flight, 0);
+        let start = Instant::now();
+        pacer.admit().await;
+        assert!(start.elapsed() <= Duration::from_secs(101));
+    }
+}

@@ -1,0 +1,242 @@
+//! For tests: a server on loopback that answers by script, down to the bytes, and an account's
+//! options for it.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use crate::event::{Event, Events, Listen};
+use crate::job::{ApiOptions, ApiProfile, Credentials, Rate, RetryOptions, Secret};
+
+/// A request as the server saw it.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    pub(super) path: String,
+    pub(super) query: String,
+    pub(super) token: Option<String>,
+    pub(super) body: Value,
+}
+
+/// What the server does about it.
+pub(super) enum Reply {
+    /// Status, header lines, body.
+    Full(u16, Vec<String>, Vec<u8>),
+    /// As `Full` with 200, but the connection closes in the middle of the body.
+    CutOff(Vec<u8>),
+    /// The connection closes without an answer.
+    HangUp,
+    /// The head and the beginning of the body, and then nothing.
+    Stall(Vec<u8>),
+}
+
+impl Reply {
+    pub(super) fn json(body: &Value) -> Self {
+        Self::Full(200, Vec::new(), body.to_string().into_bytes())
+    }
+
+    pub(super) fn data(data: &Value) -> Self {
+        Self::json(&json!({"data": data, "status": "OK", "code": 200}))
+    }
+
+    pub(super) fn status(status: u16) -> Self {
+        Self::Full(status, Vec::new(), Vec::new())
+    }
+}
+
+pub(super) struct Server {
+    pub(super) base: String,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    accepting: JoinHandle<()>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl Server {
+    /// Answers every request by the script, which also hears how many came before it to this path.
+    pub(super) async fn start(
+        script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let base = format!("http://{}", listener.local_addr().expect("bound"));
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let script = Arc::new(script);
+        let log = Arc::clone(&seen);
+        let accepting = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (script, log) = (Arc::clone(&script), Arc::clone(&log));
+                tokio::spawn(async move { serve(stream, &*script, &log).await });
+            }
+        });
+        Self {
+            base,
+            seen,
+            accepting,
+        }
+    }
+
+    /// Signs everybody in with `T1`, `T2`, …; the script answers the rest.
+    pub(super) async fn with_auth(
+        script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self::start(move |seen, n| match seen.path.as_str() {
+            "/service/cloud/auth" => Reply::data(&json!({"token": format!("T{}", n + 1)})),
+            _ => script(seen, n),
+        })
+        .await
+    }
+
+    pub(super) fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().expect("not poisoned").clone()
+    }
+
+    /// How many requests went to a path that ends so.
+    pub(super) fn count(&self, path: &str) -> usize {
+        self.seen()
+            .iter()
+            .filter(|seen| seen.path.ends_with(path))
+            .count()
+    }
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    script: &(impl Fn(&Seen, usize) -> Reply + Send + Sync),
+    log: &Mutex<Vec<Seen>>,
+) {
+    let Some(seen) = read(&mut stream).await else {
+        return;
+    };
+    let before = {
+        let mut log = log.lock().expect("not poisoned");
+        let before = log.iter().filter(|other| other.path == seen.path).count();
+        log.push(seen.clone());
+        before
+    };
+    let head = |status: u16, headers: &[String], length: usize| {
+        let headers = headers
+            .iter()
+            .fold(String::new(), |all, line| all + line + "\r\n");
+        format!(
+            "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
+        )
+    };
+    let bytes = match script(&seen, before) {
+        Reply::Full(status, headers, body) => {
+            [head(status, &headers, body.len()).as_bytes(), &body].concat()
+        }
+        Reply::CutOff(body) | Reply::Stall(body) if body.is_empty() => return,
+        Reply::CutOff(body) => [head(200, &[], body.len() + 10).as_bytes(), &body].concat(),
+        Reply::Stall(body) => {
+            let bytes = [head(200, &[], body.len() + 10).as_bytes(), &body].concat();
+            let _ = stream.write_all(&bytes).await;
+            return std::future::pending().await;
+        }
+        Reply::HangUp => return,
+    };
+    // The client may have gone, which is its business.
+    let _ = stream.write_all(&bytes).await;
+    let _ = stream.shutdown().await;
+}
+
+async fn read(stream: &mut TcpStream) -> Option<Seen> {
+    let mut bytes = Vec::new();
+    let (head, body) = loop {
+        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else {
+            continue;
+        };
+        let length = header(head, "content-length").map_or(0, |text| text.parse().expect("valid"));
+        if body.len() >= length {
+            break (head.to_owned(), body.to_owned());
+        }
+    };
+    let target = head.split(' ').nth(1)?;
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    Some(Seen {
+        path: path.to_owned(),
+        query: query.to_owned(),
+        token: header(&head, "authorization"),
+        body: serde_json::from_str(&body).unwrap_or_default(),
+    })
+}
+
+fn header(head: &str, name: &str) -> Option<String> {
+    head.lines().skip(1).find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        key.eq_ignore_ascii_case(name)
+            .then(|| value.trim().to_owned())
+    })
+}
+
+/// Options for a server in tests: quick, and with marked credentials.
+pub(super) fn options(base: &str) -> ApiOptions {
+    ApiOptions {
+        base_url: base.parse().expect("valid"),
+        credentials: Some(Credentials {
+            app_key: Secret::new("MARKED-KEY".to_owned()),
+            app_secret: Secret::new("MARKED-SECRET".to_owned()),
+        }),
+        profile: ApiProfile::default(),
+        rate: Rate {
+            per_second: 10_000.0,
+        },
+        burst: NonZeroU32::new(1000).expect("not zero"),
+        concurrency: NonZeroUsize::new(32).expect("not zero"),
+        page_size: NonZeroU32::new(2).expect("not zero"),
+        connect_timeout: Duration::from_secs(10),
+        read_timeout: Duration::from_secs(10),
+        retry: RetryOptions {
+            base_backoff: Duration::from_millis(2),
+            max_backoff: Duration::from_millis(10),
+            ..RetryOptions::default()
+        },
+        allow_insecure: false,
+    }
+}
+
+/// Keeps all events.
+#[derive(Default)]
+pub(super) struct Log(Mutex<Vec<Event>>);
+
+impl Listen for Log {
+    fn on(&self, event: &Event) {
+        self.0.lock().expect("not poisoned").push(event.clone());
+    }
+}
+
+impl Log {
+    pub(super) fn events() -> (Arc<Self>, Events) {
+        let log = Arc::new(Self::default());
+        let events = Events::new(vec![Arc::clone(&log) as Arc<dyn Listen>]);
+        (log, events)
+    }
+
+    pub(super) fn all(&self) -> Vec<Event> {
+        self.0.lock().expect("not poisoned").clone()
+    }
+
+    /// The outcomes of all requests, in order, without those that signed in.
+    pub(super) fn outcomes(&self) -> Vec<String> {
+        let outcome = |event: Event| match event {
+            Event::Request {
+                endpoint: crate::event::Endpoint::Auth,
+                ..
+            } => None,
+            Event::Request { outcome, .. } => Some(outcome),
+            _ => None,
+        };
+        self.all().into_iter().filter_map(outcome).collect()
+    }
+}
