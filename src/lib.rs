@@ -9,5 +9,6 @@ pub mod error;
 pub mod event;
 pub mod job;
 pub mod lake;
+pub mod pipeline;
 pub mod schema;
 pub mod task;

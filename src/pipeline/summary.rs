@@ -1,0 +1,157 @@
+//! What a run did, as data: the core of its report and of its exit code.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::decode::Misfit;
+use crate::discover::Reason;
+use crate::error::ExitCode;
+use crate::schema::TableName;
+use crate::task::{RunId, TaskId};
+
+/// What was written to one table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Written {
+    /// Data files.
+    pub files: u64,
+    /// Rows.
+    pub rows: u64,
+    /// Bytes of files.
+    pub bytes: u64,
+}
+
+/// Tasks by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TaskTotals {
+    /// Exported and final.
+    pub sealed: u64,
+    /// Exported while running.
+    pub early: u64,
+    /// Pulled, found not to be final, and left.
+    pub left: u64,
+    /// Failed after all tries.
+    pub failed: u64,
+    /// Somebody else exported them meanwhile.
+    pub taken: u64,
+    /// Planned, and not pulled because the run stopped.
+    pub not_pulled: u64,
+}
+
+/// A task that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FailedPull {
+    /// Which.
+    pub task_id: TaskId,
+    /// Why, safe to print.
+    pub reason: String,
+}
+
+/// Why a run stopped before its plan was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "why", content = "detail")]
+pub enum Stop {
+    /// Ctrl-C.
+    Interrupted,
+    /// SIGTERM.
+    Terminated,
+    /// The API does not answer any more, or not as it should; in words.
+    Api(String),
+}
+
+/// What a run did.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// The run.
+    pub run_id: RunId,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub ended_at: DateTime<Utc>,
+    /// Tasks by decision.
+    pub planned: Vec<(Reason, u64)>,
+    /// Tasks by what became of them.
+    pub tasks: TaskTotals,
+    /// What was committed, by table.
+    pub written: BTreeMap<TableName, Written>,
+    /// Commits made.
+    pub commits: Vec<u64>,
+    /// Records and answers that were rejected.
+    pub rejects: u64,
+    /// What did not fit, by table, key and kind.
+    pub misfits: Vec<Misfit>,
+    /// Tasks that failed.
+    pub failures: Vec<FailedPull>,
+    /// Whether the listings were complete, so that the next run can go on from here.
+    pub listing_complete: bool,
+    /// Why it stopped early, if it did.
+    pub stopped: Option<Stop>,
+    /// What stopped it, as an exit code.
+    #[serde(skip)]
+    pub stop_code: Option<ExitCode>,
+}
+
+impl Summary {
+    /// A run that has done nothing yet.
+    #[must_use]
+    pub fn new(run_id: RunId, now: DateTime<Utc>) -> Self {
+        Self {
+            run_id,
+            started_at: now,
+            ended_at: now,
+            planned: Vec::new(),
+            tasks: TaskTotals::default(),
+            written: BTreeMap::new(),
+            commits: Vec::new(),
+            rejects: 0,
+            misfits: Vec::new(),
+            failures: Vec::new(),
+            listing_complete: true,
+            stopped: None,
+            stop_code: None,
+        }
+    }
+
+    /// The exit code of a run that did this: what stopped it first, then what was lost, then what
+    /// is left to do.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        let nothing_done = self.tasks.sealed + self.tasks.early + self.tasks.left == 0;
+        match (&self.stopped, self.stop_code) {
+            (Some(Stop::Interrupted), _) => ExitCode::Interrupted,
+            (Some(Stop::Terminated), _) => ExitCode::Terminated,
+            (Some(Stop::Api(_)), code) => code.unwrap_or(ExitCode::ApiUnavailable),
+            (None, _) if self.rejects > 0 => ExitCode::Data,
+            (None, _) if self.tasks.failed > 0 && nothing_done => ExitCode::ApiUnavailable,
+            (None, _) if self.tasks.failed > 0 || !self.listing_complete => ExitCode::Partial,
+            (None, _) => ExitCode::Done,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(change: impl FnOnce(&mut Summary)) -> ExitCode {
+        let mut summary = Summary::new(RunId::new("r").unwrap(), DateTime::UNIX_EPOCH);
+        change(&mut summary);
+        summary.exit_code()
+    }
+
+    #[test]
+    fn the_exit_code_says_the_worst() {
+        assert_eq!(summary(|_| ()), ExitCode::Done);
+        assert_eq!(summary(|s| s.listing_complete = false), ExitCode::Partial);
+        assert_eq!(summary(|s| s.tasks.failed = 1), ExitCode::ApiUnavailable);
+        let partial = |s: &mut Summary| (s.tasks.failed, s.tasks.sealed) = (1, 1);
+        assert_eq!(summary(partial), ExitCode::Partial);
+        assert_eq!(
+            summary(|s| (s.tasks.failed, s.rejects) = (1, 1)),
+            ExitCode::Data
+        );
+        let interrupted = |s: &mut Summary| (s.stopped, s.rejects) = (Some(Stop::Interrupted), 1);
+        assert_eq!(summary(interrupted), ExitCode::Interrupted);
+    }
+}
