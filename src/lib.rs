@@ -10,5 +10,6 @@ pub mod event;
 pub mod job;
 pub mod lake;
 pub mod pipeline;
+pub mod sandbox;
 pub mod schema;
 pub mod task;

@@ -1,0 +1,182 @@
+//! The vendor's API, simulated: to try the export without an account, to rehearse a schedule, and
+//! to test against trouble that the real service makes only now and then.
+//!
+//! A [`Sandbox`] is an HTTP server on the loopback interface. It answers as `api-contract.md`
+//! says: workflows over some days, their tasks in every status, calls with redials and
+//! transcripts in several languages. All content follows from the seed, whatever the order of
+//! requests; tasks move on with [`SandboxOptions::clock`]. A strict rate limit counts violations,
+//! and [`Faults`] make requests fail. Answers are made while they are sent, in pieces, so one of
+//! many gigabytes takes no more memory than a small one.
+//!
+//! It never listens beyond 127.0.0.1, and nothing in it is about a person: names are made up and
+//! telephone numbers begin with zeros.
+//!
+//! Two paths are its own and outside every limit: `GET /_sandbox/stats` ([`SandboxStats`]) and
+//! `GET /_sandbox/tasks` (a list of [`SandboxTask`]), the truth to compare an export with.
+//!
+//! ```
+//! use airudder_export::sandbox::{Sandbox, SandboxOptions};
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! let options = SandboxOptions { faults: "http_503:0.1".parse().expect("valid"), ..SandboxOptions::default() };
+//! let sandbox = Sandbox::start(options).await?;
+//! assert_eq!(sandbox.url().host_str(), Some("127.0.0.1"));
+//! assert_eq!(sandbox.tasks().len(), 140);
+//! sandbox.stop().await;
+//! # std::io::Result::Ok(()) })?;
+//! # std::io::Result::Ok(())
+//! ```
+
+mod answer;
+mod ask;
+mod call;
+mod detail;
+mod draws;
+mod faults;
+mod ink;
+mod limit;
+mod listing;
+mod options;
+mod phrases;
+mod reply;
+mod stats;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod vendor;
+mod wire;
+mod world;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde::{Deserialize, Serialize};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use url::Url;
+
+pub use faults::{FaultKind, Faults, FaultsError};
+pub use limit::{RateLimit, RateLimitError};
+pub use options::{SANDBOX_KEY, SANDBOX_SECRET, SandboxOptions};
+pub use stats::{Endpoint, SandboxStats};
+
+use crate::clock::Clock;
+use vendor::Vendor;
+use wire::{ResetSwitch, Wire};
+
+/// One task as it is now: the truth to compare an export with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SandboxTask {
+    /// 32 hex digits.
+    pub task_id: String,
+    /// The workflow it is listed under.
+    pub workflow_id: String,
+    /// In the vendor's words; none while it isn't listed yet.
+    pub status: Option<String>,
+    /// When it begins.
+    pub schedule_start_time: DateTime<Utc>,
+    /// When it should end. A paused task ends later.
+    pub schedule_end_time: DateTime<Utc>,
+    /// Rows in its detail.
+    pub calls: u64,
+    /// Redials of all rows.
+    pub redials: u64,
+    /// Turns of all transcripts.
+    pub turns: u64,
+}
+
+/// A running simulator. Dropping it stops it, too, without waiting.
+#[derive(Debug)]
+pub struct Sandbox {
+    vendor: Arc<Vendor>,
+    address: SocketAddr,
+    server: JoinHandle<()>,
+    stop: DropGuard,
+}
+
+impl Sandbox {
+    /// Makes the account and listens.
+    ///
+    /// # Errors
+    /// When the port is taken.
+    pub async fn start(options: SandboxOptions) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
+        let address = listener.local_addr()?;
+        let vendor = Arc::new(Vendor::new(options));
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(serve(listener, Arc::clone(&vendor), stop.clone()));
+        Ok(Self {
+            vendor,
+            address,
+            server,
+            stop: stop.drop_guard(),
+        })
+    }
+
+    /// The base URL for a client.
+    #[must_use]
+    pub fn url(&self) -> Url {
+        Url::parse(&format!("http://{}/", self.address)).expect("an address makes a URL")
+    }
+
+    /// What was asked so far.
+    #[must_use]
+    pub fn stats(&self) -> SandboxStats {
+        self.vendor.stats()
+    }
+
+    /// Every task as it is now, in the order of days, workflows and starts.
+    #[must_use]
+    pub fn tasks(&self) -> Vec<SandboxTask> {
+        self.vendor.tasks()
+    }
+
+    /// Lets time jump: from now on tasks and tokens go by this clock (a demo's second night).
+    pub fn set_clock(&self, clock: Clock) {
+        self.vendor.set_clock(clock);
+    }
+
+    /// Stops listening and drops the connections there are.
+    pub async fn stop(self) {
+        drop(self.stop);
+        // The server task ends by itself; should it have panicked, there is nothing left to stop.
+        let _ = self.server.await;
+    }
+}
+
+async fn serve(listener: TcpListener, vendor: Arc<Vendor>, stop: CancellationToken) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(stream, Arc::clone(&vendor)));
+                }
+                // Out of file handles, for instance: connections that end give some back.
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            },
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+        }
+    }
+    connections.shutdown().await;
+}
+
+async fn connection(stream: TcpStream, vendor: Arc<Vendor>) {
+    // Small answers must not wait for more; without it they are only slower.
+    let _ = stream.set_nodelay(true);
+    let reset = ResetSwitch::default();
+    let wire = TokioIo::new(Wire::new(stream, reset.clone()));
+    let service = service_fn(move |request| Arc::clone(&vendor).handle(request, reset.clone()));
+    // Clients hang up and faults break connections; neither is the sandbox's failure.
+    let _ = http1::Builder::new()
+        .auto_date_header(false)
+        .serve_connection(wire, service)
+        .await;
+}

@@ -1,0 +1,134 @@
+//! What the sandbox saw: counted for tests and for people who rehearse.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::faults::FaultKind;
+
+/// The vendor's endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Endpoint {
+    /// `POST /service/cloud/auth`.
+    Auth,
+    /// `GET /service/cloud/workflow/list`.
+    ListWorkflows,
+    /// `POST /service/cloud/workflow/tasklist`.
+    ListTasks,
+    /// `POST /service/cloud/workflow/taskdetail`.
+    TaskDetail,
+    /// Any other path.
+    Unknown,
+}
+
+impl Endpoint {
+    pub(super) fn of(path: &str) -> Self {
+        match path {
+            "/service/cloud/auth" => Self::Auth,
+            "/service/cloud/workflow/list" => Self::ListWorkflows,
+            "/service/cloud/workflow/tasklist" => Self::ListTasks,
+            "/service/cloud/workflow/taskdetail" => Self::TaskDetail,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// The name in the statistics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::ListWorkflows => "list_workflows",
+            Self::ListTasks => "list_tasks",
+            Self::TaskDetail => "task_detail",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What the sandbox saw so far; `GET /_sandbox/stats` answers with the same as JSON.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SandboxStats {
+    /// Requests by endpoint, refused ones included.
+    pub requests: BTreeMap<Endpoint, u64>,
+    /// Requests beyond the rate limit.
+    pub rate_violations: u64,
+    /// Requests whose answer is not complete now.
+    pub in_flight: u64,
+    /// The most of them at any moment.
+    pub max_in_flight: u64,
+    /// Different tokens given.
+    pub tokens_issued: u64,
+    /// Requests refused because of their token, or for want of one.
+    pub unauthorized: u64,
+    /// Faults by kind.
+    pub faults: BTreeMap<FaultKind, u64>,
+    /// Detail requests by task id, failed ones included.
+    pub details: BTreeMap<String, u64>,
+    /// Detail answers sent to their right end, by task id.
+    pub details_complete: BTreeMap<String, u64>,
+    /// Seconds from the first request to the latest: with the number of requests it says how much
+    /// of the rate limit was used.
+    pub busy_seconds: f64,
+}
+
+impl SandboxStats {
+    /// Requests to all endpoints.
+    #[must_use]
+    pub fn total_requests(&self) -> u64 {
+        self.requests.values().sum()
+    }
+
+    /// Faults of all kinds.
+    #[must_use]
+    pub fn total_faults(&self) -> u64 {
+        self.faults.values().sum()
+    }
+}
+
+/// The counters while they run.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) stats: SandboxStats,
+    first: Option<Instant>,
+    turns: BTreeMap<&'static str, u64>,
+}
+
+impl Tally {
+    pub(super) fn begin(&mut self, endpoint: Endpoint, now: Instant) {
+        let first = *self.first.get_or_insert(now);
+        let stats = &mut self.stats;
+        stats.busy_seconds = now.saturating_duration_since(first).as_secs_f64();
+        *stats.requests.entry(endpoint).or_default() += 1;
+        stats.in_flight += 1;
+        stats.max_in_flight = stats.max_in_flight.max(stats.in_flight);
+    }
+
+    pub(super) fn end(&mut self) {
+        self.stats.in_flight -= 1;
+    }
+
+    pub(super) fn detail(&mut self, task_id: &str) {
+        *self.stats.details.entry(task_id.to_owned()).or_default() += 1;
+    }
+
+    pub(super) fn detail_complete(&mut self, task_id: &str) {
+        *self
+            .stats
+            .details_complete
+            .entry(task_id.to_owned())
+            .or_default() += 1;
+    }
+
+    pub(super) fn fault(&mut self, kind: FaultKind) {
+        *self.stats.faults.entry(kind).or_default() += 1;
+    }
+
+    /// Counts 0, 1, 2, … by name: for what alternates.
+    pub(super) fn turn(&mut self, name: &'static str) -> u64 {
+        let turn = self.turns.entry(name).or_default();
+        *turn += 1;
+        *turn - 1
+    }
+}

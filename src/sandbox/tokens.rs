@@ -1,0 +1,111 @@
+//! The account's one token: how long it lives and who may restart its life.
+//!
+//! Tokens are made from the seed and hold no secret. They contain `+` and `/`, as the vendor's do.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::draws::{Draws, mix};
+
+const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// The tokens given so far; at most one is valid.
+#[derive(Debug)]
+pub(super) struct Tokens {
+    seed: u64,
+    lifetime: TimeDelta,
+    issued: u64,
+    valid: Option<(String, DateTime<Utc>)>,
+}
+
+impl Tokens {
+    pub(super) fn new(seed: u64, lifetime: TimeDelta) -> Self {
+        Self {
+            seed,
+            lifetime,
+            issued: 0,
+            valid: None,
+        }
+    }
+
+    /// The valid token, its lifetime restarted, or a new one.
+    pub(super) fn sign_in(&mut self, now: DateTime<Utc>) -> String {
+        let until = now
+            .checked_add_signed(self.lifetime)
+            .unwrap_or(DateTime::<Utc>::MAX_UTC);
+        let token = match self.valid.take() {
+            Some((token, expiry)) if now < expiry => token,
+            _ => {
+                self.issued += 1;
+                token(mix(self.seed, self.issued))
+            }
+        };
+        self.valid = Some((token.clone(), until));
+        token
+    }
+
+    /// Whether an `Authorization` header opens the door.
+    pub(super) fn accepts(&self, header: Option<&[u8]>, now: DateTime<Utc>) -> bool {
+        let sent = header.and_then(|header| header.strip_prefix(b"Token "));
+        match (&self.valid, sent) {
+            (Some((token, expiry)), Some(sent)) => sent == token.as_bytes() && now < *expiry,
+            _ => false,
+        }
+    }
+
+    /// Ends the valid token's life, for everybody.
+    pub(super) fn expire(&mut self) {
+        self.valid = None;
+    }
+
+    pub(super) fn issued(&self) -> u64 {
+        self.issued
+    }
+}
+
+fn token(key: u64) -> String {
+    let mut draws = Draws::new(key);
+    let letter = |place| match place {
+        7 => '+',
+        19 => '/',
+        _ => char::from(LETTERS[(draws.next() & 63) as usize]),
+    };
+    (0..64).map(letter).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn asking_again_restarts_the_life_of_the_same_token() {
+        let mut tokens = Tokens::new(7, TimeDelta::hours(24));
+        let start: DateTime<Utc> = "2024-03-11T00:00:00Z".parse().expect("valid");
+        let at = |hours| start + TimeDelta::hours(hours);
+        let token = tokens.sign_in(at(0));
+        assert!(token.contains('+') && token.contains('/'));
+        let header = format!("Token {token}");
+        assert!(tokens.accepts(Some(header.as_bytes()), at(23)));
+        assert_eq!(tokens.sign_in(at(23)), token);
+        assert!(tokens.accepts(Some(header.as_bytes()), at(46)));
+        assert!(!tokens.accepts(Some(header.as_bytes()), at(47)));
+        assert_ne!(tokens.sign_in(at(47)), token);
+        assert_eq!(tokens.issued(), 2);
+    }
+
+    #[test]
+    fn the_header_has_one_blank_and_the_word_token() {
+        let mut tokens = Tokens::new(7, TimeDelta::hours(24));
+        let now = DateTime::UNIX_EPOCH;
+        let token = tokens.sign_in(now);
+        for header in [
+            format!("Bearer {token}"),
+            format!("Token  {token}"),
+            token.clone(),
+        ] {
+            assert!(!tokens.accepts(Some(header.as_bytes()), now));
+        }
+        assert!(!tokens.accepts(None, now));
+        tokens.expire();
+        assert!(!tokens.accepts(Some(format!("Token {token}").as_bytes()), now));
+    }
+}

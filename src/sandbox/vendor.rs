@@ -1,0 +1,477 @@
+//! The vendor: answers requests from the simulated account, within its limits, with its faults.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderValue, RETRY_AFTER,
+};
+use hyper::{Request, Response, StatusCode};
+use tokio::time::{Instant, sleep};
+
+use super::SandboxTask;
+use super::answer::{Answer, Ending, Source};
+use super::ask::{Ask, BadAsk, PageAsk};
+use super::call::CallStyle;
+use super::detail::{Counts, Detail};
+use super::draws::{mix, share};
+use super::faults::{Fault, FaultKind, FaultLog};
+use super::ink::Ink;
+use super::limit::Bucket;
+use super::listing::{Distortion, page};
+use super::options::SandboxOptions;
+use super::reply::Reply;
+use super::stats::{Endpoint, SandboxStats, Tally};
+use super::tokens::Tokens;
+use super::wire::ResetSwitch;
+use super::world::World;
+use crate::clock::Clock;
+
+/// No request of the vendor's API has more in its body.
+const MAX_REQUEST_BYTES: usize = 64 * 1024;
+/// "Number of queries exceeds the limit", as a sister API says it.
+const SLOW_DOWN: u16 = 10705;
+
+/// The simulated service.
+#[derive(Debug)]
+pub(super) struct Vendor {
+    options: SandboxOptions,
+    world: Arc<World>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    clock: Clock,
+    bucket: Option<Bucket>,
+    tokens: Tokens,
+    faults: FaultLog,
+    tally: Tally,
+}
+
+/// A request whose answer is not complete.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    vendor: Arc<Vendor>,
+    detail_of: Option<String>,
+}
+
+impl InFlight {
+    /// The answer went out to its right end.
+    pub(super) fn complete(self) {
+        if let Some(task) = &self.detail_of {
+            self.vendor.state().tally.detail_complete(task);
+        }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.vendor.state().tally.end();
+    }
+}
+
+impl Vendor {
+    pub(super) fn new(options: SandboxOptions) -> Self {
+        let lifetime = TimeDelta::from_std(options.token_lifetime).unwrap_or(TimeDelta::MAX);
+        let state = State {
+            clock: options.clock.clone(),
+            bucket: options
+                .rate_limit
+                .map(|limit| Bucket::new(limit, Instant::now())),
+            tokens: Tokens::new(options.seed, lifetime),
+            faults: FaultLog::new(options.faults.clone(), options.seed),
+            tally: Tally::default(),
+        };
+        let world = Arc::new(World::new(&options));
+        Self {
+            options,
+            world,
+            state: Mutex::new(state),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_clock(&self, clock: Clock) {
+        self.state().clock = clock;
+    }
+
+    pub(super) fn stats(&self) -> SandboxStats {
+        let state = self.state();
+        let mut stats = state.tally.stats.clone();
+        stats.tokens_issued = state.tokens.issued();
+        stats
+    }
+
+    /// The truth about every task, as of now.
+    pub(super) fn tasks(&self) -> Vec<SandboxTask> {
+        let now = self.now().timestamp_micros();
+        let time = |micros| DateTime::from_timestamp_micros(micros).unwrap_or_default();
+        let truth = |task: &super::world::Task| {
+            let view = task.at(now);
+            let counts = view.map(|view| Counts::of(task, &view)).unwrap_or_default();
+            SandboxTask {
+                task_id: task.id.clone(),
+                workflow_id: self.world.workflows[task.workflow].id.clone(),
+                status: view.map(|view| view.status.to_owned()),
+                schedule_start_time: time(task.start),
+                schedule_end_time: time(task.scheduled_end),
+                calls: counts.calls,
+                redials: counts.redials,
+                turns: counts.turns,
+            }
+        };
+        self.world.tasks.iter().map(truth).collect()
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.state().clock.now()
+    }
+
+    /// Answers one request. An error closes the connection without an answer.
+    pub(super) async fn handle(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        reset: ResetSwitch,
+    ) -> io::Result<Response<Answer>> {
+        let (head, body) = request.into_parts();
+        match head.uri.path() {
+            "/_sandbox/stats" => return Ok(self.send(Reply::own(&self.stats()), None)),
+            "/_sandbox/tasks" => return Ok(self.send(Reply::own(&self.tasks()), None)),
+            _ => {}
+        }
+        let endpoint = Endpoint::of(head.uri.path());
+        let (mut in_flight, refused, latency) = self.begin(endpoint);
+        let body = Limited::new(body, MAX_REQUEST_BYTES).collect().await;
+        if !latency.is_zero() {
+            sleep(latency).await;
+        }
+        if let Some(wait) = refused {
+            return Ok(self.send(self.too_many(wait), Some(in_flight)));
+        }
+        let body = body.map(|body| body.to_bytes()).unwrap_or_default();
+        let ask = match Ask::read(endpoint, &head, &body) {
+            Ok(ask) => ask,
+            Err(BadAsk { http, code, text }) => {
+                return Ok(self.send(self.failure(http, code, &text), Some(in_flight)));
+            }
+        };
+        if let Ask::Detail { task } = &ask {
+            self.state().tally.detail(task);
+            in_flight.detail_of = Some(task.clone());
+        }
+        let fault = self.next_fault(&ask);
+        if let Some(reply) = fault.and_then(|fault| self.instead(fault)) {
+            in_flight.detail_of = None;
+            return Ok(self.send(reply, Some(in_flight)));
+        }
+        let reply = self.reply(&ask, &head.headers, fault.map(|fault| fault.kind));
+        if reply.is_failure() {
+            in_flight.detail_of = None;
+        }
+        let Some(Fault { kind, roll }) = fault else {
+            return Ok(self.send(reply, Some(in_flight)));
+        };
+        let ending = match kind {
+            FaultKind::Reset if roll.is_multiple_of(2) => {
+                reset.arm();
+                return Err(io::Error::other("an injected fault"));
+            }
+            FaultKind::Reset => Ending::Reset(reset),
+            FaultKind::Truncated => Ending::Closed,
+            FaultKind::TruncatedComplete => Ending::Cut,
+            FaultKind::SlowBody => Ending::Slow,
+            _ => Ending::Right,
+        };
+        let date = self.now();
+        Ok(reply.into_response(date, |source| {
+            Answer::new(source, ending, mix(roll, 3), Some(in_flight))
+        }))
+    }
+
+    fn send(&self, reply: Reply, in_flight: Option<InFlight>) -> Response<Answer> {
+        let date = self.now();
+        reply.into_response(date, |source| {
+            Answer::new(source, Ending::Right, 0, in_flight)
+        })
+    }
+
+    fn begin(self: &Arc<Self>, endpoint: Endpoint) -> (InFlight, Option<Duration>, Duration) {
+        let now = Instant::now();
+        let mut state = self.state();
+        state.tally.begin(endpoint, now);
+        let refused = state
+            .bucket
+            .as_mut()
+            .and_then(|bucket| bucket.take(now).err());
+        if refused.is_some() {
+            state.tally.stats.rate_violations += 1;
+        }
+        let jitter = share(mix(self.options.seed, state.tally.turn("latency")));
+        drop(state);
+        let latency = self.options.latency.mul_f64(0.8 + 0.4 * jitter);
+        (
+            InFlight {
+                vendor: Arc::clone(self),
+                detail_of: None,
+            },
+            refused,
+            latency,
+        )
+    }
+
+    fn next_fault(&self, ask: &Ask) -> Option<Fault> {
+        let (place, subject) = ask.subject();
+        let mut state = self.state();
+        let fault = state.faults.next(place, &subject)?;
+        state.tally.fault(fault.kind);
+        Some(fault)
+    }
+
+    fn reply(&self, ask: &Ask, headers: &HeaderMap, fault: Option<FaultKind>) -> Reply {
+        if let Ask::SignIn { key, secret } = ask {
+            return self.sign_in(key, secret);
+        }
+        let token = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+        let known = {
+            let state = self.state();
+            state.tokens.accepts(token, state.clock.now())
+        };
+        if !known {
+            return self.unauthorized();
+        }
+        let distortion = match fault {
+            Some(FaultKind::ShiftedPages) => Distortion::Shifted,
+            Some(FaultKind::RepeatedPage) => Distortion::Repeated,
+            _ => Distortion::None,
+        };
+        match ask {
+            Ask::SignIn { .. } => unreachable!("answered above"),
+            Ask::Workflows { from, to, page } => self.workflows(
+                from.unwrap_or(i64::MIN),
+                to.unwrap_or(i64::MAX),
+                *page,
+                distortion,
+            ),
+            Ask::Tasks { workflow, page } => self.task_list(workflow, *page, distortion),
+            Ask::Detail { task } => self.detail(task, headers),
+        }
+    }
+
+    fn sign_in(&self, key: &str, secret: &str) -> Reply {
+        if key != self.options.app_key {
+            return self.failure(StatusCode::OK, 403, "unknown APPKey");
+        }
+        if secret != self.options.app_secret {
+            return self.unauthorized();
+        }
+        let mut state = self.state();
+        let now = state.clock.now();
+        let token = state.tokens.sign_in(now);
+        drop(state);
+        Reply::json(format!(
+            r#"{{"data":{{"token":"{token}"}},"status":"OK","code":200}}"#
+        ))
+    }
+
+    fn workflows(&self, from: i64, to: i64, ask: PageAsk, distortion: Distortion) -> Reply {
+        let now = self.now().timestamp_micros();
+        let mut listed: Vec<&super::world::Workflow> = self
+            .world
+            .workflows
+            .iter()
+            .filter(|flow| flow.created <= now && (from..to).contains(&flow.created))
+            .collect();
+        listed.sort_by_key(|flow| std::cmp::Reverse(flow.created));
+        self.list(&listed, ask, distortion, |out, flow| {
+            let running = self.world.tasks[flow.tasks.clone()]
+                .iter()
+                .any(|task| task.at(now).is_none_or(|view| !view.is_final()));
+            out.put("{\"workflow_id\":");
+            out.quoted(&flow.id);
+            out.put(",\"workflow_name\":");
+            out.quoted(&flow.name);
+            out.put(",\"status\":");
+            out.quoted(if running { "running" } else { "finished" });
+            out.put(",\"create_time\":");
+            out.utc_micros(flow.created);
+            out.push(b'}');
+        })
+    }
+
+    fn task_list(&self, workflow: &str, ask: PageAsk, distortion: Distortion) -> Reply {
+        let now = self.now().timestamp_micros();
+        let flow = self
+            .world
+            .workflow(workflow)
+            .filter(|flow| flow.created <= now);
+        let Some(flow) = flow else {
+            return self.failure(StatusCode::OK, 404, "workflow not found");
+        };
+        let tasks = self.world.tasks[flow.tasks.clone()].iter();
+        let listed: Vec<_> = tasks
+            .filter_map(|task| Some((task, task.at(now)?)))
+            .collect();
+        self.list(&listed, ask, distortion, |out, (task, view)| {
+            out.put("{\"task_id\":");
+            out.quoted(&task.id);
+            out.put(",\"task_name\":");
+            out.quoted(&task.name);
+            out.put(",\"status\":");
+            out.quoted(view.status);
+            out.put(",\"schedule_start_time\":");
+            out.utc_micros(task.start);
+            out.put(",\"schedule_end_time\":");
+            out.utc_micros(task.scheduled_end);
+            out.put(",\"nodetask_id\":");
+            out.quoted(&task.node_id);
+            out.put(",\"nodetask_name\":");
+            out.quoted(&task.node_name);
+            out.push(b'}');
+        })
+    }
+
+    fn list<T>(
+        &self,
+        items: &[T],
+        ask: PageAsk,
+        distortion: Distortion,
+        write: impl Fn(&mut Vec<u8>, &T),
+    ) -> Reply {
+        let size = ask.size.min(self.options.page_size_max).max(1);
+        let page = page(items.len(), ask.number, size, distortion);
+        let mut out = Vec::with_capacity(256 * page.items.len() + 64);
+        out.put("{\"data\":{\"list\":[");
+        for (place, item) in items[page.items].iter().enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            write(&mut out, item);
+        }
+        out.put("],\"total\":");
+        out.int(page.total as u64);
+        out.put("},\"status\":\"OK\",\"code\":200}");
+        Reply::json(out)
+    }
+
+    fn detail(&self, task: &str, headers: &HeaderMap) -> Reply {
+        let now = self.now().timestamp_micros();
+        let style = CallStyle {
+            zone: self.options.source_timezone,
+            odd: self.options.odd,
+        };
+        let Some(detail) = Detail::new(&self.world, task, now, style) else {
+            return self.failure(StatusCode::OK, 404, "task not found");
+        };
+        let accepted = headers
+            .get(ACCEPT_ENCODING)
+            .and_then(|value| value.to_str().ok());
+        if self.options.gzip && accepted.is_some_and(|accepted| accepted.contains("gzip")) {
+            let source = Source::Detail(Box::new(detail.compressed()));
+            return Reply::ok(source).with(CONTENT_ENCODING, "gzip");
+        }
+        Reply::ok(Source::Detail(Box::new(detail)))
+    }
+
+    /// What is answered in place of the right thing.
+    fn instead(&self, Fault { kind, roll }: Fault) -> Option<Reply> {
+        let reply = match kind {
+            FaultKind::Http500 => {
+                self.failure(StatusCode::INTERNAL_SERVER_ERROR, 500, "internal error")
+            }
+            FaultKind::Http502 => Reply::page(StatusCode::BAD_GATEWAY),
+            FaultKind::Http503 => Reply::page(StatusCode::SERVICE_UNAVAILABLE),
+            FaultKind::Http504 => Reply::page(StatusCode::GATEWAY_TIMEOUT),
+            FaultKind::RateLimited => self.slow_down(),
+            FaultKind::RateLimitedRetryAfter => {
+                let soon = match roll % 3 {
+                    0 => "0".to_owned(),
+                    1 => "1".to_owned(),
+                    _ => http_date(self.now() + TimeDelta::seconds(1)),
+                };
+                self.slow_down().with(RETRY_AFTER, &soon)
+            }
+            FaultKind::Html => Reply::page(StatusCode::OK),
+            FaultKind::DataNull => Reply::json(r#"{"data":null,"status":"OK","code":200}"#),
+            FaultKind::BodyCode500 => self.failure(StatusCode::OK, 500, "system busy"),
+            FaultKind::SlowDownCode => self.too_often(),
+            FaultKind::ExpiredToken => {
+                self.state().tokens.expire();
+                self.unauthorized()
+            }
+            FaultKind::VanishedTask => self.failure(StatusCode::OK, 404, "task not found"),
+            FaultKind::Reset
+            | FaultKind::Truncated
+            | FaultKind::TruncatedComplete
+            | FaultKind::SlowBody
+            | FaultKind::ShiftedPages
+            | FaultKind::RepeatedPage => return None,
+        };
+        Some(reply)
+    }
+
+    /// Refused by the rate limit, in each way the contract knows by turns.
+    fn too_many(&self, wait: Duration) -> Reply {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let turn = self.state().tally.turn("too many") % 4;
+        match turn {
+            0 => self.slow_down().with(RETRY_AFTER, &seconds.to_string()),
+            1 => {
+                let wait = TimeDelta::from_std(wait).unwrap_or_default() + TimeDelta::seconds(1);
+                let date = http_date(self.now() + wait);
+                self.slow_down().with(RETRY_AFTER, &date)
+            }
+            2 => self.slow_down(),
+            _ => self.too_often(),
+        }
+    }
+
+    fn slow_down(&self) -> Reply {
+        self.failure(StatusCode::TOO_MANY_REQUESTS, 429, "too many requests")
+    }
+
+    fn too_often(&self) -> Reply {
+        self.failure(
+            StatusCode::OK,
+            SLOW_DOWN,
+            "number of queries exceeds the limit",
+        )
+    }
+
+    /// HTTP 401 and body code 401 by turns.
+    fn unauthorized(&self) -> Reply {
+        let mut state = self.state();
+        state.tally.stats.unauthorized += 1;
+        let http = match state.tally.turn("unauthorized") % 2 {
+            0 => StatusCode::UNAUTHORIZED,
+            _ => StatusCode::OK,
+        };
+        drop(state);
+        self.failure(http, 401, "Unauthorized")
+    }
+
+    /// The text sits in `status` or in `message`, by turns.
+    fn failure(&self, http: StatusCode, code: u16, text: &str) -> Reply {
+        let turn = self.state().tally.turn("wording");
+        Reply::failure(
+            http,
+            if turn.is_multiple_of(2) {
+                format!(r#"{{"data":null,"status":"{text}","code":{code}}}"#)
+            } else {
+                format!(r#"{{"data":null,"message":"{text}","status":"FAIL","code":{code}}}"#)
+            },
+        )
+    }
+}
+
+/// As HTTP headers have it: `Mon, 11 Mar 2024 08:41:26 GMT`.
+pub(super) fn http_date(time: DateTime<Utc>) -> String {
+    time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}

@@ -1,0 +1,511 @@
+//! The simulated account: its workflows and their tasks over some days, made once from the seed.
+//!
+//! A task's content follows from its key. What of it exists at a moment follows from that moment:
+//! [`Task::at`] is the only place that knows how tasks move on. Times are microseconds since 1970.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Offset, TimeZone, Utc};
+use chrono_tz::Tz;
+
+use super::draws::{Draws, key_of, mix};
+use super::ink::Ink;
+use super::options::SandboxOptions;
+use super::phrases::{LANGUAGES, Language, WEIGHTS};
+
+pub(super) const SECOND: i64 = 1_000_000;
+const MINUTE: i64 = 60 * SECOND;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+/// The longest a call takes with its redials, from its turn in the task to its end.
+pub(super) const CALL_SPAN: i64 = 20 * MINUTE;
+
+/// One workflow. Its tasks all begin on one day.
+#[derive(Debug)]
+pub(super) struct Workflow {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) created: i64,
+    /// Indexes into [`World::tasks`], in the order of their start.
+    pub(super) tasks: Range<usize>,
+}
+
+/// One outbound task.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) id: String,
+    pub(super) key: u64,
+    pub(super) workflow: usize,
+    pub(super) name: String,
+    pub(super) node_id: String,
+    pub(super) node_name: String,
+    pub(super) language: &'static Language,
+    /// When it shows up in the listing.
+    pub(super) listed: i64,
+    pub(super) start: i64,
+    pub(super) scheduled_end: i64,
+    pub(super) calls: u32,
+    fate: Fate,
+}
+
+/// How a task ends.
+#[derive(Clone, Debug)]
+enum Fate {
+    /// As planned.
+    Finishes,
+    /// A person held it for a while; it ends that much later than scheduled.
+    Pauses(Range<i64>),
+    /// A person called it off.
+    Canceled { at: i64, word: &'static str },
+}
+
+/// What exists of a task at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct View {
+    /// In the vendor's words.
+    pub(super) status: &'static str,
+    /// Rows in `detail`.
+    pub(super) shown: u32,
+    /// Of these, the first so many are as they will stay.
+    pub(super) done: u32,
+    /// Whether the others are cancelled, and not pending.
+    pub(super) canceled: bool,
+}
+
+impl View {
+    /// Nothing will change any more.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(self.status, "finished" | "canceled" | "cancelled")
+    }
+}
+
+impl Task {
+    /// The task at this moment; none before it is listed.
+    pub(super) fn at(&self, now: i64) -> Option<View> {
+        if now < self.listed {
+            return None;
+        }
+        if let Fate::Canceled { at, word } = self.fate
+            && now >= at
+        {
+            let done = self.done(at);
+            return Some(View {
+                status: word,
+                shown: self.calls,
+                done,
+                canceled: true,
+            });
+        }
+        let not_begun = |status| View {
+            status,
+            shown: 0,
+            done: 0,
+            canceled: false,
+        };
+        if now < self.start - HOUR {
+            return Some(not_begun("created"));
+        }
+        if now < self.start {
+            return Some(not_begun("pending"));
+        }
+        if now >= self.end() {
+            let calls = self.calls;
+            return Some(View {
+                status: "finished",
+                shown: calls,
+                done: calls,
+                canceled: false,
+            });
+        }
+        let status = match &self.fate {
+            Fate::Pauses(pause) if pause.contains(&now) => "paused",
+            _ => "calling",
+        };
+        let begun = self.begun(now);
+        let shown = begun.saturating_add(3).min(self.calls);
+        Some(View {
+            status,
+            shown,
+            done: self.done(now),
+            canceled: false,
+        })
+    }
+
+    /// When call `index` has its turn.
+    pub(super) fn turn_of(&self, index: u32) -> i64 {
+        let span = i128::from(self.active() - CALL_SPAN);
+        let active = span * i128::from(index) / i128::from(self.calls.max(1));
+        let at = self.start + i64::try_from(active).expect("within the task");
+        match &self.fate {
+            Fate::Pauses(pause) if at >= pause.start => at + (pause.end - pause.start),
+            _ => at,
+        }
+    }
+
+    fn end(&self) -> i64 {
+        match &self.fate {
+            Fate::Pauses(pause) => self.scheduled_end + (pause.end - pause.start),
+            _ => self.scheduled_end,
+        }
+    }
+
+    /// The time it dials, pauses left out.
+    fn active(&self) -> i64 {
+        self.scheduled_end - self.start
+    }
+
+    /// Calls whose turn has come.
+    fn begun(&self, now: i64) -> u32 {
+        let held = match &self.fate {
+            Fate::Pauses(pause) => (now - pause.start).clamp(0, pause.end - pause.start),
+            _ => 0,
+        };
+        let active = i128::from((now - self.start - held).clamp(0, self.active()));
+        let begun = active * i128::from(self.calls) / i128::from(self.active() - CALL_SPAN);
+        u32::try_from(begun).unwrap_or(u32::MAX).min(self.calls)
+    }
+
+    /// Calls that have ended with all their redials.
+    fn done(&self, now: i64) -> u32 {
+        if now < self.start {
+            0
+        } else {
+            self.begun((now - CALL_SPAN).max(self.start))
+        }
+    }
+}
+
+/// The account.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) workflows: Vec<Workflow>,
+    pub(super) tasks: Vec<Task>,
+    by_task: HashMap<String, usize>,
+    by_workflow: HashMap<String, usize>,
+}
+
+impl World {
+    pub(super) fn new(options: &SandboxOptions) -> Self {
+        let mut world = Self {
+            workflows: Vec::new(),
+            tasks: Vec::new(),
+            by_task: HashMap::new(),
+            by_workflow: HashMap::new(),
+        };
+        for day in options.first_day.iter_days().take(options.days as usize) {
+            world.add_day(options, day);
+        }
+        world.by_task = world
+            .tasks
+            .iter()
+            .enumerate()
+            .map(|(at, task)| (task.id.clone(), at))
+            .collect();
+        world.by_workflow = world
+            .workflows
+            .iter()
+            .enumerate()
+            .map(|(at, flow)| (flow.id.clone(), at))
+            .collect();
+        world
+    }
+
+    /// The task's place in [`World::tasks`].
+    pub(super) fn task_index(&self, id: &str) -> Option<usize> {
+        self.by_task.get(id).copied()
+    }
+
+    pub(super) fn workflow(&self, id: &str) -> Option<&Workflow> {
+        self.by_workflow.get(id).map(|&at| &self.workflows[at])
+    }
+
+    fn add_day(&mut self, options: &SandboxOptions, day: NaiveDate) {
+        let date_key = u64::from(day.num_days_from_ce().unsigned_abs());
+        let key = mix(mix(options.seed, key_of("day")), date_key);
+        let flows = Draws::new(key).between(1, 3).min(options.tasks_per_day);
+        for flow in 0..flows {
+            let share = (options.tasks_per_day + flows - 1 - flow) / flows;
+            self.add_workflow(options, day, mix(key, u64::from(flow)), share);
+        }
+    }
+
+    fn add_workflow(&mut self, options: &SandboxOptions, day: NaiveDate, key: u64, tasks: u32) {
+        let mut draws = Draws::new(key);
+        let language = &LANGUAGES[usize::from(WEIGHTS[draws.below(20) as usize])];
+        let name = format!("{}_{}", draws.of(language.campaigns), day.format("%m%d"));
+        let mut starts: Vec<i64> = (0..tasks)
+            .map(|_| start(options.source_timezone, day, &mut draws))
+            .collect();
+        starts.sort_unstable();
+        let first = starts.first().copied().unwrap_or_default();
+        let before = if draws.permille(200) {
+            i64::from(draws.between(1, 20)) * DAY - i64::from(draws.below(12 * 3600)) * SECOND
+        } else {
+            i64::from(draws.between(10, 360)) * MINUTE
+        };
+        let created = first - before - i64::from(draws.below(1_000_000));
+        let index = self.workflows.len();
+        let from = self.tasks.len();
+        for (place, start) in starts.into_iter().enumerate() {
+            let seat = Seat {
+                workflow: index,
+                name: &name,
+                created,
+                start,
+                language,
+            };
+            self.tasks
+                .push(task(options, mix(key, 1 + place as u64), &seat, place));
+        }
+        let tasks = from..self.tasks.len();
+        self.workflows.push(Workflow {
+            id: id(key, "workflow"),
+            name,
+            created,
+            tasks,
+        });
+    }
+}
+
+/// What a task takes from its workflow.
+struct Seat<'a> {
+    workflow: usize,
+    name: &'a str,
+    created: i64,
+    start: i64,
+    language: &'static Language,
+}
+
+fn task(options: &SandboxOptions, seed: u64, seat: &Seat<'_>, place: usize) -> Task {
+    const NODES: [&str; 4] = [
+        "Voicebot Call1",
+        "Voicebot Call2",
+        "Follow-up Call",
+        r"Rappel \u00e9ch\u00e9ance",
+    ];
+    let id = id(seed, "task");
+    let key = mix(options.seed, key_of(&id));
+    let mut draws = Draws::new(mix(key, key_of("task")));
+    let calls = if options.exact_calls {
+        options.calls_per_task
+    } else {
+        let mean = u64::from(options.calls_per_task);
+        let varied = (mean * u64::from(draws.between(400, 1600)) + 500) / 1000;
+        u32::try_from(varied).unwrap_or(u32::MAX)
+    };
+    let start = seat.start;
+    let length = i64::from(draws.between(30, 240)) * MINUTE;
+    // Those that begin late in the day go on into the next.
+    let late = start.rem_euclid(DAY) >= 21 * HOUR;
+    let length = if late {
+        length.max(DAY - start.rem_euclid(DAY) + HOUR)
+    } else {
+        length
+    };
+    let listed = (start - i64::from(draws.between(20, 720)) * MINUTE).max(seat.created);
+    let middle = start + length * i64::from(draws.between(100, 900)) / 1000;
+    let fate = match draws.below(100) {
+        0..5 => Fate::Pauses(middle..middle + i64::from(draws.between(10, 90)) * MINUTE),
+        5..11 => {
+            let word = if draws.permille(600) {
+                "canceled"
+            } else {
+                "cancelled"
+            };
+            let at = if draws.permille(200) {
+                (start - 10 * MINUTE).max(listed)
+            } else {
+                middle
+            };
+            Fate::Canceled { at, word }
+        }
+        _ => Fate::Finishes,
+    };
+    // Two tasks in a row belong to one node run.
+    let run = mix(mix(options.seed, key_of(seat.name)), (place / 2) as u64);
+    let node_name = NODES[(place / 2) % NODES.len()];
+    Task {
+        name: format!("wf_{}_{node_name}_{}", seat.name, &id[26..]),
+        node_id: self::id(mix(run, seat.created.unsigned_abs()), "node"),
+        node_name: node_name.to_owned(),
+        id,
+        key,
+        workflow: seat.workflow,
+        language: seat.language,
+        listed,
+        start,
+        scheduled_end: start + length,
+        calls,
+        fate,
+    }
+}
+
+/// A start within the day, in UTC: mostly working hours of the source time zone, sometimes late.
+fn start(zone: Tz, day: NaiveDate, draws: &mut Draws) -> i64 {
+    let midnight = day.and_time(NaiveTime::MIN).and_utc().timestamp_micros();
+    let offset = i64::from(offset_seconds(zone, midnight)) * SECOND;
+    let within = if draws.permille(120) {
+        i64::from(draws.between(22 * 3600, 24 * 3600 - 600)) * SECOND
+    } else {
+        (i64::from(draws.between(8 * 3600, 20 * 3600)) * SECOND - offset).rem_euclid(DAY)
+    };
+    // A fraction below a second must not carry the start into the next day.
+    midnight + within.min(DAY - SECOND) + i64::from(draws.below(1_000_000))
+}
+
+/// How far local clocks are ahead of UTC.
+pub(super) fn offset_seconds(zone: Tz, micros: i64) -> i32 {
+    let moment = DateTime::<Utc>::from_timestamp_micros(micros).unwrap_or_default();
+    zone.offset_from_utc_datetime(&moment.naive_utc())
+        .fix()
+        .local_minus_utc()
+}
+
+/// 32 hex digits.
+pub(super) fn id(key: u64, what: &str) -> String {
+    let mut text = Vec::with_capacity(32);
+    text.hex(mix(key, key_of(what)));
+    text.hex(mix(key, key_of(what).wrapping_add(1)));
+    String::from_utf8(text).expect("hex digits")
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Days;
+
+    use super::*;
+
+    fn options() -> SandboxOptions {
+        SandboxOptions {
+            first_day: "2024-03-11".parse().expect("valid"),
+            days: 30,
+            tasks_per_day: 40,
+            ..SandboxOptions::default()
+        }
+    }
+
+    fn days_before(options: &SandboxOptions, days: u64) -> NaiveDate {
+        options
+            .first_day
+            .checked_sub_days(Days::new(days))
+            .expect("in range")
+    }
+
+    fn date(micros: i64) -> NaiveDate {
+        DateTime::from_timestamp_micros(micros)
+            .expect("in range")
+            .date_naive()
+    }
+
+    #[test]
+    fn every_day_has_exactly_its_tasks() {
+        let options = options();
+        let world = World::new(&options);
+        for day in options.first_day.iter_days().take(30) {
+            assert_eq!(
+                world
+                    .tasks
+                    .iter()
+                    .filter(|task| date(task.start) == day)
+                    .count(),
+                40
+            );
+        }
+        assert_eq!(world.by_task.len(), world.tasks.len(), "ids are unique");
+        assert!(
+            world
+                .tasks
+                .iter()
+                .any(|task| date(task.scheduled_end) > date(task.start))
+        );
+    }
+
+    #[test]
+    fn workflows_are_made_before_their_first_task_within_the_lookback() {
+        let options = options();
+        let world = World::new(&options);
+        for flow in &world.workflows {
+            assert!(
+                world.tasks[flow.tasks.clone()]
+                    .iter()
+                    .all(|task| task.start > flow.created)
+            );
+            assert!(
+                world.tasks[flow.tasks.clone()]
+                    .iter()
+                    .all(|task| task.listed >= flow.created)
+            );
+            assert!(date(flow.created) >= days_before(&options, 21));
+        }
+        assert!(
+            world
+                .workflows
+                .iter()
+                .any(|flow| { world.tasks[flow.tasks.start].start - flow.created > 10 * DAY })
+        );
+    }
+
+    #[test]
+    fn a_longer_world_begins_with_the_shorter_one() {
+        let short = World::new(&SandboxOptions {
+            days: 2,
+            ..options()
+        });
+        let long = World::new(&options());
+        let ids = |world: &World| -> Vec<String> {
+            world
+                .tasks
+                .iter()
+                .take(80)
+                .map(|task| task.id.clone())
+                .collect()
+        };
+        assert_eq!(ids(&short), ids(&long));
+    }
+
+    #[test]
+    fn a_task_moves_from_created_to_final_and_its_rows_only_grow() {
+        let world = World::new(&options());
+        let mut seen = std::collections::BTreeSet::new();
+        for task in &world.tasks {
+            assert_eq!(task.at(task.listed - 1), None);
+            let mut before = View {
+                status: "created",
+                shown: 0,
+                done: 0,
+                canceled: false,
+            };
+            for step in 0..200 {
+                let now = task.listed + (task.end() + SECOND - task.listed) * step / 199;
+                let view = task.at(now).expect("listed");
+                assert!(view.done >= before.done && view.shown >= before.shown);
+                assert!(view.done <= view.shown && view.shown <= task.calls);
+                seen.insert(view.status);
+                before = view;
+            }
+            assert!(["finished", "canceled", "cancelled"].contains(&before.status));
+            assert_eq!(before.shown, task.calls);
+            assert_eq!(task.at(i64::MAX), Some(before), "what is final stays");
+        }
+        let all = [
+            "calling",
+            "canceled",
+            "cancelled",
+            "created",
+            "finished",
+            "paused",
+            "pending",
+        ];
+        assert_eq!(seen.into_iter().collect::<Vec<_>>(), all);
+    }
+
+    #[test]
+    fn calls_have_their_turn_within_the_task() {
+        let world = World::new(&options());
+        for task in &world.tasks {
+            assert!(task.turn_of(0) >= task.start);
+            assert!(task.turn_of(task.calls - 1) + CALL_SPAN <= task.end());
+        }
+    }
+}
