@@ -35,10 +35,13 @@ mod faults;
 mod ink;
 mod limit;
 mod listing;
+mod lists;
 mod options;
 mod phrases;
+mod refusals;
 mod reply;
 mod stats;
+mod task;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -47,7 +50,7 @@ mod wire;
 mod world;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,7 +98,7 @@ pub struct SandboxTask {
 #[derive(Debug)]
 pub struct Sandbox {
     vendor: Arc<Vendor>,
-    address: SocketAddr,
+    url: Url,
     server: JoinHandle<()>,
     stop: DropGuard,
 }
@@ -107,13 +110,14 @@ impl Sandbox {
     /// When the port is taken.
     pub async fn start(options: SandboxOptions) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
-        let address = listener.local_addr()?;
+        let url = format!("http://{}/", listener.local_addr()?);
+        let url = Url::parse(&url).map_err(io::Error::other)?;
         let vendor = Arc::new(Vendor::new(options));
         let stop = CancellationToken::new();
         let server = tokio::spawn(serve(listener, Arc::clone(&vendor), stop.clone()));
         Ok(Self {
             vendor,
-            address,
+            url,
             server,
             stop: stop.drop_guard(),
         })
@@ -122,7 +126,7 @@ impl Sandbox {
     /// The base URL for a client.
     #[must_use]
     pub fn url(&self) -> Url {
-        Url::parse(&format!("http://{}/", self.address)).expect("an address makes a URL")
+        self.url.clone()
     }
 
     /// What was asked so far.

@@ -72,7 +72,7 @@ impl SandboxOptions {
             latency: Duration::ZERO,
             rate_limit: None,
             faults: Faults::none(),
-            token_lifetime: Duration::from_secs(24 * 3600),
+            token_lifetime: Duration::from_hours(24),
             page_size_max: 1000,
             clock,
             app_key: SANDBOX_KEY.to_owned(),

@@ -13,6 +13,7 @@ pub(super) struct Language {
     pub(super) currencies: &'static [&'static str],
     pub(super) given: &'static [&'static str],
     pub(super) family: &'static [&'static str],
+    /// The first one opens a call.
     pub(super) robot: &'static [&'static str],
     pub(super) callee: &'static [&'static str],
     pub(super) descriptions: &'static [&'static str],

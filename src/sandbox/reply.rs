@@ -7,7 +7,6 @@ use hyper::{Response, StatusCode};
 use serde::Serialize;
 
 use super::answer::{Answer, Source};
-use super::vendor::http_date;
 
 /// What is to be answered.
 #[derive(Debug)]
@@ -99,4 +98,9 @@ impl Reply {
         }
         response
     }
+}
+
+/// As HTTP headers have it: `Mon, 11 Mar 2024 08:41:26 GMT`.
+pub(super) fn http_date(time: DateTime<Utc>) -> String {
+    time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }

@@ -5,27 +5,25 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, Collected, Limited};
 use hyper::body::Incoming;
-use hyper::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderValue, RETRY_AFTER,
-};
+use hyper::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use tokio::time::{Instant, sleep};
 
 use super::SandboxTask;
 use super::answer::{Answer, Ending, Source};
-use super::ask::{Ask, BadAsk, PageAsk};
+use super::ask::{Ask, BadAsk};
 use super::call::CallStyle;
 use super::detail::{Counts, Detail};
 use super::draws::{mix, share};
 use super::faults::{Fault, FaultKind, FaultLog};
-use super::ink::Ink;
 use super::limit::Bucket;
-use super::listing::{Distortion, page};
+use super::listing::Distortion;
 use super::options::SandboxOptions;
 use super::reply::Reply;
 use super::stats::{Endpoint, SandboxStats, Tally};
+use super::task::Task;
 use super::tokens::Tokens;
 use super::wire::ResetSwitch;
 use super::world::World;
@@ -33,24 +31,23 @@ use crate::clock::Clock;
 
 /// No request of the vendor's API has more in its body.
 const MAX_REQUEST_BYTES: usize = 64 * 1024;
-/// "Number of queries exceeds the limit", as a sister API says it.
-const SLOW_DOWN: u16 = 10705;
 
 /// The simulated service.
 #[derive(Debug)]
 pub(super) struct Vendor {
-    options: SandboxOptions,
-    world: Arc<World>,
+    pub(super) options: SandboxOptions,
+    pub(super) world: Arc<World>,
     state: Mutex<State>,
 }
 
+/// What changes from request to request.
 #[derive(Debug)]
-struct State {
-    clock: Clock,
+pub(super) struct State {
+    pub(super) clock: Clock,
     bucket: Option<Bucket>,
-    tokens: Tokens,
+    pub(super) tokens: Tokens,
     faults: FaultLog,
-    tally: Tally,
+    pub(super) tally: Tally,
 }
 
 /// A request whose answer is not complete.
@@ -95,7 +92,7 @@ impl Vendor {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -105,33 +102,34 @@ impl Vendor {
 
     pub(super) fn stats(&self) -> SandboxStats {
         let state = self.state();
-        let mut stats = state.tally.stats.clone();
-        stats.tokens_issued = state.tokens.issued();
-        stats
+        SandboxStats {
+            tokens_issued: state.tokens.issued(),
+            ..state.tally.stats.clone()
+        }
     }
 
     /// The truth about every task, as of now.
     pub(super) fn tasks(&self) -> Vec<SandboxTask> {
         let now = self.now().timestamp_micros();
         let time = |micros| DateTime::from_timestamp_micros(micros).unwrap_or_default();
-        let truth = |task: &super::world::Task| {
+        let truth = |task: &Task| {
             let view = task.at(now);
-            let counts = view.map(|view| Counts::of(task, &view)).unwrap_or_default();
+            let held = view.map(|view| Counts::of(task, &view)).unwrap_or_default();
             SandboxTask {
                 task_id: task.id.clone(),
                 workflow_id: self.world.workflows[task.workflow].id.clone(),
                 status: view.map(|view| view.status.to_owned()),
                 schedule_start_time: time(task.start),
                 schedule_end_time: time(task.scheduled_end),
-                calls: counts.calls,
-                redials: counts.redials,
-                turns: counts.turns,
+                calls: held.calls,
+                redials: held.redials,
+                turns: held.turns,
             }
         };
         self.world.tasks.iter().map(truth).collect()
     }
 
-    fn now(&self) -> DateTime<Utc> {
+    pub(super) fn now(&self) -> DateTime<Utc> {
         self.state().clock.now()
     }
 
@@ -156,7 +154,7 @@ impl Vendor {
         if let Some(wait) = refused {
             return Ok(self.send(self.too_many(wait), Some(in_flight)));
         }
-        let body = body.map(|body| body.to_bytes()).unwrap_or_default();
+        let body = body.map(Collected::to_bytes).unwrap_or_default();
         let ask = match Ask::read(endpoint, &head, &body) {
             Ok(ask) => ask,
             Err(BadAsk { http, code, text }) => {
@@ -281,86 +279,6 @@ impl Vendor {
         ))
     }
 
-    fn workflows(&self, from: i64, to: i64, ask: PageAsk, distortion: Distortion) -> Reply {
-        let now = self.now().timestamp_micros();
-        let mut listed: Vec<&super::world::Workflow> = self
-            .world
-            .workflows
-            .iter()
-            .filter(|flow| flow.created <= now && (from..to).contains(&flow.created))
-            .collect();
-        listed.sort_by_key(|flow| std::cmp::Reverse(flow.created));
-        self.list(&listed, ask, distortion, |out, flow| {
-            let running = self.world.tasks[flow.tasks.clone()]
-                .iter()
-                .any(|task| task.at(now).is_none_or(|view| !view.is_final()));
-            out.put("{\"workflow_id\":");
-            out.quoted(&flow.id);
-            out.put(",\"workflow_name\":");
-            out.quoted(&flow.name);
-            out.put(",\"status\":");
-            out.quoted(if running { "running" } else { "finished" });
-            out.put(",\"create_time\":");
-            out.utc_micros(flow.created);
-            out.push(b'}');
-        })
-    }
-
-    fn task_list(&self, workflow: &str, ask: PageAsk, distortion: Distortion) -> Reply {
-        let now = self.now().timestamp_micros();
-        let flow = self
-            .world
-            .workflow(workflow)
-            .filter(|flow| flow.created <= now);
-        let Some(flow) = flow else {
-            return self.failure(StatusCode::OK, 404, "workflow not found");
-        };
-        let tasks = self.world.tasks[flow.tasks.clone()].iter();
-        let listed: Vec<_> = tasks
-            .filter_map(|task| Some((task, task.at(now)?)))
-            .collect();
-        self.list(&listed, ask, distortion, |out, (task, view)| {
-            out.put("{\"task_id\":");
-            out.quoted(&task.id);
-            out.put(",\"task_name\":");
-            out.quoted(&task.name);
-            out.put(",\"status\":");
-            out.quoted(view.status);
-            out.put(",\"schedule_start_time\":");
-            out.utc_micros(task.start);
-            out.put(",\"schedule_end_time\":");
-            out.utc_micros(task.scheduled_end);
-            out.put(",\"nodetask_id\":");
-            out.quoted(&task.node_id);
-            out.put(",\"nodetask_name\":");
-            out.quoted(&task.node_name);
-            out.push(b'}');
-        })
-    }
-
-    fn list<T>(
-        &self,
-        items: &[T],
-        ask: PageAsk,
-        distortion: Distortion,
-        write: impl Fn(&mut Vec<u8>, &T),
-    ) -> Reply {
-        let size = ask.size.min(self.options.page_size_max).max(1);
-        let page = page(items.len(), ask.number, size, distortion);
-        let mut out = Vec::with_capacity(256 * page.items.len() + 64);
-        out.put("{\"data\":{\"list\":[");
-        for (place, item) in items[page.items].iter().enumerate() {
-            if place > 0 {
-                out.push(b',');
-            }
-            write(&mut out, item);
-        }
-        out.put("],\"total\":");
-        out.int(page.total as u64);
-        out.put("},\"status\":\"OK\",\"code\":200}");
-        Reply::json(out)
-    }
-
     fn detail(&self, task: &str, headers: &HeaderMap) -> Reply {
         let now = self.now().timestamp_micros();
         let style = CallStyle {
@@ -379,99 +297,4 @@ impl Vendor {
         }
         Reply::ok(Source::Detail(Box::new(detail)))
     }
-
-    /// What is answered in place of the right thing.
-    fn instead(&self, Fault { kind, roll }: Fault) -> Option<Reply> {
-        let reply = match kind {
-            FaultKind::Http500 => {
-                self.failure(StatusCode::INTERNAL_SERVER_ERROR, 500, "internal error")
-            }
-            FaultKind::Http502 => Reply::page(StatusCode::BAD_GATEWAY),
-            FaultKind::Http503 => Reply::page(StatusCode::SERVICE_UNAVAILABLE),
-            FaultKind::Http504 => Reply::page(StatusCode::GATEWAY_TIMEOUT),
-            FaultKind::RateLimited => self.slow_down(),
-            FaultKind::RateLimitedRetryAfter => {
-                let soon = match roll % 3 {
-                    0 => "0".to_owned(),
-                    1 => "1".to_owned(),
-                    _ => http_date(self.now() + TimeDelta::seconds(1)),
-                };
-                self.slow_down().with(RETRY_AFTER, &soon)
-            }
-            FaultKind::Html => Reply::page(StatusCode::OK),
-            FaultKind::DataNull => Reply::json(r#"{"data":null,"status":"OK","code":200}"#),
-            FaultKind::BodyCode500 => self.failure(StatusCode::OK, 500, "system busy"),
-            FaultKind::SlowDownCode => self.too_often(),
-            FaultKind::ExpiredToken => {
-                self.state().tokens.expire();
-                self.unauthorized()
-            }
-            FaultKind::VanishedTask => self.failure(StatusCode::OK, 404, "task not found"),
-            FaultKind::Reset
-            | FaultKind::Truncated
-            | FaultKind::TruncatedComplete
-            | FaultKind::SlowBody
-            | FaultKind::ShiftedPages
-            | FaultKind::RepeatedPage => return None,
-        };
-        Some(reply)
-    }
-
-    /// Refused by the rate limit, in each way the contract knows by turns.
-    fn too_many(&self, wait: Duration) -> Reply {
-        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        let turn = self.state().tally.turn("too many") % 4;
-        match turn {
-            0 => self.slow_down().with(RETRY_AFTER, &seconds.to_string()),
-            1 => {
-                let wait = TimeDelta::from_std(wait).unwrap_or_default() + TimeDelta::seconds(1);
-                let date = http_date(self.now() + wait);
-                self.slow_down().with(RETRY_AFTER, &date)
-            }
-            2 => self.slow_down(),
-            _ => self.too_often(),
-        }
-    }
-
-    fn slow_down(&self) -> Reply {
-        self.failure(StatusCode::TOO_MANY_REQUESTS, 429, "too many requests")
-    }
-
-    fn too_often(&self) -> Reply {
-        self.failure(
-            StatusCode::OK,
-            SLOW_DOWN,
-            "number of queries exceeds the limit",
-        )
-    }
-
-    /// HTTP 401 and body code 401 by turns.
-    fn unauthorized(&self) -> Reply {
-        let mut state = self.state();
-        state.tally.stats.unauthorized += 1;
-        let http = match state.tally.turn("unauthorized") % 2 {
-            0 => StatusCode::UNAUTHORIZED,
-            _ => StatusCode::OK,
-        };
-        drop(state);
-        self.failure(http, 401, "Unauthorized")
-    }
-
-    /// The text sits in `status` or in `message`, by turns.
-    fn failure(&self, http: StatusCode, code: u16, text: &str) -> Reply {
-        let turn = self.state().tally.turn("wording");
-        Reply::failure(
-            http,
-            if turn.is_multiple_of(2) {
-                format!(r#"{{"data":null,"status":"{text}","code":{code}}}"#)
-            } else {
-                format!(r#"{{"data":null,"message":"{text}","status":"FAIL","code":{code}}}"#)
-            },
-        )
-    }
-}
-
-/// As HTTP headers have it: `Mon, 11 Mar 2024 08:41:26 GMT`.
-pub(super) fn http_date(time: DateTime<Utc>) -> String {
-    time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }

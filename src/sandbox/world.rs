@@ -1,7 +1,7 @@
 //! The simulated account: its workflows and their tasks over some days, made once from the seed.
 //!
-//! A task's content follows from its key. What of it exists at a moment follows from that moment:
-//! [`Task::at`] is the only place that knows how tasks move on. Times are microseconds since 1970.
+//! A longer world begins with the shorter one: days don't depend on each other. Times are
+//! microseconds since 1970.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -12,14 +12,8 @@ use chrono_tz::Tz;
 use super::draws::{Draws, key_of, mix};
 use super::ink::Ink;
 use super::options::SandboxOptions;
-use super::phrases::{LANGUAGES, Language, WEIGHTS};
-
-pub(super) const SECOND: i64 = 1_000_000;
-const MINUTE: i64 = 60 * SECOND;
-const HOUR: i64 = 60 * MINUTE;
-const DAY: i64 = 24 * HOUR;
-/// The longest a call takes with its redials, from its turn in the task to its end.
-pub(super) const CALL_SPAN: i64 = 20 * MINUTE;
+use super::phrases::{LANGUAGES, WEIGHTS};
+use super::task::{DAY, MINUTE, SECOND, Seat, Task, task};
 
 /// One workflow. Its tasks all begin on one day.
 #[derive(Debug)]
@@ -29,151 +23,6 @@ pub(super) struct Workflow {
     pub(super) created: i64,
     /// Indexes into [`World::tasks`], in the order of their start.
     pub(super) tasks: Range<usize>,
-}
-
-/// One outbound task.
-#[derive(Debug)]
-pub(super) struct Task {
-    pub(super) id: String,
-    pub(super) key: u64,
-    pub(super) workflow: usize,
-    pub(super) name: String,
-    pub(super) node_id: String,
-    pub(super) node_name: String,
-    pub(super) language: &'static Language,
-    /// When it shows up in the listing.
-    pub(super) listed: i64,
-    pub(super) start: i64,
-    pub(super) scheduled_end: i64,
-    pub(super) calls: u32,
-    fate: Fate,
-}
-
-/// How a task ends.
-#[derive(Clone, Debug)]
-enum Fate {
-    /// As planned.
-    Finishes,
-    /// A person held it for a while; it ends that much later than scheduled.
-    Pauses(Range<i64>),
-    /// A person called it off.
-    Canceled { at: i64, word: &'static str },
-}
-
-/// What exists of a task at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct View {
-    /// In the vendor's words.
-    pub(super) status: &'static str,
-    /// Rows in `detail`.
-    pub(super) shown: u32,
-    /// Of these, the first so many are as they will stay.
-    pub(super) done: u32,
-    /// Whether the others are cancelled, and not pending.
-    pub(super) canceled: bool,
-}
-
-impl View {
-    /// Nothing will change any more.
-    pub(super) fn is_final(&self) -> bool {
-        matches!(self.status, "finished" | "canceled" | "cancelled")
-    }
-}
-
-impl Task {
-    /// The task at this moment; none before it is listed.
-    pub(super) fn at(&self, now: i64) -> Option<View> {
-        if now < self.listed {
-            return None;
-        }
-        if let Fate::Canceled { at, word } = self.fate
-            && now >= at
-        {
-            let done = self.done(at);
-            return Some(View {
-                status: word,
-                shown: self.calls,
-                done,
-                canceled: true,
-            });
-        }
-        let not_begun = |status| View {
-            status,
-            shown: 0,
-            done: 0,
-            canceled: false,
-        };
-        if now < self.start - HOUR {
-            return Some(not_begun("created"));
-        }
-        if now < self.start {
-            return Some(not_begun("pending"));
-        }
-        if now >= self.end() {
-            let calls = self.calls;
-            return Some(View {
-                status: "finished",
-                shown: calls,
-                done: calls,
-                canceled: false,
-            });
-        }
-        let status = match &self.fate {
-            Fate::Pauses(pause) if pause.contains(&now) => "paused",
-            _ => "calling",
-        };
-        let begun = self.begun(now);
-        let shown = begun.saturating_add(3).min(self.calls);
-        Some(View {
-            status,
-            shown,
-            done: self.done(now),
-            canceled: false,
-        })
-    }
-
-    /// When call `index` has its turn.
-    pub(super) fn turn_of(&self, index: u32) -> i64 {
-        let span = i128::from(self.active() - CALL_SPAN);
-        let active = span * i128::from(index) / i128::from(self.calls.max(1));
-        let at = self.start + i64::try_from(active).expect("within the task");
-        match &self.fate {
-            Fate::Pauses(pause) if at >= pause.start => at + (pause.end - pause.start),
-            _ => at,
-        }
-    }
-
-    fn end(&self) -> i64 {
-        match &self.fate {
-            Fate::Pauses(pause) => self.scheduled_end + (pause.end - pause.start),
-            _ => self.scheduled_end,
-        }
-    }
-
-    /// The time it dials, pauses left out.
-    fn active(&self) -> i64 {
-        self.scheduled_end - self.start
-    }
-
-    /// Calls whose turn has come.
-    fn begun(&self, now: i64) -> u32 {
-        let held = match &self.fate {
-            Fate::Pauses(pause) => (now - pause.start).clamp(0, pause.end - pause.start),
-            _ => 0,
-        };
-        let active = i128::from((now - self.start - held).clamp(0, self.active()));
-        let begun = active * i128::from(self.calls) / i128::from(self.active() - CALL_SPAN);
-        u32::try_from(begun).unwrap_or(u32::MAX).min(self.calls)
-    }
-
-    /// Calls that have ended with all their redials.
-    fn done(&self, now: i64) -> u32 {
-        if now < self.start {
-            0
-        } else {
-            self.begun((now - CALL_SPAN).max(self.start))
-        }
-    }
 }
 
 /// The account.
@@ -268,79 +117,6 @@ impl World {
     }
 }
 
-/// What a task takes from its workflow.
-struct Seat<'a> {
-    workflow: usize,
-    name: &'a str,
-    created: i64,
-    start: i64,
-    language: &'static Language,
-}
-
-fn task(options: &SandboxOptions, seed: u64, seat: &Seat<'_>, place: usize) -> Task {
-    const NODES: [&str; 4] = [
-        "Voicebot Call1",
-        "Voicebot Call2",
-        "Follow-up Call",
-        r"Rappel \u00e9ch\u00e9ance",
-    ];
-    let id = id(seed, "task");
-    let key = mix(options.seed, key_of(&id));
-    let mut draws = Draws::new(mix(key, key_of("task")));
-    let calls = if options.exact_calls {
-        options.calls_per_task
-    } else {
-        let mean = u64::from(options.calls_per_task);
-        let varied = (mean * u64::from(draws.between(400, 1600)) + 500) / 1000;
-        u32::try_from(varied).unwrap_or(u32::MAX)
-    };
-    let start = seat.start;
-    let length = i64::from(draws.between(30, 240)) * MINUTE;
-    // Those that begin late in the day go on into the next.
-    let late = start.rem_euclid(DAY) >= 21 * HOUR;
-    let length = if late {
-        length.max(DAY - start.rem_euclid(DAY) + HOUR)
-    } else {
-        length
-    };
-    let listed = (start - i64::from(draws.between(20, 720)) * MINUTE).max(seat.created);
-    let middle = start + length * i64::from(draws.between(100, 900)) / 1000;
-    let fate = match draws.below(100) {
-        0..5 => Fate::Pauses(middle..middle + i64::from(draws.between(10, 90)) * MINUTE),
-        5..11 => {
-            let word = if draws.permille(600) {
-                "canceled"
-            } else {
-                "cancelled"
-            };
-            let at = if draws.permille(200) {
-                (start - 10 * MINUTE).max(listed)
-            } else {
-                middle
-            };
-            Fate::Canceled { at, word }
-        }
-        _ => Fate::Finishes,
-    };
-    // Two tasks in a row belong to one node run.
-    let run = mix(mix(options.seed, key_of(seat.name)), (place / 2) as u64);
-    let node_name = NODES[(place / 2) % NODES.len()];
-    Task {
-        name: format!("wf_{}_{node_name}_{}", seat.name, &id[26..]),
-        node_id: self::id(mix(run, seat.created.unsigned_abs()), "node"),
-        node_name: node_name.to_owned(),
-        id,
-        key,
-        workflow: seat.workflow,
-        language: seat.language,
-        listed,
-        start,
-        scheduled_end: start + length,
-        calls,
-        fate,
-    }
-}
-
 /// A start within the day, in UTC: mostly working hours of the source time zone, sometimes late.
 fn start(zone: Tz, day: NaiveDate, draws: &mut Draws) -> i64 {
     let midnight = day.and_time(NaiveTime::MIN).and_utc().timestamp_micros();
@@ -375,6 +151,7 @@ mod tests {
     use chrono::Days;
 
     use super::*;
+    use crate::sandbox::task::{CALL_SPAN, View};
 
     fn options() -> SandboxOptions {
         SandboxOptions {

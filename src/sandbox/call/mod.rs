@@ -1,0 +1,151 @@
+//! One entry of `detail`, written as JSON in the order and with the quirks of the vendor's sample.
+//!
+//! A call follows from its task's key and its index alone. [`CallPlan`] decides how many redials
+//! and turns it has without writing it: that is how the truth about a task is counted.
+
+mod contact;
+mod talk;
+
+use super::draws::{Draws, mix};
+use super::ink::Ink;
+use super::task::{SECOND, Task, View};
+
+/// What is decided about a call before it is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CallPlan {
+    outcome: Outcome,
+    pub(super) redials: u32,
+    pub(super) turns: u32,
+    draws: Draws,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Answered,
+    Unanswered,
+    Pending,
+    Cancelled,
+}
+
+impl CallPlan {
+    pub(super) fn new(task: &Task, view: &View, index: u32) -> Self {
+        let mut draws = Draws::new(mix(task.key, u64::from(index)));
+        let lot = draws.below(1000);
+        let outcome = match lot {
+            _ if index >= view.done && view.canceled => Outcome::Cancelled,
+            _ if index >= view.done => Outcome::Pending,
+            0..8 => Outcome::Pending,
+            8..24 => Outcome::Cancelled,
+            24..170 => Outcome::Unanswered,
+            _ => Outcome::Answered,
+        };
+        let made = matches!(outcome, Outcome::Answered | Outcome::Unanswered);
+        let redials = match draws.below(100) {
+            _ if !made => 0,
+            0..40 => 0,
+            40..65 => 1,
+            65..83 => 2,
+            83..93 => 3,
+            _ => 4,
+        };
+        let turns = match outcome {
+            Outcome::Answered if draws.permille(12) => 30,
+            Outcome::Answered => draws.between(1, 12) + draws.below(11),
+            _ => 0,
+        };
+        Self {
+            outcome,
+            redials,
+            turns,
+            draws,
+        }
+    }
+}
+
+/// How the rows of one task are written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CallStyle {
+    /// The zone of redial times.
+    pub(super) zone: chrono_tz::Tz,
+    /// Keys nobody knows, another order of keys.
+    pub(super) odd: bool,
+}
+
+/// Writes call `index` of the task.
+pub(super) fn write(out: &mut Vec<u8>, task: &Task, view: &View, index: u32, style: CallStyle) {
+    let plan = CallPlan::new(task, view, index);
+    let mut call = Call::new(task, index, style, plan);
+    let tail_first = style.odd && call.draws.permille(20);
+    out.push(b'{');
+    if tail_first {
+        call.tail(out);
+        out.push(b',');
+    }
+    call.head(out);
+    call.loan(out);
+    call.ending(out);
+    call.turns(out);
+    call.redials(out);
+    call.labels(out);
+    if !tail_first {
+        out.push(b',');
+        call.tail(out);
+    }
+    out.push(b'}');
+}
+
+struct Call<'a> {
+    task: &'a Task,
+    index: u32,
+    style: CallStyle,
+    plan: CallPlan,
+    draws: Draws,
+    /// First attempt, seconds since 1970.
+    first: i64,
+    /// The row's own attempt, the last one.
+    start: i64,
+    callee: u64,
+    /// The number it is dialled from; a task has a few.
+    caller: u64,
+}
+
+impl<'a> Call<'a> {
+    fn new(task: &'a Task, index: u32, style: CallStyle, plan: CallPlan) -> Self {
+        let mut draws = plan.draws;
+        let first = task.turn_of(index).div_euclid(SECOND) + 1 + i64::from(draws.below(20));
+        let gaps = (0..plan.redials)
+            .map(|attempt| gap(first, attempt))
+            .sum::<i64>();
+        let callee = draws.next();
+
+        Self {
+            task,
+            index,
+            style,
+            plan,
+            draws,
+            first,
+            start: first + gaps,
+            callee,
+            caller: mix(task.key, u64::from(index % 7)),
+        }
+    }
+
+    fn made(&self) -> bool {
+        matches!(self.plan.outcome, Outcome::Answered | Outcome::Unanswered)
+    }
+}
+
+/// Seconds between two attempts at one callee.
+fn gap(first: i64, attempt: u32) -> i64 {
+    40 + (first ^ i64::from(attempt).wrapping_mul(37)).rem_euclid(50)
+}
+
+/// A telephone number that no one can have.
+fn number(out: &mut Vec<u8>, country: &str, key: u64) {
+    out.push(b'"');
+    out.put(country);
+    out.put("000");
+    out.padded(key % 10_000_000, 7);
+    out.push(b'"');
+}
