@@ -60,12 +60,20 @@ impl SandboxOptions {
     /// A week of calls that ended the day before this clock's today.
     #[must_use]
     pub fn week_before(clock: Clock) -> Self {
+        Self::days_before(clock, 7)
+    }
+
+    /// So many days of calls, the last one the day before this clock's today.
+    #[must_use]
+    pub fn days_before(clock: Clock, days: u32) -> Self {
         let today = clock.now().date_naive();
         Self {
             port: 0,
             seed: 1,
-            first_day: today.checked_sub_days(Days::new(7)).unwrap_or(today),
-            days: 7,
+            first_day: today
+                .checked_sub_days(Days::new(u64::from(days)))
+                .unwrap_or(today),
+            days,
             tasks_per_day: 20,
             calls_per_task: 40,
             exact_calls: false,
