@@ -23,5 +23,6 @@
 mod decide;
 mod plan;
 
+pub(crate) use decide::is_settled;
 pub use decide::{Candidate, Decision, Known, Reason, Rules, Seen, decide};
 pub use plan::{DayPlan, Plan, PlannedTask, Window, window_of};

@@ -65,6 +65,9 @@ pub enum LakeError {
     /// Rows could not be made into Parquet. A bug, unless the disk lies beneath.
     #[error("encode rows as Parquet")]
     Encode(#[from] parquet::errors::ParquetError),
+    /// An answer could not be stored, for a reason that only its text tells.
+    #[error("store an answer")]
+    Sink(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Columns contradict each other. A bug.
     #[error("gather rows as columns")]
     Columns(#[from] arrow_schema::ArrowError),
@@ -87,6 +90,7 @@ impl LakeError {
             | Self::Stopped(_)
             | Self::Encode(_)
             | Self::Columns(_)
+            | Self::Sink(_)
             | Self::Thread(_) => ExitCode::Bug,
         }
     }

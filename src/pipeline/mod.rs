@@ -1,5 +1,248 @@
 //! Wires the stages: the only place that spawns, owns tokens and waits for several things at once.
+//!
+//! ```text
+//! find ─Found→ Plan ─pull→ TaskSink ─AnswerReader→ judge ─Desk→ Committer ─Commit→ Ledger
+//! ```
+//! A run is one [`Export`]: opened on a lake, told what to do once, closed with a [`Summary`].
 
+mod commit;
+mod desk;
+mod find;
+mod judge;
+mod pull;
+mod reader;
+mod replay;
+mod sink;
+mod stop;
 mod summary;
 
+use std::path::PathBuf;
+
+use chrono::TimeDelta;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{ApiClient, ApiError};
+use crate::clock::Clock;
+use crate::discover::{Plan, Rules};
+use crate::event::{Event, Events};
+use crate::job::{DateRange, Job};
+use crate::lake::{Lake, LakeError, LakeOptions, LakeWriter, Ledger};
+use crate::task::RunId;
+
+use commit::Committer;
+use desk::{Desk, DeskOptions, JudgeRules};
+pub use find::{Found, Search, find};
+use pull::{CommitPace, Puller};
+use replay::Replayer;
+pub use replay::{ReplayInputError, saved_answers};
+pub use stop::StopSwitch;
 pub use summary::{FailedPull, Stop, Summary, TaskTotals, Written};
+
+/// What a run is to do.
+#[derive(Clone, Debug, Default)]
+pub struct Assignment {
+    /// Only tasks with a scheduled start on these days; otherwise whatever is new.
+    pub range: Option<DateRange>,
+    /// Pull sealed tasks again.
+    pub replace: bool,
+}
+
+/// Why a run could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The destination.
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    /// The API, before there was anything to commit.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+}
+
+/// A run on a lake.
+#[derive(Debug)]
+pub struct Export<'a> {
+    job: &'a Job,
+    clock: Clock,
+    events: Events,
+    stop: StopSwitch,
+    lake: LakeWriter,
+    run: RunId,
+}
+
+impl<'a> Export<'a> {
+    /// Opens the lake, finishing or undoing what earlier runs left there.
+    ///
+    /// # Errors
+    /// When the destination fails.
+    pub async fn open(
+        job: &'a Job,
+        (clock, events, stop): (Clock, Events, StopSwitch),
+    ) -> Result<Self, LakeError> {
+        let run = clock.run_id();
+        let options = LakeOptions {
+            dest: job.dest.clone(),
+            partition_timezone: job.discover.partition_timezone,
+        };
+        let lake = LakeWriter::open(&options, run.clone(), clock.clone(), events.clone()).await?;
+        Ok(Self {
+            job,
+            clock,
+            events,
+            stop,
+            lake,
+            run,
+        })
+    }
+
+    /// The run's id.
+    #[must_use]
+    pub fn run_id(&self) -> &RunId {
+        &self.run
+    }
+
+    /// Finds the tasks, decides about them, pulls and commits.
+    ///
+    /// # Errors
+    /// When the listing or the destination fails. Failures of single tasks are in the summary.
+    pub async fn pull(
+        self,
+        assignment: &Assignment,
+        api: ApiClient,
+    ) -> Result<(Summary, LakeWriter), ExportError> {
+        let mut summary = Summary::new(self.run.clone(), self.clock.now());
+        let rules = rules(self.job, assignment, &self.clock);
+        let (plan, found) =
+            decide(self.job, (&api, self.lake.ledger(), &rules), &self.events).await?;
+        summary.planned = plan.reasons();
+        summary.listing_complete = found.complete;
+        let desk = self.desk(rules)?;
+        let puller = Puller {
+            api,
+            pace: self.commit_pace(),
+            committer: Committer {
+                lake: self.lake,
+                desk: desk.clone(),
+                zone: self.job.discover.partition_timezone,
+            },
+            concurrency: self.job.api.concurrency.get(),
+            stop: self.stop,
+            desk: desk.clone(),
+        };
+        let committer = puller.pull((plan, &found), &mut summary).await?;
+        summary.misfits = desk.misfits().lines();
+        summary.ended_at = self.clock.now();
+        Ok((summary, committer.lake))
+    }
+
+    /// Takes saved answers.
+    ///
+    /// # Errors
+    /// When the destination fails.
+    pub async fn replay(
+        self,
+        files: Vec<PathBuf>,
+        assignment: &Assignment,
+    ) -> Result<(Summary, LakeWriter), ExportError> {
+        let mut summary = Summary::new(self.run.clone(), self.clock.now());
+        let rules = rules(self.job, assignment, &self.clock);
+        let desk = self.desk(rules)?;
+        let pull = files.len() as u64;
+        self.events.emit(&Event::Planned {
+            pull,
+            leave: 0,
+            reasons: Vec::new(),
+        });
+        let replayer = Replayer {
+            pace: self.commit_pace(),
+            committer: Committer {
+                lake: self.lake,
+                desk: desk.clone(),
+                zone: self.job.discover.partition_timezone,
+            },
+            stop: self.stop,
+            replace: assignment.replace,
+            received_at_micros: self.clock.now().timestamp_micros(),
+            desk: desk.clone(),
+        };
+        let committer = replayer.replay(files, &mut summary).await?;
+        summary.misfits = desk.misfits().lines();
+        summary.ended_at = self.clock.now();
+        Ok((summary, committer.lake))
+    }
+
+    fn desk(&self, rules: Rules) -> Result<std::sync::Arc<Desk>, LakeError> {
+        Desk::new(DeskOptions {
+            run: &self.run,
+            store: self.lake.store(),
+            decode: &self.job.decode,
+            write: &self.job.write,
+            judge: JudgeRules {
+                success_codes: self.job.api.profile.success_codes.clone(),
+                include_running: rules.include_running,
+                rules,
+            },
+            concurrency: self.job.api.concurrency.get(),
+            events: self.events.clone(),
+        })
+    }
+
+    fn commit_pace(&self) -> CommitPace {
+        CommitPace {
+            calls: self.job.write.commit_calls.get(),
+            interval: self.job.write.commit_interval,
+        }
+    }
+}
+
+/// The decision alone: what [`Export::pull`] would do.
+///
+/// # Errors
+/// When the lake cannot be read or the listing fails.
+pub async fn plan(
+    job: &Job,
+    assignment: &Assignment,
+    (clock, events): (&Clock, &Events),
+    cancel: CancellationToken,
+) -> Result<(Plan, Found), ExportError> {
+    let api = ApiClient::new(job.api.clone(), clock.clone(), events.clone(), cancel)?;
+    let lake = Lake::open(&job.dest).await?;
+    let rules = rules(job, assignment, clock);
+    Ok(decide(job, (&api, lake.ledger(), &rules), events).await?)
+}
+
+async fn decide(
+    job: &Job,
+    (api, ledger, rules): (&ApiClient, &Ledger, &Rules),
+    events: &Events,
+) -> Result<(Plan, Found), ApiError> {
+    let lookback = TimeDelta::from_std(job.discover.workflow_lookback).unwrap_or(TimeDelta::MAX);
+    let search = Search {
+        source: &job.discover.source,
+        lookback,
+        concurrency: job.api.concurrency.get(),
+    };
+    let mut found = find(api, (ledger, rules), search).await?;
+    let plan = Plan::new(std::mem::take(&mut found.candidates), ledger, rules);
+    let pull = plan.pulled().count() as u64;
+    events.emit(&Event::Planned {
+        pull,
+        leave: plan.tasks.len() as u64 - pull,
+        reasons: plan
+            .reasons()
+            .into_iter()
+            .map(|(r, count)| (r.as_str(), count))
+            .collect(),
+    });
+    Ok((plan, found))
+}
+
+fn rules(job: &Job, assignment: &Assignment, clock: &Clock) -> Rules {
+    Rules {
+        now: clock.now(),
+        settle: job.discover.settle,
+        include_running: job.discover.include_running,
+        replace: assignment.replace,
+        range: assignment.range,
+        zone: job.discover.partition_timezone,
+    }
+}

@@ -1,6 +1,5 @@
 //! All that waits for the next commit.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::encode::RowGroupEncoder;
@@ -62,7 +61,6 @@ pub struct Chunk {
     queues: Mutex<Queues>,
     files: Mutex<FileSet>,
     rows: Mutex<Vec<Rows>>,
-    tasks: AtomicU64,
 }
 
 /// A chunk whose rows are all in durable files.
@@ -81,14 +79,7 @@ impl Chunk {
             queues: Mutex::default(),
             files: Mutex::default(),
             rows: Mutex::default(),
-            tasks: AtomicU64::new(0),
         }
-    }
-
-    /// The number of the next task among those of this chunk.
-    pub fn next_ordinal(&self) -> TaskOrdinal {
-        TaskOrdinal::try_from(self.tasks.fetch_add(1, Ordering::Relaxed))
-            .expect("a commit is made long before four thousand million tasks")
     }
 
     /// Rows to append whole answers to. Give them back with [`Self::give_back`].
@@ -205,7 +196,6 @@ impl Chunk {
                 }
             }
         }
-        self.tasks.store(0, Ordering::Relaxed);
         let queues = Mutex::new(queues);
         in_parallel(threads, || {
             loop {

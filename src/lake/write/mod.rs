@@ -21,6 +21,7 @@ mod large;
 mod properties;
 mod queue;
 mod rejects;
+mod rewrite;
 
 pub use chunk::{Chunk, ChunkOptions, SealedChunk};
 pub use encode::RowGroupEncoder;
@@ -28,3 +29,4 @@ pub use file::ClosedFile;
 pub use large::LargeAnswer;
 pub(crate) use properties::PRODUCER;
 pub use rejects::{Reject, RejectWriter};
+pub use rewrite::rewrite;

@@ -1,0 +1,80 @@
+//! A data file again, without the rows of some tasks: what is carried over when tasks are replaced.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::path::Path;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, BooleanArray};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+
+use super::chunk::ChunkOptions;
+use super::file::write_error;
+use crate::lake::{DataFile, LakeError, Partition};
+use crate::schema::{TableName, table};
+
+/// Rows read, filtered and written at once.
+const BATCH_ROWS: usize = 8192;
+
+/// Stages the rows of the file at `source` whose task is not among `without`; `None` if there are
+/// none. Blocks.
+///
+/// # Errors
+/// When the file cannot be read, or the destination fails.
+pub fn rewrite(
+    options: &ChunkOptions,
+    source: &Path,
+    (name, partition): (TableName, Partition),
+    without: &HashSet<String>,
+) -> Result<Option<DataFile>, LakeError> {
+    let file = File::open(source).map_err(LakeError::io("open", source))?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file)?
+        .with_batch_size(BATCH_ROWS)
+        .build()?;
+    let (_, properties) = options.encoder.file_parts(name);
+    let mut writer: Option<ArrowWriter<_>> = None;
+    let mut rows = 0;
+    for batch in reader {
+        let batch = batch?;
+        let tasks = batch
+            .column_by_name("task_id")
+            .and_then(|column| column.as_string_opt::<i32>())
+            .ok_or_else(|| LakeError::damaged(source, "it has no text column task_id"))?;
+        let keep: BooleanArray = tasks
+            .iter()
+            .map(|task| Some(task.is_none_or(|task| !without.contains(task))))
+            .collect();
+        let batch = arrow_select::filter::filter_record_batch(&batch, &keep)?;
+        if batch.num_rows() == 0 {
+            continue;
+        }
+        rows += batch.num_rows() as u64;
+        if writer.is_none() {
+            let staged = options.store.stage(name, partition)?;
+            let settings = ArrowWriterOptions::new()
+                .with_properties((*properties).clone())
+                .with_skip_arrow_metadata(true);
+            let schema = table(name).arrow_schema();
+            writer = Some(ArrowWriter::try_new_with_options(staged, schema, settings)?);
+        }
+        let Some(writer) = &mut writer else { continue };
+        writer
+            .write(&batch)
+            .map_err(|error| write_error(writer.inner(), error))?;
+        if writer.in_progress_size() > options.row_group_bytes {
+            writer
+                .flush()
+                .map_err(|error| write_error(writer.inner(), error))?;
+        }
+    }
+    let Some(mut writer) = writer else {
+        return Ok(None);
+    };
+    writer
+        .finish()
+        .map_err(|error| write_error(writer.inner(), error))?;
+    let staged = writer.into_inner()?;
+    staged.finish(rows).map(Some)
+}

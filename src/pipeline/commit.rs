@@ -1,0 +1,246 @@
+//! From what was accepted to a commit: files and tasks joined, rows that give way carried over, and
+//! what to do when somebody else was quicker.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use chrono_tz::Tz;
+
+use super::desk::{AcceptedTask, Desk, Taken, moment};
+use super::summary::Summary;
+use crate::decode::TaskOrdinal;
+use crate::lake::write::{ClosedFile, rewrite};
+use crate::lake::{
+    CommitDraft, CommitKind, CommitOutcome, CommittedTask, Coverage, DataFile, FailedTask,
+    LakeError, LakePath, LakeWriter, OpenTask, Removal, day_of,
+};
+use crate::task::{TaskId, TaskStatus};
+
+/// What was learned about tasks beside their rows, for the last commit of a run.
+#[derive(Debug, Default)]
+pub(super) struct Learned {
+    pub(super) open: Vec<OpenTask>,
+    pub(super) failed: Vec<FailedTask>,
+    pub(super) forgotten: Vec<TaskId>,
+    pub(super) coverage: Vec<Coverage>,
+    pub(super) listed_until: Option<chrono::DateTime<chrono::Utc>>,
+}
+
+/// Commits what the desk has.
+#[derive(Debug)]
+pub(super) struct Committer {
+    pub(super) lake: LakeWriter,
+    pub(super) desk: Arc<Desk>,
+    pub(super) zone: Tz,
+}
+
+impl Committer {
+    /// Makes all that was accepted so far, and what was learned, durable and visible.
+    pub(super) async fn commit(
+        &mut self,
+        learned: Learned,
+        summary: &mut Summary,
+    ) -> Result<(), LakeError> {
+        let desk = Arc::clone(&self.desk);
+        let mut taken = blocking(move || desk.take()).await?;
+        loop {
+            let (draft, carried) = self.draft(&taken, &learned).await?;
+            match self.lake.commit(draft).await? {
+                CommitOutcome::Committed(commit) => {
+                    note(summary, &taken, commit.sequence);
+                    return Ok(());
+                }
+                CommitOutcome::Unchanged => return Ok(()),
+                CommitOutcome::Conflict { conflict, .. } => {
+                    for file in &carried {
+                        self.lake.store().unstage(file).await?;
+                    }
+                    let lost: HashSet<TaskId> = conflict.sealed_meanwhile.into_iter().collect();
+                    summary.tasks.taken += lost.len() as u64;
+                    taken = self.leave_out(taken, &lost).await?;
+                    self.lake.refresh().await?;
+                }
+            }
+        }
+    }
+
+    /// The draft of all that was taken, and the files in it that carry other tasks' rows over.
+    async fn draft(
+        &self,
+        taken: &Taken,
+        learned: &Learned,
+    ) -> Result<(CommitDraft, Vec<DataFile>), LakeError> {
+        let ledger = self.lake.ledger();
+        let run = self.lake.store().run_id().clone();
+        let mut draft = CommitDraft::new(run, CommitKind::Append, ledger.last_sequence());
+        draft.tasks = taken
+            .tasks
+            .iter()
+            .map(|task| self.committed(task))
+            .collect();
+        for (index, closed) in taken.files.iter().enumerate() {
+            let index = u32::try_from(index).expect("a commit has far fewer files");
+            for ordinal in &closed.tasks {
+                if let Some(task) = draft.tasks.get_mut(*ordinal as usize) {
+                    task.files.push(index);
+                }
+            }
+            draft.files.push(closed.file.clone());
+        }
+        draft.open.clone_from(&learned.open);
+        draft.failed.clone_from(&learned.failed);
+        draft.forgotten.clone_from(&learned.forgotten);
+        draft.coverage.clone_from(&learned.coverage);
+        draft.listed_until = learned.listed_until;
+        if draft.tasks.is_empty() {
+            draft.kind = CommitKind::Observe;
+            return Ok((draft, Vec::new()));
+        }
+        let carried = self.carry_over(&mut draft).await?;
+        Ok((draft, carried))
+    }
+
+    /// Plans the removal of rows that give way to new ones of the same tasks: their files are
+    /// written again without them.
+    async fn carry_over(&self, draft: &mut CommitDraft) -> Result<Vec<DataFile>, LakeError> {
+        let ledger = self.lake.ledger();
+        let replaced: Vec<TaskId> = draft
+            .tasks
+            .iter()
+            .filter(|task| ledger.rows_in(&task.id).is_some())
+            .map(|task| task.id.clone())
+            .collect();
+        if replaced.is_empty() {
+            return Ok(Vec::new());
+        }
+        draft.kind = CommitKind::Replace;
+        let without: Arc<HashSet<String>> = Arc::new(
+            replaced
+                .iter()
+                .map(|task| task.as_str().to_owned())
+                .collect(),
+        );
+        let mut carried = Vec::new();
+        for live in self.lake.files_of_tasks(&replaced).await? {
+            let path = live.path();
+            let source = self.lake.store().locate(&LakePath::from(&path));
+            let place = (path.table, path.partition);
+            let written = self.rewrite(source, place, Arc::clone(&without)).await?;
+            let mut into = Vec::new();
+            if let Some(file) = written {
+                into.push(u32::try_from(draft.files.len()).expect("far fewer files"));
+                draft.files.push(file.clone());
+                carried.push(file);
+            }
+            draft.removes.push(Removal { path, into });
+        }
+        Ok(carried)
+    }
+
+    async fn rewrite(
+        &self,
+        source: std::path::PathBuf,
+        place: (crate::schema::TableName, crate::lake::Partition),
+        without: Arc<HashSet<String>>,
+    ) -> Result<Option<DataFile>, LakeError> {
+        let options = self.desk.chunk_options.clone();
+        blocking(move || rewrite(&options, &source, place, &without)).await
+    }
+
+    /// What was taken, without the tasks that somebody else exported meanwhile.
+    async fn leave_out(&self, taken: Taken, lost: &HashSet<TaskId>) -> Result<Taken, LakeError> {
+        if lost.is_empty() {
+            return Ok(taken);
+        }
+        let without: Arc<HashSet<String>> =
+            Arc::new(lost.iter().map(|task| task.as_str().to_owned()).collect());
+        let gone: BTreeSet<TaskOrdinal> = (0..)
+            .zip(&taken.tasks)
+            .filter(|(_, task)| lost.contains(&task.id))
+            .map(|(ordinal, _)| ordinal)
+            .collect();
+        let renumbered = |ordinal: TaskOrdinal| {
+            let before = gone.range(..ordinal).count();
+            ordinal - TaskOrdinal::try_from(before).expect("fewer than there are tasks")
+        };
+        let mut files = Vec::new();
+        for closed in taken.files {
+            let left: Vec<TaskOrdinal> = closed
+                .tasks
+                .iter()
+                .copied()
+                .filter(|task| !gone.contains(task))
+                .collect();
+            let tasks = left.iter().copied().map(renumbered).collect();
+            let file = if left.len() == closed.tasks.len() {
+                Some(closed.file)
+            } else {
+                let store = self.lake.store();
+                let source = store.locate(&closed.file.staged(store.run_id()));
+                let place = (closed.file.table, closed.file.partition);
+                let written = self.rewrite(source, place, Arc::clone(&without)).await?;
+                store.unstage(&closed.file).await?;
+                written
+            };
+            files.extend(file.map(|file| ClosedFile {
+                file,
+                day: closed.day,
+                tasks,
+            }));
+        }
+        let tasks = taken
+            .tasks
+            .into_iter()
+            .filter(|task| !lost.contains(&task.id))
+            .collect();
+        Ok(Taken { tasks, files })
+    }
+
+    fn committed(&self, task: &AcceptedTask) -> CommittedTask {
+        let schedule_start = task.facts.schedule_start_micros.and_then(moment);
+        CommittedTask {
+            id: task.id.clone(),
+            workflow: task.facts.workflow.clone(),
+            status: task
+                .facts
+                .status
+                .clone()
+                .unwrap_or_else(|| TaskStatus::Unknown("unknown".to_owned())),
+            schedule_start,
+            schedule_end: task.facts.schedule_end_micros.and_then(moment),
+            day: schedule_start.map(|start| day_of(self.zone, start)),
+            sealed: task.sealed,
+            calls: task.calls,
+            redials: task.redials,
+            turns: task.turns,
+            rejects: task.rejects,
+            files: Vec::new(),
+        }
+    }
+}
+
+fn note(summary: &mut Summary, taken: &Taken, sequence: u64) {
+    summary.commits.push(sequence);
+    for task in &taken.tasks {
+        if task.sealed {
+            summary.tasks.sealed += 1;
+        } else {
+            summary.tasks.early += 1;
+        }
+    }
+    for ClosedFile { file, .. } in &taken.files {
+        let written = summary.written.entry(file.table).or_default();
+        written.files += 1;
+        written.rows += file.rows;
+        written.bytes += file.bytes;
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, LakeError> + Send + 'static,
+) -> Result<T, LakeError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}

@@ -1,0 +1,245 @@
+//! What the threads that decode share: where accepted rows go, and what is known of their tasks.
+//!
+//! A task is accepted as a whole or not at all, and a commit never falls between: whoever accepts
+//! holds the gate open, whoever commits closes it.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::Semaphore;
+
+use crate::decode::{Misfits, RecordDecoder, TaskFacts, TaskOrdinal};
+use crate::event::Events;
+use crate::job::{DecodeOptions, WriteOptions};
+use crate::lake::write::{Chunk, ChunkOptions, ClosedFile, RejectWriter, RowGroupEncoder};
+use crate::lake::{LakeError, RunStore};
+use crate::task::{RunId, TaskId};
+
+/// How answers are judged.
+#[derive(Clone, Debug)]
+pub(super) struct JudgeRules {
+    /// Body codes of a good answer.
+    pub(super) success_codes: Vec<i64>,
+    /// Accept running tasks too.
+    pub(super) include_running: bool,
+    /// What time it is, and how long after its scheduled end a final task is settled.
+    pub(super) rules: crate::discover::Rules,
+}
+
+/// A task whose answer was accepted.
+#[derive(Clone, Debug)]
+pub(super) struct AcceptedTask {
+    pub(super) id: TaskId,
+    pub(super) facts: TaskFacts,
+    pub(super) sealed: bool,
+    pub(super) calls: u64,
+    pub(super) redials: u64,
+    pub(super) turns: u64,
+    pub(super) rejects: u64,
+}
+
+/// Shared by all that decode and by the one that commits.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) run_id: Arc<str>,
+    pub(super) decode: DecodeOptions,
+    pub(super) judge: JudgeRules,
+    pub(super) events: Events,
+    pub(super) chunk_options: ChunkOptions,
+    pub(super) chunk: Chunk,
+    /// Read by whoever accepts, written by whoever takes all that was accepted.
+    pub(super) gate: RwLock<()>,
+    /// One place a decoding thread.
+    pub(super) threads: Arc<Semaphore>,
+    pub(super) thread_count: usize,
+    /// What the batches of one large answer may take in memory.
+    pub(super) large_answer_bytes: usize,
+    accepted: Mutex<Vec<AcceptedTask>>,
+    exported: Mutex<HashSet<TaskId>>,
+    decoders: Mutex<Vec<RecordDecoder>>,
+    rejects: Mutex<Rejects>,
+    misfits: Mutex<Misfits>,
+}
+
+#[derive(Debug)]
+struct Rejects {
+    shared: RejectWriter,
+    adopted: Vec<RejectWriter>,
+}
+
+/// All that was accepted since the last commit, in durable files.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) tasks: Vec<AcceptedTask>,
+    pub(super) files: Vec<ClosedFile>,
+}
+
+/// What a desk is made from.
+#[derive(Clone, Debug)]
+pub(super) struct DeskOptions<'a> {
+    pub(super) run: &'a RunId,
+    pub(super) store: &'a RunStore,
+    pub(super) decode: &'a DecodeOptions,
+    pub(super) write: &'a WriteOptions,
+    pub(super) judge: JudgeRules,
+    /// Answers in flight at once.
+    pub(super) concurrency: usize,
+    pub(super) events: Events,
+}
+
+impl Desk {
+    pub(super) fn new(options: DeskOptions<'_>) -> Result<Arc<Self>, LakeError> {
+        let DeskOptions {
+            run,
+            store,
+            decode,
+            write,
+            judge,
+            concurrency,
+            events,
+        } = options;
+        let encoder = Arc::new(RowGroupEncoder::new(write, run)?);
+        let chunk_options = ChunkOptions::new(store.clone(), encoder, write);
+        let budget = write.memory_budget_bytes.get();
+        Ok(Arc::new(Self {
+            run_id: run.as_str().into(),
+            decode: decode.clone(),
+            judge,
+            events,
+            chunk: Chunk::new(chunk_options.clone()),
+            chunk_options,
+            gate: RwLock::new(()),
+            threads: Arc::new(Semaphore::new(write.workers.get())),
+            thread_count: write.workers.get(),
+            large_answer_bytes: (budget / (2 * concurrency.max(1))).max(1 << 20),
+            accepted: Mutex::default(),
+            exported: Mutex::default(),
+            decoders: Mutex::default(),
+            rejects: Mutex::new(Rejects {
+                shared: RejectWriter::new(store.clone()),
+                adopted: Vec::new(),
+            }),
+            misfits: Mutex::default(),
+        }))
+    }
+
+    /// Does work on a thread that may block, one of as many as the settings allow at once. A panic
+    /// there goes on here.
+    pub(super) async fn on_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        let permit = Arc::clone(&self.threads)
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed");
+        let ended = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            work()
+        });
+        match ended.await {
+            Ok(result) => result,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    /// Runs `work` with a decoder of the pool.
+    pub(super) fn with_decoder<T>(&self, work: impl FnOnce(&mut RecordDecoder) -> T) -> T {
+        let pooled = lock(&self.decoders).pop();
+        let mut decoder = pooled.unwrap_or_else(|| RecordDecoder::new(&self.decode));
+        let result = work(&mut decoder);
+        lock(&self.decoders).push(decoder);
+        result
+    }
+
+    /// Gives a task its number among the accepted ones; `None` if this run has exported it before
+    /// (a saved answer may be there twice). Call it with the gate held open, and fill the numbers
+    /// in with [`Self::complete`] before letting go of it.
+    pub(super) fn accept(&self, task: AcceptedTask) -> Option<TaskOrdinal> {
+        if !lock(&self.exported).insert(task.id.clone()) {
+            return None;
+        }
+        let mut accepted = lock(&self.accepted);
+        let ordinal = TaskOrdinal::try_from(accepted.len())
+            .expect("a commit is made long before four thousand million tasks");
+        accepted.push(task);
+        Some(ordinal)
+    }
+
+    /// Sets what became of an accepted task's rows.
+    pub(super) fn complete(&self, ordinal: TaskOrdinal, change: impl FnOnce(&mut AcceptedTask)) {
+        if let Some(task) = lock(&self.accepted).get_mut(ordinal as usize) {
+            change(task);
+        }
+    }
+
+    /// Adds to what did not fit.
+    pub(super) fn note_misfits(&self, misfits: &Misfits) {
+        lock(&self.misfits).merge(misfits);
+    }
+
+    /// All that did not fit so far.
+    pub(super) fn misfits(&self) -> Misfits {
+        lock(&self.misfits).clone()
+    }
+
+    /// Writes rejects where the next commit takes them.
+    pub(super) fn reject(
+        &self,
+        write: impl FnOnce(&mut RejectWriter) -> Result<(), LakeError>,
+    ) -> Result<(), LakeError> {
+        write(&mut lock(&self.rejects).shared)
+    }
+
+    /// Takes in rejects that were written apart.
+    pub(super) fn adopt_rejects(&self, rejects: RejectWriter) {
+        if !rejects.is_empty() {
+            lock(&self.rejects).adopted.push(rejects);
+        }
+    }
+
+    /// A writer for rejects of one answer.
+    pub(super) fn reject_writer(&self) -> RejectWriter {
+        RejectWriter::new(self.chunk_options.store.clone())
+    }
+
+    /// Accepted tasks that wait for a commit, and their calls.
+    pub(super) fn waiting(&self) -> (usize, u64) {
+        let accepted = lock(&self.accepted);
+        (accepted.len(), accepted.iter().map(|task| task.calls).sum())
+    }
+
+    /// Takes all that was accepted, in durable files, with its rejects. Blocks; nobody accepts
+    /// while rows are encoded.
+    pub(super) fn take(&self) -> Result<Taken, LakeError> {
+        let (tasks, unclosed, rejects) = {
+            let _closed = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+            let unclosed = self.chunk.drain(self.thread_count)?;
+            let tasks = std::mem::take(&mut *lock(&self.accepted));
+            let mut rejects = lock(&self.rejects);
+            let shared = std::mem::replace(&mut rejects.shared, self.reject_writer());
+            let mut all = std::mem::take(&mut rejects.adopted);
+            all.push(shared);
+            (tasks, unclosed, all)
+        };
+        let sealed = unclosed.close(self.thread_count.max(4))?;
+        for writer in rejects {
+            writer.finish()?;
+        }
+        Ok(Taken {
+            tasks,
+            files: sealed.files,
+        })
+    }
+}
+
+/// Microseconds since 1970 as a moment.
+pub(super) fn moment(micros: i64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_micros(micros)
+}
+
+/// A lock whose holder panicked has failed the run already.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,344 @@
+//! Complete answers: is it a good one, is it final, and where do its rows go. Runs on threads that
+//! may block.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::desk::{AcceptedTask, Desk, lock, moment};
+use crate::decode::{
+    AnswerContext, Decoded, Ended, Envelope, EnvelopeError, RejectedEntry, RowDay, Rows, Run,
+    TaskCounts, TaskFacts,
+};
+use crate::discover::is_settled;
+use crate::event::Event;
+use crate::lake::LakeError;
+use crate::lake::write::{LargeAnswer, Reject, RejectWriter};
+use crate::task::{TaskId, TaskStatus};
+
+/// What came of a complete answer.
+#[derive(Debug)]
+pub(super) enum Judged {
+    /// Its rows wait for the next commit.
+    Accepted {
+        /// Which task.
+        task: TaskId,
+        /// Its calls.
+        calls: u64,
+        /// Entries that were rejected.
+        rejects: u64,
+    },
+    /// It is good, but its task is not final: nothing was kept.
+    Left(TaskFacts),
+    /// This run has the task already.
+    Twice(TaskId),
+    /// Its code is no success.
+    Refused(i64),
+    /// There is no task in it.
+    NoData,
+    /// It is of another task than the one asked for.
+    WrongTask,
+    /// It is not JSON, or contradicts itself.
+    Bad(String),
+}
+
+/// What is known of an answer before it is read.
+#[derive(Clone, Debug)]
+pub(super) struct AnswerOrigin {
+    /// The task that was asked for; `None` for a saved answer.
+    pub(super) expected: Option<TaskId>,
+    /// When the answer was received.
+    pub(super) received_at_micros: i64,
+}
+
+/// The rows of an answer too large to wait as text, while it arrives.
+#[derive(Debug)]
+pub(super) struct LargeTask {
+    task: TaskId,
+    rows: LargeAnswer,
+    decoded: Mutex<Decoded>,
+    rejects: Mutex<RejectWriter>,
+    reject_count: Mutex<u64>,
+}
+
+impl LargeTask {
+    pub(super) fn new(desk: &Desk, task: TaskId) -> Self {
+        let options = crate::lake::write::ChunkOptions {
+            memory_bytes: desk.large_answer_bytes,
+            ..desk.chunk_options.clone()
+        };
+        Self {
+            task,
+            rows: LargeAnswer::new(options),
+            decoded: Mutex::default(),
+            rejects: Mutex::new(desk.reject_writer()),
+            reject_count: Mutex::new(0),
+        }
+    }
+
+    /// Decodes a run of its entries.
+    pub(super) fn decode(
+        &self,
+        desk: &Desk,
+        (run, received_at_micros): (&Run, i64),
+    ) -> Result<(), LakeError> {
+        let context = AnswerContext {
+            ordinal: 0,
+            task_id: self.task.as_str().into(),
+            run_id: Arc::clone(&desk.run_id),
+            extracted_at_micros: received_at_micros,
+            fallback_day: RowDay::OfTask,
+        };
+        let mut rows = Rows::default();
+        let mut decoded = desk.with_decoder(|decoder| decoder.decode(run, &context, &mut rows));
+        desk.events.emit(&Event::Decoded {
+            calls: decoded.calls,
+        });
+        self.keep_rejects(&std::mem::take(&mut decoded.rejects))?;
+        lock(&self.decoded).merge(decoded);
+        self.rows.push(rows.take()?)
+    }
+
+    fn keep_rejects(&self, rejects: &[RejectedEntry]) -> Result<(), LakeError> {
+        *lock(&self.reject_count) += rejects.len() as u64;
+        let mut writer = lock(&self.rejects);
+        rejects.iter().try_for_each(|entry| {
+            let reject = Reject {
+                task_id: &self.task,
+                detail_index: Some(entry.index),
+                reason: &entry.reason,
+            };
+            writer.keep(reject, &entry.bytes)
+        })
+    }
+
+    /// Keeps a piece of an entry that is too large to be a record.
+    pub(super) fn keep_oversize(
+        &self,
+        (index, limit): (u64, usize),
+        (piece, last): (&[u8], bool),
+    ) -> Result<(), LakeError> {
+        let mut writer = lock(&self.rejects);
+        writer.keep_piece(piece)?;
+        if last {
+            *lock(&self.reject_count) += 1;
+            let reason = format!("it is over {limit} bytes; write.max_record_size sets the limit");
+            writer.end_pieces(Reject {
+                task_id: &self.task,
+                detail_index: Some(index),
+                reason: &reason,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// What the envelope says, as far as it decides.
+enum Verdict {
+    Accept {
+        facts: TaskFacts,
+        task: TaskId,
+        sealed: bool,
+    },
+    Other(Judged),
+}
+
+fn verdict(desk: &Desk, envelope: &Envelope<'_>, origin: &AnswerOrigin) -> Verdict {
+    let Some(code) = envelope.code else {
+        return Verdict::Other(Judged::Bad("the answer has no code".to_owned()));
+    };
+    if !desk.judge.success_codes.contains(&code) {
+        return Verdict::Other(Judged::Refused(code));
+    }
+    if !envelope.has_data() {
+        return Verdict::Other(Judged::NoData);
+    }
+    let facts = envelope.facts();
+    let task = match (&origin.expected, &facts.id) {
+        (Some(expected), Some(id)) if expected != id => {
+            return Verdict::Other(Judged::WrongTask);
+        }
+        (Some(expected), _) => expected.clone(),
+        (None, Some(id)) => id.clone(),
+        (None, None) => {
+            return Verdict::Other(Judged::Bad("the answer names no TaskID".to_owned()));
+        }
+    };
+    let sealed = facts.status.as_ref().is_some_and(TaskStatus::is_final)
+        && is_settled(
+            facts.schedule_end_micros.and_then(moment),
+            &desk.judge.rules,
+        );
+    if !sealed && !desk.judge.include_running {
+        return Verdict::Other(Judged::Left(TaskFacts {
+            id: Some(task),
+            ..facts
+        }));
+    }
+    Verdict::Accept {
+        facts,
+        task,
+        sealed,
+    }
+}
+
+fn bad(error: &EnvelopeError) -> Judged {
+    Judged::Bad(error.to_string())
+}
+
+/// Judges an answer that waited whole, and decodes it into the shared rows if it is accepted.
+pub(super) fn small(
+    desk: &Desk,
+    ended: &Ended,
+    origin: &AnswerOrigin,
+) -> Result<Judged, LakeError> {
+    let envelope = match Envelope::read(&ended.envelope) {
+        Ok(envelope) => envelope,
+        Err(error) => return Ok(bad(&error)),
+    };
+    let (facts, task, sealed) = match verdict(desk, &envelope, origin) {
+        Verdict::Accept {
+            facts,
+            task,
+            sealed,
+        } => (facts, task, sealed),
+        Verdict::Other(judged) => return Ok(judged),
+    };
+    let _open = desk.gate.read().unwrap_or_else(PoisonError::into_inner);
+    let Some(ordinal) = desk.accept(accepted(&task, &facts, sealed)) else {
+        return Ok(Judged::Twice(task));
+    };
+    let mut rows = desk.chunk.borrow_rows();
+    let decoded = desk.with_decoder(|decoder| {
+        let context = AnswerContext {
+            ordinal,
+            task_id: task.as_str().into(),
+            run_id: Arc::clone(&desk.run_id),
+            extracted_at_micros: origin.received_at_micros,
+            fallback_day: decoder.day_of_task(&facts),
+        };
+        let mut decoded = decoder.decode(&ended.rest, &context, &mut rows);
+        let counts = TaskCounts {
+            calls: ended.entries,
+            redials: decoded.redials,
+            turns: decoded.turns,
+        };
+        envelope.write_row(decoder, (&context, counts), &mut decoded.misfits, &mut rows);
+        decoded
+    });
+    desk.events.emit(&Event::Decoded {
+        calls: decoded.calls,
+    });
+    let rejects = decoded.rejects.len() as u64;
+    for entry in &decoded.rejects {
+        let reject = Reject {
+            task_id: &task,
+            detail_index: Some(entry.index),
+            reason: &entry.reason,
+        };
+        desk.reject(|writer| writer.keep(reject, &entry.bytes))?;
+        desk.events.emit(&Event::Rejected {
+            task: task.clone(),
+            reason: entry.reason.clone(),
+        });
+    }
+    finish(desk, (ordinal, &decoded, rejects));
+    desk.chunk.give_back(rows)?;
+    Ok(Judged::Accepted {
+        task,
+        calls: decoded.calls,
+        rejects,
+    })
+}
+
+/// Judges an answer whose rows were gathered while it arrived.
+pub(super) fn large(
+    desk: &Desk,
+    (large, entries): (LargeTask, u64),
+    (envelope, origin): (&[u8], &AnswerOrigin),
+) -> Result<Judged, LakeError> {
+    let envelope = match Envelope::read(envelope) {
+        Ok(envelope) => envelope,
+        Err(error) => return Ok(bad(&error)),
+    };
+    let (facts, task, sealed) = match verdict(desk, &envelope, origin) {
+        Verdict::Accept {
+            facts,
+            task,
+            sealed,
+        } => (facts, task, sealed),
+        Verdict::Other(judged) => return Ok(judged),
+    };
+    if task != large.task {
+        return Ok(Judged::WrongTask);
+    }
+    let LargeTask {
+        rows: gathered,
+        decoded,
+        rejects,
+        reject_count,
+        ..
+    } = large;
+    let mut decoded = decoded.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let reject_count = reject_count
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    let day = desk.with_decoder(|decoder| decoder.day_of_task(&facts));
+    let handover = gathered.hand_over(day)?;
+    let _open = desk.gate.read().unwrap_or_else(PoisonError::into_inner);
+    let Some(ordinal) = desk.accept(accepted(&task, &facts, sealed)) else {
+        return Ok(Judged::Twice(task));
+    };
+    let mut rows = desk.chunk.borrow_rows();
+    desk.with_decoder(|decoder| {
+        let context = AnswerContext {
+            ordinal,
+            task_id: task.as_str().into(),
+            run_id: Arc::clone(&desk.run_id),
+            extracted_at_micros: origin.received_at_micros,
+            fallback_day: day,
+        };
+        let counts = TaskCounts {
+            calls: entries,
+            redials: decoded.redials,
+            turns: decoded.turns,
+        };
+        envelope.write_row(decoder, (&context, counts), &mut decoded.misfits, &mut rows);
+    });
+    desk.chunk.adopt(handover, ordinal)?;
+    desk.adopt_rejects(rejects.into_inner().unwrap_or_else(PoisonError::into_inner));
+    if reject_count > 0 {
+        let reason = format!("{reject_count} entries of detail");
+        desk.events.emit(&Event::Rejected {
+            task: task.clone(),
+            reason,
+        });
+    }
+    finish(desk, (ordinal, &decoded, reject_count));
+    desk.chunk.give_back(rows)?;
+    Ok(Judged::Accepted {
+        task,
+        calls: decoded.calls,
+        rejects: reject_count,
+    })
+}
+
+fn accepted(task: &TaskId, facts: &TaskFacts, sealed: bool) -> AcceptedTask {
+    AcceptedTask {
+        id: task.clone(),
+        facts: facts.clone(),
+        sealed,
+        calls: 0,
+        redials: 0,
+        turns: 0,
+        rejects: 0,
+    }
+}
+
+fn finish(desk: &Desk, (ordinal, decoded, rejects): (crate::decode::TaskOrdinal, &Decoded, u64)) {
+    desk.note_misfits(&decoded.misfits);
+    desk.complete(ordinal, |task| {
+        task.calls = decoded.calls;
+        task.redials = decoded.redials;
+        task.turns = decoded.turns;
+        task.rejects = rejects;
+    });
+}

@@ -1,0 +1,173 @@
+//! One answer on its way from bytes to rows, from wherever the bytes come: the API or a file.
+//!
+//! A small answer waits as text until it is complete and is decoded in one go. A larger one is
+//! decoded run by run, with at most [`RUNS_IN_WORK`] runs at once, so that a fast sender waits.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+
+use super::desk::Desk;
+use super::judge::{self, AnswerOrigin, Judged, LargeTask};
+use crate::decode::{Piece, Split, SplitError, SplitOptions, early_task_id};
+use crate::lake::LakeError;
+
+/// An answer with less text than this is small.
+const RUN_BYTES: usize = 1 << 20;
+/// Runs of one answer that are decoded or wait for it.
+const RUNS_IN_WORK: usize = 2;
+
+/// Why an answer could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReadError {
+    /// Its text is no good.
+    #[error(transparent)]
+    Text(#[from] SplitError),
+    /// It is large, nobody said of which task it is, and it does not say so before its rows.
+    #[error("the answer does not name its task before its calls")]
+    LateTaskId,
+    /// Where the rows go failed.
+    #[error("store the answer's rows")]
+    Lake(#[from] LakeError),
+}
+
+/// Reads one answer.
+#[derive(Debug)]
+pub(super) struct AnswerReader {
+    desk: Arc<Desk>,
+    origin: AnswerOrigin,
+    split: Split,
+    large: Option<Arc<LargeTask>>,
+    work: VecDeque<JoinHandle<Result<(), LakeError>>>,
+}
+
+impl AnswerReader {
+    pub(super) fn new(desk: Arc<Desk>, origin: AnswerOrigin) -> Self {
+        let split = Split::new(SplitOptions {
+            run_bytes: RUN_BYTES,
+            max_record_bytes: desk.decode.max_record_bytes.get(),
+        });
+        Self {
+            desk,
+            origin,
+            split,
+            large: None,
+            work: VecDeque::new(),
+        }
+    }
+
+    /// Takes the next bytes. Awaiting it is the back-pressure.
+    pub(super) async fn push(&mut self, bytes: &[u8]) -> Result<(), ReadError> {
+        self.split.push(bytes)?;
+        let pieces: Vec<Piece> = self.split.pieces().collect();
+        for piece in pieces {
+            self.piece(piece).await?;
+        }
+        Ok(())
+    }
+
+    async fn piece(&mut self, piece: Piece) -> Result<(), ReadError> {
+        let large = self.large()?;
+        // The pieces of an oversize entry are kept in their order: one after the other.
+        let in_order = matches!(piece, Piece::Oversize { .. });
+        let at_once = if in_order { 1 } else { RUNS_IN_WORK };
+        while self.work.len() >= at_once {
+            self.await_oldest().await?;
+        }
+        let desk = Arc::clone(&self.desk);
+        let received_at_micros = self.origin.received_at_micros;
+        let limit = self.desk.decode.max_record_bytes.get();
+        let work = move |desk: &Desk| match &piece {
+            Piece::Run(run) => large.decode(desk, (run, received_at_micros)),
+            Piece::Oversize { index, bytes, last } => {
+                large.keep_oversize((*index, limit), (bytes, *last))
+            }
+        };
+        let permit = Arc::clone(&self.desk.threads)
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed");
+        self.work.push_back(tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            work(&desk)
+        }));
+        Ok(())
+    }
+
+    fn large(&mut self) -> Result<Arc<LargeTask>, ReadError> {
+        if let Some(large) = &self.large {
+            return Ok(Arc::clone(large));
+        }
+        let task = match &self.origin.expected {
+            Some(task) => task.clone(),
+            None => early_task_id(self.split.envelope()).ok_or(ReadError::LateTaskId)?,
+        };
+        let large = Arc::new(LargeTask::new(&self.desk, task));
+        self.large = Some(Arc::clone(&large));
+        Ok(large)
+    }
+
+    async fn await_oldest(&mut self) -> Result<(), ReadError> {
+        let Some(oldest) = self.work.front_mut() else {
+            return Ok(());
+        };
+        let ended = oldest.await;
+        self.work.pop_front();
+        match ended {
+            Ok(result) => Ok(result?),
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    /// The answer is complete: judges it. The reader is as good as new afterwards only if it is made
+    /// anew.
+    pub(super) async fn finish(&mut self) -> Result<Judged, ReadError> {
+        let fresh = Self::new(Arc::clone(&self.desk), self.origin.clone());
+        let mut this = std::mem::replace(self, fresh);
+        let mut ended = std::mem::replace(
+            &mut this.split,
+            Split::new(SplitOptions {
+                run_bytes: RUN_BYTES,
+                max_record_bytes: 1,
+            }),
+        )
+        .finish()?;
+        let desk = Arc::clone(&this.desk);
+        let origin = this.origin.clone();
+        if this.large.is_none() {
+            return Ok(this
+                .desk
+                .on_thread(move || judge::small(&desk, &ended, &origin))
+                .await?);
+        }
+        let rest = std::mem::take(&mut ended.rest);
+        if !rest.ends.is_empty() {
+            this.piece(Piece::Run(rest)).await?;
+        }
+        while !this.work.is_empty() {
+            this.await_oldest().await?;
+        }
+        let large = this
+            .large
+            .take()
+            .and_then(Arc::into_inner)
+            .expect("its last work has ended");
+        let judged = this
+            .desk
+            .on_thread(move || {
+                judge::large(&desk, (large, ended.entries), (&ended.envelope, &origin))
+            })
+            .await?;
+        Ok(judged)
+    }
+
+    /// Drops all that was read, once nothing works on it any more.
+    pub(super) async fn abandon(&mut self) {
+        while let Some(mut oldest) = self.work.pop_front() {
+            // Its rows go nowhere, and neither does its error.
+            let _ = (&mut oldest).await;
+        }
+        *self = Self::new(Arc::clone(&self.desk), self.origin.clone());
+    }
+}

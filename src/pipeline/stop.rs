@@ -1,0 +1,40 @@
+//! How a run is told to stop: by a signal, once. What is complete is committed then.
+
+use std::sync::{Arc, OnceLock};
+
+use tokio_util::sync::CancellationToken;
+
+use super::summary::Stop;
+
+/// Tells a run to stop, and why. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct StopSwitch {
+    token: CancellationToken,
+    why: Arc<OnceLock<Stop>>,
+}
+
+impl StopSwitch {
+    /// Stops the run. The first reason counts.
+    pub fn stop(&self, why: Stop) {
+        let _ = self.why.set(why);
+        self.token.cancel();
+    }
+
+    /// Cancelled when the run stops: for whatever waits.
+    #[must_use]
+    pub fn token(&self) -> CancellationToken {
+        self.token.clone()
+    }
+
+    /// Why it was stopped, if it was.
+    #[must_use]
+    pub fn why(&self) -> Option<Stop> {
+        self.why.get().cloned()
+    }
+
+    /// Whether it was stopped.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.token.is_cancelled()
+    }
+}
