@@ -245,7 +245,7 @@ impl ApiClient {
                 self.token().await?;
             }
             let slot = self.unless_cancelled(inner.pacer.admit()).await?;
-            if !slot.waited.is_zero() {
+            if slot.waited >= Duration::from_millis(1) {
                 inner.events.emit(&Event::Waited { time: slot.waited });
             }
             if endpoint == Endpoint::Auth {
@@ -276,7 +276,7 @@ impl ApiClient {
         let started = Instant::now();
         let exchange = Exchange {
             http,
-            profile: &options.profile,
+            options,
             clock,
             request,
             token,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION};
 use reqwest::{Client, Response, redirect};
+use tokio::time::timeout;
 use url::Url;
 
 use super::BoxError;
@@ -49,9 +50,12 @@ pub(crate) struct Progress {
 }
 
 /// Everything one try needs.
+///
+/// Read time-outs are kept here and not by reqwest, whose timer also runs while a full sink keeps
+/// the next piece waiting.
 pub(crate) struct Exchange<'a> {
     pub(crate) http: &'a Client,
-    pub(crate) profile: &'a ApiProfile,
+    pub(crate) options: &'a ApiOptions,
     pub(crate) clock: &'a Clock,
     pub(crate) request: &'a Request,
     pub(crate) token: Option<&'a Token>,
@@ -65,8 +69,7 @@ pub(crate) fn connect(options: &ApiOptions) -> Result<Client, ApiError> {
         .user_agent(concat!("airudder-export/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())
-        .connect_timeout(options.connect_timeout)
-        .read_timeout(options.read_timeout);
+        .connect_timeout(options.connect_timeout);
     if is_loopback(&options.base_url) {
         builder = builder.no_proxy();
     }
@@ -87,9 +90,11 @@ impl Exchange<'_> {
         sink: &mut S,
         progress: &mut Progress,
     ) -> End<S::Output> {
-        let response = match self.send().await {
-            Ok(response) => response,
-            Err(error) => return broken(error, Phase::Head),
+        let in_time = self.options.connect_timeout + self.options.read_timeout;
+        let response = match timeout(in_time, self.send()).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return broken(error, Phase::Head),
+            Err(_) => return Outcome::Timeout.into(),
         };
         let received_at = self.clock.now();
         let retry_after = retry_after(response.headers(), received_at);
@@ -119,11 +124,15 @@ impl Exchange<'_> {
         }
         match self.stream(response, sink, progress).await {
             Ok(Verdict::Complete(output)) => End::Done(output),
-            Ok(Verdict::Refused { code }) => of_code(self.profile, code, retry_after)
+            Ok(Verdict::Refused { code }) => of_code(self.profile(), code, retry_after)
                 .unwrap_or(Outcome::Refused(Signal::Code(code)))
                 .into(),
             Err(end) => end,
         }
+    }
+
+    fn profile(&self) -> &ApiProfile {
+        &self.options.profile
     }
 
     async fn send(&self) -> reqwest::Result<Response> {
@@ -147,19 +156,24 @@ impl Exchange<'_> {
         progress: &mut Progress,
     ) -> Result<Verdict<S::Output>, End<S::Output>> {
         loop {
-            match response.chunk().await {
-                Ok(Some(bytes)) => {
+            match timeout(self.options.read_timeout, response.chunk()).await {
+                Ok(Ok(Some(bytes))) => {
                     progress.bytes += bytes.len() as u64;
                     if let Err(fault) = sink.chunk(bytes).await {
                         progress.open = false;
                         return Err(faulty(fault));
                     }
                 }
-                Ok(None) => break,
-                Err(error) => {
+                Ok(Ok(None)) => break,
+                Ok(Err(error)) => {
                     sink.abandon().await;
                     progress.open = false;
                     return Err(broken(error, Phase::Body));
+                }
+                Err(_) => {
+                    sink.abandon().await;
+                    progress.open = false;
+                    return Err(Outcome::Timeout.into());
                 }
             }
         }
@@ -189,13 +203,13 @@ impl Exchange<'_> {
             }
         };
         // Whatever came in time is enough: this only refines the outcome.
-        let _ = tokio::time::timeout(MAX_ERROR_TIME, read).await;
+        let _ = timeout(MAX_ERROR_TIME, read).await;
         progress.bytes += body.len() as u64;
         serde_json::from_slice(&body)
             .ok()
             .and_then(|answer| body_code(&answer))
-            .filter(|code| self.profile.meaning(*code) != CodeMeaning::Refusal)
-            .and_then(|code| of_code(self.profile, code, retry_after))
+            .filter(|code| self.profile().meaning(*code) != CodeMeaning::Refusal)
+            .and_then(|code| of_code(self.profile(), code, retry_after))
             .unwrap_or(by_status)
     }
 

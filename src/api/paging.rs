@@ -244,17 +244,13 @@ impl<T> Union<T> {
         }
     }
 
-    /// Judges a pass whose items were all kept. It is good if nothing shifted; if it agrees with
-    /// the pass before item for item (then the list stands still, and is as odd as it looks); or
-    /// if, after another pass, the union is as large as the total.
+    /// Judges a pass whose items were all kept. It is good if nothing shifted; if it met an item
+    /// twice and agrees with the pass before item for item (then the list stands still, and is as
+    /// odd as it looks); or if, after another pass, the union is as large as the total.
     pub(crate) fn judge(&mut self, pass: Pass<'_>) -> Sum {
         let Some(shift) = pass.shift else {
             return Sum::Complete;
         };
-        if shift == Shift::RepeatedPage {
-            self.last = None;
-            return Sum::Shifted(shift);
-        }
         let whole = pass.total == Some(self.items.len() as u64);
         let again = self.last.is_some();
         // A vendor whose list has an item twice may count it twice.
@@ -440,6 +436,9 @@ mod tests {
     #[case::repeated(&[("a b|a b", None)], Sum::Shifted(Shift::RepeatedPage), "a b")]
     #[case::repeated_twice(
         &[("a b|a b", None), ("a b|a b", None)], Sum::Shifted(Shift::RepeatedPage), "a b"
+    )]
+    #[case::repeated_but_whole(
+        &[("a b|b c|a b", Some(6)), ("c d|c d", Some(4))], Sum::Complete, "a b c d"
     )]
     #[case::repeated_once(&[("a b|a b", None), ("a b|c", None)], Sum::Complete, "a b c")]
     fn passes_add_up(

@@ -1,0 +1,49 @@
+//! Marked data never comes out.
+
+use super::*;
+
+#[rstest]
+#[case(|_: &Seen| Reply::status(500))]
+#[case(|_: &Seen| Reply::Full(400, vec![], br#"{"code":9,"message":"MARKED"}"#.to_vec()))]
+#[case(|_: &Seen| Reply::Full(200, vec![], b"<p>MARKED</p>".to_vec()))]
+#[case(|_: &Seen| Reply::CutOff(br#"{"data":{"MARKED"#.to_vec()))]
+#[case(|_: &Seen| Reply::HangUp)]
+#[case(|_: &Seen| Reply::Full(302, vec!["location: https://x.y/MARKED?a=MARKED".to_owned()], vec![]))]
+#[case(|_: &Seen| Reply::json(&json!({"code": 12, "message": "MARKED", "data": "MARKED"})))]
+#[case(|_: &Seen| Reply::json(&json!({"code": 401, "status": "MARKED"})))]
+#[case(|_: &Seen| Reply::data(&json!({"list": [{"MARKED": "MARKED"}]})))]
+#[case(|_: &Seen| Reply::data(&json!({"token": "MARKED\nTOKEN"})))]
+#[tokio::test]
+async fn no_error_and_no_event_holds_anything_secret(
+    #[case] reply: fn(&Seen) -> Reply,
+    #[values(false, true)] auth_too: bool,
+) {
+    let server = Server::start(move |seen, _| {
+        if seen.path.ends_with("auth") && !auth_too {
+            Reply::data(&json!({"token": "MARKED-TOKEN"}))
+        } else {
+            reply(seen)
+        }
+    })
+    .await;
+    let (client, log) = client(&server);
+    let mut texts = vec![format!("{client:?}")];
+    let mut chain = |error: &(dyn std::error::Error + 'static)| {
+        let mut error = Some(error);
+        while let Some(this) = error {
+            texts.push(format!("{this} {this:?} {this:#?}"));
+            error = this.source();
+        }
+    };
+    if let Err(error) = client.list_tasks(&workflow()).await {
+        chain(&error);
+    }
+    if let Err(error) = client.task_detail(&task(), &mut Whole::default()).await {
+        chain(&error);
+    }
+    texts.push(format!("{:?}", log.all()));
+    assert!(texts.len() >= 3);
+    for text in texts {
+        assert!(!text.contains("MARKED"), "{text}");
+    }
+}

@@ -1,0 +1,115 @@
+//! One token for everybody, renewed once; refusals end the run.
+
+use super::*;
+
+#[tokio::test]
+async fn the_token_goes_out_as_the_vendor_wants_it() {
+    let server = server_that(|_| None).await;
+    let (client, _) = client(&server);
+    assert_eq!(
+        detail(&client).await.expect("an answer"),
+        json!({"TaskID": "t1"})
+    );
+    let [auth, detail] = &server.seen()[..] else {
+        panic!("two requests")
+    };
+    assert_eq!(
+        auth.body,
+        json!({"APPKey": "MARKED-KEY", "APPSecret": "MARKED-SECRET"})
+    );
+    assert_eq!(auth.token, None);
+    assert_eq!(detail.path, "/service/cloud/workflow/taskdetail");
+    assert_eq!(detail.token.as_deref(), Some("Token T1"));
+    assert_eq!(detail.body, json!({"task_id": "t1"}));
+}
+
+#[rstest]
+#[case::by_status(|| Reply::status(401))]
+#[case::by_body_code(|| Reply::json(&json!({"data": null, "code": 401})))]
+#[case::by_body_code_and_status(|| Reply::Full(400, vec![], br#"{"code":"401"}"#.to_vec()))]
+#[tokio::test]
+async fn an_expired_token_is_renewed_once_for_twenty_requests(#[case] expired: fn() -> Reply) {
+    let server = Server::with_auth(move |seen, _| match seen.token.as_deref() {
+        Some("Token T1") => expired(),
+        Some("Token T2") => fine(),
+        _ => Reply::status(500),
+    })
+    .await;
+    let (client, _) = client(&server);
+    let all = (0..20).map(|_| detail(&client));
+    for answer in futures_util::future::join_all(all).await {
+        answer.expect("an answer");
+    }
+    assert_eq!(server.count("auth"), 2);
+}
+
+#[rstest]
+#[case(|| Reply::status(401))]
+#[case(|| Reply::status(403))]
+#[case(|| Reply::json(&json!({"data": null, "code": 403, "message": "MARKED"})))]
+#[tokio::test]
+async fn refused_credentials_end_the_run_after_one_request(#[case] refusal: fn() -> Reply) {
+    let server = Server::start(move |_, _| refusal()).await;
+    let (client, _) = client(&server);
+    let all = futures_util::future::join_all((0..5).map(|_| detail(&client))).await;
+    for answer in all {
+        let Err(DetailError::Account(error)) = answer else {
+            panic!("an error")
+        };
+        assert_eq!(error.exit_code(), crate::error::ExitCode::SignIn);
+        assert!(error.to_string().contains("AIRUDDER_APP_SECRET"), "{error}");
+    }
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn missing_credentials_are_named() {
+    let mut options = options("http://127.0.0.1:1");
+    options.credentials = None;
+    let error = client_with(options, Events::default())
+        .sign_in()
+        .await
+        .expect_err("missing");
+    assert_eq!(error.exit_code(), crate::error::ExitCode::Settings);
+    insta::assert_snapshot!(error, @"no credentials: set AIRUDDER_APP_KEY and AIRUDDER_APP_SECRET");
+}
+
+#[tokio::test]
+async fn tokens_that_are_never_accepted_end_the_run() {
+    let server = Server::with_auth(|_, _| Reply::status(401)).await;
+    let (client, _) = client(&server);
+    let error = detail(&client).await.expect_err("refused");
+    let DetailError::Account(error) = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(error.exit_code(), crate::error::ExitCode::SignIn);
+    assert_eq!(server.count("auth"), 6);
+}
+
+#[tokio::test]
+async fn one_task_that_is_always_refused_fails_alone() {
+    let server = Server::with_auth(|seen, _| match seen.body["task_id"].as_str() {
+        Some("t1") => fine(),
+        _ => Reply::status(401),
+    })
+    .await;
+    let (client, _) = client(&server);
+    detail(&client).await.expect("an answer");
+    let other = TaskId::new("t2").expect("valid");
+    let error = client
+        .task_detail(&other, &mut Whole::default())
+        .await
+        .expect_err("refused");
+    assert!(matches!(error, DetailError::Failed { .. }), "{error:?}");
+    detail(&client).await.expect("an answer");
+}
+
+#[tokio::test]
+async fn signing_in_needs_no_second_place_in_flight() {
+    let server = server_that(|n| (n == 0).then(|| Reply::status(401))).await;
+    let mut options = options(&server.base);
+    options.concurrency = std::num::NonZeroUsize::MIN;
+    let client = client_with(options, Events::default());
+    let all = futures_util::future::join_all((0..4).map(|_| detail(&client))).await;
+    assert!(all.iter().all(Result::is_ok));
+}
