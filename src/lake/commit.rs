@@ -13,12 +13,11 @@ use std::sync::Arc;
 use super::digest::Digest;
 use super::error::LakeError;
 use super::ledger::Conflict;
-use super::log::read_record;
 use super::path::LakePath;
 use super::point::Point;
 use super::record::{Commit, CommitDraft, FORMAT_VERSION};
 use super::store::{Put, blocking};
-use super::writer::LakeWriter;
+use super::writer::{LakeWriter, check_zone};
 use crate::event::Event;
 
 /// How [`LakeWriter::commit`] ended.
@@ -92,6 +91,8 @@ impl LakeWriter {
             changes: draft,
         };
         loop {
+            // The first commit may have been made by somebody else just now.
+            check_zone(&self.run, &self.log.ledger, self.zone)?;
             commit.sequence = self.log.ledger.next_sequence();
             let (encoded, bytes) = blocking(move || {
                 let bytes = serde_json::to_vec(&commit).expect("a record is JSON");
@@ -154,15 +155,6 @@ impl LakeWriter {
             }
         }
         Ok(())
-    }
-
-    /// A commit by its number; nothing for one that is not in the log.
-    ///
-    /// # Errors
-    /// When it can't be read.
-    pub async fn read_commit(&self, sequence: u64) -> Result<Option<Commit>, LakeError> {
-        let read = read_record(&self.run, sequence, super::digest::read_commit).await?;
-        Ok(read.map(|(commit, _)| commit))
     }
 }
 

@@ -176,8 +176,8 @@ mod tests {
 
     #[test]
     fn the_ends_of_time_have_days() {
-        day_of(Tz::Asia__Jakarta, DateTime::<Utc>::MAX_UTC);
-        day_of(Tz::America__Lima, DateTime::<Utc>::MIN_UTC);
-        day_end(Tz::UTC, NaiveDate::MAX);
+        let _ = day_of(Tz::Asia__Jakarta, DateTime::<Utc>::MAX_UTC);
+        let _ = day_of(Tz::America__Lima, DateTime::<Utc>::MIN_UTC);
+        let _ = day_end(Tz::UTC, NaiveDate::MAX);
     }
 }

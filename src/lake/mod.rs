@@ -62,6 +62,7 @@ mod point;
 mod publish;
 mod record;
 mod store;
+pub mod verify;
 pub mod write;
 mod writer;
 
@@ -81,6 +82,7 @@ pub use record::{
     FailedTask, Failure, OpenTask, Removal,
 };
 pub use store::{Entry, Published, Put, RunStore, StagedFile, StagedReject, Store};
+pub use verify::{Finding, FindingKind, Verification, verify};
 pub use writer::LakeWriter;
 
 use crate::job::Destination;
@@ -140,4 +142,16 @@ impl Lake {
     pub async fn files_of_tasks(&self, tasks: &[TaskId]) -> Result<Vec<LiveFile>, LakeError> {
         files::files_of_tasks(&self.store, self.ledger(), tasks).await
     }
+
+    /// A commit by its number; nothing for one that is not in the log.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub async fn read_commit(&self, sequence: u64) -> Result<Option<Commit>, LakeError> {
+        let read = log::read_record(&self.store, sequence, digest::read_commit).await?;
+        Ok(read.map(|(commit, _)| commit))
+    }
 }
+
+#[cfg(test)]
+mod tests;

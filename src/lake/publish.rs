@@ -12,11 +12,9 @@
 //! deletion of a *replace* or *compact* commit, old and new rows of the rewritten files at once.
 //! With an *append* it sees more and more of its files, each whole.
 
-use std::collections::BTreeSet;
-
 use super::error::LakeError;
 use super::log::{Marker, Pending};
-use super::path::LakePath;
+use super::path::{FilePath, LakePath};
 use super::point::Point;
 use super::store::Published;
 use super::writer::LakeWriter;
@@ -27,24 +25,14 @@ impl LakeWriter {
     pub(super) async fn finish(&mut self) -> Result<u64, LakeError> {
         let mut finished = 0;
         let since = self.log.published;
-        for index in 0.. {
-            // Losing sight of a file makes the log be read again, and it may have grown.
-            let Some(pending) = self.log.pending.get(index) else {
-                break;
-            };
-            let gone = self.publish(pending).await?;
-            finished += 1;
-            if let Some(path) = gone {
-                self.log.catch_up(&self.run).await?;
-                if self.log.ledger.is_live(&path) {
-                    let path = self.run.locate(&LakePath::from(&path));
-                    return Err(LakeError::damaged(
-                        &path,
-                        "it was committed, and is neither there nor staged; restore it from a \
-                         backup, or export its tasks again with backfill --replace",
-                    ));
-                }
+        // Losing sight of a file makes the log be read again, and it may grow.
+        while finished < self.log.pending.len() {
+            let gone = self.move_files(&self.log.pending[finished]).await?;
+            if !gone.is_empty() {
+                self.explain(&gone).await?;
             }
+            self.remove_files(&self.log.pending[finished]).await?;
+            finished += 1;
         }
         if finished > 0 {
             self.write_days(since).await?;
@@ -57,35 +45,55 @@ impl LakeWriter {
             self.log.published = marker.sequence;
             self.log.pending.clear();
         }
-        Ok(finished)
+        Ok(finished as u64)
     }
 
-    /// Moves the files of one commit, then deletes those that give way. Returns a file that is
-    /// neither staged nor in its table, if there is one.
-    async fn publish(&self, pending: &Pending) -> Result<Option<super::path::FilePath>, LakeError> {
-        let mut gone = None;
+    /// Moves the files of one commit to their tables. Returns those that are neither there nor
+    /// staged.
+    async fn move_files(&self, pending: &Pending) -> Result<Vec<FilePath>, LakeError> {
+        let mut gone = Vec::new();
         for path in &pending.adds {
             match self.run.publish(&pending.run_id, path).await? {
                 Published::Moved => self.run.pass(Point::PublishFileMoved)?,
                 Published::Present => {}
-                Published::Gone => gone = Some(path.clone()),
+                Published::Gone => gone.push(path.clone()),
             }
         }
         self.run.pass(Point::PublishMoved)?;
-        let folders: BTreeSet<_> = pending.adds.iter().map(|path| path.folder()).collect();
-        self.run.sync_folders(folders).await?;
+        self.run
+            .sync_folders(pending.adds.iter().map(FilePath::folder).collect())
+            .await?;
         self.run.pass(Point::PublishSynced)?;
-        if !pending.removes.is_empty() && gone.is_none() {
-            for path in &pending.removes {
-                if self.run.remove(&LakePath::from(path)).await? {
-                    self.run.pass(Point::PublishFileRemoved)?;
-                }
-            }
-            let folders = pending.removes.iter().map(|path| path.folder()).collect();
-            self.run.sync_folders(folders).await?;
-            self.run.pass(Point::PublishRemoved)?;
-        }
         Ok(gone)
+    }
+
+    /// Files that are gone were published by others and gave way to a later commit. Anything else
+    /// is a loss.
+    async fn explain(&mut self, gone: &[FilePath]) -> Result<(), LakeError> {
+        self.log.catch_up(&self.run).await?;
+        match gone.iter().find(|path| self.log.ledger.is_live(path)) {
+            None => Ok(()),
+            Some(path) => Err(LakeError::damaged(
+                &self.run.locate(&LakePath::from(path)),
+                "it was committed, and is neither there nor staged; restore it from a backup",
+            )),
+        }
+    }
+
+    /// Deletes the files that gave way to those of the commit.
+    async fn remove_files(&self, pending: &Pending) -> Result<(), LakeError> {
+        if pending.removes.is_empty() {
+            return Ok(());
+        }
+        for path in &pending.removes {
+            if self.run.remove(&LakePath::from(path)).await? {
+                self.run.pass(Point::PublishFileRemoved)?;
+            }
+        }
+        self.run
+            .sync_folders(pending.removes.iter().map(FilePath::folder).collect())
+            .await?;
+        self.run.pass(Point::PublishRemoved)
     }
 
     /// Brings the file of every day that a commit after this one touched up to date.

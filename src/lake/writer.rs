@@ -40,24 +40,16 @@ impl LakeWriter {
         let store = Store::new(&options.dest)?;
         let log = Log::load(&store).await?;
         let zone = options.partition_timezone;
-        if let Some(lake) = log.ledger.zone().filter(|lake| *lake != zone) {
-            let (lake, setting) = (lake.name().to_owned(), zone.name().to_owned());
-            return Err(LakeError::OtherZone {
-                path: store.root().to_owned(),
-                lake,
-                setting,
-            });
-        }
+        check_zone(&store, &log.ledger, zone)?;
         let run = RunStore::open(store, run).await?;
-        let mut writer = Self {
+        let writer = Self {
             run,
             log,
             zone,
             clock,
             events,
         };
-        writer.recover().await?;
-        Ok(writer)
+        writer.recover().await
     }
 
     /// What the log says, up to the last commit that this writer knows of.
@@ -101,7 +93,8 @@ impl LakeWriter {
         Ok(())
     }
 
-    async fn recover(&mut self) -> Result<(), LakeError> {
+    /// Finishes what earlier runs left.
+    pub(super) async fn recover(mut self) -> Result<Self, LakeError> {
         if self.log.marker_unreadable {
             self.recovered("the marker of published commits was damaged: all were checked".into());
         }
@@ -129,10 +122,22 @@ impl LakeWriter {
                 "run {run} ended early; {files} unfinished files were removed"
             ));
         }
-        Ok(())
+        Ok(self)
     }
 
     fn recovered(&self, what: String) {
         self.events.emit(&Event::Recovered { what });
+    }
+}
+
+/// Days of two zones in one lake would be of use to nobody.
+pub(super) fn check_zone(store: &Store, ledger: &Ledger, zone: Tz) -> Result<(), LakeError> {
+    match ledger.zone() {
+        Some(lake) if lake != zone => Err(LakeError::OtherZone {
+            path: store.root().to_owned(),
+            lake: lake.name().to_owned(),
+            setting: zone.name().to_owned(),
+        }),
+        _ => Ok(()),
     }
 }

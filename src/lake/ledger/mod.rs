@@ -179,12 +179,6 @@ impl Ledger {
         self.tasks.len()
     }
 
-    /// Ids of all tasks with rows, and the commit that holds them, in no order.
-    pub(super) fn tasks_with_rows(&self) -> impl Iterator<Item = (IdKey, u64)> {
-        let with_rows = self.tasks.iter().filter(|(_, known)| known.rows_in > 0);
-        with_rows.map(|(key, known)| (key, known.rows_in.into()))
-    }
-
     /// Workflows made before this were listed.
     #[must_use]
     pub fn listed_until(&self) -> Option<DateTime<Utc>> {

@@ -1,0 +1,113 @@
+//! Several writers on one lake.
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn writers_that_race_commit_every_task_once() {
+    let scene = Arc::new(Scene::new());
+    let mut handles = Vec::new();
+    for number in 0..4 {
+        let scene = Arc::clone(&scene);
+        handles.push(tokio::spawn(async move {
+            let mut lost = 0;
+            let mut writer = scene.writer(&format!("r{number}")).await;
+            for round in 0..8 {
+                // One task of its own, one that all want.
+                let own = format!("own {number} {round}");
+                let shared = format!("shared {round}");
+                let mut ids = vec![own.as_str(), shared.as_str()];
+                loop {
+                    let draft = draft(&writer, CommitKind::Append, DAY, &ids, "old");
+                    match writer.commit(draft).await.unwrap() {
+                        CommitOutcome::Committed(_) => break,
+                        CommitOutcome::Unchanged => panic!("a new task is news"),
+                        CommitOutcome::Conflict { conflict, draft } => {
+                            assert_eq!(conflict.sealed_meanwhile, [task_id(&shared)]);
+                            for file in &draft.files {
+                                writer.store().unstage(file).await.unwrap();
+                            }
+                            ids.truncate(1);
+                            lost += 1;
+                        }
+                    }
+                }
+            }
+            writer.close().await.unwrap();
+            lost
+        }));
+    }
+    let mut lost = 0;
+    for handle in handles {
+        lost += handle.await.unwrap();
+    }
+    assert_eq!(lost, 3 * 8);
+    let reader = scene.reader().await;
+    assert_eq!(reader.ledger().last_sequence(), 4 * 8);
+    assert_eq!(reader.ledger().sealed_count(), 4 * 8 + 8);
+    assert_eq!(scene.glob().len(), (4 * 8 + 8) * 9);
+    assert_eq!(scene.staging(), Vec::<String>::new());
+    scene.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_loser_without_overlap_takes_the_next_number() {
+    let scene = Scene::new();
+    let mut one = scene.writer("r1").await;
+    let mut other = scene.writer("r2").await;
+    let first = draft(&one, CommitKind::Append, DAY, &["a"], "old");
+    let second = draft(&other, CommitKind::Append, DAY, &["b"], "old");
+    assert_eq!(commit(&mut one, first).await.sequence, 1);
+    assert_eq!(commit(&mut other, second).await.sequence, 2);
+    one.refresh().await.unwrap();
+    assert_eq!(one.ledger().sealed_count(), 2);
+    one.close().await.unwrap();
+    other.close().await.unwrap();
+    scene.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_put_that_took_effect_unseen_is_met_again_as_our_own() {
+    let scene = Scene::new();
+    let mut writer = scene.writer("r1").await;
+    let path = LakePath::commit(1);
+    let bytes: Arc<[u8]> = b"same".as_slice().into();
+    assert_eq!(
+        writer
+            .run
+            .put_if_absent(&path, bytes.clone())
+            .await
+            .unwrap(),
+        Put::Created
+    );
+    assert_eq!(
+        writer.run.put_if_absent(&path, bytes).await.unwrap(),
+        Put::Taken
+    );
+    std::fs::remove_file(scene.root().join(path.as_str())).unwrap();
+    let draft = draft(&writer, CommitKind::Append, DAY, &["a"], "old");
+    commit(&mut writer, draft).await;
+    writer.close().await.unwrap();
+    scene.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn starts_that_recover_at_once_do_no_harm() {
+    let scene = Arc::new(Scene::new());
+    let mut writer = scene.writer("r0").await;
+    let first = draft(&writer, CommitKind::Append, DAY, &["a", "b"], "old");
+    commit(&mut writer, first).await;
+    let again = replacement(&writer, "a", "new").await;
+    writer.store().faults().stop_at(Point::PublishFileMoved, 2);
+    assert!(writer.commit(again).await.is_err());
+    drop(writer);
+    let starts = (1..=6).map(|number| {
+        let scene = Arc::clone(&scene);
+        tokio::spawn(async move { scene.writer(&format!("r{number}")).await.close().await })
+    });
+    for start in starts.collect::<Vec<_>>() {
+        start.await.unwrap().unwrap();
+    }
+    scene.assert_sound().await;
+    assert_eq!(scene.glob().len(), 18);
+    assert_eq!(scene.staging(), Vec::<String>::new());
+}

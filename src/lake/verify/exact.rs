@@ -1,0 +1,177 @@
+//! The second look, row by row, at tasks whose sums are not right.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::file::{Reader, Target, open};
+use super::tally::Tallies;
+use super::{Finding, FindingKind, on_all_cores};
+use crate::lake::path::FilePath;
+use crate::lake::store::Store;
+use crate::schema::TableName;
+use crate::task::TaskId;
+
+/// Rows that are kept at once, at 24 bytes each.
+const MAX_ROWS: u64 = 4_000_000;
+
+/// One row of a suspect: task, table, key, and the file it is in.
+type Row = (u32, TableName, i32, i32, u32);
+
+/// Says what is wrong with the rows of the suspects. With `unread` files, rows that are missing
+/// are theirs and are not listed task by task.
+pub(super) fn examine(
+    store: &Store,
+    files: &[Target],
+    tallies: &Tallies,
+    suspects: &[u32],
+    unread: bool,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if suspects.is_empty() {
+        return findings;
+    }
+    let ids = tallies.ids(suspects);
+    // What can be said without a second look.
+    let mut missing_rows = 0_u64;
+    for number in suspects {
+        for table in TableName::ALL {
+            let (found, committed) = (
+                tallies.found(*number).of(table).rows,
+                tallies.expected(*number).of(table),
+            );
+            if unread && found < committed {
+                missing_rows += committed - found;
+            } else if found != committed {
+                let detail = format!(
+                    "task {} has {found} rows, committed {committed}",
+                    ids[number]
+                );
+                findings.push(Finding::new(FindingKind::TaskRows, &table, detail));
+            }
+        }
+        if tallies.found(*number).wrong_counts > 0 {
+            let detail = format!(
+                "the counts in the row of task {} are not right",
+                ids[number]
+            );
+            findings.push(Finding::new(
+                FindingKind::TaskRows,
+                &TableName::Tasks,
+                detail,
+            ));
+        }
+    }
+    if missing_rows > 0 {
+        let detail = format!("{missing_rows} rows are in files that could not be read");
+        findings.push(Finding::new(FindingKind::TaskRows, &"all tables", detail));
+    }
+    let mut budget = MAX_ROWS;
+    let examined: FxHashSet<u32> = (suspects.iter().copied())
+        .take_while(|number| {
+            let rows: u64 = tallies
+                .found(*number)
+                .tables
+                .iter()
+                .map(|sum| sum.rows)
+                .sum();
+            let fits = budget >= rows;
+            budget = budget.saturating_sub(rows);
+            fits
+        })
+        .collect();
+    if examined.len() < suspects.len() {
+        let left = suspects.len() - examined.len();
+        let detail = format!("{left} more tasks with suspicious rows were not looked at");
+        findings.push(Finding::new(FindingKind::TaskRows, &"all tables", detail));
+    }
+    let rows = on_all_cores(files.len(), |index| {
+        rows_of(store, files, index, tallies, &examined)
+    });
+    let rows: Vec<Row> = rows.into_iter().flatten().collect();
+    findings.extend(compare(rows, files, &ids, unread));
+    findings
+}
+
+/// The rows of the suspects in one file. A file that can't be read was reported before.
+fn rows_of(
+    store: &Store,
+    files: &[Target],
+    index: usize,
+    tallies: &Tallies,
+    examined: &FxHashSet<u32>,
+) -> Vec<Row> {
+    let target = &files[index];
+    let table = target.file.table;
+    let file = u32::try_from(index).expect("fewer than 2^32 files fit in memory");
+    let mut rows = Vec::new();
+    let Ok(Some((place, _))) = open(store, target) else {
+        return rows;
+    };
+    let Ok(reader) = Reader::open(place, table) else {
+        return rows;
+    };
+    let _ = reader.keys(|key| {
+        if let Some(number) = tallies.number(key.task).filter(|n| examined.contains(n)) {
+            rows.push((number, table, key.detail_index, key.index, file));
+        }
+    });
+    rows
+}
+
+/// Finds rows with one key, and children without a call.
+fn compare(
+    mut rows: Vec<Row>,
+    files: &[Target],
+    ids: &FxHashMap<u32, TaskId>,
+    unread: bool,
+) -> Vec<Finding> {
+    rows.sort_unstable();
+    let path = |file: u32| -> FilePath { files[file as usize].file.path() };
+    let mut findings = Vec::new();
+    // One finding for each task, table and pair of files, not for each of its rows.
+    let mut doubles = FxHashMap::<_, (u64, i32, i32)>::default();
+    let mut orphans = FxHashMap::<_, (u64, i32)>::default();
+    let mut calls = FxHashSet::default();
+    for (number, table, detail_index, _, _) in &rows {
+        if *table == TableName::Calls {
+            calls.insert((*number, *detail_index));
+        }
+    }
+    for pair in rows.windows(2) {
+        let [(number, table, detail, index, file), next] = pair else {
+            continue;
+        };
+        if (next.0, next.1, next.2, next.3) == (*number, *table, *detail, *index) {
+            let double = doubles.entry((*number, *table, *file, next.4));
+            double.or_insert((0, *detail, *index)).0 += 1;
+        }
+    }
+    for (number, table, detail, _, file) in &rows {
+        let is_child = matches!(table, TableName::Redials | TableName::AsrTurns);
+        // With files unread, the call may well be in one of them.
+        if is_child && !unread && !calls.contains(&(*number, *detail)) {
+            orphans
+                .entry((*number, *table, *file))
+                .or_insert((0, *detail))
+                .0 += 1;
+        }
+    }
+    for ((number, table, file, other), (count, detail, index)) in doubles {
+        let (id, other) = (&ids[&number], path(other));
+        let key = match table {
+            TableName::Tasks => String::new(),
+            TableName::Calls => format!(", the first with detail_index {detail}"),
+            _ => format!(", the first with detail_index {detail}, index {index}"),
+        };
+        let detail = format!("{count} rows of task {id} are also in {other}{key}");
+        findings.push(Finding::new(FindingKind::DuplicateRow, &path(file), detail));
+    }
+    for ((number, table, file), (count, detail)) in orphans {
+        let id = &ids[&number];
+        let detail = format!(
+            "{count} rows of {table} of task {id} have no call, the first with detail_index \
+             {detail}"
+        );
+        findings.push(Finding::new(FindingKind::OrphanRow, &path(file), detail));
+    }
+    findings
+}

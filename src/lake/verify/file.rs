@@ -1,0 +1,397 @@
+//! Reading one data file back: its checksum, its footer, its columns, the keys of its rows.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::PathBuf;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type};
+use arrow_array::{Array, RecordBatch};
+use arrow_schema::Schema;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
+use sha2::{Digest, Sha256};
+
+use super::tally::{Counts, Found, Tallies};
+use super::{Finding, FindingKind};
+use crate::lake::path::{FilePath, LakePath};
+use crate::lake::record::{Checksum, DataFile};
+use crate::lake::store::Store;
+use crate::schema::{TableName, schema_version};
+
+/// A live file, and where it is while its commit is not published.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) file: DataFile,
+    pub(super) staged: Option<LakePath>,
+}
+
+/// What one file told.
+#[derive(Debug)]
+pub(super) struct FileReport {
+    pub(super) path: FilePath,
+    pub(super) findings: Vec<Finding>,
+    pub(super) counts: Counts,
+    /// It was in none of its places.
+    pub(super) is_absent: bool,
+    /// Its rows were counted.
+    pub(super) is_read: bool,
+}
+
+/// One key of a row.
+pub(super) struct Key<'a> {
+    pub(super) task: &'a str,
+    pub(super) detail_index: i32,
+    pub(super) index: i32,
+    /// Redials and turns of a call; calls, redials and turns of a task.
+    counts: [i64; 3],
+}
+
+/// Reads the file, finds what is wrong with it, and adds up its rows by task.
+pub(super) fn read(
+    store: &Store,
+    target: &Target,
+    schema: &Schema,
+    tallies: &Tallies,
+) -> FileReport {
+    let path = target.file.path();
+    let mut report = FileReport {
+        path: path.clone(),
+        findings: Vec::new(),
+        counts: Counts::default(),
+        is_absent: false,
+        is_read: false,
+    };
+    let mut find = |kind, detail: String| report.findings.push(Finding::new(kind, &path, detail));
+    let (place, file) = match open(store, target) {
+        Ok(Some(opened)) => opened,
+        Ok(None) => {
+            find(FindingKind::FileMissing, "it is not there".into());
+            report.is_absent = true;
+            return report;
+        }
+        Err(error) => {
+            find(
+                FindingKind::FileUnreadable,
+                format!("it can't be opened: {error}"),
+            );
+            return report;
+        }
+    };
+    match sum_up(&file) {
+        Ok((bytes, _)) if bytes != target.file.bytes => {
+            let committed = target.file.bytes;
+            find(
+                FindingKind::FileChanged,
+                format!("it has {bytes} bytes, committed {committed}"),
+            );
+            return report;
+        }
+        Ok((_, sha256)) if sha256 != target.file.sha256 => {
+            let committed = target.file.sha256;
+            let detail = format!("its SHA-256 is {sha256}, committed {committed}");
+            find(FindingKind::FileChanged, detail);
+            return report;
+        }
+        Ok(_) => {}
+        Err(error) => {
+            find(
+                FindingKind::FileUnreadable,
+                format!("it can't be read: {error}"),
+            );
+            return report;
+        }
+    }
+    let reader = match Reader::open(place, target.file.table) {
+        Ok(reader) => reader,
+        Err(what) => {
+            find(FindingKind::FileUnreadable, what);
+            return report;
+        }
+    };
+    if reader.rows != target.file.rows {
+        let detail = format!(
+            "it has {} rows, committed {}",
+            reader.rows, target.file.rows
+        );
+        find(FindingKind::FileRows, detail);
+    }
+    if let Some(what) = reader.other_columns(schema) {
+        find(FindingKind::FileSchema, what);
+    }
+    let mut unknown = 0_u64;
+    let mut example = String::new();
+    let table = target.file.table;
+    let mut last: Option<(String, Option<u32>)> = None;
+    let mut counts = Counts::default();
+    let read = reader.keys(|key| {
+        // Rows of a task mostly come one after the other.
+        let known = match &last {
+            Some((task, number)) if task == key.task => *number,
+            _ => {
+                let number = tallies.number(key.task);
+                last = Some((key.task.to_owned(), number));
+                number
+            }
+        };
+        match known {
+            Some(number) => count(
+                counts.entry(number).or_default(),
+                table,
+                key,
+                tallies,
+                number,
+            ),
+            None => {
+                unknown += 1;
+                if example.is_empty() {
+                    example.push_str(key.task);
+                }
+            }
+        }
+    });
+    if unknown > 0 {
+        let detail = format!("{unknown} rows of tasks that no commit knows, such as {example}");
+        find(FindingKind::UnknownTask, detail);
+    }
+    match read {
+        Ok(()) => report.is_read = true,
+        Err(what) => find(FindingKind::FileUnreadable, what),
+    }
+    report.counts = counts;
+    report
+}
+
+fn count(found: &mut Found, table: TableName, key: &Key<'_>, tallies: &Tallies, number: u32) {
+    found.tables[table as usize].add_row(key.detail_index, key.index);
+    match table {
+        TableName::Calls => {
+            for (implied, count) in found.implied.iter_mut().zip(key.counts) {
+                for index in 0..i32::try_from(count).unwrap_or(i32::MAX) {
+                    implied.add_row(key.detail_index, index);
+                }
+            }
+        }
+        TableName::Tasks => {
+            let expected = tallies.expected(number);
+            let [calls, redials, turns] = key.counts.map(|count| u64::try_from(count).ok());
+            // `call_count` counts entries of the answer, rejected ones included.
+            let right = calls.is_some_and(|calls| {
+                (expected.calls..=expected.calls + expected.rejects).contains(&calls)
+            }) && redials == Some(expected.redials)
+                && turns == Some(expected.turns);
+            found.wrong_counts += u32::from(!right);
+        }
+        TableName::Redials | TableName::AsrTurns => {}
+    }
+}
+
+/// Opens the file in its table, or where it is staged; the former again if it moved in between.
+pub(super) fn open(store: &Store, target: &Target) -> std::io::Result<Option<(PathBuf, File)>> {
+    let place = LakePath::from(&target.file.path());
+    let places = [
+        Some(&place),
+        target.staged.as_ref(),
+        target.staged.as_ref().map(|_| &place),
+    ];
+    for place in places.into_iter().flatten() {
+        let place = store.locate(place);
+        match File::open(&place) {
+            Ok(file) => return Ok(Some((place, file))),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+fn sum_up(mut file: &File) -> std::io::Result<(u64, Checksum)> {
+    let mut sum = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    let mut bytes = 0;
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok((bytes, Checksum(sum.finalize().into()))),
+            read => {
+                sum.update(&buffer[..read]);
+                bytes += read as u64;
+            }
+        }
+    }
+}
+
+/// A Parquet file whose footer was understood.
+pub(super) struct Reader {
+    file: File,
+    metadata: ArrowReaderMetadata,
+    table: TableName,
+    rows: u64,
+}
+
+impl Reader {
+    /// By name, so that it reads from the start.
+    pub(super) fn open(place: PathBuf, table: TableName) -> Result<Self, String> {
+        let file = File::open(place).map_err(|error| format!("it can't be opened: {error}"))?;
+        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::default())
+            .map_err(|error| format!("its footer is not Parquet: {error}"))?;
+        let rows = metadata.metadata().file_metadata().num_rows();
+        let rows = u64::try_from(rows).map_err(|_| "its footer counts less than no rows")?;
+        Ok(Self {
+            file,
+            metadata,
+            table,
+            rows,
+        })
+    }
+
+    /// What is wrong with its columns. An older version's file may lack columns.
+    fn other_columns(&self, schema: &Schema) -> Option<String> {
+        let file = self.metadata.metadata().file_metadata();
+        let version = file.key_value_metadata().and_then(|pairs| {
+            let pair = pairs.iter().find(|pair| pair.key == "schema_version")?;
+            pair.value.as_ref()?.parse::<u32>().ok()
+        });
+        let is_older = version.is_some_and(|version| version < schema_version());
+        let mut expected = schema.fields().iter();
+        for field in self.metadata.schema().fields() {
+            let same = expected.find(|wanted| wanted.name() == field.name() || !is_older);
+            match same {
+                Some(wanted) if wanted.name() != field.name() => {
+                    return Some(format!(
+                        "it has a column `{}` where `{}` belongs",
+                        field.name(),
+                        wanted.name()
+                    ));
+                }
+                Some(wanted)
+                    if (wanted.data_type(), wanted.is_nullable())
+                        != (field.data_type(), field.is_nullable()) =>
+                {
+                    let describe = |field: &arrow_schema::Field| {
+                        let null = if field.is_nullable() { "" } else { " not null" };
+                        format!("{}{null}", field.data_type())
+                    };
+                    return Some(format!(
+                        "its column `{}` is {}, not {}",
+                        field.name(),
+                        describe(field),
+                        describe(wanted)
+                    ));
+                }
+                Some(_) => {}
+                None => return Some(format!("its column `{}` is not the table's", field.name())),
+            }
+        }
+        let missing = expected.next().filter(|_| !is_older)?;
+        Some(format!("it has no column `{}`", missing.name()))
+    }
+
+    /// Reads the columns that make up keys, row by row.
+    pub(super) fn keys(self, mut each: impl FnMut(&Key<'_>)) -> Result<(), String> {
+        let columns = columns(self.table);
+        let roots: Vec<usize> = (self.metadata.schema().fields().iter().enumerate())
+            .filter(|(_, field)| columns.contains(&field.name().as_str()))
+            .map(|(index, _)| index)
+            .collect();
+        let mask = ProjectionMask::roots(self.metadata.parquet_schema(), roots);
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file, self.metadata)
+            .with_projection(mask)
+            .with_batch_size(16 * 1024)
+            .build()
+            .map_err(|error| format!("its rows can't be read: {error}"))?;
+        for batch in reader {
+            let batch = batch.map_err(|error| format!("its rows can't be read: {error}"))?;
+            read_batch(self.table, &batch, &mut each)?;
+        }
+        Ok(())
+    }
+}
+
+/// The columns that make up a table's keys and counts.
+fn columns(table: TableName) -> &'static [&'static str] {
+    match table {
+        TableName::Calls => &["task_id", "detail_index", "redial_count", "asr_turn_count"],
+        TableName::Redials => &["task_id", "detail_index", "redial_index"],
+        TableName::AsrTurns => &["task_id", "detail_index", "turn_index"],
+        TableName::Tasks => &["task_id", "call_count", "redial_count", "asr_turn_count"],
+    }
+}
+
+fn read_batch(
+    table: TableName,
+    batch: &RecordBatch,
+    each: &mut impl FnMut(&Key<'_>),
+) -> Result<(), String> {
+    let column = |name: &str| {
+        let column = batch
+            .column_by_name(name)
+            .filter(|column| column.null_count() == 0);
+        column.ok_or_else(|| format!("its column `{name}` is missing or has nulls"))
+    };
+    let wrong = |name: &str| format!("its column `{name}` has another type");
+    let int = |name: &str| {
+        column(name)?
+            .as_primitive_opt::<Int32Type>()
+            .cloned()
+            .ok_or_else(|| wrong(name))
+    };
+    let long = |name: &str| {
+        column(name)?
+            .as_primitive_opt::<Int64Type>()
+            .cloned()
+            .ok_or_else(|| wrong(name))
+    };
+    let ids = column("task_id")?
+        .as_string_opt::<i32>()
+        .ok_or_else(|| wrong("task_id"))?;
+    let mut rows = |key: &dyn Fn(usize) -> (i32, i32, [i64; 3])| {
+        for row in 0..batch.num_rows() {
+            let (detail_index, index, counts) = key(row);
+            each(&Key {
+                task: ids.value(row),
+                detail_index,
+                index,
+                counts,
+            });
+        }
+    };
+    match table {
+        TableName::Calls => {
+            let (details, redials, turns) = (
+                int("detail_index")?,
+                int("redial_count")?,
+                int("asr_turn_count")?,
+            );
+            rows(&|row| {
+                let counts = [redials.value(row).into(), turns.value(row).into(), 0];
+                (details.value(row), 0, counts)
+            });
+        }
+        TableName::Redials | TableName::AsrTurns => {
+            let name = if table == TableName::Redials {
+                "redial_index"
+            } else {
+                "turn_index"
+            };
+            let (details, indexes) = (int("detail_index")?, int(name)?);
+            rows(&|row| (details.value(row), indexes.value(row), [0; 3]));
+        }
+        TableName::Tasks => {
+            let (calls, redials, turns) = (
+                long("call_count")?,
+                long("redial_count")?,
+                long("asr_turn_count")?,
+            );
+            rows(&|row| {
+                (
+                    0,
+                    0,
+                    [calls.value(row), redials.value(row), turns.value(row)],
+                )
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,316 @@
+//! `verify`: reads everything back and says what is not as the commit log says.
+//!
+//! Every live file is read twice, once for its checksum and once for the columns that make up its
+//! rows' keys. Memory does not grow with rows but with tasks, about 150 bytes each: for every task
+//! a sum over its rows' keys is compared with the sum that its calls imply ([`tally`]). Only
+//! tasks whose sums differ are then looked at row by row ([`exact`]), a bounded number at a time.
+//!
+//! It never writes, and may run while others write: what changes meanwhile is looked at again.
+//! A damaged commit record is an error, not a finding: without the log there is nothing to verify
+//! against.
+
+mod exact;
+mod file;
+mod surroundings;
+mod tally;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arrow_schema::SchemaRef;
+
+use super::error::LakeError;
+use super::log::{Log, read_record};
+use super::path::LakePath;
+use super::store::{Store, blocking};
+use crate::job::Destination;
+use crate::schema::TableName;
+use file::FileReport;
+use tally::Tallies;
+
+/// Findings beyond this are counted, not listed.
+const MAX_FINDINGS: usize = 1_000;
+
+/// How often everything is read again because files went away in the middle.
+const MAX_PASSES: u32 = 3;
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingKind {
+    /// A file that belongs to the lake is not there.
+    FileMissing,
+    /// A file is not what was committed: another length or checksum.
+    FileChanged,
+    /// A file's content is what was committed, and is not readable Parquet.
+    FileUnreadable,
+    /// A file has another number of rows than was committed.
+    FileRows,
+    /// A file's columns are not those of its table.
+    FileSchema,
+    /// Two rows have one key.
+    DuplicateRow,
+    /// A redial or turn whose call is not there.
+    OrphanRow,
+    /// A task has another number of rows than was committed.
+    TaskRows,
+    /// Rows of a task that no commit knows.
+    UnknownTask,
+    /// A Parquet file in a table's folder that no commit knows, or that gave way to others.
+    StrayFile,
+    /// Staged files of a run that is dead. The next writing command removes them.
+    LeftOver,
+    /// A day file that does not say what the log says. The next commit of that day corrects it.
+    DayStale,
+    /// Durable commits are not published. The next writing command publishes them.
+    NotPublished,
+    /// The lake changed too often while it was read.
+    Unsettled,
+}
+
+impl FindingKind {
+    /// The word in results.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FileMissing => "file_missing",
+            Self::FileChanged => "file_changed",
+            Self::FileUnreadable => "file_unreadable",
+            Self::FileRows => "file_rows",
+            Self::FileSchema => "file_schema",
+            Self::DuplicateRow => "duplicate_row",
+            Self::OrphanRow => "orphan_row",
+            Self::TaskRows => "task_rows",
+            Self::UnknownTask => "unknown_task",
+            Self::StrayFile => "stray_file",
+            Self::LeftOver => "left_over",
+            Self::DayStale => "day_stale",
+            Self::NotPublished => "not_published",
+            Self::Unsettled => "unsettled",
+        }
+    }
+}
+
+/// One thing that is not as the commit log says.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct Finding {
+    /// What.
+    pub kind: FindingKind,
+    /// Where: a path in the lake, or a table's name.
+    pub place: String,
+    /// In words. Names tasks and paths, never what rows say.
+    pub detail: String,
+}
+
+impl Finding {
+    fn new(kind: FindingKind, place: &impl ToString, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            place: place.to_string(),
+            detail: detail.into(),
+        }
+    }
+}
+
+/// What `verify` read and found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Verification {
+    /// The last commit that was looked at.
+    pub sequence: u64,
+    /// Live files.
+    pub files: u64,
+    /// Their rows, as committed.
+    pub rows: u64,
+    /// Their lengths, as committed.
+    pub bytes: u64,
+    /// Tasks with rows.
+    pub tasks: u64,
+    /// What is wrong, sorted; at most 1,000.
+    pub findings: Vec<Finding>,
+    /// Further findings that are not listed.
+    pub more_findings: u64,
+}
+
+impl Verification {
+    /// Whether all is as the commit log says.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.findings.is_empty()
+    }
+}
+
+/// The columns that each table's files must have.
+pub type TableSchemas = dyn Fn(TableName) -> SchemaRef + Send + Sync;
+
+/// Reads the whole lake back.
+///
+/// # Errors
+/// When the commit log can't be read or the destination fails.
+pub async fn verify(
+    dest: &Destination,
+    schemas: Arc<TableSchemas>,
+) -> Result<Verification, LakeError> {
+    let store = Store::new(dest)?;
+    let mut passes = 0;
+    loop {
+        passes += 1;
+        let mut log = Log::load(&store).await?;
+        let pass = Pass::begin(&store, &log, Arc::clone(&schemas)).await?;
+        let (mut verification, absent) = blocking(move || Ok(pass.run())).await?;
+        log.catch_up(&store).await?;
+        // Files that gave way while they were read: what was read is no one state.
+        let unsettled = absent.iter().any(|path| !log.ledger.is_live(path));
+        if unsettled && passes < MAX_PASSES {
+            continue;
+        }
+        if unsettled {
+            let detail = "other processes rewrite files faster than they can be read; run verify \
+                          again when they are done";
+            verification
+                .findings
+                .push(Finding::new(FindingKind::Unsettled, &"log", detail));
+        }
+        verification
+            .findings
+            .extend(surroundings::look(&store, &log).await?);
+        verification.findings.sort_unstable();
+        verification.findings.dedup();
+        let more = verification.findings.len().saturating_sub(MAX_FINDINGS);
+        verification.findings.truncate(MAX_FINDINGS);
+        verification.more_findings += more as u64;
+        return Ok(verification);
+    }
+}
+
+/// One reading of all files.
+struct Pass {
+    store: Store,
+    files: Vec<file::Target>,
+    tallies: Tallies,
+    schemas: Arc<TableSchemas>,
+    verification: Verification,
+}
+
+impl Pass {
+    async fn begin(
+        store: &Store,
+        log: &Log,
+        schemas: Arc<TableSchemas>,
+    ) -> Result<Self, LakeError> {
+        let ledger = &log.ledger;
+        let mut tallies = Tallies::default();
+        for sequence in 1..=ledger.last_sequence() {
+            let parse = super::digest::read_commit;
+            let Some((commit, _)) = read_record(store, sequence, parse).await? else {
+                let path = store.locate(&LakePath::commit(sequence));
+                return Err(LakeError::damaged(&path, "this commit record is gone"));
+            };
+            for task in &commit.changes.tasks {
+                if ledger.rows_in(&task.id) == Some(sequence) {
+                    tallies.expect(task);
+                }
+            }
+        }
+        let mut files = Vec::new();
+        for live in ledger.live_files() {
+            // Not published: still where it was staged, unless somebody publishes it just now.
+            let pending = log
+                .pending
+                .iter()
+                .find(|pending| pending.sequence == live.sequence);
+            let staged = pending.map(|pending| live.file.staged(&pending.run_id));
+            files.push(file::Target {
+                file: live.file,
+                staged,
+            });
+        }
+        let verification = Verification {
+            sequence: ledger.last_sequence(),
+            files: files.len() as u64,
+            rows: files.iter().map(|target| target.file.rows).sum(),
+            bytes: files.iter().map(|target| target.file.bytes).sum(),
+            tasks: tallies.len() as u64,
+            ..Verification::default()
+        };
+        Ok(Self {
+            store: store.clone(),
+            files,
+            tallies,
+            schemas,
+            verification,
+        })
+    }
+
+    /// Reads all files on all cores. Returns the files that were not there too.
+    fn run(mut self) -> (Verification, Vec<super::path::FilePath>) {
+        let Self {
+            store,
+            files,
+            schemas,
+            ..
+        } = &self;
+        let reports = on_all_cores(files.len(), |index| {
+            let target = &files[index];
+            file::read(
+                store,
+                target,
+                schemas(target.file.table).as_ref(),
+                &self.tallies,
+            )
+        });
+        let mut absent = Vec::new();
+        let mut unread = 0_u64;
+        for report in reports {
+            let FileReport {
+                findings,
+                counts,
+                is_absent,
+                is_read,
+                path,
+            } = report;
+            self.verification.findings.extend(findings);
+            unread += u64::from(!is_read);
+            if is_absent {
+                absent.push(path);
+            }
+            self.tallies.add(counts);
+        }
+        let suspects = self.tallies.suspects();
+        let findings = exact::examine(
+            &self.store,
+            &self.files,
+            &self.tallies,
+            &suspects,
+            unread > 0,
+        );
+        self.verification.findings.extend(findings);
+        (self.verification, absent)
+    }
+}
+
+/// Does something for each number below `count`, on as many threads as there are cores. Results
+/// come in the order of the numbers.
+fn on_all_cores<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let threads = std::thread::available_parallelism()
+        .map_or(1, Into::into)
+        .min(count.max(1));
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let numbers = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+        numbers
+            .take_while(|n| *n < count)
+            .map(|n| (n, work(n)))
+            .collect::<Vec<_>>()
+    };
+    let mut results: Vec<(usize, T)> = std::thread::scope(|scope| {
+        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
+        let join = |handle: std::thread::ScopedJoinHandle<'_, Vec<(usize, T)>>| {
+            handle
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        handles.into_iter().flat_map(join).collect()
+    });
+    results.sort_unstable_by_key(|(n, _)| *n);
+    results.into_iter().map(|(_, result)| result).collect()
+}

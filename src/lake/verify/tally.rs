@@ -1,0 +1,183 @@
+//! Sums over the keys of each task's rows: whether the rows are exactly those that were committed
+//! shows in a few numbers, whatever the order and the files they are in.
+//!
+//! A row's key within its task becomes a 64-bit number by a mixing function; rows are added up.
+//! The calls of a task with `n` entries must add up to the sum over `0..n`; its redials to the sum
+//! that the calls' `redial_count` imply, its turns likewise. A lost, doubled or strange row
+//! changes a sum, and two changes cancel out once in 2^64.
+
+use rustc_hash::FxHashMap;
+
+use crate::lake::ledger::ids::{IdKey, IdMap};
+use crate::lake::record::CommittedTask;
+use crate::schema::TableName;
+use crate::task::TaskId;
+
+/// A number of rows and the sum over their keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sum {
+    pub(super) rows: u64,
+    keys: u64,
+}
+
+impl Sum {
+    pub(super) fn add_row(&mut self, detail_index: i32, index: i32) {
+        self.rows += 1;
+        self.keys = self.keys.wrapping_add(mix(detail_index, index));
+    }
+
+    fn add(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.keys = self.keys.wrapping_add(other.keys);
+    }
+}
+
+/// `SplitMix64` of both halves.
+fn mix(detail_index: i32, index: i32) -> u64 {
+    let halves = u64::from(detail_index.cast_unsigned()) << 32 | u64::from(index.cast_unsigned());
+    let mut x = halves.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// What was found of one task, in one file or in all.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Found {
+    pub(super) tables: [Sum; 4],
+    /// Redials and turns that the calls imply.
+    pub(super) implied: [Sum; 2],
+    /// Rows of `tasks` whose own counts contradict the commit.
+    pub(super) wrong_counts: u32,
+}
+
+impl Found {
+    pub(super) fn of(&self, table: TableName) -> Sum {
+        self.tables[table as usize]
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (sum, more) in self.tables.iter_mut().zip(other.tables) {
+            sum.add(more);
+        }
+        for (sum, more) in self.implied.iter_mut().zip(other.implied) {
+            sum.add(more);
+        }
+        self.wrong_counts += other.wrong_counts;
+    }
+}
+
+/// What was committed of one task.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expected {
+    pub(super) calls: u64,
+    pub(super) redials: u64,
+    pub(super) turns: u64,
+    pub(super) rejects: u64,
+}
+
+impl Expected {
+    pub(super) fn of(&self, table: TableName) -> u64 {
+        match table {
+            TableName::Calls => self.calls,
+            TableName::Redials => self.redials,
+            TableName::AsrTurns => self.turns,
+            TableName::Tasks => 1,
+        }
+    }
+}
+
+/// All tasks with rows, by a number.
+#[derive(Debug, Default)]
+pub(super) struct Tallies {
+    numbers: IdMap<u32>,
+    tasks: Vec<(Expected, Found)>,
+}
+
+/// What one file holds, by the tasks' numbers.
+pub(super) type Counts = FxHashMap<u32, Found>;
+
+impl Tallies {
+    pub(super) fn expect(&mut self, task: &CommittedTask) {
+        let CommittedTask {
+            calls,
+            redials,
+            turns,
+            rejects,
+            ..
+        } = *task;
+        let number = u32::try_from(self.tasks.len()).expect("fewer than 2^32 tasks fit in memory");
+        self.numbers.insert(IdKey::of(&task.id), number);
+        self.tasks.push((
+            Expected {
+                calls,
+                redials,
+                turns,
+                rejects,
+            },
+            Found::default(),
+        ));
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
+    pub(super) fn number(&self, id: &str) -> Option<u32> {
+        IdKey::parse(id)
+            .ok()
+            .and_then(|key| self.numbers.get(&key).copied())
+    }
+
+    pub(super) fn expected(&self, number: u32) -> &Expected {
+        &self.tasks[number as usize].0
+    }
+
+    pub(super) fn found(&self, number: u32) -> &Found {
+        &self.tasks[number as usize].1
+    }
+
+    pub(super) fn add(&mut self, counts: Counts) {
+        for (number, found) in counts {
+            self.tasks[number as usize].1.add(&found);
+        }
+    }
+
+    /// The ids of these tasks. Walks through all.
+    pub(super) fn ids(&self, numbers: &[u32]) -> FxHashMap<u32, TaskId> {
+        let wanted: rustc_hash::FxHashSet<u32> = numbers.iter().copied().collect();
+        let named = self
+            .numbers
+            .iter()
+            .filter(|(_, number)| wanted.contains(number));
+        named.map(|(key, number)| (*number, key.to_id())).collect()
+    }
+
+    /// The tasks whose rows may not be those that were committed.
+    pub(super) fn suspects(&self) -> Vec<u32> {
+        let suspicious = |(expected, found): &&(Expected, Found)| {
+            let calls = found.of(TableName::Calls);
+            let all_there = expected.rejects == 0 && calls == first(expected.calls);
+            let counted = TableName::ALL
+                .iter()
+                .all(|table| found.of(*table).rows == expected.of(*table));
+            let children =
+                found.implied == [found.of(TableName::Redials), found.of(TableName::AsrTurns)];
+            !(all_there && counted && children && found.wrong_counts == 0)
+        };
+        let numbered = (0_u32..).zip(&self.tasks);
+        numbered
+            .filter(|(_, task)| suspicious(&task))
+            .map(|(number, _)| number)
+            .collect()
+    }
+}
+
+/// The sum over the calls of a task with this many.
+fn first(calls: u64) -> Sum {
+    let mut sum = Sum::default();
+    for index in 0..i32::try_from(calls).unwrap_or(i32::MAX) {
+        sum.add_row(index, 0);
+    }
+    sum
+}
