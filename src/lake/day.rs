@@ -72,6 +72,9 @@ pub struct DaySummary {
 
 impl DaySummary {
     /// The day file's content.
+    ///
+    /// # Panics
+    /// Never: counts and dates are JSON.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         let mut json = serde_json::to_vec(self).expect("counts and dates are JSON");

@@ -173,8 +173,10 @@ mod process {
             return;
         };
         if armed.left.fetch_sub(1, Ordering::SeqCst) == 1 {
-            while armed.hold {
-                std::thread::park();
+            if armed.hold {
+                loop {
+                    std::thread::park();
+                }
             }
             std::process::abort();
         }

@@ -27,7 +27,11 @@ impl IdKey {
     pub(in crate::lake) fn to_id(&self) -> TaskId {
         match self {
             Self::Hex(hex) => {
-                let text: String = hex.iter().map(|byte| format!("{byte:02x}")).collect();
+                let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
+                let digits = hex
+                    .iter()
+                    .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+                let text: String = digits.collect();
                 TaskId::new(&text).expect("32 hex digits are an id")
             }
             Self::Other(id) => id.clone(),

@@ -129,6 +129,9 @@ impl Ledger {
     }
 
     /// Where a task stands; nothing for a task that no commit knows.
+    ///
+    /// # Panics
+    /// Never: every task that is open, failed or early is remembered whole.
     #[must_use]
     pub fn state(&self, id: &TaskId) -> Option<TaskState<'_>> {
         let known = self.tasks.get(&IdKey::of(id))?;
@@ -317,7 +320,7 @@ impl Ledger {
                 day: *day,
                 kind: Kind::Sealed,
             };
-            self.know(key.clone(), known, None);
+            self.know(key, known, None);
         }
         for task in &digest.early {
             let known = Known {
@@ -325,7 +328,7 @@ impl Ledger {
                 day: task.day,
                 kind: Kind::Early,
             };
-            self.know(IdKey::of(&task.id), known, Some((task.into(), None)));
+            self.know(&IdKey::of(&task.id), known, Some((task.into(), None)));
         }
         for task in &digest.open {
             self.observe(task, None);
@@ -373,7 +376,7 @@ impl Ledger {
             day: task.day,
             kind,
         };
-        self.know(key, known, Some((task.clone(), failure.cloned())));
+        self.know(&key, known, Some((task.clone(), failure.cloned())));
     }
 
     fn forget(&mut self, id: &TaskId) {
@@ -386,7 +389,7 @@ impl Ledger {
             }) => {}
             Some(known) if known.rows_in > 0 => {
                 self.know(
-                    key,
+                    &key,
                     Known {
                         kind: Kind::Vanished,
                         ..known
@@ -403,7 +406,7 @@ impl Ledger {
         }
     }
 
-    fn know(&mut self, key: IdKey, known: Known, details: Option<(OpenTask, Option<Failure>)>) {
+    fn know(&mut self, key: &IdKey, known: Known, details: Option<(OpenTask, Option<Failure>)>) {
         let before = self.tasks.insert(key.clone(), known);
         if let Some(before) = before {
             *counter(&mut self.counts, before.kind) -= 1;
@@ -421,7 +424,7 @@ impl Ledger {
         });
         // Nearly all tasks are sealed at once, and then there is nothing to look up.
         if details.is_some() || before.is_some_and(|before| before.kind != Kind::Sealed) {
-            self.set_details(&key, details);
+            self.set_details(key, details);
         }
     }
 

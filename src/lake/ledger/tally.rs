@@ -19,7 +19,7 @@ const EARLIEST_DAY: NaiveDate = NaiveDate::from_ymd_opt(2000, 1, 1).expect("a da
 /// All days that a commit touched.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Days {
-    days: BTreeMap<Option<NaiveDate>, Tally>,
+    tallies: BTreeMap<Option<NaiveDate>, Tally>,
     covered: BTreeSet<NaiveDate>,
     /// The commit that is being applied.
     sequence: u64,
@@ -41,7 +41,7 @@ impl Days {
     }
 
     fn touched(&mut self, day: Option<NaiveDate>) -> &mut Tally {
-        let tally = self.days.entry(day).or_default();
+        let tally = self.tallies.entry(day).or_default();
         (tally.sequence, tally.at) = (self.sequence, self.at);
         tally
     }
@@ -67,7 +67,7 @@ impl Days {
     /// Marks the days that a task touches, among those that are known.
     pub(super) fn touch_span(&mut self, task: &OpenTask, zone: Option<Tz>) {
         if let Some((first, last)) = span(task, zone) {
-            for (_, tally) in self.days.range_mut(Some(first)..=Some(last)) {
+            for (_, tally) in self.tallies.range_mut(Some(first)..=Some(last)) {
                 (tally.sequence, tally.at) = (self.sequence, self.at);
             }
         }
@@ -87,7 +87,9 @@ impl Days {
     }
 
     pub(super) fn since(&self, sequence: u64) -> impl Iterator<Item = NaiveDate> {
-        let dated = self.days.range((Bound::Excluded(None), Bound::Unbounded));
+        let dated = self
+            .tallies
+            .range((Bound::Excluded(None), Bound::Unbounded));
         dated
             .filter(move |(_, tally)| tally.sequence > sequence)
             .filter_map(|(day, _)| *day)
@@ -99,7 +101,7 @@ impl Days {
         zone: Option<Tz>,
         mut unsealed: impl Iterator<Item = &'a UnsealedTask>,
     ) -> Option<DaySummary> {
-        let tally = self.days.get(&day)?;
+        let tally = self.tallies.get(&day)?;
         let complete = day.is_some_and(|day| {
             let touches = |(first, last)| first <= day && day <= last;
             self.covers(day) && !unsealed.any(|known| span(&known.task, zone).is_some_and(touches))

@@ -77,12 +77,11 @@ impl RunStore {
             let path = folder.join(local::LOCK);
             let lock = loop {
                 local::create_folders(&folder)?;
+                // Somebody may take the new folder for a dead run's until it is locked.
                 match local::lock(&path) {
-                    // Not a lock that somebody took for a dead run's and removed meanwhile.
                     Ok(lock) if local::is_same_file(&lock, &path)? => break lock,
-                    Ok(_) => {}
                     Err(error) if folder.is_dir() => return Err(error),
-                    Err(_) => {}
+                    _ => {}
                 }
             };
             let (next_file, faults) = (AtomicU64::new(1), Faults::default());

@@ -101,17 +101,20 @@ fn rows_of(
 ) -> Vec<Row> {
     let target = &files[index];
     let table = target.file.table;
-    let file = u32::try_from(index).expect("fewer than 2^32 files fit in memory");
+    let number = u32::try_from(index).expect("fewer than 2^32 files fit in memory");
     let mut rows = Vec::new();
-    let Ok(Some((place, _))) = open(store, target) else {
+    let Ok(Some(file)) = open(store, target) else {
         return rows;
     };
-    let Ok(reader) = Reader::open(place, table) else {
+    let Ok(reader) = Reader::new(file, table) else {
         return rows;
     };
     let _ = reader.keys(|key| {
-        if let Some(number) = tallies.number(key.task).filter(|n| examined.contains(n)) {
-            rows.push((number, table, key.detail_index, key.index, file));
+        if let Some(task) = tallies
+            .number(key.task)
+            .filter(|task| examined.contains(task))
+        {
+            rows.push((task, table, key.detail_index, key.index, number));
         }
     });
     rows

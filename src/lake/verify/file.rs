@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::path::PathBuf;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
@@ -14,7 +13,7 @@ use parquet::arrow::arrow_reader::{
 };
 use sha2::{Digest, Sha256};
 
-use super::tally::{Counts, Found, Tallies};
+use super::tally::{Counts, Expected, Found, Tallies};
 use super::{Finding, FindingKind};
 use crate::lake::path::{FilePath, LakePath};
 use crate::lake::record::{Checksum, DataFile};
@@ -49,6 +48,12 @@ pub(super) struct Key<'a> {
     counts: [i64; 3],
 }
 
+impl FileReport {
+    fn find(&mut self, kind: FindingKind, detail: impl Into<String>) {
+        self.findings.push(Finding::new(kind, &self.path, detail));
+    }
+}
+
 /// Reads the file, finds what is wrong with it, and adds up its rows by task.
 pub(super) fn read(
     store: &Store,
@@ -56,76 +61,35 @@ pub(super) fn read(
     schema: &Schema,
     tallies: &Tallies,
 ) -> FileReport {
-    let path = target.file.path();
     let mut report = FileReport {
-        path: path.clone(),
+        path: target.file.path(),
         findings: Vec::new(),
         counts: Counts::default(),
         is_absent: false,
         is_read: false,
     };
-    let mut find = |kind, detail: String| report.findings.push(Finding::new(kind, &path, detail));
-    let (place, file) = match open(store, target) {
-        Ok(Some(opened)) => opened,
-        Ok(None) => {
-            find(FindingKind::FileMissing, "it is not there".into());
-            report.is_absent = true;
-            return report;
-        }
-        Err(error) => {
-            find(
-                FindingKind::FileUnreadable,
-                format!("it can't be opened: {error}"),
-            );
-            return report;
-        }
+    let Some(file) = unchanged(store, target, &mut report) else {
+        return report;
     };
-    match sum_up(&file) {
-        Ok((bytes, _)) if bytes != target.file.bytes => {
-            let committed = target.file.bytes;
-            find(
-                FindingKind::FileChanged,
-                format!("it has {bytes} bytes, committed {committed}"),
-            );
-            return report;
-        }
-        Ok((_, sha256)) if sha256 != target.file.sha256 => {
-            let committed = target.file.sha256;
-            let detail = format!("its SHA-256 is {sha256}, committed {committed}");
-            find(FindingKind::FileChanged, detail);
-            return report;
-        }
-        Ok(_) => {}
-        Err(error) => {
-            find(
-                FindingKind::FileUnreadable,
-                format!("it can't be read: {error}"),
-            );
-            return report;
-        }
-    }
-    let reader = match Reader::open(place, target.file.table) {
+    let table = target.file.table;
+    let reader = match Reader::new(file, table) {
         Ok(reader) => reader,
         Err(what) => {
-            find(FindingKind::FileUnreadable, what);
+            report.find(FindingKind::FileUnreadable, what);
             return report;
         }
     };
-    if reader.rows != target.file.rows {
-        let detail = format!(
-            "it has {} rows, committed {}",
-            reader.rows, target.file.rows
-        );
-        find(FindingKind::FileRows, detail);
+    let (rows, committed) = (reader.rows, target.file.rows);
+    if rows != committed {
+        let detail = format!("it has {rows} rows, committed {committed}");
+        report.find(FindingKind::FileRows, detail);
     }
     if let Some(what) = reader.other_columns(schema) {
-        find(FindingKind::FileSchema, what);
+        report.find(FindingKind::FileSchema, what);
     }
     let mut unknown = 0_u64;
     let mut example = String::new();
-    let table = target.file.table;
     let mut last: Option<(String, Option<u32>)> = None;
-    let mut counts = Counts::default();
     let read = reader.keys(|key| {
         // Rows of a task mostly come one after the other.
         let known = match &last {
@@ -136,35 +100,64 @@ pub(super) fn read(
                 number
             }
         };
-        match known {
-            Some(number) => count(
-                counts.entry(number).or_default(),
+        if let Some(number) = known {
+            let expected = tallies.expected(number);
+            count(
+                report.counts.entry(number).or_default(),
                 table,
                 key,
-                tallies,
-                number,
-            ),
-            None => {
-                unknown += 1;
-                if example.is_empty() {
-                    example.push_str(key.task);
-                }
+                expected,
+            );
+        } else {
+            unknown += 1;
+            if example.is_empty() {
+                example.push_str(key.task);
             }
         }
     });
     if unknown > 0 {
         let detail = format!("{unknown} rows of tasks that no commit knows, such as {example}");
-        find(FindingKind::UnknownTask, detail);
+        report.find(FindingKind::UnknownTask, detail);
     }
     match read {
         Ok(()) => report.is_read = true,
-        Err(what) => find(FindingKind::FileUnreadable, what),
+        Err(what) => report.find(FindingKind::FileUnreadable, what),
     }
-    report.counts = counts;
     report
 }
 
-fn count(found: &mut Found, table: TableName, key: &Key<'_>, tallies: &Tallies, number: u32) {
+/// The file, if its bytes are those that were committed.
+fn unchanged(store: &Store, target: &Target, report: &mut FileReport) -> Option<File> {
+    let opened = open(store, target).and_then(|file| {
+        let sum = file.as_ref().map(sum_up).transpose()?;
+        Ok(file.zip(sum))
+    });
+    let DataFile { bytes, sha256, .. } = target.file;
+    match opened {
+        Ok(Some((file, sum))) if sum == (bytes, sha256) => return Some(file),
+        Ok(Some((_, (found, _)))) if found != bytes => {
+            let detail = format!("it has {found} bytes, committed {bytes}");
+            report.find(FindingKind::FileChanged, detail);
+        }
+        Ok(Some((_, (_, found)))) => {
+            let detail = format!("its SHA-256 is {found}, committed {sha256}");
+            report.find(FindingKind::FileChanged, detail);
+        }
+        Ok(None) => {
+            report.find(FindingKind::FileMissing, "it is not there");
+            report.is_absent = true;
+        }
+        Err(error) => {
+            report.find(
+                FindingKind::FileUnreadable,
+                format!("it can't be read: {error}"),
+            );
+        }
+    }
+    None
+}
+
+fn count(found: &mut Found, table: TableName, key: &Key<'_>, expected: &Expected) {
     found.tables[table as usize].add_row(key.detail_index, key.index);
     match table {
         TableName::Calls => {
@@ -175,7 +168,6 @@ fn count(found: &mut Found, table: TableName, key: &Key<'_>, tallies: &Tallies, 
             }
         }
         TableName::Tasks => {
-            let expected = tallies.expected(number);
             let [calls, redials, turns] = key.counts.map(|count| u64::try_from(count).ok());
             // `call_count` counts entries of the answer, rejected ones included.
             let right = calls.is_some_and(|calls| {
@@ -189,17 +181,15 @@ fn count(found: &mut Found, table: TableName, key: &Key<'_>, tallies: &Tallies, 
 }
 
 /// Opens the file in its table, or where it is staged; the former again if it moved in between.
-pub(super) fn open(store: &Store, target: &Target) -> std::io::Result<Option<(PathBuf, File)>> {
+pub(super) fn open(store: &Store, target: &Target) -> std::io::Result<Option<File>> {
     let place = LakePath::from(&target.file.path());
-    let places = [
-        Some(&place),
-        target.staged.as_ref(),
-        target.staged.as_ref().map(|_| &place),
-    ];
-    for place in places.into_iter().flatten() {
-        let place = store.locate(place);
-        match File::open(&place) {
-            Ok(file) => return Ok(Some((place, file))),
+    let again = target.staged.as_ref().map(|_| &place);
+    for place in [Some(&place), target.staged.as_ref(), again]
+        .into_iter()
+        .flatten()
+    {
+        match File::open(store.locate(place)) {
+            Ok(file) => return Ok(Some(file)),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
@@ -231,9 +221,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// By name, so that it reads from the start.
-    pub(super) fn open(place: PathBuf, table: TableName) -> Result<Self, String> {
-        let file = File::open(place).map_err(|error| format!("it can't be opened: {error}"))?;
+    pub(super) fn new(file: File, table: TableName) -> Result<Self, String> {
         let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::default())
             .map_err(|error| format!("its footer is not Parquet: {error}"))?;
         let rows = metadata.metadata().file_metadata().num_rows();

@@ -167,7 +167,7 @@ impl Tallies {
         };
         let numbered = (0_u32..).zip(&self.tasks);
         numbered
-            .filter(|(_, task)| suspicious(&task))
+            .filter(|(_, task)| suspicious(task))
             .map(|(number, _)| number)
             .collect()
     }
