@@ -61,3 +61,72 @@ impl ExitCode {
         }
     }
 }
+
+/// Why a command ended without doing what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The command line names something that is not there.
+    #[error("{0}")]
+    Usage(String),
+    /// A list of ids on the command line.
+    #[error(transparent)]
+    Select(#[from] crate::cli::select::SelectError),
+    /// Saved answers named on the command line.
+    #[error(transparent)]
+    ReplayInput(#[from] crate::pipeline::ReplayInputError),
+    /// A setting.
+    #[error(transparent)]
+    Settings(#[from] crate::job::SettingsError),
+    /// The job file that `init` writes.
+    #[error(transparent)]
+    Init(#[from] crate::cli::init::InitError),
+    /// The manual pages that `man` writes.
+    #[error(transparent)]
+    Man(#[from] crate::cli::man::ManError),
+    /// The API.
+    #[error(transparent)]
+    Api(#[from] crate::api::ApiError),
+    /// The destination.
+    #[error(transparent)]
+    Lake(#[from] crate::lake::LakeError),
+    /// Standard output.
+    #[error("write to standard output")]
+    Output(#[source] std::io::Error),
+    /// The sandbox could not listen.
+    #[error("start the sandbox on port {port}; name another one with --port")]
+    Sandbox {
+        /// Where.
+        port: u16,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The runtime could not start.
+    #[error("start")]
+    Start(#[source] std::io::Error),
+}
+
+impl Error {
+    /// The exit code of a process that ends with this. The one table.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Usage(_) | Self::Select(_) | Self::ReplayInput(_) => ExitCode::Usage,
+            Self::Settings(error) if error.is_usage() => ExitCode::Usage,
+            Self::Settings(_) => ExitCode::Settings,
+            Self::Api(error) => error.exit_code(),
+            Self::Lake(error) => error.exit_code(),
+            Self::Init(_) | Self::Man(_) | Self::Output(_) => ExitCode::Destination,
+            Self::Sandbox { .. } => ExitCode::Usage,
+            Self::Start(_) => ExitCode::Bug,
+        }
+    }
+}
+
+impl From<crate::pipeline::ExportError> for Error {
+    fn from(error: crate::pipeline::ExportError) -> Self {
+        match error {
+            crate::pipeline::ExportError::Lake(error) => Self::Lake(error),
+            crate::pipeline::ExportError::Api(error) => Self::Api(error),
+        }
+    }
+}

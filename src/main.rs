@@ -1,3 +1,101 @@
-//! The thin binary around the library.
+//! The thin binary around the library: arguments, runtime, signals, error chain, exit code.
 
-fn main() {}
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use airudder_export::cli::dispatch::{Context, dispatch};
+use airudder_export::cli::{self, Cli};
+use airudder_export::error::{Error, ExitCode as Code};
+use airudder_export::job::Environment;
+use airudder_export::pipeline::{Stop, StopSwitch};
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    let cli = match Cli::read(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed standard output is no reason to complain about help.
+            let _ = error.print();
+            return cli::exit_code(&error).number().into();
+        }
+    };
+    let code = match run(cli) {
+        Ok(code) => code,
+        Err(error) if is_broken_pipe(&error) => Code::Done,
+        Err(error) => {
+            complain(&error);
+            error.exit_code()
+        }
+    };
+    code.number().into()
+}
+
+fn run(cli: Cli) -> Result<Code, Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::Start)?;
+    let mut out = BufWriter::new(io::stdout());
+    let stop = StopSwitch::default();
+    let mut context = Context {
+        flags: cli.settings(),
+        env: Environment::capture(),
+        out: &mut out,
+        stop: stop.clone(),
+    };
+    let ended = runtime.block_on(async {
+        let signals = tokio::spawn(watch(stop));
+        let ended = dispatch(cli, &mut context).await;
+        signals.abort();
+        ended
+    });
+    let flushed = out.flush().map_err(Error::Output);
+    ended.and_then(|code| flushed.map(|()| code))
+}
+
+/// The first signal stops the run, the second one ends the process at once.
+async fn watch(stop: StopSwitch) -> io::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    loop {
+        let why = tokio::select! {
+            _ = interrupt.recv() => Stop::Interrupted,
+            _ = terminate.recv() => Stop::Terminated,
+        };
+        if stop.is_stopped() {
+            end_at_once(&why);
+        }
+        stop.stop(why);
+    }
+}
+
+#[expect(
+    clippy::exit,
+    reason = "whoever asks twice does not want to wait; the next start recovers"
+)]
+fn end_at_once(why: &Stop) {
+    let code = if *why == Stop::Interrupted {
+        Code::Interrupted
+    } else {
+        Code::Terminated
+    };
+    std::process::exit(code.number().into());
+}
+
+fn is_broken_pipe(error: &Error) -> bool {
+    matches!(error, Error::Output(source) if source.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "the one place that talks when a command has failed"
+)]
+fn complain(error: &Error) {
+    eprint!("airudder-export: failed to {error}");
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        eprint!(": {cause}");
+        source = cause.source();
+    }
+    eprintln!();
+}

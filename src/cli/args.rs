@@ -19,7 +19,7 @@ use super::verify::VerifyArgs;
 use crate::job::SettingFlags;
 
 /// What to do.
-#[derive(Subcommand, Clone, Debug, PartialEq, Eq)]
+#[derive(Subcommand, Clone, Debug, PartialEq)]
 pub enum Command {
     /// The nightly job: pull every task that is final and not yet exported
     ///

@@ -3,8 +3,12 @@
 use clap::Args;
 
 use super::dates::RangeArgs;
+use super::dispatch::Context;
+use super::pull;
 use super::select::SelectArgs;
 use super::settings::{Group, Pull, Settings};
+use crate::error::{Error, ExitCode};
+use crate::pipeline::Assignment;
 
 /// Arguments of `backfill`. `plan backfill` takes the same ones.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
@@ -24,4 +28,16 @@ pub struct BackfillArgs<G: Group = Pull> {
     /// Settings.
     #[command(flatten)]
     pub settings: Settings<G>,
+}
+
+/// Pulls what is final on the days of a range.
+///
+/// # Errors
+/// When a setting, the listing or the destination fails.
+pub async fn run(args: &BackfillArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
+    let assignment = Assignment {
+        range: Some(args.days.range),
+        replace: args.replace,
+    };
+    pull::pull((&args.select, &assignment), "backfill", context).await
 }

@@ -16,3 +16,14 @@ pub struct DemoArgs {
     #[command(flatten)]
     pub settings: Settings<Show>,
 }
+
+/// Exports an invented week and a second night.
+///
+/// # Errors
+/// When the sandbox cannot listen, or the destination fails.
+pub async fn run(
+    _args: &DemoArgs,
+    _context: &mut super::dispatch::Context<'_>,
+) -> Result<crate::error::ExitCode, crate::error::Error> {
+    Err(crate::error::Error::Usage("not wired yet".to_owned()))
+}

@@ -17,11 +17,13 @@ pub mod backfill;
 pub mod completions;
 pub mod dates;
 pub mod demo;
+pub mod dispatch;
 pub mod doctor;
 pub mod files;
 pub mod init;
 pub mod man;
 pub mod plan;
+mod pull;
 pub mod replay;
 pub mod run;
 pub mod sandbox;
@@ -67,7 +69,7 @@ Exit codes:
   130  interrupted (Ctrl-C); 143 terminated (SIGTERM): what was complete is committed";
 
 /// What the user said.
-#[derive(Parser, Clone, Debug, PartialEq, Eq)]
+#[derive(Parser, Clone, Debug, PartialEq)]
 #[command(
     name = NAME,
     version,

@@ -1,10 +1,16 @@
 //! `replay`: saved answers into the lake.
 
+use std::io::BufRead as _;
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
+use super::dispatch::Context;
+use super::pull;
 use super::settings::{Replay, Settings};
+use crate::error::{Error, ExitCode};
+use crate::event::Events;
+use crate::pipeline::{Assignment, Export, ReplayInputError, saved_answers};
 
 /// Arguments of `replay`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
@@ -20,4 +26,42 @@ pub struct ReplayArgs {
     /// Settings.
     #[command(flatten)]
     pub settings: Settings<Replay>,
+}
+
+/// Takes saved answers.
+///
+/// # Errors
+/// When a setting, a file that was named or the destination fails.
+pub async fn run(args: &ReplayArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
+    let job = context.job()?;
+    let files = saved_answers(&named(&args.files)?)?;
+    let assignment = Assignment {
+        range: None,
+        replace: args.replace,
+    };
+    let (clock, events) = (context.clock()?, Events::default());
+    let export = Export::open(&job, (clock, events, context.stop.clone())).await?;
+    let (summary, lake) = export.replay(files, &assignment).await?;
+    pull::finish("replay", (summary, lake), context).await
+}
+
+/// The names given, with the list on standard input in the place of `-`.
+fn named(files: &[PathBuf]) -> Result<Vec<PathBuf>, ReplayInputError> {
+    let mut named = Vec::new();
+    for file in files {
+        if file.as_os_str() != "-" {
+            named.push(file.clone());
+            continue;
+        }
+        for line in std::io::stdin().lock().lines() {
+            let line = line.map_err(|source| ReplayInputError::Unreadable {
+                path: PathBuf::from("-"),
+                source,
+            })?;
+            if !line.trim().is_empty() {
+                named.push(PathBuf::from(line.trim_end_matches('\r')));
+            }
+        }
+    }
+    Ok(named)
 }

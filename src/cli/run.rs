@@ -2,8 +2,12 @@
 
 use clap::Args;
 
+use super::dispatch::Context;
+use super::pull;
 use super::select::SelectArgs;
 use super::settings::{Group, Pull, Settings};
+use crate::error::{Error, ExitCode};
+use crate::pipeline::Assignment;
 
 /// Arguments of `run`. `plan run` takes the same ones, less those that only matter for writing.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
@@ -14,4 +18,12 @@ pub struct RunArgs<G: Group = Pull> {
     /// Settings.
     #[command(flatten)]
     pub settings: Settings<G>,
+}
+
+/// Pulls what is final and new.
+///
+/// # Errors
+/// When a setting, the listing or the destination fails.
+pub async fn run(args: &RunArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
+    pull::pull((&args.select, &Assignment::default()), "run", context).await
 }

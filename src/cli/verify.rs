@@ -1,8 +1,15 @@
 //! `verify`: everything is read back.
 
+use std::sync::Arc;
+
 use clap::Args;
 
+use super::dispatch::Context;
 use super::settings::{Check, Settings};
+use crate::error::{Error, ExitCode};
+use crate::job::ResultFormat;
+use crate::lake;
+use crate::schema::table;
 
 /// Arguments of `verify`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
@@ -10,4 +17,58 @@ pub struct VerifyArgs {
     /// Settings.
     #[command(flatten)]
     pub settings: Settings<Check>,
+}
+
+/// Reads the whole lake back.
+///
+/// # Errors
+/// When a setting or the destination fails.
+pub async fn run(context: &mut Context<'_>) -> Result<ExitCode, Error> {
+    let job = context.job()?;
+    let schemas = Arc::new(|name| table(name).arrow_schema());
+    let found = lake::verify(&job.dest, schemas).await?;
+    let written = match job.output.format {
+        ResultFormat::Json => serde_json::to_writer_pretty(&mut context.out, &found)
+            .map_err(std::io::Error::from)
+            .and_then(|()| writeln!(context.out)),
+        ResultFormat::Text => write_text(&found, context.out),
+    };
+    written.map_err(Error::Output)?;
+    Ok(if found.is_sound() {
+        ExitCode::Done
+    } else {
+        ExitCode::Data
+    })
+}
+
+fn write_text(found: &lake::Verification, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+    let lake::Verification {
+        sequence,
+        files,
+        rows,
+        bytes,
+        tasks,
+        findings,
+        more_findings,
+    } = found;
+    writeln!(
+        out,
+        "read {files} files, {rows} rows, {bytes} bytes of {tasks} tasks, as of commit {sequence}"
+    )?;
+    for finding in findings {
+        let lake::Finding {
+            kind,
+            place,
+            detail,
+        } = finding;
+        writeln!(out, "{}  {place}: {detail}", kind.as_str())?;
+    }
+    if *more_findings > 0 {
+        writeln!(out, "… and {more_findings} more")?;
+    }
+    match findings.len() as u64 + more_findings {
+        0 => writeln!(out, "all is as the commit log says"),
+        1 => writeln!(out, "1 finding"),
+        count => writeln!(out, "{count} findings"),
+    }
 }

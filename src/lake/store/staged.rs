@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -56,10 +56,10 @@ impl StagedFile {
         self.bytes
     }
 
-    /// Names the path in an error that a writer above got from this file.
+    /// Where it is written, as the operating system knows it.
     #[must_use]
-    pub fn error(&self, source: io::Error) -> LakeError {
-        LakeError::io("write", &self.place)(source)
+    pub fn place(&self) -> &Path {
+        &self.place
     }
 
     /// Makes the content durable and describes it for a commit.

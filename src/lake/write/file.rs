@@ -1,6 +1,7 @@
 //! One data file while row groups are appended to it.
 
 use std::io;
+use std::path::Path;
 
 use parquet::errors::ParquetError;
 use parquet::file::writer::SerializedFileWriter;
@@ -73,7 +74,7 @@ impl OpenFile {
             group.close()?;
             Ok(())
         })();
-        appended.map_err(|error| write_error(self.writer.inner(), error))?;
+        appended.map_err(|error| write_error(self.writer.inner().place(), error))?;
         self.rows += rows.rows as u64;
         self.tasks.extend_from_slice(tasks);
         Ok(())
@@ -85,10 +86,11 @@ impl OpenFile {
 
     /// Writes the footer and makes the file durable.
     pub(super) fn close(mut self) -> Result<ClosedFile, LakeError> {
-        self.writer
-            .finish()
-            .map_err(|error| write_error(self.writer.inner(), error))?;
-        let staged = self.writer.into_inner().map_err(LakeError::Encode)?;
+        let place = self.writer.inner().place().to_owned();
+        let staged = self
+            .writer
+            .into_inner()
+            .map_err(|error| write_error(&place, error))?;
         let file = staged.finish(self.rows)?;
         self.tasks.sort_unstable();
         self.tasks.dedup();
@@ -101,10 +103,10 @@ impl OpenFile {
 }
 
 /// The system's own error, with the file's name, if that is what lies beneath.
-pub(super) fn write_error(file: &StagedFile, error: ParquetError) -> LakeError {
+pub(super) fn write_error(place: &Path, error: ParquetError) -> LakeError {
     match error {
         ParquetError::External(source) => match source.downcast::<io::Error>() {
-            Ok(source) => file.error(*source),
+            Ok(source) => LakeError::io("write", place)(*source),
             Err(source) => LakeError::Encode(ParquetError::External(source)),
         },
         other => LakeError::Encode(other),

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::path::Path;
 
+use arrow_array::BooleanArray;
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, BooleanArray};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
@@ -62,19 +62,19 @@ pub fn rewrite(
         let Some(writer) = &mut writer else { continue };
         writer
             .write(&batch)
-            .map_err(|error| write_error(writer.inner(), error))?;
+            .map_err(|error| write_error(writer.inner().place(), error))?;
         if writer.in_progress_size() > options.row_group_bytes {
             writer
                 .flush()
-                .map_err(|error| write_error(writer.inner(), error))?;
+                .map_err(|error| write_error(writer.inner().place(), error))?;
         }
     }
-    let Some(mut writer) = writer else {
+    let Some(writer) = writer else {
         return Ok(None);
     };
-    writer
-        .finish()
-        .map_err(|error| write_error(writer.inner(), error))?;
-    let staged = writer.into_inner()?;
+    let place = writer.inner().place().to_owned();
+    let staged = writer
+        .into_inner()
+        .map_err(|error| write_error(&place, error))?;
     staged.finish(rows).map(Some)
 }
