@@ -133,6 +133,13 @@ fn advice(source: &io::Error) -> &'static str {
             ": a file is where a folder is needed; move it away or name another destination with \
              --dest"
         }
+        io::ErrorKind::NotFound => {
+            ": it is gone; was the destination unmounted or moved, or does something else clean \
+             up there?"
+        }
+        io::ErrorKind::CrossesDevices => {
+            ": the lake spans several file systems; all of the destination folder must be on one"
+        }
         io::ErrorKind::Unsupported => {
             ": this file system lacks hard links or file locks, which commits need; name a \
              destination on a local file system with --dest"

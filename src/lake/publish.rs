@@ -4,6 +4,7 @@
 //! - Commits are published strictly in order; a commit's files are all moved before its removals
 //!   begin. A staged file can be moved once only, so by the time a later commit deletes a file
 //!   there is nothing left that could bring it back.
+//! - The log's folder is synced before anything of it is published, whoever wrote the record.
 //! - The folders are synced by whoever moves the marker, also for files that somebody else moved.
 //! - Day files carry the sequence of the last commit that changed them and are not overwritten by
 //!   who knows less; the marker only moves forward.
@@ -25,6 +26,11 @@ impl LakeWriter {
     pub(super) async fn finish(&mut self) -> Result<u64, LakeError> {
         let mut finished = 0;
         let since = self.log.published;
+        if !self.log.pending.is_empty() {
+            // A record that somebody else has just named may not survive a power cut yet, and its
+            // files must not outlive it.
+            self.run.sync_folders([LakePath::commits()].into()).await?;
+        }
         // Losing sight of a file makes the log be read again, and it may grow.
         while finished < self.log.pending.len() {
             let gone = self.move_files(&self.log.pending[finished]).await?;

@@ -88,7 +88,9 @@ impl LakeWriter {
     /// # Errors
     /// When the destination fails. The next start does the rest.
     pub async fn close(mut self) -> Result<(), LakeError> {
-        self.finish().await?;
+        // A commit that failed half-way may be in the log all the same, and then its files are
+        // needed.
+        self.refresh().await?;
         self.run.close().await?;
         Ok(())
     }
@@ -101,9 +103,11 @@ impl LakeWriter {
         let first = self.log.published + 1;
         if self.finish().await? > 0 {
             let last = self.log.published;
-            self.recovered(format!(
-                "commits {first} to {last} were durable and are now published"
-            ));
+            self.recovered(if first == last {
+                format!("commit {last} was durable and is now published")
+            } else {
+                format!("commits {first} to {last} were durable and are now published")
+            });
         }
         for entry in self.run.list(&LakePath::staging()).await? {
             if !entry.is_folder || entry.name == self.run.run_id().as_str() {

@@ -150,6 +150,13 @@ impl Ledger {
         })
     }
 
+    /// Whether the task is exported for good.
+    #[must_use]
+    pub fn is_sealed(&self, id: &TaskId) -> bool {
+        let known = self.tasks.get(&IdKey::of(id));
+        known.is_some_and(|known| known.kind == Kind::Sealed)
+    }
+
     /// The commit that holds the task's rows; nothing for a task without rows.
     #[must_use]
     pub fn rows_in(&self, id: &TaskId) -> Option<u64> {

@@ -1,6 +1,7 @@
 //! The promises of the lake, tried on small lakes in temporary folders.
 
 mod days;
+mod random;
 mod recovery;
 mod replace;
 mod size;

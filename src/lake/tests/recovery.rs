@@ -169,7 +169,7 @@ async fn what_was_recovered_is_said() {
     assert_eq!(
         scene.heard(),
         [
-            "commits 1 to 1 were durable and are now published",
+            "commit 1 was durable and is now published",
             "run r1 ended early; 0 unfinished files were removed"
         ]
     );
@@ -213,6 +213,18 @@ async fn a_run_that_commits_and_dies_while_another_starts_loses_nothing() {
         events: scene.events(),
     };
     writer.recover().await.unwrap().close().await.unwrap();
+    scene.assert_sound().await;
+    assert_eq!(scene.glob().len(), 9);
+}
+
+#[tokio::test]
+async fn a_commit_that_failed_after_it_counted_is_not_undone_by_closing() {
+    let scene = Scene::new();
+    let mut writer = scene.writer("r1").await;
+    let first = draft(&writer, CommitKind::Append, DAY, &["a"], "old");
+    writer.store().faults().stop_at(Point::CommitRecordNamed, 1);
+    assert!(writer.commit(first).await.is_err());
+    writer.close().await.unwrap();
     scene.assert_sound().await;
     assert_eq!(scene.glob().len(), 9);
 }

@@ -4,7 +4,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::file::{Reader, Target, open};
 use super::tally::Tallies;
-use super::{Finding, FindingKind, on_all_cores};
+use super::{Finding, FindingKind, MAX_FINDINGS, on_all_cores};
 use crate::lake::path::FilePath;
 use crate::lake::store::Store;
 use crate::schema::TableName;
@@ -26,68 +26,85 @@ pub(super) fn examine(
     unread: bool,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if suspects.is_empty() {
-        return findings;
-    }
-    let ids = tallies.ids(suspects);
-    // What can be said without a second look.
     let mut missing_rows = 0_u64;
+    let mut left: Vec<u32> = Vec::new();
     for number in suspects {
-        for table in TableName::ALL {
-            let (found, committed) = (
-                tallies.found(*number).of(table).rows,
-                tallies.expected(*number).of(table),
-            );
-            if unread && found < committed {
-                missing_rows += committed - found;
-            } else if found != committed {
-                let detail = format!(
-                    "task {} has {found} rows, committed {committed}",
-                    ids[number]
-                );
-                findings.push(Finding::new(FindingKind::TaskRows, &table, detail));
-            }
-        }
-        if tallies.found(*number).wrong_counts > 0 {
-            let detail = format!(
-                "the counts in the row of task {} are not right",
-                ids[number]
-            );
-            findings.push(Finding::new(
-                FindingKind::TaskRows,
-                &TableName::Tasks,
-                detail,
-            ));
+        let missing = missing_rows_of(tallies, *number);
+        if unread && missing > 0 {
+            missing_rows += missing;
+        } else {
+            left.push(*number);
         }
     }
     if missing_rows > 0 {
         let detail = format!("{missing_rows} rows are in files that could not be read");
         findings.push(Finding::new(FindingKind::TaskRows, &"all tables", detail));
     }
-    let mut budget = MAX_ROWS;
-    let examined: FxHashSet<u32> = (suspects.iter().copied())
-        .take_while(|number| {
-            let rows: u64 = tallies
-                .found(*number)
-                .tables
-                .iter()
-                .map(|sum| sum.rows)
-                .sum();
-            let fits = budget >= rows;
-            budget = budget.saturating_sub(rows);
-            fits
-        })
-        .collect();
-    if examined.len() < suspects.len() {
-        let left = suspects.len() - examined.len();
-        let detail = format!("{left} more tasks with suspicious rows were not looked at");
+    let mut left = left.as_slice();
+    while !left.is_empty() && findings.len() < MAX_FINDINGS {
+        let (some, others) = left.split_at(fitting(tallies, left));
+        left = others;
+        let ids = tallies.ids(some);
+        findings.extend(
+            some.iter()
+                .flat_map(|number| numbers(tallies, *number, &ids[number])),
+        );
+        let rows = on_all_cores(files.len(), |index| {
+            rows_of(store, files, index, tallies, &ids)
+        });
+        let rows: Vec<Row> = rows.into_iter().flatten().collect();
+        findings.extend(compare(rows, files, &ids, unread));
+    }
+    if !left.is_empty() {
+        let detail = format!(
+            "{} more tasks with suspicious rows were not looked at",
+            left.len()
+        );
         findings.push(Finding::new(FindingKind::TaskRows, &"all tables", detail));
     }
-    let rows = on_all_cores(files.len(), |index| {
-        rows_of(store, files, index, tallies, &examined)
+    findings
+}
+
+/// How many of the suspects have few enough rows to be looked at in one go: one at least.
+fn fitting(tallies: &Tallies, suspects: &[u32]) -> usize {
+    let mut rows = 0;
+    let fit = suspects.iter().take_while(|number| {
+        rows += tallies
+            .found(**number)
+            .tables
+            .iter()
+            .map(|sum| sum.rows)
+            .sum::<u64>();
+        rows <= MAX_ROWS
     });
-    let rows: Vec<Row> = rows.into_iter().flatten().collect();
-    findings.extend(compare(rows, files, &ids, unread));
+    fit.take(MAX_FINDINGS).count().max(1)
+}
+
+fn missing_rows_of(tallies: &Tallies, number: u32) -> u64 {
+    let (expected, found) = (tallies.expected(number), tallies.found(number));
+    let missing = |table| expected.of(table).saturating_sub(found.of(table).rows);
+    TableName::ALL.into_iter().map(missing).sum()
+}
+
+/// What is wrong with the numbers of a task's rows.
+fn numbers(tallies: &Tallies, number: u32, id: &TaskId) -> Vec<Finding> {
+    let (expected, found) = (tallies.expected(number), tallies.found(number));
+    let mut findings = Vec::new();
+    for table in TableName::ALL {
+        let (found, committed) = (found.of(table).rows, expected.of(table));
+        if found != committed {
+            let detail = format!("task {id} has {found} rows, committed {committed}");
+            findings.push(Finding::new(FindingKind::TaskRows, &table, detail));
+        }
+    }
+    if found.wrong_counts > 0 {
+        let detail = format!("the counts in the row of task {id} are not right");
+        findings.push(Finding::new(
+            FindingKind::TaskRows,
+            &TableName::Tasks,
+            detail,
+        ));
+    }
     findings
 }
 
@@ -97,7 +114,7 @@ fn rows_of(
     files: &[Target],
     index: usize,
     tallies: &Tallies,
-    examined: &FxHashSet<u32>,
+    examined: &FxHashMap<u32, TaskId>,
 ) -> Vec<Row> {
     let target = &files[index];
     let table = target.file.table;
@@ -112,7 +129,7 @@ fn rows_of(
     let _ = reader.keys(|key| {
         if let Some(task) = tallies
             .number(key.task)
-            .filter(|task| examined.contains(task))
+            .filter(|task| examined.contains_key(task))
         {
             rows.push((task, table, key.detail_index, key.index, number));
         }

@@ -1,7 +1,7 @@
 //! `verify`: reads everything back and says what is not as the commit log says.
 //!
 //! Every live file is read twice, once for its checksum and once for the columns that make up its
-//! rows' keys. Memory does not grow with rows but with tasks, about 150 bytes each: for every task
+//! rows' keys. Memory does not grow with rows but with tasks, about 200 bytes each: for every task
 //! a sum over its rows' keys is compared with the sum that its calls imply ([`tally`]). Only
 //! tasks whose sums differ are then looked at row by row ([`exact`]), a bounded number at a time.
 //!
@@ -14,8 +14,8 @@ mod file;
 mod surroundings;
 mod tally;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_schema::SchemaRef;
 
@@ -25,10 +25,9 @@ use super::path::LakePath;
 use super::store::{Store, blocking};
 use crate::job::Destination;
 use crate::schema::TableName;
-use file::FileReport;
 use tally::Tallies;
 
-/// Findings beyond this are counted, not listed.
+/// Findings beyond this are counted, not listed; tasks beyond this are not examined.
 const MAX_FINDINGS: usize = 1_000;
 
 /// How often everything is read again because files went away in the middle.
@@ -243,46 +242,38 @@ impl Pass {
 
     /// Reads all files on all cores. Returns the files that were not there too.
     fn run(mut self) -> (Verification, Vec<super::path::FilePath>) {
+        let found = Mutex::new(std::mem::take(&mut self.tallies.found));
         let Self {
             store,
             files,
             schemas,
+            tallies,
             ..
         } = &self;
         let reports = on_all_cores(files.len(), |index| {
             let target = &files[index];
-            file::read(
-                store,
-                target,
-                schemas(target.file.table).as_ref(),
-                &self.tallies,
-            )
-        });
-        let mut absent = Vec::new();
-        let mut unread = 0_u64;
-        for report in reports {
-            let FileReport {
-                findings,
+            let schema = schemas(target.file.table);
+            let mut report = file::read(store, target, &schema, tallies);
+            // At once: the counts of all files together would be several times those of all tasks.
+            let counts = std::mem::take(&mut report.counts);
+            tally::add(
+                &mut found.lock().unwrap_or_else(PoisonError::into_inner),
                 counts,
-                is_absent,
-                is_read,
-                path,
-            } = report;
-            self.verification.findings.extend(findings);
-            unread += u64::from(!is_read);
-            if is_absent {
-                absent.push(path);
+            );
+            report
+        });
+        self.tallies.found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut absent = Vec::new();
+        let mut unread = false;
+        for report in reports {
+            self.verification.findings.extend(report.findings);
+            unread |= !report.is_read;
+            if report.is_absent {
+                absent.push(report.path);
             }
-            self.tallies.add(counts);
         }
         let suspects = self.tallies.suspects();
-        let findings = exact::examine(
-            &self.store,
-            &self.files,
-            &self.tallies,
-            &suspects,
-            unread > 0,
-        );
+        let findings = exact::examine(&self.store, &self.files, &self.tallies, &suspects, unread);
         self.verification.findings.extend(findings);
         (self.verification, absent)
     }

@@ -51,6 +51,13 @@ pub(super) struct Found {
     pub(super) wrong_counts: u32,
 }
 
+/// Adds what one file holds to what all do.
+pub(super) fn add(all: &mut [Found], counts: Counts) {
+    for (number, found) in counts {
+        all[number as usize].add(&found);
+    }
+}
+
 impl Found {
     pub(super) fn of(&self, table: TableName) -> Sum {
         self.tables[table as usize]
@@ -91,7 +98,8 @@ impl Expected {
 #[derive(Debug, Default)]
 pub(super) struct Tallies {
     numbers: IdMap<u32>,
-    tasks: Vec<(Expected, Found)>,
+    expected: Vec<Expected>,
+    pub(super) found: Vec<Found>,
 }
 
 /// What one file holds, by the tasks' numbers.
@@ -106,21 +114,20 @@ impl Tallies {
             rejects,
             ..
         } = *task;
-        let number = u32::try_from(self.tasks.len()).expect("fewer than 2^32 tasks fit in memory");
+        let number =
+            u32::try_from(self.expected.len()).expect("fewer than 2^32 tasks fit in memory");
         self.numbers.insert(IdKey::of(&task.id), number);
-        self.tasks.push((
-            Expected {
-                calls,
-                redials,
-                turns,
-                rejects,
-            },
-            Found::default(),
-        ));
+        self.expected.push(Expected {
+            calls,
+            redials,
+            turns,
+            rejects,
+        });
+        self.found.push(Found::default());
     }
 
     pub(super) fn len(&self) -> usize {
-        self.tasks.len()
+        self.expected.len()
     }
 
     pub(super) fn number(&self, id: &str) -> Option<u32> {
@@ -130,17 +137,11 @@ impl Tallies {
     }
 
     pub(super) fn expected(&self, number: u32) -> &Expected {
-        &self.tasks[number as usize].0
+        &self.expected[number as usize]
     }
 
     pub(super) fn found(&self, number: u32) -> &Found {
-        &self.tasks[number as usize].1
-    }
-
-    pub(super) fn add(&mut self, counts: Counts) {
-        for (number, found) in counts {
-            self.tasks[number as usize].1.add(&found);
-        }
+        &self.found[number as usize]
     }
 
     /// The ids of these tasks. Walks through all.
@@ -155,7 +156,7 @@ impl Tallies {
 
     /// The tasks whose rows may not be those that were committed.
     pub(super) fn suspects(&self) -> Vec<u32> {
-        let suspicious = |(expected, found): &&(Expected, Found)| {
+        let suspicious = |expected: &Expected, found: &Found| {
             let calls = found.of(TableName::Calls);
             let all_there = expected.rejects == 0 && calls == first(expected.calls);
             let counted = TableName::ALL
@@ -165,11 +166,10 @@ impl Tallies {
                 found.implied == [found.of(TableName::Redials), found.of(TableName::AsrTurns)];
             !(all_there && counted && children && found.wrong_counts == 0)
         };
-        let numbered = (0_u32..).zip(&self.tasks);
-        numbered
-            .filter(|(_, task)| suspicious(task))
-            .map(|(number, _)| number)
-            .collect()
+        let both = self.expected.iter().zip(&self.found);
+        let numbered = (0_u32..).zip(both);
+        let suspects = numbered.filter(|(_, (expected, found))| suspicious(expected, found));
+        suspects.map(|(number, _)| number).collect()
     }
 }
 
