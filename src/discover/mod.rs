@@ -25,4 +25,4 @@ mod plan;
 
 pub(crate) use decide::is_settled;
 pub use decide::{Candidate, Decision, Known, Reason, Rules, Seen, decide};
-pub use plan::{DayPlan, Plan, PlannedTask, Window, window_of};
+pub use plan::{DayPlan, Plan, PlannedTask, Window, resume_point, window_of};

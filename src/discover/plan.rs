@@ -22,19 +22,20 @@ pub struct Window {
 /// When the workflows were made whose tasks are looked at, and which scheduled starts a listing of
 /// them covers. A workflow may be made as long before its tasks as the lookback says.
 ///
-/// A nightly run goes on where the last one ended; the first one looks back once and covers nothing
-/// yet. A backfill covers its days.
+/// A nightly run goes on from the day where the last one ended, so that its listing covers whole
+/// days; the first one looks back once and covers nothing yet. A backfill covers its days.
 #[must_use]
 pub fn window_of(
     (rules, lookback): (&Rules, TimeDelta),
-    listed_until: Option<DateTime<Utc>>,
+    resume: Option<DateTime<Utc>>,
 ) -> (Window, Option<Window>) {
     let back = |from: DateTime<Utc>| {
         from.checked_sub_signed(lookback)
             .unwrap_or(DateTime::<Utc>::MIN_UTC)
     };
-    match &rules.range {
-        Some(range) => {
+    let some = |window: Window| (window.from < window.to).then_some(window);
+    match (&rules.range, resume) {
+        (Some(range), _) => {
             let (from, to) = bounds(range, rules.zone);
             let covered = Window {
                 from,
@@ -45,27 +46,46 @@ pub fn window_of(
                     from: back(from),
                     to,
                 },
-                (covered.from < covered.to).then_some(covered),
+                some(covered),
             )
         }
-        None => {
-            let from = listed_until.unwrap_or(rules.now);
+        (None, Some(resume)) => {
+            let from = day_start(rules.zone, day_of(rules.zone, resume.min(rules.now)));
             let covered = Window {
                 from,
                 to: rules.now,
             };
-            let listed = Window {
-                from: back(from.min(rules.now)),
-                to: rules.now,
-            };
             (
-                listed,
-                listed_until
-                    .is_some_and(|until| until < rules.now)
-                    .then_some(covered),
+                Window {
+                    from: back(from),
+                    to: rules.now,
+                },
+                some(covered),
             )
         }
+        (None, None) => (
+            Window {
+                from: back(rules.now),
+                to: rules.now,
+            },
+            None,
+        ),
     }
+}
+
+/// Where a nightly run goes on: where the last one ended, or else behind the last day that a
+/// backfill covered, if that is not longer ago than the lookback (a backfill of last March is no
+/// start for tonight).
+#[must_use]
+pub fn resume_point(
+    ledger: &Ledger,
+    (rules, lookback): (&Rules, TimeDelta),
+) -> Option<DateTime<Utc>> {
+    ledger.listed_until().or_else(|| {
+        let end = day_end(rules.zone, ledger.last_covered_day()?);
+        let oldest = rules.now.checked_sub_signed(lookback)?;
+        (oldest <= end).then_some(end)
+    })
 }
 
 fn bounds(range: &DateRange, zone: Tz) -> (DateTime<Utc>, DateTime<Utc>) {
@@ -213,14 +233,15 @@ mod tests {
         assert_eq!(
             listed,
             Window {
-                from: time("2024-02-09T00:30:00Z"),
+                from: time("2024-02-09T00:00:00Z"),
                 to: now
             }
         );
+        let whole_day = time("2024-03-10T00:00:00Z");
         assert_eq!(
             covered,
             Some(Window {
-                from: until,
+                from: whole_day,
                 to: now
             })
         );

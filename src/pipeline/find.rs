@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use crate::api::{ApiClient, ApiError, ListedTask, Window};
-use crate::discover::{Candidate, Rules, Seen, window_of};
+use crate::discover::{Candidate, Rules, Seen, resume_point, window_of};
 use crate::job::TaskSource;
 use crate::lake::{Coverage, Ledger, TaskState, UnsealedTask, day_of};
 use crate::task::{TaskId, WorkflowId};
@@ -73,7 +73,8 @@ async fn listing(
     (ledger, rules): (&Ledger, &Rules),
     search: &Search<'_>,
 ) -> Result<Found, ApiError> {
-    let (window, covered) = window_of((rules, search.lookback), ledger.listed_until());
+    let resume = resume_point(ledger, (rules, search.lookback));
+    let (window, covered) = window_of((rules, search.lookback), resume);
     let asked = Window {
         from: window.from,
         to: window.to,

@@ -195,6 +195,12 @@ impl Ledger {
         self.listed_until
     }
 
+    /// The last day that a complete listing covers.
+    #[must_use]
+    pub fn last_covered_day(&self) -> Option<NaiveDate> {
+        self.days.last_covered()
+    }
+
     /// Whether a complete listing made after the day covers it.
     #[must_use]
     pub fn covers(&self, day: NaiveDate) -> bool {

@@ -82,6 +82,10 @@ impl Days {
         }
     }
 
+    pub(super) fn last_covered(&self) -> Option<NaiveDate> {
+        self.covered.last().copied()
+    }
+
     pub(super) fn covers(&self, day: NaiveDate) -> bool {
         self.covered.contains(&day)
     }
