@@ -64,6 +64,11 @@ impl FileSet {
         Ok(())
     }
 
+    /// Whether there is no file.
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty() && self.closed.is_empty()
+    }
+
     /// Takes in a file that was closed elsewhere.
     pub(super) fn adopt(&mut self, file: ClosedFile) {
         self.closed.push(file);

@@ -100,15 +100,7 @@ impl LargeAnswer {
             } = &mut *state;
             *encoded_bytes = 0;
             for (place, rows) in encoded.drain(..) {
-                let limits = FileLimits {
-                    open: OPEN_FILES,
-                    ..self.options.limits()
-                };
-                files.append(
-                    (&self.options.store, &self.options.encoder, limits),
-                    place,
-                    (rows, &[ITSELF]),
-                )?;
+                append(&self.options, files, (place, rows))?;
             }
         }
         Ok(())
@@ -127,13 +119,23 @@ impl LargeAnswer {
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let State {
             mut queues,
-            encoded,
-            files,
+            mut encoded,
+            mut files,
             ..
         } = state;
         let mut batches = Vec::new();
-        while let Some((_, queue)) = queues.take_longest() {
-            batches.extend(queue.batches);
+        if files.is_empty() {
+            while let Some((_, queue)) = queues.take_longest() {
+                batches.extend(queue.batches);
+            }
+        } else {
+            while let Some((place, queue)) = queues.take_longest() {
+                let rows = self.options.encoder.encode(place.0, queue.batches)?;
+                encoded.push((place, rows));
+            }
+            for (place, rows) in encoded.drain(..) {
+                append(&self.options, &mut files, (place, rows))?;
+            }
         }
         for batch in &mut batches {
             batch.day = resolve(batch.day);
@@ -156,4 +158,18 @@ impl LargeAnswer {
             closed,
         })
     }
+}
+
+/// Appends a row group to the answer's own files.
+fn append(
+    options: &ChunkOptions,
+    files: &mut FileSet,
+    (place, rows): ((TableName, RowDay), EncodedRows),
+) -> Result<(), LakeError> {
+    let limits = FileLimits {
+        open: OPEN_FILES,
+        ..options.limits()
+    };
+    let to = (&options.store, &*options.encoder, limits);
+    files.append(to, place, (rows, &[ITSELF]))
 }
