@@ -103,16 +103,23 @@ impl<'a> Export<'a> {
     /// Finds the tasks, decides about them, pulls and commits.
     ///
     /// # Errors
-    /// When the listing or the destination fails. Failures of single tasks are in the summary.
+    /// When the destination fails. What the API does wrong is in the summary.
     pub async fn pull(
         self,
         assignment: &Assignment,
         api: ApiClient,
-    ) -> Result<(Summary, LakeWriter), ExportError> {
+    ) -> Result<(Summary, LakeWriter), LakeError> {
         let mut summary = Summary::new(self.run.clone(), self.clock.now());
         let rules = rules(self.job, assignment, &self.clock);
-        let (plan, found) =
-            decide(self.job, (&api, self.lake.ledger(), &rules), &self.events).await?;
+        let decided = decide(self.job, (&api, self.lake.ledger(), &rules), &self.events).await;
+        let (plan, found) = match decided {
+            Ok(decided) => decided,
+            Err(error) => {
+                summary.stop(self.stop.why(), &error);
+                summary.ended_at = self.clock.now();
+                return Ok((summary, self.lake));
+            }
+        };
         summary.planned = plan.reasons();
         summary.listing_complete = found.complete;
         let desk = self.desk(rules)?;
@@ -142,7 +149,7 @@ impl<'a> Export<'a> {
         self,
         files: Vec<PathBuf>,
         assignment: &Assignment,
-    ) -> Result<(Summary, LakeWriter), ExportError> {
+    ) -> Result<(Summary, LakeWriter), LakeError> {
         let mut summary = Summary::new(self.run.clone(), self.clock.now());
         let rules = rules(self.job, assignment, &self.clock);
         let desk = self.desk(rules)?;

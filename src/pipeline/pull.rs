@@ -12,7 +12,7 @@ use super::desk::{Desk, moment};
 use super::find::Found;
 use super::sink::{Pulled, TaskSink};
 use super::stop::StopSwitch;
-use super::summary::{FailedPull, Stop, Summary};
+use super::summary::{FailedPull, Stop, Summary, chain};
 use crate::api::{ApiClient, ApiError, DetailError};
 use crate::decode::TaskFacts;
 use crate::discover::{Plan, PlannedTask, Seen};
@@ -155,7 +155,7 @@ impl Puller {
                 summary.tasks.not_pulled += 1;
                 if !matches!(error, ApiError::Cancelled) && progress.stop.is_none() {
                     let code = error.exit_code();
-                    progress.stop = Some((Stop::Api(error.to_string()), code));
+                    progress.stop = Some((Stop::Api(chain(&error)), code));
                 }
             }
             Err(error) => self.failed(planned, &error, (progress, summary)),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::api::ApiError;
 use crate::decode::Misfit;
 use crate::discover::Reason;
 use crate::error::ExitCode;
@@ -113,6 +114,13 @@ impl Summary {
         }
     }
 
+    /// The run stops because of an error of the API, unless it was told to stop before.
+    pub(super) fn stop(&mut self, told: Option<Stop>, error: &ApiError) {
+        self.listing_complete = false;
+        self.stopped = Some(told.unwrap_or_else(|| Stop::Api(chain(error))));
+        self.stop_code = Some(error.exit_code());
+    }
+
     /// The exit code of a run that did this: what stopped it first, then what was lost, then what
     /// is left to do.
     #[must_use]
@@ -128,6 +136,18 @@ impl Summary {
             (None, _) => ExitCode::Done,
         }
     }
+}
+
+/// An error and what lies beneath it, as one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
 }
 
 #[cfg(test)]
