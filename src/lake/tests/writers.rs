@@ -66,6 +66,22 @@ async fn a_loser_without_overlap_takes_the_next_number() {
 }
 
 #[tokio::test]
+async fn what_a_slower_process_saw_does_not_unseal_a_task() {
+    let scene = Scene::new();
+    let mut slow = scene.writer("r1").await;
+    let mut quick = scene.writer("r2").await;
+    let sealing = draft(&quick, CommitKind::Append, DAY, &["a"], "old");
+    commit(&mut quick, sealing).await;
+    let mut stale = CommitDraft::new(run_id("r1"), CommitKind::Observe, 0);
+    stale.open.push(open_task("a", DAY, DAY));
+    stale.forgotten.push(task_id("a"));
+    assert_eq!(commit(&mut slow, stale).await.sequence, 2);
+    assert!(slow.ledger().is_sealed(&task_id("a")));
+    assert_eq!(slow.ledger().unsealed().count(), 0);
+    assert!(scene.reader().await.ledger().is_sealed(&task_id("a")));
+}
+
+#[tokio::test]
 async fn a_put_that_took_effect_unseen_is_met_again_as_our_own() {
     let scene = Scene::new();
     let mut writer = scene.writer("r1").await;
