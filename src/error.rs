@@ -110,13 +110,14 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage(_) | Self::Select(_) | Self::ReplayInput(_) => ExitCode::Usage,
+            Self::Usage(_) | Self::Select(_) | Self::ReplayInput(_) | Self::Sandbox { .. } => {
+                ExitCode::Usage
+            }
             Self::Settings(error) if error.is_usage() => ExitCode::Usage,
             Self::Settings(_) => ExitCode::Settings,
             Self::Api(error) => error.exit_code(),
             Self::Lake(error) => error.exit_code(),
             Self::Init(_) | Self::Man(_) | Self::Output(_) => ExitCode::Destination,
-            Self::Sandbox { .. } => ExitCode::Usage,
             Self::Start(_) => ExitCode::Bug,
         }
     }

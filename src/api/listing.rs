@@ -1,6 +1,6 @@
-//! The two listings: pages are asked for until the state machine of [`super::paging`] is content.
+//! The two listings: pages are asked for until the state machine of `paging` is content.
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{SecondsFormat, TimeDelta};
 use serde_json::{Value, json};
 
 use super::client::ApiClient;
@@ -9,18 +9,10 @@ use super::error::ApiError;
 use super::listed::{self, ItemFault, ListedTask, ListedWorkflow};
 use super::paging::{Ask, Next, Page, Pass, Shift, Sum, Union};
 use super::request::{Params, Request};
+use crate::discover::Window;
 use crate::event::{Endpoint, Event};
 use crate::job::{Method, PagingProfile, PagingStyle, TimeFormat};
 use crate::task::WorkflowId;
-
-/// A half-open window of time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// Its start, included.
-    pub from: DateTime<Utc>,
-    /// Its end, excluded.
-    pub to: DateTime<Utc>,
-}
 
 /// What was listed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@
 //! [`AnswerSink`] piece by piece); send faster than the configured rate.
 //!
 //! ```no_run
-//! # use airudder_export::{api::{ApiClient, Window}, clock::Clock, event::Events, job::ApiOptions};
+//! # use airudder_export::{api::ApiClient, clock::Clock, discover::Window, event::Events, job::ApiOptions};
 //! # async fn example(options: ApiOptions) -> Result<(), airudder_export::api::ApiError> {
 //! let clock = Clock::system();
 //! let api = ApiClient::new(options, clock.clone(), Events::default(), Default::default())?;
@@ -48,7 +48,7 @@ pub use answer::{AnswerFault, AnswerSink, Attempt, Verdict};
 pub use client::ApiClient;
 pub use error::{ApiError, DetailError, Failure, SignInRefusal};
 pub use listed::{ListedTask, ListedWorkflow};
-pub use listing::{Listing, Window};
+pub use listing::Listing;
 pub use outcome::{Outcome, Signal};
 pub use pacer::Traffic;
 

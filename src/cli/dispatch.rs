@@ -5,7 +5,6 @@ use std::io::Write;
 use super::args::Command;
 use super::{Cli, completions, init, man};
 use crate::error::{Error, ExitCode};
-use crate::event::{Events, Listen};
 use crate::job::{self, Environment, Job, SettingFlags};
 use crate::pipeline::StopSwitch;
 
@@ -43,11 +42,6 @@ impl Context<'_> {
     pub fn clock(&self) -> Result<crate::clock::Clock, Error> {
         Ok(job::load_clock(&self.flags, &self.env)?)
     }
-}
-
-/// Events for these listeners.
-pub(super) fn events(listeners: Vec<std::sync::Arc<dyn Listen>>) -> Events {
-    Events::new(listeners)
 }
 
 /// Does what the command line says.

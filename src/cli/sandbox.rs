@@ -61,7 +61,7 @@ pub async fn run(args: &SandboxArgs, context: &mut Context<'_>) -> Result<ExitCo
         tasks_per_day: args.tasks,
         calls_per_task: args.calls_per_task,
         latency: args.latency,
-        rate_limit: args.rate_limit.clone(),
+        rate_limit: args.rate_limit,
         faults: args.faults.clone(),
         ..SandboxOptions::days_before(clock, args.days)
     };

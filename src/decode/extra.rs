@@ -67,18 +67,17 @@ impl Extras {
 
 /// Whether a value can stand in JSON text that any reader takes.
 pub(super) fn is_plain(value: &Raw<'_>) -> bool {
-    !value.deep
-        && !(value.escaped && has_lone_surrogate(value.token))
-        && simdutf8::basic::from_utf8(value.token).is_ok()
+    let has_text = !value.escaped || !has_lone_surrogate(value.token);
+    !value.deep && has_text && simdutf8::basic::from_utf8(value.token).is_ok()
 }
 
 /// A key as text.
 pub(super) fn key_text(key: &[u8], escaped: bool) -> String {
     let mut undone = Vec::new();
-    let bytes = if !escaped {
-        Ok(key)
-    } else {
+    let bytes = if escaped {
         unescape(key, &mut undone).map(|()| undone.as_slice())
+    } else {
+        Ok(key)
     };
     match bytes.ok().and_then(|bytes| std::str::from_utf8(bytes).ok()) {
         Some(text) => text.to_owned(),

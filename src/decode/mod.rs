@@ -209,7 +209,7 @@ mod tests {
         );
         assert_eq!(
             extra_of(call).as_deref(),
-            Some(r##"{"CallID":"a","CallID#2":"b"}"##)
+            Some(r#"{"CallID":"a","CallID#2":"b"}"#)
         );
     }
 

@@ -558,7 +558,7 @@ impl RowWriter<'_> {
             }
             ColumnBuilder::Int64(numbers) => {
                 pushed(value::integer(raw, i64::MIN, i64::MAX), |value| {
-                    numbers.push(Some(value))
+                    numbers.push(Some(value));
                 })
             }
             ColumnBuilder::Decimal(numbers) => {

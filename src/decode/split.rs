@@ -204,8 +204,8 @@ impl Split {
                     in_string,
                     escape,
                 } => self.container(bytes, at, (depth, in_string, escape))?,
-                State::Text { escape } => self.text(bytes, at, escape)?,
-                State::Scalar => self.scalar(bytes, at)?,
+                State::Text { escape } => self.text(bytes, at, escape),
+                State::Scalar => self.scalar(bytes, at),
                 State::Done => {
                     if !bytes[at].is_ascii_whitespace() {
                         return self.fail("something follows the answer", at);
@@ -393,7 +393,7 @@ impl Split {
         Ok(bytes.len())
     }
 
-    fn text(&mut self, bytes: &[u8], from: usize, escape: bool) -> Result<usize, SplitError> {
+    fn text(&mut self, bytes: &[u8], from: usize, escape: bool) -> usize {
         let mut at = from + usize::from(escape);
         let mut escape = false;
         while at < bytes.len() {
@@ -402,7 +402,7 @@ impl Split {
                 Some(b'"') => {
                     self.keep(&bytes[from..=at]);
                     self.end_entry();
-                    return Ok(at + 1);
+                    return at + 1;
                 }
                 Some(b'\\') => {
                     escape = at + 1 == bytes.len();
@@ -414,10 +414,10 @@ impl Split {
         }
         self.state = State::Text { escape };
         self.keep(&bytes[from..]);
-        Ok(bytes.len())
+        bytes.len()
     }
 
-    fn scalar(&mut self, bytes: &[u8], from: usize) -> Result<usize, SplitError> {
+    fn scalar(&mut self, bytes: &[u8], from: usize) -> usize {
         let end = bytes[from..]
             .iter()
             .position(|b| b.is_ascii_whitespace() || matches!(b, b',' | b']' | b'}'));
@@ -425,11 +425,11 @@ impl Split {
             Some(length) => {
                 self.keep(&bytes[from..from + length]);
                 self.end_entry();
-                Ok(from + length)
+                from + length
             }
             None => {
                 self.keep(&bytes[from..]);
-                Ok(bytes.len())
+                bytes.len()
             }
         }
     }

@@ -90,7 +90,7 @@ impl Rules {
     pub fn nightly(now: DateTime<Utc>) -> Self {
         Self {
             now,
-            settle: Duration::from_secs(600),
+            settle: Duration::from_mins(10),
             include_running: false,
             replace: false,
             range: None,

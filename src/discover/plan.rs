@@ -36,7 +36,7 @@ pub fn window_of(
     let some = |window: Window| (window.from < window.to).then_some(window);
     match (&rules.range, resume) {
         (Some(range), _) => {
-            let (from, to) = bounds(range, rules.zone);
+            let (from, to) = bounds(*range, rules.zone);
             let covered = Window {
                 from,
                 to: to.min(rules.now),
@@ -88,7 +88,7 @@ pub fn resume_point(
     })
 }
 
-fn bounds(range: &DateRange, zone: Tz) -> (DateTime<Utc>, DateTime<Utc>) {
+fn bounds(range: DateRange, zone: Tz) -> (DateTime<Utc>, DateTime<Utc>) {
     (day_start(zone, range.from()), day_end(zone, range.to()))
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
-use crate::api::{ApiClient, ApiError, ListedTask, Window};
+use crate::api::{ApiClient, ApiError, ListedTask};
 use crate::discover::{Candidate, Rules, Seen, resume_point, window_of};
 use crate::job::TaskSource;
 use crate::lake::{Coverage, Ledger, TaskState, UnsealedTask, day_of};
@@ -75,11 +75,7 @@ async fn listing(
 ) -> Result<Found, ApiError> {
     let resume = resume_point(ledger, (rules, search.lookback));
     let (window, covered) = window_of((rules, search.lookback), resume);
-    let asked = Window {
-        from: window.from,
-        to: window.to,
-    };
-    let workflows = api.list_workflows(asked).await?;
+    let workflows = api.list_workflows(window).await?;
     let remembered: BTreeMap<&TaskId, &UnsealedTask> = ledger
         .unsealed()
         .filter(|known| match (&rules.range, known.task.schedule_start) {

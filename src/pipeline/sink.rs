@@ -141,7 +141,7 @@ impl TaskSink {
         }
     }
 
-    fn read_fault(&self, error: ReadError) -> AnswerFault {
+    fn read_fault(error: ReadError) -> AnswerFault {
         match error {
             ReadError::Lake(error) => fatal(error),
             other => AnswerFault::NotJson {
@@ -179,7 +179,7 @@ impl AnswerSink for TaskSink {
             return Ok(());
         }
         if let Err(error) = self.reader.push(&bytes).await {
-            let fault = self.read_fault(error);
+            let fault = Self::read_fault(error);
             // The last answer is read to its end all the same: it is kept whole.
             if !self.is_last || matches!(fault, AnswerFault::Fatal(_)) {
                 return Err(fault);
@@ -204,7 +204,7 @@ impl AnswerSink for TaskSink {
         let judged = match self.reader.finish().await {
             Ok(judged) => judged,
             Err(error) => {
-                let fault = self.read_fault(error);
+                let fault = Self::read_fault(error);
                 if let (AnswerFault::NotJson { reason }, true) = (&fault, self.is_last) {
                     let reason = reason.clone();
                     self.reject(&reason).await.map_err(fatal)?;

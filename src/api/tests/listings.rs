@@ -1,6 +1,7 @@
 //! Pages, passes and unions.
 
 use super::*;
+use crate::discover::Window;
 
 fn ids(listing: &Listing<ListedTask>) -> String {
     listing

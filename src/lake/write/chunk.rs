@@ -236,7 +236,7 @@ impl UnclosedFiles {
             }
         })?;
         let mut files = closed.into_inner().unwrap_or_else(PoisonError::into_inner);
-        files.sort_by(|a, b| a.file.path().cmp(&b.file.path()));
+        files.sort_by_key(|closed| closed.file.path());
         Ok(SealedChunk { files })
     }
 }

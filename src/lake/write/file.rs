@@ -49,8 +49,8 @@ impl OpenFile {
     ) -> Result<Self, LakeError> {
         let staged = store.stage(table, partition(day))?;
         let (schema, properties) = encoder.file_parts(table);
-        let writer = SerializedFileWriter::new(staged, schema, properties)
-            .map_err(|error| LakeError::Encode(error))?;
+        let writer =
+            SerializedFileWriter::new(staged, schema, properties).map_err(LakeError::Encode)?;
         Ok(Self {
             writer,
             day,

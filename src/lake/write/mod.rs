@@ -27,6 +27,5 @@ pub use chunk::{Chunk, ChunkOptions, SealedChunk};
 pub use encode::RowGroupEncoder;
 pub use file::ClosedFile;
 pub use large::LargeAnswer;
-pub(crate) use properties::PRODUCER;
 pub use rejects::{Reject, RejectWriter};
 pub use rewrite::rewrite;

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::File;
+use std::hash::BuildHasher;
 use std::path::Path;
 
 use arrow_array::BooleanArray;
@@ -27,7 +28,7 @@ pub fn rewrite(
     options: &ChunkOptions,
     source: &Path,
     (name, partition): (TableName, Partition),
-    without: &HashSet<String>,
+    without: &HashSet<String, impl BuildHasher>,
 ) -> Result<Option<DataFile>, LakeError> {
     let file = File::open(source).map_err(LakeError::io("open", source))?;
     let reader = ParquetRecordBatchReaderBuilder::try_new(file)?
