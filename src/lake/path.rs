@@ -273,6 +273,12 @@ impl LakePath {
         Self(format!("_export/staging/{run}/{name}"))
     }
 
+    /// The reports of all runs.
+    #[must_use]
+    pub fn runs() -> Self {
+        Self("_export/runs".into())
+    }
+
     /// The report of one run.
     #[must_use]
     pub fn run_report(run: &RunId) -> Self {
