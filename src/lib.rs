@@ -35,6 +35,7 @@ pub mod event;
 pub mod job;
 pub mod lake;
 pub mod pipeline;
+pub mod report;
 pub mod sandbox;
 pub mod schema;
 pub mod task;

@@ -1,16 +1,30 @@
 //! `files`: the data files that belong to the lake.
+//!
+//! Paths are absolute, so that whoever takes the list can use it from any folder. They are printed
+//! as the bytes the operating system knows, one a line.
 
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use chrono::NaiveDate;
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 
 use super::dates::OpenRangeArgs;
+use super::output::deliver;
 use super::settings::{Look, Settings};
+use super::table::table_name;
+use crate::error::ExitCode;
+use crate::job::Job;
+use crate::lake::{Checksum, DataFile, FileQuery, Lake, LakeError, LakePath, LiveFile};
+use crate::schema::TableName;
 
 /// Arguments of `files`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct FilesArgs {
     /// Only the files of this table
-    #[arg(long, value_name = "TABLE")]
-    pub table: Option<String>,
+    #[arg(long, value_name = "TABLE", value_parser = table_name())]
+    pub table: Option<TableName>,
     /// The days.
     #[command(flatten)]
     pub days: OpenRangeArgs,
@@ -25,10 +39,258 @@ pub struct FilesArgs {
 /// How files are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum FilesFormat {
-    /// One path a line, for xargs and COPY commands
+    /// One absolute path a line, for xargs and COPY commands
     #[default]
     Paths,
     /// One JSON document: path, table, date, rows, bytes and checksum of each, and the commit that
     /// is answered for
     Json,
+}
+
+/// Files that could not be listed.
+#[derive(Debug, thiserror::Error)]
+pub enum FilesError {
+    /// The lake can't be read.
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    /// The working directory is gone, so a relative destination has no place.
+    #[error("find the folder {path}; name it with --dest from the root on", path = .path.display())]
+    Place {
+        /// As it was named.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Standard output cannot be written.
+    #[error("write to standard output")]
+    Output(#[source] io::Error),
+}
+
+impl FilesError {
+    /// The exit code that stands for it.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Lake(error) => error.exit_code(),
+            Self::Place { .. } => ExitCode::Settings,
+            Self::Output(_) => ExitCode::Destination,
+        }
+    }
+}
+
+/// The files of one state of the lake.
+#[derive(Serialize)]
+struct Document {
+    /// The commit that is answered for.
+    sequence: u64,
+    dest: String,
+    files: Vec<FileLine>,
+}
+
+#[derive(Serialize)]
+struct FileLine {
+    path: String,
+    table: TableName,
+    /// The partition's folder, as readers of Hive partitions know it.
+    partition: String,
+    /// The partition's date; null for rows without one.
+    date: Option<NaiveDate>,
+    rows: u64,
+    bytes: u64,
+    sha256: Checksum,
+    /// The commit that added it.
+    sequence: u64,
+}
+
+/// Prints the files that belong to the lake, by table, partition and name.
+///
+/// # Errors
+/// When the lake can't be read or the result not be written.
+pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<(), FilesError> {
+    let lake = Lake::open(&job.dest).await?;
+    if lake.is_empty() {
+        tracing::warn!(dest = %job.dest, "nothing was committed here yet");
+    }
+    let root = lake.store().root();
+    let root = std::path::absolute(root).map_err(|source| FilesError::Place {
+        path: root.to_owned(),
+        source,
+    })?;
+    let OpenRangeArgs { from, to } = args.days;
+    let query = FileQuery {
+        table: args.table,
+        from,
+        to,
+    };
+    let files = query.run(lake.ledger());
+    deliver(out, |out| match args.format {
+        FilesFormat::Paths => {
+            for file in files {
+                let path = locate(&root, &file);
+                out.write_all(path.as_os_str().as_encoded_bytes())?;
+                out.write_all(b"\n")?;
+            }
+            Ok(())
+        }
+        FilesFormat::Json => {
+            let document = Document {
+                sequence: lake.ledger().last_sequence(),
+                dest: root.display().to_string(),
+                files: files.map(|file| FileLine::new(&root, &file)).collect(),
+            };
+            serde_json::to_writer_pretty(&mut *out, &document)?;
+            out.write_all(b"\n")
+        }
+    })
+    .map_err(FilesError::Output)
+}
+
+fn locate(root: &Path, file: &LiveFile) -> PathBuf {
+    root.join(LakePath::from(&file.path()).as_str())
+}
+
+impl FileLine {
+    fn new(root: &Path, file: &LiveFile) -> Self {
+        let path = locate(root, file).display().to_string();
+        let DataFile {
+            table,
+            partition,
+            name: _,
+            rows,
+            bytes,
+            sha256,
+        } = file.file;
+        Self {
+            path,
+            table,
+            partition: format!("{}={partition}", table.partition_column()),
+            date: partition.date(),
+            rows,
+            bytes,
+            sha256,
+            sequence: file.sequence,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::event::Events;
+    use crate::job::{Environment, SettingFlags, load};
+    use crate::lake::{CommitDraft, CommitKind, CommittedTask, LakeOptions, LakeWriter, Partition};
+    use crate::task::{TaskId, TaskStatus};
+
+    async fn lake_with_files() -> (tempfile::TempDir, Job) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let flags = SettingFlags::default().with("dest", folder.path().to_str().expect("Unicode"));
+        let job = load(&flags, &Environment::default()).expect("valid");
+        let options = LakeOptions {
+            dest: job.dest.clone(),
+            partition_timezone: job.discover.partition_timezone,
+        };
+        let clock = Clock::system();
+        let run = clock.run_id();
+        let mut writer = LakeWriter::open(&options, run.clone(), clock, Events::default())
+            .await
+            .expect("opened");
+        let mut draft = CommitDraft::new(run, CommitKind::Append, 0);
+        let day = |text: &str| Partition::Date(text.parse().expect("a day"));
+        for (table, partition) in [
+            (TableName::Calls, day("2024-03-11")),
+            (TableName::Calls, day("2024-03-12")),
+            (TableName::Calls, Partition::Unknown),
+            (TableName::Tasks, day("2024-03-11")),
+        ] {
+            let mut staged = writer.store().stage(table, partition).expect("staged");
+            staged.write_all(b"rows").expect("written");
+            draft.files.push(staged.finish(2).expect("finished"));
+        }
+        draft.tasks.push(CommittedTask {
+            id: TaskId::new("t").expect("an id"),
+            workflow: None,
+            status: TaskStatus::Finished,
+            schedule_start: None,
+            schedule_end: None,
+            day: None,
+            sealed: true,
+            calls: 6,
+            redials: 0,
+            turns: 0,
+            rejects: 0,
+            files: vec![0, 1, 2, 3],
+        });
+        writer.commit(draft).await.expect("committed");
+        writer.close().await.expect("closed");
+        (folder, job)
+    }
+
+    async fn listed(args: FilesArgs, job: &Job) -> String {
+        let mut out = Vec::new();
+        run(&args, job, &mut out).await.expect("listed");
+        String::from_utf8(out).expect("text")
+    }
+
+    #[tokio::test]
+    async fn every_path_can_be_opened_as_printed() {
+        let (_folder, job) = lake_with_files().await;
+        let text = listed(FilesArgs::default(), &job).await;
+        assert_eq!(text.lines().count(), 4);
+        for line in text.lines() {
+            assert!(Path::new(line).is_absolute(), "{line}");
+            assert_eq!(std::fs::read(line).expect("readable"), b"rows");
+        }
+    }
+
+    #[tokio::test]
+    async fn table_and_days_narrow_the_list() {
+        let (_folder, job) = lake_with_files().await;
+        let from = OpenRangeArgs {
+            from: "2024-03-12".parse().ok(),
+            to: None,
+        };
+        let text = listed(
+            FilesArgs {
+                days: from,
+                ..FilesArgs::default()
+            },
+            &job,
+        )
+        .await;
+        assert!(text.contains("calls/call_date=2024-03-12/"), "{text}");
+        assert_eq!(text.lines().count(), 1);
+        let tasks = FilesArgs {
+            table: Some(TableName::Tasks),
+            ..FilesArgs::default()
+        };
+        assert!(
+            listed(tasks, &job)
+                .await
+                .contains("tasks/task_date=2024-03-11/")
+        );
+    }
+
+    #[tokio::test]
+    async fn json_says_for_which_commit_it_speaks() {
+        let (_folder, job) = lake_with_files().await;
+        let args = FilesArgs {
+            format: FilesFormat::Json,
+            ..FilesArgs::default()
+        };
+        let json: serde_json::Value =
+            serde_json::from_str(&listed(args, &job).await).expect("it is JSON");
+        assert_eq!(json["sequence"], 1);
+        let file = &json["files"][0];
+        assert_eq!(
+            (&file["table"], &file["rows"]),
+            (&"calls".into(), &2.into())
+        );
+        assert_eq!(file["partition"], "call_date=2024-03-11");
+        assert_eq!(file["date"], "2024-03-11");
+        assert_eq!(file["sha256"].as_str().map(str::len), Some(64));
+        assert!(json["files"][2]["date"].is_null());
+    }
 }

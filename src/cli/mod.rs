@@ -22,6 +22,7 @@ pub mod doctor;
 pub mod files;
 pub mod init;
 pub mod man;
+pub mod output;
 pub mod plan;
 mod pull;
 pub mod replay;
@@ -31,6 +32,7 @@ pub mod schema;
 pub mod select;
 pub mod settings;
 pub mod status;
+mod table;
 #[cfg(test)]
 mod tests;
 pub mod verify;

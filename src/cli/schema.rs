@@ -1,12 +1,19 @@
 //! `schema`: the tables.
 
+use std::io::{self, Write};
+
 use clap::{Args, ValueEnum};
+
+use super::output::deliver;
+use super::table::table_name;
+use crate::schema::{TableName, render};
 
 /// Arguments of `schema`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct SchemaArgs {
-    /// Only this table: `calls`, `redials`, `asr_turns` or `tasks`
-    pub table: Option<String>,
+    /// Only this table
+    #[arg(value_parser = table_name())]
+    pub table: Option<TableName>,
     /// How they are printed
     #[arg(long, value_enum, value_name = "WORD", default_value_t)]
     pub format: SchemaFormat,
@@ -22,4 +29,83 @@ pub enum SchemaFormat {
     Markdown,
     /// The Arrow schema as JSON, for programs
     ArrowJson,
+}
+
+/// Prints one table or all of them.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn run(args: &SchemaArgs, out: &mut impl Write) -> io::Result<()> {
+    let one = args.table.as_slice();
+    let names = if one.is_empty() {
+        TableName::ALL.as_slice()
+    } else {
+        one
+    };
+    deliver(out, |out| match args.format {
+        SchemaFormat::Text => out.write_all(render::text(names).as_bytes()),
+        SchemaFormat::Markdown => out.write_all(render::markdown(names).as_bytes()),
+        SchemaFormat::ArrowJson => {
+            serde_json::to_writer_pretty(&mut *out, &render::arrow_json(names))?;
+            out.write_all(b"\n")
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    fn printed(table: Option<TableName>, format: SchemaFormat) -> String {
+        let mut out = Vec::new();
+        run(&SchemaArgs { table, format }, &mut out).expect("written");
+        String::from_utf8(out).expect("text")
+    }
+
+    fn documentation() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/tables.md")
+    }
+
+    #[test]
+    fn the_documentation_of_the_tables_is_what_the_command_prints() {
+        let text = fs::read_to_string(documentation()).expect("docs/tables.md is there");
+        assert!(
+            text == printed(None, SchemaFormat::Markdown),
+            "docs/tables.md is behind schemas/; run\n  cargo test --lib -- --ignored \
+             write_the_documentation_of_the_tables"
+        );
+    }
+
+    #[test]
+    #[ignore = "writes docs/tables.md"]
+    fn write_the_documentation_of_the_tables() {
+        fs::write(documentation(), printed(None, SchemaFormat::Markdown)).expect("written");
+    }
+
+    #[test]
+    fn one_table_is_printed_alone() {
+        let text = printed(Some(TableName::Redials), SchemaFormat::Text);
+        assert!(text.starts_with("redials — "), "{text}");
+        assert!(!text.contains("asr_turns — "), "{text}");
+    }
+
+    #[test]
+    fn a_table_in_markdown_has_five_cells_in_every_row() {
+        let text = printed(None, SchemaFormat::Markdown);
+        for row in text.lines().filter(|line| line.starts_with('|')) {
+            assert_eq!(row.matches('|').count(), 6, "{row}");
+        }
+    }
+
+    #[test]
+    fn arrow_json_names_every_table() {
+        let json: serde_json::Value =
+            serde_json::from_str(&printed(None, SchemaFormat::ArrowJson)).expect("it is JSON");
+        for table in TableName::ALL {
+            assert!(json[table.as_str()]["fields"].is_array(), "{table}");
+        }
+    }
 }

@@ -1,8 +1,19 @@
 //! `status`: what the lake holds.
 
+use std::io::{self, Write};
+
 use clap::Args;
 
+use super::output::deliver;
 use super::settings::{Inspect, Settings};
+use crate::clock::Clock;
+use crate::error::ExitCode;
+use crate::job::{Job, ResultFormat};
+use crate::lake::{Lake, LakeError};
+use crate::report::{StatusReport, past_runs};
+
+/// Past runs that are shown.
+const MOST_RUNS: usize = 5;
 
 /// Arguments of `status`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
@@ -10,4 +21,80 @@ pub struct StatusArgs {
     /// Settings.
     #[command(flatten)]
     pub settings: Settings<Inspect>,
+}
+
+/// A status that could not be told.
+#[derive(Debug, thiserror::Error)]
+pub enum StatusError {
+    /// The lake can't be read.
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    /// Standard output cannot be written.
+    #[error("write to standard output")]
+    Output(#[source] io::Error),
+}
+
+impl StatusError {
+    /// The exit code that stands for it.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Lake(error) => error.exit_code(),
+            Self::Output(_) => ExitCode::Destination,
+        }
+    }
+}
+
+/// Prints what the lake holds, how the last runs ended, and what needs a person. With `-v` every
+/// day, otherwise those of the last month.
+///
+/// # Errors
+/// When the lake can't be read or the result not be written.
+pub async fn run(job: &Job, clock: &Clock, out: &mut impl Write) -> Result<(), StatusError> {
+    let lake = Lake::open(&job.dest).await?;
+    if let Some(zone) = lake.ledger().zone() {
+        let setting = job.discover.partition_timezone;
+        if zone != setting {
+            tracing::warn!(
+                "the lake's days are days of {zone}, the setting says {setting}: runs will refuse \
+                 to write here; set --partition-timezone {zone}"
+            );
+        }
+    }
+    let runs = past_runs(lake.store(), MOST_RUNS).await?;
+    let report = StatusReport::new(&lake, runs, clock.now());
+    deliver(out, |out| match job.output.format {
+        ResultFormat::Text => report.write_text(job.output.verbosity > 0, out),
+        ResultFormat::Json => out.write_all(&report.to_json()),
+    })
+    .map_err(StatusError::Output)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{Environment, SettingFlags, load};
+
+    async fn status(format: &str) -> String {
+        let folder = tempfile::tempdir().expect("a folder");
+        let flags = SettingFlags::default()
+            .with("dest", folder.path().to_str().expect("Unicode"))
+            .with("output.format", format);
+        let job = load(&flags, &Environment::default()).expect("valid");
+        let mut out = Vec::new();
+        run(&job, &Clock::system(), &mut out).await.expect("told");
+        String::from_utf8(out).expect("text")
+    }
+
+    #[tokio::test]
+    async fn a_place_without_a_lake_is_no_error() {
+        assert!(
+            status("text")
+                .await
+                .contains("nothing was committed here yet")
+        );
+        let json: serde_json::Value =
+            serde_json::from_str(&status("json").await).expect("it is JSON");
+        assert_eq!(json["sequence"], 0);
+    }
 }

@@ -74,6 +74,14 @@ fn every_command_of_the_manual_is_understood(#[case] line: &str) {
     "airudder-export files --from 2024-03-02 --to 2024-03-01",
     "before it starts on 2024-03-02"
 )]
+#[case(
+    "airudder-export files --table call",
+    "[possible values: calls, redials, asr_turns, tasks]"
+)]
+#[case(
+    "airudder-export schema turns",
+    "[possible values: calls, redials, asr_turns, tasks]"
+)]
 #[case("airudder-export plan", "Usage")]
 #[case("airudder-export replay", "<FILE>...")]
 #[case("airudder-export status --rate 5/s", "unexpected argument '--rate'")]

@@ -1,0 +1,316 @@
+//! Events as log lines on standard error, and where log lines go at all.
+//!
+//! Lines hold what events hold: ids, counts and kinds, never a secret and nothing personal. At -vvv
+//! other crates may speak too, up to debug: what they trace might hold headers and bodies.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::set_global_default;
+use tracing::{Subscriber, debug, info, trace, warn};
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+use super::figures::{printable, seconds};
+use super::screen::Screen;
+use crate::clock::Clock;
+use crate::event::{Event, Listen};
+use crate::job::{LogFormat, OutputOptions};
+
+/// The modules of this program, the binary included.
+const OURS: &str = "airudder_export";
+/// Rejects, and failed tasks, that get a warning each. The report lists all failed tasks and the
+/// rejects' files all rejects.
+const MOST_WARNINGS: u64 = 50;
+
+/// Sends log lines to the screen from now on. Once a process; later calls change nothing.
+pub fn init_logging(options: &OutputOptions, screen: &Screen) {
+    // Another one is there already in tests and in embedding programs; theirs is as good.
+    let _ = set_global_default(subscriber(*options, screen));
+}
+
+fn subscriber(options: OutputOptions, screen: &Screen) -> impl Subscriber + Send + Sync + use<> {
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(screen.clone())
+        .with_timer(Stamp(Clock::system()))
+        .with_target(options.verbosity > 2)
+        // It would be printed past the screen.
+        .log_internal_errors(false);
+    let lines = match options.log_format {
+        LogFormat::Text => lines.with_ansi(screen.colours()).boxed(),
+        LogFormat::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .boxed(),
+    };
+    tracing_subscriber::registry().with(lines.with_filter(levels(options.verbosity)))
+}
+
+/// What is let through at a verbosity.
+fn levels(verbosity: i8) -> Targets {
+    let ours = match verbosity {
+        ..=-2 => LevelFilter::ERROR,
+        -1 => LevelFilter::WARN,
+        0 => LevelFilter::INFO,
+        1 => LevelFilter::DEBUG,
+        2.. => LevelFilter::TRACE,
+    };
+    let others = if verbosity > 2 {
+        LevelFilter::DEBUG
+    } else {
+        LevelFilter::OFF
+    };
+    Targets::new().with_default(others).with_target(OURS, ours)
+}
+
+/// The machine's own time, whatever the run decides by.
+struct Stamp(Clock);
+
+impl FormatTime for Stamp {
+    fn format_time(&self, out: &mut Writer<'_>) -> std::fmt::Result {
+        write!(out, "{}", self.0.now().format("%Y-%m-%dT%H:%M:%S%.3fZ"))
+    }
+}
+
+/// Writes a log line for each event that is worth one.
+#[derive(Debug, Default)]
+pub struct LogListener {
+    rejected: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl Listen for LogListener {
+    fn on(&self, event: &Event) {
+        match event {
+            Event::Request { .. }
+            | Event::Waited { .. }
+            | Event::Retry { .. }
+            | Event::Held { .. }
+            | Event::PaceChanged { .. }
+            | Event::Listed { .. }
+            | Event::Relisted { .. } => traffic(event),
+            Event::Planned {
+                pull,
+                leave,
+                reasons,
+            } => {
+                let reasons: Vec<_> = reasons.iter().map(|(r, n)| format!("{r} {n}")).collect();
+                info!(pull, leave, reasons = reasons.join(", "), "planned");
+            }
+            Event::Decoded { calls } => trace!(calls, "decoded"),
+            Event::TaskAccepted { task, calls } => debug!(%task, calls, "task accepted"),
+            Event::TaskLeft { task, status } => {
+                debug!(%task, status = %printable(status), "task left: it is not final");
+            }
+            Event::TaskFailed { task, reason } => {
+                let reason = printable(reason);
+                if within(&self.failed, "failed tasks are listed in the run's report") {
+                    warn!(%task, %reason, "task failed");
+                } else {
+                    debug!(%task, %reason, "task failed");
+                }
+            }
+            Event::Rejected { task, reason } => {
+                let reason = printable(reason);
+                if within(&self.rejected, "all rejects are kept in _export/rejects/") {
+                    warn!(%task, %reason, "record rejected");
+                } else {
+                    debug!(%task, %reason, "record rejected");
+                }
+            }
+            Event::Committed {
+                sequence,
+                tasks,
+                files,
+                rows,
+                bytes,
+            } => info!(sequence, tasks, files, rows, bytes, "committed"),
+            Event::Recovered { what } => info!(what = %printable(what), "recovered"),
+            Event::Warning { text } => warn!("{}", printable(text)),
+        }
+    }
+}
+
+/// What passes between us and the API.
+fn traffic(event: &Event) {
+    match event {
+        Event::Request {
+            endpoint,
+            outcome,
+            bytes,
+            elapsed,
+        } => {
+            let (endpoint, outcome) = (endpoint.as_str(), printable(outcome));
+            trace!(endpoint, %outcome, bytes, seconds = seconds(*elapsed), "request");
+        }
+        Event::Waited { time } => trace!(seconds = seconds(*time), "waited for the pace"),
+        Event::Retry {
+            endpoint,
+            outcome,
+            attempt,
+            wait,
+        } => {
+            let (endpoint, outcome) = (endpoint.as_str(), printable(outcome));
+            let wait_seconds = seconds(*wait);
+            debug!(endpoint, %outcome, attempt, wait_seconds, "request will be repeated");
+        }
+        Event::Held { time } => info!(
+            seconds = seconds(*time),
+            "the API asked for less: all requests are held"
+        ),
+        Event::PaceChanged { per_second } => info!(per_second, "pace changed"),
+        Event::Listed { endpoint, items } => {
+            debug!(endpoint = endpoint.as_str(), items, "page of a listing");
+        }
+        Event::Relisted {
+            endpoint,
+            workflow,
+            reason,
+        } => {
+            let (endpoint, reason) = (endpoint.as_str(), printable(reason));
+            let workflow = workflow.as_ref().map(tracing::field::display);
+            warn!(endpoint, workflow, %reason, "listing shifted and is taken again");
+        }
+        _ => {}
+    }
+}
+
+/// Whether one more gets a warning. Says so when it is the last one.
+fn within(count: &AtomicU64, where_all_are: &str) -> bool {
+    let before = count.fetch_add(1, Ordering::Relaxed);
+    if before == MOST_WARNINGS {
+        warn!("further ones are shown with -v only; {where_all_are}");
+    }
+    before < MOST_WARNINGS
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rstest::rstest;
+    use tracing::Level;
+
+    use super::super::screen::Show;
+    use super::*;
+    use crate::event::Endpoint;
+    use crate::job::{ProgressMode, ResultFormat};
+    use crate::task::TaskId;
+
+    fn lines(verbosity: i8, log_format: LogFormat, events: &[Event]) -> Vec<String> {
+        let options = OutputOptions {
+            format: ResultFormat::Text,
+            log_format,
+            progress: ProgressMode::Auto,
+            verbosity,
+        };
+        let (screen, memory) = Screen::in_memory(Show::Lines);
+        tracing::subscriber::with_default(subscriber(options, &screen), || {
+            let listener = LogListener::default();
+            for event in events {
+                listener.on(event);
+            }
+            warn!(target: "hyper::client", "of another crate");
+        });
+        let bytes = memory.lock().expect("no panic").clone();
+        let text = String::from_utf8(bytes).expect("text");
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn one_of_each_level() -> [Event; 4] {
+        let task = TaskId::new("88ee39e1").expect("an id");
+        [
+            Event::Request {
+                endpoint: Endpoint::TaskDetail,
+                outcome: "ok".to_owned(),
+                bytes: 12,
+                elapsed: Duration::from_millis(1_500),
+            },
+            Event::Retry {
+                endpoint: Endpoint::ListTasks,
+                outcome: "http_503".to_owned(),
+                attempt: 1,
+                wait: Duration::from_millis(250),
+            },
+            Event::Committed {
+                sequence: 3,
+                tasks: 40,
+                files: 5,
+                rows: 1_234,
+                bytes: 99,
+            },
+            Event::TaskFailed {
+                task,
+                reason: "http_503 six times\nforged line".to_owned(),
+            },
+        ]
+    }
+
+    #[rstest]
+    #[case(-2, 0)]
+    #[case(-1, 1)]
+    #[case(0, 2)]
+    #[case(1, 3)]
+    #[case(2, 4)]
+    #[case(3, 5)]
+    fn verbosity_lets_through_one_level_more_and_other_crates_last(
+        #[case] verbosity: i8,
+        #[case] count: usize,
+    ) {
+        let lines = lines(verbosity, LogFormat::Text, &one_of_each_level());
+        assert_eq!(lines.len(), count, "{lines:#?}");
+        let foreign = lines.iter().any(|line| line.contains("of another crate"));
+        assert_eq!(foreign, verbosity > 2);
+    }
+
+    #[test]
+    fn other_crates_never_trace() {
+        assert!(levels(i8::MAX).would_enable("hyper", &Level::DEBUG));
+        assert!(!levels(i8::MAX).would_enable("hyper", &Level::TRACE));
+        assert!(levels(0).would_enable("airudder_export::lake", &Level::INFO));
+    }
+
+    #[test]
+    fn a_line_has_its_fields_and_is_one_line() {
+        let lines = lines(2, LogFormat::Text, &one_of_each_level());
+        let tails: Vec<_> = (lines.iter())
+            .map(|line| line.split_once("Z ").expect("a time first").1.trim_start())
+            .collect();
+        assert_eq!(
+            tails,
+            [
+                "TRACE request endpoint=\"task_detail\" outcome=ok bytes=12 seconds=1.5",
+                "DEBUG request will be repeated endpoint=\"list_tasks\" outcome=http_503 attempt=1 \
+                 wait_seconds=0.25",
+                "INFO committed sequence=3 tasks=40 files=5 rows=1234 bytes=99",
+                "WARN task failed task=88ee39e1 reason=http_503 six times\\nforged line",
+            ]
+        );
+    }
+
+    #[test]
+    fn json_lines_are_flat_objects() {
+        let lines = lines(0, LogFormat::Json, &one_of_each_level());
+        let line: serde_json::Value = serde_json::from_str(&lines[0]).expect("JSON");
+        assert_eq!(line["message"], "committed");
+        assert_eq!(line["rows"], 1_234);
+        assert_eq!(line["level"], "INFO");
+        assert!(line["timestamp"].is_string(), "{line}");
+    }
+
+    #[test]
+    fn a_hundred_thousand_rejects_are_no_hundred_thousand_lines() {
+        let reject = Event::Rejected {
+            task: TaskId::new("t").expect("an id"),
+            reason: "not an object".to_owned(),
+        };
+        let lines = lines(0, LogFormat::Text, &vec![reject; 1_000]);
+        assert_eq!(lines.len() as u64, MOST_WARNINGS + 1);
+        assert!(lines.last().expect("some").contains("_export/rejects/"));
+    }
+}

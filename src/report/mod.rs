@@ -1,0 +1,46 @@
+//! What people and programs get to see of a run: listeners that never decide, and reports.
+//!
+//! - [`Screen`]: standard error, shared by log lines and the bar;
+//! - [`LogListener`]: events as log lines; [`Progress`]: a bar, or a line every so often;
+//! - [`RequestTally`]: what was asked of the API, summed up;
+//! - [`RunReport`], [`PlanReport`], [`StatusReport`]: results as text and as JSON.
+//!
+//! What this module never does: change what happens, or show a secret or anything personal.
+//!
+//! ```no_run
+//! # use std::sync::Arc;
+//! # use airudder_export::event::Events;
+//! # use airudder_export::job::{Environment, Job};
+//! # use airudder_export::report::*;
+//! # fn listeners(job: &Job, env: &Environment) -> Events {
+//! let screen = Screen::standard_error(&job.output, env);
+//! init_logging(&job.output, &screen);
+//! let rate = job.api.rate.per_second;
+//! let progress = Progress::new(&screen, move || PaceNow {
+//!     configured_per_second: rate,
+//!     per_second: rate,
+//! });
+//! Events::new(vec![Arc::new(LogListener::default()), Arc::new(progress)])
+//! # }
+//! ```
+
+pub(crate) mod figures;
+pub(crate) mod grid;
+mod log;
+mod past;
+mod plan;
+mod progress;
+mod requests;
+mod run;
+mod screen;
+mod settings;
+mod status;
+
+pub use log::{LogListener, init_logging};
+pub use past::{PastRun, past_runs};
+pub use plan::{PlanCost, PlanReport};
+pub use progress::{PaceNow, Progress};
+pub use requests::{EndpointRequests, RequestTally, Requests, Warnings};
+pub use run::{REPORT_VERSION, RunReport};
+pub use screen::{Screen, ScreenWriter, Show};
+pub use status::StatusReport;

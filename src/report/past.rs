@@ -1,0 +1,98 @@
+//! Reports of past runs, read back as far as `status` needs them.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::lake::{LakeError, LakePath, Store};
+use crate::task::RunId;
+
+/// A past run. Reports of other versions may lack fields; what is missing is empty.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastRun {
+    /// Which.
+    pub run_id: RunId,
+    /// `run`, `backfill`, `replay`.
+    #[serde(default)]
+    pub command: String,
+    /// When it began.
+    #[serde(default)]
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    #[serde(default)]
+    pub ended_at: Option<DateTime<Utc>>,
+    /// How it ended, in one word.
+    #[serde(default)]
+    pub outcome: String,
+    /// Its exit code.
+    #[serde(default)]
+    pub exit_code: Option<u8>,
+    /// Tasks by what became of them.
+    #[serde(default)]
+    pub tasks: BTreeMap<String, u64>,
+    /// Records that were rejected.
+    #[serde(default)]
+    pub rejects: u64,
+}
+
+impl PastRun {
+    /// Tasks of this outcome.
+    pub(super) fn tasks(&self, outcome: &str) -> u64 {
+        self.tasks.get(outcome).copied().unwrap_or_default()
+    }
+}
+
+/// The newest runs with a report, newest first. Files that are no reports are passed over.
+///
+/// # Errors
+/// When the lake can't be read.
+pub async fn past_runs(store: &Store, most: usize) -> Result<Vec<PastRun>, LakeError> {
+    let mut runs = Vec::new();
+    // Sorted by name, and run ids sort by time.
+    for entry in store.list(&LakePath::runs()).await?.into_iter().rev() {
+        if runs.len() == most {
+            break;
+        }
+        let id = entry.name.strip_suffix(".json").map(RunId::new);
+        let Some(Ok(id)) = id.filter(|_| !entry.is_folder) else {
+            continue;
+        };
+        let bytes = store.get(&LakePath::run_report(&id)).await?;
+        let run = bytes.and_then(|bytes| serde_json::from_slice::<PastRun>(&bytes).ok());
+        runs.extend(run.filter(|run| run.run_id == id));
+    }
+    Ok(runs)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::job::Destination;
+
+    #[tokio::test]
+    async fn the_newest_come_first_and_what_is_no_report_is_passed_over() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let runs = folder.path().join("_export/runs");
+        let store = Store::new(&Destination::Local(folder.path().to_owned())).expect("local");
+        assert_eq!(past_runs(&store, 5).await.expect("read"), []);
+        fs::create_dir_all(runs.join("folder.json")).expect("made");
+        for day in 10..18 {
+            let text = format!(r#"{{"run_id": "202403{day}", "rejects": {day}, "new": 1}}"#);
+            fs::write(runs.join(format!("202403{day}.json")), text).expect("written");
+        }
+        for (name, text) in [
+            ("20240399.json", "half a fi"),
+            ("20240398.json", r#"{"run_id": "another"}"#),
+            ("readme.txt", ""),
+        ] {
+            fs::write(runs.join(name), text).expect("written");
+        }
+        let found = past_runs(&store, 2).await.expect("read");
+        let ids: Vec<_> = found.iter().map(|run| run.run_id.as_str()).collect();
+        assert_eq!(ids, ["20240317", "20240316"]);
+        assert_eq!((found[0].rejects, found[0].tasks("failed")), (17, 0));
+    }
+}

@@ -1,0 +1,228 @@
+//! A run's report for people: short, the important first.
+
+use std::io::{self, Write};
+
+use super::{RunReport, outcome_phrase, outcome_word};
+use crate::pipeline::{Stop, TaskTotals, Written};
+use crate::report::figures::{bytes, count, counted, duration, pace, printable};
+use crate::report::grid::Grid;
+use crate::schema::TableName;
+
+/// Failed tasks that are listed.
+const MOST_FAILURES: usize = 20;
+/// Lines on what did not fit.
+const MOST_MISFITS: usize = 10;
+
+pub(super) fn write(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
+    headline(report, out)?;
+    tasks(&report.summary.tasks, out)?;
+    written(report, out)?;
+    requests(report, out)?;
+    misfits(report, out)?;
+    failures(report, out)?;
+    next(report, out)
+}
+
+fn headline(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
+    let summary = &report.summary;
+    let code = summary.exit_code();
+    writeln!(
+        out,
+        "{} {}: {}; {}, exit code {}",
+        report.command,
+        summary.run_id,
+        outcome_phrase(outcome_word(code)),
+        duration(report.duration()),
+        code.number()
+    )?;
+    if let Some(Stop::Api(why)) = &summary.stopped {
+        writeln!(out, "stopped: {}", printable(why))?;
+    }
+    let seen: u64 = summary.planned.iter().map(|(_, number)| number).sum();
+    if seen == 0 {
+        return Ok(());
+    }
+    let reasons = summary.planned.iter();
+    let reasons: Vec<_> = reasons
+        .map(|(reason, number)| format!("{} {}", count(*number), reason.describe()))
+        .collect();
+    writeln!(
+        out,
+        "{} seen: {}",
+        counted(seen, "task"),
+        reasons.join("; ")
+    )
+}
+
+fn tasks(tasks: &TaskTotals, out: &mut impl Write) -> io::Result<()> {
+    let TaskTotals {
+        sealed,
+        early,
+        left,
+        failed,
+        taken,
+        not_pulled,
+    } = *tasks;
+    let mut grid = Grid::new("LR");
+    for (what, number) in [
+        ("exported", sealed),
+        ("exported early, not final", early),
+        ("not final, left", left),
+        ("failed", failed),
+        ("exported by another run meanwhile", taken),
+        ("planned, not pulled", not_pulled),
+    ] {
+        if number > 0 {
+            grid.row([what, &count(number)]);
+        }
+    }
+    if grid.is_empty() {
+        return writeln!(out, "\ntasks: none had to be pulled");
+    }
+    writeln!(out, "\ntasks")?;
+    grid.write(out)
+}
+
+fn written(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
+    let mut grid = Grid::new("LRRR");
+    grid.row(["table", "files", "rows", "bytes"]);
+    let cells = |name: &str, written: &Written| {
+        let Written {
+            files,
+            rows,
+            bytes: size,
+        } = *written;
+        [name.to_owned(), count(files), count(rows), bytes(size)]
+    };
+    let mut total = Written::default();
+    for (table, written) in &report.summary.written {
+        grid.row(cells(table.as_str(), written));
+        total.files += written.files;
+        total.rows += written.rows;
+        total.bytes += written.bytes;
+    }
+    if total.files == 0 {
+        return Ok(());
+    }
+    grid.row(cells("total", &total));
+    writeln!(out, "\nwritten")?;
+    grid.write(out)
+}
+
+fn requests(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
+    let requests = &report.requests;
+    if requests.total == 0 {
+        return Ok(());
+    }
+    let (total, received) = (counted(requests.total, "request"), requests.bytes_received);
+    writeln!(out, "\n{total}, {} received", bytes(received))?;
+    let mut grid = Grid::new("LL");
+    for (endpoint, asked) in &requests.by_endpoint {
+        let outcomes = asked.outcomes.iter();
+        let outcomes: Vec<_> = outcomes
+            .map(|(word, n)| format!("{word} {}", count(*n)))
+            .collect();
+        grid.row([endpoint.as_str(), &outcomes.join(", ")]);
+    }
+    grid.write(out)?;
+    let mut notes = Vec::new();
+    if requests.retries > 0 {
+        notes.push(format!("{} repeated", count(requests.retries)));
+    }
+    if !requests.waited.is_zero() {
+        let waited = duration(requests.waited);
+        notes.push(format!("waits for the pace add up to {waited}"));
+    }
+    if requests.holds > 0 {
+        let (times, held) = (counted(requests.holds, "time"), duration(requests.held));
+        notes.push(format!("held {times}, {held} in all"));
+    }
+    if let Some(slowest) = requests.slowest_pace_per_second {
+        notes.push(format!("slowed to {} at times", pace(slowest)));
+    }
+    if requests.relists > 0 {
+        notes.push(format!(
+            "{} taken again",
+            counted(requests.relists, "listing")
+        ));
+    }
+    if notes.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "  {}", notes.join("; "))
+}
+
+fn misfits(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
+    let misfits = &report.summary.misfits;
+    if misfits.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\ndid not fit; kept in extra_fields")?;
+    let mut grid = Grid::new("LLLR");
+    for misfit in misfits.iter().take(MOST_MISFITS) {
+        let (table, times) = (misfit.table.as_str(), count(misfit.count));
+        grid.row([table, misfit.key.as_str(), misfit.kind, times.as_str()]);
+    }
+    grid.write(out)?;
+    more(report, misfits.len().saturating_sub(MOST_MISFITS), out)
+}
+
+fn failures(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
+    let failures = &report.summary.failures;
+    if failures.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nfailed")?;
+    let mut grid = Grid::new("LL");
+    for failure in failures.iter().take(MOST_FAILURES) {
+        grid.row([failure.task_id.as_str(), &failure.reason]);
+    }
+    grid.write(out)?;
+    more(report, failures.len().saturating_sub(MOST_FAILURES), out)
+}
+
+fn more(report: &RunReport, number: usize, out: &mut impl Write) -> io::Result<()> {
+    if number == 0 {
+        return Ok(());
+    }
+    let place = report.locate(report.path().as_str());
+    writeln!(out, "  … and {} more, see {place}", count(number as u64))
+}
+
+/// What a person can do about it, most urgent first.
+fn next(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
+    let summary = &report.summary;
+    let tasks = &summary.tasks;
+    let mut steps = Vec::new();
+    if summary.rejects > 0 {
+        let place = report.locate(&format!("_export/rejects/{}/", summary.run_id));
+        steps.push(format!(
+            "look at {}, kept with the reason in {place}",
+            counted(summary.rejects, "rejected record")
+        ));
+    }
+    if tasks.failed > 0 {
+        let failed = counted(tasks.failed, "failed task");
+        steps.push(format!("run again: {failed} will be tried again"));
+    }
+    if tasks.not_pulled > 0 {
+        let rest = counted(tasks.not_pulled, "task");
+        steps.push(format!("run again: {rest} were planned and not pulled"));
+    }
+    if !summary.listing_complete {
+        steps.push("run again: the listings were not complete".to_owned());
+    }
+    let redials = summary.written.get(&TableName::Redials);
+    if redials.is_some_and(|redials| redials.rows > 0) && !report.settings.has_source_timezone() {
+        steps.push(
+            "set --source-timezone: redials came without a zone and have no call_start_time; \
+             `doctor` suggests one"
+                .to_owned(),
+        );
+    }
+    if steps.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nnext")?;
+    steps.iter().try_for_each(|step| writeln!(out, "  {step}"))
+}

@@ -1,0 +1,328 @@
+//! What the lake holds, how the last runs ended, and what needs a person.
+
+mod text;
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono_tz::Tz;
+use serde::Serialize;
+
+use super::past::PastRun;
+use crate::lake::{DaySummary, FileCounts, Lake, TaskCounts, UnsealedTask};
+use crate::schema::TableName;
+use crate::task::{RunId, TaskId};
+
+/// A task that is not final this long after its scheduled end has been forgotten by somebody.
+const LONG: TimeDelta = TimeDelta::days(2);
+
+/// What the lake holds.
+#[derive(Clone, Debug, Serialize)]
+pub struct StatusReport {
+    dest: String,
+    /// The commit that all of this is true of; 0 for an empty lake.
+    sequence: u64,
+    partition_timezone: Option<&'static str>,
+    listed_until: Option<DateTime<Utc>>,
+    tasks: TaskCounts,
+    tables: BTreeMap<TableName, FileCounts>,
+    days: Vec<DaySummary>,
+    undated: Option<DaySummary>,
+    runs: Vec<PastRun>,
+    attention: Attention,
+}
+
+/// What needs a person, or will.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+struct Attention {
+    failed: Vec<FailedLine>,
+    overdue: Vec<OverdueLine>,
+    rejects: Vec<RejectsLine>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct FailedLine {
+    task_id: TaskId,
+    date: Option<NaiveDate>,
+    reason: String,
+    attempts: u32,
+    last_run: RunId,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct OverdueLine {
+    task_id: TaskId,
+    date: Option<NaiveDate>,
+    status: String,
+    schedule_end: DateTime<Utc>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct RejectsLine {
+    run_id: RunId,
+    rejects: u64,
+    folder: String,
+}
+
+impl StatusReport {
+    /// Looks at a lake as of `now`. `runs` are the newest, newest first.
+    #[must_use]
+    pub fn new(lake: &Lake, runs: Vec<PastRun>, now: DateTime<Utc>) -> Self {
+        let ledger = lake.ledger();
+        let days: Vec<_> = (ledger.days())
+            .filter_map(|day| ledger.day_summary(day))
+            .collect();
+        let undated = ledger.undated();
+        let mut tables = BTreeMap::<TableName, FileCounts>::new();
+        for (table, counts) in days.iter().chain(&undated).flat_map(|day| &day.tables) {
+            let sum = tables.entry(*table).or_default();
+            sum.files += counts.files;
+            sum.rows += counts.rows;
+            sum.bytes += counts.bytes;
+        }
+        let attention = Attention {
+            failed: ledger.unsealed().filter_map(FailedLine::new).collect(),
+            overdue: overdue(ledger.unsealed(), now),
+            rejects: runs
+                .iter()
+                .filter(|run| run.rejects > 0)
+                .map(|run| RejectsLine {
+                    run_id: run.run_id.clone(),
+                    rejects: run.rejects,
+                    folder: format!("_export/rejects/{}/", run.run_id),
+                })
+                .collect(),
+        };
+        Self {
+            dest: lake.store().root().display().to_string(),
+            sequence: ledger.last_sequence(),
+            partition_timezone: ledger.zone().map(Tz::name),
+            listed_until: ledger.listed_until(),
+            tasks: ledger.task_counts(),
+            tables,
+            days,
+            undated,
+            runs,
+            attention,
+        }
+    }
+
+    /// The status as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut json = serde_json::to_vec_pretty(self).expect("counts and texts are JSON");
+        json.push(b'\n');
+        json
+    }
+
+    /// The status for people. The days of the last month, or all of them.
+    ///
+    /// # Errors
+    /// When `out` cannot be written.
+    pub fn write_text(&self, every_day: bool, out: &mut impl Write) -> io::Result<()> {
+        text::write(self, every_day, out)
+    }
+}
+
+impl FailedLine {
+    fn new(known: &UnsealedTask) -> Option<Self> {
+        let failure = known.failure.as_ref()?;
+        Some(Self {
+            task_id: known.task.id.clone(),
+            date: known.task.day,
+            reason: failure.reason.clone(),
+            attempts: failure.attempts,
+            last_run: failure.last_run.clone(),
+        })
+    }
+}
+
+/// Tasks that should have been final long ago, the oldest first.
+fn overdue<'a>(
+    unsealed: impl Iterator<Item = &'a UnsealedTask>,
+    now: DateTime<Utc>,
+) -> Vec<OverdueLine> {
+    let mut lines: Vec<_> = unsealed
+        .filter(|known| known.failure.is_none())
+        .filter_map(|known| {
+            let schedule_end = known.task.schedule_end.or(known.task.schedule_start)?;
+            let overdue = now.signed_duration_since(schedule_end) > LONG;
+            overdue.then(|| OverdueLine {
+                task_id: known.task.id.clone(),
+                date: known.task.day,
+                status: known.task.status.as_str().to_owned(),
+                schedule_end,
+            })
+        })
+        .collect();
+    lines.sort_by(|a, b| (a.schedule_end, &a.task_id).cmp(&(b.schedule_end, &b.task_id)));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::path::Path;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::event::Events;
+    use crate::job::Destination;
+    use crate::lake::{
+        CommitDraft, CommitKind, CommitOutcome, CommittedTask, Coverage, FailedTask, Failure,
+        LakeOptions, LakeWriter, OpenTask, Partition,
+    };
+    use crate::task::TaskStatus;
+
+    fn time(text: &str) -> DateTime<Utc> {
+        text.parse().expect("a time")
+    }
+
+    fn open_task(id: &str, start: &str) -> OpenTask {
+        let start = time(start);
+        OpenTask {
+            id: TaskId::new(id).expect("an id"),
+            workflow: None,
+            status: TaskStatus::Calling,
+            schedule_start: Some(start),
+            schedule_end: Some(start),
+            day: Some(start.date_naive()),
+        }
+    }
+
+    /// A lake of two days: one complete, one with an open and a failed task.
+    async fn small_lake(root: &Path) -> Lake {
+        let dest = Destination::Local(root.to_owned());
+        let options = LakeOptions {
+            dest: dest.clone(),
+            partition_timezone: Tz::UTC,
+        };
+        let run = RunId::new("20240313T003000Z-aaaaaa").expect("an id");
+        let clock = Clock::starting_at(time("2024-03-13T00:30:00Z"));
+        let mut writer = LakeWriter::open(&options, run.clone(), clock, Events::default())
+            .await
+            .expect("opened");
+        let day = "2024-03-11".parse().expect("a day");
+        let mut draft = CommitDraft::new(run.clone(), CommitKind::Append, 0);
+        for (table, rows) in [(TableName::Calls, 1_234), (TableName::Tasks, 1)] {
+            let staged = writer.store().stage(table, Partition::Date(day));
+            let mut staged = staged.expect("staged");
+            staged.write_all(&[0; 2_000]).expect("written");
+            draft.files.push(staged.finish(rows).expect("finished"));
+        }
+        let sealed = open_task("sealed", "2024-03-11T08:00:00Z");
+        draft.tasks.push(CommittedTask {
+            id: sealed.id,
+            workflow: None,
+            status: TaskStatus::Finished,
+            schedule_start: sealed.schedule_start,
+            schedule_end: sealed.schedule_end,
+            day: Some(day),
+            sealed: true,
+            calls: 1_234,
+            redials: 0,
+            turns: 0,
+            rejects: 0,
+            files: vec![0, 1],
+        });
+        draft.open.push(open_task("open", "2024-03-12T08:00:00Z"));
+        draft.failed.push(FailedTask {
+            task: open_task("failed", "2024-03-12T09:00:00Z"),
+            failure: Failure {
+                reason: "http_503 in 6 tries".to_owned(),
+                attempts: 2,
+                last_run: run,
+            },
+        });
+        draft.coverage.push(Coverage {
+            from: time("2024-03-11T00:00:00Z"),
+            to: time("2024-03-13T00:00:00Z"),
+            at: time("2024-03-13T00:00:00Z"),
+        });
+        draft.listed_until = Some(time("2024-03-13T00:30:00Z"));
+        let outcome = writer.commit(draft).await.expect("committed");
+        assert!(
+            matches!(outcome, CommitOutcome::Committed(_)),
+            "{outcome:?}"
+        );
+        writer.close().await.expect("closed");
+        Lake::open(&dest).await.expect("opened")
+    }
+
+    fn run_of(id: &str, outcome: &str, rejects: u64) -> PastRun {
+        PastRun {
+            run_id: RunId::new(id).expect("an id"),
+            command: "run".to_owned(),
+            started_at: Some(time("2024-03-13T00:30:00Z")),
+            ended_at: Some(time("2024-03-13T00:31:30Z")),
+            outcome: outcome.to_owned(),
+            exit_code: Some(65),
+            tasks: [("sealed".to_owned(), 1), ("failed".to_owned(), 1)].into(),
+            rejects,
+        }
+    }
+
+    fn text(report: &StatusReport, every_day: bool) -> String {
+        let mut out = Vec::new();
+        report
+            .write_text(every_day, &mut out)
+            .expect("a Vec takes all");
+        String::from_utf8(out)
+            .expect("text")
+            .replace(&report.dest, "LAKE")
+    }
+
+    #[tokio::test]
+    async fn a_small_lake_for_people() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let lake = small_lake(folder.path()).await;
+        let runs = vec![
+            run_of("20240313T003000Z-aaaaaa", "rejects", 3),
+            run_of("20240312T003000Z-bbbbbb", "partial", 0),
+        ];
+        let report = StatusReport::new(&lake, runs, time("2024-03-15T12:00:00Z"));
+        insta::assert_snapshot!(text(&report, false));
+    }
+
+    #[tokio::test]
+    async fn a_small_lake_for_programs() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let lake = small_lake(folder.path()).await;
+        let report = StatusReport::new(&lake, Vec::new(), time("2024-03-13T12:00:00Z"));
+        let json: serde_json::Value =
+            serde_json::from_slice(&report.to_json()).expect("it is JSON");
+        assert_eq!(json["sequence"], 1);
+        assert_eq!(json["tasks"]["sealed"], 1);
+        assert_eq!(json["tables"]["calls"]["rows"], 1_234);
+        assert_eq!(json["days"][0]["complete"], true);
+        assert_eq!(json["days"][1]["complete"], false);
+        assert_eq!(json["attention"]["failed"][0]["attempts"], 2);
+        // Four hours after its end a task may still be calling.
+        assert_eq!(json["attention"]["overdue"], serde_json::json!([]));
+    }
+
+    #[tokio::test]
+    async fn where_there_is_no_lake_it_says_so() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let lake = Lake::open(&Destination::Local(folder.path().to_owned())).await;
+        let report = StatusReport::new(
+            &lake.expect("empty"),
+            Vec::new(),
+            time("2024-03-13T12:00:00Z"),
+        );
+        insta::assert_snapshot!(text(&report, false), @"LAKE: nothing was committed here yet");
+    }
+
+    #[tokio::test]
+    async fn days_beyond_a_month_are_left_out_unless_asked_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let lake = small_lake(folder.path()).await;
+        let mut report = StatusReport::new(&lake, Vec::new(), time("2024-03-13T12:00:00Z"));
+        let day = report.days[0].clone();
+        report.days = std::iter::repeat_n(day, 40).collect();
+        assert_eq!(text(&report, false).matches("2024-03-11").count(), 31);
+        assert!(text(&report, false).contains("9 earlier days"));
+        assert_eq!(text(&report, true).matches("2024-03-11").count(), 40);
+    }
+}

@@ -1,0 +1,221 @@
+//! The status for people.
+
+use std::io::{self, Write};
+
+use super::{Attention, StatusReport};
+use crate::lake::{DaySummary, FileCounts, TaskCounts};
+use crate::report::figures::{between, bytes, count, counted, duration, moment};
+use crate::report::grid::Grid;
+use crate::report::run::outcome_phrase;
+use crate::schema::TableName;
+
+/// Days that are shown unless all are asked for.
+const MOST_DAYS: usize = 31;
+/// Tasks of each kind that are listed.
+const MOST_TASKS: usize = 20;
+
+pub(super) fn write(
+    report: &StatusReport,
+    every_day: bool,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    if report.sequence == 0 {
+        let dest = &report.dest;
+        writeln!(out, "{dest}: nothing was committed here yet")?;
+        return runs(report, out);
+    }
+    let zone = report.partition_timezone.unwrap_or("UTC");
+    writeln!(
+        out,
+        "{}: commit {}, days of {zone}",
+        report.dest,
+        count(report.sequence)
+    )?;
+    if let Some(until) = report.listed_until {
+        writeln!(out, "listed until {}", moment(until))?;
+    }
+    days(report, every_day, out)?;
+    tables(report, out)?;
+    runs(report, out)?;
+    attention(&report.attention, out)
+}
+
+fn days(report: &StatusReport, every_day: bool, out: &mut impl Write) -> io::Result<()> {
+    let shown = if every_day {
+        report.days.len()
+    } else {
+        MOST_DAYS
+    };
+    let hidden = report.days.len().saturating_sub(shown);
+    let mut grid = Grid::new("LRRRRRRRL");
+    grid.row([
+        "day", "sealed", "open", "failed", "early", "files", "calls", "bytes", "",
+    ]);
+    for day in &report.days[hidden..] {
+        grid.row(day_cells(day));
+    }
+    if let Some(day) = &report.undated {
+        grid.row(day_cells(day));
+    }
+    let total = total_of(report.tables.values());
+    let calls = report.tables.get(&TableName::Calls);
+    let calls = calls.map_or(0, |calls| calls.rows);
+    grid.row(cells("total", &report.tasks, &total, calls, ""));
+    writeln!(out, "\ndays")?;
+    if hidden > 0 {
+        let earlier = counted(hidden as u64, "earlier day");
+        writeln!(out, "  {earlier}, shown with -v")?;
+    }
+    grid.write(out)
+}
+
+fn day_cells(day: &DaySummary) -> [String; 9] {
+    let name = day
+        .date
+        .map_or_else(|| "no day".to_owned(), |date| date.to_string());
+    let calls = day
+        .tables
+        .get(&TableName::Calls)
+        .map_or(0, |calls| calls.rows);
+    let complete = if day.complete { "complete" } else { "" };
+    cells(
+        &name,
+        &day.tasks,
+        &total_of(day.tables.values()),
+        calls,
+        complete,
+    )
+}
+
+fn cells(
+    name: &str,
+    tasks: &TaskCounts,
+    total: &FileCounts,
+    calls: u64,
+    note: &str,
+) -> [String; 9] {
+    let TaskCounts {
+        sealed,
+        open,
+        failed,
+        early,
+    } = *tasks;
+    [
+        name.to_owned(),
+        count(sealed),
+        count(open),
+        count(failed),
+        count(early),
+        count(total.files),
+        count(calls),
+        bytes(total.bytes),
+        note.to_owned(),
+    ]
+}
+
+fn total_of<'a>(counts: impl Iterator<Item = &'a FileCounts>) -> FileCounts {
+    counts.fold(FileCounts::default(), |sum, counts| FileCounts {
+        files: sum.files + counts.files,
+        rows: sum.rows + counts.rows,
+        bytes: sum.bytes + counts.bytes,
+    })
+}
+
+fn tables(report: &StatusReport, out: &mut impl Write) -> io::Result<()> {
+    let mut grid = Grid::new("LRRR");
+    grid.row(["table", "files", "rows", "bytes"]);
+    for (table, counts) in &report.tables {
+        let FileCounts {
+            files,
+            rows,
+            bytes: size,
+        } = *counts;
+        grid.row([table.as_str(), &count(files), &count(rows), &bytes(size)]);
+    }
+    writeln!(out, "\ntables")?;
+    grid.write(out)
+}
+
+fn runs(report: &StatusReport, out: &mut impl Write) -> io::Result<()> {
+    if report.runs.is_empty() {
+        return Ok(());
+    }
+    let mut grid = Grid::new("LLLLRRR");
+    grid.row([
+        "run", "command", "ended", "took", "sealed", "failed", "rejects",
+    ]);
+    for run in &report.runs {
+        let took = (run.started_at.zip(run.ended_at))
+            .map_or_else(String::new, |(from, to)| duration(between(from, to)));
+        let code = run
+            .exit_code
+            .map_or_else(String::new, |code| format!(" ({code})"));
+        grid.row([
+            run.run_id.as_str(),
+            &run.command,
+            &format!("{}{code}", outcome_phrase(&run.outcome)),
+            &took,
+            &count(run.tasks("sealed")),
+            &count(run.tasks("failed")),
+            &count(run.rejects),
+        ]);
+    }
+    writeln!(out, "\nlast runs")?;
+    grid.write(out)
+}
+
+fn attention(attention: &Attention, out: &mut impl Write) -> io::Result<()> {
+    let Attention {
+        failed,
+        overdue,
+        rejects,
+    } = attention;
+    if failed.is_empty() && overdue.is_empty() && rejects.is_empty() {
+        return writeln!(out, "\nnothing needs a person");
+    }
+    if !failed.is_empty() {
+        let tasks = counted(failed.len() as u64, "task");
+        writeln!(out, "\n{tasks} failed; the next run tries again")?;
+        let mut grid = Grid::new("LLLL");
+        for task in failed.iter().take(MOST_TASKS) {
+            let day = task.date.map_or_else(String::new, |date| date.to_string());
+            let runs = counted(task.attempts.into(), "run");
+            let id = task.task_id.as_str();
+            grid.row([id, &day, &format!("in {runs}"), &task.reason]);
+        }
+        grid.write(out)?;
+        more(failed.len(), out)?;
+    }
+    if !overdue.is_empty() {
+        let tasks = counted(overdue.len() as u64, "task");
+        writeln!(
+            out,
+            "\n{tasks} not exported as final two days after the scheduled end"
+        )?;
+        let mut grid = Grid::new("LLL");
+        for task in overdue.iter().take(MOST_TASKS) {
+            let ended = format!("was to end {}", moment(task.schedule_end));
+            grid.row([task.task_id.as_str(), &task.status, &ended]);
+        }
+        grid.write(out)?;
+        more(overdue.len(), out)?;
+    }
+    if !rejects.is_empty() {
+        writeln!(out, "\nrejected records of the last runs")?;
+        let mut grid = Grid::new("RL");
+        for line in rejects {
+            grid.row([&count(line.rejects), &line.folder]);
+        }
+        grid.write(out)?;
+    }
+    Ok(())
+}
+
+fn more(number: usize, out: &mut impl Write) -> io::Result<()> {
+    let rest = number.saturating_sub(MOST_TASKS);
+    if rest == 0 {
+        return Ok(());
+    }
+    let rest = count(rest as u64);
+    writeln!(out, "  … and {rest} more, all with --format json")
+}
