@@ -77,6 +77,12 @@ pub enum Error {
     /// A setting.
     #[error(transparent)]
     Settings(#[from] crate::job::SettingsError),
+    /// What `status` shows.
+    #[error(transparent)]
+    Status(#[from] crate::cli::status::StatusError),
+    /// What `files` lists.
+    #[error(transparent)]
+    Files(#[from] crate::cli::files::FilesError),
     /// The job file that `init` writes.
     #[error(transparent)]
     Init(#[from] crate::cli::init::InitError),
@@ -117,6 +123,8 @@ impl Error {
             Self::Settings(_) => ExitCode::Settings,
             Self::Api(error) => error.exit_code(),
             Self::Lake(error) => error.exit_code(),
+            Self::Status(error) => error.exit_code(),
+            Self::Files(error) => error.exit_code(),
             Self::Init(_) | Self::Man(_) | Self::Output(_) => ExitCode::Destination,
             Self::Start(_) => ExitCode::Bug,
         }

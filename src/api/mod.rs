@@ -1,9 +1,9 @@
 //! The vendor's API: the only place that names reqwest and governor.
 //!
-//! Every request takes one path, in [`client`], which reads as the policy: a token, a place in
-//! flight, the pace and the hold ([`pacer`]), the exchange ([`exchange`]), what its end means
-//! ([`outcome`]), and whether there is another try ([`budget`]). Signing in ([`account`]) is one
-//! more request on that path. Listings are paged by a small state machine ([`paging`]) that does
+//! Every request takes one path, in `client`, which reads as the policy: a token, a place in
+//! flight, the pace and the hold (`pacer`), the exchange (`exchange`), what its end means
+//! (`outcome`), and whether there is another try (`budget`). Signing in (`account`) is one
+//! more request on that path. Listings are paged by a small state machine (`paging`) that does
 //! no I/O.
 //!
 //! What this module never does: put a body, a token or a secret into an error, an event or a log

@@ -1,10 +1,38 @@
-//! `demo`: the whole job on a fresh machine.
+//! `demo`: the whole job on a fresh machine, against the embedded sandbox.
 
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
 use clap::{Args, ValueHint};
 
+use super::dispatch::Context;
+use super::output::deliver;
+use super::pull::{self, Console};
 use super::settings::{Settings, Show};
+use crate::clock::Clock;
+use crate::error::{Error, ExitCode};
+use crate::job::{Credentials, DateRange, Job, Secret};
+use crate::lake::{FileQuery, Lake, Ledger};
+use crate::pipeline::Assignment;
+use crate::report::grid::Grid;
+use crate::report::{RunReport, figures};
+use crate::sandbox::{SANDBOX_KEY, SANDBOX_SECRET, Sandbox, SandboxOptions};
+use crate::schema::TableName;
+use crate::task::TaskId;
+
+/// The invented week, and the moments of the two nights: always the same, so that what the demo
+/// shows can be read in the documentation and held by a test.
+const FIRST_DAY: &str = "2024-03-11";
+const LAST_DAY: &str = "2024-03-17";
+const FIRST_NIGHT: &str = "2024-03-18T00:30:00Z";
+const SECOND_NIGHT: &str = "2024-03-19T00:30:00Z";
+/// The week, and the day between the nights.
+const DAYS: u32 = 8;
+const TASKS_PER_DAY: u32 = 40;
+const CALLS_PER_TASK: u32 = 200;
+/// Slow enough that the progress can be watched, fast enough to wait for.
+const RATE: &str = "100/s";
 
 /// Arguments of `demo`.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
@@ -20,10 +48,197 @@ pub struct DemoArgs {
 /// Exports an invented week and a second night.
 ///
 /// # Errors
-/// When the sandbox cannot listen, or the destination fails.
-pub async fn run(
-    _args: &DemoArgs,
-    _context: &mut super::dispatch::Context<'_>,
-) -> Result<crate::error::ExitCode, crate::error::Error> {
-    Err(crate::error::Error::Usage("not wired yet".to_owned()))
+/// When the sandbox cannot listen, the folder holds another lake, or the destination fails.
+pub async fn run(args: &DemoArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
+    let first_night = Clock::starting_at(moment(FIRST_NIGHT));
+    let options = SandboxOptions {
+        first_day: FIRST_DAY.parse().expect("a date"),
+        days: DAYS,
+        tasks_per_day: TASKS_PER_DAY,
+        calls_per_task: CALLS_PER_TASK,
+        clock: first_night.clone(),
+        ..SandboxOptions::default()
+    };
+    let sandbox = Sandbox::start(options)
+        .await
+        .map_err(|source| Error::Sandbox { port: 0, source })?;
+    let job = job(args, &sandbox, context)?;
+    refuse_other_lakes(&job, &sandbox).await?;
+
+    say(
+        context,
+        format_args!("the sandbox plays the vendor on {}\n", sandbox.url()),
+    )?;
+    say(
+        context,
+        format_args!("first night ({FIRST_NIGHT}): backfill {FIRST_DAY} to {LAST_DAY}"),
+    )?;
+    let range = DateRange::new(
+        FIRST_DAY.parse().expect("a date"),
+        LAST_DAY.parse().expect("a date"),
+    )
+    .expect("the week runs forward");
+    let backfill = Assignment {
+        range: Some(range),
+        replace: false,
+    };
+    let first = night(("backfill", &backfill), (&job, &first_night), context).await?;
+    if first.summary().exit_code() != ExitCode::Done {
+        return Ok(first.summary().exit_code());
+    }
+
+    let second_night = Clock::starting_at(moment(SECOND_NIGHT));
+    sandbox.set_clock(second_night.clone());
+    say(context, format_args!("second night ({SECOND_NIGHT}): run"))?;
+    let second = night(
+        ("run", &Assignment::default()),
+        (&job, &second_night),
+        context,
+    )
+    .await?;
+
+    let pulled_again = sandbox
+        .stats()
+        .details_complete
+        .values()
+        .filter(|times| **times > 1)
+        .count();
+    say(
+        context,
+        format_args!("tasks whose answer was pulled twice: {pulled_again}\n"),
+    )?;
+    let lake = Lake::open(&job.dest).await?;
+    let mut out: &mut (dyn Write + Send) = context.out;
+    deliver(&mut out, |out| {
+        write_contents(lake.ledger(), out)?;
+        write_next_steps(&args.dest, out)
+    })
+    .map_err(Error::Output)?;
+    sandbox.stop().await;
+    Ok(second.summary().exit_code())
+}
+
+fn moment(text: &str) -> DateTime<Utc> {
+    text.parse().expect("a constant of this file is a time")
+}
+
+fn say(context: &mut Context<'_>, line: std::fmt::Arguments<'_>) -> Result<(), Error> {
+    let mut out: &mut (dyn Write + Send) = context.out;
+    deliver(&mut out, |out| writeln!(out, "{line}")).map_err(Error::Output)?;
+    context
+        .out
+        .flush()
+        .or_else(ignore_closed)
+        .map_err(Error::Output)
+}
+
+fn ignore_closed(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        Ok(())
+    } else {
+        Err(error)
+    }
+}
+
+/// The settings of the demo: the sandbox's address, key and zone, whatever the environment says.
+fn job(args: &DemoArgs, sandbox: &Sandbox, context: &Context<'_>) -> Result<Job, Error> {
+    let mut flags = context.flags.clone();
+    let dest = args.dest.to_string_lossy();
+    flags.set("dest", dest);
+    flags.set("api.base_url", sandbox.url().as_str());
+    flags.set("api.rate", RATE);
+    flags.set("source_timezone", "Asia/Jakarta");
+    flags.set("partition_timezone", "UTC");
+    let mut job = crate::job::load(&flags, &context.env)?;
+    job.api.credentials = Some(Credentials {
+        app_key: Secret::new(SANDBOX_KEY.to_owned()),
+        app_secret: Secret::new(SANDBOX_SECRET.to_owned()),
+    });
+    Ok(job)
+}
+
+/// The demo's people are invented: they must not get among real ones.
+async fn refuse_other_lakes(job: &Job, sandbox: &Sandbox) -> Result<(), Error> {
+    let lake = Lake::open(&job.dest).await?;
+    let ours = sandbox
+        .tasks()
+        .iter()
+        .filter_map(|task| TaskId::new(&task.task_id).ok())
+        .filter(|task| lake.ledger().state(task).is_some())
+        .count();
+    if ours < lake.ledger().task_count() {
+        let text = format!(
+            "{} holds a lake that is not the demo's; name another folder with --dest",
+            job.dest
+        );
+        return Err(Error::Usage(text));
+    }
+    Ok(())
+}
+
+async fn night(
+    (command, assignment): (&str, &Assignment),
+    (job, clock): (&Job, &Clock),
+    context: &mut Context<'_>,
+) -> Result<RunReport, Error> {
+    let console = Console::new(job, &context.env);
+    let ended = pull::pull_with((job, clock), assignment, (&console, &context.stop)).await;
+    let ended = ended.inspect_err(|_| console.finish())?;
+    let report = console.report((command, job), ended).await?;
+    pull::show(&report, (job, context.out))?;
+    say(context, format_args!(""))?;
+    Ok(report)
+}
+
+/// Rows, files and bytes by table and date.
+fn write_contents(ledger: &Ledger, out: &mut impl Write) -> io::Result<()> {
+    use std::collections::BTreeMap;
+
+    let mut days: BTreeMap<String, BTreeMap<TableName, (u64, u64, u64)>> = BTreeMap::new();
+    for live in FileQuery::default().run(ledger) {
+        let day = days.entry(live.file.partition.to_string()).or_default();
+        let (rows, files, bytes) = day.entry(live.file.table).or_default();
+        *rows += live.file.rows;
+        *files += 1;
+        *bytes += live.file.bytes;
+    }
+    writeln!(out, "what the lake holds:")?;
+    let mut grid = Grid::new("LLRRR");
+    grid.row(["date", "table", "rows", "files", "bytes"]);
+    for (day, tables) in &days {
+        for (table, (rows, files, bytes)) in tables {
+            grid.row([
+                day.clone(),
+                table.to_string(),
+                figures::count(*rows),
+                figures::count(*files),
+                figures::bytes(*bytes),
+            ]);
+        }
+    }
+    grid.write(out)
+}
+
+/// What to try next; the line for DuckDB works as printed.
+fn write_next_steps(dest: &Path, out: &mut impl Write) -> io::Result<()> {
+    let dest = dest.display();
+    writeln!(out, "\nnext steps:")?;
+    writeln!(
+        out,
+        "  duckdb -c \"SELECT call_date, count(*) AS calls, count(DISTINCT task_id) AS tasks FROM \
+         read_parquet('{dest}/calls/*/*.parquet', hive_partitioning = true) GROUP BY ALL ORDER BY \
+         call_date\""
+    )?;
+    writeln!(
+        out,
+        "  airudder-export status --dest {dest}      what a scheduler and a person want to know"
+    )?;
+    writeln!(
+        out,
+        "  airudder-export verify --dest {dest}      everything read back"
+    )?;
+    writeln!(
+        out,
+        "  airudder-export init                      a job file for your account, then: doctor"
+    )
 }

@@ -7,6 +7,7 @@ use super::{Cli, completions, init, man};
 use crate::error::{Error, ExitCode};
 use crate::job::{self, Environment, Job, SettingFlags};
 use crate::pipeline::StopSwitch;
+use crate::report::{Screen, init_logging};
 
 /// What a command works with.
 pub struct Context<'a> {
@@ -35,6 +36,16 @@ impl Context<'_> {
         Ok(job::load(&self.flags, &self.env)?)
     }
 
+    /// The job of a command that only reads, with its log lines on standard error.
+    ///
+    /// # Errors
+    /// As [`Self::job`].
+    pub fn quiet_job(&self) -> Result<Job, Error> {
+        let job = self.job()?;
+        init_logging(&job.output, &Screen::standard_error(&job.output, &self.env));
+        Ok(job)
+    }
+
     /// The clock to decide by.
     ///
     /// # Errors
@@ -57,9 +68,21 @@ pub async fn dispatch(cli: Cli, context: &mut Context<'_>) -> Result<ExitCode, E
         Command::Verify(_) => super::verify::run(context).await,
         Command::Sandbox(args) => super::sandbox::run(&args, context).await,
         Command::Demo(args) => super::demo::run(&args, context).await,
-        Command::Status(_) | Command::Files(_) | Command::Schema(_) | Command::Doctor(_) => {
-            Err(Error::Usage("this command is not wired yet".to_owned()))
+        Command::Status(_) => {
+            let (job, clock) = (context.quiet_job()?, context.clock()?);
+            super::status::run(&job, &clock, &mut context.out).await?;
+            Ok(ExitCode::Done)
         }
+        Command::Files(args) => {
+            let job = context.quiet_job()?;
+            super::files::run(&args, &job, &mut context.out).await?;
+            Ok(ExitCode::Done)
+        }
+        Command::Schema(args) => {
+            super::schema::run(&args, &mut context.out).map_err(Error::Output)?;
+            Ok(ExitCode::Done)
+        }
+        Command::Doctor(_) => Err(Error::Usage("this command is not wired yet".to_owned())),
         Command::Init(args) => {
             init::run(&args, &mut context.out)?;
             Ok(ExitCode::Done)

@@ -1,15 +1,19 @@
 //! `plan`: what `run` or `backfill` would do.
 
+use std::io::Write;
+
 use clap::{Args, Subcommand};
 
 use super::backfill::BackfillArgs;
 use super::dispatch::Context;
+use super::output::deliver;
 use super::pull;
 use super::run::RunArgs;
 use super::settings::Ask;
 use crate::error::{Error, ExitCode};
-use crate::event::Events;
+use crate::job::ResultFormat;
 use crate::pipeline::{self, Assignment};
+use crate::report::{PlanCost, PlanReport};
 
 /// Arguments of `plan`.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
@@ -34,9 +38,10 @@ pub enum PlanWhat {
 /// When a setting, the listing or the lake fails.
 pub async fn run(args: &PlanArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
     let mut job = context.job()?;
-    let (select, assignment) = match &args.what {
-        PlanWhat::Run(args) => (&args.select, Assignment::default()),
+    let (command, select, assignment) = match &args.what {
+        PlanWhat::Run(args) => ("run".to_owned(), &args.select, Assignment::default()),
         PlanWhat::Backfill(args) => (
+            format!("backfill {}", args.days.range),
             &args.select,
             Assignment {
                 range: Some(args.days.range),
@@ -47,11 +52,25 @@ pub async fn run(args: &PlanArgs, context: &mut Context<'_>) -> Result<ExitCode,
     pull::choose(&mut job, select)?;
     job.api.required_credentials()?;
     let clock = context.clock()?;
-    let events = Events::default();
-    let (plan, _found) =
-        pipeline::plan(&job, &assignment, (&clock, &events), context.stop.token()).await?;
-    for (reason, count) in plan.reasons() {
-        writeln!(context.out, "{:>8} {}", count, reason.describe()).map_err(Error::Output)?;
-    }
-    Ok(ExitCode::Done)
+    let console = pull::Console::new(&job, &context.env);
+    let parts = (&clock, &console.events);
+    let decided = pipeline::plan(&job, &assignment, parts, context.stop.token()).await;
+    console.finish();
+    let (plan, found) = decided?;
+    let cost = PlanCost {
+        listing_requests: console.tally().requests().of_listings(),
+        per_second: job.api.rate.per_second,
+    };
+    let report = PlanReport::new(&command, &plan, cost, job.output.verbosity > 0);
+    let mut out: &mut (dyn Write + Send) = context.out;
+    deliver(&mut out, |out| match job.output.format {
+        ResultFormat::Text => report.write_text(out),
+        ResultFormat::Json => out.write_all(&report.to_json()),
+    })
+    .map_err(Error::Output)?;
+    Ok(if found.complete {
+        ExitCode::Done
+    } else {
+        ExitCode::Partial
+    })
 }

@@ -1,15 +1,106 @@
-//! What `run`, `backfill` and `replay` have in common: settings, signals, the run, its report.
+//! What `run`, `backfill`, `replay` and the demo have in common: what is shown while they work, and the
+//! report at the end.
 
-use std::io::BufReader;
+use std::io::{BufReader, Write};
+use std::sync::{Arc, OnceLock};
 
 use super::dispatch::Context;
+use super::output::deliver;
 use super::select::SelectArgs;
 use crate::api::ApiClient;
+use crate::clock::Clock;
 use crate::error::{Error, ExitCode};
-use crate::event::Events;
-use crate::job::Job;
+use crate::event::{Event, Events};
+use crate::job::{Environment, Job, ResultFormat};
 use crate::lake::LakeWriter;
-use crate::pipeline::{Assignment, Export, Summary};
+use crate::pipeline::{Assignment, Export, StopSwitch, Summary};
+use crate::report::{
+    LogListener, PaceNow, Progress, RequestTally, RunReport, Screen, init_logging,
+};
+
+/// What is shown of a run on standard error, and what is counted for its report.
+pub(super) struct Console {
+    /// Where the core's events go.
+    pub(super) events: Events,
+    tally: Arc<RequestTally>,
+    progress: Arc<Progress>,
+    api: Arc<OnceLock<ApiClient>>,
+}
+
+impl Console {
+    /// Starts logging and progress as the settings say.
+    pub(super) fn new(job: &Job, env: &Environment) -> Self {
+        let screen = Screen::standard_error(&job.output, env);
+        init_logging(&job.output, &screen);
+        let api: Arc<OnceLock<ApiClient>> = Arc::default();
+        let configured = job.api.rate.per_second;
+        let watched = Arc::clone(&api);
+        let progress = Arc::new(Progress::new(&screen, move || {
+            let now = watched
+                .get()
+                .map_or(configured, |api| api.traffic().pace_per_second);
+            PaceNow {
+                configured_per_second: configured,
+                per_second: now,
+            }
+        }));
+        let tally = Arc::new(RequestTally::default());
+        let events = Events::new(vec![
+            Arc::new(LogListener::default()),
+            progress.clone(),
+            tally.clone(),
+        ]);
+        Self {
+            events,
+            tally,
+            progress,
+            api,
+        }
+    }
+
+    /// A client whose pace the progress shows.
+    pub(super) fn client(
+        &self,
+        job: &Job,
+        clock: &Clock,
+        stop: &StopSwitch,
+    ) -> Result<ApiClient, Error> {
+        job.api.required_credentials()?;
+        let client = ApiClient::new(
+            job.api.clone(),
+            clock.clone(),
+            self.events.clone(),
+            stop.token(),
+        )?;
+        let _ = self.api.set(client.clone());
+        Ok(client)
+    }
+
+    /// Writes the report of a run beside the lake's tables, ends the run, and gives the report.
+    pub(super) async fn report(
+        &self,
+        (command, job): (&str, &Job),
+        (summary, lake): (Summary, LakeWriter),
+    ) -> Result<RunReport, Error> {
+        self.progress.finish();
+        let report = RunReport::new(command, job, summary, &self.tally);
+        lake.store()
+            .replace(&report.path(), report.to_json())
+            .await?;
+        lake.close().await?;
+        Ok(report)
+    }
+
+    /// What was asked of the API so far.
+    pub(super) fn tally(&self) -> &RequestTally {
+        &self.tally
+    }
+
+    /// Takes the progress away: the command failed.
+    pub(super) fn finish(&self) {
+        self.progress.finish();
+    }
+}
 
 /// A run from its first setting to its report.
 pub(super) async fn pull(
@@ -19,17 +110,49 @@ pub(super) async fn pull(
 ) -> Result<ExitCode, Error> {
     let mut job = context.job()?;
     choose(&mut job, select)?;
-    job.api.required_credentials()?;
-    let (clock, events) = (context.clock()?, Events::default());
-    let api = ApiClient::new(
-        job.api.clone(),
-        clock.clone(),
-        events.clone(),
-        context.stop.token(),
-    )?;
-    let export = Export::open(&job, (clock, events, context.stop.clone())).await?;
-    let (summary, lake) = export.pull(assignment, api).await?;
-    finish(command, (summary, lake), context).await
+    let clock = context.clock()?;
+    let console = Console::new(&job, &context.env);
+    warn_without_zone(&job, &console.events);
+    let ended = pull_with((&job, &clock), assignment, (&console, &context.stop)).await;
+    let ended = ended.inspect_err(|_| console.finish())?;
+    let report = console.report((command, &job), ended).await?;
+    show(&report, (&job, context.out))
+}
+
+/// Opens the lake, pulls, and hands both back.
+pub(super) async fn pull_with(
+    (job, clock): (&Job, &Clock),
+    assignment: &Assignment,
+    (console, stop): (&Console, &StopSwitch),
+) -> Result<(Summary, LakeWriter), Error> {
+    let api = console.client(job, clock, stop)?;
+    let export = Export::open(job, (clock.clone(), console.events.clone(), stop.clone())).await?;
+    Ok(export.pull(assignment, api).await?)
+}
+
+/// Prints a run's report, and gives the exit code it stands for.
+pub(super) fn show(
+    report: &RunReport,
+    (job, out): (&Job, &mut (dyn Write + Send)),
+) -> Result<ExitCode, Error> {
+    let mut out = out;
+    deliver(&mut out, |out| match job.output.format {
+        ResultFormat::Text => report.write_text(out),
+        ResultFormat::Json => out.write_all(&report.to_json()),
+    })
+    .map_err(Error::Output)?;
+    Ok(report.summary().exit_code())
+}
+
+/// Without the zone redials have no moment: nobody should find that out in the warehouse.
+pub(super) fn warn_without_zone(job: &Job, events: &Events) {
+    if job.decode.source_timezone.is_none() {
+        let text =
+            "source_timezone is not set: call_start_time of redials stays null, only its text \
+                    is kept; doctor suggests the zone"
+                .to_owned();
+        events.emit(&Event::Warning { text });
+    }
 }
 
 /// The command line's tasks go before the job file's.
@@ -39,16 +162,4 @@ pub(super) fn choose(job: &mut Job, select: &SelectArgs) -> Result<(), Error> {
         job.discover.source = source;
     }
     Ok(())
-}
-
-/// Reports what a run did, and ends it.
-pub(super) async fn finish(
-    _command: &str,
-    (summary, lake): (Summary, LakeWriter),
-    context: &mut Context<'_>,
-) -> Result<ExitCode, Error> {
-    serde_json::to_writer_pretty(&mut context.out, &summary)
-        .map_err(|error| Error::Output(error.into()))?;
-    lake.close().await?;
-    Ok(summary.exit_code())
 }

@@ -9,7 +9,6 @@ use super::dispatch::Context;
 use super::pull;
 use super::settings::{Replay, Settings};
 use crate::error::{Error, ExitCode};
-use crate::event::Events;
 use crate::pipeline::{Assignment, Export, ReplayInputError, saved_answers};
 
 /// Arguments of `replay`.
@@ -39,10 +38,19 @@ pub async fn run(args: &ReplayArgs, context: &mut Context<'_>) -> Result<ExitCod
         range: None,
         replace: args.replace,
     };
-    let (clock, events) = (context.clock()?, Events::default());
-    let export = Export::open(&job, (clock, events, context.stop.clone())).await?;
-    let (summary, lake) = export.replay(files, &assignment).await?;
-    pull::finish("replay", (summary, lake), context).await
+    let clock = context.clock()?;
+    let console = pull::Console::new(&job, &context.env);
+    pull::warn_without_zone(&job, &console.events);
+    let parts = (clock, console.events.clone(), context.stop.clone());
+    let ended = async {
+        Export::open(&job, parts)
+            .await?
+            .replay(files, &assignment)
+            .await
+    };
+    let ended = ended.await.inspect_err(|_| console.finish())?;
+    let report = console.report(("replay", &job), ended).await?;
+    pull::show(&report, (&job, context.out))
 }
 
 /// The names given, with the list on standard input in the place of `-`.

@@ -24,7 +24,7 @@ pub struct VerifyArgs {
 /// # Errors
 /// When a setting or the destination fails.
 pub async fn run(context: &mut Context<'_>) -> Result<ExitCode, Error> {
-    let job = context.job()?;
+    let job = context.quiet_job()?;
     let schemas = Arc::new(|name| table(name).arrow_schema());
     let found = lake::verify(&job.dest, schemas).await?;
     let written = match job.output.format {

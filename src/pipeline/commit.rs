@@ -32,6 +32,9 @@ pub(super) struct Committer {
     pub(super) lake: LakeWriter,
     pub(super) desk: Arc<Desk>,
     pub(super) zone: Tz,
+    /// The last commit that was known when it was decided which tasks are pulled. Rows that came
+    /// later are somebody else's, and never replaced.
+    pub(super) base: u64,
 }
 
 impl Committer {
@@ -70,9 +73,8 @@ impl Committer {
         taken: &Taken,
         learned: &Learned,
     ) -> Result<(CommitDraft, Vec<DataFile>), LakeError> {
-        let ledger = self.lake.ledger();
         let run = self.lake.store().run_id().clone();
-        let mut draft = CommitDraft::new(run, CommitKind::Append, ledger.last_sequence());
+        let mut draft = CommitDraft::new(run, CommitKind::Append, self.base);
         draft.tasks = taken
             .tasks
             .iter()
@@ -107,7 +109,11 @@ impl Committer {
         let replaced: Vec<TaskId> = draft
             .tasks
             .iter()
-            .filter(|task| ledger.rows_in(&task.id).is_some())
+            .filter(|task| {
+                ledger
+                    .rows_in(&task.id)
+                    .is_some_and(|rows| rows <= self.base)
+            })
             .map(|task| task.id.clone())
             .collect();
         if replaced.is_empty() {

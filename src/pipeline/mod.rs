@@ -127,6 +127,7 @@ impl<'a> Export<'a> {
             api,
             pace: self.commit_pace(),
             committer: Committer {
+                base: self.lake.ledger().last_sequence(),
                 lake: self.lake,
                 desk: desk.clone(),
                 zone: self.job.discover.partition_timezone,
@@ -162,6 +163,7 @@ impl<'a> Export<'a> {
         let replayer = Replayer {
             pace: self.commit_pace(),
             committer: Committer {
+                base: self.lake.ledger().last_sequence(),
                 lake: self.lake,
                 desk: desk.clone(),
                 zone: self.job.discover.partition_timezone,

@@ -30,7 +30,7 @@ struct Inner {
     _lock: File,
 }
 
-/// How [`RunStore::put_if_absent`] ended.
+/// How `RunStore::put_if_absent` ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {
     /// The name was free and is ours.
@@ -39,7 +39,7 @@ pub enum Put {
     Taken,
 }
 
-/// How [`RunStore::publish`] ended.
+/// How `RunStore::publish` ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Published {
     /// Moved to its table just now.

@@ -2,8 +2,8 @@
 //!
 //! Every live file is read twice, once for its checksum and once for the columns that make up its
 //! rows' keys. Memory does not grow with rows but with tasks, about 200 bytes each: for every task
-//! a sum over its rows' keys is compared with the sum that its calls imply ([`tally`]). Only
-//! tasks whose sums differ are then looked at row by row ([`exact`]), a bounded number at a time.
+//! a sum over its rows' keys is compared with the sum that its calls imply (`tally`). Only
+//! tasks whose sums differ are then looked at row by row (`exact`), a bounded number at a time.
 //!
 //! It never writes, and may run while others write: what changes meanwhile is looked at again.
 //! A damaged commit record is an error, not a finding: without the log there is nothing to verify
