@@ -50,6 +50,8 @@ struct Shared {
 struct State {
     began: Instant,
     last_line: Instant,
+    /// Whether anything was done since the last line.
+    news: bool,
     planned: u64,
     done: u64,
     failed: u64,
@@ -90,9 +92,10 @@ impl Progress {
         }
     }
 
-    /// Ends it: the bar goes away, lines get a last one. Before the report is printed.
+    /// Ends it: the bar goes away, lines get a last one if there is news. Before the report is
+    /// printed.
     pub fn finish(&self) {
-        let last = self.shared.with(Option::take);
+        let last = self.shared.with(Option::take).filter(|state| state.news);
         if let (Some(state), Show::Lines) = (last, self.screen.show()) {
             state.picture(Instant::now(), (self.shared.pace)()).log();
         }
@@ -140,6 +143,7 @@ impl Progress {
                 return None;
             }
             state.last_line = now;
+            state.news = false;
             Some(state.clone())
         });
         if let Some(state) = due {
@@ -204,6 +208,7 @@ impl State {
         Self {
             began: now,
             last_line: now,
+            news: false,
             planned,
             done: 0,
             failed: 0,
@@ -214,6 +219,7 @@ impl State {
     }
 
     fn add(&mut self, event: &Event, now: Instant) {
+        self.news = true;
         match event {
             Event::Request { .. } => self.recent.count(now),
             Event::Decoded { calls } => self.decoded += calls,
@@ -480,6 +486,17 @@ mod tests {
         progress.finish();
         drop(progress);
         assert_eq!(*lines.0.lock().expect("no panic"), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_plan_that_is_not_carried_out_has_no_progress() {
+        let lines = Count::default();
+        let _guard = tracing::subscriber::set_default(lines.clone());
+        let (screen, _) = Screen::in_memory(Show::Lines);
+        let progress = Progress::new(&screen, || PACE);
+        progress.on(&planned(100));
+        drop(progress);
+        assert_eq!(*lines.0.lock().expect("no panic"), 0);
     }
 
     #[test]
