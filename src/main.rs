@@ -49,7 +49,11 @@ fn run(cli: Cli) -> Result<Code, Error> {
         signals.abort();
         ended
     });
-    let flushed = out.flush().map_err(Error::Output);
+    let flushed = match out.flush() {
+        // Whoever read the result had enough of it. How the command ended stays true.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        flushed => flushed.map_err(Error::Output),
+    };
     ended.and_then(|code| flushed.map(|()| code))
 }
 
