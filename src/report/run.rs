@@ -296,6 +296,15 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_could_not_sign_in_for_people() {
+        insta::assert_snapshot!(text(&report(|summary| {
+            summary.listing_complete = false;
+            summary.stopped = Some(Stop::Api("the API refused to sign in".to_owned()));
+            summary.stop_code = Some(ExitCode::SignIn);
+        })));
+    }
+
+    #[test]
     fn a_busy_run_for_programs() {
         let json = report(busy).to_json();
         let text = String::from_utf8(json).expect("text");

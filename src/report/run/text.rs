@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 
 use super::{RunReport, outcome_phrase, outcome_word};
-use crate::pipeline::{Stop, TaskTotals, Written};
+use crate::error::ExitCode;
+use crate::pipeline::{Stop, Summary, TaskTotals, Written};
 use crate::report::figures::{bytes, count, counted, duration, pace, printable};
 use crate::report::grid::Grid;
 use crate::schema::TableName;
@@ -15,7 +16,7 @@ const MOST_MISFITS: usize = 10;
 
 pub(super) fn write(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
     headline(report, out)?;
-    tasks(&report.summary.tasks, out)?;
+    tasks(&report.summary, out)?;
     written(report, out)?;
     requests(report, out)?;
     misfits(report, out)?;
@@ -54,7 +55,7 @@ fn headline(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
     )
 }
 
-fn tasks(tasks: &TaskTotals, out: &mut impl Write) -> io::Result<()> {
+fn tasks(summary: &Summary, out: &mut impl Write) -> io::Result<()> {
     let TaskTotals {
         sealed,
         early,
@@ -62,7 +63,7 @@ fn tasks(tasks: &TaskTotals, out: &mut impl Write) -> io::Result<()> {
         failed,
         taken,
         not_pulled,
-    } = *tasks;
+    } = summary.tasks;
     let mut grid = Grid::new("LR");
     for (what, number) in [
         ("exported", sealed),
@@ -77,7 +78,11 @@ fn tasks(tasks: &TaskTotals, out: &mut impl Write) -> io::Result<()> {
         }
     }
     if grid.is_empty() {
-        return writeln!(out, "\ntasks: none had to be pulled");
+        let none = match summary.stopped {
+            Some(_) => "none was pulled",
+            None => "none had to be pulled",
+        };
+        return writeln!(out, "\ntasks: {none}");
     }
     writeln!(out, "\ntasks")?;
     grid.write(out)
@@ -209,8 +214,21 @@ fn next(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
         let rest = counted(tasks.not_pulled, "task");
         steps.push(format!("run again: {rest} were planned and not pulled"));
     }
-    if !summary.listing_complete {
-        steps.push("run again: the listings were not complete".to_owned());
+    match (&summary.stopped, summary.exit_code()) {
+        (None, _) if !summary.listing_complete => {
+            steps.push("run again: the listings were not complete".to_owned());
+        }
+        (None, _) => {}
+        (Some(_), ExitCode::SignIn) => {
+            steps.push("correct the account's key and secret, then run again".to_owned());
+        }
+        (Some(Stop::Api(_)), _) => {
+            steps.push("run again later; `doctor` says whether the API profile fits".to_owned());
+        }
+        (Some(Stop::Interrupted | Stop::Terminated), _) if tasks.not_pulled == 0 => {
+            steps.push("run again: the run was stopped early".to_owned());
+        }
+        (Some(Stop::Interrupted | Stop::Terminated), _) => {}
     }
     let redials = summary.written.get(&TableName::Redials);
     if redials.is_some_and(|redials| redials.rows > 0) && !report.settings.has_source_timezone() {
