@@ -1,0 +1,30 @@
+//! What every test needs: the program as a process, a vendor to ask, a look into the lake, and the
+//! readers that other people use.
+
+pub(crate) mod contract;
+pub(crate) mod exporter;
+pub(crate) mod lake;
+pub(crate) mod readers;
+pub(crate) mod scripted;
+pub(crate) mod vendor;
+
+pub(crate) use exporter::{Ended, Exporter, Running};
+pub(crate) use lake::{Cell, LakeView, Row};
+pub(crate) use vendor::Vendor;
+
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+/// The monday night after the sandbox's week of 2024-03-11.
+pub(crate) const NOW: &str = "2024-03-18T00:30:00Z";
+
+/// A folder on the target's disk, where there is room.
+pub(crate) fn folder() -> TempDir {
+    TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("the target folder can be written")
+}
+
+/// A file of the project.
+pub(crate) fn project(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
+}

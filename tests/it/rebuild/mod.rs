@@ -1,0 +1,285 @@
+//! The answer, found again in the tables. Knows the contract and nothing of the decoder: every
+//! value that was sent must be in its column or in `extra_fields`, and nothing else may be there.
+
+pub(crate) mod fit;
+pub(crate) mod json;
+
+use std::collections::BTreeMap;
+
+use crate::harness::contract::{Kind as ColumnKind, columns};
+use crate::harness::lake::Content;
+use crate::harness::{Cell, Row};
+use fit::{Fit, fit};
+use json::{Key, Kind, Node, base64};
+
+const NESTED: [(&str, &str, &str); 2] = [
+    ("RedailCall", "redials", "redial_count"),
+    ("AsrResult", "asr_turns", "asr_turn_count"),
+];
+
+/// A value that was sent, and whether it was found.
+struct Sent<'a> {
+    key: &'a Key,
+    node: &'a Node,
+    /// Whether the table's columns are read from it; the answer's own keys are only kept.
+    is_own: bool,
+    /// It may be kept, and need not be.
+    is_optional: bool,
+    found: bool,
+}
+
+impl<'a> Sent<'a> {
+    fn new((key, node): &'a (Key, Node)) -> Self {
+        Self {
+            key,
+            node,
+            is_own: true,
+            is_optional: false,
+            found: false,
+        }
+    }
+}
+
+/// Fails unless the rows of one task give back every value of its answer.
+#[track_caller]
+pub(crate) fn assert_all_given_back(answer: &[u8], content: &Content) {
+    let answer = Node::parse(answer);
+    let is = |key: &Key, text: &str| key.text.as_deref() == Some(text);
+    let data = answer.entries().iter().find(|(key, _)| is(key, "data"));
+    let data = &data.expect("there is a task").1;
+    let mut task: Vec<Sent<'_>> = data.entries().iter().map(Sent::new).collect();
+    for entry in answer.entries().iter().filter(|(key, _)| !is(key, "data")) {
+        task.push(Sent {
+            is_own: false,
+            ..Sent::new(entry)
+        });
+    }
+    let mut detail: &[Node] = &[];
+    for sent in task
+        .iter_mut()
+        .filter(|sent| sent.is_own && is(sent.key, "detail"))
+    {
+        match &sent.node.kind {
+            Kind::List(nodes) => {
+                detail = nodes;
+                sent.found = true;
+            }
+            _ => sent.is_optional = is_nothing(sent.node),
+        }
+    }
+    let [task_row] = content["tasks"].as_slice() else {
+        panic!("{} rows of one task", content["tasks"].len());
+    };
+    let task_date = day(&task_row["schedule_start_time"]);
+    assert_eq!(task_row["task_date"], task_date, "task_date");
+    let children = |table: &str| {
+        let mut by_call: BTreeMap<i64, Vec<&Row>> = BTreeMap::new();
+        for row in &content[table] {
+            by_call
+                .entry(number(&row["detail_index"]))
+                .or_default()
+                .push(row);
+        }
+        by_call
+    };
+    let mut nested = NESTED.map(|(_, table, _)| children(table));
+    let mut calls = content["calls"].iter();
+    for (index, node) in detail.iter().enumerate() {
+        if !node.is_object() {
+            continue;
+        }
+        let index = i64::try_from(index).expect("small");
+        let row = calls
+            .next()
+            .unwrap_or_else(|| panic!("call {index} is missing"));
+        assert_eq!(row["detail_index"], Cell::Int(index));
+        let rows = [0, 1].map(|table: usize| nested[table].remove(&index).unwrap_or_default());
+        check_call(node, row, (&rows, &task_date));
+    }
+    assert_eq!(calls.next(), None, "a call was made up");
+    assert!(
+        nested.iter().all(BTreeMap::is_empty),
+        "a redial or turn was made up"
+    );
+    let counted = |table: &str| Cell::Int(i64::try_from(content[table].len()).expect("small"));
+    let entries = i64::try_from(detail.len()).expect("small");
+    assert_eq!(task_row["call_count"], Cell::Int(entries));
+    assert_eq!(task_row["redial_count"], counted("redials"));
+    assert_eq!(task_row["asr_turn_count"], counted("asr_turns"));
+    let ids = content.values().flatten().map(|row| &row["task_id"]);
+    assert!(ids.into_iter().all(|id| *id == task_row["task_id"]));
+    check_row("tasks", task_row, task);
+}
+
+fn check_call(node: &Node, row: &Row, (children, task_date): (&[Vec<&Row>; 2], &Cell)) {
+    let mut sent: Vec<Sent<'_>> = node.entries().iter().map(Sent::new).collect();
+    for (nested, (key, table, count)) in NESTED.into_iter().enumerate() {
+        let mut entries: &[Node] = &[];
+        let mut of_key = sent
+            .iter_mut()
+            .filter(|s| s.key.text.as_deref() == Some(key))
+            .peekable();
+        while let Some(sent) = of_key.next() {
+            match &sent.node.kind {
+                // The last of twins counts.
+                Kind::List(nodes) if of_key.peek().is_none() => {
+                    entries = nodes;
+                    sent.found = true;
+                }
+                _ => sent.is_optional = is_nothing(sent.node),
+            }
+        }
+        let rows = &children[nested];
+        assert_eq!(rows.len(), entries.len(), "rows of {table}");
+        assert_eq!(
+            row[count],
+            Cell::Int(i64::try_from(entries.len()).expect("small"))
+        );
+        for (index, (entry, child)) in entries.iter().zip(rows).enumerate() {
+            let (own_index, parent) = [
+                ("redial_index", "parent_call_id"),
+                ("turn_index", "call_id"),
+            ][nested];
+            assert_eq!(
+                child[own_index],
+                Cell::Int(i64::try_from(index).expect("small"))
+            );
+            assert_eq!(child[parent], row["call_id"]);
+            for copied in ["row_id", "call_date"] {
+                assert_eq!(child[copied], row[copied], "{table}.{copied}");
+            }
+            let whole = Key {
+                text: Some("$entry".to_owned()),
+                raw: b"$entry".to_vec(),
+            };
+            let whole = (whole, entry.clone());
+            let sent = match &entry.kind {
+                Kind::Object(entries) => entries.iter().map(Sent::new).collect(),
+                _ => vec![Sent {
+                    is_own: false,
+                    ..Sent::new(&whole)
+                }],
+            };
+            check_row(table, child, sent);
+        }
+    }
+    let expected = match day(&row["call_start_time"]) {
+        Cell::Null => task_date.clone(),
+        day => day,
+    };
+    assert_eq!(row["call_date"], expected, "call_date");
+    check_row("calls", row, sent);
+}
+
+/// Holds one row against the record it was made from.
+fn check_row(table: &str, row: &Row, mut sent: Vec<Sent<'_>>) {
+    for column in columns(table) {
+        if column.name.starts_with('_') {
+            continue;
+        }
+        let mut candidates = Vec::new();
+        for key in column.keys() {
+            let of_key = |s: &Sent<'_>| s.is_own && s.key.text.as_deref() == Some(key);
+            candidates.extend(sent.iter().rposition(of_key));
+        }
+        let cell = &row[column.name];
+        assert!(
+            !column.required || *cell != Cell::Null,
+            "{table}.{} is null",
+            column.name
+        );
+        if *cell == Cell::Null {
+            for &at in &candidates {
+                let fit = fit(column.kind, sent[at].node);
+                assert!(
+                    !matches!(fit, Fit::Must(_)),
+                    "{table}.{} is null and could be {fit:?}",
+                    column.name
+                );
+                sent[at].found |= fit == Fit::Absent;
+            }
+            continue;
+        }
+        if candidates.is_empty() {
+            assert!(
+                column.keys().next().is_none(),
+                "{table}.{} is made up",
+                column.name
+            );
+            continue;
+        }
+        let fits = |&&at: &&usize| fit(column.kind, sent[at].node).allows(cell);
+        let Some(&holder) = candidates.iter().find(fits) else {
+            panic!("{table}.{} holds {cell:?}, which was not sent", column.name);
+        };
+        sent[holder].found = true;
+        for at in candidates {
+            // An alias that is empty says nothing beside one that is not.
+            let says_nothing = sent[at].node.is_empty() && column.kind == ColumnKind::Text;
+            sent[at].found |= says_nothing || fit(column.kind, sent[at].node) == Fit::Absent;
+        }
+    }
+    let kept = row["extra_fields"]
+        .text()
+        .map(|text| Node::parse(text.as_bytes()));
+    let mut kept: Vec<&(Key, Node)> = kept
+        .as_ref()
+        .map(|kept| kept.entries().iter().collect())
+        .unwrap_or_default();
+    for sent in sent.iter().filter(|sent| !sent.found) {
+        match kept.iter().position(|kept| is_kept_as(sent, kept)) {
+            Some(at) => drop(kept.remove(at)),
+            None => assert!(
+                sent.is_optional,
+                "{table}: {:?} = {} is nowhere; extra_fields: {}",
+                sent.key,
+                String::from_utf8_lossy(&sent.node.raw),
+                row["extra_fields"]
+            ),
+        }
+    }
+    assert!(
+        kept.is_empty(),
+        "{table}: extra_fields hold what was not sent: {kept:?}"
+    );
+}
+
+/// Whether an entry of `extra_fields` is this value.
+fn is_kept_as(sent: &Sent<'_>, (key, node): &(Key, Node)) -> bool {
+    let own = match &sent.key.text {
+        Some(text) => text.clone(),
+        None => format!("$key_base64:{}", base64(&sent.key.raw)),
+    };
+    let key = key.text.as_deref().expect("what is kept is Unicode");
+    let is_twin = key
+        .strip_prefix(&own)
+        .and_then(|rest| rest.strip_prefix('#'))
+        .is_some_and(|number| number.parse::<u32>().is_ok());
+    let same_value = node.raw == sent.node.raw
+        || node.raw == format!(r#"{{"$json_base64":"{}"}}"#, base64(&sent.node.raw)).as_bytes();
+    (key == own || is_twin) && same_value
+}
+
+/// What stands for nothing where a list is due.
+fn is_nothing(node: &Node) -> bool {
+    let is_bare = matches!(&node.kind, Kind::Object(entries) if entries.is_empty());
+    node.is_empty() || is_bare
+}
+
+fn number(cell: &Cell) -> i64 {
+    match cell {
+        Cell::Int(number) => *number,
+        other => panic!("{other:?} is no number"),
+    }
+}
+
+/// The day of a time, in UTC.
+fn day(time: &Cell) -> Cell {
+    match time {
+        Cell::Time(micros) => {
+            let time = chrono::DateTime::from_timestamp_micros(*micros).expect("in range");
+            Cell::Date(time.date_naive())
+        }
+        _ => Cell::Null,
+    }
+}
