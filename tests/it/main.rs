@@ -4,8 +4,18 @@
 mod harness;
 
 mod again;
+mod exit_codes;
+mod interrupts;
+mod memory;
 mod odd_answers;
+mod pace;
 mod readers;
 mod rebuild;
+mod rejects;
+mod replay;
+mod running;
 mod sample;
+mod secrets;
+mod settings;
 mod trouble;
+mod verify;

@@ -1,0 +1,170 @@
+//! Signals and sudden death: what is committed stays, nothing is doubled, the next start recovers.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use airudder_export::sandbox::{Faults, SandboxOptions};
+use rstest::rstest;
+
+use crate::harness::lake::assert_same;
+use crate::harness::vendor::past_days;
+use crate::harness::{Exporter, LakeView, NOW, Running, Vendor, folder};
+use crate::trouble::{WEEK, undisturbed};
+
+/// A vendor that takes its time.
+fn slow() -> SandboxOptions {
+    SandboxOptions {
+        latency: Duration::from_millis(60),
+        ..past_days(2, 30, 8)
+    }
+}
+
+fn exporter(folder: &tempfile::TempDir, vendor: &Vendor) -> Exporter {
+    Exporter::new(folder.path())
+        .against(vendor.url())
+        .at(NOW)
+        .job(
+            "[api]\nrate = \"2000/s\"\nburst = 100\nconcurrency = 4\nbase_backoff = \"2ms\"\n\
+         max_backoff = \"20ms\"\n[write]\ncommit_calls = 60\n",
+        )
+}
+
+/// Waits until so many answers were sent whole.
+fn wait_for_answers(vendor: &Vendor, running: &mut Running, count: usize) {
+    let started = Instant::now();
+    while vendor.stats().details_complete.len() < count {
+        assert!(running.is_running(), "it ended too early");
+        assert!(
+            started.elapsed() < Duration::from_mins(1),
+            "it does nothing"
+        );
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[rstest]
+#[case("INT", 130)]
+#[case("TERM", 143)]
+fn a_signal_commits_what_is_complete_and_the_next_run_goes_on(
+    #[case] signal: &str,
+    #[case] code: i32,
+) {
+    let expected = undisturbed(&slow());
+    let (folder, vendor) = (folder(), Vendor::start(slow()));
+    let exporter = exporter(&folder, &vendor);
+    let mut running = exporter.start(&WEEK);
+    wait_for_answers(&vendor, &mut running, 20);
+    let complete = vendor.stats().details_complete.len();
+    running.signal(signal);
+    let signalled = Instant::now();
+    running.wait().with(code);
+    assert!(signalled.elapsed() < Duration::from_secs(10));
+    exporter.run(&["verify"]).done();
+    let lake = LakeView::new(exporter.dest());
+    let committed = lake.counts()[3];
+    assert!(
+        committed + 4 >= complete,
+        "{committed} of {complete} complete tasks are there"
+    );
+    assert!(committed < 60, "there was nothing to interrupt");
+
+    exporter.run(&WEEK).done();
+    assert_same(&lake.content(), &expected);
+    exporter.run(&["verify"]).done();
+    let twice = vendor
+        .stats()
+        .details_complete
+        .values()
+        .filter(|times| **times > 1)
+        .count();
+    assert!(twice <= 4, "{twice} tasks were pulled again");
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once_and_the_next_start_recovers() {
+    let expected = undisturbed(&slow());
+    let (folder, vendor) = (folder(), Vendor::start(slow()));
+    let exporter = exporter(&folder, &vendor);
+    let mut running = exporter.start(&WEEK);
+    wait_for_answers(&vendor, &mut running, 20);
+    let signalled = Instant::now();
+    running.signal("INT");
+    running.signal("INT");
+    running.wait().with(130);
+    assert!(signalled.elapsed() < Duration::from_secs(3));
+    exporter.run(&WEEK).done();
+    assert_same(&LakeView::new(exporter.dest()).content(), &expected);
+    exporter.run(&["verify"]).done();
+}
+
+#[test]
+fn a_signal_while_the_api_does_not_answer_ends_the_run_too() {
+    let options = SandboxOptions {
+        latency: Duration::from_mins(10),
+        ..past_days(1, 2, 2)
+    };
+    let (folder, vendor) = (folder(), Vendor::start(options));
+    let exporter = exporter(&folder, &vendor);
+    let running = exporter.start(&["run"]);
+    while vendor.stats().in_flight == 0 {
+        thread::sleep(Duration::from_millis(5));
+    }
+    running.signal("TERM");
+    let signalled = Instant::now();
+    running.wait().with(143);
+    assert!(signalled.elapsed() < Duration::from_secs(10));
+}
+
+/// Kills a backfill at random moments, up to so many times, and lets it end.
+fn killed(kills: u32, longest: Duration, options: SandboxOptions) {
+    let expected = undisturbed(&options);
+    let (folder, vendor) = (folder(), Vendor::start(options));
+    let exporter = exporter(&folder, &vendor);
+    let mut killed = 0;
+    let mut ends = 0;
+    loop {
+        let mut running = exporter.start(&WEEK);
+        if killed < kills {
+            let until = Instant::now() + longest.mul_f64(fastrand::f64());
+            while Instant::now() < until && running.is_running() {
+                thread::sleep(Duration::from_millis(1));
+            }
+            if running.is_running() {
+                running.signal("KILL");
+                killed += 1;
+            }
+        }
+        match running.wait().code {
+            None => {}
+            Some(0) => break,
+            Some(65 | 69 | 75) => ends += 1,
+            other => panic!("{other:?}"),
+        }
+        assert!(ends < 15, "it does not come to an end");
+    }
+    assert!(killed > 0, "it was too quick to be killed");
+    assert_same(&LakeView::new(exporter.dest()).content(), &expected);
+    exporter.run(&["verify"]).done();
+}
+
+#[test]
+fn killed_again_and_again_under_faults_the_lake_ends_up_right() {
+    let options = SandboxOptions {
+        faults: Faults::all(0.15),
+        ..past_days(2, 40, 8)
+    };
+    killed(15, Duration::from_millis(400), options);
+}
+
+#[test]
+#[ignore = "takes some minutes"]
+fn killed_two_hundred_times_under_faults_the_lake_ends_up_right() {
+    for seed in 0..10 {
+        let options = SandboxOptions {
+            faults: Faults::all(0.2),
+            seed,
+            ..past_days(3, 60, 8)
+        };
+        killed(20, Duration::from_millis(700), options);
+    }
+}

@@ -1,0 +1,54 @@
+//! Answers of any size in bounded memory.
+
+use std::thread;
+use std::time::Duration;
+
+use airudder_export::sandbox::SandboxOptions;
+
+use crate::harness::vendor::past_days;
+use crate::harness::{Exporter, LakeView, NOW, Vendor, folder};
+
+const CALLS: u32 = 300_000;
+const MOST: u64 = 256 << 20;
+
+/// Exports so many huge answers at once and gives the most memory it took, in bytes.
+fn peak(tasks: u32) -> u64 {
+    let options = SandboxOptions {
+        exact_calls: true,
+        ..past_days(1, tasks, CALLS)
+    };
+    let (folder, vendor) = (folder(), Vendor::start(options));
+    let exporter = Exporter::new(folder.path()).against(vendor.url()).at(NOW);
+    let mut running = exporter.start(&["run"]);
+    let mut peak = 0;
+    while running.is_running() {
+        peak = peak.max(running.peak_memory());
+        thread::sleep(Duration::from_millis(20));
+    }
+    running.wait().done();
+    let live = LakeView::new(exporter.dest()).commits();
+    let calls: u64 = live
+        .iter()
+        .flat_map(|commit| {
+            commit["changes"]["tasks"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default()
+        })
+        .map(|task| task["calls"].as_u64().expect("a number"))
+        .sum();
+    assert_eq!(calls, u64::from(CALLS * tasks));
+    peak
+}
+
+#[test]
+fn an_answer_of_300_000_calls_takes_no_more_than_256_mb() {
+    let peak = peak(1);
+    assert!(peak > 0 && peak <= MOST, "{} MiB", peak >> 20);
+}
+
+#[test]
+fn four_such_answers_at_once_take_no_more_than_256_mb() {
+    let peak = peak(4);
+    assert!(peak > 0 && peak <= MOST, "{} MiB", peak >> 20);
+}

@@ -1,0 +1,116 @@
+//! What the settings promise about safety, and that the worked examples work.
+
+use std::fs;
+
+use crate::harness::scripted::{Reply, Scripted, account};
+use crate::harness::vendor::past_days;
+use crate::harness::{Exporter, NOW, Vendor, folder, project};
+
+#[test]
+fn a_redirect_to_another_host_never_carries_the_token() {
+    let elsewhere = Scripted::start(|_| Some(Reply::status(404, "")));
+    for status in [301, 302, 303, 307, 308] {
+        let location = format!("location: {}/service/cloud/workflow/list", elsewhere.url());
+        let server = Scripted::start(move |request| {
+            let redirect = Reply {
+                headers: vec![location.clone()],
+                ..Reply::status(status, "")
+            };
+            let signs_in = request.path.ends_with("auth");
+            Some(if signs_in {
+                account(&[], request)
+            } else {
+                redirect
+            })
+        });
+        let folder = folder();
+        let exporter = Exporter::new(folder.path()).against(server.url());
+        exporter
+            .run(&["run"])
+            .with(78)
+            .saying(&["redirect", "base_url"]);
+        assert!(server.seen().iter().any(|request| request.has_token()));
+    }
+    assert_eq!(elsewhere.seen().len(), 0, "it followed");
+}
+
+#[test]
+fn a_redirect_of_the_sign_in_never_carries_the_secret() {
+    let elsewhere = Scripted::start(|request| Some(account(&[], request)));
+    let location = format!("location: {}/service/cloud/auth", elsewhere.url());
+    let server = Scripted::start(move |_| {
+        Some(Reply {
+            headers: vec![location.clone()],
+            ..Reply::status(307, "")
+        })
+    });
+    let folder = folder();
+    let exporter = Exporter::new(folder.path()).against(server.url());
+    exporter.run(&["run"]).with(78);
+    assert_eq!(elsewhere.seen().len(), 0, "it followed");
+}
+
+#[test]
+fn the_worked_job_files_work_with_plan() {
+    let vendor = Vendor::start(past_days(2, 4, 3));
+    for (job, args) in [
+        ("nightly.toml", &["plan", "run"][..]),
+        (
+            "backfill.toml",
+            &[
+                "plan",
+                "backfill",
+                "--from",
+                "2024-03-11",
+                "--to",
+                "2024-03-12",
+            ],
+        ),
+    ] {
+        let folder = folder();
+        let text = fs::read_to_string(project("jobs").join(job)).expect("it ships");
+        let exporter = Exporter::new(folder.path())
+            .against(vendor.url())
+            .at(NOW)
+            .job(&text);
+        let ended = exporter.run(args).done();
+        assert!(ended.stdout.contains('8'), "{}", ended.stdout);
+        // The keys from files, as the examples have it.
+        fs::write(folder.path().join("key"), "sandbox-key\n").expect("writable");
+        fs::write(folder.path().join("secret"), "sandbox-secret\n").expect("writable");
+        let files = exporter
+            .unset("AIRUDDER_APP_KEY")
+            .unset("AIRUDDER_APP_SECRET")
+            .set("AIRUDDER_APP_KEY_FILE", "key")
+            .set("AIRUDDER_APP_SECRET_FILE", "secret");
+        files.run(args).done();
+    }
+    assert_eq!(vendor.stats().details.len(), 0, "plan pulls nothing");
+}
+
+#[test]
+fn the_job_file_that_init_writes_is_taken_as_it_is() {
+    let (folder, vendor) = (folder(), Vendor::start(past_days(1, 2, 3)));
+    let exporter = Exporter::new(folder.path()).against(vendor.url()).at(NOW);
+    exporter.run(&["init", "fresh.toml"]).done();
+    let fresh = exporter.set("AIRUDDER_JOB", "fresh.toml");
+    fresh.run(&["plan", "run"]).done();
+}
+
+#[test]
+fn a_flag_goes_before_a_variable_and_a_variable_before_the_job_file() {
+    let (folder, vendor) = (folder(), Vendor::start(past_days(1, 1, 1)));
+    let exporter = Exporter::new(folder.path())
+        .unset("AIRUDDER_DEST")
+        .against(vendor.url())
+        .at(NOW)
+        .job("dest = \"from-file\"\n");
+    let at = |name: &str| folder.path().join(name).join("_export").exists();
+    exporter.run(&["run"]).done();
+    assert!(at("from-file"));
+    let variable = exporter.set("AIRUDDER_DEST", "from-variable");
+    variable.run(&["run"]).done();
+    assert!(at("from-variable"));
+    variable.run(&["run", "--dest", "from-flag"]).done();
+    assert!(at("from-flag"));
+}
