@@ -77,6 +77,14 @@ pub enum Error {
     /// A setting.
     #[error(transparent)]
     Settings(#[from] crate::job::SettingsError),
+    /// The run stopped before its plan was done; its report says what was.
+    #[error("finish the run: {why}")]
+    Stopped {
+        /// In words.
+        why: String,
+        /// What it amounts to.
+        code: ExitCode,
+    },
     /// What `status` shows.
     #[error(transparent)]
     Status(#[from] crate::cli::status::StatusError),
@@ -123,6 +131,7 @@ impl Error {
             Self::Settings(_) => ExitCode::Settings,
             Self::Api(error) => error.exit_code(),
             Self::Lake(error) => error.exit_code(),
+            Self::Stopped { code, .. } => *code,
             Self::Status(error) => error.exit_code(),
             Self::Files(error) => error.exit_code(),
             Self::Init(_) | Self::Man(_) | Self::Output(_) => ExitCode::Destination,

@@ -125,6 +125,15 @@ impl TaskStatus {
         matches!(self, Self::Finished | Self::Canceled)
     }
 
+    /// The word for log lines: the vendor's if it is a known one. Others may be anything.
+    #[must_use]
+    pub fn safe_word(&self) -> &str {
+        match self {
+            Self::Unknown(_) => "unknown",
+            known => known.as_str(),
+        }
+    }
+
     /// The vendor's own word.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -13,7 +13,7 @@ use crate::error::{Error, ExitCode};
 use crate::event::{Event, Events};
 use crate::job::{Environment, Job, ResultFormat};
 use crate::lake::LakeWriter;
-use crate::pipeline::{Assignment, Export, StopSwitch, Summary};
+use crate::pipeline::{Assignment, Export, Stop, StopSwitch, Summary};
 use crate::report::{
     LogListener, PaceNow, Progress, RequestTally, RunReport, Screen, init_logging,
 };
@@ -141,7 +141,15 @@ pub(super) fn show(
         ResultFormat::Json => out.write_all(&report.to_json()),
     })
     .map_err(Error::Output)?;
-    Ok(report.summary().exit_code())
+    let code = report.summary().exit_code();
+    match &report.summary().stopped {
+        // Whoever is woken looks at standard error first.
+        Some(Stop::Api(why)) => Err(Error::Stopped {
+            why: why.clone(),
+            code,
+        }),
+        Some(Stop::Interrupted | Stop::Terminated) | None => Ok(code),
+    }
 }
 
 /// Without the zone redials have no moment: nobody should find that out in the warehouse.

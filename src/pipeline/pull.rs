@@ -134,7 +134,7 @@ impl Puller {
                     Pulled::Left(facts) => {
                         summary.tasks.left += 1;
                         let open = self.open_as_answered(planned, &facts);
-                        let status = open.status.as_str().to_owned();
+                        let status = open.status.safe_word().to_owned();
                         self.desk.events.emit(&Event::TaskLeft {
                             task: task.clone(),
                             status,

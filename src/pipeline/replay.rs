@@ -223,7 +223,7 @@ impl Replayer {
                 summary.tasks.left += 1;
                 if let Some(id) = facts.id.clone() {
                     let open = open_of_answer(id, &facts, self.committer.zone);
-                    let status = open.status.as_str().to_owned();
+                    let status = open.status.safe_word().to_owned();
                     self.desk.events.emit(&Event::TaskLeft {
                         task: open.id.clone(),
                         status,

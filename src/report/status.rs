@@ -151,7 +151,7 @@ fn overdue<'a>(
             overdue.then(|| OverdueLine {
                 task_id: known.task.id.clone(),
                 date: known.task.day,
-                status: known.task.status.as_str().to_owned(),
+                status: known.task.status.safe_word().to_owned(),
                 schedule_end,
             })
         })
