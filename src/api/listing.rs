@@ -1,5 +1,10 @@
 //! The two listings: pages are asked for until the state machine of `paging` is content.
 
+mod survey;
+
+pub(crate) use survey::is_plain_name;
+pub use survey::{ItemKey, KeyKind, PageSurvey};
+
 use chrono::{SecondsFormat, TimeDelta};
 use serde_json::{Value, json};
 
@@ -44,18 +49,7 @@ impl ApiClient {
         window: Window,
     ) -> Result<Listing<ListedWorkflow>, ApiError> {
         let profile = &self.options().profile.list_workflows;
-        let mut params: Params = profile.extra_params.iter().cloned().collect();
-        let [from, to] = bounds(window, profile.time_format);
-        params.insert(profile.start_param.clone(), from);
-        params.insert(profile.end_param.clone(), to);
-        let call = Call {
-            endpoint: Endpoint::ListWorkflows,
-            address: (profile.method, &self.addresses().list_workflows),
-            paging: &profile.paging,
-            id_keys: &profile.id_keys,
-            params,
-            workflow: None,
-        };
+        let call = self.workflows_call(window);
         self.list(&call, |item| {
             let workflow = listed::workflow(item, profile)?;
             Ok((workflow.id.to_string(), workflow))
@@ -69,16 +63,7 @@ impl ApiClient {
     /// See [`ApiError`]. A listing that is short is no error: see [`Listing::complete`].
     pub async fn list_tasks(&self, workflow: &WorkflowId) -> Result<Listing<ListedTask>, ApiError> {
         let profile = &self.options().profile.list_tasks;
-        let mut params: Params = profile.extra_params.iter().cloned().collect();
-        params.insert(profile.workflow_param.clone(), json!(workflow.as_str()));
-        let call = Call {
-            endpoint: Endpoint::ListTasks,
-            address: (profile.method, &self.addresses().list_tasks),
-            paging: &profile.paging,
-            id_keys: &profile.id_keys,
-            params,
-            workflow: Some(workflow),
-        };
+        let call = self.tasks_call(workflow);
         self.list(&call, |item| {
             let (task, odd_times) = listed::task(item, workflow, profile)?;
             if odd_times {
@@ -87,6 +72,36 @@ impl ApiClient {
             Ok((task.id.to_string(), task))
         })
         .await
+    }
+
+    fn workflows_call(&self, window: Window) -> Call<'_> {
+        let profile = &self.options().profile.list_workflows;
+        let mut params: Params = profile.extra_params.iter().cloned().collect();
+        let [from, to] = bounds(window, profile.time_format);
+        params.insert(profile.start_param.clone(), from);
+        params.insert(profile.end_param.clone(), to);
+        Call {
+            endpoint: Endpoint::ListWorkflows,
+            address: (profile.method, &self.addresses().list_workflows),
+            paging: &profile.paging,
+            id_keys: &profile.id_keys,
+            params,
+            workflow: None,
+        }
+    }
+
+    fn tasks_call<'a>(&'a self, workflow: &'a WorkflowId) -> Call<'a> {
+        let profile = &self.options().profile.list_tasks;
+        let mut params: Params = profile.extra_params.iter().cloned().collect();
+        params.insert(profile.workflow_param.clone(), json!(workflow.as_str()));
+        Call {
+            endpoint: Endpoint::ListTasks,
+            address: (profile.method, &self.addresses().list_tasks),
+            paging: &profile.paging,
+            id_keys: &profile.id_keys,
+            params,
+            workflow: Some(workflow),
+        }
     }
 
     /// Passes over the listing until one is good, or there were enough of them.
@@ -184,6 +199,19 @@ impl ApiClient {
     }
 
     async fn page(&self, call: &Call<'_>, ask: &Ask) -> Result<Page, ApiError> {
+        let answer = self.answer(call, ask).await?;
+        Page::read(answer, call.paging).ok_or_else(|| ApiError::Settings {
+            reason: format!(
+                "the answer of `{name}` has no list at {}; set `items` in [api.{name}] to where \
+                 it is",
+                quoted(&call.paging.items),
+                name = call.endpoint.as_str(),
+            ),
+        })
+    }
+
+    /// A page as it was sent, its envelope included.
+    async fn answer(&self, call: &Call<'_>, ask: &Ask) -> Result<Value, ApiError> {
         let Call {
             endpoint,
             address,
@@ -206,18 +234,9 @@ impl ApiClient {
         );
         let request = Request::new(endpoint, address, params);
         let mut sink = Collector::new(&self.options().profile).null_is_data(paging.null_is_empty);
-        let answer = self
-            .perform(&request, &mut sink)
+        self.perform(&request, &mut sink)
             .await
-            .map_err(|error| error.into_api_error(endpoint))?;
-        Page::read(answer, paging).ok_or_else(|| ApiError::Settings {
-            reason: format!(
-                "the answer of `{name}` has no list at {}; set `items` in [api.{name}] to where \
-                 it is",
-                quoted(&paging.items),
-                name = endpoint.as_str(),
-            ),
-        })
+            .map_err(|error| error.into_api_error(endpoint))
     }
 }
 

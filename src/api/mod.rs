@@ -48,7 +48,8 @@ pub use answer::{AnswerFault, AnswerSink, Attempt, Verdict};
 pub use client::ApiClient;
 pub use error::{ApiError, DetailError, Failure, SignInRefusal};
 pub use listed::{ListedTask, ListedWorkflow};
-pub use listing::Listing;
+pub(crate) use listing::is_plain_name;
+pub use listing::{ItemKey, KeyKind, Listing, PageSurvey};
 pub use outcome::{Outcome, Signal};
 pub use pacer::Traffic;
 
