@@ -215,7 +215,7 @@ impl Log {
     }
 }
 
-fn sequence_of(entry: &super::store::Entry) -> Option<u64> {
+pub(super) fn sequence_of(entry: &super::store::Entry) -> Option<u64> {
     let digits = entry.name.strip_suffix(".json")?;
     (digits.len() == 20 && !entry.is_folder)
         .then(|| digits.parse().ok())

@@ -57,6 +57,7 @@ mod error;
 mod files;
 mod ledger;
 mod log;
+mod loose_ends;
 mod path;
 mod point;
 mod publish;
@@ -73,6 +74,7 @@ pub use day::{DaySummary, FileCounts, TaskCounts, day_end, day_of, day_start};
 pub use error::LakeError;
 pub use files::FileQuery;
 pub use ledger::{Conflict, Ledger, LiveFile, TaskState, UnsealedTask};
+pub use loose_ends::LooseEnds;
 pub use path::{FileName, FilePath, LakePath, Partition, PathError};
 pub use point::Point;
 #[cfg(feature = "failpoints")]
@@ -81,7 +83,9 @@ pub use record::{
     Checksum, Commit, CommitDraft, CommitKind, CommittedTask, Coverage, DataFile, FORMAT_VERSION,
     FailedTask, Failure, OpenTask, Removal,
 };
-pub use store::{Entry, Published, Put, RunStore, StagedFile, StagedReject, Store};
+pub use store::{
+    Entry, ProbeAction, ProbeStep, Published, Put, RunStore, StagedFile, StagedReject, Store,
+};
 pub use verify::{Finding, FindingKind, Verification, verify};
 pub use writer::LakeWriter;
 

@@ -297,6 +297,12 @@ impl LakePath {
         }
     }
 
+    /// Where `doctor` tries what the destination can do.
+    #[must_use]
+    pub fn probe(run: &RunId) -> Self {
+        Self(format!("_export/doctor-{run}"))
+    }
+
     /// A table's folder.
     #[must_use]
     pub fn table(table: TableName) -> Self {

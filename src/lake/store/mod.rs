@@ -24,6 +24,7 @@
 //! | the run's lock | none: a dead run's uploads are those that no record names and that are older than any run may live |
 
 mod local;
+mod probe;
 mod reject;
 mod run;
 mod staged;
@@ -31,6 +32,7 @@ mod staged;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use probe::{ProbeAction, ProbeStep};
 pub use reject::StagedReject;
 pub use run::{Published, Put, RunStore};
 pub use staged::StagedFile;

@@ -1,0 +1,44 @@
+//! What runs have left to be done: commits that are not published, and staging folders.
+
+use super::error::LakeError;
+use super::log;
+use super::path::LakePath;
+use super::{Lake, Store};
+
+/// What is not finished in a lake. The next command that writes does it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LooseEnds {
+    /// Commits that are durable and not marked as published.
+    pub unpublished: u64,
+    /// Runs that are alive now.
+    pub living_runs: u64,
+    /// Staging folders of runs that are not.
+    pub dead_runs: u64,
+}
+
+impl Lake {
+    /// Counts what is not finished.
+    ///
+    /// # Errors
+    /// When the folders of log and staging can't be read.
+    pub async fn loose_ends(&self) -> Result<LooseEnds, LakeError> {
+        let store: &Store = self.store();
+        let records = store.list(&LakePath::commits()).await?;
+        let last = records.iter().filter_map(log::sequence_of).max();
+        let mut ends = LooseEnds {
+            unpublished: last.unwrap_or(0).saturating_sub(self.log.published),
+            ..LooseEnds::default()
+        };
+        for run in store.list(&LakePath::staging()).await? {
+            if !run.is_folder {
+                continue;
+            }
+            if store.is_dead(&LakePath::staging().join(&run.name)).await? {
+                ends.dead_runs += 1;
+            } else {
+                ends.living_runs += 1;
+            }
+        }
+        Ok(ends)
+    }
+}

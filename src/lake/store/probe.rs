@@ -1,0 +1,282 @@
+//! What a destination can do, tried on the spot: the steps the commit protocol is made of, each
+//! once, in a folder of their own that is removed again.
+//!
+//! A step may fail without an error from the system: file systems there are that take a lock twice,
+//! or replace a file where a link should have been refused. Such a step fails, too.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{Store, blocking, local};
+use crate::lake::error::LakeError;
+use crate::lake::path::LakePath;
+use crate::task::RunId;
+
+/// Something the commit protocol needs of a file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeAction {
+    /// Make the folders.
+    CreateFolder,
+    /// Write a file, sync it, read it back.
+    Write,
+    /// Give a file a name unless that is taken (a hard link): what makes a commit count.
+    CreateOnce,
+    /// Move a file to another folder: how files are published.
+    Rename,
+    /// Sync a folder, so that names survive a power cut.
+    SyncFolder,
+    /// Lock a file, so that others see that a run lives.
+    Lock,
+    /// Remove files and folders.
+    Remove,
+}
+
+impl ProbeAction {
+    /// All, in the order they are tried.
+    pub const ALL: [Self; 7] = [
+        Self::CreateFolder,
+        Self::Write,
+        Self::CreateOnce,
+        Self::Rename,
+        Self::SyncFolder,
+        Self::Lock,
+        Self::Remove,
+    ];
+}
+
+/// One step that was tried.
+#[derive(Debug)]
+pub struct ProbeStep {
+    /// Which.
+    pub action: ProbeAction,
+    /// How it went.
+    pub result: Result<(), LakeError>,
+}
+
+const CONTENT: &[u8] = b"a probe of airudder-export doctor; may be removed\n";
+
+impl Store {
+    /// Tries all that a run will need, in `_export/doctor-<run id>/`, and removes what it made:
+    /// the lake's own folders, too, if they were not there before. Steps that make no sense after
+    /// one that failed are left out.
+    ///
+    /// # Errors
+    /// When the work ends without a result: a bug.
+    pub async fn probe(&self, run: &RunId) -> Result<Vec<ProbeStep>, LakeError> {
+        let folder = self.locate(&LakePath::probe(run));
+        blocking(move || Ok(probe(&folder))).await
+    }
+
+    /// Bytes that this user may still write where the lake is, or will be; nothing where the
+    /// system does not tell.
+    ///
+    /// # Errors
+    /// When the system refuses to tell.
+    pub async fn free_bytes(&self) -> Result<Option<u64>, LakeError> {
+        let root = self.root().to_owned();
+        blocking(move || free_bytes(&root)).await
+    }
+}
+
+fn probe(folder: &Path) -> Vec<ProbeStep> {
+    let made = missing(folder);
+    let mut steps = try_all(folder);
+    let begun = steps.iter().any(|step| step.result.is_ok());
+    let result = remove(folder, &made);
+    if begun || result.is_err() {
+        let action = ProbeAction::Remove;
+        steps.push(ProbeStep { action, result });
+    }
+    steps
+}
+
+fn try_all(folder: &Path) -> Vec<ProbeStep> {
+    let (file, elsewhere) = (folder.join("file"), folder.join("moved"));
+    let mut steps = Vec::new();
+    let mut step = |action, result: Result<(), LakeError>| {
+        let done = result.is_ok();
+        steps.push(ProbeStep { action, result });
+        done
+    };
+    if step(ProbeAction::CreateFolder, local::create_folders(&elsewhere))
+        && step(ProbeAction::Write, write(&file))
+    {
+        step(ProbeAction::CreateOnce, create_once(folder, &file));
+        step(ProbeAction::Rename, rename(&file, &elsewhere.join("file")));
+        step(ProbeAction::SyncFolder, local::sync_folder(folder));
+        step(ProbeAction::Lock, lock(&folder.join(local::LOCK)));
+    }
+    steps
+}
+
+/// The folders on the way that are not there yet, the deepest first.
+fn missing(folder: &Path) -> Vec<PathBuf> {
+    folder
+        .ancestors()
+        .take_while(|ancestor| !ancestor.as_os_str().is_empty() && !ancestor.exists())
+        .map(Path::to_owned)
+        .collect()
+}
+
+fn write(file: &Path) -> Result<(), LakeError> {
+    local::write_temporary(file, CONTENT)?;
+    match local::read(file)?.as_deref() {
+        Some(CONTENT) => Ok(()),
+        _ => Err(otherwise("read back", file, "it is not what was written")),
+    }
+}
+
+fn create_once(folder: &Path, file: &Path) -> Result<(), LakeError> {
+    let name = folder.join("once");
+    match local::link(file, &name) {
+        Ok(true) => {}
+        Ok(false) => {
+            return Err(otherwise(
+                "create",
+                &name,
+                "a name that is free counts as taken",
+            ));
+        }
+        Err(LakeError::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {
+            // FAT and some network file systems say so where they know no links: the file itself
+            // could be written.
+            return Err(unsupported("create", &name, source));
+        }
+        Err(error) => return Err(error),
+    }
+    match local::link(file, &name) {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(otherwise(
+            "create",
+            &name,
+            "a name that is taken was given again",
+        )),
+        Err(error) => Err(error),
+    }
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), LakeError> {
+    if local::rename(from, to)? && local::size(to)? == Some(CONTENT.len() as u64) {
+        Ok(())
+    } else {
+        Err(otherwise("move a file to", to, "it is not there"))
+    }
+}
+
+fn lock(path: &Path) -> Result<(), LakeError> {
+    let Some(held) = local::try_lock(path)? else {
+        return Err(otherwise("lock", path, "a new file counts as locked"));
+    };
+    let seen = !local::is_unlocked(path)?;
+    drop(held);
+    if seen && local::is_unlocked(path)? {
+        Ok(())
+    } else {
+        Err(otherwise("lock", path, "others do not see the lock"))
+    }
+}
+
+fn remove(folder: &Path, made: &[PathBuf]) -> Result<(), LakeError> {
+    match fs::remove_dir_all(folder) {
+        Ok(()) => {}
+        Err(error) if !folder.exists() => drop(error),
+        Err(error) => return Err(LakeError::io("remove", folder)(error)),
+    }
+    // A run that starts now may use them already: then they are not empty, and stay.
+    for folder in made.iter().filter(|folder| folder.is_dir()) {
+        local::remove_empty_folder(folder)?;
+    }
+    Ok(())
+}
+
+/// Done, and wrong.
+fn otherwise(action: &'static str, path: &Path, what: &'static str) -> LakeError {
+    unsupported(action, path, io::Error::other(what))
+}
+
+fn unsupported(action: &'static str, path: &Path, source: io::Error) -> LakeError {
+    LakeError::io(action, path)(io::Error::new(io::ErrorKind::Unsupported, source))
+}
+
+#[cfg(unix)]
+fn free_bytes(root: &Path) -> Result<Option<u64>, LakeError> {
+    let there = root.ancestors().find(|ancestor| ancestor.exists());
+    let place = there.unwrap_or(Path::new("."));
+    let stat = rustix::fs::statvfs(place)
+        .map_err(|error| LakeError::io("look at", place)(error.into()))?;
+    Ok(Some(stat.f_bavail.saturating_mul(stat.f_frsize)))
+}
+
+#[cfg(not(unix))]
+fn free_bytes(_root: &Path) -> Result<Option<u64>, LakeError> {
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::job::Destination;
+
+    async fn steps_at(path: &Path) -> Vec<ProbeStep> {
+        let store = Store::new(&Destination::Local(path.to_owned())).expect("a folder");
+        store.probe(&Clock::system().run_id()).await.expect("steps")
+    }
+
+    #[tokio::test]
+    async fn a_disk_can_do_it_all_and_keeps_nothing_of_it() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let lake = dir.path().join("not/yet");
+        let steps = steps_at(&lake).await;
+        let actions: Vec<_> = steps.iter().map(|step| step.action).collect();
+        assert_eq!(actions, ProbeAction::ALL);
+        assert!(steps.iter().all(|step| step.result.is_ok()), "{steps:?}");
+        assert!(!dir.path().join("not").exists());
+    }
+
+    #[tokio::test]
+    async fn folders_that_were_there_stay() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let commits = dir.path().join("_export/commits");
+        fs::create_dir_all(&commits).expect("folders");
+        steps_at(dir.path()).await;
+        let left: Vec<_> = fs::read_dir(dir.path().join("_export"))
+            .expect("readable")
+            .map(|entry| entry.expect("an entry").file_name())
+            .collect();
+        assert_eq!(left, ["commits"]);
+    }
+
+    #[tokio::test]
+    async fn a_file_in_place_of_the_folder_ends_the_probe() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let file = dir.path().join("lake");
+        fs::write(&file, "x").expect("written");
+        let steps = steps_at(&file).await;
+        let [
+            ProbeStep {
+                action: ProbeAction::CreateFolder,
+                result: Err(error),
+            },
+        ] = &steps[..]
+        else {
+            panic!("{steps:?}")
+        };
+        assert!(
+            error
+                .to_string()
+                .contains("a file is where a folder is needed"),
+            "{error}"
+        );
+        assert_eq!(fs::read(&file).expect("still there"), b"x");
+    }
+
+    #[tokio::test]
+    async fn free_space_is_told_before_there_is_a_lake() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let dest = Destination::Local(dir.path().join("not/yet"));
+        let free = Store::new(&dest).expect("a folder").free_bytes().await;
+        assert!(free.expect("told").is_none_or(|bytes| bytes > 0));
+    }
+}
