@@ -30,6 +30,7 @@ pub mod cli;
 pub mod clock;
 pub mod decode;
 pub mod discover;
+pub mod doctor;
 pub mod error;
 pub mod event;
 pub mod job;

@@ -66,6 +66,7 @@ pub async fn dispatch(cli: Cli, context: &mut Context<'_>) -> Result<ExitCode, E
         Command::Replay(args) => super::replay::run(&args, context).await,
         Command::Plan(args) => super::plan::run(&args, context).await,
         Command::Verify(_) => super::verify::run(context).await,
+        Command::Doctor(_) => super::doctor::run(context).await,
         Command::Sandbox(args) => super::sandbox::run(&args, context).await,
         Command::Demo(args) => super::demo::run(&args, context).await,
         Command::Status(_) => {
@@ -82,7 +83,6 @@ pub async fn dispatch(cli: Cli, context: &mut Context<'_>) -> Result<ExitCode, E
             super::schema::run(&args, &mut context.out).map_err(Error::Output)?;
             Ok(ExitCode::Done)
         }
-        Command::Doctor(_) => Err(Error::Usage("this command is not wired yet".to_owned())),
         Command::Init(args) => {
             init::run(&args, &mut context.out)?;
             Ok(ExitCode::Done)

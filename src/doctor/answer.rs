@@ -1,0 +1,403 @@
+//! The sink of the one answer that `doctor` pulls: it streams by, a bounded part of it is decoded,
+//! and only facts are kept.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef};
+use bytes::Bytes;
+use chrono::{DateTime, NaiveDateTime, Utc};
+
+use super::offset::Attempt;
+use super::redial_times::RedialTimes;
+use crate::api::{AnswerFault, AnswerSink, Attempt as Try, Verdict};
+use crate::decode::{
+    AnswerContext, Batch, Envelope, EnvelopeError, Misfits, Piece, RecordDecoder, RowDay, Rows,
+    Run, Split, SplitError, SplitOptions, TaskCounts,
+};
+use crate::job::{ApiProfile, CodeMeaning, DecodeOptions};
+use crate::schema::{TableName, table};
+use crate::task::{TaskId, TaskStatus};
+
+/// Entries are handed on in runs of so many bytes.
+const RUN_BYTES: usize = 1 << 20;
+/// Entries are decoded until so many bytes of them were: enough to know an account by, and little
+/// enough to decode between two pieces of the answer.
+const SAMPLE_BYTES: usize = 8 << 20;
+/// Redials that are kept to find the zone by.
+const MAX_ATTEMPTS: usize = 5_000;
+
+/// What an answer looks like.
+#[derive(Debug)]
+pub(super) struct AnswerFacts {
+    /// Whether it names its task.
+    pub(super) names_task: bool,
+    /// The task's status, by the answer.
+    pub(super) status: Option<TaskStatus>,
+    /// Bytes, after decompression.
+    pub(super) bytes: u64,
+    /// Entries of `detail`.
+    pub(super) entries: u64,
+    /// Entries that were decoded.
+    pub(super) sampled: u64,
+    /// Of these, entries that are no calls.
+    pub(super) rejects: usize,
+    /// Redials and turns of the decoded ones.
+    pub(super) children: [u64; 2],
+    /// What the tables have no place for.
+    pub(super) misfits: Misfits,
+    /// Their redials.
+    pub(super) redials: RedialTimes,
+}
+
+/// Takes one task's answer.
+#[derive(Debug)]
+pub(super) struct FactSink<'a> {
+    task: &'a TaskId,
+    profile: &'a ApiProfile,
+    options: &'a DecodeOptions,
+    reading: Option<Reading>,
+}
+
+impl<'a> FactSink<'a> {
+    pub(super) fn new(
+        task: &'a TaskId,
+        (profile, options): (&'a ApiProfile, &'a DecodeOptions),
+    ) -> Self {
+        Self {
+            task,
+            profile,
+            options,
+            reading: None,
+        }
+    }
+
+    fn reading(&mut self) -> &mut Reading {
+        self.reading
+            .as_mut()
+            .expect("the client begins an answer before it hands on its pieces")
+    }
+}
+
+impl AnswerSink for FactSink<'_> {
+    type Output = AnswerFacts;
+
+    async fn begin(&mut self, attempt: Try) -> Result<(), AnswerFault> {
+        self.reading = Some(Reading::new((self.task, attempt.received_at), self.options));
+        Ok(())
+    }
+
+    async fn chunk(&mut self, bytes: Bytes) -> Result<(), AnswerFault> {
+        self.reading().push(&bytes).map_err(|error| fault(&error))
+    }
+
+    async fn finish(&mut self) -> Result<Verdict<AnswerFacts>, AnswerFault> {
+        let reading = self.reading.take();
+        let reading = reading.expect("the client begins an answer before it ends it");
+        reading.finish((self.task, self.profile))
+    }
+
+    async fn abandon(&mut self) {
+        self.reading = None;
+    }
+}
+
+fn fault(error: &SplitError) -> AnswerFault {
+    let reason = error.to_string();
+    match error {
+        SplitError::NotJson { .. } => AnswerFault::NotJson { reason },
+        SplitError::EnvelopeTooLarge { .. } | SplitError::TooManyEntries => {
+            AnswerFault::Rejected { reason }
+        }
+    }
+}
+
+/// One answer while it arrives.
+#[derive(Debug)]
+struct Reading {
+    split: Split,
+    decoder: RecordDecoder,
+    context: AnswerContext,
+    sampled_bytes: usize,
+    sampled: u64,
+    rejects: usize,
+    children: [u64; 2],
+    misfits: Misfits,
+    seen: Vec<SeenRedial>,
+}
+
+/// A redial's start as written, and its call's start.
+#[derive(Debug)]
+struct SeenRedial {
+    text: String,
+    call_start: DateTime<Utc>,
+}
+
+impl Reading {
+    fn new((task, at): (&TaskId, DateTime<Utc>), options: &DecodeOptions) -> Self {
+        Self {
+            split: Split::new(SplitOptions {
+                run_bytes: RUN_BYTES,
+                max_record_bytes: options.max_record_bytes.get(),
+            }),
+            decoder: RecordDecoder::new(options),
+            context: AnswerContext {
+                ordinal: 0,
+                task_id: task.as_str().into(),
+                run_id: Arc::from("doctor"),
+                extracted_at_micros: at.timestamp_micros(),
+                fallback_day: RowDay::Unknown,
+            },
+            sampled_bytes: 0,
+            sampled: 0,
+            rejects: 0,
+            children: [0; 2],
+            misfits: Misfits::default(),
+            seen: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Result<(), SplitError> {
+        self.split.push(bytes)?;
+        let pieces: Vec<Piece> = self.split.pieces().collect();
+        for piece in pieces {
+            match piece {
+                Piece::Run(run) => self.sample(&run),
+                Piece::Oversize { last, .. } => self.rejects += usize::from(last),
+            }
+        }
+        Ok(())
+    }
+
+    fn sample(&mut self, run: &Run) {
+        if self.sampled_bytes >= SAMPLE_BYTES {
+            return;
+        }
+        self.sampled_bytes += run.bytes.len();
+        self.sampled += run.ends.len() as u64;
+        let mut rows = Rows::default();
+        let decoded = self.decoder.decode(run, &self.context, &mut rows);
+        self.rejects += decoded.rejects.len();
+        self.children[0] += decoded.redials;
+        self.children[1] += decoded.turns;
+        self.misfits.merge(&decoded.misfits);
+        // Without columns there is no zone to be found; a run would say what is wrong with them.
+        let batches = rows.take().unwrap_or_default();
+        self.seen.extend(redials_of(&batches));
+        self.seen.truncate(MAX_ATTEMPTS);
+    }
+
+    fn finish(
+        mut self,
+        (asked, profile): (&TaskId, &ApiProfile),
+    ) -> Result<Verdict<AnswerFacts>, AnswerFault> {
+        let bytes = self.split.bytes_seen();
+        let split = std::mem::replace(
+            &mut self.split,
+            Split::new(SplitOptions {
+                run_bytes: 1,
+                max_record_bytes: 1,
+            }),
+        );
+        let ended = split.finish().map_err(|error| fault(&error))?;
+        self.sample(&ended.rest);
+        let envelope = Envelope::read(&ended.envelope).map_err(|error| {
+            let reason = error.to_string();
+            match error {
+                EnvelopeError::NotJson(_) => AnswerFault::NotJson { reason },
+                EnvelopeError::Twice(_) | EnvelopeError::DataNotObject => {
+                    AnswerFault::Rejected { reason }
+                }
+            }
+        })?;
+        match envelope.code {
+            Some(code) if profile.meaning(code) != CodeMeaning::Success => {
+                return Ok(Verdict::Refused { code });
+            }
+            Some(_) => {}
+            None => {
+                return Err(AnswerFault::NotJson {
+                    reason: "an object with a `code` was expected".to_owned(),
+                });
+            }
+        }
+        if !envelope.has_data() {
+            return Err(AnswerFault::NoData);
+        }
+        let facts = envelope.facts();
+        if facts.id.as_ref().is_some_and(|id| id != asked) {
+            return Err(AnswerFault::WrongTask);
+        }
+        let counts = TaskCounts::default();
+        let mut rows = Rows::default();
+        let context = (&self.context, counts);
+        envelope.write_row(&mut self.decoder, context, &mut self.misfits, &mut rows);
+        let begin = facts
+            .schedule_start_micros
+            .and_then(DateTime::from_timestamp_micros);
+        Ok(Verdict::Complete(AnswerFacts {
+            names_task: facts.id.is_some(),
+            status: facts.status,
+            bytes,
+            entries: ended.entries,
+            sampled: self.sampled,
+            rejects: self.rejects,
+            children: self.children,
+            misfits: self.misfits,
+            redials: times(&self.seen, begin),
+        }))
+    }
+}
+
+fn times(seen: &[SeenRedial], not_before: Option<DateTime<Utc>>) -> RedialTimes {
+    let mut times = RedialTimes {
+        answers: 1,
+        ..RedialTimes::default()
+    };
+    for SeenRedial { text, call_start } in seen {
+        let text = text.trim();
+        if DateTime::parse_from_rfc3339(text).is_ok() {
+            times.zoned += 1;
+        } else if let Some(local) = local_time(text) {
+            times.attempts.push(Attempt {
+                local,
+                not_before,
+                not_after: *call_start,
+            });
+        }
+    }
+    times
+}
+
+fn local_time(text: &str) -> Option<NaiveDateTime> {
+    ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f"]
+        .iter()
+        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+}
+
+/// The redials of decoded rows, with the start of their calls; those of calls without one are
+/// left out.
+fn redials_of(batches: &[Batch]) -> Vec<SeenRedial> {
+    let mut starts: HashMap<i32, DateTime<Utc>> = HashMap::new();
+    for batch in batches
+        .iter()
+        .filter(|batch| batch.table == TableName::Calls)
+    {
+        let indexes = column(batch, "detail_index").as_primitive::<Int32Type>();
+        let times = column(batch, "call_start_time").as_primitive::<TimestampMicrosecondType>();
+        for (index, micros) in indexes.iter().zip(times.iter()) {
+            let start = micros.and_then(DateTime::from_timestamp_micros);
+            if let (Some(index), Some(start)) = (index, start) {
+                starts.insert(index, start);
+            }
+        }
+    }
+    let mut redials = Vec::new();
+    for batch in batches
+        .iter()
+        .filter(|batch| batch.table == TableName::Redials)
+    {
+        let indexes = column(batch, "detail_index").as_primitive::<Int32Type>();
+        let texts = column(batch, "call_start_time_text").as_string::<i32>();
+        for row in 0..batch.rows {
+            let start = starts.get(&indexes.value(row));
+            if let (Some(call_start), true) = (start, texts.is_valid(row)) {
+                redials.push(SeenRedial {
+                    text: texts.value(row).to_owned(),
+                    call_start: *call_start,
+                });
+            }
+        }
+    }
+    redials
+}
+
+fn column<'a>(batch: &'a Batch, name: &str) -> &'a ArrayRef {
+    let columns = &table(batch.table).columns;
+    let index = columns.iter().position(|column| column.name == name);
+    &batch.columns[index.expect("schemas/ names the columns of calls and redials")]
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono_tz::Tz;
+
+    use super::*;
+    use crate::doctor::offset::fit;
+
+    const SAMPLE: &[u8] = include_bytes!("../../tests/fixtures/taskdetail-documented.json");
+    const SAMPLE_TASK: &str = "88ee39e17xxxxxxxxxe9cf739cfdc6697";
+
+    async fn read(task: &str, answer: &[u8]) -> Result<Verdict<AnswerFacts>, AnswerFault> {
+        let options = DecodeOptions {
+            source_timezone: None,
+            partition_timezone: Tz::UTC,
+            max_record_bytes: std::num::NonZeroUsize::new(1 << 20).expect("not zero"),
+        };
+        let task = TaskId::new(task).expect("an id");
+        let profile = ApiProfile::default();
+        let mut sink = FactSink::new(&task, (&profile, &options));
+        let attempt = Try {
+            number: 1,
+            is_last: true,
+            received_at: "2024-03-18T00:00:00Z".parse().expect("a time"),
+        };
+        sink.begin(attempt).await?;
+        for piece in answer.chunks(1000) {
+            sink.chunk(Bytes::copy_from_slice(piece)).await?;
+        }
+        sink.finish().await
+    }
+
+    #[tokio::test]
+    async fn the_documented_sample_fits_and_tells_its_zone() {
+        let Ok(Verdict::Complete(facts)) = read(SAMPLE_TASK, SAMPLE).await else {
+            panic!("a good answer")
+        };
+        assert!(facts.names_task);
+        assert_eq!(facts.status, Some(TaskStatus::Finished));
+        assert_eq!((facts.entries, facts.sampled, facts.rejects), (1, 1, 0));
+        assert_eq!(facts.children, [3, 5]);
+        assert_eq!(facts.misfits.lines(), []);
+        assert_eq!(facts.redials.attempts.len(), 3);
+        let offsets: Vec<String> = fit(&facts.redials.attempts)
+            .best
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(offsets, ["+07:00"]);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_no_good_is_a_fault_or_a_refusal() {
+        let other = read("other", SAMPLE).await;
+        assert!(matches!(other, Err(AnswerFault::WrongTask)), "{other:?}");
+        let refused = read("t", br#"{"data":null,"code":500}"#).await;
+        assert!(
+            matches!(refused, Ok(Verdict::Refused { code: 500 })),
+            "{refused:?}"
+        );
+        let empty = read("t", br#"{"data":null,"code":200}"#).await;
+        assert!(matches!(empty, Err(AnswerFault::NoData)), "{empty:?}");
+        let html = read("t", b"<html></html>").await;
+        assert!(matches!(html, Err(AnswerFault::NotJson { .. })), "{html:?}");
+        let cut = read(SAMPLE_TASK, &SAMPLE[..900]).await;
+        assert!(matches!(cut, Err(AnswerFault::NotJson { .. })), "{cut:?}");
+    }
+
+    #[tokio::test]
+    async fn unknown_keys_are_counted() {
+        let answer = br#"{"data":{"TaskID":"t","detail":[{"New":1},{"New":2},7]},"code":"200"}"#;
+        let Ok(Verdict::Complete(facts)) = read("t", answer).await else {
+            panic!("a good answer")
+        };
+        let lines = facts.misfits.lines();
+        assert_eq!(
+            (lines.len(), lines[0].key.as_str(), lines[0].count),
+            (1, "New", 2)
+        );
+        assert_eq!((facts.entries, facts.rejects), (3, 1));
+    }
+}

@@ -1,0 +1,255 @@
+//! Can the lake be kept where it is to be, and is it in order?
+
+use chrono::TimeDelta;
+
+use super::check::{Check, Notes, count};
+use crate::clock::Clock;
+use crate::job::Job;
+use crate::lake::{Lake, LakeError, LooseEnds, ProbeAction, ProbeStep, Store};
+
+/// So far another machine's clock may be ahead.
+const CLOCK_SLACK: TimeDelta = TimeDelta::minutes(5);
+
+pub(super) async fn examine(job: &Job, clock: &Clock, notes: &mut Notes<'_>) {
+    let probed = match Store::new(&job.dest) {
+        Ok(store) => store
+            .probe(&clock.run_id())
+            .await
+            .map(|steps| (store, steps)),
+        Err(error) => Err(error),
+    };
+    let (store, steps) = match probed {
+        Ok(probed) => probed,
+        Err(error) => {
+            notes.add(failed("destination", &error));
+            return;
+        }
+    };
+    for action in ProbeAction::ALL {
+        let step = steps.iter().find(|step| step.action == action);
+        notes.add(probe_check(action, step));
+    }
+    notes.add(space(&store, job).await);
+    lake(job, clock, notes).await;
+}
+
+fn failed(name: &'static str, error: &LakeError) -> Check {
+    let mut check = Check::fail(name, error.exit_code(), error);
+    check.what.insert_str(0, "failed to ");
+    check
+}
+
+fn probe_check(action: ProbeAction, step: Option<&ProbeStep>) -> Check {
+    let (name, can, advice) = match action {
+        ProbeAction::CreateFolder => (
+            "dest.create_folder",
+            "folders can be made",
+            "give this user the right to write there, or name another place with --dest",
+        ),
+        ProbeAction::Write => (
+            "dest.write",
+            "files can be written, synced and read back",
+            "give this user the right to write there, or name another place with --dest",
+        ),
+        ProbeAction::CreateOnce => (
+            "dest.create_once",
+            "a name is given once (hard links)",
+            "commits need hard links, which FAT and some network and FUSE mounts lack; name a \
+             place on a local file system (ext4, XFS, APFS) with --dest",
+        ),
+        ProbeAction::Rename => (
+            "dest.rename",
+            "files can be moved between folders",
+            "let the lake's folders lie on one file system, or name another place with --dest",
+        ),
+        ProbeAction::SyncFolder => (
+            "dest.sync_folder",
+            "folders can be synced",
+            "without it a power cut can lose a commit; name a place on a local file system with \
+             --dest",
+        ),
+        ProbeAction::Lock => (
+            "dest.lock",
+            "locks are seen by others (flock)",
+            "without locks a second process would take a living run for a dead one; name a place \
+             on a local file system with --dest",
+        ),
+        ProbeAction::Remove => (
+            "dest.remove",
+            "files and folders can be removed; the probe is gone",
+            "give this user the right to remove what it made, and remove _export/doctor-… by hand",
+        ),
+    };
+    match step.map(|step| &step.result) {
+        None => Check::skipped(name, "a step before it failed"),
+        Some(Ok(())) => Check::ok(name, can),
+        Some(Err(error)) => {
+            let check = failed(name, error);
+            // What goes for this error is closer than what goes for the step.
+            if check.advice.is_some() {
+                check
+            } else {
+                check.advise(advice)
+            }
+        }
+    }
+}
+
+async fn space(store: &Store, job: &Job) -> Check {
+    // Each table may have a file of full size on its way.
+    let wanted = job.write.target_file_bytes.get().saturating_mul(4);
+    match store.free_bytes().await {
+        Ok(None) => Check::skipped("dest.space", "this system does not tell"),
+        Ok(Some(free)) if free >= wanted => Check::ok("dest.space", format!("{} free", size(free))),
+        Ok(Some(free)) => {
+            Check::warn("dest.space", format!("only {} free", size(free))).advise(format!(
+                "a run may have {} in files that are not full yet (four tables, \
+                 `target_file_size`); free space there, or name another place with --dest",
+                size(wanted)
+            ))
+        }
+        Err(error) => failed("dest.space", &error),
+    }
+}
+
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    let mut scaled = bytes / 1024;
+    let mut unit = 0;
+    while scaled >= 10 * 1024 && unit + 1 < UNITS.len() {
+        scaled /= 1024;
+        unit += 1;
+    }
+    format!("{scaled} {}", UNITS[unit])
+}
+
+/// What is there already.
+async fn lake(job: &Job, clock: &Clock, notes: &mut Notes<'_>) {
+    match look(job, clock).await {
+        Ok(checks) => notes.add_all(checks),
+        Err(error) => notes.add(failed("lake", &error)),
+    }
+}
+
+async fn look(job: &Job, clock: &Clock) -> Result<Vec<Check>, LakeError> {
+    let lake = Lake::open(&job.dest).await?;
+    let ends = lake.loose_ends().await?;
+    let ledger = lake.ledger();
+    let last = ledger.last_sequence();
+    let Some(commit) = lake.read_commit(last).await? else {
+        let what = "none there yet; the first run begins it";
+        let mut checks = vec![Check::ok("lake", what)];
+        checks.extend(unfinished(ends));
+        return Ok(checks);
+    };
+    let mut checks = vec![Check::ok(
+        "lake",
+        format!(
+            "{} sealed; commit {last}, the last one, is of {}",
+            count(
+                usize::try_from(ledger.sealed_count()).unwrap_or(usize::MAX),
+                "task"
+            ),
+            commit.at.format("%Y-%m-%dT%H:%M:%SZ"),
+        ),
+    )];
+    let setting = job.discover.partition_timezone;
+    if let Some(zone) = ledger.zone().filter(|zone| *zone != setting) {
+        checks.push(failed(
+            "lake.timezone",
+            &LakeError::OtherZone {
+                path: lake.store().root().to_owned(),
+                lake: zone.name().to_owned(),
+                setting: setting.name().to_owned(),
+            },
+        ));
+    }
+    if commit.at > clock.now() + CLOCK_SLACK {
+        checks.push(
+            Check::warn("lake.clock", "its last commit is of the future")
+                .advise("set this machine's clock, or leave out --as-of"),
+        );
+    }
+    checks.extend(unfinished(ends));
+    Ok(checks)
+}
+
+/// What runs left to be done. As long as one lives it may be at it.
+fn unfinished(ends: LooseEnds) -> Option<Check> {
+    let LooseEnds {
+        unpublished,
+        living_runs,
+        dead_runs,
+    } = ends;
+    if living_runs > 0 {
+        let what = format!("{} at work on it now", count(number(living_runs), "run"));
+        return Some(Check::ok("lake.unfinished", what));
+    }
+    if unpublished == 0 && dead_runs == 0 {
+        return None;
+    }
+    let what = format!(
+        "{} not published, {} left over",
+        count(number(unpublished), "commit"),
+        count(number(dead_runs), "staging folder"),
+    );
+    Some(
+        Check::warn("lake.unfinished", what)
+            .advise("a run was killed; the next command that writes finishes or undoes it"),
+    )
+}
+
+fn number(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Status;
+
+    #[test]
+    fn sizes_are_told_in_the_unit_that_fits() {
+        assert_eq!(size(9 * 1024 * 1024), "9216 KiB");
+        assert_eq!(size(1 << 30), "1024 MiB");
+        assert_eq!(size(20 << 30), "20 GiB");
+    }
+
+    #[test]
+    fn what_a_dead_run_left_is_a_warning_and_what_a_living_one_has_is_none() {
+        let mut ends = LooseEnds {
+            unpublished: 2,
+            ..LooseEnds::default()
+        };
+        let check = unfinished(ends).expect("a check");
+        assert_eq!(check.status, Status::Warn);
+        assert!(
+            check.what.starts_with("2 commits not published"),
+            "{check:?}"
+        );
+        ends.living_runs = 1;
+        assert_eq!(unfinished(ends).expect("a check").status, Status::Ok);
+        assert_eq!(unfinished(LooseEnds::default()), None);
+    }
+
+    #[test]
+    fn a_step_that_fails_says_what_to_do() {
+        let step = ProbeStep {
+            action: ProbeAction::Lock,
+            result: Err(LakeError::Io {
+                action: "lock",
+                path: "/mnt/lake/lock".into(),
+                source: std::io::Error::from(std::io::ErrorKind::Unsupported),
+            }),
+        };
+        let check = probe_check(ProbeAction::Lock, Some(&step));
+        assert_eq!(check.exit, crate::error::ExitCode::Destination);
+        assert!(
+            check.what.starts_with("failed to lock /mnt/lake/lock"),
+            "{check:?}"
+        );
+        assert!(check.advice.is_some_and(|advice| advice.contains("--dest")));
+        let skipped = probe_check(ProbeAction::Rename, None);
+        assert_eq!(skipped.status, Status::Skipped);
+    }
+}

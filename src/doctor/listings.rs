@@ -1,0 +1,485 @@
+//! The first page of each listing, held against the API profile.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::MISFIT;
+use super::check::{Check, Notes, count, quoted};
+use crate::api::{ApiClient, ApiError, ItemKey, KeyKind, ListedTask, PageSurvey};
+use crate::clock::Clock;
+use crate::discover::Window;
+use crate::job::{DiscoverOptions, Job, ListTasksProfile, PagingProfile, PagingStyle, TaskSource};
+use crate::task::{TaskId, TaskStatus, WorkflowId};
+
+/// Workflows whose tasks are listed until one has a task to pull.
+const MAX_WORKFLOWS: usize = 5;
+/// Tasks to choose from: more than one only where the first has no redials.
+const MAX_TASKS: usize = 3;
+
+/// Tasks that can be pulled.
+#[derive(Debug)]
+pub(super) struct Candidates {
+    /// The likeliest to have calls first.
+    pub(super) tasks: Vec<TaskId>,
+    /// Why there are none.
+    pub(super) why_none: String,
+}
+
+impl Candidates {
+    fn none(why: &str) -> Self {
+        Self {
+            tasks: Vec::new(),
+            why_none: why.to_owned(),
+        }
+    }
+}
+
+/// The names of a listing's checks.
+struct Names {
+    /// In the job file: `[api.…]`. Also the check's.
+    table: &'static str,
+    total: &'static str,
+    pages: &'static str,
+    noun: &'static str,
+}
+
+const WORKFLOWS: Names = Names {
+    table: "list_workflows",
+    total: "list_workflows.total",
+    pages: "list_workflows.pages",
+    noun: "workflow",
+};
+const TASKS: Names = Names {
+    table: "list_tasks",
+    total: "list_tasks.total",
+    pages: "list_tasks.pages",
+    noun: "task",
+};
+
+/// Asks for a page of workflows, and for pages of tasks until there is one to pull.
+pub(super) async fn examine(
+    api: &ApiClient,
+    (job, clock): (&Job, &Clock),
+    notes: &mut Notes<'_>,
+) -> Candidates {
+    let page_size = job.api.page_size.get() as usize;
+    let workflows = match workflows(api, (job, clock.now()), notes).await {
+        Ok(workflows) => workflows,
+        Err(why) => {
+            notes.add(Check::skipped(TASKS.table, why));
+            return Candidates::none("no task is known");
+        }
+    };
+    let profile = &job.api.profile.list_tasks;
+    let mut found: Vec<ListedTask> = Vec::new();
+    let mut judged = false;
+    let mut asked = 0;
+    for workflow in workflows.iter().take(MAX_WORKFLOWS) {
+        asked += 1;
+        let survey = match api.survey_tasks(workflow).await {
+            Ok(survey) => survey,
+            Err(error) => {
+                notes.add(refused(TASKS.table, &error));
+                return Candidates::none("no task is known");
+            }
+        };
+        // An empty workflow says nothing; the first one with tasks says it all.
+        if survey.items != Some(0) && !judged {
+            judged = true;
+            let checks = judge(
+                &survey,
+                &TASKS,
+                (&profile.paging, page_size, &profile.id_keys),
+            );
+            notes.add_all(checks);
+            notes.add_all(judge_tasks(&survey, profile));
+        }
+        found.extend(survey.read);
+        if found
+            .iter()
+            .any(|task| is_ripe(task, &job.discover, clock.now()))
+        {
+            break;
+        }
+    }
+    if !judged {
+        let what = format!("no tasks in the first {}", count(asked, "workflow"));
+        notes.add(Check::skipped(TASKS.table, what));
+    }
+    choose(&found, &job.discover, clock.now())
+}
+
+async fn workflows(
+    api: &ApiClient,
+    (job, now): (&Job, DateTime<Utc>),
+    notes: &mut Notes<'_>,
+) -> Result<Vec<WorkflowId>, &'static str> {
+    if let TaskSource::Workflows(ids) = &job.discover.source {
+        let why = "the job file names its workflows (`workflow_ids`)";
+        notes.add(Check::skipped(WORKFLOWS.table, why));
+        return Ok(ids.clone());
+    }
+    let profile = &job.api.profile.list_workflows;
+    let lookback = TimeDelta::from_std(job.discover.workflow_lookback).ok();
+    let from = lookback.and_then(|lookback| now.checked_sub_signed(lookback));
+    let window = Window {
+        from: from.unwrap_or(DateTime::UNIX_EPOCH),
+        to: now,
+    };
+    let survey = api.survey_workflows(window).await.map_err(|error| {
+        notes.add(refused(WORKFLOWS.table, &error));
+        "no workflow is known"
+    })?;
+    let page_size = job.api.page_size.get() as usize;
+    let known = (&profile.paging, page_size, profile.id_keys.as_slice());
+    notes.add_all(judge(&survey, &WORKFLOWS, known));
+    let ids: Vec<WorkflowId> = survey
+        .read
+        .into_iter()
+        .map(|workflow| workflow.id)
+        .collect();
+    if ids.is_empty() {
+        return Err("no workflow is known");
+    }
+    Ok(ids)
+}
+
+fn refused(name: &'static str, error: &ApiError) -> Check {
+    Check::fail(name, error.exit_code(), error)
+}
+
+/// Holds a page against what every listing has: a list, ids, a total, pages of the right size.
+fn judge<T>(
+    survey: &PageSurvey<T>,
+    names: &Names,
+    (paging, page_size, id_keys): (&PagingProfile, usize, &[String]),
+) -> Vec<Check> {
+    let Names {
+        table,
+        total: total_check,
+        pages,
+        noun,
+    } = names;
+    let Some(items) = survey.items else {
+        let what = format!("the answer has no list at {}", quoted(strs(&paging.items)));
+        let check = Check::misfit(table, MISFIT, what);
+        return vec![if survey.lists.is_empty() {
+            check.advise(format!(
+                "it has none at all: check `path` and parameters in [api.{table}]"
+            ))
+        } else {
+            check.advise(format!(
+                "set `items` in [api.{table}] to where it is; there are lists at {}",
+                quoted(strs(&survey.lists))
+            ))
+        }];
+    };
+    if survey.without_id > 0 {
+        let what = format!(
+            "{} of {} have no usable id under {}",
+            survey.without_id,
+            count(items, "item"),
+            quoted(strs(id_keys)),
+        );
+        return vec![Check::misfit(table, MISFIT, what).advise(format!(
+            "set `id_keys` in [api.{table}]; {}",
+            suggestion(&survey.keys, looks_like_id)
+        ))];
+    }
+    let found = match survey.total {
+        Some(total) => format!("{} of {total} on the first page", count(items, noun)),
+        None => format!("{} on the first page", count(items, noun)),
+    };
+    let mut checks = vec![Check::ok(table, found)];
+    checks.extend(
+        judge_total(survey, items, (paging, page_size)).map(|(what, advice)| {
+            Check::warn(total_check, what).advise(format!("{advice} in [api.{table}]"))
+        }),
+    );
+    checks.extend(
+        judge_pages(survey, items, (paging, page_size)).map(|(what, advice)| {
+            Check::warn(pages, what).advise(format!("{advice} in [api.{table}]"))
+        }),
+    );
+    checks
+}
+
+fn judge_total<T>(
+    survey: &PageSurvey<T>,
+    items: usize,
+    (paging, page_size): (&PagingProfile, usize),
+) -> Option<(String, String)> {
+    let at = paging.total.as_ref()?;
+    let candidates = || {
+        let numbers = survey
+            .numbers
+            .iter()
+            .filter(|name| *name != "/code" && *name != at);
+        quoted(numbers.map(String::as_str))
+    };
+    match survey.total {
+        None => {
+            let what = format!(
+                "no total at `{at}`: the listing ends with the first page of fewer than {page_size}"
+            );
+            let advice = match candidates() {
+                none if none.is_empty() => {
+                    "there is no other number: set `total = \"\"`".to_owned()
+                }
+                some => {
+                    format!("set `total` to where it is ({some}), or to \"\" if there is none,")
+                }
+            };
+            Some((what, advice))
+        }
+        Some(total) if total < items as u64 => Some((
+            format!("the total at `{at}` is {total}, with {items} items on the page"),
+            "it is something else: set `total = \"\"`, or to where the total is,".to_owned(),
+        )),
+        Some(_) => None,
+    }
+}
+
+fn judge_pages<T>(
+    survey: &PageSurvey<T>,
+    items: usize,
+    (paging, page_size): (&PagingProfile, usize),
+) -> Option<(String, String)> {
+    let total = survey.total.unwrap_or(items as u64);
+    if items > page_size {
+        return Some((
+            format!("{items} items on a page, where {page_size} were asked for"),
+            format!(
+                "the vendor ignores `{}`: check `page_size_param`",
+                paging.page_size_param
+            ),
+        ));
+    }
+    match &paging.style {
+        PagingStyle::Number { .. } if items < page_size && total > items as u64 => Some((
+            format!(
+                "{items} items on the first page, where {page_size} were asked for and there are {total}"
+            ),
+            format!(
+                "if the vendor's pages are smaller, set `page_size` to {}; if it counts them from 0, \
+                 set `first_page = 0`",
+                items.max(1)
+            ),
+        )),
+        PagingStyle::Cursor { next, .. }
+            if total > items as u64 && survey.has_cursor == Some(false) =>
+        {
+            Some((
+                format!("{items} items of {total} on the first page, and no cursor at `{next}`"),
+                "set `next_cursor` to where it is".to_owned(),
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// Holds a page of tasks against what tasks have.
+fn judge_tasks(survey: &PageSurvey<ListedTask>, profile: &ListTasksProfile) -> Vec<Check> {
+    let tasks = &survey.read;
+    if tasks.is_empty() || survey.without_id > 0 {
+        return Vec::new();
+    }
+    let mut checks = Vec::new();
+    let without_status = tasks.iter().filter(|task| task.status.is_none()).count();
+    if without_status > 0 {
+        let what = format!(
+            "{without_status} of {} have no status under {}",
+            count(tasks.len(), "task"),
+            quoted(strs(&profile.status_keys)),
+        );
+        checks.push(Check::warn("list_tasks.status", what).advise(format!(
+            "without one every task is pulled to see its status; set `status_keys` in \
+             [api.list_tasks]; {}",
+            suggestion(&survey.keys, looks_like_status)
+        )));
+    }
+    checks.extend(unknown_words(tasks));
+    let without_start = tasks
+        .iter()
+        .filter(|task| task.schedule_start.is_none())
+        .count();
+    let without_end = tasks
+        .iter()
+        .filter(|task| task.schedule_end.is_none())
+        .count();
+    for (name, without, keys, setting, word) in [
+        (
+            "list_tasks.schedule_start",
+            without_start,
+            &profile.schedule_start_keys,
+            "schedule_start_keys",
+            "start",
+        ),
+        (
+            "list_tasks.schedule_end",
+            without_end,
+            &profile.schedule_end_keys,
+            "schedule_end_keys",
+            "end",
+        ),
+    ] {
+        // A task that is not scheduled yet may well have none.
+        if without < tasks.len() {
+            continue;
+        }
+        let what = format!(
+            "none of {} has a scheduled {word} under {}",
+            count(tasks.len(), "task"),
+            quoted(strs(keys)),
+        );
+        checks.push(Check::warn(name, what).advise(format!(
+            "set `{setting}` in [api.list_tasks]; {}",
+            suggestion(&survey.keys, |key| looks_like_time(key, word))
+        )));
+    }
+    if survey.with_odd_time > 0 {
+        let what = format!(
+            "{} of {} have a time that is not RFC 3339 with a zone, and is taken as absent",
+            survey.with_odd_time,
+            count(tasks.len(), "task"),
+        );
+        checks.push(Check::warn("list_tasks.times", what).advise(format!(
+            "set `schedule_start_keys` and `schedule_end_keys` in [api.list_tasks] to keys with such \
+             times; {}",
+            suggestion(&survey.keys, |key| key.kind == KeyKind::Time)
+        )));
+    }
+    checks
+}
+
+/// Status words that nobody knows. They are shown if they look like words of a programmer.
+fn unknown_words(tasks: &[ListedTask]) -> Option<Check> {
+    let mut words: Vec<&str> = tasks
+        .iter()
+        .filter_map(|task| match &task.status {
+            Some(TaskStatus::Unknown(word)) => Some(word.as_str()),
+            _ => None,
+        })
+        .collect();
+    let number = words.len();
+    words.sort_unstable();
+    words.dedup();
+    let is_word =
+        |word: &&str| word.len() <= 24 && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    words.retain(is_word);
+    (number > 0).then(|| {
+        let shown = if words.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", quoted(words))
+        };
+        let what = format!(
+            "{} with a status nobody knows{shown}",
+            count(number, "task")
+        );
+        Check::warn("list_tasks.status_words", what).advise(
+            "they count as not final and are asked for every night; if the key is another one, set \
+             `status_keys` in [api.list_tasks]",
+        )
+    })
+}
+
+/// Keys that might be meant, or all of them.
+fn suggestion(keys: &[ItemKey], looks_right: impl Fn(&ItemKey) -> bool) -> String {
+    let right: Vec<&str> = keys
+        .iter()
+        .filter(|key| looks_right(key))
+        .map(|key| key.name.as_str())
+        .collect();
+    match (right.is_empty(), keys.is_empty()) {
+        (false, _) => format!("these look like it: {}", quoted(right)),
+        (true, false) => format!(
+            "the keys there are: {}",
+            quoted(keys.iter().map(|key| key.name.as_str()))
+        ),
+        (true, true) => "the items have no keys".to_owned(),
+    }
+}
+
+fn looks_like_id(key: &ItemKey) -> bool {
+    let name = last_step(key);
+    matches!(key.kind, KeyKind::Text | KeyKind::Number)
+        && ["id", "uuid", "key", "no", "code"]
+            .iter()
+            .any(|end| name.ends_with(end))
+}
+
+fn looks_like_status(key: &ItemKey) -> bool {
+    let name = last_step(key);
+    key.kind == KeyKind::Text
+        && ["status", "state", "phase"]
+            .iter()
+            .any(|word| name.contains(word))
+}
+
+fn looks_like_time(key: &ItemKey, word: &str) -> bool {
+    let name = last_step(key);
+    let words: &[&str] = if word == "start" {
+        &["start", "begin", "from", "plan"]
+    } else {
+        &["end", "finish", "stop", "until"]
+    };
+    key.kind == KeyKind::Time && words.iter().any(|word| name.contains(word))
+}
+
+fn last_step(key: &ItemKey) -> String {
+    let step = key.name.rsplit('/').next().unwrap_or_default();
+    step.to_ascii_lowercase()
+}
+
+fn strs(texts: &[String]) -> impl Iterator<Item = &str> {
+    texts.iter().map(String::as_str)
+}
+
+/// Whether a task is over for good, as far as its listing says.
+fn is_ripe(task: &ListedTask, options: &DiscoverOptions, now: DateTime<Utc>) -> bool {
+    task.status == Some(TaskStatus::Finished) && is_settled(task, options, now)
+}
+
+fn is_settled(task: &ListedTask, options: &DiscoverOptions, now: DateTime<Utc>) -> bool {
+    let settle = TimeDelta::from_std(options.settle).unwrap_or(TimeDelta::MAX);
+    task.schedule_end.is_none_or(|end| {
+        end.checked_add_signed(settle)
+            .is_some_and(|settled| settled <= now)
+    })
+}
+
+/// The tasks to pull: finished ones first, then those that may be.
+fn choose(found: &[ListedTask], options: &DiscoverOptions, now: DateTime<Utc>) -> Candidates {
+    let rank = |task: &ListedTask| match &task.status {
+        _ if !is_settled(task, options, now) => None,
+        Some(TaskStatus::Finished) => Some(0),
+        None if task.schedule_end.is_some() => Some(1),
+        Some(TaskStatus::Canceled) => Some(2),
+        _ => None,
+    };
+    let mut ranked: Vec<(u8, &ListedTask)> = found
+        .iter()
+        .filter_map(|task| Some((rank(task)?, task)))
+        .collect();
+    ranked.sort_by_key(|(rank, _)| *rank);
+    if ranked.is_empty() {
+        return Candidates::none(&match found.len() {
+            0 => "no task is known".to_owned(),
+            number => format!(
+                "{} seen, none of them final and settled",
+                count(number, "task")
+            ),
+        });
+    }
+    Candidates {
+        tasks: ranked
+            .into_iter()
+            .take(MAX_TASKS)
+            .map(|(_, task)| task.id.clone())
+            .collect(),
+        why_none: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! Does it all fit? Settings, time zones, destination, sign-in, and each endpoint once, held
+//! against the API profile; and the source time zone, read off the answers.
+//!
+//! Every finding is a [`Check`]: data, so that text and JSON say the same. What does not fit says
+//! which setting changes it. Key names and counts are all that is shown of an answer, never a
+//! value; nothing is written but a probe of the destination, which is removed again.
+//!
+//! ```no_run
+//! # use airudder_export::{doctor::{self, Given}, job::{Environment, SettingFlags}};
+//! # async fn example(flags: SettingFlags, env: Environment) {
+//! let given = Given { flags: &flags, env: &env, cancel: Default::default() };
+//! let diagnosis = doctor::examine(given, &mut |check| drop(check)).await;
+//! assert_eq!(diagnosis.exit_code().number(), 0);
+//! # }
+//! ```
+
+mod answer;
+mod check;
+mod destination;
+mod detail;
+mod listings;
+mod offset;
+mod redial_times;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod zones;
+
+use tokio_util::sync::CancellationToken;
+
+pub use check::{Check, Diagnosis, Status};
+
+use check::Notes;
+
+use crate::api::ApiClient;
+use crate::clock::Clock;
+use crate::error::ExitCode;
+use crate::event::Events;
+use crate::job::{ApiOptions, Environment, Job, SettingFlags};
+
+/// What is examined.
+#[derive(Debug)]
+pub struct Given<'a> {
+    /// Settings given as flags.
+    pub flags: &'a SettingFlags,
+    /// Settings given as environment variables.
+    pub env: &'a Environment,
+    /// Ends the examination.
+    pub cancel: CancellationToken,
+}
+
+/// Checks one thing after the other, and tells each check at once.
+pub async fn examine(given: Given<'_>, tell: &mut (dyn FnMut(&Check) + Send)) -> Diagnosis {
+    let Given { flags, env, cancel } = given;
+    let mut notes = Notes::new(tell);
+    if let Some((job, clock)) = settings::examine(flags, env, &mut notes) {
+        zones::examine(&job, &clock, &mut notes);
+        destination::examine(&job, &clock, &mut notes).await;
+        examine_api(&job, &clock, cancel, &mut notes).await;
+    } else {
+        for name in [
+            "destination",
+            "sign_in",
+            "list_workflows",
+            "list_tasks",
+            "task_detail",
+        ] {
+            notes.add(Check::skipped(name, "the settings do not load"));
+        }
+    }
+    notes.finish()
+}
+
+async fn examine_api(job: &Job, clock: &Clock, cancel: CancellationToken, notes: &mut Notes<'_>) {
+    let api = match sign_in(job, clock, cancel).await {
+        Ok(api) => api,
+        Err(check) => {
+            notes.add(check);
+            for name in [
+                "list_workflows",
+                "list_tasks",
+                "task_detail",
+                "redial_times",
+            ] {
+                notes.add(Check::skipped(name, "not signed in"));
+            }
+            return;
+        }
+    };
+    notes.add(Check::ok("sign_in", "the API accepts key and secret"));
+    let tasks = listings::examine(&api, (job, clock), notes).await;
+    let attempts = detail::examine(&api, job, &tasks, notes).await;
+    redial_times::examine(&attempts, job.decode.source_timezone, notes);
+}
+
+async fn sign_in(job: &Job, clock: &Clock, cancel: CancellationToken) -> Result<ApiClient, Check> {
+    if job.api.credentials.is_none() {
+        return Err(Check::skipped("sign_in", "no key and secret"));
+    }
+    let options = impatient(&job.api);
+    let signed_in = async {
+        let api = ApiClient::new(options, clock.clone(), Events::default(), cancel)?;
+        api.sign_in().await.map(|()| api)
+    };
+    signed_in
+        .await
+        .map_err(|error| Check::fail("sign_in", error.exit_code(), &error))
+}
+
+/// Who sits in front of a terminal does not want to wait for six tries.
+fn impatient(options: &ApiOptions) -> ApiOptions {
+    let mut options = options.clone();
+    let retry = &mut options.retry;
+    retry.max_attempts = retry
+        .max_attempts
+        .min(const { std::num::NonZeroU32::new(3).expect("not zero") });
+    retry.max_hold = retry.max_hold.min(std::time::Duration::from_mins(1));
+    options
+}
+
+/// A misfit of the API profile is a wrong setting.
+const MISFIT: ExitCode = ExitCode::Settings;
