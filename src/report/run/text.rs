@@ -214,22 +214,7 @@ fn next(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
         let rest = counted(tasks.not_pulled, "task");
         steps.push(format!("run again: {rest} were planned and not pulled"));
     }
-    match (&summary.stopped, summary.exit_code()) {
-        (None, _) if !summary.listing_complete => {
-            steps.push("run again: the listings were not complete".to_owned());
-        }
-        (None, _) => {}
-        (Some(_), ExitCode::SignIn) => {
-            steps.push("correct the account's key and secret, then run again".to_owned());
-        }
-        (Some(Stop::Api(_)), _) => {
-            steps.push("run again later; `doctor` says whether the API profile fits".to_owned());
-        }
-        (Some(Stop::Interrupted | Stop::Terminated), _) if tasks.not_pulled == 0 => {
-            steps.push("run again: the run was stopped early".to_owned());
-        }
-        (Some(Stop::Interrupted | Stop::Terminated), _) => {}
-    }
+    steps.extend(after_stop(summary).map(str::to_owned));
     let redials = summary.written.get(&TableName::Redials);
     if redials.is_some_and(|redials| redials.rows > 0) && !report.settings.has_source_timezone() {
         steps.push(
@@ -243,4 +228,18 @@ fn next(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
     }
     writeln!(out, "\nnext")?;
     steps.iter().try_for_each(|step| writeln!(out, "  {step}"))
+}
+
+/// What there is to do about a run that stopped, or whose listings were short.
+fn after_stop(summary: &Summary) -> Option<&'static str> {
+    match &summary.stopped {
+        None => (!summary.listing_complete).then_some("run again: the listings were not complete"),
+        Some(Stop::Api(_)) if summary.exit_code() == ExitCode::SignIn => {
+            Some("correct the account's key and secret, then run again")
+        }
+        Some(Stop::Api(_)) => Some("run again later; `doctor` says whether the API profile fits"),
+        Some(Stop::Interrupted | Stop::Terminated) => {
+            (summary.tasks.not_pulled == 0).then_some("run again: the run was stopped early")
+        }
+    }
 }
