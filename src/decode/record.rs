@@ -461,6 +461,14 @@ impl RowWriter<'_> {
         for (column, target) in plan.columns.iter().zip(&mut builder.columns) {
             if column.slots.is_empty() || column.fill == Some(Fill::TaskId) {
                 self.fill(column, fills, target);
+                // The task's id is known before its answer is; what else the answer says is kept.
+                for &slot in &column.slots {
+                    if slots.get(slot).is_some_and(|raw| !self.is_task_id(raw)) {
+                        unfit |= 1 << slot;
+                        let key = plan.slot_keys[slot];
+                        self.misfits.count(table, "not_the_task_id", key);
+                    }
+                }
                 continue;
             }
             let mut filled = false;
@@ -520,6 +528,13 @@ impl RowWriter<'_> {
             None => builder.columns[extra_fields].push_null(),
         }
         builder.end_row(self.context.ordinal);
+    }
+
+    /// Whether a value says nothing, or the id of the row's task.
+    fn is_task_id(&self, raw: &Raw<'_>) -> bool {
+        let mut text = Vec::new();
+        let id = self.context.task_id.as_bytes();
+        raw.is_empty() || (append_text(raw, self.all_utf8, &mut text) && text == id)
     }
 
     /// Appends a value that is read from the record, or says why not and appends nothing.
