@@ -1,5 +1,9 @@
 //! The same work twice, or in another order: the same lake.
 
+use std::time::Duration;
+
+use airudder_export::sandbox::SandboxOptions;
+
 use crate::harness::lake::assert_same;
 use crate::harness::vendor::past_days;
 use crate::harness::{Exporter, LakeView, NOW, Vendor, folder};
@@ -90,4 +94,87 @@ fn the_rows_do_not_depend_on_how_they_are_cut_into_files_and_commits() {
     let [whole, cut] = [whole, cut].map(|exporter| LakeView::new(exporter.dest()));
     assert!(cut.commits().len() > whole.commits().len() + 3);
     assert_same(&whole.content(), &cut.content());
+}
+
+#[test]
+fn compressed_answers_give_the_same_rows() {
+    let (folder, mut lakes) = (folder(), Vec::new());
+    for gzip in [false, true] {
+        let options = SandboxOptions {
+            gzip,
+            ..past_days(1, 6, 30)
+        };
+        let vendor = Vendor::start(options);
+        let name = if gzip { "gzip" } else { "plain" };
+        let exporter = Exporter::new(folder.path())
+            .lake(name)
+            .against(vendor.url())
+            .at(NOW);
+        exporter.run(&["run"]).done();
+        lakes.push(LakeView::new(exporter.dest()).content());
+    }
+    assert_same(&lakes[0], &lakes[1]);
+}
+
+#[test]
+fn two_backfills_of_one_lake_at_once_double_nothing() {
+    let vendor = Vendor::start(SandboxOptions {
+        latency: Duration::from_millis(5),
+        ..past_days(2, 40, 8)
+    });
+    let folder = folder();
+    let exporter = Exporter::new(folder.path())
+        .against(vendor.url())
+        .at(NOW)
+        .job(
+            "[api]\nrate = \"2000/s\"\nburst = 100\nconcurrency = 2\n[write]\ncommit_calls = 50\n",
+        );
+    let both = [exporter.start(&WEEK), exporter.start(&WEEK)];
+    for running in both {
+        running.wait().done();
+    }
+    exporter.run(&["verify"]).done();
+    let truth = vendor.tasks();
+    let calls: u64 = truth.iter().map(|task| task.calls).sum();
+    let counts = LakeView::new(exporter.dest()).counts();
+    assert_eq!(
+        (counts[0], counts[3]),
+        (usize::try_from(calls).expect("small"), truth.len())
+    );
+    exporter.run(&WEEK).done();
+    assert!(vendor.stats().details.values().all(|times| *times <= 2));
+}
+
+#[test]
+fn files_lists_what_the_commit_log_says() {
+    let (folder, vendor) = (folder(), Vendor::start(past_days(2, 5, 5)));
+    let exporter = Exporter::new(folder.path()).against(vendor.url()).at(NOW);
+    exporter.run(&WEEK).done();
+    exporter
+        .run(&[
+            "backfill",
+            "--from",
+            "2024-03-12",
+            "--to",
+            "2024-03-12",
+            "--replace",
+        ])
+        .done();
+    let lake = LakeView::new(exporter.dest());
+    let mut listed: Vec<String> = exporter
+        .run(&["files"])
+        .done()
+        .stdout
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    let mut live: Vec<String> = lake
+        .live_files()
+        .into_values()
+        .flatten()
+        .map(|file| lake.root().join(file).to_str().expect("Unicode").to_owned())
+        .collect();
+    listed.sort();
+    live.sort();
+    assert_eq!(listed, live);
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::harness::scripted::{Reply, Scripted, account, answer};
 use crate::harness::vendor::past_days;
-use crate::harness::{Exporter, NOW, Vendor, folder};
+use crate::harness::{Exporter, LakeView, NOW, Vendor, folder};
 
 const FEW_TRIES: &str =
     "[api]\nrate = \"2000/s\"\nburst = 100\nbase_backoff = \"1ms\"\nmax_attempts = 2\n";
@@ -216,4 +216,16 @@ fn another_partition_time_zone_than_the_lake_has_ends_with_78() {
         .run(&["run"])
         .with(78)
         .saying(&["--partition-timezone", "UTC"]);
+}
+
+#[test]
+fn a_standard_output_that_is_full_ends_with_74_after_the_work_is_done() {
+    let (folder, vendor) = (folder(), Vendor::start(past_days(1, 2, 2)));
+    let exporter = Exporter::new(folder.path()).against(vendor.url()).at(NOW);
+    exporter
+        .run_into("/dev/full", &["run"])
+        .with(74)
+        .saying(&["standard output"]);
+    exporter.run(&["verify"]).done();
+    assert_eq!(LakeView::new(exporter.dest()).counts()[3], 2);
 }

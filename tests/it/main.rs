@@ -9,6 +9,7 @@ mod interrupts;
 mod memory;
 mod odd_answers;
 mod pace;
+mod planned;
 mod readers;
 mod rebuild;
 mod rejects;

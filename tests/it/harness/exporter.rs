@@ -103,12 +103,30 @@ impl Exporter {
         running.wait()
     }
 
+    /// Runs it with its standard output going to this file, which must be there.
+    pub(crate) fn run_into(&self, stdout: &str, args: &[&str]) -> Ended {
+        let mut running = self.spawn(args, Stdio::null(), |_| {
+            fs::File::options().write(true).open(stdout)
+        });
+        running.stdout = PathBuf::new();
+        running.wait()
+    }
+
     /// Starts it.
     pub(crate) fn start(&self, args: &[&str]) -> Running {
         self.start_piped(args, Stdio::null())
     }
 
     fn start_piped(&self, args: &[&str], stdin: Stdio) -> Running {
+        self.spawn(args, stdin, |path| fs::File::create(path))
+    }
+
+    fn spawn(
+        &self,
+        args: &[&str],
+        stdin: Stdio,
+        stdout_file: impl Fn(&Path) -> std::io::Result<fs::File>,
+    ) -> Running {
         let stem = self.folder.join(format!("out-{}", fastrand::u64(..)));
         let (stdout, stderr) = (stem.with_extension("out"), stem.with_extension("err"));
         let create = |path: &Path| fs::File::create(path).expect("the folder can be written");
@@ -118,7 +136,7 @@ impl Exporter {
             .env_clear()
             .envs(&self.environment)
             .stdin(stdin)
-            .stdout(create(&stdout))
+            .stdout(stdout_file(&stdout).expect("it can be written"))
             .stderr(create(&stderr))
             .spawn()
             .expect("the program is built");
@@ -136,6 +154,7 @@ impl Exporter {
 pub(crate) struct Running {
     child: Child,
     line: String,
+    /// Empty if it goes elsewhere.
     stdout: PathBuf,
     stderr: PathBuf,
 }
@@ -166,11 +185,6 @@ impl Running {
         kilobytes.unwrap_or_default() * 1024
     }
 
-    /// What it has said on standard output so far.
-    pub(crate) fn stdout(&self) -> String {
-        fs::read_to_string(&self.stdout).unwrap_or_default()
-    }
-
     /// Waits for its end.
     pub(crate) fn wait(mut self) -> Ended {
         let started = Instant::now();
@@ -187,7 +201,11 @@ impl Running {
             thread::sleep(Duration::from_millis(2));
         };
         let text = |path: &Path| {
-            String::from_utf8_lossy(&fs::read(path).expect("it was made")).into_owned()
+            let bytes = match path.as_os_str().is_empty() {
+                true => Vec::new(),
+                false => fs::read(path).expect("it was made"),
+            };
+            String::from_utf8_lossy(&bytes).into_owned()
         };
         Ended {
             code: status.code(),

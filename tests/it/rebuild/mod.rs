@@ -188,6 +188,14 @@ fn check_row(table: &str, row: &Row, mut sent: Vec<Sent<'_>>) {
             "{table}.{} is null",
             column.name
         );
+        if column.name == "task_id" {
+            // It is known from elsewhere, too: another value says something of its own.
+            for at in candidates {
+                let node = sent[at].node;
+                sent[at].found = node.is_empty() || fit(column.kind, node).allows(cell);
+            }
+            continue;
+        }
         if *cell == Cell::Null {
             for &at in &candidates {
                 let fit = fit(column.kind, sent[at].node);
