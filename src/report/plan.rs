@@ -193,7 +193,7 @@ impl TaskLine {
         Self {
             task_id: task.task.id.clone(),
             date: task.day,
-            status: status.map(|status| status.safe_word().to_owned()),
+            status: status.map(|status| status.as_str().to_owned()),
             decision: decision_word(task.decision),
             reason: task.decision.reason(),
         }
