@@ -55,11 +55,18 @@ pub(super) struct Desk {
     pub(super) thread_count: usize,
     /// What the batches of one large answer may take in memory.
     pub(super) large_answer_bytes: usize,
-    accepted: Mutex<Vec<AcceptedTask>>,
-    exported: Mutex<HashSet<TaskId>>,
+    accepted: Mutex<Accepted>,
     decoders: Mutex<Vec<RecordDecoder>>,
     rejects: Mutex<Rejects>,
     misfits: Mutex<Misfits>,
+}
+
+/// Tasks accepted since the last commit.
+#[derive(Debug, Default)]
+struct Accepted {
+    tasks: Vec<AcceptedTask>,
+    ids: HashSet<TaskId>,
+    calls: u64,
 }
 
 #[derive(Debug)]
@@ -114,7 +121,6 @@ impl Desk {
             thread_count: write.workers.get(),
             large_answer_bytes: (budget / (2 * concurrency.max(1))).max(1 << 20),
             accepted: Mutex::default(),
-            exported: Mutex::default(),
             decoders: Mutex::default(),
             rejects: Mutex::new(Rejects {
                 shared: RejectWriter::new(store.clone()),
@@ -153,24 +159,27 @@ impl Desk {
         result
     }
 
-    /// Gives a task its number among the accepted ones; `None` if this run has exported it before
-    /// (a saved answer may be there twice). Call it with the gate held open, and fill the numbers
+    /// Gives a task its number among the accepted ones; `None` if it is among them
+    /// (a saved answer may be there twice; of one that is committed the ledger knows). Call it with the gate held open, and fill the numbers
     /// in with [`Self::complete`] before letting go of it.
     pub(super) fn accept(&self, task: AcceptedTask) -> Option<TaskOrdinal> {
-        if !lock(&self.exported).insert(task.id.clone()) {
+        let mut accepted = lock(&self.accepted);
+        if !accepted.ids.insert(task.id.clone()) {
             return None;
         }
-        let mut accepted = lock(&self.accepted);
-        let ordinal = TaskOrdinal::try_from(accepted.len())
+        let ordinal = TaskOrdinal::try_from(accepted.tasks.len())
             .expect("a commit is made long before four thousand million tasks");
-        accepted.push(task);
+        accepted.tasks.push(task);
         Some(ordinal)
     }
 
     /// Sets what became of an accepted task's rows.
     pub(super) fn complete(&self, ordinal: TaskOrdinal, change: impl FnOnce(&mut AcceptedTask)) {
-        if let Some(task) = lock(&self.accepted).get_mut(ordinal as usize) {
+        let mut accepted = lock(&self.accepted);
+        if let Some(task) = accepted.tasks.get_mut(ordinal as usize) {
             change(task);
+            let calls = task.calls;
+            accepted.calls += calls;
         }
     }
 
@@ -207,7 +216,7 @@ impl Desk {
     /// Accepted tasks that wait for a commit, and their calls.
     pub(super) fn waiting(&self) -> (usize, u64) {
         let accepted = lock(&self.accepted);
-        (accepted.len(), accepted.iter().map(|task| task.calls).sum())
+        (accepted.tasks.len(), accepted.calls)
     }
 
     /// Takes all that was accepted, in durable files, with its rejects. Blocks; nobody accepts
@@ -216,7 +225,7 @@ impl Desk {
         let (tasks, unclosed, rejects) = {
             let _closed = self.gate.write().unwrap_or_else(PoisonError::into_inner);
             let unclosed = self.chunk.drain(self.thread_count)?;
-            let tasks = std::mem::take(&mut *lock(&self.accepted));
+            let tasks = std::mem::take(&mut *lock(&self.accepted)).tasks;
             let mut rejects = lock(&self.rejects);
             let shared = std::mem::replace(&mut rejects.shared, self.reject_writer());
             let mut all = std::mem::take(&mut rejects.adopted);

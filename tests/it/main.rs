@@ -4,6 +4,7 @@
 mod harness;
 
 mod again;
+mod demo;
 mod exit_codes;
 mod interrupts;
 mod memory;

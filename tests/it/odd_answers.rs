@@ -106,9 +106,12 @@ fn fitting(kind: Kind) -> BoxedStrategy<Token> {
             .prop_map(|text| text.as_bytes().to_vec())
             .boxed(),
         Kind::Int32 | Kind::Int64 => (any::<i32>(), any::<bool>())
-            .prop_map(|(number, text)| match text {
-                true => quoted(&number.to_string()),
-                false => number.to_string().into_bytes(),
+            .prop_map(|(number, text)| {
+                if text {
+                    quoted(&number.to_string())
+                } else {
+                    number.to_string().into_bytes()
+                }
             })
             .boxed(),
         Kind::Decimal => (any::<i32>(), 0..10_000_u32, any::<bool>())
@@ -243,8 +246,8 @@ fn call() -> impl Strategy<Value = Token> {
 }
 
 /// A whole answer of the task `id`.
-fn answer(id: String) -> impl Strategy<Value = Token> {
-    answer_with(Just(quoted(&id)))
+fn answer(id: &str) -> impl Strategy<Value = Token> + use<> {
+    answer_with(Just(quoted(id)))
 }
 
 /// A whole answer with such a `TaskID`.
@@ -412,9 +415,7 @@ fn a_folder_of_odd_answers_is_found_again_in_the_files() {
     let mut answers = BTreeMap::new();
     for number in 0..60 {
         let id = format!("task-{number:02}");
-        let tree = answer(id.clone())
-            .new_tree(&mut runner)
-            .expect("it can be made");
+        let tree = answer(&id).new_tree(&mut runner).expect("it can be made");
         fs::write(answers_of.join(format!("{id}.json")), tree.current())
             .expect("it can be written");
         answers.insert(id, tree.current());

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::harness::scripted::{Reply, Scripted, account};
+use crate::harness::scripted::{Reply, Request, Scripted, account};
 use crate::harness::vendor::past_days;
 use crate::harness::{Exporter, NOW, Vendor, folder, project};
 
@@ -29,7 +29,7 @@ fn a_redirect_to_another_host_never_carries_the_token() {
             .run(&["run"])
             .with(78)
             .saying(&["redirect", "base_url"]);
-        assert!(server.seen().iter().any(|request| request.has_token()));
+        assert!(server.seen().iter().any(Request::has_token));
     }
     assert_eq!(elsewhere.seen().len(), 0, "it followed");
 }

@@ -201,9 +201,10 @@ impl Running {
             thread::sleep(Duration::from_millis(2));
         };
         let text = |path: &Path| {
-            let bytes = match path.as_os_str().is_empty() {
-                true => Vec::new(),
-                false => fs::read(path).expect("it was made"),
+            let bytes = if path.as_os_str().is_empty() {
+                Vec::new()
+            } else {
+                fs::read(path).expect("it was made")
             };
             String::from_utf8_lossy(&bytes).into_owned()
         };

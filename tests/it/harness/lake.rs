@@ -130,7 +130,7 @@ impl Row {
     /// The rows of a batch of the decoder.
     pub(crate) fn of_batch(batch: &Batch) -> Vec<Self> {
         let table = airudder_export::schema::table(batch.table);
-        let names: Vec<String> = table.columns.iter().map(|c| c.name.to_string()).collect();
+        let names: Vec<String> = table.columns.iter().map(|c| c.name.clone()).collect();
         Self::of_arrays(&names, &batch.columns, batch.rows)
     }
 
@@ -195,8 +195,9 @@ impl LakeView {
             }
             for removed in list(&changes["removes"]) {
                 let path = text(&removed, "path");
-                live.values_mut()
-                    .for_each(|files| files.retain(|file| *file != path));
+                for files in live.values_mut() {
+                    files.retain(|file| *file != path);
+                }
             }
         }
         live

@@ -58,6 +58,20 @@ pub(crate) fn read(reader: &str, what: What, lake: &LakeView) -> Option<Value> {
     Some(serde_json::from_slice(&output.stdout).expect("the script prints JSON"))
 }
 
+/// The rows of a query, each value as text. None where there is no Python.
+pub(crate) fn duckdb(query: &str) -> Option<Vec<Vec<String>>> {
+    const ASK: &str = "import duckdb, json, sys\n\
+        rows = duckdb.sql(sys.argv[1]).fetchall()\n\
+        print(json.dumps([[str(value) for value in row] for row in rows]))";
+    let output = Command::new(python()?)
+        .args(["-c", ASK, query])
+        .output()
+        .expect("it was found");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{query}: {said}");
+    Some(serde_json::from_slice(&output.stdout).expect("the script prints JSON"))
+}
+
 /// The environment's interpreter.
 fn python() -> Option<&'static Path> {
     static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();

@@ -46,7 +46,6 @@ pub(crate) fn fit(kind: Kind, node: &Node) -> Fit {
             Ok(text) if node.is_unicode() => Fit::May(Cell::Text(text.to_owned())),
             _ => Fit::Unfit,
         },
-        (_, None) => Fit::Unfit,
         (Kind::Text, Some(text)) => Fit::Must(Cell::Text(text.to_owned())),
         (Kind::Int32, Some(text)) => integer(text, i32::MIN.into(), i32::MAX.into()),
         (Kind::Int64, Some(text)) => integer(text, i64::MIN, i64::MAX),
@@ -55,7 +54,9 @@ pub(crate) fn fit(kind: Kind, node: &Node) -> Fit {
         (Kind::LocalTime, Some(text)) if is_text => local_moment(text),
         (Kind::Date, Some(text)) if is_text => date(text),
         (Kind::Clock, Some(text)) if is_text => clock(text),
-        (Kind::Time | Kind::LocalTime | Kind::Date | Kind::Clock, Some(_)) => Fit::Unfit,
+        (_, None) | (Kind::Time | Kind::LocalTime | Kind::Date | Kind::Clock, Some(_)) => {
+            Fit::Unfit
+        }
     }
 }
 

@@ -1,0 +1,84 @@
+//! What README shows first: the demo, on an empty folder and once more.
+
+use crate::harness::readers::duckdb;
+use crate::harness::{Exporter, folder};
+
+/// The output with what differs from run to run spelled out: ids, times, sizes, the port.
+fn settled(output: &str) -> String {
+    output
+        .lines()
+        .map(settled_line)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn settled_line(line: &str) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for word in line.split_whitespace() {
+        let before = words.last().map(String::as_str);
+        let is_number = word.starts_with(|c: char| c.is_ascii_digit());
+        let unit = matches!(
+            word.trim_end_matches([',', ';', ':']),
+            "B" | "KiB" | "MiB" | "s" | "min"
+        );
+        if unit && before.is_some_and(|before| before.starts_with(|c: char| c.is_ascii_digit())) {
+            words.pop();
+            words.push("[some]".to_owned());
+        }
+        if word.starts_with("http://127.0.0.1:") {
+            words.push("[address]".to_owned());
+        } else if is_number && word.contains('T') && word.contains('-') && word.ends_with(':') {
+            words.push("[run]:".to_owned());
+        } else {
+            words.push(word.to_owned());
+        }
+    }
+    words.join(" ")
+}
+
+#[test]
+fn the_demo_shows_a_week_and_a_second_night() {
+    let folder = folder();
+    let dest = folder.path().join("lake");
+    let dest = dest.to_str().expect("Unicode");
+    let exporter = Exporter::new(folder.path()).unset("AIRUDDER_JOB");
+    let ended = exporter.run(&["demo", "--dest", dest, "-q"]).done();
+    insta::assert_snapshot!(settled(&ended.stdout).replace(dest, "[lake]"));
+
+    // The line for DuckDB works as printed.
+    let line = ended
+        .stdout
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("duckdb -c \"")?.strip_suffix('"'));
+    if let Some(rows) = duckdb(line.expect("a line for DuckDB")) {
+        assert_eq!(rows.len(), 8, "{rows:?}");
+        assert_eq!(rows[0][0], "2024-03-11");
+    }
+
+    // A second demo finds all of it there, and verify agrees.
+    let again = exporter.run(&["demo", "--dest", dest, "-q"]).done();
+    assert!(
+        again
+            .stdout
+            .contains("tasks whose answer was pulled twice: 0"),
+        "{}",
+        again.stdout
+    );
+    exporter.run(&["verify"]).done();
+}
+
+#[test]
+fn the_demo_does_not_mix_its_people_with_real_ones() {
+    let folder = folder();
+    let exporter = Exporter::new(folder.path());
+    let sample = "tests/fixtures/taskdetail-documented.json";
+    let sample = crate::harness::project(sample);
+    exporter
+        .run(&["replay", sample.to_str().expect("Unicode")])
+        .done();
+    let dest = exporter.dest();
+    exporter
+        .run(&["demo", "--dest", dest.to_str().expect("Unicode")])
+        .with(64)
+        .saying(&["holds a lake that is not the demo's", "--dest"]);
+}
