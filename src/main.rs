@@ -1,6 +1,7 @@
 //! The thin binary around the library: arguments, runtime, signals, error chain, exit code.
 
 use std::io::{self, BufWriter, Write};
+use std::panic::{AssertUnwindSafe, PanicHookInfo};
 use std::process::ExitCode;
 
 use airudder_export::cli::dispatch::{Context, dispatch};
@@ -19,15 +20,40 @@ fn main() -> ExitCode {
             return cli::exit_code(&error).number().into();
         }
     };
-    let code = match run(cli) {
-        Ok(code) => code,
-        Err(error) if is_broken_pipe(&error) => Code::Done,
-        Err(error) => {
+    std::panic::set_hook(Box::new(admit));
+    let code = match guarded(|| run(cli)) {
+        None => Code::Bug,
+        Some(Ok(code)) => code,
+        Some(Err(error)) if is_broken_pipe(&error) => Code::Done,
+        Some(Err(error)) => {
             complain(&error);
             error.exit_code()
         }
     };
     code.number().into()
+}
+
+/// What the work gives, or nothing if a bug stopped it.
+fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
+    // Nothing it touched is used afterwards.
+    std::panic::catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
+/// Says that there is a bug, and where. Of its message only what stands in the program itself: a
+/// text made at run time may hold what calls say.
+#[expect(
+    clippy::print_stderr,
+    reason = "nothing else works when this is needed"
+)]
+fn admit(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string);
+    let place = place.unwrap_or_else(|| "an unknown place".to_owned());
+    let what = panic.payload().downcast_ref::<&'static str>();
+    let what = what.map(|what| format!(" ({what})")).unwrap_or_default();
+    eprintln!(
+        "airudder-export: stopped by a bug at {place}{what}; what was committed is safe, the next \
+         run goes on from there; please report it"
+    );
 }
 
 fn run(cli: Cli) -> Result<Code, Error> {
@@ -102,4 +128,15 @@ fn complain(error: &Error) {
         source = cause.source();
     }
     eprintln!();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_anywhere_below_is_a_bug_and_no_crash() {
+        assert_eq!(guarded(|| 1), Some(1));
+        assert_eq!(guarded(|| -> u8 { panic!("as told") }), None);
+    }
 }
