@@ -74,7 +74,11 @@ fn the_worked_job_files_work_with_plan() {
             .at(NOW)
             .job(&text);
         let ended = exporter.run(args).done();
-        assert!(ended.stdout.contains('8'), "{}", ended.stdout);
+        assert!(
+            ended.stdout.contains("final and settled"),
+            "{}",
+            ended.stdout
+        );
         // The keys from files, as the examples have it.
         fs::write(folder.path().join("key"), "sandbox-key\n").expect("writable");
         fs::write(folder.path().join("secret"), "sandbox-secret\n").expect("writable");
