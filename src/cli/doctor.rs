@@ -1,15 +1,19 @@
 //! `doctor`: does it all fit?
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use clap::Args;
 
 use super::dispatch::Context;
+use super::output::deliver;
 use super::settings::{Settings, Try};
 use crate::doctor::{self, Check, Diagnosis, Given, Status};
 use crate::error::{Error, ExitCode};
+use crate::event::Events;
 use crate::job::{self, ResultFormat};
 use crate::pipeline::Stop;
+use crate::report::{LogListener, Screen, init_logging};
 
 /// Arguments of `doctor`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
@@ -24,28 +28,36 @@ pub struct DoctorArgs {
 /// # Errors
 /// When the results cannot be written. What is wrong with the rest is a check.
 pub async fn run(context: &mut Context<'_>) -> Result<ExitCode, Error> {
-    let format = format(context);
+    let format = output(context);
     let given = Given {
         flags: &context.flags,
         env: &context.env,
+        events: Events::new(vec![Arc::new(LogListener::default())]),
         cancel: context.stop.token(),
     };
-    let out = &mut *context.out;
+    let mut out = &mut *context.out;
     let mut written = Ok(());
     let mut tell = |check: &Check| {
         if format == ResultFormat::Text && written.is_ok() {
-            written = line(check, out).and_then(|()| out.flush());
+            written = deliver(&mut out, |out| line(check, out)).and_then(|()| out.flush());
         }
     };
     let diagnosis = doctor::examine(given, &mut tell).await;
-    written
-        .and_then(|()| match format {
-            ResultFormat::Text => sum(&diagnosis, context.out),
-            ResultFormat::Json => serde_json::to_writer_pretty(&mut context.out, &diagnosis)
-                .map_err(io::Error::from)
-                .and_then(|()| writeln!(context.out)),
-        })
-        .map_err(Error::Output)?;
+    match written {
+        // Whoever read along had enough of it; what was found stays true.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            return Err(Error::Output(error));
+        }
+        _ => {}
+    }
+    deliver(&mut out, |out| match format {
+        ResultFormat::Text => sum(&diagnosis, out),
+        ResultFormat::Json => {
+            serde_json::to_writer_pretty(&mut *out, &diagnosis)?;
+            writeln!(out)
+        }
+    })
+    .map_err(Error::Output)?;
     let code = diagnosis.exit_code();
     Ok(match context.stop.why() {
         Some(Stop::Terminated) if code == ExitCode::Interrupted => ExitCode::Terminated,
@@ -53,12 +65,21 @@ pub async fn run(context: &mut Context<'_>) -> Result<ExitCode, Error> {
     })
 }
 
-/// The format, even where the settings as a whole do not load.
-fn format(context: &Context<'_>) -> ResultFormat {
+/// Starts logging, and gives the format: even where the settings as a whole do not load.
+fn output(context: &Context<'_>) -> ResultFormat {
     match job::load_output(&context.flags, &context.env) {
-        Ok(options) => options.format,
-        Err(_) if context.flags.get("output.format") == Some("json") => ResultFormat::Json,
-        Err(_) => ResultFormat::Text,
+        Ok(options) => {
+            let screen = Screen::standard_error(&options, &context.env);
+            init_logging(&options, &screen);
+            options.format
+        }
+        Err(_) => {
+            let flag = context.flags.get("output.format");
+            match flag.or_else(|| context.env.get("AIRUDDER_FORMAT").ok().flatten()) {
+                Some("json") => ResultFormat::Json,
+                _ => ResultFormat::Text,
+            }
+        }
     }
 }
 
@@ -84,4 +105,51 @@ fn sum(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<()> {
         out,
         "\n{ok} ok, {warn} to look at, {fail} failed, {skipped} skipped"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{Environment, SettingFlags};
+    use crate::pipeline::StopSwitch;
+
+    async fn told(format: &str) -> (String, ExitCode) {
+        let mut out = Vec::new();
+        let mut context = Context {
+            flags: SettingFlags::default()
+                .with("output.format", format)
+                .with("partition_timezone", "Nowhere"),
+            env: Environment::default(),
+            out: &mut out,
+            stop: StopSwitch::default(),
+        };
+        let code = run(&mut context).await.expect("written");
+        (String::from_utf8(out).expect("UTF-8"), code)
+    }
+
+    #[tokio::test]
+    async fn a_check_is_a_line_with_its_advice_below() {
+        let (text, code) = told("text").await;
+        assert_eq!(code, ExitCode::Usage);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(
+            lines[0].starts_with("FAIL     settings                   failed to use the value of"),
+            "{text}"
+        );
+        assert!(
+            lines
+                .last()
+                .is_some_and(|line| line.ends_with("1 failed, 6 skipped")),
+            "{text}"
+        );
+    }
+
+    #[tokio::test]
+    async fn json_says_the_same() {
+        let (text, _) = told("json").await;
+        let diagnosis: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(diagnosis["status"], "fail");
+        assert_eq!(diagnosis["checks"][0]["name"], "settings");
+        assert_eq!(diagnosis["checks"][2]["status"], "skipped");
+    }
 }

@@ -29,7 +29,12 @@ pub(super) async fn examine(job: &Job, clock: &Clock, notes: &mut Notes<'_>) {
         let step = steps.iter().find(|step| step.action == action);
         notes.add(probe_check(action, step));
     }
-    notes.add(space(&store, job).await);
+    let begun = steps.first().is_some_and(|step| step.result.is_ok());
+    notes.add(if begun {
+        space(&store, job).await
+    } else {
+        Check::skipped("dest.space", "there is no folder to ask for")
+    });
     lake(job, clock, notes).await;
 }
 

@@ -70,11 +70,16 @@ fn judge(facts: &AnswerFacts) -> Vec<Check> {
         misfits,
         redials: _,
     } = facts;
+    let part = if sampled == entries {
+        String::new()
+    } else {
+        format!(" in the first {sampled}")
+    };
     let mut checks = vec![Check::ok(
         NAME,
         format!(
-            "a whole answer of {bytes} bytes: {entries} calls, {redials} redials and {turns} turns \
-             in the first {sampled} of them"
+            "a whole answer of {bytes} bytes: {entries} calls, {redials} redials and {turns} \
+             turns{part}"
         ),
     )];
     if *entries == 0 {

@@ -8,7 +8,8 @@
 //! ```no_run
 //! # use airudder_export::{doctor::{self, Given}, job::{Environment, SettingFlags}};
 //! # async fn example(flags: SettingFlags, env: Environment) {
-//! let given = Given { flags: &flags, env: &env, cancel: Default::default() };
+//! let (events, cancel) = Default::default();
+//! let given = Given { flags: &flags, env: &env, events, cancel };
 //! let diagnosis = doctor::examine(given, &mut |check| drop(check)).await;
 //! assert_eq!(diagnosis.exit_code().number(), 0);
 //! # }
@@ -45,18 +46,25 @@ pub struct Given<'a> {
     pub flags: &'a SettingFlags,
     /// Settings given as environment variables.
     pub env: &'a Environment,
+    /// Who hears of requests and waits.
+    pub events: Events,
     /// Ends the examination.
     pub cancel: CancellationToken,
 }
 
 /// Checks one thing after the other, and tells each check at once.
 pub async fn examine(given: Given<'_>, tell: &mut (dyn FnMut(&Check) + Send)) -> Diagnosis {
-    let Given { flags, env, cancel } = given;
+    let Given {
+        flags,
+        env,
+        events,
+        cancel,
+    } = given;
     let mut notes = Notes::new(tell);
     if let Some((job, clock)) = settings::examine(flags, env, &mut notes) {
         zones::examine(&job, &clock, &mut notes);
         destination::examine(&job, &clock, &mut notes).await;
-        examine_api(&job, &clock, cancel, &mut notes).await;
+        examine_api((&job, &clock), (events, cancel), &mut notes).await;
     } else {
         for name in [
             "destination",
@@ -64,6 +72,7 @@ pub async fn examine(given: Given<'_>, tell: &mut (dyn FnMut(&Check) + Send)) ->
             "list_workflows",
             "list_tasks",
             "task_detail",
+            "redial_times",
         ] {
             notes.add(Check::skipped(name, "the settings do not load"));
         }
@@ -71,8 +80,12 @@ pub async fn examine(given: Given<'_>, tell: &mut (dyn FnMut(&Check) + Send)) ->
     notes.finish()
 }
 
-async fn examine_api(job: &Job, clock: &Clock, cancel: CancellationToken, notes: &mut Notes<'_>) {
-    let api = match sign_in(job, clock, cancel).await {
+async fn examine_api(
+    (job, clock): (&Job, &Clock),
+    talk: (Events, CancellationToken),
+    notes: &mut Notes<'_>,
+) {
+    let api = match sign_in(job, clock, talk).await {
         Ok(api) => api,
         Err(check) => {
             notes.add(check);
@@ -93,13 +106,17 @@ async fn examine_api(job: &Job, clock: &Clock, cancel: CancellationToken, notes:
     redial_times::examine(&attempts, job.decode.source_timezone, notes);
 }
 
-async fn sign_in(job: &Job, clock: &Clock, cancel: CancellationToken) -> Result<ApiClient, Check> {
+async fn sign_in(
+    job: &Job,
+    clock: &Clock,
+    (events, cancel): (Events, CancellationToken),
+) -> Result<ApiClient, Check> {
     if job.api.credentials.is_none() {
         return Err(Check::skipped("sign_in", "no key and secret"));
     }
     let options = impatient(&job.api);
     let signed_in = async {
-        let api = ApiClient::new(options, clock.clone(), Events::default(), cancel)?;
+        let api = ApiClient::new(options, clock.clone(), events, cancel)?;
         api.sign_in().await.map(|()| api)
     };
     signed_in

@@ -6,8 +6,11 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
+use crate::job::Destination;
 use crate::job::environment::{APP_KEY, APP_SECRET};
+use crate::lake::{CommitDraft, CommitKind, LakeOptions, LakeWriter, OpenTask};
 use crate::sandbox::{SANDBOX_KEY, SANDBOX_SECRET, Sandbox, SandboxOptions};
+use crate::task::{TaskId, TaskStatus};
 
 const NOON: &str = "2024-03-18T12:00:00Z";
 
@@ -62,6 +65,7 @@ impl Practice {
         let given = Given {
             flags: &self.flags,
             env: &env,
+            events: Events::default(),
             cancel: CancellationToken::new(),
         };
         let mut told = Vec::new();
@@ -155,6 +159,7 @@ async fn a_mistyped_variable_is_mentioned() {
     let given = Given {
         flags: &practice.flags,
         env: &env,
+        events: Events::default(),
         cancel: CancellationToken::new(),
     };
     let diagnosis = examine(given, &mut |_| {}).await;
@@ -241,6 +246,54 @@ async fn a_destination_that_is_a_file_fails_with_advice() {
 }
 
 #[tokio::test]
+async fn a_lake_of_another_zone_and_what_a_dead_run_left_are_noticed() {
+    let mut practice = Practice::open().await;
+    let clock = Clock::starting_at(NOON.parse().expect("a time"));
+    let options = LakeOptions {
+        dest: Destination::Local(practice.lake()),
+        partition_timezone: chrono_tz::Asia::Jakarta,
+    };
+    let run = clock.run_id();
+    let mut lake = LakeWriter::open(&options, run.clone(), clock, Events::default())
+        .await
+        .expect("a new lake");
+    let mut draft = CommitDraft::new(run, CommitKind::Append, 0);
+    draft.open.push(OpenTask {
+        id: TaskId::new("t").expect("an id"),
+        workflow: None,
+        status: TaskStatus::Calling,
+        schedule_start: None,
+        schedule_end: None,
+        day: None,
+    });
+    lake.commit(draft).await.expect("committed");
+
+    let diagnosis = practice.examine().await;
+    let zone = of(&diagnosis, "lake.timezone");
+    assert_eq!(
+        (zone.status, zone.exit),
+        (Status::Fail, ExitCode::Settings),
+        "{diagnosis:#?}"
+    );
+    let at_work = of(&diagnosis, "lake.unfinished");
+    assert_eq!(at_work.what, "1 run at work on it now");
+
+    lake.close().await.expect("closed");
+    std::fs::create_dir(practice.lake().join("_export/staging/dead")).expect("made");
+    practice.flags.set("partition_timezone", "Asia/Jakarta");
+    let diagnosis = practice.examine().await;
+    assert_eq!(diagnosis.exit_code(), ExitCode::Done, "{diagnosis:#?}");
+    let left = of(&diagnosis, "lake.unfinished");
+    assert_eq!(
+        (left.status, left.what.as_str()),
+        (
+            Status::Warn,
+            "0 commits not published, 1 staging folder left over"
+        )
+    );
+}
+
+#[tokio::test]
 async fn an_object_store_is_not_supported_by_this_version() {
     let mut practice = Practice::open().await;
     practice.flags.set("dest", "s3://bucket/lake");
@@ -264,6 +317,7 @@ async fn an_api_that_is_down_is_unavailable() {
     let given = Given {
         flags: &flags,
         env: &env,
+        events: Events::default(),
         cancel: CancellationToken::new(),
     };
     let diagnosis = examine(given, &mut |_| {}).await;
