@@ -8,6 +8,8 @@ use airudder_export::cli::dispatch::{Context, dispatch};
 use airudder_export::cli::{self, Cli};
 use airudder_export::error::{Error, ExitCode as Code};
 use airudder_export::job::Environment;
+#[cfg(any(debug_assertions, feature = "failpoints"))]
+use airudder_export::job::environment::FAILPOINT;
 use airudder_export::pipeline::{Stop, StopSwitch};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -63,9 +65,14 @@ fn run(cli: Cli) -> Result<Code, Error> {
         .map_err(Error::Start)?;
     let mut out = BufWriter::new(io::stdout());
     let stop = StopSwitch::default();
+    let env = Environment::capture();
+    #[cfg(any(debug_assertions, feature = "failpoints"))]
+    if let Some(point) = env.get(FAILPOINT).ok().flatten() {
+        airudder_export::lake::arm(point).map_err(Error::Usage)?;
+    }
     let mut context = Context {
         flags: cli.settings(),
-        env: Environment::capture(),
+        env,
         out: &mut out,
         stop: stop.clone(),
     };

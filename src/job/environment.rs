@@ -12,6 +12,8 @@ pub const APP_KEY: &str = "AIRUDDER_APP_KEY";
 pub const APP_SECRET: &str = "AIRUDDER_APP_SECRET";
 /// The job file.
 pub const JOB: &str = "AIRUDDER_JOB";
+/// Where a test build dies ([`crate::lake::Point`]); a release does not look at it.
+pub const FAILPOINT: &str = "AIRUDDER_FAILPOINT";
 /// The time to decide by.
 pub const AS_OF: &str = "AIRUDDER_AS_OF";
 

@@ -77,7 +77,7 @@ pub use ledger::{Conflict, Ledger, LiveFile, TaskState, UnsealedTask};
 pub use loose_ends::LooseEnds;
 pub use path::{FileName, FilePath, LakePath, Partition, PathError};
 pub use point::Point;
-#[cfg(feature = "failpoints")]
+#[cfg(any(debug_assertions, feature = "failpoints"))]
 pub use point::arm;
 pub use record::{
     Checksum, Commit, CommitDraft, CommitKind, CommittedTask, Coverage, DataFile, FORMAT_VERSION,

@@ -1,10 +1,12 @@
 //! The named points of the commit protocol: places where a crash, a kill or a full disk is worth
 //! trying.
 //!
-//! In a usual build passing a point does nothing. In tests a store can be told to fail at one;
-//! with the cargo feature `failpoints` the process can be told to die at one:
-//! [`arm`]`("publish.file_moved")` aborts the first time it is passed, `…@3` the third time, and
-//! `hold:publish.file_moved` stays there for ever (for watching what readers see).
+//! In a release passing a point does nothing. In tests a store can be told to fail at one. In a
+//! build with debug assertions (what `cargo test` builds), or with the cargo feature
+//! `failpoints`, the whole process can be killed at one by the environment variable
+//! `AIRUDDER_FAILPOINT`: `publish.file_moved` kills it (as `kill -9` does) the first time it gets
+//! there, `…@3` the third time, and `hold:publish.file_moved` stays there for ever, for watching
+//! what readers see meanwhile.
 
 use super::error::LakeError;
 
@@ -97,7 +99,7 @@ impl Faults {
         )
     )]
     pub(super) fn pass(&self, point: Point) -> Result<(), LakeError> {
-        #[cfg(feature = "failpoints")]
+        #[cfg(any(debug_assertions, feature = "failpoints"))]
         process::pass(point);
         #[cfg(test)]
         {
@@ -114,16 +116,16 @@ impl Faults {
                 }
             }
         }
-        #[cfg(not(any(test, feature = "failpoints")))]
+        #[cfg(not(any(test, debug_assertions, feature = "failpoints")))]
         let _ = point;
         Ok(())
     }
 }
 
-#[cfg(feature = "failpoints")]
+#[cfg(any(debug_assertions, feature = "failpoints"))]
 pub use process::arm;
 
-#[cfg(feature = "failpoints")]
+#[cfg(any(debug_assertions, feature = "failpoints"))]
 mod process {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU32, Ordering};
@@ -168,17 +170,26 @@ mod process {
         }
     }
 
+    /// The end without a last word.
+    fn kill() {
+        #[cfg(unix)]
+        let _ =
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        #[cfg(not(unix))]
+        std::process::abort();
+    }
+
     pub(super) fn pass(point: Point) {
         let Some(armed) = ARMED.get().filter(|armed| armed.point == point) else {
             return;
         };
         if armed.left.fetch_sub(1, Ordering::SeqCst) == 1 {
-            if armed.hold {
-                loop {
-                    std::thread::park();
-                }
+            if !armed.hold {
+                kill();
             }
-            std::process::abort();
+            loop {
+                std::thread::park();
+            }
         }
     }
 }
@@ -186,6 +197,25 @@ mod process {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_release_has_no_way_to_be_told_to_die() {
+        let manifest: toml::Table = include_str!("../../Cargo.toml").parse().expect("TOML");
+        let features = manifest["features"].as_table().expect("features");
+        let mut enabling = features
+            .values()
+            .filter_map(toml::Value::as_array)
+            .flatten();
+        assert!(
+            !enabling.any(|name| name.as_str() == Some("failpoints")),
+            "a feature turns on failpoints"
+        );
+        assert!(!features.contains_key("default"));
+        let release = manifest["profile"]["release"]
+            .as_table()
+            .expect("a profile");
+        assert!(!release.contains_key("debug-assertions"));
+    }
 
     #[test]
     fn a_point_fails_the_nth_time_it_is_passed_and_only_itself() {

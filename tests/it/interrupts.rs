@@ -115,6 +115,22 @@ fn a_signal_while_the_api_does_not_answer_ends_the_run_too() {
     assert!(signalled.elapsed() < Duration::from_secs(10));
 }
 
+#[test]
+fn told_to_die_at_a_point_it_dies_there_and_a_point_that_is_none_is_refused() {
+    let (folder, vendor) = (folder(), Vendor::start(past_days(1, 2, 2)));
+    let exporter = exporter(&folder, &vendor);
+    let died = exporter.dying_at("commit.durable").run(&WEEK);
+    assert_eq!(died.code, None, "{}", died.stderr);
+    let lake = LakeView::new(exporter.dest());
+    assert_eq!(lake.commits().len(), 1);
+    assert!(!lake.tree().keys().any(|path| path.starts_with("calls/")));
+    exporter
+        .dying_at("commit.nearly")
+        .run(&WEEK)
+        .with(64)
+        .saying(&["no point is named `commit.nearly`"]);
+}
+
 /// Kills a backfill at random moments, up to so many times, and lets it end.
 fn killed(kills: u32, longest: Duration, options: SandboxOptions) {
     let expected = undisturbed(&options);

@@ -79,6 +79,12 @@ impl Exporter {
             .set("AIRUDDER_APP_SECRET", SANDBOX_SECRET)
     }
 
+    /// Killed at a point of the commit protocol (`commit.durable`, `publish.file_moved@2`), or held
+    /// there (`hold:…`).
+    pub(crate) fn dying_at(&self, point: &str) -> Self {
+        self.clone().set("AIRUDDER_FAILPOINT", point)
+    }
+
     /// Deciding as if it were this time.
     pub(crate) fn at(self, time: &str) -> Self {
         self.set("AIRUDDER_AS_OF", time)
