@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, Date32Array, Decimal128Array, DictionaryArray, Int32Array, Int64Array, StringArray,
+    ArrayRef, BinaryArray, Date32Array, Decimal128Array, DictionaryArray, Int32Array, Int64Array,
     TimestampMicrosecondArray, types::Int32Type,
 };
 use arrow_buffer::{Buffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
@@ -32,6 +32,7 @@ impl TextColumn {
         }
     }
 
+    #[inline]
     fn end_value(&mut self) {
         let end = i32::try_from(self.bytes.len())
             .expect("a batch is flushed long before two gigabytes of text");
@@ -39,13 +40,21 @@ impl TextColumn {
         self.nulls.append_non_null();
     }
 
+    #[inline]
     pub(super) fn push_null(&mut self) {
         let end = self.offsets[self.offsets.len() - 1];
         self.offsets.push(end);
         self.nulls.append_null();
     }
 
+    fn push_nulls(&mut self, count: usize) {
+        let end = self.offsets[self.offsets.len() - 1];
+        self.offsets.resize(self.offsets.len() + count, end);
+        self.nulls.append_n_nulls(count);
+    }
+
     /// Appends bytes that are known to be UTF-8.
+    #[inline]
     pub(super) fn push_utf8(&mut self, text: &[u8]) {
         self.bytes.extend_from_slice(text);
         self.end_value();
@@ -94,10 +103,15 @@ impl TextColumn {
         self.bytes.len() + self.offsets.len() * 4
     }
 
-    fn finish(mut self) -> Result<StringArray, ArrowError> {
+    fn finish(mut self) -> Result<BinaryArray, ArrowError> {
+        if simdutf8::basic::from_utf8(&self.bytes).is_err() {
+            return Err(ArrowError::InvalidArgumentError(
+                "a text column holds bytes that are not UTF-8".to_owned(),
+            ));
+        }
         self.bytes.shrink_to_fit();
         let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
-        StringArray::try_new(offsets, Buffer::from_vec(self.bytes), self.nulls.finish())
+        BinaryArray::try_new(offsets, Buffer::from_vec(self.bytes), self.nulls.finish())
     }
 }
 
@@ -116,6 +130,7 @@ impl<T: Copy + Default> NumberColumn<T> {
         }
     }
 
+    #[inline]
     pub(super) fn push(&mut self, value: Option<T>) {
         match value {
             Some(value) => {
@@ -126,6 +141,16 @@ impl<T: Copy + Default> NumberColumn<T> {
                 self.values.push(T::default());
                 self.nulls.append_null();
             }
+        }
+    }
+
+    /// Appends the same value several times.
+    fn push_many(&mut self, value: Option<T>, count: usize) {
+        self.values
+            .resize(self.values.len() + count, value.unwrap_or_default());
+        match value {
+            Some(_) => self.nulls.append_n_non_nulls(count),
+            None => self.nulls.append_n_nulls(count),
         }
     }
 }
@@ -145,15 +170,14 @@ impl RepeatColumn {
         }
     }
 
-    /// Appends a text, `None` for null; no copy if it is the one before.
-    #[inline]
-    pub(super) fn push(&mut self, text: Option<&[u8]>) {
+    /// Appends a text several times, `None` for null; no copy if it is the one before.
+    pub(super) fn push_many(&mut self, text: Option<&[u8]>, count: usize) {
         let Some(text) = text else {
-            self.keys.push(None);
+            self.keys.push_many(None, count);
             return;
         };
-        let count = self.values.offsets.len() - 1;
-        let last = count.checked_sub(1).map(|index| {
+        let distinct = self.values.offsets.len() - 1;
+        let last = distinct.checked_sub(1).map(|index| {
             let start = self.values.offsets[index];
             &self.values.bytes[usize::try_from(start).expect("offsets are not negative")..]
         });
@@ -161,7 +185,7 @@ impl RepeatColumn {
             self.values.push_utf8(text);
         }
         let key = i32::try_from(self.values.offsets.len() - 2).expect("fewer values than bytes");
-        self.keys.push(Some(key));
+        self.keys.push_many(Some(key), count);
     }
 
     fn finish(mut self) -> Result<ArrayRef, ArrowError> {
@@ -193,13 +217,16 @@ fn repeats(column: &Column) -> bool {
     )
 }
 
-/// The Arrow type of a column's arrays in memory: the table's own, but for repeated texts, which
-/// are dictionaries until they are written.
+/// The Arrow type of a column's arrays in memory: the table's own, but for texts. Those are bytes
+/// until they are written, since Arrow would check their UTF-8 again, and slowly; repeated ones are
+/// dictionaries.
 pub(crate) fn memory_type(column: &Column) -> DataType {
-    if repeats(column) {
-        DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
-    } else {
-        column.column_type.arrow()
+    match column.column_type {
+        _ if repeats(column) => {
+            DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Binary))
+        }
+        ColumnType::Utf8 | ColumnType::Json => DataType::Binary,
+        other => other.arrow(),
     }
 }
 
@@ -217,33 +244,54 @@ impl ColumnBuilder {
     }
 
     pub(super) fn push_null(&mut self) {
+        self.push_nulls(1);
+    }
+
+    /// Appends nulls.
+    pub(super) fn push_nulls(&mut self, count: usize) {
         match self {
-            Self::Text(column) => column.push_null(),
-            Self::Repeat(column) => column.push(None),
-            Self::Int32(column) | Self::Date32(column) => column.push(None),
-            Self::Int64(column) | Self::Timestamp(column) => column.push(None),
-            Self::Decimal(column) => column.push(None),
+            Self::Text(column) => column.push_nulls(count),
+            Self::Repeat(column) => column.push_many(None, count),
+            Self::Int32(column) | Self::Date32(column) => column.push_many(None, count),
+            Self::Int64(column) | Self::Timestamp(column) => column.push_many(None, count),
+            Self::Decimal(column) => column.push_many(None, count),
         }
     }
 
     /// Appends a text that is known to be UTF-8.
     pub(super) fn push_str(&mut self, text: &[u8]) {
+        self.push_strs(text, 1);
+    }
+
+    /// Appends a text that is known to be UTF-8, several times.
+    pub(super) fn push_strs(&mut self, text: &[u8], count: usize) {
         match self {
-            Self::Text(column) => column.push_utf8(text),
-            Self::Repeat(column) => column.push(Some(text)),
+            Self::Text(column) => (0..count).for_each(|_| column.push_utf8(text)),
+            Self::Repeat(column) => column.push_many(Some(text), count),
             _ => unreachable!("only text columns are filled with text, held by the schema's check"),
         }
     }
 
-    /// Appends an integer or a time in microseconds.
-    pub(super) fn push_int(&mut self, value: i64) {
+    /// Appends an integer or a time in microseconds, several times.
+    pub(super) fn push_ints(&mut self, value: i64, count: usize) {
         match self {
-            Self::Int32(column) => column.push(Some(
-                i32::try_from(value).expect("counts and indexes of an answer fit 32 bits"),
-            )),
-            Self::Int64(column) | Self::Timestamp(column) => column.push(Some(value)),
+            Self::Int32(column) => column.push_many(
+                Some(i32::try_from(value).expect("counts and indexes of an answer fit 32 bits")),
+                count,
+            ),
+            Self::Int64(column) | Self::Timestamp(column) => column.push_many(Some(value), count),
             _ => unreachable!("only number columns are filled with numbers"),
         }
+    }
+
+    /// Appends `0`, `1`, … up to below `count`.
+    pub(super) fn push_positions(&mut self, count: usize) {
+        let Self::Int32(column) = self else {
+            unreachable!("positions are 32 bits wide, held by the schema's check")
+        };
+        let count_32 = i32::try_from(count).expect("entries of an answer fit 32 bits");
+        column.values.extend(0..count_32);
+        column.nulls.append_n_non_nulls(count);
     }
 
     /// Bytes in memory, about.
@@ -295,21 +343,32 @@ mod tests {
     fn repeated_text_is_kept_once() {
         let mut column = RepeatColumn::new();
         for text in [Some("a"), Some("a"), None, Some("ba"), Some("a"), Some("")] {
-            column.push(text.map(str::as_bytes));
+            column.push_many(text.map(str::as_bytes), 1);
         }
+        column.push_many(Some(b"c"), 2);
         let array = column.finish().expect("valid");
         let array = array
             .as_any()
             .downcast_ref::<DictionaryArray<Int32Type>>()
             .expect("it is one");
         let values: Vec<_> = array
-            .downcast_dict::<StringArray>()
-            .expect("strings")
+            .downcast_dict::<BinaryArray>()
+            .expect("bytes")
             .into_iter()
-            .map(|value| value.map(str::to_owned))
             .collect();
-        let expected = [Some("a"), Some("a"), None, Some("ba"), Some("a"), Some("")];
-        assert_eq!(values, expected.map(|value| value.map(str::to_owned)));
-        assert_eq!(array.values().len(), 4);
+        let expected = ["a", "a", "", "ba", "a", "", "c", "c"].map(str::as_bytes);
+        let expected = expected.map(Some).into_iter().enumerate();
+        let expected: Vec<_> = expected
+            .map(|(at, value)| value.filter(|_| at != 2))
+            .collect();
+        assert_eq!(values, expected);
+        assert_eq!(array.values().len(), 5);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_never_leave_a_text_column() {
+        let mut column = TextColumn::new();
+        column.push_utf8(b"\xFF");
+        assert!(column.finish().is_err());
     }
 }

@@ -41,7 +41,7 @@ mod tests {
 
     use arrow_array::cast::AsArray;
     use arrow_array::types::{Decimal128Type, Int32Type, TimestampMicrosecondType};
-    use arrow_array::{ArrayRef, StringArray};
+    use arrow_array::{ArrayRef, BinaryArray};
     use chrono_tz::Tz;
 
     use super::*;
@@ -99,18 +99,14 @@ mod tests {
     }
 
     fn texts(array: &ArrayRef) -> Vec<Option<String>> {
+        let text = |bytes: Option<&[u8]>| {
+            bytes.map(|bytes| String::from_utf8(bytes.to_vec()).expect("text columns hold text"))
+        };
         if let Some(dictionary) = array.as_dictionary_opt::<Int32Type>() {
-            let typed = dictionary.downcast_dict::<StringArray>().expect("strings");
-            return typed
-                .into_iter()
-                .map(|text| text.map(str::to_owned))
-                .collect();
+            let typed = dictionary.downcast_dict::<BinaryArray>().expect("bytes");
+            return typed.into_iter().map(text).collect();
         }
-        array
-            .as_string::<i32>()
-            .iter()
-            .map(|text| text.map(str::to_owned))
-            .collect()
+        array.as_binary::<i32>().iter().map(text).collect()
     }
 
     fn text(batches: &[Batch], name: TableName, wanted: &str) -> Option<String> {

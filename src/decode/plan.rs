@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 
 use rustc_hash::FxHashMap;
 
+use super::scan::{Raw, Scanner, SyntaxError};
+use super::text::unescape;
 use crate::schema::{ColumnType, Fill, Parse, Table, TableName, table};
 
 /// Where a key's value goes.
@@ -38,6 +40,8 @@ pub(super) struct RecordPlan {
     pub(super) extra_fields: usize,
     /// The key of each slot; at most 64, so that a set of slots is one word.
     pub(super) slot_keys: Vec<&'static str>,
+    /// The slots that more than one column is read from, as a set.
+    pub(super) shared_slots: u64,
     targets: FxHashMap<&'static [u8], Target>,
 }
 
@@ -61,7 +65,7 @@ impl RecordPlan {
                 _ => unreachable!("a column is not read from a nested table's key"),
             }
         };
-        let columns = table
+        let columns: Vec<ColumnPlan> = table
             .columns
             .iter()
             .map(|column| ColumnPlan {
@@ -75,6 +79,11 @@ impl RecordPlan {
             slot_keys.len() <= 64,
             "a table reads at most 64 keys, held by a test"
         );
+        let (mut once, mut shared_slots): (u64, u64) = (0, 0);
+        for slot in columns.iter().flat_map(|column| &column.slots) {
+            shared_slots |= once & (1 << slot);
+            once |= 1 << slot;
+        }
         let extra_fields = table
             .columns
             .iter()
@@ -85,6 +94,7 @@ impl RecordPlan {
             columns,
             extra_fields,
             slot_keys,
+            shared_slots,
             targets,
         }
     }
@@ -175,6 +185,7 @@ pub(super) fn plans() -> &'static Plans {
 /// records come with their keys in one order.
 #[derive(Debug, Default)]
 pub(super) struct KeyGuess<'a> {
+    /// Each key as it stands in the text, from its quote to its colon, and its target.
     order: Vec<(&'a [u8], Target)>,
     at: usize,
 }
@@ -185,24 +196,53 @@ impl<'a> KeyGuess<'a> {
         self.at = 0;
     }
 
-    /// The target of the record's next key, given as it stands between its quotes.
+    /// Takes the record's next key, if it has one, and gives it with its target. `first` as for
+    /// [`Scanner::key`].
     #[inline]
-    pub(super) fn target(&mut self, plan: &RecordPlan, key: &'a [u8]) -> Target {
-        const LONGEST_ORDER: usize = 256;
+    pub(super) fn next(
+        &mut self,
+        (plan, first): (&RecordPlan, bool),
+        scanner: &mut Scanner<'a>,
+    ) -> Result<Option<(Raw<'a>, Target)>, SyntaxError> {
+        if !scanner.before_key(first)? {
+            return Ok(None);
+        }
         let at = self.at;
         self.at += 1;
-        if let Some((guess, target)) = self.order.get(at)
-            && *guess == key
+        if let Some((text, target)) = self.order.get(at)
+            && scanner.take_key(text)
         {
-            return *target;
+            let token = text[..text.len() - 1].trim_ascii_end();
+            return Ok(Some((Raw::plain_string(token), *target)));
         }
-        let target = plan.target(key);
+        self.look_up((plan, at), scanner).map(Some)
+    }
+
+    #[cold]
+    fn look_up(
+        &mut self,
+        (plan, at): (&RecordPlan, usize),
+        scanner: &mut Scanner<'a>,
+    ) -> Result<(Raw<'a>, Target), SyntaxError> {
+        const LONGEST_ORDER: usize = 256;
+        let start = scanner.position();
+        let key = scanner.read_key()?;
+        if key.escaped {
+            let mut undone = Vec::new();
+            let target = match unescape(key.inner(), &mut undone) {
+                Ok(()) => plan.target(&undone),
+                Err(_) => Target::Unknown,
+            };
+            return Ok((key, target));
+        }
+        let target = plan.target(key.inner());
+        let text = scanner.since(start);
         if at < self.order.len() {
-            self.order[at] = (key, target);
-        } else if at < LONGEST_ORDER {
-            self.order.push((key, target));
+            self.order[at] = (text, target);
+        } else if at == self.order.len() && at < LONGEST_ORDER {
+            self.order.push((text, target));
         }
-        target
+        Ok((key, target))
     }
 }
 
@@ -238,15 +278,35 @@ mod tests {
     fn a_wrong_guess_is_put_right() {
         let plan = &plans().call;
         let mut guess = KeyGuess::default();
-        for keys in [
-            [b"id".as_slice(), b"CallID"],
-            [b"CallID", b"id"],
-            [b"x", b"id"],
-        ] {
+        let records = [
+            r#"{"id":1,"CallID":2}"#,
+            r#"{"CallID":1,"id":2,"x":3}"#,
+            r#"{"x": 1, "id" : 2 , "CallID":3}"#,
+            r#"{"\u0069d":1,"CallID":2}"#,
+            r#"{"id":1,"CallIDs":2}"#,
+        ];
+        let found = records.map(|record| {
+            let mut scanner = Scanner::new(record.as_bytes());
+            assert!(scanner.take(b'{'));
             guess.rewind();
-            for key in keys {
-                assert_eq!(guess.target(plan, key), plan.target(key));
+            let mut targets = Vec::new();
+            while let Some((_, target)) = guess
+                .next((plan, targets.is_empty()), &mut scanner)
+                .expect("valid")
+            {
+                scanner.value().expect("valid");
+                targets.push(target);
             }
-        }
+            targets
+        });
+        let [id, call] = [plan.target(b"id"), plan.target(b"CallID")];
+        let expected = [
+            vec![id, call],
+            vec![call, id, Target::Unknown],
+            vec![Target::Unknown, id, call],
+            vec![id, call],
+            vec![id, Target::Unknown],
+        ];
+        assert_eq!(found, expected);
     }
 }

@@ -3,7 +3,7 @@
 
 use chrono_tz::Tz;
 
-use super::column::ColumnBuilder;
+use super::column::{ColumnBuilder, NumberColumn, TextColumn};
 use super::extra::{Extras, Misfits, key_text};
 use super::plan::{ColumnPlan, KeyGuess, RecordPlan, Target, plans};
 use super::rows::{AnswerContext, RowDay, Rows, TableBuilder};
@@ -53,39 +53,61 @@ impl Decoded {
 
 /// A key and value that no slot takes.
 struct Stray<'a> {
+    /// Of which record.
+    record: usize,
     key: &'a [u8],
     key_escaped: bool,
     value: Raw<'a>,
     kind: &'static str,
 }
 
-/// One record's values, by slot.
+/// The values of some records of one table, by slot.
 #[derive(Default)]
 pub(super) struct Slots<'a> {
+    width: usize,
     values: Vec<Option<Raw<'a>>>,
     strays: Vec<Stray<'a>>,
+    count: usize,
 }
 
 impl<'a> Slots<'a> {
-    fn reset(&mut self, plan: &RecordPlan) {
+    fn clear(&mut self, plan: &RecordPlan) {
+        self.width = plan.slot_keys.len();
         self.values.clear();
-        self.values.resize(plan.slot_keys.len(), None);
         self.strays.clear();
+        self.count = 0;
     }
 
+    /// Another record begins.
+    fn begin(&mut self) {
+        self.values.resize(self.values.len() + self.width, None);
+        self.count += 1;
+    }
+
+    /// The only record's value.
     pub(super) fn get(&self, slot: usize) -> Option<&Raw<'a>> {
-        self.values[slot].as_ref()
+        self.at(0, slot)
     }
 
-    /// The last of twins counts; the ones before are kept with the strays.
+    #[inline]
+    fn at(&self, record: usize, slot: usize) -> Option<&Raw<'a>> {
+        self.values[record * self.width + slot].as_ref()
+    }
+
+    /// Sets a value of the last record. The last of twins counts; the ones before are kept with
+    /// the strays.
+    #[inline]
     fn put(&mut self, slot: usize, key: &Raw<'a>, value: Raw<'a>) {
-        if let Some(before) = self.values[slot].replace(value) {
+        let place = self.values.len() - self.width + slot;
+        if let Some(before) = self.values[place].replace(value) {
             self.stray(key, before, "duplicate_key");
         }
     }
 
+    #[cold]
     fn stray(&mut self, key: &Raw<'a>, value: Raw<'a>, kind: &'static str) {
         self.strays.push(Stray {
+            record: self.count - 1,
             key: key.inner(),
             key_escaped: key.escaped,
             value,
@@ -97,14 +119,13 @@ impl<'a> Slots<'a> {
 /// The entries of one nested array of a call.
 #[derive(Default)]
 struct Entries<'a> {
-    slots: Vec<Slots<'a>>,
-    used: usize,
+    slots: Slots<'a>,
     seen: Option<Raw<'a>>,
 }
 
 impl Entries<'_> {
-    fn reset(&mut self) {
-        self.used = 0;
+    fn clear(&mut self, plan: &RecordPlan) {
+        self.slots.clear(plan);
         self.seen = None;
     }
 }
@@ -116,6 +137,7 @@ pub struct RecordDecoder {
     source_timezone: Option<Tz>,
     extras: Extras,
     call_id: Vec<u8>,
+    marks: Vec<Marks>,
 }
 
 impl RecordDecoder {
@@ -127,6 +149,7 @@ impl RecordDecoder {
             source_timezone: options.source_timezone,
             extras: Extras::default(),
             call_id: Vec::new(),
+            marks: Vec::new(),
         }
     }
 
@@ -144,6 +167,7 @@ impl RecordDecoder {
                         context,
                         all_utf8,
                         extras: &mut self.extras,
+                        marks: &mut self.marks,
                         misfits: &mut decoded.misfits,
                     };
                     let counts = writer.call(
@@ -188,9 +212,10 @@ impl RecordDecoder {
             context,
             all_utf8: false,
             extras: &mut self.extras,
+            marks: &mut self.marks,
             misfits,
         };
-        writer.row(plan, slots, fills, builder);
+        writer.rows(plan, slots, fills, builder);
     }
 }
 
@@ -210,8 +235,11 @@ impl<'a> CallRecord<'a> {
             .resize_with(plans.nested.len(), Entries::default);
         self.nested_guess
             .resize_with(plans.nested.len(), KeyGuess::default);
-        self.nested.iter_mut().for_each(Entries::reset);
-        self.call.reset(&plans.call);
+        for (entries, plan) in self.nested.iter_mut().zip(&plans.nested) {
+            entries.clear(plan);
+        }
+        self.call.clear(&plans.call);
+        self.call.begin();
         let mut scanner = Scanner::new(bytes);
         if !scanner.take(b'{') {
             return Err("it is not an object".to_owned());
@@ -225,16 +253,16 @@ impl<'a> CallRecord<'a> {
         let plans = plans();
         self.guess.rewind();
         let mut first = true;
-        while let Some(key) = scanner.key(first)? {
+        while let Some((key, target)) = self.guess.next((&plans.call, first), scanner)? {
             first = false;
-            match target(&mut self.guess, &plans.call, &key) {
+            match target {
                 Target::Slot(slot) => self.call.put(slot, &key, scanner.value()?),
                 Target::Unknown => self.call.stray(&key, scanner.value()?, "unknown_key"),
                 Target::Nested(index) => {
                     let entries = &mut self.nested[index];
                     if let Some(before) = entries.seen.take() {
                         self.call.stray(&key, before, "duplicate_key");
-                        entries.reset();
+                        entries.clear(&plans.nested[index]);
                     }
                     if scanner.peek() == Some(b'[') {
                         let plan = &plans.nested[index];
@@ -269,19 +297,16 @@ fn read_entries<'a>(
     let mut deep = false;
     scanner.take(b'[');
     let mut first = true;
+    let slots = &mut entries.slots;
     while scanner.entry(first)? {
         first = false;
-        if entries.used == entries.slots.len() {
-            entries.slots.push(Slots::default());
-        }
-        let slots = &mut entries.slots[entries.used];
-        entries.used += 1;
-        slots.reset(plan);
+        slots.begin();
         if !scanner.take(b'{') {
             let value = scanner.value()?;
             escaped |= value.escaped;
             deep |= value.deep;
             slots.strays.push(Stray {
+                record: slots.count - 1,
                 key: b"$entry",
                 key_escaped: false,
                 value,
@@ -291,12 +316,12 @@ fn read_entries<'a>(
         }
         guess.rewind();
         let mut first_key = true;
-        while let Some(key) = scanner.key(first_key)? {
+        while let Some((key, target)) = guess.next((plan, first_key), scanner)? {
             first_key = false;
             let value = scanner.value()?;
             escaped |= key.escaped || value.escaped;
             deep |= value.deep;
-            match target(guess, plan, &key) {
+            match target {
                 Target::Slot(slot) => slots.put(slot, &key, value),
                 Target::Nested(_) | Target::Unknown => slots.stray(&key, value, "unknown_key"),
             }
@@ -310,18 +335,6 @@ fn read_entries<'a>(
     })
 }
 
-#[inline]
-fn target<'a>(guess: &mut KeyGuess<'a>, plan: &RecordPlan, key: &Raw<'a>) -> Target {
-    if key.escaped {
-        let mut undone = Vec::new();
-        return match unescape(key.inner(), &mut undone) {
-            Ok(()) => plan.target(&undone),
-            Err(_) => Target::Unknown,
-        };
-    }
-    guess.target(plan, key.inner())
-}
-
 /// Reads one object into slots; nested tables' keys are plain strays, for a record without rows
 /// of its own kind below it.
 pub(super) fn read_object<'a>(
@@ -329,14 +342,15 @@ pub(super) fn read_object<'a>(
     plan: &RecordPlan,
 ) -> Result<(Slots<'a>, Vec<(Raw<'a>, Raw<'a>)>), SyntaxError> {
     let mut slots = Slots::default();
-    slots.reset(plan);
+    slots.clear(plan);
+    slots.begin();
     let mut nested = Vec::new();
     let mut guess = KeyGuess::default();
     let mut first = true;
-    while let Some(key) = scanner.key(first)? {
+    while let Some((key, target)) = guess.next((plan, first), scanner)? {
         first = false;
         let value = scanner.value()?;
-        match target(&mut guess, plan, &key) {
+        match target {
             Target::Slot(slot) => slots.put(slot, &key, value),
             Target::Unknown => slots.stray(&key, value, "unknown_key"),
             Target::Nested(_) => nested.push((key, value)),
@@ -360,11 +374,21 @@ pub(super) struct Fills<'f> {
     pub(super) parent_call_id: Option<&'f [u8]>,
 }
 
+/// Slots of one record, as sets.
+#[derive(Debug, Clone, Copy, Default)]
+struct Marks {
+    /// Slots of several columns that some column holds.
+    held: u64,
+    /// Slots whose value some column could not take.
+    unfit: u64,
+}
+
 struct RowWriter<'w> {
     source_timezone: Option<Tz>,
     context: &'w AnswerContext,
     all_utf8: bool,
     extras: &'w mut Extras,
+    marks: &'w mut Vec<Marks>,
     misfits: &'w mut Misfits,
 }
 
@@ -400,7 +424,12 @@ impl RowWriter<'_> {
             .is_some_and(|raw| append_text(raw, self.all_utf8, call_id));
         let parent_call_id = has_call_id.then_some(call_id.as_slice());
         let index = i64::try_from(index).expect("the splitter numbers entries in 32 bits");
-        let count = |nested: usize| record.nested.get(nested).map_or(0, |entries| entries.used);
+        let count = |nested: usize| {
+            record
+                .nested
+                .get(nested)
+                .map_or(0, |entries| entries.slots.count)
+        };
         let tables = rows.of_call(day);
         let number = |fill: Fill| match fill {
             Fill::DetailIndex => Some(index),
@@ -412,122 +441,70 @@ impl RowWriter<'_> {
             number: &number,
             parent_call_id,
         };
-        self.row(&plans.call, &record.call, &fills, &mut tables.calls);
+        self.rows(&plans.call, &record.call, &fills, &mut tables.calls);
+        let number = |fill: Fill| match fill {
+            Fill::DetailIndex => Some(index),
+            Fill::RowId => row_id,
+            _ => None,
+        };
+        let fills = Fills {
+            number: &number,
+            parent_call_id,
+        };
         for ((entries, plan), builder) in record
             .nested
             .iter()
             .zip(&plans.nested)
             .zip(&mut tables.nested)
         {
-            for (entry, slots) in entries.slots[..entries.used].iter().enumerate() {
-                let number = |fill: Fill| match fill {
-                    Fill::DetailIndex => Some(index),
-                    Fill::EntryIndex => i64::try_from(entry).ok(),
-                    Fill::RowId => row_id,
-                    _ => None,
-                };
-                self.row(
-                    plan,
-                    slots,
-                    &Fills {
-                        number: &number,
-                        parent_call_id,
-                    },
-                    builder,
-                );
+            if entries.slots.count > 0 {
+                self.rows(plan, &entries.slots, &fills, builder);
             }
         }
         [count(0) as u64, count(1) as u64]
     }
 
-    /// Appends one row.
-    fn row(
+    /// Appends the rows of some records, column by column.
+    fn rows(
         &mut self,
         plan: &RecordPlan,
-        slots: &Slots<'_>,
+        records: &Slots<'_>,
         fills: &Fills<'_>,
         builder: &mut TableBuilder,
     ) {
-        let table = plan.table.name;
-        for stray in &slots.strays {
-            self.extras.add(stray.key, stray.key_escaped, &stray.value);
-            if stray.kind != EXPECTED {
-                let key = key_text(stray.key, stray.key_escaped);
-                self.misfits.count(table, stray.kind, &key);
-            }
-        }
-        let mut held: u64 = 0;
-        let mut unfit: u64 = 0;
+        self.marks.clear();
+        self.marks.resize(records.count, Marks::default());
         for (column, target) in plan.columns.iter().zip(&mut builder.columns) {
-            if column.slots.is_empty() || column.fill == Some(Fill::TaskId) {
-                self.fill(column, fills, target);
-                // The task's id is known before its answer is; what else the answer says is kept.
-                for &slot in &column.slots {
-                    if slots.get(slot).is_some_and(|raw| !self.is_task_id(raw)) {
-                        unfit |= 1 << slot;
-                        let key = plan.slot_keys[slot];
-                        self.misfits.count(table, "not_the_task_id", key);
-                    }
+            match column.slots.as_slice() {
+                [] => self.fill((column, fills), records.count, target),
+                _ if column.fill == Some(Fill::TaskId) => {
+                    self.fill((column, fills), records.count, target);
+                    self.other_ids((plan, column), records);
                 }
-                continue;
-            }
-            let mut filled = false;
-            // An alias counts before a key that is there but empty.
-            let preferred = match column.slots.as_slice() {
-                [_] => 0,
-                slots_of_column => slots_of_column
-                    .iter()
-                    .position(|slot| slots.get(*slot).is_some_and(|raw| !raw.is_empty()))
-                    .unwrap_or(0),
-            };
-            let (before, from) = column.slots.split_at(preferred);
-            for &slot in from.iter().chain(before) {
-                let Some(raw) = slots.get(slot) else { continue };
-                if raw.kind == Kind::Null {
-                    continue;
+                [slot] if column.fill.is_none() => {
+                    self.column((plan, column, *slot), records, target);
                 }
-                if filled {
-                    // Two keys of one column both hold something: the second is kept beside it.
-                    if !raw.is_empty() {
-                        unfit |= 1 << slot;
-                        self.misfits
-                            .count(table, "alias_twice", plan.slot_keys[slot]);
+                _ => {
+                    for record in 0..records.count {
+                        self.aliased((plan, column, fills), (records, record), target);
                     }
-                    continue;
-                }
-                match self.push(column, raw, target) {
-                    Fit::Value(()) => {
-                        held |= 1 << slot;
-                        filled = true;
-                    }
-                    Fit::Absent => {}
-                    Fit::Misfit(kind) => {
-                        unfit |= 1 << slot;
-                        self.misfits.count(table, kind, plan.slot_keys[slot]);
-                    }
-                }
-            }
-            if !filled {
-                match column.fill {
-                    Some(_) => self.fill(column, fills, target),
-                    None => target.push_null(),
                 }
             }
         }
-        unfit &= !held;
-        while unfit != 0 {
-            let slot = unfit.trailing_zeros() as usize;
-            unfit &= unfit - 1;
-            if let Some(raw) = slots.get(slot) {
-                self.extras.add(plan.slot_keys[slot].as_bytes(), false, raw);
+        self.extra_fields(plan, records, &mut builder.columns[plan.extra_fields]);
+        builder.end_rows(records.count, self.context.ordinal);
+    }
+
+    /// Takes note of a task id in the record that is not the one its answer was asked for by.
+    fn other_ids(&mut self, (plan, column): (&RecordPlan, &ColumnPlan), records: &Slots<'_>) {
+        for record in 0..records.count {
+            for &slot in &column.slots {
+                let raw = records.at(record, slot);
+                if raw.is_some_and(|raw| !self.is_task_id(raw)) {
+                    self.misfit((plan, slot), "not_the_task_id", record);
+                }
             }
         }
-        let extra_fields = plan.extra_fields;
-        match self.extras.take() {
-            Some(json) => builder.columns[extra_fields].push_str(&json),
-            None => builder.columns[extra_fields].push_null(),
-        }
-        builder.end_row(self.context.ordinal);
     }
 
     /// Whether a value says nothing, or the id of the row's task.
@@ -537,81 +514,290 @@ impl RowWriter<'_> {
         raw.is_empty() || (append_text(raw, self.all_utf8, &mut text) && text == id)
     }
 
-    /// Appends a value that is read from the record, or says why not and appends nothing.
-    #[inline]
-    fn push(&self, column: &ColumnPlan, raw: &Raw<'_>, target: &mut ColumnBuilder) -> Fit<()> {
-        fn pushed<T>(fit: Fit<T>, push: impl FnOnce(T)) -> Fit<()> {
-            match fit {
-                Fit::Value(value) => {
-                    push(value);
-                    Fit::Value(())
-                }
-                Fit::Absent => Fit::Absent,
-                Fit::Misfit(kind) => Fit::Misfit(kind),
+    /// Appends all that no column took.
+    fn extra_fields(&mut self, plan: &RecordPlan, records: &Slots<'_>, target: &mut ColumnBuilder) {
+        let is_fit = |marks: &Marks| marks.unfit & !marks.held == 0;
+        if records.strays.is_empty() && self.marks.iter().all(is_fit) {
+            target.push_nulls(records.count);
+            return;
+        }
+        for stray in &records.strays {
+            if stray.kind != EXPECTED {
+                let key = key_text(stray.key, stray.key_escaped);
+                self.misfits.count(plan.table.name, stray.kind, &key);
             }
         }
-        let held = |result: Result<(), &'static str>| match result {
-            Ok(()) => Fit::Value(()),
-            Err(kind) => Fit::Misfit(kind),
-        };
+        // Strays stand in the order of their records.
+        let mut strays = records.strays.iter().peekable();
+        for (record, marks) in self.marks.iter().enumerate() {
+            while let Some(stray) = strays.next_if(|stray| stray.record == record) {
+                self.extras.add(stray.key, stray.key_escaped, &stray.value);
+            }
+            let mut unfit = marks.unfit & !marks.held;
+            while unfit != 0 {
+                let slot = unfit.trailing_zeros() as usize;
+                unfit &= unfit - 1;
+                if let Some(raw) = records.at(record, slot) {
+                    self.extras.add(plan.slot_keys[slot].as_bytes(), false, raw);
+                }
+            }
+            match self.extras.take() {
+                Some(json) => target.push_str(&json),
+                None => target.push_null(),
+            }
+        }
+    }
+
+    /// Appends a column that is read from one key.
+    fn column(
+        &mut self,
+        from: (&RecordPlan, &ColumnPlan, usize),
+        records: &Slots<'_>,
+        target: &mut ColumnBuilder,
+    ) {
+        let (_, column, _) = from;
+        let (all_utf8, zone) = (self.all_utf8, self.source_timezone);
         match target {
             ColumnBuilder::Text(text) if column.column_type == ColumnType::Utf8 => {
-                held(text.push_text(raw, self.all_utf8))
+                self.each(from, records, text, |raw, text| {
+                    held(text.push_text(raw, all_utf8))
+                });
             }
-            ColumnBuilder::Text(_) if raw.is_empty() => Fit::Absent,
-            ColumnBuilder::Text(text) => held(text.push_json(raw, self.all_utf8)),
+            ColumnBuilder::Text(text) => {
+                self.each(from, records, text, |raw, text| {
+                    push_json(raw, all_utf8, text)
+                });
+            }
+            ColumnBuilder::Int32(numbers) if column.parse == Parse::Clock => {
+                self.each(from, records, numbers, |raw, numbers| {
+                    pushed(narrow(value::clock(raw)), numbers)
+                });
+            }
             ColumnBuilder::Int32(numbers) => {
-                let fit = match column.parse {
-                    Parse::Clock => value::clock(raw),
-                    _ => value::integer(raw, i32::MIN.into(), i32::MAX.into()),
-                };
-                pushed(fit, |value| {
-                    numbers.push(Some(
-                        i32::try_from(value).expect("it was held to this range"),
-                    ));
-                })
+                self.each(from, records, numbers, |raw, numbers| {
+                    pushed(narrow(integer_32(raw)), numbers)
+                });
             }
             ColumnBuilder::Int64(numbers) => {
-                pushed(value::integer(raw, i64::MIN, i64::MAX), |value| {
-                    numbers.push(Some(value));
-                })
+                self.each(from, records, numbers, |raw, numbers| {
+                    pushed(value::integer(raw, i64::MIN, i64::MAX), numbers)
+                });
             }
             ColumnBuilder::Decimal(numbers) => {
-                pushed(value::decimal(raw), |value| numbers.push(Some(value)))
+                self.each(from, records, numbers, |raw, numbers| {
+                    pushed(value::decimal(raw), numbers)
+                });
+            }
+            ColumnBuilder::Timestamp(times) if column.parse == Parse::Local => {
+                self.each(from, records, times, |raw, times| {
+                    pushed(value::local_timestamp(raw, zone), times)
+                });
             }
             ColumnBuilder::Timestamp(times) => {
-                let fit = match column.parse {
-                    Parse::Local => value::local_timestamp(raw, self.source_timezone),
-                    _ => value::timestamp(raw),
-                };
-                pushed(fit, |value| times.push(Some(value)))
+                self.each(from, records, times, |raw, times| {
+                    pushed(value::timestamp(raw), times)
+                });
             }
-            ColumnBuilder::Date32(dates) => pushed(value::date(raw), |v| dates.push(Some(v))),
+            ColumnBuilder::Date32(dates) => {
+                self.each(from, records, dates, |raw, dates| {
+                    pushed(value::date(raw), dates)
+                });
+            }
             ColumnBuilder::Repeat(_) => {
                 unreachable!("repeated texts are filled by the task, never from a record alone")
             }
         }
     }
 
-    /// Appends a value that the record itself does not hold. `extra_fields` comes last, when it
-    /// is known what the other columns left.
+    /// Appends each record's value of a slot, or null; takes note of what does not fit.
     #[inline]
-    fn fill(&self, column: &ColumnPlan, fills: &Fills<'_>, target: &mut ColumnBuilder) {
-        match column.fill {
-            Some(Fill::TaskId) => target.push_str(self.context.task_id.as_bytes()),
-            Some(Fill::RunId) => target.push_str(self.context.run_id.as_bytes()),
-            Some(Fill::ExtractedAt) => target.push_int(self.context.extracted_at_micros),
-            Some(Fill::ParentCallId) => match fills.parent_call_id {
-                Some(text) => target.push_str(text),
+    fn each<B: PushNull>(
+        &mut self,
+        (plan, _, slot): (&RecordPlan, &ColumnPlan, usize),
+        records: &Slots<'_>,
+        builder: &mut B,
+        push: impl Fn(&Raw<'_>, &mut B) -> Fit<()>,
+    ) {
+        let is_shared = plan.shared_slots >> slot & 1 == 1;
+        for record in 0..records.count {
+            let fit = match records.at(record, slot) {
+                Some(raw) if raw.kind != Kind::Null => push(raw, builder),
+                _ => Fit::Absent,
+            };
+            match fit {
+                Fit::Value(()) if is_shared => self.marks[record].held |= 1 << slot,
+                Fit::Value(()) => {}
+                Fit::Absent => builder.null(),
+                Fit::Misfit(kind) => {
+                    self.misfit((plan, slot), kind, record);
+                    builder.null();
+                }
+            }
+        }
+    }
+
+    #[cold]
+    fn misfit(&mut self, (plan, slot): (&RecordPlan, usize), kind: &'static str, record: usize) {
+        self.marks[record].unfit |= 1 << slot;
+        self.misfits
+            .count(plan.table.name, kind, plan.slot_keys[slot]);
+    }
+
+    /// Appends one record's value of a column that is read from several keys.
+    fn aliased(
+        &mut self,
+        (plan, column, fills): (&RecordPlan, &ColumnPlan, &Fills<'_>),
+        (records, record): (&Slots<'_>, usize),
+        target: &mut ColumnBuilder,
+    ) {
+        let mut filled = false;
+        // An alias counts before a key that is there but empty.
+        let preferred = column
+            .slots
+            .iter()
+            .position(|slot| records.at(record, *slot).is_some_and(|raw| !raw.is_empty()))
+            .unwrap_or(0);
+        let (before, from) = column.slots.split_at(preferred);
+        for &slot in from.iter().chain(before) {
+            let Some(raw) = records.at(record, slot) else {
+                continue;
+            };
+            if raw.kind == Kind::Null {
+                continue;
+            }
+            if filled {
+                // Two keys of one column both hold something: the second is kept beside it.
+                if !raw.is_empty() {
+                    self.misfit((plan, slot), "alias_twice", record);
+                }
+                continue;
+            }
+            match self.push(column, raw, target) {
+                Fit::Value(()) => {
+                    self.marks[record].held |= 1 << slot;
+                    filled = true;
+                }
+                Fit::Absent => {}
+                Fit::Misfit(kind) => self.misfit((plan, slot), kind, record),
+            }
+        }
+        if !filled {
+            match column.fill {
+                Some(_) => self.fill((column, fills), 1, target),
                 None => target.push_null(),
+            }
+        }
+    }
+
+    /// Appends a value that is read from the record, or says why not and appends nothing.
+    fn push(&self, column: &ColumnPlan, raw: &Raw<'_>, target: &mut ColumnBuilder) -> Fit<()> {
+        match target {
+            ColumnBuilder::Text(text) if column.column_type == ColumnType::Utf8 => {
+                held(text.push_text(raw, self.all_utf8))
+            }
+            ColumnBuilder::Text(text) => push_json(raw, self.all_utf8, text),
+            ColumnBuilder::Int32(numbers) => match column.parse {
+                Parse::Clock => pushed(narrow(value::clock(raw)), numbers),
+                _ => pushed(narrow(integer_32(raw)), numbers),
+            },
+            ColumnBuilder::Int64(numbers) => {
+                pushed(value::integer(raw, i64::MIN, i64::MAX), numbers)
+            }
+            ColumnBuilder::Decimal(numbers) => pushed(value::decimal(raw), numbers),
+            ColumnBuilder::Timestamp(times) => match column.parse {
+                Parse::Local => pushed(value::local_timestamp(raw, self.source_timezone), times),
+                _ => pushed(value::timestamp(raw), times),
+            },
+            ColumnBuilder::Date32(dates) => pushed(value::date(raw), dates),
+            ColumnBuilder::Repeat(_) => {
+                unreachable!("repeated texts are filled by the task, never from a record alone")
+            }
+        }
+    }
+
+    /// Appends values that the records themselves do not hold. `extra_fields` comes last, when it
+    /// is known what the other columns left.
+    fn fill(
+        &self,
+        (column, fills): (&ColumnPlan, &Fills<'_>),
+        count: usize,
+        target: &mut ColumnBuilder,
+    ) {
+        match column.fill {
+            Some(Fill::TaskId) => target.push_strs(self.context.task_id.as_bytes(), count),
+            Some(Fill::RunId) => target.push_strs(self.context.run_id.as_bytes(), count),
+            Some(Fill::ExtractedAt) => target.push_ints(self.context.extracted_at_micros, count),
+            Some(Fill::ParentCallId) => match fills.parent_call_id {
+                Some(text) => target.push_strs(text, count),
+                None => target.push_nulls(count),
             },
             Some(Fill::ExtraFields) => {}
+            Some(Fill::EntryIndex) => target.push_positions(count),
             Some(counted) => match (fills.number)(counted) {
-                Some(value) => target.push_int(value),
-                None => target.push_null(),
+                Some(value) => target.push_ints(value, count),
+                None => target.push_nulls(count),
             },
-            None => target.push_null(),
+            None => target.push_nulls(count),
         }
+    }
+}
+
+/// A column that can take a null.
+trait PushNull {
+    fn null(&mut self);
+}
+
+impl PushNull for TextColumn {
+    #[inline]
+    fn null(&mut self) {
+        self.push_null();
+    }
+}
+
+impl<T: Copy + Default> PushNull for NumberColumn<T> {
+    #[inline]
+    fn null(&mut self) {
+        self.push(None);
+    }
+}
+
+#[inline]
+fn pushed<T: Copy + Default>(fit: Fit<T>, column: &mut NumberColumn<T>) -> Fit<()> {
+    match fit {
+        Fit::Value(value) => {
+            column.push(Some(value));
+            Fit::Value(())
+        }
+        Fit::Absent => Fit::Absent,
+        Fit::Misfit(kind) => Fit::Misfit(kind),
+    }
+}
+
+#[inline]
+fn held(result: Result<(), &'static str>) -> Fit<()> {
+    match result {
+        Ok(()) => Fit::Value(()),
+        Err(kind) => Fit::Misfit(kind),
+    }
+}
+
+fn push_json(raw: &Raw<'_>, all_utf8: bool, text: &mut TextColumn) -> Fit<()> {
+    if raw.is_empty() {
+        Fit::Absent
+    } else {
+        held(text.push_json(raw, all_utf8))
+    }
+}
+
+fn integer_32(raw: &Raw<'_>) -> Fit<i64> {
+    value::integer(raw, i32::MIN.into(), i32::MAX.into())
+}
+
+fn narrow(fit: Fit<i64>) -> Fit<i32> {
+    match fit {
+        Fit::Value(value) => Fit::Value(i32::try_from(value).expect("it was held to this range")),
+        Fit::Absent => Fit::Absent,
+        Fit::Misfit(kind) => Fit::Misfit(kind),
     }
 }
 

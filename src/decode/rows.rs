@@ -64,10 +64,10 @@ impl TableBuilder {
         }
     }
 
-    /// A row was appended to every column.
+    /// Rows were appended to every column.
     #[inline]
-    pub(super) fn end_row(&mut self, task: TaskOrdinal) {
-        self.rows += 1;
+    pub(super) fn end_rows(&mut self, count: usize, task: TaskOrdinal) {
+        self.rows += count;
         if self.tasks.last() != Some(&task) {
             self.tasks.push(task);
         }

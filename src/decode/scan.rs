@@ -1,7 +1,7 @@
 //! Reads JSON text strictly (RFC 8259), value by value, without building a tree and without
 //! recursion. A value is a [`Raw`]: its kind and the very bytes it stands in.
 
-use super::text::find_special;
+use super::text::{begins_with, find_special};
 
 /// Containers within containers beyond this are not handed to readers as JSON text: their
 /// parsers may not survive it.
@@ -32,6 +32,16 @@ pub(super) struct Raw<'a> {
 }
 
 impl<'a> Raw<'a> {
+    /// A string without escapes, by its text with the quotes.
+    pub(super) fn plain_string(token: &'a [u8]) -> Self {
+        Self {
+            kind: Kind::String,
+            escaped: false,
+            deep: false,
+            token,
+        }
+    }
+
     /// A string's bytes between the quotes.
     pub(super) fn inner(&self) -> &'a [u8] {
         debug_assert_eq!(self.kind, Kind::String);
@@ -112,10 +122,19 @@ impl<'a> Scanner<'a> {
     /// for the key behind the opening brace.
     #[inline]
     pub(super) fn key(&mut self, first: bool) -> Result<Option<Raw<'a>>, SyntaxError> {
+        if !self.before_key(first)? {
+            return Ok(None);
+        }
+        self.read_key().map(Some)
+    }
+
+    /// Goes to the next key of an object: `false` at the object's end.
+    #[inline]
+    pub(super) fn before_key(&mut self, first: bool) -> Result<bool, SyntaxError> {
         match self.peek() {
             Some(b'}') => {
                 self.at += 1;
-                return Ok(None);
+                return Ok(false);
             }
             Some(b',') if !first => self.at += 1,
             _ if first => {}
@@ -124,11 +143,27 @@ impl<'a> Scanner<'a> {
         if self.peek() != Some(b'"') {
             return self.fail("a key is missing");
         }
+        Ok(true)
+    }
+
+    /// Takes a key, quotes and colon included, if it is the very text that comes next.
+    #[inline]
+    pub(super) fn take_key(&mut self, text: &[u8]) -> bool {
+        let found = begins_with(&self.bytes[self.at..], text);
+        if found {
+            self.at += text.len();
+        }
+        found
+    }
+
+    /// The key that begins here, its colon taken.
+    #[inline]
+    pub(super) fn read_key(&mut self) -> Result<Raw<'a>, SyntaxError> {
         let key = self.string()?;
         if !self.take(b':') {
             return self.fail("a colon is missing");
         }
-        Ok(Some(key))
+        Ok(key)
     }
 
     /// Whether an array goes on with another entry. `first` as for [`Self::key`].
