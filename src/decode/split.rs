@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use super::text::find_special;
+use super::text::{Marks, find_special};
 
 /// Some entries of `detail`, each a whole JSON value.
 #[derive(Debug, Default)]
@@ -348,41 +348,64 @@ impl Split {
     ) -> Result<usize, SplitError> {
         let mut at = from;
         while at < bytes.len() {
-            if in_string {
-                if escape {
-                    escape = false;
+            let block = bytes[at..].first_chunk().filter(|_| !escape);
+            let marks = block.map(Marks::of);
+            if let Some(marks) = marks.filter(|marks| marks.backslashes == 0) {
+                let inside = marks.inside(in_string);
+                let (open, close) = (marks.open & !inside, marks.close & !inside);
+                if close.count_ones() < depth {
+                    depth = match depth.checked_add(open.count_ones()) {
+                        Some(depth) => depth - close.count_ones(),
+                        None => return self.fail("brackets without an end", at),
+                    };
+                } else if let Some(end) = entry_end((open, close), &mut depth) {
+                    self.keep(&bytes[from..=at + end]);
+                    self.end_entry();
+                    return Ok(at + end + 1);
+                }
+                in_string = inside >> 63 == 1;
+                at += 64;
+                continue;
+            }
+            // A block with backslashes, or the last bytes: one by one.
+            let block_end = bytes.len().min(at + 64);
+            while at < block_end {
+                if in_string {
+                    if escape {
+                        escape = false;
+                        at += 1;
+                        continue;
+                    }
+                    at = find_special(bytes, at);
+                    match bytes.get(at) {
+                        Some(b'"') => in_string = false,
+                        Some(b'\\') => escape = true,
+                        Some(_) => {}
+                        None => break,
+                    }
                     at += 1;
                     continue;
                 }
-                at = find_special(bytes, at);
-                match bytes.get(at) {
-                    Some(b'"') => in_string = false,
-                    Some(b'\\') => escape = true,
-                    Some(_) => {}
-                    None => break,
+                match bytes[at] {
+                    b'"' => in_string = true,
+                    b'{' | b'[' => {
+                        depth = match depth.checked_add(1) {
+                            Some(depth) => depth,
+                            None => return self.fail("brackets without an end", at),
+                        }
+                    }
+                    b'}' | b']' => {
+                        depth -= 1;
+                        if depth == 0 {
+                            self.keep(&bytes[from..=at]);
+                            self.end_entry();
+                            return Ok(at + 1);
+                        }
+                    }
+                    _ => {}
                 }
                 at += 1;
-                continue;
             }
-            match bytes[at] {
-                b'"' => in_string = true,
-                b'{' | b'[' => {
-                    depth = match depth.checked_add(1) {
-                        Some(depth) => depth,
-                        None => return self.fail("brackets without an end", at),
-                    }
-                }
-                b'}' | b']' => {
-                    depth -= 1;
-                    if depth == 0 {
-                        self.keep(&bytes[from..=at]);
-                        self.end_entry();
-                        return Ok(at + 1);
-                    }
-                }
-                _ => {}
-            }
-            at += 1;
         }
         self.state = State::Container {
             depth,
@@ -510,6 +533,24 @@ impl EnvelopeState {
             _ => EnvelopeKey::None,
         }
     }
+}
+
+/// Where the entry ends among the brackets of a block, if it does; otherwise only `depth` moves on.
+fn entry_end((open, close): (u64, u64), depth: &mut u32) -> Option<usize> {
+    let mut brackets = open | close;
+    while brackets != 0 {
+        let at = brackets.trailing_zeros();
+        brackets &= brackets - 1;
+        if open >> at & 1 == 1 {
+            *depth += 1;
+            continue;
+        }
+        *depth -= 1;
+        if *depth == 0 {
+            return Some(at as usize);
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -664,6 +705,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn many_bytes_at_once_are_split_like_one_by_one(
+            entries in proptest::collection::vec(r#"\{("[a-z\[\]{}:, ]{0,40}(\\\\|\\")?"[:,]|\[\]|\{\}|\\|[0-9]){0,30}\}"#, 0..6),
+        ) {
+            let text = format!(r#"{{"data":{{"detail":[{}]}},"code":200}}"#, entries.join(","));
+            let split = |step| {
+                let ended = split_in(text.as_bytes(), step, ROOMY).map(|(_, ended)| ended);
+                ended.map(|ended| (ended.rest.bytes, ended.rest.ends, ended.envelope))
+            };
+            prop_assert_eq!(split(1).ok(), split(10_000).ok());
+        }
+
         #[test]
         fn any_bytes_are_split_or_refused_but_never_panic(
             bytes in proptest::collection::vec(any::<u8>(), 0..200),

@@ -1,35 +1,71 @@
 //! JSON strings: finding their end quickly, and undoing their escapes.
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGH: u64 = 0x8080_8080_8080_8080;
+use wide::u8x16;
 
 /// The first position at or after `from` that holds a quote, a backslash or a control character;
-/// the slice's length if there is none. Eight bytes at a time.
+/// the slice's length if there is none. Sixteen bytes at a time.
 #[inline]
 pub(super) fn find_special(bytes: &[u8], from: usize) -> usize {
     let mut at = from;
-    while let Some(word) = bytes.get(at..at + 8) {
-        let word = u64::from_le_bytes(word.try_into().expect("eight bytes were taken"));
-        let quote = word ^ (ONES * u64::from(b'"'));
-        let backslash = word ^ (ONES * u64::from(b'\\'));
-        let hits = ((quote.wrapping_sub(ONES) & !quote)
-            | (backslash.wrapping_sub(ONES) & !backslash)
-            | (word.wrapping_sub(ONES * 0x20) & !word))
-            & HIGH;
+    while let Some(chunk) = bytes.get(at..at + 16) {
+        let chunk = u8x16::new(chunk.try_into().expect("sixteen bytes were taken"));
+        let control = chunk.min(u8x16::splat(0x1F)).simd_eq(chunk);
+        let quote = chunk.simd_eq(u8x16::splat(b'"'));
+        let backslash = chunk.simd_eq(u8x16::splat(b'\\'));
+        let hits = (control | quote | backslash).to_bitmask();
         if hits != 0 {
-            // A borrow can only raise false hits above a true one: the lowest is true.
-            return at + (hits.trailing_zeros() / 8) as usize;
+            return at + hits.trailing_zeros() as usize;
         }
-        at += 8;
+        at += 16;
     }
-    while at < bytes.len() {
-        let byte = bytes[at];
+    while let Some(&byte) = bytes.get(at) {
         if byte == b'"' || byte == b'\\' || byte < 0x20 {
             return at;
         }
         at += 1;
     }
     at
+}
+
+/// Where strings and brackets are among 64 bytes: a bit a byte, the first byte the lowest.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Marks {
+    pub(super) quotes: u64,
+    pub(super) backslashes: u64,
+    /// `{` and `[`.
+    pub(super) open: u64,
+    /// `}` and `]`.
+    pub(super) close: u64,
+}
+
+impl Marks {
+    #[inline]
+    pub(super) fn of(block: &[u8; 64]) -> Self {
+        let mut marks = Self::default();
+        for (index, chunk) in block.chunks_exact(16).enumerate() {
+            let chunk = u8x16::new(chunk.try_into().expect("sixteen bytes were taken"));
+            let mask = |of: u8x16, byte: u8| {
+                u64::from(of.simd_eq(u8x16::splat(byte)).to_bitmask()) << (16 * index)
+            };
+            marks.quotes |= mask(chunk, b'"');
+            marks.backslashes |= mask(chunk, b'\\');
+            // One bit tells braces from square brackets, opening and closing ones alike.
+            let folded = chunk | u8x16::splat(0x20);
+            marks.open |= mask(folded, b'{');
+            marks.close |= mask(folded, b'}');
+        }
+        marks
+    }
+
+    /// The bytes within strings, opening quotes included, if no backslash is among them.
+    #[inline]
+    pub(super) fn inside(self, begins_inside: bool) -> u64 {
+        let mut inside = self.quotes;
+        for shift in [1, 2, 4, 8, 16, 32] {
+            inside ^= inside << shift;
+        }
+        if begins_inside { !inside } else { inside }
+    }
 }
 
 /// Whether `bytes` begins with `start`, compared word by word: starts are keys, a few bytes long,
