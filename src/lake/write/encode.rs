@@ -54,6 +54,15 @@ impl RowGroupEncoder {
         Ok(Self { tables })
     }
 
+    /// Encodes batches as a row group that goes nowhere, and says how many bytes it would take in a
+    /// file: for measurements.
+    ///
+    /// # Errors
+    /// When the batches do not hold the table's columns.
+    pub fn encoded_bytes(&self, name: TableName, batches: Vec<Batch>) -> Result<u64, ParquetError> {
+        self.encode(name, batches).map(|rows| rows.bytes)
+    }
+
     fn of(&self, name: TableName) -> &TableEncoder {
         self.tables
             .iter()
