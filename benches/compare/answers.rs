@@ -10,9 +10,35 @@ const WORDS: [&[&str]; 7] = [
         "depan", "uang", "sebentar", "maaf", "salah", "sambung", "siapa", "ini", "dari", "mana",
     ],
     &[
-        "sí", "mañana", "ya", "pagué", "por", "favor", "no", "puedo", "ahora", "quién", "habla",
-        "el", "lunes", "depósito", "gracias", "número", "equivocado", "señor", "cuánto", "debo",
-        "después", "llame", "más", "tarde", "estoy", "trabajando", "bueno", "ajá", "claro",
+        "sí",
+        "mañana",
+        "ya",
+        "pagué",
+        "por",
+        "favor",
+        "no",
+        "puedo",
+        "ahora",
+        "quién",
+        "habla",
+        "el",
+        "lunes",
+        "depósito",
+        "gracias",
+        "número",
+        "equivocado",
+        "señor",
+        "cuánto",
+        "debo",
+        "después",
+        "llame",
+        "más",
+        "tarde",
+        "estoy",
+        "trabajando",
+        "bueno",
+        "ajá",
+        "claro",
     ],
     &[
         "yes", "hello", "who", "is", "this", "I", "will", "pay", "tomorrow", "already", "paid",
@@ -20,20 +46,86 @@ const WORDS: [&[&str]; 7] = [
         "on", "Friday", "please", "stop", "calling", "how", "much", "okay",
     ],
     &[
-        "ครับ", "ค่ะ", "พรุ่งนี้", "จ่าย", "แล้ว", "ไม่", "ได้", "ขอโทษ", "ใคร", "โทร", "มา", "เงินเดือน", "ออก",
-        "วันศุกร์", "เดี๋ยว", "โอน", "ให้", "สวัสดี",
+        "ครับ",
+        "ค่ะ",
+        "พรุ่งนี้",
+        "จ่าย",
+        "แล้ว",
+        "ไม่",
+        "ได้",
+        "ขอโทษ",
+        "ใคร",
+        "โทร",
+        "มา",
+        "เงินเดือน",
+        "ออก",
+        "วันศุกร์",
+        "เดี๋ยว",
+        "โอน",
+        "ให้",
+        "สวัสดี",
     ],
     &[
-        "喂", "你好", "明天", "还款", "已经", "付了", "不是", "我", "打错了", "稍后", "再打", "工资",
-        "还没", "发", "好的", "知道了", "谁", "请说", "没有", "钱",
+        "喂",
+        "你好",
+        "明天",
+        "还款",
+        "已经",
+        "付了",
+        "不是",
+        "我",
+        "打错了",
+        "稍后",
+        "再打",
+        "工资",
+        "还没",
+        "发",
+        "好的",
+        "知道了",
+        "谁",
+        "请说",
+        "没有",
+        "钱",
     ],
     &[
-        "sim", "amanhã", "não", "posso", "pagar", "já", "paguei", "quem", "é", "ligar", "depois",
-        "obrigado", "salário", "sexta-feira", "engano", "tá", "bom", "alô", "então", "agora",
+        "sim",
+        "amanhã",
+        "não",
+        "posso",
+        "pagar",
+        "já",
+        "paguei",
+        "quem",
+        "é",
+        "ligar",
+        "depois",
+        "obrigado",
+        "salário",
+        "sexta-feira",
+        "engano",
+        "tá",
+        "bom",
+        "alô",
+        "então",
+        "agora",
     ],
     &[
-        "نعم", "غدا", "دفعت", "لا", "أستطيع", "من", "أنت", "اتصل", "لاحقا", "شكرا", "الراتب", "يوم",
-        "الجمعة", "خطأ", "مرحبا", "المبلغ",
+        "نعم",
+        "غدا",
+        "دفعت",
+        "لا",
+        "أستطيع",
+        "من",
+        "أنت",
+        "اتصل",
+        "لاحقا",
+        "شكرا",
+        "الراتب",
+        "يوم",
+        "الجمعة",
+        "خطأ",
+        "مرحبا",
+        "المبلغ",
     ],
 ];
 
@@ -92,14 +184,64 @@ const ROBOT: [&[&str]; 7] = [
 ];
 
 const FIRST: [&str; 32] = [
-    "SITI", "BUDI", "Agus", "Dewi", "WILL", "María José", "José", "Ana", "Luis", "Juan Carlos",
-    "สมชาย", "สมหญิง", "王", "李", "张", "João", "Antônio", "Beatriz", "محمد", "فاطمة", "Nguyễn",
-    "Trần", "RINA", "Eko", "John", "Mary", "O'Brien", "D\"Arcy", "Zoë", "Ana\\Lu", "Putri", "Adi",
+    "SITI",
+    "BUDI",
+    "Agus",
+    "Dewi",
+    "WILL",
+    "María José",
+    "José",
+    "Ana",
+    "Luis",
+    "Juan Carlos",
+    "สมชาย",
+    "สมหญิง",
+    "王",
+    "李",
+    "张",
+    "João",
+    "Antônio",
+    "Beatriz",
+    "محمد",
+    "فاطمة",
+    "Nguyễn",
+    "Trần",
+    "RINA",
+    "Eko",
+    "John",
+    "Mary",
+    "O'Brien",
+    "D\"Arcy",
+    "Zoë",
+    "Ana\\Lu",
+    "Putri",
+    "Adi",
 ];
 const LAST: [&str; 24] = [
-    "SMITH", "Santoso", "Wijaya", "Hernández", "García López", "Ruiz", "ใจดี", "รักไทย", "小明", "伟",
-    "芳", "Silva", "dos Santos", "Oliveira", "العلي", "حسن", "Văn A", "Thị B", "Kusuma", "Lestari",
-    "", "Brown", "Jones & Sons", "Müller",
+    "SMITH",
+    "Santoso",
+    "Wijaya",
+    "Hernández",
+    "García López",
+    "Ruiz",
+    "ใจดี",
+    "รักไทย",
+    "小明",
+    "伟",
+    "芳",
+    "Silva",
+    "dos Santos",
+    "Oliveira",
+    "العلي",
+    "حسن",
+    "Văn A",
+    "Thị B",
+    "Kusuma",
+    "Lestari",
+    "",
+    "Brown",
+    "Jones & Sons",
+    "Müller",
 ];
 const INTENTIONS: [(&str, &str); 10] = [
     ("A", "Promise To Pay"),
@@ -113,7 +255,14 @@ const INTENTIONS: [(&str, &str); 10] = [
     ("I", "Voice Mail"),
     ("--", ""),
 ];
-const RING: [&str; 6] = ["normal", "noAnswer", "busy", "powerOff", "invalidNumber", "rejected"];
+const RING: [&str; 6] = [
+    "normal",
+    "noAnswer",
+    "busy",
+    "powerOff",
+    "invalidNumber",
+    "rejected",
+];
 const HANGUP: [&str; 4] = ["ByCallee", "ByRobot", "ByCaller", ""];
 const CURRENCY: [&str; 6] = ["IDR", "MXN", "USD", "THB", "Rp", "pesos"];
 const PLATFORM: [&str; 5] = ["AIRUDDER", "DanaKilat", "CréditoFácil", "好借", "PagaJá"];
@@ -199,7 +348,10 @@ impl Shape {
         Task {
             number,
             id: hex32(&mut dice),
-            workflow: format!("{:032x}", 0x61ef_f70e_u64 + number / self.tasks_per_workflow),
+            workflow: format!(
+                "{:032x}",
+                0x61ef_f70e_u64 + number / self.tasks_per_workflow
+            ),
             start,
             end: start + 1980,
             calls,
@@ -256,7 +408,11 @@ impl<'t> Answer<'t> {
     /// All before the first entry of `detail`.
     pub(crate) fn head(&self, out: &mut Vec<u8>) {
         let Task {
-            number, id, start, end, ..
+            number,
+            id,
+            start,
+            end,
+            ..
         } = self.task;
         let mut json = Object::new(out, self.style);
         if number % 4 == 1 {
@@ -266,12 +422,32 @@ impl<'t> Answer<'t> {
         json.key("data");
         let mut data = Object::new(json.out, self.style);
         data.text("TaskID", id);
-        data.text("TaskName", &format!("wf_collection_{}_Voicebot Call1_{:06x}", number / 50, number * 77));
-        data.text("RobotMethod", if number % 3 == 0 { "group" } else { "single" });
+        data.text(
+            "TaskName",
+            &format!(
+                "wf_collection_{}_Voicebot Call1_{:06x}",
+                number / 50,
+                number * 77
+            ),
+        );
+        data.text(
+            "RobotMethod",
+            if number % 3 == 0 { "group" } else { "single" },
+        );
         data.text("RobotID", &format!("{:032x}", number % 11 + 0xc65f));
         data.text("SIPLine", &format!("ID_SIP_{}_LINE", number % 5));
-        data.text("Status", if number % 40 == 3 { "canceled" } else { "finished" });
-        data.text("ScheduleStartTime", &format!("{}.{:06}Z", moment(*start, 'T'), number * 7919 % 1_000_000));
+        data.text(
+            "Status",
+            if number % 40 == 3 {
+                "canceled"
+            } else {
+                "finished"
+            },
+        );
+        data.text(
+            "ScheduleStartTime",
+            &format!("{}.{:06}Z", moment(*start, 'T'), number * 7919 % 1_000_000),
+        );
         data.text("ScheduleEndTime", &format!("{}Z", moment(*end, 'T')));
         data.raw("RepeatInterval", "0");
         data.raw("RepeatNumber", if number % 9 == 0 { "\"3\"" } else { "3" });
@@ -283,10 +459,20 @@ impl<'t> Answer<'t> {
     }
 
     fn own_fields(&self, data: &mut Object<'_>) {
-        let spelt = if self.task.number % 20 == 0 { "wokflow_id" } else { "workflow_id" };
+        let spelt = if self.task.number % 20 == 0 {
+            "wokflow_id"
+        } else {
+            "workflow_id"
+        };
         data.text(spelt, &self.task.workflow);
-        data.text("workflow_name", &format!("collection {}", self.task.number / 50));
-        data.text("nodetask_id", &format!("{:032x}", self.task.number + 0x4e84));
+        data.text(
+            "workflow_name",
+            &format!("collection {}", self.task.number / 50),
+        );
+        data.text(
+            "nodetask_id",
+            &format!("{:032x}", self.task.number + 0x4e84),
+        );
         data.text("nodetask_name", "Voicebot Call1");
     }
 
@@ -323,23 +509,38 @@ impl<'t> Answer<'t> {
         }
         let dice = &mut dice;
         let answered = dice.per_mille(640);
-        let redials = if dice.per_mille(420) { dice.below(5) + u64::from(dice.per_mille(800)) } else { 0 };
+        let redials = if dice.per_mille(420) {
+            dice.below(5) + u64::from(dice.per_mille(800))
+        } else {
+            0
+        };
         let start = self.task.start + i64::try_from(dice.below(1800)).expect("small");
         let talk = if answered { 5 + dice.below(170) } else { 0 };
         let end = start + i64::try_from(talk).expect("small");
         let case = format!("{:06}.0", dice.below(1_000_000));
         let name = format!("{} {}", dice.pick(&FIRST), dice.pick(&LAST));
         let amount = (1 + dice.below(400)) * 50;
-        let (label, description) = if answered { dice.pick(&INTENTIONS) } else { INTENTIONS[5] };
+        let (label, description) = if answered {
+            dice.pick(&INTENTIONS)
+        } else {
+            INTENTIONS[5]
+        };
         let never_made = dice.per_mille(15);
         let mut call = Object::new(out, self.style);
         if !dice.per_mille(2) {
-            call.number("id", 2_125_380_211 + self.task.number * 400_000 + index, dice.per_mille(20));
+            call.number(
+                "id",
+                2_125_380_211 + self.task.number * 400_000 + index,
+                dice.per_mille(20),
+            );
         }
         call.number("RobotID", 4585 + dice.below(12), !dice.per_mille(30));
         call.text("CalleeName", name.trim_end());
         call.text("CalleeGender", dice.pick(&["", "male", "female", "M"]));
-        call.text("CalleeNumber", &format!("+62{}", 800_000_000 + dice.below(100_000_000_000)));
+        call.text(
+            "CalleeNumber",
+            &format!("+62{}", 800_000_000 + dice.below(100_000_000_000)),
+        );
         if never_made {
             match dice.below(4) {
                 0 => {}
@@ -363,7 +564,10 @@ impl<'t> Answer<'t> {
         call.number("CallTimes", redials + 1, dice.per_mille(10));
         match dice.below(10) {
             0 => call.text("Comments", ""),
-            1 => call.text("Comments", &format!("{} {}", dice.pick(WORDS[self.language]), case)),
+            1 => call.text(
+                "Comments",
+                &format!("{} {}", dice.pick(WORDS[self.language]), case),
+            ),
             _ => call.text("Comments", &case),
         }
         call.text("BorrowedDate", &moment(start - 86_400 * 30, 'T')[..10]);
@@ -381,7 +585,10 @@ impl<'t> Answer<'t> {
         }
         call.text("CurrencyUnit", dice.pick(&CURRENCY));
         call.text("PlatformName", PLATFORM[self.language % PLATFORM.len()]);
-        call.text("RingType", if answered { "normal" } else { dice.pick(&RING) });
+        call.text(
+            "RingType",
+            if answered { "normal" } else { dice.pick(&RING) },
+        );
         call.text("HangupType", dice.pick(&HANGUP));
         for key in ["ExtraA", "ExtraB", "ExtraC"] {
             if dice.per_mille(150) {
@@ -426,7 +633,10 @@ impl<'t> Answer<'t> {
         } else {
             call.out.extend_from_slice(b"{}");
         }
-        call.text("caller_number", &format!("+9522{:07}", 88 + dice.below(40) * 1013));
+        call.text(
+            "caller_number",
+            &format!("+9522{:07}", 88 + dice.below(40) * 1013),
+        );
         call.text("case_id", &case);
         if dice.per_mille(10) {
             call.raw("agent_score", &format!("0.{}", dice.below(100)));
@@ -446,7 +656,12 @@ impl<'t> Answer<'t> {
                 call.out.push(b',');
             }
             let mut entry = Object::new(call.out, self.style);
-            let clock = format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60);
+            let clock = format!(
+                "{:02}:{:02}:{:02}",
+                second / 3600,
+                second / 60 % 60,
+                second % 60
+            );
             entry.raw("time", &format!("\"{clock}\""));
             second += dice.below(9);
             let robot_speaks = turn % 2 == 0 || dice.per_mille(200);
@@ -487,8 +702,14 @@ impl<'t> Answer<'t> {
             entry.number("RingTime", dice.below(40), dice.per_mille(10));
             entry.text("HangupType", dice.pick(&HANGUP));
             entry.text("ResultLabel", dice.pick(&INTENTIONS).0);
-            entry.text("callee_number", &format!("+62{}", 800_000_000 + dice.below(100_000_000_000)));
-            entry.text("caller_number", &format!("+9522{:07}", 88 + dice.below(40) * 1013));
+            entry.text(
+                "callee_number",
+                &format!("+62{}", 800_000_000 + dice.below(100_000_000_000)),
+            );
+            entry.text(
+                "caller_number",
+                &format!("+9522{:07}", 88 + dice.below(40) * 1013),
+            );
             entry.end();
         }
         call.out.push(b']');
@@ -529,7 +750,11 @@ impl<'o> Object<'o> {
     }
 
     fn number(&mut self, key: &str, value: u64, as_text: bool) {
-        let value = if as_text { format!("\"{value}\"") } else { value.to_string() };
+        let value = if as_text {
+            format!("\"{value}\"")
+        } else {
+            value.to_string()
+        };
         self.raw(key, &value);
     }
 
@@ -594,7 +819,11 @@ pub(crate) fn moment(seconds: i64, between: char) -> String {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     format!(
         "{year:04}-{month:02}-{day:02}{between}{:02}:{:02}:{:02}",

@@ -106,7 +106,11 @@ fn connection(stream: &TcpStream, set: &Set) -> io::Result<()> {
             let answer = format!(r#"{{"data":{{"token":"{TOKEN}"}},"status":"OK","code":200}}"#);
             send(stream, "200 OK", answer.as_bytes())?;
         } else if !signed_in {
-            send(stream, "401 Unauthorized", br#"{"data":null,"status":"sign in","code":401}"#)?;
+            send(
+                stream,
+                "401 Unauthorized",
+                br#"{"data":null,"status":"sign in","code":401}"#,
+            )?;
         } else if path == "/service/cloud/workflow/taskdetail" {
             detail(stream, &mut answers, (set, field(&body, "task_id")))?;
         } else if path == "/service/cloud/workflow/list" {
@@ -120,26 +124,43 @@ fn connection(stream: &TcpStream, set: &Set) -> io::Result<()> {
 }
 
 fn detail(mut stream: &TcpStream, answers: &mut File, (set, id): (&Set, &str)) -> io::Result<()> {
-    let found = set.tasks.get(id).map(|(workflow, at)| &set.workflows[workflow][*at]);
+    let found = set
+        .tasks
+        .get(id)
+        .map(|(workflow, at)| &set.workflows[workflow][*at]);
     let Some(&Listed { offset, length, .. }) = found else {
-        return send(stream, "200 OK", br#"{"data":null,"status":"not found","code":404}"#);
+        return send(
+            stream,
+            "200 OK",
+            br#"{"data":null,"status":"not found","code":404}"#,
+        );
     };
     if !set.latency.is_zero() {
         std::thread::sleep(set.latency);
     }
     let place = |at: u64| usize::try_from(at).expect("it lies in memory");
     if length <= SMALL && !set.small.is_empty() {
-        return send(stream, "200 OK", &set.small[place(offset)..place(offset + length)]);
+        return send(
+            stream,
+            "200 OK",
+            &set.small[place(offset)..place(offset + length)],
+        );
     }
     stream.write_all(head("200 OK", length).as_bytes())?;
     answers.seek(SeekFrom::Start(offset))?;
     // From a file to a socket: sendfile.
     let sent = io::copy(&mut answers.take(length), &mut stream)?;
-    if sent == length { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    if sent == length {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    }
 }
 
 fn head(status: &str, length: u64) -> String {
-    format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n")
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    )
 }
 
 fn send(mut stream: &TcpStream, status: &str, body: &[u8]) -> io::Result<()> {
@@ -176,7 +197,12 @@ fn query<'t>(target: &'t str, name: &str) -> Option<&'t str> {
 fn page(items: &[String], (number, size): (&str, &str)) -> String {
     let size = size.parse().unwrap_or(100).max(1);
     let from = (number.parse().unwrap_or(1).max(1) - 1) * size;
-    let some: Vec<&str> = items.iter().skip(from).take(size).map(String::as_str).collect();
+    let some: Vec<&str> = items
+        .iter()
+        .skip(from)
+        .take(size)
+        .map(String::as_str)
+        .collect();
     format!(
         r#"{{"data":{{"list":[{}],"total":{}}},"status":"OK","code":200}}"#,
         some.join(","),

@@ -63,7 +63,10 @@ impl Column {
             Kind::Text => self.push_text(value),
             Kind::Json => match value {
                 Value::Null | Value::Text(b"") => self.push_bytes(None),
-                Value::Tree(text) | Value::Bare(text) | Value::Text(text) | Value::Escaped(text) => {
+                Value::Tree(text)
+                | Value::Bare(text)
+                | Value::Text(text)
+                | Value::Escaped(text) => {
                     self.push_bytes(Some(text));
                 }
             },
@@ -148,7 +151,8 @@ impl Column {
         let nulls = self.nulls.finish();
         let text = |bytes: Vec<u8>, offsets: Vec<i32>, nulls| {
             let offsets = OffsetBuffer::new(offsets.into());
-            StringArray::try_new(offsets, Buffer::from_vec(bytes), nulls).expect("answers are UTF-8")
+            StringArray::try_new(offsets, Buffer::from_vec(bytes), nulls)
+                .expect("answers are UTF-8")
         };
         match self.kind {
             Kind::Text | Kind::Json => Arc::new(text(self.bytes, self.offsets, nulls)),
@@ -225,8 +229,7 @@ pub(crate) fn moment(text: &[u8]) -> Option<i64> {
     let [_, h1, h2, b':', m1, m2, b':', s1, s2, rest @ ..] = text.get(10..)? else {
         return None;
     };
-    let seconds =
-        digits(&[*h1, *h2])? * 3600 + digits(&[*m1, *m2])? * 60 + digits(&[*s1, *s2])?;
+    let seconds = digits(&[*h1, *h2])? * 3600 + digits(&[*m1, *m2])? * 60 + digits(&[*s1, *s2])?;
     let mut micros = 0;
     if let [b'.', places @ ..] = rest {
         let places = places.strip_suffix(b"Z").unwrap_or(places);
@@ -254,7 +257,11 @@ pub(crate) fn iso(day: i32) -> String {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     format!("{year:04}-{month:02}-{day:02}")
 }

@@ -27,14 +27,19 @@ impl Connection {
         let length = connection.post("/service/cloud/auth", r#"{"APPKey":"k","APPSecret":"s"}"#)?;
         let mut answer = String::new();
         (&mut connection).take(length).read_to_string(&mut answer)?;
-        let token = answer.split_once(r#""token":""#).and_then(|(_, rest)| rest.split('"').next());
+        let token = answer
+            .split_once(r#""token":""#)
+            .and_then(|(_, rest)| rest.split('"').next());
         token.unwrap_or("").clone_into(&mut connection.token);
         Ok(connection)
     }
 
     /// Asks for a task; the body's length.
     pub(crate) fn ask(&mut self, id: &str) -> io::Result<u64> {
-        self.post("/service/cloud/workflow/taskdetail", &format!(r#"{{"task_id":"{id}"}}"#))
+        self.post(
+            "/service/cloud/workflow/taskdetail",
+            &format!(r#"{{"task_id":"{id}"}}"#),
+        )
     }
 
     fn post(&mut self, path: &str, body: &str) -> io::Result<u64> {

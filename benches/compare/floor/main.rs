@@ -56,9 +56,14 @@ fn main() -> io::Result<()> {
         Some("build") => Stage::Build,
         _ => Stage::Write,
     };
-    let threads: usize = option("--threads").and_then(|n| n.parse().ok()).unwrap_or(1);
+    let threads: usize = option("--threads")
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(1);
     let index = std::fs::read_to_string(PathBuf::from(data).join("index.tsv"))?;
-    let ids: Vec<&str> = index.lines().filter_map(|line| line.split('\t').next()).collect();
+    let ids: Vec<&str> = index
+        .lines()
+        .filter_map(|line| line.split('\t').next())
+        .collect();
     let address = url.trim_start_matches("http://");
     let next = AtomicUsize::new(0);
     let writer = Writer::new(PathBuf::from(out))?;
@@ -81,7 +86,9 @@ fn main() -> io::Result<()> {
             writer.queue(tables.take())?;
         }
         std::thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(|| writer.drain())).collect();
+            let others: Vec<_> = (1..threads)
+                .map(|_| scope.spawn(|| writer.drain()))
+                .collect();
             let mut result = writer.drain();
             for other in others {
                 result = result.and(other.join().expect("nobody panicked"));

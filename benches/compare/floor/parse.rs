@@ -6,24 +6,70 @@ const HIGH: u64 = 0x8080_8080_8080_8080;
 
 /// Keys of an entry of `detail`, in the order the vendor sends them.
 pub(crate) const CALL: [&str; 33] = [
-    "id", "RobotID", "CalleeName", "CalleeGender", "CalleeNumber", "CallStartTime", "CallEndTime",
-    "Status", "Intention", "CallID", "CallTimes", "Comments", "BorrowedDate", "DueDate",
-    "BorrowedAmount", "TotalOwingAmount", "CurrencyUnit", "PlatformName", "RingType", "HangupType",
-    "ExtraA", "ExtraB", "ExtraC", "AsrResult", "RingTime", "TalkRound", "RedailCall", "NerSlots",
-    "intention_description", "EventLabel", "caller_number", "case_id", "Multi_intention",
+    "id",
+    "RobotID",
+    "CalleeName",
+    "CalleeGender",
+    "CalleeNumber",
+    "CallStartTime",
+    "CallEndTime",
+    "Status",
+    "Intention",
+    "CallID",
+    "CallTimes",
+    "Comments",
+    "BorrowedDate",
+    "DueDate",
+    "BorrowedAmount",
+    "TotalOwingAmount",
+    "CurrencyUnit",
+    "PlatformName",
+    "RingType",
+    "HangupType",
+    "ExtraA",
+    "ExtraB",
+    "ExtraC",
+    "AsrResult",
+    "RingTime",
+    "TalkRound",
+    "RedailCall",
+    "NerSlots",
+    "intention_description",
+    "EventLabel",
+    "caller_number",
+    "case_id",
+    "Multi_intention",
 ];
 /// Keys of an entry of `RedailCall`.
 pub(crate) const REDIAL: [&str; 8] = [
-    "CallID", "CallStartTime", "RingType", "RingTime", "HangupType", "ResultLabel",
-    "callee_number", "caller_number",
+    "CallID",
+    "CallStartTime",
+    "RingType",
+    "RingTime",
+    "HangupType",
+    "ResultLabel",
+    "callee_number",
+    "caller_number",
 ];
 /// Keys of an entry of `AsrResult`.
 pub(crate) const TURN: [&str; 3] = ["time", "robottext", "text"];
 /// Keys of `data`.
 pub(crate) const TASK: [&str; 15] = [
-    "TaskID", "TaskName", "RobotMethod", "RobotID", "SIPLine", "Status", "ScheduleStartTime",
-    "ScheduleEndTime", "RepeatInterval", "RepeatNumber", "workflow_id", "workflow_name",
-    "nodetask_id", "nodetask_name", "wokflow_id",
+    "TaskID",
+    "TaskName",
+    "RobotMethod",
+    "RobotID",
+    "SIPLine",
+    "Status",
+    "ScheduleStartTime",
+    "ScheduleEndTime",
+    "RepeatInterval",
+    "RepeatNumber",
+    "workflow_id",
+    "workflow_name",
+    "nodetask_id",
+    "nodetask_name",
+    "wokflow_id",
 ];
 const ASR_RESULT: usize = 23;
 const REDAIL_CALL: usize = 26;
@@ -218,7 +264,11 @@ impl<'a> Cursor<'a> {
                     .position(|byte| matches!(byte, b',' | b'}' | b']' | 0..=b' '))?;
                 self.at += length;
                 let token = &self.bytes[from..self.at];
-                Some(if token == b"null" { Value::Null } else { Value::Bare(token) })
+                Some(if token == b"null" {
+                    Value::Null
+                } else {
+                    Value::Bare(token)
+                })
             }
         }
     }

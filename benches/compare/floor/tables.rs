@@ -144,7 +144,11 @@ struct Rows {
 
 impl Rows {
     fn new(table: usize) -> Self {
-        let columns = ALL[table].1.iter().map(|spec| Column::new(spec.1)).collect();
+        let columns = ALL[table]
+            .1
+            .iter()
+            .map(|spec| Column::new(spec.1))
+            .collect();
         Self { columns, rows: 0 }
     }
 
@@ -190,10 +194,11 @@ impl Tables {
             .entry(day)
             .or_insert_with(|| [Rows::new(0), Rows::new(1), Rows::new(2)]);
         self.call_id.clear();
-        self.call_id.extend_from_slice(entry.values[9].plain().unwrap_or(b""));
-        let row_id = entry.values[0].plain().and_then(|text| {
-            std::str::from_utf8(text).ok()?.parse().ok()
-        });
+        self.call_id
+            .extend_from_slice(entry.values[9].plain().unwrap_or(b""));
+        let row_id = entry.values[0]
+            .plain()
+            .and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
         let count = |len: usize| Some(i32::try_from(len).unwrap_or(0));
         for ((_, _, _, from), column) in CALLS.iter().zip(&mut calls.columns) {
             match *from {
@@ -201,12 +206,19 @@ impl Tables {
                 INDEX => column.push_small(Some(index)),
                 RUN_ID => column.push_repeat(Some(RUN)),
                 EXTRACTED_AT => column.push_wide(Some(EXTRACTED)),
-                COUNT.. => column.push_small(count([entry.redials.len(), entry.turns.len()][from - COUNT - 1])),
+                COUNT.. => column.push_small(count(
+                    [entry.redials.len(), entry.turns.len()][from - COUNT - 1],
+                )),
                 from => column.push(&entry.values[from]),
             }
         }
         calls.rows += 1;
-        let child = (self.task_id.as_slice(), self.call_id.as_slice(), index, row_id);
+        let child = (
+            self.task_id.as_slice(),
+            self.call_id.as_slice(),
+            index,
+            row_id,
+        );
         for (at, values) in entry.redials.iter().enumerate() {
             nested(REDIALS, redials, child, (at, values));
         }
@@ -219,7 +231,11 @@ impl Tables {
     pub(crate) fn task(&mut self, own: &[Option<Vec<u8>>], (calls, counts): (i32, [u64; 2])) {
         let day = own[6].as_deref().and_then(date).unwrap_or(0);
         let rows = self.tasks.entry(day).or_insert_with(|| Rows::new(3));
-        let counts = [i64::from(calls), counts[0].cast_signed(), counts[1].cast_signed()];
+        let counts = [
+            i64::from(calls),
+            counts[0].cast_signed(),
+            counts[1].cast_signed(),
+        ];
         for ((_, _, _, from), column) in TASKS.iter().zip(&mut rows.columns) {
             match *from {
                 WORKFLOW => column.push_bytes(own[10].as_deref().or(own[14].as_deref())),
@@ -257,10 +273,16 @@ impl Tables {
         sizes.sort_unstable();
         let mut total: usize = sizes.iter().map(|(size, _)| size).sum();
         while total > left || left == 0 {
-            let Some((size, day)) = sizes.pop() else { break };
+            let Some((size, day)) = sizes.pop() else {
+                break;
+            };
             total -= size;
             let tables = self.days.remove(&day).into_iter().flatten();
-            batches.extend(tables.enumerate().map(|(table, rows)| batch(table, day, rows)));
+            batches.extend(
+                tables
+                    .enumerate()
+                    .map(|(table, rows)| batch(table, day, rows)),
+            );
         }
         batches.retain(|batch| batch.rows > 0);
         batches

@@ -166,10 +166,16 @@ impl Writer {
         }
     }
 
-    fn encode(&self, table: usize, batches: Vec<Batch>) -> Result<Vec<ArrowColumnChunk>, ParquetError> {
+    fn encode(
+        &self,
+        table: usize,
+        batches: Vec<Batch>,
+    ) -> Result<Vec<ArrowColumnChunk>, ParquetError> {
         let table = &self.tables[table];
-        let mut columns: Vec<std::vec::IntoIter<ArrayRef>> =
-            batches.into_iter().map(|batch| batch.columns.into_iter()).collect();
+        let mut columns: Vec<std::vec::IntoIter<ArrayRef>> = batches
+            .into_iter()
+            .map(|batch| batch.columns.into_iter())
+            .collect();
         let writers = table.factory.create_column_writers(0)?;
         let mut chunks = Vec::with_capacity(writers.len());
         for (field, mut writer) in table.fields.fields().iter().zip(writers) {
@@ -190,10 +196,11 @@ impl Writer {
             let date = crate::columns::iso(place.1);
             let folder = self.out.join(table).join(format!("{partition}={date}"));
             fs::create_dir_all(&folder)?;
-            let Table { root, properties, .. } = &self.tables[place.0];
+            let Table {
+                root, properties, ..
+            } = &self.tables[place.0];
             let file = File::create(folder.join("part.parquet"))?;
-            let writer =
-                SerializedFileWriter::new(file, Arc::clone(root), Arc::clone(properties));
+            let writer = SerializedFileWriter::new(file, Arc::clone(root), Arc::clone(properties));
             files.insert(place, writer.map_err(broken)?);
         }
         let file = files.get_mut(&place).expect("it was just opened");
