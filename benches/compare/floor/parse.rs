@@ -5,71 +5,29 @@ const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
 /// Keys of an entry of `detail`, in the order the vendor sends them.
+#[rustfmt::skip]
 pub(crate) const CALL: [&str; 33] = [
-    "id",
-    "RobotID",
-    "CalleeName",
-    "CalleeGender",
-    "CalleeNumber",
-    "CallStartTime",
-    "CallEndTime",
-    "Status",
-    "Intention",
-    "CallID",
-    "CallTimes",
-    "Comments",
-    "BorrowedDate",
-    "DueDate",
-    "BorrowedAmount",
-    "TotalOwingAmount",
-    "CurrencyUnit",
-    "PlatformName",
-    "RingType",
-    "HangupType",
-    "ExtraA",
-    "ExtraB",
-    "ExtraC",
-    "AsrResult",
-    "RingTime",
-    "TalkRound",
-    "RedailCall",
-    "NerSlots",
-    "intention_description",
-    "EventLabel",
-    "caller_number",
-    "case_id",
+    "id", "RobotID", "CalleeName", "CalleeGender", "CalleeNumber", "CallStartTime", "CallEndTime",
+    "Status", "Intention", "CallID", "CallTimes", "Comments", "BorrowedDate", "DueDate",
+    "BorrowedAmount", "TotalOwingAmount", "CurrencyUnit", "PlatformName", "RingType",
+    "HangupType", "ExtraA", "ExtraB", "ExtraC", "AsrResult", "RingTime", "TalkRound",
+    "RedailCall", "NerSlots", "intention_description", "EventLabel", "caller_number", "case_id",
     "Multi_intention",
 ];
 /// Keys of an entry of `RedailCall`.
+#[rustfmt::skip]
 pub(crate) const REDIAL: [&str; 8] = [
-    "CallID",
-    "CallStartTime",
-    "RingType",
-    "RingTime",
-    "HangupType",
-    "ResultLabel",
-    "callee_number",
-    "caller_number",
+    "CallID", "CallStartTime", "RingType", "RingTime", "HangupType", "ResultLabel",
+    "callee_number", "caller_number",
 ];
 /// Keys of an entry of `AsrResult`.
 pub(crate) const TURN: [&str; 3] = ["time", "robottext", "text"];
 /// Keys of `data`.
+#[rustfmt::skip]
 pub(crate) const TASK: [&str; 15] = [
-    "TaskID",
-    "TaskName",
-    "RobotMethod",
-    "RobotID",
-    "SIPLine",
-    "Status",
-    "ScheduleStartTime",
-    "ScheduleEndTime",
-    "RepeatInterval",
-    "RepeatNumber",
-    "workflow_id",
-    "workflow_name",
-    "nodetask_id",
-    "nodetask_name",
-    "wokflow_id",
+    "TaskID", "TaskName", "RobotMethod", "RobotID", "SIPLine", "Status", "ScheduleStartTime",
+    "ScheduleEndTime", "RepeatInterval", "RepeatNumber", "workflow_id", "workflow_name",
+    "nodetask_id", "nodetask_name", "wokflow_id",
 ];
 const ASR_RESULT: usize = 23;
 const REDAIL_CALL: usize = 26;
