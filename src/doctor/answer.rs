@@ -300,12 +300,12 @@ fn redials_of(batches: &[Batch]) -> Vec<SeenRedial> {
         .filter(|batch| batch.table == TableName::Redials)
     {
         let indexes = column(batch, "detail_index").as_primitive::<Int32Type>();
-        let texts = column(batch, "call_start_time_text").as_string::<i32>();
+        let texts = column(batch, "call_start_time_text").as_binary::<i32>();
         for row in 0..batch.rows {
             let start = starts.get(&indexes.value(row));
             if let (Some(call_start), true) = (start, texts.is_valid(row)) {
                 redials.push(SeenRedial {
-                    text: texts.value(row).to_owned(),
+                    text: String::from_utf8_lossy(texts.value(row)).into_owned(),
                     call_start: *call_start,
                 });
             }
