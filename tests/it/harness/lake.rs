@@ -65,6 +65,11 @@ impl Cell {
         }
         match array.data_type() {
             DataType::Utf8 => Self::Text(array.as_string::<i32>().value(index).to_owned()),
+            // Texts of the decoder, before they are in a file.
+            DataType::Binary => {
+                let bytes = array.as_binary::<i32>().value(index).to_vec();
+                Self::Text(String::from_utf8(bytes).expect("texts are UTF-8"))
+            }
             DataType::Dictionary(_, _) => {
                 let dictionary = array.as_dictionary::<Int32Type>();
                 let key = dictionary.keys().value(index);
