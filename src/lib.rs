@@ -22,6 +22,7 @@
 //! - **sealed**: final and exported, never pulled again. **early**: exported while running. **open**:
 //!   seen and not final. **failed**: not exported after all tries.
 //! - **stage**, **commit**, **publish**: written where nobody looks, made to count, made visible.
+//! - **shard**: one process of several that share the tasks of a lake between them.
 //! - **reject**: a record that is kept with its reason because it could not become a row.
 //! - **pacer**: the politeness of one account: rate, requests in flight, held until.
 
@@ -39,4 +40,5 @@ pub mod pipeline;
 pub mod report;
 pub mod sandbox;
 pub mod schema;
+pub mod shard;
 pub mod task;

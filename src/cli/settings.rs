@@ -34,8 +34,10 @@ const TASKS: (&str, &[&str]) = (
         "tasks.workflow_lookback",
         "tasks.settle",
         "tasks.include_running",
+        "tasks.shard",
     ],
 );
+const SHARD: (&str, &[&str]) = ("Which tasks", &["tasks.shard"]);
 const WRITE: (&str, &[&str]) = (
     "Writing",
     &[
@@ -58,6 +60,8 @@ pub trait Group {
     const AS_OF: bool = false;
     /// Whether it asks the API, so that key and secret are read.
     const READS_API: bool = false;
+    /// Whether it pulls tasks, so that it can be split into shards.
+    const SPLITS: bool = false;
     /// Whether the flags may stand before and after the command's name.
     const GLOBAL: bool = false;
 }
@@ -78,6 +82,7 @@ groups! {
         const SECTIONS: &'static [(&'static str, &'static [&'static str])] =
             &[LAKE, ZONES, API, TASKS, WRITE, FORMAT, PROGRESS];
         const AS_OF: bool = true;
+        const SPLITS: bool = true;
         const READS_API: bool = true;
     }
     /// Asks the API, writes nothing.
@@ -85,6 +90,7 @@ groups! {
         const SECTIONS: &'static [(&'static str, &'static [&'static str])] =
             &[LAKE, PARTITION_ZONE, API, TASKS, FORMAT];
         const AS_OF: bool = true;
+        const SPLITS: bool = true;
         const READS_API: bool = true;
     }
     /// Tries everything once.
@@ -97,8 +103,9 @@ groups! {
     /// Writes into the lake without the API.
     Replay {
         const SECTIONS: &'static [(&'static str, &'static [&'static str])] =
-            &[LAKE, ZONES, WRITE, FORMAT, PROGRESS];
+            &[LAKE, ZONES, SHARD, WRITE, FORMAT, PROGRESS];
         const AS_OF: bool = true;
+        const SPLITS: bool = true;
     }
     /// Reads the lake and reports.
     Inspect {
@@ -170,6 +177,7 @@ impl<G: Group> Settings<G> {
             flags.as_of.clone_from(as_of);
         }
         flags.reads_api |= G::READS_API;
+        flags.splits |= G::SPLITS;
         for (key, value) in values {
             flags.set(key, value.as_str());
         }

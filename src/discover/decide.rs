@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::job::DateRange;
 use crate::lake::{TaskState, day_of};
+use crate::shard::Shard;
 use crate::task::{TaskId, TaskStatus, WorkflowId};
 
 /// How it is known that there is such a task.
@@ -82,6 +83,8 @@ pub struct Rules {
     pub range: Option<DateRange>,
     /// The zone of those days.
     pub zone: Tz,
+    /// Only tasks of this shard.
+    pub shard: Option<Shard>,
 }
 
 impl Rules {
@@ -95,6 +98,7 @@ impl Rules {
             replace: false,
             range: None,
             zone: Tz::UTC,
+            shard: None,
         }
     }
 }
@@ -127,11 +131,13 @@ pub enum Reason {
     OutOfRange,
     /// It has no scheduled start, so no day of the range is its own.
     NoSchedule,
+    /// Another shard pulls it.
+    OtherShard,
 }
 
 impl Reason {
     /// All reasons, in the order they are shown.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Final,
         Self::FinalNow,
         Self::FailedBefore,
@@ -144,6 +150,7 @@ impl Reason {
         Self::UnknownStatus,
         Self::OutOfRange,
         Self::NoSchedule,
+        Self::OtherShard,
     ];
 
     /// The word in reports.
@@ -162,6 +169,7 @@ impl Reason {
             Self::UnknownStatus => "unknown_status",
             Self::OutOfRange => "out_of_range",
             Self::NoSchedule => "no_schedule",
+            Self::OtherShard => "other_shard",
         }
     }
 
@@ -181,6 +189,7 @@ impl Reason {
             Self::UnknownStatus => "unknown status, so not final",
             Self::OutOfRange => "not on the days asked for",
             Self::NoSchedule => "without a scheduled start, so on no day",
+            Self::OtherShard => "of another shard",
         }
     }
 }
@@ -223,6 +232,9 @@ pub fn decide(task: &Candidate, known: Known, rules: &Rules) -> Decision {
             None if task.seen == Seen::Listed => return Decision::Leave(Reason::NoSchedule),
             _ => {}
         }
+    }
+    if rules.shard.is_some_and(|shard| !shard.holds(&task.id)) {
+        return Decision::Leave(Reason::OtherShard);
     }
     if known == Known::Sealed {
         return if rules.replace {
@@ -348,6 +360,24 @@ mod tests {
             decide(&task(Some(status), LONG_AGO, Seen::Listed), known, &rules),
             decision
         );
+    }
+
+    #[rstest]
+    fn a_task_of_another_shard_is_left_whatever_is_known_of_it(
+        #[values(Known::Nothing, Known::Sealed, Known::Open, Known::Failed)] known: Known,
+        #[values(Seen::Listed, Seen::Remembered, Seen::Named)] seen: Seen,
+    ) {
+        let task = task(Some("finished"), LONG_AGO, seen);
+        let decisions = (1..=3).map(|number| {
+            let rules = Rules {
+                replace: true,
+                shard: Shard::new(number, 3),
+                ..Rules::nightly(NOW.parse().unwrap())
+            };
+            decide(&task, known, &rules)
+        });
+        let left = decisions.filter(|decision| *decision == Leave(Reason::OtherShard));
+        assert_eq!(left.count(), 2);
     }
 
     #[rstest]

@@ -75,13 +75,13 @@ pub fn window_of(
 
 /// Where a nightly run goes on: where the last one ended, or else behind the last day that a
 /// backfill covered, if that is not longer ago than the lookback (a backfill of last March is no
-/// start for tonight).
+/// start for tonight). A shard goes on from where it ended itself, or where all did.
 #[must_use]
 pub fn resume_point(
     ledger: &Ledger,
     (rules, lookback): (&Rules, TimeDelta),
 ) -> Option<DateTime<Utc>> {
-    ledger.listed_until().or_else(|| {
+    ledger.listed_until(rules.shard).or_else(|| {
         let end = day_end(rules.zone, ledger.last_covered_day()?);
         let oldest = rules.now.checked_sub_signed(lookback)?;
         (oldest <= end).then_some(end)

@@ -14,6 +14,8 @@ pub const APP_SECRET: &str = "AIRUDDER_APP_SECRET";
 pub const JOB: &str = "AIRUDDER_JOB";
 /// Where a test build dies ([`crate::lake::Point`]); a release does not look at it.
 pub const FAILPOINT: &str = "AIRUDDER_FAILPOINT";
+/// Which pod of an indexed job this is, from 0, as Kubernetes sets it.
+pub const COMPLETION_INDEX: &str = "JOB_COMPLETION_INDEX";
 /// The time to decide by.
 pub const AS_OF: &str = "AIRUDDER_AS_OF";
 
@@ -46,7 +48,7 @@ impl Environment {
             .filter(|(name, value)| {
                 !value.is_empty()
                     && (name.starts_with("AIRUDDER_")
-                        || ["NO_COLOR", "CI"].contains(&name.as_str()))
+                        || ["NO_COLOR", "CI", COMPLETION_INDEX].contains(&name.as_str()))
             })
             .collect();
         Self { variables }

@@ -18,6 +18,8 @@ pub struct SettingFlags {
     /// Whether the command asks the API. The others leave key files unread: they run where the
     /// secrets are not.
     pub reads_api: bool,
+    /// Whether the command pulls tasks and can be split into shards.
+    pub splits: bool,
     /// The texts given, by key in the job file.
     pub values: BTreeMap<&'static str, String>,
 }

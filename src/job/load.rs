@@ -1,7 +1,7 @@
 //! From texts to a [`Job`]: every setting is read once, here.
 
 use std::fmt::Display;
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::str::FromStr;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -9,16 +9,18 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
 use super::credentials::credentials;
-use super::environment::{AS_OF, Environment};
+use super::environment::{AS_OF, COMPLETION_INDEX, Environment};
 use super::error::{Origin, SettingsError};
 use super::flags::SettingFlags;
 use super::selection::TaskSource;
+use super::settings::setting;
 use super::sources::{Sources, variable};
 use super::{
-    ApiOptions, DecodeOptions, DiscoverOptions, Job, LogFormat, OutputOptions, ProgressMode,
+    ApiOptions, DecodeOptions, DiscoverOptions, Job, LogFormat, OutputOptions, ProgressMode, Rate,
     ResultFormat, RetryOptions, WriteOptions, place, quantity,
 };
 use crate::clock::Clock;
+use crate::shard::{MAX_SHARDS, NoShard, Shard};
 use crate::task::WorkflowId;
 
 /// Reads all settings: flag before environment before job file before default.
@@ -30,14 +32,16 @@ use crate::task::WorkflowId;
 pub fn load(flags: &SettingFlags, env: &Environment) -> Result<Job, SettingsError> {
     let sources = Sources::read(flags, env)?;
     let partition_timezone = sources.required("partition_timezone", place::zone)?;
+    let shard = shard(&sources)?;
     Ok(Job {
         dest: sources.required("dest", place::destination)?,
-        api: api(&sources)?,
+        api: api(&sources, shard)?,
         discover: DiscoverOptions {
             workflow_lookback: sources.required("tasks.workflow_lookback", quantity::duration)?,
             settle: sources.required("tasks.settle", quantity::duration)?,
             include_running: sources.required("tasks.include_running", boolean)?,
             partition_timezone,
+            shard,
             source: match sources.list("tasks.workflow_ids", workflow)? {
                 ids if ids.is_empty() => TaskSource::Listing,
                 ids => TaskSource::Workflows(ids),
@@ -83,7 +87,54 @@ pub fn load_clock(flags: &SettingFlags, env: &Environment) -> Result<Clock, Sett
         })
 }
 
-fn api(sources: &Sources<'_>) -> Result<ApiOptions, SettingsError> {
+/// The shard of a command that pulls: named as such, or counted by Kubernetes.
+fn shard(sources: &Sources<'_>) -> Result<Option<Shard>, SettingsError> {
+    let named = sources.optional("tasks.shard", |text| {
+        text.parse().map_err(|error: NoShard| error.to_string())
+    })?;
+    let count = sources.optional("tasks.shard_count", shard_count)?;
+    let (None, Some(count), true) = (named, count, sources.flags.splits) else {
+        return Ok(named.filter(|_| sources.flags.splits));
+    };
+    let text = variable(sources.env, "tasks.shard", COMPLETION_INDEX)?;
+    let text = text.ok_or_else(|| SettingsError::Missing {
+        key: "tasks.shard",
+        places: format!(
+            "{COMPLETION_INDEX} (Kubernetes does, for an indexed job), or {}; there are {count} \
+             shards, by tasks.shard_count",
+            setting("tasks.shard").places()
+        ),
+    })?;
+    let index = text
+        .parse::<u32>()
+        .ok()
+        .and_then(|index| index.checked_add(1));
+    let shard = index.and_then(|number| Shard::new(number, count));
+    shard.map(Some).ok_or_else(|| SettingsError::Value {
+        key: "tasks.shard",
+        origin: Origin::Variable(COMPLETION_INDEX),
+        problem: format!(
+            "`{text}` is not a number from 0 to {}, and there are {count} shards, by \
+             tasks.shard_count",
+            count - 1
+        ),
+    })
+}
+
+fn shard_count(text: &str) -> Result<u32, String> {
+    let count = text
+        .parse()
+        .ok()
+        .filter(|count| (1..=MAX_SHARDS).contains(count));
+    count.ok_or_else(|| format!("`{text}` is not a number of shards, 1 to {MAX_SHARDS}"))
+}
+
+fn api(sources: &Sources<'_>, shard: Option<Shard>) -> Result<ApiOptions, SettingsError> {
+    let share = shard.map_or(NonZeroU32::MIN, Shard::count);
+    let (rate, burst) = (
+        sources.required("api.rate", quantity::rate)?,
+        sources.required("api.burst", positive::<NonZeroU32>)?,
+    );
     let allow_insecure = sources.required("api.allow_insecure", boolean)?;
     Ok(ApiOptions {
         base_url: sources.required("api.base_url", |text| place::base_url(text, allow_insecure))?,
@@ -97,8 +148,10 @@ fn api(sources: &Sources<'_>) -> Result<ApiOptions, SettingsError> {
             .as_ref()
             .map(|file| file.profile.clone())
             .unwrap_or_default(),
-        rate: sources.required("api.rate", quantity::rate)?,
-        burst: sources.required("api.burst", positive)?,
+        rate: Rate {
+            per_second: rate.per_second / f64::from(share.get()),
+        },
+        burst: NonZeroU32::new(burst.get() / share).unwrap_or(NonZeroU32::MIN),
         concurrency: sources.required("api.concurrency", positive)?,
         page_size: sources.required("api.page_size", positive)?,
         connect_timeout: sources.required("api.connect_timeout", some_time)?,

@@ -29,6 +29,8 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use url::Url;
 
+use crate::shard::Shard;
+
 pub use environment::Environment;
 pub use error::{Origin, Place, SettingsError};
 pub use flags::SettingFlags;
@@ -116,7 +118,8 @@ pub struct ApiOptions {
     pub credentials: Option<Credentials>,
     /// What is assumed of the account's endpoints.
     pub profile: ApiProfile,
-    /// Requests per second, on average. A limit of its own beside `concurrency`.
+    /// Requests per second of this process, on average: its share of the account's. A limit of its
+    /// own beside `concurrency`.
     pub rate: Rate,
     /// Requests that may start at once after a pause.
     pub burst: NonZeroU32,
@@ -180,6 +183,8 @@ pub struct DiscoverOptions {
     pub include_running: bool,
     /// The zone of partition dates. Default UTC.
     pub partition_timezone: Tz,
+    /// Only the tasks of one of several processes.
+    pub shard: Option<Shard>,
     /// Where tasks come from. The job file's; the command line's goes before it.
     pub source: TaskSource,
 }

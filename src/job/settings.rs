@@ -51,6 +51,8 @@ pub enum Kind {
     Integer,
     /// Yes or no.
     Boolean,
+    /// `2/4`.
+    Shard,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// A list of texts.
@@ -189,6 +191,7 @@ impl Kind {
             Self::Rate => "PACE",
             Self::Integer => "N",
             Self::Boolean => "BOOL",
+            Self::Shard => "I/N",
             Self::Choice(_) => "WORD",
             Self::Texts | Self::Profile => "VALUE",
         }
@@ -205,6 +208,7 @@ impl fmt::Display for Kind {
             Self::Duration => "a duration in quotes, such as \"10m\"",
             Self::Size => "a size in quotes, such as \"64MiB\"",
             Self::Rate => "a pace in quotes, such as \"10/s\"",
+            Self::Shard => "a shard in quotes, such as \"2/4\"",
             Self::Integer => "a whole number",
             Self::Boolean => "true or false",
             Self::Choice(words) => {

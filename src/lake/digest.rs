@@ -10,6 +10,7 @@ use super::path::{FilePath, is_safe_run_id};
 use super::record::{
     Commit, CommittedTask, Coverage, DataFile, FORMAT_VERSION, FailedTask, OpenTask, Removal,
 };
+use crate::shard::Shard;
 use crate::task::{RunId, TaskId};
 
 /// What the ledger learns from one record.
@@ -30,6 +31,7 @@ pub(super) struct Digest {
     pub(super) removes: Vec<Removal>,
     pub(super) coverage: Vec<Coverage>,
     pub(super) listed_until: Option<DateTime<Utc>>,
+    pub(super) shard: Option<Shard>,
 }
 
 /// Why a record was not understood.
@@ -72,6 +74,7 @@ struct ChangesLine<'a> {
     #[serde(default)]
     coverage: Vec<Coverage>,
     listed_until: Option<DateTime<Utc>>,
+    shard: Option<Shard>,
 }
 
 #[derive(Deserialize)]
@@ -149,6 +152,7 @@ impl Digest {
             removes: changes.removes,
             coverage: changes.coverage,
             listed_until: changes.listed_until,
+            shard: changes.shard,
         })
     }
 

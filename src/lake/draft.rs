@@ -36,10 +36,10 @@ impl CommitDraft {
         self.failed
             .retain(|FailedTask { task, failure }| ledger.is_news(task, Some(failure)));
         self.forgotten.retain(|id| ledger.can_forget(id));
-        if !ledger.extends_coverage(&self.coverage) {
+        if !ledger.extends_coverage(&self.coverage, self.shard) {
             self.coverage.clear();
         }
-        if self.listed_until <= ledger.listed_until() {
+        if self.listed_until <= ledger.listed_until(self.shard) {
             self.listed_until = None;
         }
         self

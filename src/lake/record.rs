@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::path::{FileName, FilePath, LakePath, Partition, PathError};
 use crate::schema::TableName;
+use crate::shard::Shard;
 use crate::task::{RunId, TaskId, TaskStatus, WorkflowId};
 
 /// The version of records that this program writes, and the highest it reads.
@@ -263,6 +264,9 @@ pub struct CommitDraft {
     /// Workflows made before this were listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listed_until: Option<DateTime<Utc>>,
+    /// The shard whose tasks these are: `coverage` and `listed_until` speak of its tasks alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
 }
 
 impl CommitDraft {
@@ -281,6 +285,7 @@ impl CommitDraft {
             removes: Vec::new(),
             coverage: Vec::new(),
             listed_until: None,
+            shard: None,
         }
     }
 }

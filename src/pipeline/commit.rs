@@ -14,6 +14,7 @@ use crate::lake::{
     CommitDraft, CommitKind, CommitOutcome, CommittedTask, Coverage, DataFile, FailedTask,
     LakeError, LakePath, LakeWriter, OpenTask, Removal, day_of,
 };
+use crate::shard::Shard;
 use crate::task::{TaskId, TaskStatus};
 
 /// What was learned about tasks beside their rows, for the last commit of a run.
@@ -32,6 +33,8 @@ pub(super) struct Committer {
     pub(super) lake: LakeWriter,
     pub(super) desk: Arc<Desk>,
     pub(super) zone: Tz,
+    /// Whose tasks these are, if not all.
+    pub(super) shard: Option<Shard>,
     /// The last commit that was known when it was decided which tasks are pulled. Rows that came
     /// later are somebody else's, and never replaced.
     pub(super) base: u64,
@@ -94,6 +97,7 @@ impl Committer {
         draft.forgotten.clone_from(&learned.forgotten);
         draft.coverage.clone_from(&learned.coverage);
         draft.listed_until = learned.listed_until;
+        draft.shard = self.shard;
         if draft.tasks.is_empty() {
             draft.kind = CommitKind::Observe;
             return Ok((draft, Vec::new()));

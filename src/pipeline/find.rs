@@ -78,6 +78,7 @@ async fn listing(
     let workflows = api.list_workflows(window).await?;
     let remembered: BTreeMap<&TaskId, &UnsealedTask> = ledger
         .unsealed()
+        .filter(|known| rules.shard.is_none_or(|shard| shard.holds(&known.task.id)))
         .filter(|known| match (&rules.range, known.task.schedule_start) {
             (Some(range), Some(start)) => range.contains(day_of(rules.zone, start)),
             (Some(_), None) => false,

@@ -131,6 +131,7 @@ impl<'a> Export<'a> {
                 lake: self.lake,
                 desk: desk.clone(),
                 zone: self.job.discover.partition_timezone,
+                shard: self.job.discover.shard,
             },
             concurrency: self.job.api.concurrency.get(),
             stop: self.stop,
@@ -167,9 +168,11 @@ impl<'a> Export<'a> {
                 lake: self.lake,
                 desk: desk.clone(),
                 zone: self.job.discover.partition_timezone,
+                shard: self.job.discover.shard,
             },
             stop: self.stop,
             replace: assignment.replace,
+            shard: self.job.discover.shard,
             received_at_micros: self.clock.now().timestamp_micros(),
             desk: desk.clone(),
         };
@@ -253,5 +256,6 @@ fn rules(job: &Job, assignment: &Assignment, clock: &Clock) -> Rules {
         replace: assignment.replace,
         range: assignment.range,
         zone: job.discover.partition_timezone,
+        shard: job.discover.shard,
     }
 }

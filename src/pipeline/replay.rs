@@ -20,6 +20,7 @@ use crate::discover::Reason;
 use crate::event::Event;
 use crate::lake::write::Reject;
 use crate::lake::{LakeError, TaskState};
+use crate::shard::Shard;
 use crate::task::TaskId;
 
 /// Bytes read from a file at once.
@@ -137,6 +138,7 @@ pub(super) struct Replayer {
     pub(super) pace: CommitPace,
     pub(super) stop: StopSwitch,
     pub(super) replace: bool,
+    pub(super) shard: Option<Shard>,
     pub(super) received_at_micros: i64,
 }
 
@@ -150,7 +152,7 @@ impl Replayer {
         let mut learned = Learned::default();
         let mut files = files.into_iter();
         let mut running = JoinSet::new();
-        let mut sealed_before = 0;
+        let (mut sealed_before, mut others) = (0, 0);
         let mut taken = 0;
         loop {
             while running.len() < self.desk.thread_count && !self.stop.is_stopped() {
@@ -165,6 +167,7 @@ impl Replayer {
                 Err(error) => std::panic::resume_unwind(error.into_panic()),
             };
             match step? {
+                Step::Scanned(task) if self.is_others(task.as_ref(), &path) => others += 1,
                 Step::Scanned(task) if self.is_left(task.as_ref()) => sealed_before += 1,
                 Step::Scanned(task) => {
                     let origin = AnswerOrigin {
@@ -189,10 +192,14 @@ impl Replayer {
         }
         summary.tasks.not_pulled += files.len() as u64;
         summary.stopped = self.stop.why();
-        summary.planned = [(Reason::AskAnswer, taken), (Reason::Sealed, sealed_before)]
-            .into_iter()
-            .filter(|(_, count)| *count > 0)
-            .collect();
+        summary.planned = [
+            (Reason::AskAnswer, taken),
+            (Reason::Sealed, sealed_before),
+            (Reason::OtherShard, others),
+        ]
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .collect();
         self.committer.commit(learned, summary).await?;
         Ok(self.committer)
     }
@@ -201,6 +208,15 @@ impl Replayer {
     fn is_left(&self, task: Option<&TaskId>) -> bool {
         let state = task.and_then(|task| self.committer.lake.ledger().state(task));
         !self.replace && matches!(state, Some(TaskState::Sealed { .. }))
+    }
+
+    /// Whether another shard takes this answer. One that names no task goes by its file's name.
+    fn is_others(&self, task: Option<&TaskId>, path: &Path) -> bool {
+        let name = || path.file_name().unwrap_or_default().to_string_lossy();
+        self.shard.is_some_and(|shard| match task {
+            Some(task) => !shard.holds(task),
+            None => !shard.holds_text(&name()),
+        })
     }
 
     async fn judged(

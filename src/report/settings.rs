@@ -6,6 +6,7 @@ use url::Url;
 
 use super::figures;
 use crate::job::{DiscoverOptions, Job, TaskSource};
+use crate::shard::Shard;
 
 /// Settings without secrets, by their keys in the job file. Times are in seconds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -34,6 +35,8 @@ struct TasksReport {
     workflow_lookback_seconds: f64,
     settle_seconds: f64,
     include_running: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard: Option<Shard>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -77,6 +80,7 @@ impl SettingsReport {
                 workflow_lookback_seconds: figures::seconds(discover.workflow_lookback),
                 settle_seconds: figures::seconds(discover.settle),
                 include_running: discover.include_running,
+                shard: discover.shard,
             },
             write: WriteReport {
                 memory_budget_bytes: write.memory_budget_bytes.get(),

@@ -98,7 +98,7 @@ impl StatusReport {
             dest: lake.store().root().display().to_string(),
             sequence: ledger.last_sequence(),
             partition_timezone: ledger.zone().map(Tz::name),
-            listed_until: ledger.listed_until(),
+            listed_until: ledger.listed_until(None),
             tasks: ledger.task_counts(),
             tables,
             days,

@@ -19,5 +19,6 @@ mod running;
 mod sample;
 mod secrets;
 mod settings;
+mod shards;
 mod trouble;
 mod verify;

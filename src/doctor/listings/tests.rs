@@ -193,6 +193,7 @@ fn finished_tasks_are_pulled_before_others_and_running_ones_never() {
         settle: Duration::from_mins(10),
         include_running: false,
         partition_timezone: Tz::UTC,
+        shard: None,
         source: TaskSource::Listing,
     };
     let tasks = [

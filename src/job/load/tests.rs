@@ -256,3 +256,62 @@ fn a_time_that_is_none_is_refused() {
         "{error}"
     );
 }
+
+fn splitting(env: &Environment) -> Result<Job, SettingsError> {
+    let flags = SettingFlags {
+        splits: true,
+        ..with_dest()
+    };
+    load(&flags, env)
+}
+
+#[test]
+fn a_shard_takes_its_share_of_the_pace() {
+    let job = splitting(&env(&[("AIRUDDER_SHARD", "2/4")])).expect("valid");
+    assert_eq!(job.discover.shard, Shard::new(2, 4));
+    assert_eq!(job.api.rate, Rate { per_second: 2.5 });
+    assert_eq!(job.api.burst.get(), 1);
+    let job = splitting(&env(&[("AIRUDDER_SHARD", "1/1")])).expect("valid");
+    assert_eq!((job.api.rate.per_second, job.api.burst.get()), (10.0, 5));
+}
+
+#[test]
+fn the_pods_of_an_indexed_job_are_shards() {
+    let pod = |index| {
+        [
+            ("AIRUDDER_SHARD_COUNT", "4"),
+            ("JOB_COMPLETION_INDEX", index),
+        ]
+    };
+    let job = splitting(&env(&pod("0"))).expect("valid");
+    assert_eq!(job.discover.shard, Shard::new(1, 4));
+    let job = splitting(&env(&pod("3"))).expect("valid");
+    assert_eq!(job.discover.shard, Shard::new(4, 4));
+    // The index alone may be for anything.
+    let job = splitting(&env(&[("JOB_COMPLETION_INDEX", "3")])).expect("valid");
+    assert_eq!(job.discover.shard, None);
+    // A shard that is named goes before.
+    let mut both = pod("3").to_vec();
+    both.push(("AIRUDDER_SHARD", "1/2"));
+    let job = splitting(&env(&both)).expect("valid");
+    assert_eq!(job.discover.shard, Shard::new(1, 2));
+}
+
+#[test]
+fn commands_that_pull_nothing_have_no_shard() {
+    let counted = env(&[("AIRUDDER_SHARD_COUNT", "4")]);
+    let job = load(&with_dest(), &counted).expect("valid");
+    assert_eq!(job.discover.shard, None);
+    assert_eq!(job.api.rate, Rate { per_second: 10.0 });
+}
+
+#[rstest]
+#[case(&[("AIRUDDER_SHARD", "5/4")], "`tasks.shard` (from AIRUDDER_SHARD): `5/4` is not a shard")]
+#[case(&[("AIRUDDER_SHARD_COUNT", "0")], "`0` is not a number of shards, 1 to 1024")]
+#[case(&[("AIRUDDER_SHARD_COUNT", "4")], "set JOB_COMPLETION_INDEX (Kubernetes does")]
+#[case(&[("AIRUDDER_SHARD_COUNT", "4"), ("JOB_COMPLETION_INDEX", "4")], "`4` is not a number from 0 to 3")]
+#[case(&[("AIRUDDER_SHARD_COUNT", "4"), ("JOB_COMPLETION_INDEX", "x")], "from JOB_COMPLETION_INDEX")]
+fn a_wrong_shard_is_a_clear_error(#[case] variables: &[(&str, &str)], #[case] part: &str) {
+    let error = splitting(&env(variables)).expect_err("wrong").to_string();
+    assert!(error.contains(part), "{error}");
+}

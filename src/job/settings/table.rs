@@ -272,6 +272,21 @@ pub const SETTINGS: &[Setting] = &[
         "Take the tasks of these workflows and list no others. For accounts whose list of workflows \
          cannot be asked. --task-id, --task-ids, --workflow-id and --workflow-ids go before it.",
     ),
+    Setting::unset("tasks.shard", Kind::Shard, "all tasks", "\"2/4\"")
+        .flag("shard", "AIRUDDER_SHARD")
+        .means(
+            "Pull only the tasks of this shard: 2/4 is the second of four. For several processes \
+             that share the work, each with its own number and a share of the pace. Which shard a \
+             task belongs to follows from its id. Each process makes all listings itself. A day is \
+             complete when all shards have covered it.",
+        ),
+    Setting::unset("tasks.shard_count", Kind::Integer, "shard alone decides", "4")
+        .env("AIRUDDER_SHARD_COUNT")
+        .means(
+            "The number of shards where something else counts them: with it and without shard, the \
+             shard is the one numbered JOB_COMPLETION_INDEX + 1, as Kubernetes sets it for the pods \
+             of an indexed job. Set it to the job's completions.",
+        ),
     // ------------------------------------------------------------------------------------------
     Setting::is("write.memory_budget", Kind::Size, "64MiB")
         .flag("memory-budget", "AIRUDDER_MEMORY_BUDGET")

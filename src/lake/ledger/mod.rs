@@ -16,6 +16,7 @@
 
 mod files;
 pub(super) mod ids;
+mod listed;
 mod tally;
 
 use std::collections::BTreeMap;
@@ -26,12 +27,14 @@ use chrono_tz::Tz;
 use files::Files;
 pub use files::LiveFile;
 use ids::{IdKey, IdMap};
+use listed::Listed;
 use tally::Days;
 
 use super::day::{DaySummary, TaskCounts};
 use super::digest::Digest;
 use super::path::{FileName, FilePath};
 use super::record::{CommitDraft, CommitKind, Coverage, Failure, OpenTask};
+use crate::shard::Shard;
 use crate::task::TaskId;
 
 /// What the commit log says.
@@ -43,7 +46,7 @@ pub struct Ledger {
     unsealed: BTreeMap<TaskId, UnsealedTask>,
     files: Files,
     days: Days,
-    listed_until: Option<DateTime<Utc>>,
+    listed: Listed,
     counts: TaskCounts,
 }
 
@@ -189,19 +192,19 @@ impl Ledger {
         self.tasks.len()
     }
 
-    /// Workflows made before this were listed.
+    /// Workflows made before this were listed, for all tasks or for those of one shard.
     #[must_use]
-    pub fn listed_until(&self) -> Option<DateTime<Utc>> {
-        self.listed_until
+    pub fn listed_until(&self, shard: Option<Shard>) -> Option<DateTime<Utc>> {
+        self.listed.until(shard)
     }
 
-    /// The last day that a complete listing covers.
+    /// The last day that a complete listing covers, or one of every shard.
     #[must_use]
     pub fn last_covered_day(&self) -> Option<NaiveDate> {
         self.days.last_covered()
     }
 
-    /// Whether a complete listing made after the day covers it.
+    /// Whether a complete listing made after the day covers it, or one of every shard.
     #[must_use]
     pub fn covers(&self, day: NaiveDate) -> bool {
         self.days.covers(day)
@@ -297,14 +300,14 @@ impl Ledger {
         self.unsealed.contains_key(id)
     }
 
-    /// Whether a day becomes covered that is not.
-    pub(super) fn extends_coverage(&self, coverage: &[Coverage]) -> bool {
+    /// Whether a day becomes covered (by the shard) that is not.
+    pub(super) fn extends_coverage(&self, coverage: &[Coverage], shard: Option<Shard>) -> bool {
         let Some(zone) = self.zone else {
             return !coverage.is_empty();
         };
         tally::covered_days(coverage, zone)
             .into_iter()
-            .any(|day| !self.covers(day))
+            .any(|day| self.days.lacks(day, shard))
     }
 
     /// Takes the next commit into account. On an error, which says what is wrong with the record,
@@ -352,8 +355,8 @@ impl Ledger {
         for id in &digest.forgotten {
             self.forget(id);
         }
-        self.days.cover(&digest.coverage, zone);
-        self.listed_until = self.listed_until.max(digest.listed_until);
+        self.days.cover(&digest.coverage, digest.shard, zone);
+        self.listed.note(digest.listed_until, digest.shard);
         self.last_sequence = digest.sequence;
         Ok(())
     }

@@ -11,6 +11,7 @@ use super::{Kind, UnsealedTask, counter};
 use crate::lake::day::{DaySummary, FileCounts, TaskCounts, day_end, day_of, day_start};
 use crate::lake::record::{Coverage, OpenTask};
 use crate::schema::TableName;
+use crate::shard::Shard;
 
 /// No listing covers days before this: the vendor is younger, and "everything" as a range must
 /// not make a day file for each day since the year zero.
@@ -21,6 +22,8 @@ const EARLIEST_DAY: NaiveDate = NaiveDate::from_ymd_opt(2000, 1, 1).expect("a da
 pub(super) struct Days {
     tallies: BTreeMap<Option<NaiveDate>, Tally>,
     covered: BTreeSet<NaiveDate>,
+    /// The shards that covered a day which is not covered yet.
+    partly: BTreeMap<NaiveDate, BTreeSet<Shard>>,
     /// The commit that is being applied.
     sequence: u64,
     at: DateTime<Utc>,
@@ -73,13 +76,35 @@ impl Days {
         }
     }
 
-    /// Marks the days that listings covered whole and after their end.
-    pub(super) fn cover(&mut self, coverage: &[Coverage], zone: Tz) {
+    /// Marks the days that listings covered whole and after their end. Those of a shard name only
+    /// its own tasks: a day is covered once every one of as many shards has covered it.
+    pub(super) fn cover(&mut self, coverage: &[Coverage], shard: Option<Shard>, zone: Tz) {
         for day in covered_days(coverage, zone) {
-            if self.covered.insert(day) {
-                self.touched(Some(day));
+            if self.covers(day) {
+                continue;
             }
+            if let Some(shard) = shard {
+                let shards = self.partly.entry(day).or_default();
+                shards.insert(shard);
+                let alike = shards.iter().filter(|one| one.count() == shard.count());
+                if alike.count() < shard.count().get() as usize {
+                    continue;
+                }
+            }
+            self.partly.remove(&day);
+            self.covered.insert(day);
+            self.touched(Some(day));
         }
+    }
+
+    /// Whether a day is not covered, and not by this shard either.
+    pub(super) fn lacks(&self, day: NaiveDate, shard: Option<Shard>) -> bool {
+        let by_shard = |shard| {
+            self.partly
+                .get(&day)
+                .is_some_and(|shards| shards.contains(&shard))
+        };
+        !self.covers(day) && !shard.is_some_and(by_shard)
     }
 
     pub(super) fn last_covered(&self) -> Option<NaiveDate> {

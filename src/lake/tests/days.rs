@@ -123,6 +123,39 @@ async fn windows_of_one_listing_cover_a_day_together_in_the_zone_of_the_lake() {
 }
 
 #[tokio::test]
+async fn a_day_is_covered_once_every_one_of_as_many_shards_has_covered_it() {
+    let scene = Scene::new();
+    let mut writer = scene.writer("r1").await;
+    let (from, to) = ("2024-03-11T00:00:00Z", "2024-03-13T00:00:00Z");
+    let mut shards = vec!["1/3", "1/2", "3/3"];
+    for shard in shards.drain(..) {
+        let mut seen = observation(&writer);
+        seen.shard = shard.parse().ok();
+        seen.coverage.push(covered(from, to, to));
+        seen.listed_until = to.parse().ok();
+        commit(&mut writer, seen.clone()).await;
+        assert!(!writer.ledger().covers(date(DAY)), "{shard}");
+        assert_eq!(writer.ledger().days().count(), 0);
+        // The same shard has nothing new to say.
+        assert!(seen.is_empty_against(writer.ledger()), "{shard}");
+    }
+    let mut last = observation(&writer);
+    last.shard = "2/3".parse().ok();
+    last.coverage
+        .push(covered(from, "2024-03-12T00:00:00Z", to));
+    commit(&mut writer, last).await;
+    assert_eq!(day_file(&scene, DAY)["complete"], true);
+    assert!(!writer.ledger().covers(date("2024-03-12")));
+    // One process for all covers what is left.
+    let mut whole = observation(&writer);
+    whole.coverage.push(covered(from, to, to));
+    commit(&mut writer, whole).await;
+    assert_eq!(day_file(&scene, "2024-03-12")["complete"], true);
+    writer.close().await.unwrap();
+    scene.assert_sound().await;
+}
+
+#[tokio::test]
 async fn what_is_known_is_not_committed_again() {
     let scene = Scene::new();
     let mut writer = scene.writer("r1").await;

@@ -1,0 +1,78 @@
+//! Up to when workflows were listed, for all tasks and for those of single shards.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use crate::shard::Shard;
+
+/// How far listings have come.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Listed {
+    whole: Option<DateTime<Utc>>,
+    shards: BTreeMap<Shard, DateTime<Utc>>,
+}
+
+impl Listed {
+    /// A listing was complete up to then.
+    pub(super) fn note(&mut self, until: Option<DateTime<Utc>>, shard: Option<Shard>) {
+        let Some(until) = until else { return };
+        match shard {
+            None => self.whole = self.whole.max(Some(until)),
+            Some(shard) => {
+                let known = self.shards.entry(shard).or_insert(until);
+                *known = until.max(*known);
+            }
+        }
+    }
+
+    /// Up to when all tasks were listed, or those of a shard. What every one of as many shards has
+    /// listed is listed for all.
+    pub(super) fn until(&self, shard: Option<Shard>) -> Option<DateTime<Utc>> {
+        let of_all = |(count, shards): (u32, Vec<DateTime<Utc>>)| {
+            (shards.len() == count as usize).then(|| shards.into_iter().min())?
+        };
+        let mut by_count: BTreeMap<u32, Vec<DateTime<Utc>>> = BTreeMap::new();
+        for (shard, until) in &self.shards {
+            by_count
+                .entry(shard.count().get())
+                .or_default()
+                .push(*until);
+        }
+        let together = by_count.into_iter().filter_map(of_all).max();
+        let own = shard.and_then(|shard| self.shards.get(&shard).copied());
+        self.whole.max(together).max(own)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time(day: u32) -> Option<DateTime<Utc>> {
+        format!("2024-03-{day:02}T00:30:00Z").parse().ok()
+    }
+
+    fn shard(text: &str) -> Option<Shard> {
+        text.parse().ok()
+    }
+
+    #[test]
+    fn a_shard_goes_on_where_it_ended_and_all_go_on_where_the_last_of_them_ended() {
+        let mut listed = Listed::default();
+        listed.note(time(10), shard("1/2"));
+        assert_eq!(listed.until(shard("1/2")), time(10));
+        assert_eq!(listed.until(shard("2/2")), None);
+        assert_eq!(listed.until(None), None);
+        listed.note(time(12), shard("2/2"));
+        assert_eq!(listed.until(shard("2/2")), time(12));
+        assert_eq!(listed.until(None), time(10));
+        // Another number of shards goes on from there as well.
+        assert_eq!(listed.until(shard("3/3")), time(10));
+        listed.note(time(11), None);
+        assert_eq!(listed.until(shard("1/2")), time(11));
+        assert_eq!(listed.until(shard("2/2")), time(12));
+        listed.note(time(9), shard("2/2"));
+        assert_eq!(listed.until(shard("2/2")), time(12));
+    }
+}
