@@ -6,6 +6,7 @@ mod harness;
 mod again;
 mod demo;
 mod exit_codes;
+mod hostile;
 mod interrupts;
 mod memory;
 mod odd_answers;

@@ -100,6 +100,19 @@ impl Exporter {
         self.start(args).wait()
     }
 
+    /// Runs it to its end; also gives the most memory it took, in bytes, and fails the test if it
+    /// lived too short to be measured.
+    pub(crate) fn run_measured(&self, args: &[&str]) -> (Ended, u64) {
+        let mut running = self.start(args);
+        let mut peak = 0;
+        while running.is_running() {
+            peak = peak.max(running.peak_memory());
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert!(peak > 0, "`{}` was never seen running", running.line);
+        (running.wait(), peak)
+    }
+
     /// Runs it with this on its standard input.
     pub(crate) fn run_with(&self, args: &[&str], input: &str) -> Ended {
         let mut running = self.start_piped(args, Stdio::piped());
@@ -183,7 +196,7 @@ impl Running {
     }
 
     /// Its most memory so far, in bytes; zero once it has ended.
-    pub(crate) fn peak_memory(&self) -> u64 {
+    fn peak_memory(&self) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
         let status = fs::read_to_string(path).unwrap_or_default();
         let line = status.lines().find(|line| line.starts_with("VmHWM:"));
