@@ -9,6 +9,10 @@ use std::collections::VecDeque;
 
 use super::text::{Marks, find_special};
 
+/// Entries of a run at most. An entry of two bytes becomes a row of hundreds, so that bytes alone do not
+/// bound the memory of its rows; entries as they are used are far fewer in a megabyte.
+const MOST_ENTRIES: usize = 16_384;
+
 /// Some entries of `detail`, each a whole JSON value.
 #[derive(Debug, Default)]
 pub struct Run {
@@ -51,7 +55,7 @@ pub enum Piece {
 /// Limits of memory.
 #[derive(Clone, Copy, Debug)]
 pub struct SplitOptions {
-    /// A run is handed on once it holds this many bytes.
+    /// A run is handed on once it holds this many bytes (or very many entries).
     pub run_bytes: usize,
     /// The longest entry, and the longest envelope.
     pub max_record_bytes: usize,
@@ -495,7 +499,8 @@ impl Split {
         let end = u32::try_from(self.run.bytes.len()).expect("a run is a few megabytes");
         self.run.ends.push(end);
         self.entry_start = self.run.bytes.len();
-        if self.run.bytes.len() >= self.options.run_bytes {
+        let is_full = self.run.bytes.len() >= self.options.run_bytes;
+        if is_full || self.run.ends.len() >= MOST_ENTRIES {
             self.hand_on_run();
         }
     }
