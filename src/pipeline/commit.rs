@@ -12,7 +12,7 @@ use crate::decode::TaskOrdinal;
 use crate::lake::write::{ClosedFile, rewrite};
 use crate::lake::{
     CommitDraft, CommitKind, CommitOutcome, CommittedTask, Coverage, DataFile, FailedTask,
-    LakeError, LakePath, LakeWriter, OpenTask, Removal, day_of,
+    FilePath, LakeError, LakePath, LakeWriter, OpenTask, Removal, day_of,
 };
 use crate::shard::Shard;
 use crate::task::{TaskId, TaskStatus};
@@ -25,6 +25,19 @@ pub(super) struct Learned {
     pub(super) forgotten: Vec<TaskId>,
     pub(super) coverage: Vec<Coverage>,
     pub(super) listed_until: Option<chrono::DateTime<chrono::Utc>>,
+}
+
+/// What a commit is to say.
+#[derive(Debug)]
+enum Drafted {
+    /// With the files that carry rows over.
+    Ready(Box<CommitDraft>, Vec<DataFile>),
+    /// A file that gives way is not there.
+    Gone(FilePath),
+}
+
+fn is_missing(error: &LakeError) -> bool {
+    matches!(error, LakeError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// Commits what the desk has.
@@ -50,7 +63,13 @@ impl Committer {
         let desk = Arc::clone(&self.desk);
         let mut taken = blocking(move || desk.take()).await?;
         loop {
-            let (draft, carried) = self.draft(&taken, &learned).await?;
+            let (draft, carried) = match self.draft(&taken, &learned).await? {
+                Drafted::Ready(draft, carried) => (*draft, carried),
+                Drafted::Gone(path) => {
+                    self.explain(path).await?;
+                    continue;
+                }
+            };
             match self.lake.commit(draft).await? {
                 CommitOutcome::Committed(commit) => {
                     note(summary, &taken, commit.sequence);
@@ -70,12 +89,20 @@ impl Committer {
         }
     }
 
+    /// A file that gives way is not there: somebody else has rewritten it, which the log says by
+    /// now, or it is lost.
+    async fn explain(&mut self, path: FilePath) -> Result<(), LakeError> {
+        self.lake.refresh().await?;
+        if !self.lake.ledger().is_live(&path) {
+            return Ok(());
+        }
+        let path = self.lake.store().locate(&LakePath::from(&path));
+        let what = "it was committed, and is not there; restore it from a backup".to_owned();
+        Err(LakeError::Damaged { path, what })
+    }
+
     /// The draft of all that was taken, and the files in it that carry other tasks' rows over.
-    async fn draft(
-        &self,
-        taken: &Taken,
-        learned: &Learned,
-    ) -> Result<(CommitDraft, Vec<DataFile>), LakeError> {
+    async fn draft(&self, taken: &Taken, learned: &Learned) -> Result<Drafted, LakeError> {
         let run = self.lake.store().run_id().clone();
         let mut draft = CommitDraft::new(run, CommitKind::Append, self.base);
         draft.tasks = taken
@@ -100,15 +127,14 @@ impl Committer {
         draft.shard = self.shard;
         if draft.tasks.is_empty() {
             draft.kind = CommitKind::Observe;
-            return Ok((draft, Vec::new()));
+            return Ok(Drafted::Ready(Box::new(draft), Vec::new()));
         }
-        let carried = self.carry_over(&mut draft).await?;
-        Ok((draft, carried))
+        self.carry_over(draft).await
     }
 
     /// Plans the removal of rows that give way to new ones of the same tasks: their files are
     /// written again without them.
-    async fn carry_over(&self, draft: &mut CommitDraft) -> Result<Vec<DataFile>, LakeError> {
+    async fn carry_over(&self, mut draft: CommitDraft) -> Result<Drafted, LakeError> {
         let ledger = self.lake.ledger();
         let replaced: Vec<TaskId> = draft
             .tasks
@@ -121,7 +147,7 @@ impl Committer {
             .map(|task| task.id.clone())
             .collect();
         if replaced.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Drafted::Ready(Box::new(draft), Vec::new()));
         }
         draft.kind = CommitKind::Replace;
         let without: Arc<HashSet<String>> = Arc::new(
@@ -135,7 +161,16 @@ impl Committer {
             let path = live.path();
             let source = self.lake.store().locate(&LakePath::from(&path));
             let place = (path.table, path.partition);
-            let written = self.rewrite(source, place, Arc::clone(&without)).await?;
+            let written = self.rewrite(source, place, Arc::clone(&without)).await;
+            let written = match written {
+                Err(error) if is_missing(&error) => {
+                    for file in &carried {
+                        self.lake.store().unstage(file).await?;
+                    }
+                    return Ok(Drafted::Gone(path));
+                }
+                written => written?,
+            };
             let mut into = Vec::new();
             if let Some(file) = written {
                 into.push(u32::try_from(draft.files.len()).expect("far fewer files"));
@@ -144,7 +179,7 @@ impl Committer {
             }
             draft.removes.push(Removal { path, into });
         }
-        Ok(carried)
+        Ok(Drafted::Ready(Box::new(draft), carried))
     }
 
     async fn rewrite(
