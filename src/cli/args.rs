@@ -3,6 +3,7 @@
 use clap::Subcommand;
 
 use super::backfill::BackfillArgs;
+use super::compact::CompactArgs;
 use super::completions::CompletionsArgs;
 use super::demo::DemoArgs;
 use super::doctor::DoctorArgs;
@@ -15,6 +16,7 @@ use super::run::RunArgs;
 use super::sandbox::SandboxArgs;
 use super::schema::SchemaArgs;
 use super::status::StatusArgs;
+use super::vacuum::VacuumArgs;
 use super::verify::VerifyArgs;
 use crate::job::SettingFlags;
 
@@ -59,8 +61,23 @@ pub enum Command {
     /// Read everything back and hold it against the commit log
     ///
     /// Footers, row counts, checksums, schema, unique keys, children without calls, files that
-    /// nobody owns. Reads every byte of the lake. Exit code 65 when something is wrong.
+    /// nobody owns. Reads every byte of the lake. Exit code 65 when something is wrong. With
+    /// `--repair` what can be put right is, and no data that a commit names is touched.
     Verify(VerifyArgs),
+    /// Merge small files into large ones; the rows stay as they are
+    ///
+    /// Many runs leave many small files, which readers pay for. The small files of a partition are
+    /// merged into files of the target size, with the rows in the order of the call's start, so that
+    /// readers skip what they do not want. What was written is read back and compared before the
+    /// commit. One commit a day, in bounded memory; other commands may run meanwhile. Doing it twice
+    /// does nothing the second time.
+    Compact(CompactArgs),
+    /// Remove what no commit needs any more
+    ///
+    /// Files in the tables' folders that no commit names, what runs that ended early had staged, and,
+    /// if asked for, old run reports and rejects. Never a commit record, a file that a commit names,
+    /// or what a living run stages. Other commands may run meanwhile.
+    Vacuum(VacuumArgs),
     /// The tables: columns, types, and where each comes from
     Schema(SchemaArgs),
     /// Check settings, destination, sign-in and each endpoint, and say what to change
@@ -104,6 +121,8 @@ impl Command {
             Self::Status(args) => args.settings.add_to(flags),
             Self::Files(args) => args.settings.add_to(flags),
             Self::Verify(args) => args.settings.add_to(flags),
+            Self::Compact(args) => args.add_to(flags),
+            Self::Vacuum(args) => args.settings.add_to(flags),
             Self::Doctor(args) => args.settings.add_to(flags),
             Self::Sandbox(args) => args.settings.add_to(flags),
             Self::Demo(args) => args.settings.add_to(flags),

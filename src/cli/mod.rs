@@ -14,6 +14,7 @@
 
 pub mod args;
 pub mod backfill;
+pub mod compact;
 pub mod completions;
 pub mod dates;
 pub mod demo;
@@ -35,16 +36,20 @@ pub mod status;
 mod table;
 #[cfg(test)]
 mod tests;
+pub mod vacuum;
 pub mod verify;
 
 use std::ffi::OsString;
+use std::sync::Arc;
 
 use clap::Parser;
 
 use self::args::Command;
 use self::settings::{Everywhere, Settings, Verbosity};
 use crate::error::ExitCode;
+use crate::event::Events;
 use crate::job::SettingFlags;
+use crate::report::LogListener;
 
 /// The program's name.
 pub const NAME: &str = "airudder-export";
@@ -117,6 +122,11 @@ impl Cli {
         self.command.add_settings_to(&mut flags);
         flags
     }
+}
+
+/// The events of a command that maintains the lake: log lines and nothing else.
+fn maintenance_events() -> Events {
+    Events::new(vec![Arc::new(LogListener::default())])
 }
 
 /// How the process ends when [`Cli::read`] did not return a command: `--help` and `--version` are

@@ -46,6 +46,7 @@ const WRITE: (&str, &[&str]) = (
         "write.workers",
     ],
 );
+const REWRITE: (&str, &[&str]) = ("Writing", &["write.memory_budget", "write.workers"]);
 const FORMAT: (&str, &[&str]) = ("Output", &["output.format"]);
 const PROGRESS: (&str, &[&str]) = ("Output", &["output.progress"]);
 const LOG: (&str, &[&str]) = ("Output", &["output.log_format"]);
@@ -117,6 +118,15 @@ groups! {
     Check {
         const SECTIONS: &'static [(&'static str, &'static [&'static str])] =
             &[LAKE, PARTITION_ZONE, FORMAT, PROGRESS];
+    }
+    /// Writes the lake's own rows again.
+    Maintain {
+        const SECTIONS: &'static [(&'static str, &'static [&'static str])] =
+            &[LAKE, REWRITE, FORMAT];
+    }
+    /// Works on the lake; says what it did.
+    Rest {
+        const SECTIONS: &'static [(&'static str, &'static [&'static str])] = &[LAKE, FORMAT];
     }
     /// Reads the lake; has an output format of its own.
     Look {

@@ -32,6 +32,9 @@ fn the_command_line_is_sound() {
 #[case("airudder-export files --table calls --from 2024-03-01 --to 2024-03-02 --format json")]
 #[case("airudder-export files --from 2024-03-01 --format paths")]
 #[case("airudder-export verify --dest ./lake --log-format json")]
+#[case("airudder-export compact --from 2024-03-01 --target-size 64MiB --dry-run --workers 2")]
+#[case("airudder-export vacuum --older-than 30d --rejects-older-than 90d --dry-run")]
+#[case("airudder-export verify --repair")]
 #[case("airudder-export schema calls --format arrow-json")]
 #[case("airudder-export doctor --allow-insecure --base-url http://10.0.0.1")]
 #[case(
@@ -127,6 +130,8 @@ fn flags_reach_the_settings_under_their_keys() {
 #[case("status", false)]
 #[case("files", false)]
 #[case("verify", false)]
+#[case("compact", false)]
+#[case("vacuum", false)]
 fn only_commands_that_ask_the_api_read_the_key_files(#[case] command: &str, #[case] reads: bool) {
     let cli = read(&format!("airudder-export {command}")).expect("good usage");
     assert_eq!(cli.settings().reads_api, reads);
@@ -163,6 +168,8 @@ fn help_is_the_manual(
         "status",
         "files",
         "verify",
+        "compact",
+        "vacuum",
         "schema",
         "doctor",
         "sandbox",

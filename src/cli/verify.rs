@@ -8,12 +8,20 @@ use super::dispatch::Context;
 use super::settings::{Check, Settings};
 use crate::error::{Error, ExitCode};
 use crate::job::ResultFormat;
-use crate::lake;
+use crate::lake::repair::{Repair, Repaired, repair};
+use crate::lake::{self, LakeWriter};
 use crate::schema::table;
 
 /// Arguments of `verify`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct VerifyArgs {
+    /// Put right what can be put right
+    ///
+    /// Finishes unfinished commits, writes day files, marker and checkpoints again from the log, moves
+    /// files back that were only moved, and puts strays aside in _export/quarantine/. Says what it
+    /// did and what is left; exit code 65 if something is.
+    #[arg(long)]
+    pub repair: bool,
     /// Settings.
     #[command(flatten)]
     pub settings: Settings<Check>,
@@ -23,9 +31,18 @@ pub struct VerifyArgs {
 ///
 /// # Errors
 /// When a setting or the destination fails.
-pub async fn run(context: &mut Context<'_>) -> Result<ExitCode, Error> {
+pub async fn run(args: &VerifyArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
     let job = context.quiet_job()?;
     let schemas = Arc::new(|name| table(name).arrow_schema());
+    if args.repair {
+        let (clock, events) = (context.clock()?, super::maintenance_events());
+        let opened = LakeWriter::open_existing(&job.dest, clock.run_id(), clock, events).await?;
+        if let Some(mut lake) = opened {
+            let done = repair(&mut lake, &job.dest, schemas).await?;
+            lake.close().await?;
+            return show_repair(&done, job.output.format, context.out);
+        }
+    }
     let found = lake::verify(&job.dest, schemas).await?;
     let written = match job.output.format {
         ResultFormat::Json => serde_json::to_writer_pretty(&mut context.out, &found)
@@ -35,6 +52,33 @@ pub async fn run(context: &mut Context<'_>) -> Result<ExitCode, Error> {
     };
     written.map_err(Error::Output)?;
     Ok(if found.is_sound() {
+        ExitCode::Done
+    } else {
+        ExitCode::Data
+    })
+}
+
+fn show_repair(
+    done: &Repair,
+    format: ResultFormat,
+    out: &mut dyn std::io::Write,
+) -> Result<ExitCode, Error> {
+    let written = match format {
+        ResultFormat::Json => serde_json::to_writer_pretty(&mut *out, done)
+            .map_err(std::io::Error::from)
+            .and_then(|()| writeln!(out)),
+        ResultFormat::Text => (|| {
+            for Repaired { place, what } in &done.repaired {
+                writeln!(out, "repaired  {place}: {what}")?;
+            }
+            if done.repaired.is_empty() {
+                writeln!(out, "there was nothing to repair that can be repaired")?;
+            }
+            write_text(&done.verification, out)
+        })(),
+    };
+    written.map_err(Error::Output)?;
+    Ok(if done.verification.is_sound() {
         ExitCode::Done
     } else {
         ExitCode::Data

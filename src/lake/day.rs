@@ -84,14 +84,10 @@ impl DaySummary {
 
     /// What the day file should hold now, if that is something else than `present`.
     pub(super) fn update(&self, present: Option<&[u8]>) -> Option<Vec<u8>> {
-        /// Enough to tell who knew more, whatever else a newer version may have put there.
-        #[derive(Deserialize)]
-        struct Stamp {
-            sequence: u64,
-        }
         let wanted = self.to_json();
-        let stamp = present.and_then(|bytes| serde_json::from_slice::<Stamp>(bytes).ok());
-        if stamp.is_some_and(|stamp| stamp.sequence > self.sequence)
+        if present
+            .and_then(sequence_of)
+            .is_some_and(|sequence| sequence > self.sequence)
             || present == Some(wanted.as_slice())
         {
             None
@@ -99,6 +95,17 @@ impl DaySummary {
             Some(wanted)
         }
     }
+}
+
+/// The commit that a day file speaks of: enough to tell who knew more, whatever else a newer version
+/// may have put there.
+pub(super) fn sequence_of(bytes: &[u8]) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Stamp {
+        sequence: u64,
+    }
+    let stamp = serde_json::from_slice::<Stamp>(bytes).ok()?;
+    Some(stamp.sequence)
 }
 
 /// The moment a day begins in a zone. Where a clock change skips midnight, the first moment after.

@@ -5,9 +5,11 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use futures_util::{StreamExt, stream};
+use futures_util::stream::{self, BoxStream};
+use futures_util::{StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
+use super::checkpoint;
 use super::digest::{Digest, Unreadable};
 use super::error::LakeError;
 use super::ledger::Ledger;
@@ -19,6 +21,9 @@ use crate::task::RunId;
 /// Records that are read ahead while the ledger takes in earlier ones.
 const READ_AHEAD: usize = 8;
 
+/// Records on their way.
+type Digests = BoxStream<'static, Result<Digest, LakeError>>;
+
 /// The ledger, and which of its commits are not published.
 #[derive(Debug, Default)]
 pub(super) struct Log {
@@ -27,6 +32,8 @@ pub(super) struct Log {
     pub(super) published: u64,
     /// The commits after `published`, in order.
     pub(super) pending: VecDeque<Pending>,
+    /// The newest checkpoint that counts; 0 for none.
+    pub(super) checkpointed: u64,
     /// The marker was there but not to be understood.
     pub(super) marker_unreadable: bool,
 }
@@ -60,28 +67,47 @@ impl Marker {
 }
 
 impl Log {
-    /// The whole log.
+    /// The whole log, from the newest checkpoint on.
     pub(super) async fn load(store: &Store) -> Result<Self, LakeError> {
-        let mut log = Self::begin(store).await?;
-        let mut digests = log.read(store).await?;
+        let log = Self::begin(store).await?;
+        let log = log.with_checkpoint(store).await?;
+        log.follow(store, |_| {}).await
+    }
+
+    /// The whole log from its first record, whatever checkpoints say. `each` sees the ledger after
+    /// every commit.
+    pub(super) async fn load_from_records(
+        store: &Store,
+        each: impl FnMut(&Ledger),
+    ) -> Result<Self, LakeError> {
+        Self::begin(store).await?.follow(store, each).await
+    }
+
+    async fn follow(
+        mut self,
+        store: &Store,
+        mut each: impl FnMut(&Ledger),
+    ) -> Result<Self, LakeError> {
+        let mut digests = self.read(store).await?;
         while let Some(digest) = digests.next().await {
-            log.take(store, &digest?)?;
+            self.take(store, &digest?)?;
+            each(&self.ledger);
         }
         drop(digests);
         // A marker ahead of the log means that records are lost; more commits may have come since
         // the log was listed, though.
-        if log.published > log.ledger.last_sequence() {
-            log.catch_up(store).await?;
+        if self.published > self.ledger.last_sequence() {
+            self.catch_up(store).await?;
         }
-        log.check_marker(store)?;
-        Ok(log)
+        self.check_marker(store)?;
+        Ok(self)
     }
 
     /// The log up to the newest commit whose state can be read now: each of its live files is in
     /// its table. Publishing goes commit by commit, moves before it deletes, and so there always
     /// is such a state: the last published one, until the next one's files are all moved.
     pub(super) async fn load_readable(store: &Store) -> Result<Self, LakeError> {
-        let mut log = Self::begin(store).await?;
+        let mut log = Self::begin(store).await?.with_checkpoint(store).await?;
         let mut after = Vec::new();
         let mut digests = log.read(store).await?;
         while let Some(digest) = digests.next().await {
@@ -128,6 +154,16 @@ impl Log {
         })
     }
 
+    /// Takes what the newest checkpoint says, if there is one that counts. Commits after the
+    /// published ones are never taken from there: what is to be published is in their records.
+    async fn with_checkpoint(mut self, store: &Store) -> Result<Self, LakeError> {
+        if let Some(ledger) = checkpoint::newest(store, self.published).await? {
+            self.checkpointed = ledger.last_sequence();
+            self.ledger = ledger;
+        }
+        Ok(self)
+    }
+
     fn check_marker(&self, store: &Store) -> Result<(), LakeError> {
         let last = self.ledger.last_sequence();
         if self.published > last {
@@ -144,12 +180,11 @@ impl Log {
         Ok(())
     }
 
-    /// All records from the first, in order, several being read at once.
-    async fn read(
-        &self,
-        store: &Store,
-    ) -> Result<impl futures_util::Stream<Item = Result<Digest, LakeError>> + use<>, LakeError>
-    {
+    /// All records that the ledger does not know yet, in order, several being read at once.
+    async fn read(&self, store: &Store) -> Result<Digests, LakeError> {
+        if self.ledger.last_sequence() > 0 {
+            return Ok(records_after(store, self.ledger.next_sequence()));
+        }
         let sequences: Vec<u64> = store
             .list(&LakePath::commits())
             .await?
@@ -158,12 +193,7 @@ impl Log {
             .collect();
         for (expected, found) in (1..).zip(&sequences) {
             if expected != *found {
-                let path = store.locate(&LakePath::commit(expected));
-                return Err(LakeError::damaged(
-                    &path,
-                    "this commit record is missing although later ones are there; restore it \
-                     from a backup",
-                ));
+                return Err(missing(store, expected));
             }
         }
         let store = store.clone();
@@ -179,9 +209,8 @@ impl Log {
                     })
             }
         };
-        Ok(Box::pin(
-            stream::iter(sequences).map(read).buffered(READ_AHEAD),
-        ))
+        let read = stream::iter(sequences).map(read).buffered(READ_AHEAD);
+        Ok(read.boxed())
     }
 
     /// Takes in the commits that others made since. Says how many.
@@ -213,6 +242,53 @@ impl Log {
         }
         Ok(())
     }
+}
+
+/// The records from this one on. They are asked for by their numbers and not listed: behind a
+/// checkpoint there are few, and before it there may be a hundred thousand.
+fn records_after(store: &Store, first: u64) -> Digests {
+    let state = (store.clone(), Some(first));
+    let windows = stream::try_unfold(state, |(store, first)| async move {
+        let Some(first) = first else {
+            return Ok::<_, LakeError>(None);
+        };
+        let (found, more) = window(&store, first).await?;
+        let next = first + found.len() as u64;
+        // A whole window, or one that was being added to.
+        let more = more || found.len() == READ_AHEAD;
+        let found = stream::iter(found.into_iter().map(Ok));
+        Ok(Some((found, (store, more.then_some(next)))))
+    });
+    windows.try_flatten().boxed()
+}
+
+/// The next records, as many as are there, and whether more came while they were read.
+async fn window(store: &Store, first: u64) -> Result<(Vec<Digest>, bool), LakeError> {
+    let numbers = stream::iter(first..).take(READ_AHEAD);
+    let read = numbers.map(|number| read_digest(store, number));
+    let read: Vec<_> = read.buffered(READ_AHEAD).try_collect().await?;
+    let there = read.iter().take_while(|read| read.is_some()).count();
+    let is_gap = read[there..].iter().any(Option::is_some);
+    let read = read
+        .into_iter()
+        .map_while(|read| read.map(|(digest, _)| digest));
+    let mut read: Vec<_> = read.collect();
+    if is_gap {
+        // It may have been made just after it was asked for.
+        let number = first + there as u64;
+        let again = read_digest(store, number).await?;
+        let (digest, _) = again.ok_or_else(|| missing(store, number))?;
+        read.push(digest);
+    }
+    Ok((read, is_gap))
+}
+
+fn missing(store: &Store, sequence: u64) -> LakeError {
+    let path = store.locate(&LakePath::commit(sequence));
+    LakeError::damaged(
+        &path,
+        "this commit record is missing although later ones are there; restore it from a backup",
+    )
 }
 
 pub(super) fn sequence_of(entry: &super::store::Entry) -> Option<u64> {

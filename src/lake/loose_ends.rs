@@ -1,7 +1,6 @@
 //! What runs have left to be done: commits that are not published, and staging folders.
 
 use super::error::LakeError;
-use super::log;
 use super::path::LakePath;
 use super::{Lake, Store};
 
@@ -23,10 +22,12 @@ impl Lake {
     /// When the folders of log and staging can't be read.
     pub async fn loose_ends(&self) -> Result<LooseEnds, LakeError> {
         let store: &Store = self.store();
-        let records = store.list(&LakePath::commits()).await?;
-        let last = records.iter().filter_map(log::sequence_of).max();
+        let mut last = self.ledger().last_sequence();
+        while store.size(&LakePath::commit(last + 1)).await?.is_some() {
+            last += 1;
+        }
         let mut ends = LooseEnds {
-            unpublished: last.unwrap_or(0).saturating_sub(self.log.published),
+            unpublished: last.saturating_sub(self.log.published),
             ..LooseEnds::default()
         };
         for run in store.list(&LakePath::staging()).await? {

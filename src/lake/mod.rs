@@ -8,8 +8,8 @@
 //!   written, the record before anything is published.
 //! - **A reader never sees a part of a file or a row of an uncommitted answer**: data files get
 //!   their place by a rename, after their commit.
-//! - **What the lake holds follows from the commit log alone** ([`Ledger`]). Day files and the
-//!   marker of published commits are derived and can be made again.
+//! - **What the lake holds follows from the commit log alone** ([`Ledger`]). Day files, checkpoints
+//!   and the marker of published commits are derived and can be made again.
 //!
 //! # How
 //! ```text
@@ -23,9 +23,11 @@
 //! ```text
 //! DEST/calls/call_date=2024-03-11/<unique>.parquet   … redials/, asr_turns/, tasks/task_date=…
 //! DEST/_export/commits/00000000000000000001.json     the log
+//! DEST/_export/checkpoints/                          the ledger as of some commit, to start from
 //! DEST/_export/published.json                        {"sequence": N}
 //! DEST/_export/days/2024-03-11.json                  for schedulers
 //! DEST/_export/staging/<run id>/                     staged files; `lock` is held while the run lives
+//! DEST/_export/quarantine/<run id>/                  what `verify --repair` put aside
 //! DEST/_export/runs/, DEST/_export/rejects/          reports and rejects
 //! ```
 //!
@@ -49,7 +51,9 @@
 //! # }
 //! ```
 
+mod checkpoint;
 mod commit;
+pub mod compact;
 pub mod day;
 mod digest;
 mod draft;
@@ -62,7 +66,10 @@ mod path;
 mod point;
 mod publish;
 mod record;
+pub mod repair;
 mod store;
+mod strays;
+pub mod vacuum;
 pub mod verify;
 pub mod write;
 mod writer;
@@ -84,7 +91,7 @@ pub use record::{
     FailedTask, Failure, OpenTask, Removal,
 };
 pub use store::{
-    Entry, ProbeAction, ProbeStep, Published, Put, RunStore, StagedFile, StagedReject, Store,
+    Entry, ProbeAction, ProbeStep, Published, Put, RunStore, StagedFile, StagedReject, Stamp, Store,
 };
 pub use verify::{Finding, FindingKind, Verification, verify};
 pub use writer::LakeWriter;

@@ -237,6 +237,18 @@ impl LakePath {
         Self(format!("_export/commits/{sequence:020}.json"))
     }
 
+    /// Where checkpoints of the commit log are.
+    #[must_use]
+    pub fn checkpoints() -> Self {
+        Self("_export/checkpoints".into())
+    }
+
+    /// The ledger as of one commit.
+    #[must_use]
+    pub fn checkpoint(sequence: u64) -> Self {
+        Self(format!("_export/checkpoints/{sequence:020}.ledger"))
+    }
+
     /// How far commits are published.
     #[must_use]
     pub fn published() -> Self {
@@ -297,10 +309,37 @@ impl LakePath {
         }
     }
 
+    /// The rejects of all runs.
+    #[must_use]
+    pub fn all_rejects() -> Self {
+        Self("_export/rejects".into())
+    }
+
+    /// Everything that is not table data.
+    #[must_use]
+    pub fn export() -> Self {
+        Self("_export".into())
+    }
+
+    /// What repairs put aside.
+    #[must_use]
+    pub fn quarantines() -> Self {
+        Self("_export/quarantine".into())
+    }
+
+    /// Where a run puts a file of the lake aside.
+    #[must_use]
+    pub fn quarantine(run: &RunId, path: &Self) -> Self {
+        Self(format!("_export/quarantine/{run}/{path}"))
+    }
+
+    /// How the folders begin in which `doctor` tries things.
+    pub(super) const PROBE: &str = "doctor-";
+
     /// Where `doctor` tries what the destination can do.
     #[must_use]
     pub fn probe(run: &RunId) -> Self {
-        Self(format!("_export/doctor-{run}"))
+        Self(format!("_export/{}{run}", Self::PROBE))
     }
 
     /// A table's folder.
@@ -312,6 +351,17 @@ impl LakePath {
     /// One step down. For names that a listing of this folder gave.
     pub(super) fn join(&self, name: &str) -> Self {
         Self(format!("{}/{name}", self.0))
+    }
+
+    /// The place of a finding, which `verify` made from a path.
+    pub(super) fn found(place: &str) -> Self {
+        Self(place.to_owned())
+    }
+
+    /// The folder it is in.
+    pub(super) fn parent(&self) -> Option<Self> {
+        let (folder, _) = self.0.rsplit_once('/')?;
+        Some(Self(folder.to_owned()))
     }
 
     /// The path, with `/` between steps.

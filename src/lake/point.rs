@@ -66,6 +66,12 @@ points! {
     DaysSynced = "day.synced",
     /// The marker was moved.
     MarkerMoved = "marker.moved",
+    /// A checkpoint was written, older ones are not removed.
+    CheckpointWritten = "checkpoint.written",
+    /// `vacuum` removed a file.
+    VacuumFileRemoved = "vacuum.file_removed",
+    /// `verify --repair` moved a file.
+    RepairFileMoved = "repair.file_moved",
     /// A dead run's staging folder is about to be removed.
     RecoverDeadFound = "recover.dead_found",
     /// One file of a dead run was removed.

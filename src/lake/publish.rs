@@ -13,6 +13,7 @@
 //! deletion of a *replace* or *compact* commit, old and new rows of the rewritten files at once.
 //! With an *append* it sees more and more of its files, each whole.
 
+use super::checkpoint;
 use super::error::LakeError;
 use super::log::{Marker, Pending};
 use super::path::{FilePath, LakePath};
@@ -50,6 +51,7 @@ impl LakeWriter {
             self.run.pass(Point::MarkerMoved)?;
             self.log.published = marker.sequence;
             self.log.pending.clear();
+            self.checkpoint(checkpoint::EVERY).await?;
         }
         Ok(finished as u64)
     }

@@ -11,6 +11,7 @@ use super::store::{RunStore, Store};
 use super::{LakeOptions, LiveFile};
 use crate::clock::Clock;
 use crate::event::{Event, Events};
+use crate::job::Destination;
 use crate::task::{RunId, TaskId};
 
 /// A lake that one run writes to. The only way to change a lake.
@@ -21,6 +22,8 @@ pub struct LakeWriter {
     pub(super) zone: Tz,
     pub(super) clock: Clock,
     pub(super) events: Events,
+    /// What opening the lake did, in words.
+    pub(super) recovered: Vec<String>,
 }
 
 impl LakeWriter {
@@ -48,8 +51,37 @@ impl LakeWriter {
             zone,
             clock,
             events,
+            recovered: Vec::new(),
         };
         writer.recover().await
+    }
+
+    /// Opens a lake that is there, whatever its zone, for work on what it holds. Nothing, and
+    /// nothing is made, where nothing was ever committed.
+    ///
+    /// # Errors
+    /// As [`LakeWriter::open`].
+    pub async fn open_existing(
+        dest: &Destination,
+        run: RunId,
+        clock: Clock,
+        events: Events,
+    ) -> Result<Option<Self>, LakeError> {
+        let store = Store::new(dest)?;
+        let log = Log::load(&store).await?;
+        let Some(zone) = log.ledger.zone() else {
+            return Ok(None);
+        };
+        let run = RunStore::open(store, run).await?;
+        let writer = Self {
+            run,
+            log,
+            zone,
+            clock,
+            events,
+            recovered: Vec::new(),
+        };
+        writer.recover().await.map(Some)
     }
 
     /// What the log says, up to the last commit that this writer knows of.
@@ -129,7 +161,8 @@ impl LakeWriter {
         Ok(self)
     }
 
-    fn recovered(&self, what: String) {
+    fn recovered(&mut self, what: String) {
+        self.recovered.push(what.clone());
         self.events.emit(&Event::Recovered { what });
     }
 }

@@ -88,10 +88,7 @@ impl LargeTask {
             fallback_day: RowDay::OfTask,
         };
         let mut rows = Rows::default();
-        let mut decoded = desk.with_decoder(|decoder| {
-            let mut ripe = |rows: &mut Rows| self.rows.push(rows.take()?);
-            decoder.decode_slabs(run, &context, &mut rows, &mut ripe)
-        })?;
+        let mut decoded = desk.with_decoder(|decoder| decoder.decode(run, &context, &mut rows));
         desk.events.emit(&Event::Decoded {
             calls: decoded.calls,
         });

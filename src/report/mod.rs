@@ -3,7 +3,7 @@
 //! - [`Screen`]: standard error, shared by log lines and the bar;
 //! - [`LogListener`]: events as log lines; [`Progress`]: a bar, or a line every so often;
 //! - [`RequestTally`]: what was asked of the API, summed up;
-//! - [`RunReport`], [`PlanReport`], [`StatusReport`]: results as text and as JSON.
+//! - [`RunReport`], [`PlanReport`], [`StatusReport`], [`CompactReport`], [`VacuumReport`]: results as text and as JSON.
 //!
 //! What this module never does: change what happens, or show a secret or anything personal.
 //!
@@ -24,6 +24,7 @@
 //! # }
 //! ```
 
+mod compact;
 pub(crate) mod figures;
 pub(crate) mod grid;
 mod log;
@@ -35,7 +36,9 @@ mod run;
 mod screen;
 mod settings;
 mod status;
+mod vacuum;
 
+pub use compact::CompactReport;
 pub use log::{LogListener, init_logging};
 pub use past::{PastRun, past_runs};
 pub use plan::{PlanCost, PlanReport};
@@ -44,3 +47,4 @@ pub use requests::{EndpointRequests, RequestTally, Requests, Warnings};
 pub use run::{REPORT_VERSION, RunReport};
 pub use screen::{Screen, ScreenWriter, Show};
 pub use status::StatusReport;
+pub use vacuum::VacuumReport;

@@ -4,10 +4,12 @@
 mod harness;
 
 mod again;
+mod compact;
 mod demo;
 mod exit_codes;
 mod hostile;
 mod interrupts;
+mod maintenance;
 mod memory;
 mod odd_answers;
 mod pace;

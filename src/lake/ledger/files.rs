@@ -30,21 +30,21 @@ impl LiveFile {
 /// All files of the log. Names are never used twice, so a name is a key.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Files {
-    by_name: FxHashMap<FileName, u32>,
-    slots: Vec<Slot>,
+    pub(super) by_name: FxHashMap<FileName, u32>,
+    pub(super) slots: Vec<Slot>,
 }
 
 #[derive(Clone, Debug)]
-struct Slot {
-    table: TableName,
-    partition: Partition,
-    rows: u64,
-    bytes: u64,
-    sha256: Checksum,
-    sequence: u32,
-    tasks: u64,
+pub(super) struct Slot {
+    pub(super) table: TableName,
+    pub(super) partition: Partition,
+    pub(super) rows: u64,
+    pub(super) bytes: u64,
+    pub(super) sha256: Checksum,
+    pub(super) sequence: u32,
+    pub(super) tasks: u64,
     /// Once removed: the files that took over.
-    gone: Option<Box<[u32]>>,
+    pub(super) gone: Option<Box<[u32]>>,
 }
 
 /// What adding or removing a file changed.

@@ -59,8 +59,8 @@ fn pack(text: &str) -> Option<[u8; 16]> {
 /// Something for each task.
 #[derive(Clone, Debug)]
 pub(in crate::lake) struct IdMap<V> {
-    hex: FxHashMap<[u8; 16], V>,
-    other: FxHashMap<TaskId, V>,
+    pub(super) hex: FxHashMap<[u8; 16], V>,
+    pub(super) other: FxHashMap<TaskId, V>,
 }
 
 impl<V> Default for IdMap<V> {

@@ -9,8 +9,8 @@ use crate::shard::Shard;
 /// How far listings have come.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Listed {
-    whole: Option<DateTime<Utc>>,
-    shards: BTreeMap<Shard, DateTime<Utc>>,
+    pub(super) whole: Option<DateTime<Utc>>,
+    pub(super) shards: BTreeMap<Shard, DateTime<Utc>>,
 }
 
 impl Listed {

@@ -17,12 +17,14 @@
 mod files;
 pub(super) mod ids;
 mod listed;
+mod snapshot;
 mod tally;
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
 
 use files::Files;
 pub use files::LiveFile;
@@ -69,7 +71,7 @@ enum Kind {
 }
 
 /// A task that is not sealed, as last seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnsealedTask {
     /// Id, status and schedule.
     pub task: OpenTask,

@@ -20,21 +20,21 @@ const EARLIEST_DAY: NaiveDate = NaiveDate::from_ymd_opt(2000, 1, 1).expect("a da
 /// All days that a commit touched.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Days {
-    tallies: BTreeMap<Option<NaiveDate>, Tally>,
-    covered: BTreeSet<NaiveDate>,
+    pub(super) tallies: BTreeMap<Option<NaiveDate>, Tally>,
+    pub(super) covered: BTreeSet<NaiveDate>,
     /// The shards that covered a day which is not covered yet.
-    partly: BTreeMap<NaiveDate, BTreeSet<Shard>>,
+    pub(super) partly: BTreeMap<NaiveDate, BTreeSet<Shard>>,
     /// The commit that is being applied.
-    sequence: u64,
-    at: DateTime<Utc>,
+    pub(super) sequence: u64,
+    pub(super) at: DateTime<Utc>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Tally {
-    tasks: TaskCounts,
-    tables: [FileCounts; 4],
-    sequence: u64,
-    at: DateTime<Utc>,
+pub(super) struct Tally {
+    pub(super) tasks: TaskCounts,
+    pub(super) tables: [FileCounts; 4],
+    pub(super) sequence: u64,
+    pub(super) at: DateTime<Utc>,
 }
 
 impl Days {

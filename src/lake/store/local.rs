@@ -4,7 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
-use super::Entry;
+use super::{Entry, Stamp};
 use crate::lake::error::LakeError;
 
 /// The file in a staging folder that its living run holds locked.
@@ -21,6 +21,19 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, LakeError> {
 pub(super) fn size(path: &Path) -> Result<Option<u64>, LakeError> {
     match fs::metadata(path) {
         Ok(meta) => Ok(Some(meta.len())),
+        Err(error) if is_missing(&error) => Ok(None),
+        Err(error) => Err(LakeError::io("look at", path)(error)),
+    }
+}
+
+pub(super) fn stamp(path: &Path) -> Result<Option<Stamp>, LakeError> {
+    let look = || {
+        let meta = fs::metadata(path)?;
+        let (bytes, modified) = (meta.len(), meta.modified()?.into());
+        Ok(Stamp { bytes, modified })
+    };
+    match look() {
+        Ok(stamp) => Ok(Some(stamp)),
         Err(error) if is_missing(&error) => Ok(None),
         Err(error) => Err(LakeError::io("look at", path)(error)),
     }

@@ -37,6 +37,8 @@ pub use reject::StagedReject;
 pub use run::{Published, Put, RunStore};
 pub use staged::StagedFile;
 
+use chrono::{DateTime, Utc};
+
 use super::error::LakeError;
 use super::path::LakePath;
 use crate::job::Destination;
@@ -54,6 +56,15 @@ pub struct Entry {
     pub name: String,
     /// A folder, not a file.
     pub is_folder: bool,
+}
+
+/// Length and age of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Its length.
+    pub bytes: u64,
+    /// When it was last written, by the store's clock.
+    pub modified: DateTime<Utc>,
 }
 
 impl Store {
@@ -98,6 +109,15 @@ impl Store {
     pub async fn size(&self, path: &LakePath) -> Result<Option<u64>, LakeError> {
         let path = self.locate(path);
         blocking(move || local::size(&path)).await
+    }
+
+    /// A file's length and age, or nothing if there is none.
+    ///
+    /// # Errors
+    /// When they can't be told.
+    pub async fn stamp(&self, path: &LakePath) -> Result<Option<Stamp>, LakeError> {
+        let path = self.locate(path);
+        blocking(move || local::stamp(&path)).await
     }
 
     /// What a folder holds, sorted by name; nothing if there is no such folder.

@@ -249,6 +249,41 @@ impl RunStore {
         blocking(move || local::remove(&path)).await
     }
 
+    /// Moves a file to a place that is free; fails if that is taken.
+    ///
+    /// # Errors
+    /// When the disk refuses it, or something is there.
+    pub(in crate::lake) async fn move_aside(
+        &self,
+        from: &LakePath,
+        to: &LakePath,
+    ) -> Result<(), LakeError> {
+        let (from, to) = (self.locate(from), self.locate(to));
+        blocking(move || {
+            if let Some(folder) = to.parent() {
+                local::create_folders(folder)?;
+            }
+            // A rename would write over what is there.
+            if !local::link(&from, &to)? {
+                let taken = std::io::ErrorKind::AlreadyExists.into();
+                return Err(LakeError::io("move a file to", &to)(taken));
+            }
+            sync_parent(&to)?;
+            local::remove(&from)?;
+            sync_parent(&from)
+        })
+        .await
+    }
+
+    /// Removes a folder if it is empty.
+    ///
+    /// # Errors
+    /// When the disk refuses it for another reason than that it is not.
+    pub(in crate::lake) async fn remove_folder(&self, folder: &LakePath) -> Result<(), LakeError> {
+        let folder = self.locate(folder);
+        blocking(move || local::remove_empty_folder(&folder)).await
+    }
+
     /// Makes the names in these folders durable, and their absence.
     pub(in crate::lake) async fn sync_folders(
         &self,
@@ -294,6 +329,11 @@ impl RunStore {
     pub(in crate::lake) async fn close(self) -> Result<u64, LakeError> {
         let folder = self.locate(&LakePath::staging_of(self.run_id()));
         blocking(move || remove_staging(&folder, || Ok(()))).await
+    }
+
+    /// A free place for what nobody but this run needs, on this machine. It goes with the run.
+    pub(in crate::lake) fn scratch(&self) -> std::path::PathBuf {
+        self.temporary()
     }
 
     fn temporary(&self) -> std::path::PathBuf {

@@ -1,10 +1,15 @@
 //! The promises of the lake, tried on small lakes in temporary folders.
 
+mod checkpoints;
+mod compact;
 mod days;
 mod random;
+mod real;
 mod recovery;
+mod repair;
 mod replace;
 mod size;
+mod vacuum;
 mod verify;
 mod writers;
 
@@ -99,6 +104,7 @@ impl Scene {
             zone,
             clock,
             events,
+            recovered: Vec::new(),
         }
         .recover()
         .await

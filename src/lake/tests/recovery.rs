@@ -53,8 +53,13 @@ async fn a_crash_at_any_point_of_a_commit_is_finished_or_undone(
     {
         // The first time and the second: some points are passed once a file.
         for nth in [1, 2] {
-            // Staging panics in the helpers of these tests; it has a test of its own.
-            if point.as_str().starts_with("stage.") {
+            // Staging panics in the helpers of these tests; it has a test of its own, and so have
+            // the points of maintenance.
+            let elsewhere = ["stage.", "checkpoint.", "vacuum.", "repair."];
+            if elsewhere
+                .iter()
+                .any(|name| point.as_str().starts_with(name))
+            {
                 continue;
             }
             let scene = Scene::new();
@@ -211,6 +216,7 @@ async fn a_run_that_commits_and_dies_while_another_starts_loses_nothing() {
         zone: Tz::UTC,
         clock: clock(),
         events: scene.events(),
+        recovered: Vec::new(),
     };
     writer.recover().await.unwrap().close().await.unwrap();
     scene.assert_sound().await;

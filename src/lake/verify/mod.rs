@@ -9,6 +9,7 @@
 //! A damaged commit record is an error, not a finding: without the log there is nothing to verify
 //! against.
 
+mod checkpoints;
 mod exact;
 mod file;
 mod surroundings;
@@ -61,6 +62,8 @@ pub enum FindingKind {
     LeftOver,
     /// A day file that does not say what the log says. The next commit of that day corrects it.
     DayStale,
+    /// A checkpoint that is damaged or does not say what the log says. It is not used.
+    CheckpointStale,
     /// Durable commits are not published. The next writing command publishes them.
     NotPublished,
     /// The lake changed too often while it was read.
@@ -84,6 +87,7 @@ impl FindingKind {
             Self::StrayFile => "stray_file",
             Self::LeftOver => "left_over",
             Self::DayStale => "day_stale",
+            Self::CheckpointStale => "checkpoint_stale",
             Self::NotPublished => "not_published",
             Self::Unsettled => "unsettled",
         }
@@ -153,7 +157,7 @@ pub async fn verify(
     let mut passes = 0;
     loop {
         passes += 1;
-        let mut log = Log::load(&store).await?;
+        let (mut log, stale) = checkpoints::load(&store).await?;
         let pass = Pass::begin(&store, &log, Arc::clone(&schemas)).await?;
         let (mut verification, absent) = blocking(move || Ok(pass.run())).await?;
         log.catch_up(&store).await?;
@@ -172,6 +176,7 @@ pub async fn verify(
         verification
             .findings
             .extend(surroundings::look(&store, &log).await?);
+        verification.findings.extend(stale);
         verification.findings.sort_unstable();
         verification.findings.dedup();
         let more = verification.findings.len().saturating_sub(MAX_FINDINGS);

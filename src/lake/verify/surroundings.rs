@@ -1,16 +1,24 @@
 //! What is around the data: strays, left-overs, day files, the marker.
 
 use super::{Finding, FindingKind};
+use crate::lake::day;
 use crate::lake::error::LakeError;
 use crate::lake::log::Log;
-use crate::lake::path::{FilePath, LakePath};
+use crate::lake::path::LakePath;
 use crate::lake::store::Store;
-use crate::schema::TableName;
+use crate::lake::strays::strays;
 
 /// Looks at everything but the data files themselves.
 pub(super) async fn look(store: &Store, log: &Log) -> Result<Vec<Finding>, LakeError> {
     let mut findings = Vec::new();
-    strays(store, log, &mut findings).await?;
+    for stray in strays(store, &log.ledger).await? {
+        let detail = if stray.is_known {
+            "it gave way to other files, or belongs elsewhere in the lake"
+        } else {
+            "no commit knows it"
+        };
+        findings.push(Finding::new(FindingKind::StrayFile, &stray.path, detail));
+    }
     let living = left_overs(store, log, &mut findings).await?;
     days(store, log, &mut findings).await?;
     if !log.pending.is_empty() && !living {
@@ -23,42 +31,6 @@ pub(super) async fn look(store: &Store, log: &Log) -> Result<Vec<Finding>, LakeE
         ));
     }
     Ok(findings)
-}
-
-/// Parquet files in the tables' folders that are not the lake's.
-async fn strays(store: &Store, log: &Log, findings: &mut Vec<Finding>) -> Result<(), LakeError> {
-    for table in TableName::ALL {
-        let folder = LakePath::table(table);
-        let mut paths = Vec::new();
-        for entry in store.list(&folder).await? {
-            let path = folder.join(&entry.name);
-            if entry.is_folder {
-                let within = store.list(&path).await?;
-                paths.extend(within.iter().map(|entry| path.join(&entry.name)));
-            } else {
-                paths.push(path);
-            }
-        }
-        for path in paths {
-            let parsed: Option<FilePath> = path.as_str().parse().ok();
-            let is_live = parsed
-                .as_ref()
-                .is_some_and(|parsed| log.ledger.is_live(parsed));
-            let is_parquet = std::path::Path::new(path.as_str())
-                .extension()
-                .is_some_and(|e| e == "parquet");
-            if is_parquet && !is_live {
-                let gave_way = parsed.is_some_and(|parsed| log.ledger.knows_file(&parsed.name));
-                let detail = if gave_way {
-                    "it gave way to other files, or belongs elsewhere in the lake"
-                } else {
-                    "no commit knows it"
-                };
-                findings.push(Finding::new(FindingKind::StrayFile, &path, detail));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Staged files of dead runs, those of pending commits aside. Says whether a run lives.
@@ -112,7 +84,15 @@ async fn days(store: &Store, log: &Log, findings: &mut Vec<Finding>) -> Result<(
         }
         let path = LakePath::day(day);
         let present = store.get(&path).await?;
-        if summary.update(present.as_deref()).is_some() {
+        let ahead = present.as_deref().and_then(day::sequence_of);
+        let ahead = ahead.filter(|sequence| *sequence > log.ledger.last_sequence());
+        if let Some(sequence) = ahead {
+            // Somebody may have gone on since the log was read.
+            if store.size(&LakePath::commit(sequence)).await?.is_none() {
+                let detail = format!("it speaks of commit {sequence}, which there is not");
+                findings.push(Finding::new(FindingKind::DayStale, &path, detail));
+            }
+        } else if summary.update(present.as_deref()).is_some() {
             let what = if present.is_some() {
                 "is not what the log says"
             } else {

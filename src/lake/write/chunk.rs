@@ -260,6 +260,6 @@ fn in_parallel(
 }
 
 /// A lock whose holder panicked has failed the run already; the data is dropped with it.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(in crate::lake) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -22,10 +22,13 @@ mod properties;
 mod queue;
 mod rejects;
 mod rewrite;
+mod rows_file;
 
+pub(in crate::lake) use chunk::lock;
 pub use chunk::{Chunk, ChunkOptions, SealedChunk};
 pub use encode::RowGroupEncoder;
 pub use file::ClosedFile;
 pub use large::LargeAnswer;
 pub use rejects::{Reject, RejectWriter};
 pub use rewrite::rewrite;
+pub(in crate::lake) use rows_file::RowsFile;

@@ -1,0 +1,88 @@
+//! `compact`: small files into large ones.
+
+use std::io::Write;
+
+use clap::Args;
+
+use super::dates::OpenRangeArgs;
+use super::dispatch::Context;
+use super::output::deliver;
+use super::settings::{Maintain, Settings};
+use crate::error::{Error, ExitCode};
+use crate::job::{ResultFormat, SettingFlags};
+use crate::lake::compact::{CompactOptions, CompactPlan, Compaction, compact};
+use crate::lake::{FileQuery, Lake, LakeWriter};
+use crate::pipeline::Stop;
+use crate::report::CompactReport;
+
+/// Arguments of `compact`.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub struct CompactArgs {
+    /// The days.
+    #[command(flatten)]
+    pub days: OpenRangeArgs,
+    /// How large the new files are to be [default: as `target_file_size`, 256MiB]
+    ///
+    /// Files under half of it are merged, those above are left as they are.
+    #[arg(long, value_name = "SIZE")]
+    pub target_size: Option<String>,
+    /// Only say what would be merged
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Settings.
+    #[command(flatten)]
+    pub settings: Settings<Maintain>,
+}
+
+impl CompactArgs {
+    pub(super) fn add_to(&self, flags: &mut SettingFlags) {
+        self.settings.add_to(flags);
+        if let Some(size) = &self.target_size {
+            flags.set("write.target_file_size", size.as_str());
+        }
+    }
+}
+
+/// Merges small files, one commit a day, and says what it did.
+///
+/// # Errors
+/// When a setting or the destination fails, or a file is not what was committed.
+pub async fn run(args: &CompactArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
+    let job = context.quiet_job()?;
+    let OpenRangeArgs { from, to } = args.days;
+    let options = CompactOptions {
+        query: FileQuery {
+            table: None,
+            from,
+            to,
+        },
+        write: job.write.clone(),
+    };
+    let target_bytes = options.write.target_file_bytes.get();
+    let report = if args.dry_run {
+        let lake = Lake::open(&job.dest).await?;
+        let plan = CompactPlan::new(lake.ledger(), options.query, target_bytes);
+        CompactReport::planned(&plan, target_bytes)
+    } else {
+        let (clock, events) = (context.clock()?, super::maintenance_events());
+        let opened = LakeWriter::open_existing(&job.dest, clock.run_id(), clock, events).await?;
+        let mut done = Compaction::default();
+        if let Some(mut lake) = opened {
+            done = compact(&mut lake, &options, &context.stop.token()).await?;
+            lake.close().await?;
+        }
+        CompactReport::of(done, target_bytes)
+    };
+    let mut out: &mut (dyn Write + Send) = context.out;
+    deliver(&mut out, |out| match job.output.format {
+        ResultFormat::Text => report.write_text(out),
+        ResultFormat::Json => out.write_all(&report.to_json()),
+    })
+    .map_err(Error::Output)?;
+    Ok(match context.stop.why() {
+        Some(Stop::Terminated) if report.is_stopped() => ExitCode::Terminated,
+        _ if report.is_stopped() => ExitCode::Interrupted,
+        _ if report.is_partial() => ExitCode::Partial,
+        _ => ExitCode::Done,
+    })
+}

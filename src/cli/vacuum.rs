@@ -1,0 +1,87 @@
+//! `vacuum`: what no commit needs any more goes.
+
+use std::io::Write;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::dispatch::Context;
+use super::output::deliver;
+use super::settings::{Rest, Settings};
+use crate::clock::Clock;
+use crate::error::{Error, ExitCode};
+use crate::job::{ResultFormat, quantity};
+use crate::lake::vacuum::{VacuumOptions, Vacuumed, plan_vacuum, vacuum};
+use crate::lake::{Lake, LakeWriter};
+use crate::report::VacuumReport;
+
+/// Arguments of `vacuum`.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct VacuumArgs {
+    /// Only what was last written this long ago
+    ///
+    /// What a run that ended early had staged goes in any case.
+    #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = quantity::duration)]
+    pub older_than: Duration,
+    /// Also run reports older than this; otherwise they stay for good
+    #[arg(long, value_name = "DURATION", value_parser = quantity::duration)]
+    pub reports_older_than: Option<Duration>,
+    /// Also rejects older than this; otherwise they stay for good
+    #[arg(long, value_name = "DURATION", value_parser = quantity::duration)]
+    pub rejects_older_than: Option<Duration>,
+    /// Only say what would go
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Settings.
+    #[command(flatten)]
+    pub settings: Settings<Rest>,
+}
+
+/// Removes what no commit needs, and says what that was.
+///
+/// # Errors
+/// When a setting or the destination fails.
+pub async fn run(args: &VacuumArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
+    let job = context.quiet_job()?;
+    let VacuumArgs {
+        older_than,
+        reports_older_than,
+        rejects_older_than,
+        dry_run,
+        settings: _,
+    } = args;
+    let options = VacuumOptions {
+        older_than: *older_than,
+        reports_older_than: *reports_older_than,
+        rejects_older_than: *rejects_older_than,
+    };
+    // Files carry the machine's time, whatever a run decides by.
+    let clock = Clock::system();
+    let now = clock.now();
+    let done = if *dry_run {
+        let lake = Lake::open(&job.dest).await?;
+        if lake.is_empty() {
+            Vacuumed::default()
+        } else {
+            plan_vacuum(&lake, options, now).await?
+        }
+    } else {
+        let events = super::maintenance_events();
+        match LakeWriter::open_existing(&job.dest, clock.run_id(), clock, events).await? {
+            None => Vacuumed::default(),
+            Some(mut lake) => {
+                let done = vacuum(&mut lake, options, now).await?;
+                lake.close().await?;
+                done
+            }
+        }
+    };
+    let report = VacuumReport::new(*dry_run, done);
+    let mut out: &mut (dyn Write + Send) = context.out;
+    deliver(&mut out, |out| match job.output.format {
+        ResultFormat::Text => report.write_text(job.output.verbosity > 0, out),
+        ResultFormat::Json => out.write_all(&report.to_json()),
+    })
+    .map_err(Error::Output)?;
+    Ok(ExitCode::Done)
+}

@@ -1,0 +1,196 @@
+//! Checkpoints: the ledger as of some commit, so that a start reads what came after and not the
+//! whole log.
+//!
+//! A checkpoint is derived and nothing depends on it. It counts only if its checksum is right, if
+//! its commit is marked as published, and if the record of that commit is the very one it was made
+//! after; otherwise an older one is taken, or the whole log. Records are never removed, so every
+//! checkpoint can be made again, and `verify` holds each against the log.
+//!
+//! ```text
+//! _export/checkpoints/00000000000000000100.ledger
+//!   magic and version (8) · sequence (8) · SHA-256 of its record (32) · SHA-256 of all else (32)
+//!   · the ledger, compressed
+//! ```
+
+use sha2::{Digest as _, Sha256};
+
+use super::error::LakeError;
+use super::ledger::Ledger;
+use super::path::LakePath;
+use super::point::Point;
+use super::record::Checksum;
+use super::store::{Entry, Store, blocking};
+use super::writer::LakeWriter;
+use crate::event::Event;
+
+/// A checkpoint is made once there are so many commits without one. Reading that many records takes
+/// less than a second.
+pub(super) const EVERY: u64 = 100;
+/// After maintenance it may be earlier.
+pub(super) const AFTER_MAINTENANCE: u64 = 10;
+/// The last ones are kept: somebody may be about to read the one before.
+const KEPT: usize = 2;
+
+const MAGIC: [u8; 8] = *b"airckpt1";
+const HEAD: usize = 8 + 8 + 32;
+
+/// What a checkpoint's file says.
+#[derive(Debug)]
+pub(super) struct Checkpoint {
+    pub(super) sequence: u64,
+    /// Of the record of that commit.
+    pub(super) record: Checksum,
+    /// See [`Ledger::to_bytes`].
+    pub(super) ledger: Vec<u8>,
+}
+
+impl Checkpoint {
+    pub(super) fn to_bytes(&self) -> std::io::Result<Vec<u8>> {
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend(self.sequence.to_le_bytes());
+        bytes.extend(self.record.0);
+        let compressed = zstd::bulk::compress(&self.ledger, 1)?;
+        bytes.extend(sum(&bytes, &compressed).0);
+        bytes.extend(compressed);
+        Ok(bytes)
+    }
+
+    /// Reads a file; nothing if it is damaged or of another version.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (head, rest) = bytes.split_at_checked(HEAD)?;
+        let (found, compressed) = rest.split_at_checked(32)?;
+        let (magic, rest) = head.split_at_checked(8)?;
+        let (sequence, record) = rest.split_at_checked(8)?;
+        if magic != MAGIC || found != sum(head, compressed).0 {
+            return None;
+        }
+        Some(Self {
+            sequence: u64::from_le_bytes(sequence.try_into().ok()?),
+            record: Checksum(record.try_into().ok()?),
+            ledger: zstd::stream::decode_all(compressed).ok()?,
+        })
+    }
+}
+
+fn sum(head: &[u8], compressed: &[u8]) -> Checksum {
+    let mut sum = Sha256::new();
+    sum.update(head);
+    sum.update(compressed);
+    Checksum(sum.finalize().into())
+}
+
+/// The SHA-256 of a record.
+pub(super) fn sum_of_record(bytes: &[u8]) -> Checksum {
+    Checksum(Sha256::digest(bytes).into())
+}
+
+/// All checkpoints that are there, by their commits, the newest first.
+pub(super) async fn list(store: &Store) -> Result<Vec<u64>, LakeError> {
+    let entries = store.list(&LakePath::checkpoints()).await?;
+    let mut sequences: Vec<u64> = entries.iter().filter_map(sequence_of).collect();
+    sequences.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(sequences)
+}
+
+fn sequence_of(entry: &Entry) -> Option<u64> {
+    let digits = entry.name.strip_suffix(".ledger")?;
+    (digits.len() == 20 && !entry.is_folder)
+        .then(|| digits.parse().ok())
+        .flatten()
+}
+
+/// The ledger of the newest checkpoint that counts, up to this commit; nothing if none does.
+pub(super) async fn newest(store: &Store, published: u64) -> Result<Option<Ledger>, LakeError> {
+    if published == 0 {
+        return Ok(None);
+    }
+    for sequence in list(store).await? {
+        if sequence <= published
+            && let Some(ledger) = read(store, sequence).await?
+        {
+            return Ok(Some(ledger));
+        }
+    }
+    Ok(None)
+}
+
+/// The ledger of one checkpoint, if that counts.
+async fn read(store: &Store, sequence: u64) -> Result<Option<Ledger>, LakeError> {
+    let Some(bytes) = store.get(&LakePath::checkpoint(sequence)).await? else {
+        return Ok(None);
+    };
+    let Some(record) = store.get(&LakePath::commit(sequence)).await? else {
+        return Ok(None);
+    };
+    blocking(move || {
+        let read = || {
+            let checkpoint = Checkpoint::from_bytes(&bytes)?;
+            let fits =
+                checkpoint.sequence == sequence && checkpoint.record == sum_of_record(&record);
+            let ledger = Ledger::from_bytes(&checkpoint.ledger).filter(|_| fits)?;
+            (ledger.last_sequence() == sequence).then_some(ledger)
+        };
+        Ok(read())
+    })
+    .await
+}
+
+impl LakeWriter {
+    /// Makes a checkpoint if there are so many commits without one and all are published. A disk
+    /// that does not take it is no reason to fail: nothing depends on it.
+    ///
+    /// # Errors
+    /// Only as told, in tests.
+    pub(super) async fn checkpoint(&mut self, every: u64) -> Result<bool, LakeError> {
+        let last = self.log.ledger.last_sequence();
+        let is_due = last >= self.log.checkpointed + every && last == self.log.published;
+        if !is_due {
+            return Ok(false);
+        }
+        match self.write_checkpoint(last).await {
+            Ok(()) => {
+                self.log.checkpointed = last;
+                Ok(true)
+            }
+            Err(error @ LakeError::Stopped(_)) => Err(error),
+            Err(error) => {
+                let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
+                let text = format!(
+                    "no checkpoint of the commit log was made, the next start takes longer: \
+                     failed to {error}{}",
+                    source.unwrap_or_default()
+                );
+                self.events.emit(&Event::Warning { text });
+                // Not again at every commit.
+                self.log.checkpointed = last;
+                Ok(false)
+            }
+        }
+    }
+
+    async fn write_checkpoint(&self, sequence: u64) -> Result<(), LakeError> {
+        let place = LakePath::commit(sequence);
+        let Some(record) = self.run.get(&place).await? else {
+            let place = self.run.locate(&place);
+            return Err(LakeError::damaged(&place, "this commit record is gone"));
+        };
+        let path = LakePath::checkpoint(sequence);
+        let checkpoint = Checkpoint {
+            sequence,
+            record: sum_of_record(&record),
+            ledger: self.log.ledger.to_bytes(),
+        };
+        let place = self.run.locate(&path);
+        let bytes = blocking(move || {
+            let bytes = checkpoint.to_bytes();
+            bytes.map_err(LakeError::io("compress", &place))
+        });
+        self.run.replace(&path, bytes.await?).await?;
+        self.run.pass(Point::CheckpointWritten)?;
+        let older = list(&self.run).await?.into_iter();
+        for old in older.filter(|found| *found <= sequence).skip(KEPT) {
+            self.run.remove(&LakePath::checkpoint(old)).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,157 @@
+//! One partition's small files into few large ones, and the proof that nothing was changed.
+
+use std::collections::BTreeSet;
+
+use tokio_util::sync::CancellationToken;
+
+use super::content::Content;
+use super::order::sort_columns;
+use super::plan::PartitionPlan;
+use super::sort::Sorter;
+use super::source::Source;
+use crate::lake::error::LakeError;
+use crate::lake::path::{FilePath, LakePath};
+use crate::lake::record::DataFile;
+use crate::lake::store::RunStore;
+use crate::lake::write::{RowGroupEncoder, RowsFile};
+
+/// What merging works with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MergeOptions<'a> {
+    pub(super) store: &'a RunStore,
+    pub(super) encoder: &'a RowGroupEncoder,
+    pub(super) memory_bytes: usize,
+    pub(super) row_group_bytes: usize,
+    pub(super) target_bytes: u64,
+    pub(super) stop: &'a CancellationToken,
+}
+
+/// What came of a partition.
+#[derive(Debug)]
+pub(super) enum Merged {
+    /// New files, each with the indexes of the plan's files whose rows it took.
+    Files(Vec<(DataFile, BTreeSet<usize>)>),
+    /// A file of the plan is not there: somebody else rewrote it, or it is lost.
+    Gone(FilePath),
+    /// It was told to stop.
+    Stopped,
+}
+
+/// Merges the files of a plan. Blocks.
+pub(super) fn merge(options: MergeOptions<'_>, plan: &PartitionPlan) -> Result<Merged, LakeError> {
+    let MergeOptions {
+        store,
+        memory_bytes,
+        stop,
+        ..
+    } = options;
+    let mut sorter = Sorter::new(store.clone(), plan.table, memory_bytes);
+    let mut before = Content::default();
+    for (live, number) in plan.files.iter().zip(0_i32..) {
+        let place = store.locate(&LakePath::from(&live.path()));
+        let Some(source) = Source::open(&place, plan.table)? else {
+            return Ok(Merged::Gone(live.path()));
+        };
+        let mut content = Content::default();
+        source.read(|batch| {
+            content.add(&batch)?;
+            sorter.push(&batch, number)
+        })?;
+        if content.rows != live.file.rows {
+            let (found, committed) = (content.rows, live.file.rows);
+            let what = format!("it has {found} rows, committed {committed}");
+            return Err(LakeError::damaged(&place, what));
+        }
+        before.merge(content);
+        if stop.is_cancelled() {
+            return Ok(Merged::Stopped);
+        }
+    }
+    let mut output = Output {
+        options,
+        plan,
+        open: None,
+        done: Vec::new(),
+    };
+    let mut stopped = false;
+    sorter.finish(|rows| {
+        stopped = stopped || stop.is_cancelled();
+        if stopped {
+            Ok(())
+        } else {
+            output.append(&rows)
+        }
+    })?;
+    if stopped {
+        output.abandon();
+        return Ok(Merged::Stopped);
+    }
+    output.close()?;
+    let files = output.done;
+    let mut after = Content::default();
+    for (file, _) in &files {
+        let place = store.locate(&file.staged(store.run_id()));
+        let Some(written) = Source::open(&place, plan.table)? else {
+            return Err(LakeError::damaged(&place, "it was staged and is gone"));
+        };
+        written.read(|batch| after.add(&batch))?;
+    }
+    if before != after {
+        let place = store.locate(&plan.files[0].path().folder());
+        let what = format!(
+            "the {} rows of its small files are not those that were merged into {} rows; nothing \
+             was changed; please report it",
+            before.rows, after.rows
+        );
+        return Err(LakeError::damaged(&place, what));
+    }
+    Ok(Merged::Files(files))
+}
+
+/// Files of the target size, one after the other.
+struct Output<'a> {
+    options: MergeOptions<'a>,
+    plan: &'a PartitionPlan,
+    open: Option<(RowsFile, BTreeSet<usize>)>,
+    done: Vec<(DataFile, BTreeSet<usize>)>,
+}
+
+impl Output<'_> {
+    fn append(&mut self, rows: &super::sort::Sorted) -> Result<(), LakeError> {
+        let MergeOptions {
+            store,
+            encoder,
+            row_group_bytes,
+            target_bytes,
+            ..
+        } = self.options;
+        let (file, sources) = match &mut self.open {
+            Some(open) => open,
+            None => {
+                let place = (self.plan.table, self.plan.partition);
+                let sorted_by = sort_columns(self.plan.table);
+                let file = RowsFile::open((store, encoder, row_group_bytes), place, sorted_by)?;
+                self.open.insert((file, BTreeSet::new()))
+            }
+        };
+        file.append(&rows.batch, rows.bytes)?;
+        let numbers = rows.sources.values().iter();
+        sources.extend(numbers.filter_map(|number| usize::try_from(*number).ok()));
+        if file.bytes() >= target_bytes {
+            self.close()?;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), LakeError> {
+        if let Some((file, sources)) = self.open.take() {
+            self.done.push((file.close()?, sources));
+        }
+        Ok(())
+    }
+
+    /// Drops what was written. What stays behind goes with the staging folder.
+    fn abandon(self) {
+        drop(self.open);
+    }
+}

@@ -1,0 +1,104 @@
+//! What is to be compacted, decided by sizes alone: a pure function of the ledger.
+//!
+//! A file under half of the target size is small. A partition with two small files or more has its
+//! small files merged into files of the target size; the others are left. What comes of it has at
+//! most one small file, so there is nothing to do the second time, and a file is not rewritten
+//! again and again because of a few rows that come late.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::lake::files::FileQuery;
+use crate::lake::ledger::{Ledger, LiveFile};
+use crate::lake::path::Partition;
+use crate::schema::TableName;
+
+/// The small files of one partition, to be merged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionPlan {
+    /// Its table.
+    pub table: TableName,
+    /// The partition.
+    pub partition: Partition,
+    /// What is merged, by name.
+    pub files: Vec<LiveFile>,
+}
+
+/// All partitions that are worth it, by partition, and within one by table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CompactPlan {
+    /// The partitions.
+    pub partitions: Vec<PartitionPlan>,
+}
+
+/// Files, rows and bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Amount {
+    /// How many files.
+    pub files: u64,
+    /// Their rows.
+    pub rows: u64,
+    /// Their lengths.
+    pub bytes: u64,
+}
+
+impl Amount {
+    /// What some files hold together.
+    pub(super) fn of<'a>(files: impl IntoIterator<Item = &'a crate::lake::DataFile>) -> Self {
+        let mut amount = Self::default();
+        for file in files {
+            amount.add(Self {
+                files: 1,
+                rows: file.rows,
+                bytes: file.bytes,
+            });
+        }
+        amount
+    }
+
+    /// Adds.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.files += other.files;
+        self.rows += other.rows;
+        self.bytes += other.bytes;
+    }
+}
+
+impl PartitionPlan {
+    /// What is merged.
+    #[must_use]
+    pub fn amount(&self) -> Amount {
+        Amount::of(self.files.iter().map(|live| &live.file))
+    }
+}
+
+impl CompactPlan {
+    /// The plan for the files that `query` asks for.
+    #[must_use]
+    pub fn new(ledger: &Ledger, query: FileQuery, target_bytes: u64) -> Self {
+        let mut small = BTreeMap::<(Partition, TableName), Vec<LiveFile>>::new();
+        for live in query.run(ledger) {
+            if live.file.bytes < target_bytes / 2 {
+                let place = (live.file.partition, live.file.table);
+                small.entry(place).or_default().push(live);
+            }
+        }
+        let worth_it = small.into_iter().filter(|(_, files)| files.len() > 1);
+        let partitions = worth_it.map(|((partition, table), files)| PartitionPlan {
+            table,
+            partition,
+            files,
+        });
+        Self {
+            partitions: partitions.collect(),
+        }
+    }
+
+    /// The partitions, not their tables.
+    pub(super) fn days(&self) -> Vec<Partition> {
+        let mut days: Vec<_> = self.partitions.iter().map(|plan| plan.partition).collect();
+        days.dedup();
+        days
+    }
+}

@@ -1,0 +1,407 @@
+//! The ledger as bytes, and back: what a checkpoint holds.
+//!
+//! Equal ledgers are equal bytes, so a checkpoint can be held against the log. What there are
+//! millions of (tasks, files) is written in columns of plain numbers, which are read fast and leave
+//! to the compressor what can be compressed; the rest is JSON.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use super::files::{Files, Slot};
+use super::ids::{IdKey, IdMap};
+use super::listed::Listed;
+use super::tally::Days;
+use super::{Kind, Known, Ledger, UnsealedTask};
+use crate::lake::day::{FileCounts, TaskCounts};
+use crate::lake::path::{FileName, Partition};
+use crate::lake::record::Checksum;
+use crate::schema::TableName;
+use crate::shard::Shard;
+use crate::task::TaskId;
+
+/// What there is little of.
+#[derive(Serialize, Deserialize)]
+struct Small {
+    zone: Option<String>,
+    last_sequence: u64,
+    listed: Option<DateTime<Utc>>,
+    listed_by: Vec<(Shard, DateTime<Utc>)>,
+    counts: TaskCounts,
+    days: Vec<Day>,
+    covered: Vec<NaiveDate>,
+    covered_by: Vec<(NaiveDate, Vec<Shard>)>,
+    unsealed: Vec<UnsealedTask>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Day {
+    date: Option<NaiveDate>,
+    tasks: TaskCounts,
+    tables: [FileCounts; 4],
+    sequence: u64,
+    at: DateTime<Utc>,
+}
+
+impl Ledger {
+    /// The whole ledger.
+    pub(in crate::lake) fn to_bytes(&self) -> Vec<u8> {
+        // By name, so that nothing that is added to the ledger is forgotten here.
+        let Self {
+            zone,
+            last_sequence,
+            tasks,
+            unsealed,
+            files,
+            days,
+            listed,
+            counts,
+        } = self;
+        let Days {
+            tallies,
+            covered,
+            partly,
+            sequence: _,
+            at: _,
+        } = days;
+        let Listed { whole, shards } = listed;
+        let days = tallies.iter().map(|(day, tally)| Day {
+            date: *day,
+            tasks: tally.tasks,
+            tables: tally.tables,
+            sequence: tally.sequence,
+            at: tally.at,
+        });
+        let small = Small {
+            zone: zone.map(|zone| zone.name().to_owned()),
+            last_sequence: *last_sequence,
+            listed: *whole,
+            listed_by: shards
+                .iter()
+                .map(|(shard, until)| (*shard, *until))
+                .collect(),
+            counts: *counts,
+            days: days.collect(),
+            covered: covered.iter().copied().collect(),
+            covered_by: partly
+                .iter()
+                .map(|(day, shards)| (*day, shards.iter().copied().collect()))
+                .collect(),
+            unsealed: unsealed.values().cloned().collect(),
+        };
+        let mut out = Out::default();
+        out.text(&serde_json::to_vec(&small).expect("counts, dates and ids are JSON"));
+        write_tasks(tasks, &mut out);
+        write_files(files, &mut out);
+        out.0
+    }
+
+    /// The ledger that these are the bytes of; nothing if they are none's.
+    pub(in crate::lake) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut bytes = In(bytes);
+        let small: Small = serde_json::from_slice(bytes.text()?).ok()?;
+        let tasks = read_tasks(&mut bytes)?;
+        let files = read_files(&mut bytes)?;
+        let mut days = Days::default();
+        for day in small.days {
+            let tally = days.tallies.entry(day.date).or_default();
+            (tally.tasks, tally.tables) = (day.tasks, day.tables);
+            (tally.sequence, tally.at) = (day.sequence, day.at);
+        }
+        days.covered = small.covered.into_iter().collect();
+        let partly = small.covered_by.into_iter();
+        days.partly = partly
+            .map(|(day, shards)| (day, shards.into_iter().collect()))
+            .collect();
+        let unsealed = small.unsealed.into_iter();
+        let zone: Option<Tz> = match small.zone {
+            Some(zone) => Some(zone.parse().ok()?),
+            None => None,
+        };
+        bytes.0.is_empty().then_some(Self {
+            zone,
+            last_sequence: small.last_sequence,
+            tasks,
+            unsealed: unsealed.map(|task| (task.task.id.clone(), task)).collect(),
+            files,
+            days,
+            listed: Listed {
+                whole: small.listed,
+                shards: small.listed_by.into_iter().collect(),
+            },
+            counts: small.counts,
+        })
+    }
+}
+
+const KINDS: [Kind; 5] = [
+    Kind::Sealed,
+    Kind::Early,
+    Kind::Vanished,
+    Kind::Open,
+    Kind::Failed,
+];
+
+fn write_tasks(tasks: &IdMap<Known>, out: &mut Out) {
+    let mut hex: Vec<_> = tasks.hex.iter().collect();
+    hex.sort_unstable_by_key(|(id, _)| **id);
+    let mut other: Vec<_> = tasks.other.iter().collect();
+    other.sort_unstable_by_key(|(id, _)| *id);
+    out.number(hex.len() as u64);
+    out.number(other.len() as u64);
+    for (id, _) in &hex {
+        out.0.extend_from_slice(*id);
+    }
+    for (id, _) in &other {
+        out.text(id.as_str().as_bytes());
+    }
+    let all = || {
+        let hex = hex.iter().map(|(_, known)| *known);
+        hex.chain(other.iter().map(|(_, known)| *known))
+    };
+    for known in all() {
+        out.0.extend(known.rows_in.to_le_bytes());
+    }
+    for known in all() {
+        out.day(known.day);
+    }
+    for known in all() {
+        let kind = KINDS.iter().position(|kind| *kind == known.kind);
+        out.number(kind.expect("all kinds are there") as u64);
+    }
+}
+
+fn read_tasks(bytes: &mut In<'_>) -> Option<IdMap<Known>> {
+    let (hex, other) = (bytes.size()?, bytes.size()?);
+    let ids = bytes.take(hex.checked_mul(16)?)?.as_chunks::<16>().0;
+    let mut others = Vec::new();
+    for _ in 0..other {
+        others.push(TaskId::new(std::str::from_utf8(bytes.text()?).ok()?).ok()?);
+    }
+    let all = hex.checked_add(other)?;
+    let rows_in = bytes.take(all.checked_mul(4)?)?.as_chunks::<4>().0;
+    let mut known: Vec<Known> = Vec::with_capacity(all);
+    for rows_in in rows_in {
+        known.push(Known {
+            rows_in: u32::from_le_bytes(*rows_in),
+            day: bytes.day()?,
+            kind: Kind::Sealed,
+        });
+    }
+    for known in &mut known {
+        known.kind = *KINDS.get(bytes.size()?)?;
+    }
+    let mut tasks = IdMap::default();
+    tasks.hex.reserve(hex);
+    let keys = ids.iter().map(|id| IdKey::Hex(*id));
+    for (key, known) in keys.chain(others.into_iter().map(IdKey::Other)).zip(known) {
+        tasks.insert(key, known);
+    }
+    (tasks.len() == all).then_some(tasks)
+}
+
+fn write_files(files: &Files, out: &mut Out) {
+    let mut names: Vec<Option<&FileName>> = vec![None; files.slots.len()];
+    for (name, slot) in &files.by_name {
+        names[*slot as usize] = Some(name);
+    }
+    out.number(files.slots.len() as u64);
+    // Names of one run differ in their ends only.
+    let mut last: &[u8] = &[];
+    for name in names {
+        let name = name.expect("every file has a name").as_str().as_bytes();
+        let same = name.iter().zip(last).take_while(|(a, b)| a == b).count();
+        out.number(same as u64);
+        out.text(&name[same..]);
+        last = name;
+    }
+    for slot in &files.slots {
+        out.number(slot.table as u64);
+        out.day(slot.partition.date());
+        out.number(slot.sequence.into());
+        out.number(slot.tasks);
+    }
+    for slot in &files.slots {
+        match &slot.gone {
+            // What it held is of no more use, but for where its rows went.
+            Some(heirs) => {
+                out.number(heirs.len() as u64 + 1);
+                for heir in heirs {
+                    out.number((*heir).into());
+                }
+            }
+            None => {
+                out.number(0);
+                out.number(slot.rows);
+                out.number(slot.bytes);
+                out.0.extend(slot.sha256.0);
+            }
+        }
+    }
+}
+
+fn read_files(bytes: &mut In<'_>) -> Option<Files> {
+    let count = bytes.size()?;
+    let mut files = Files::default();
+    files.by_name.reserve(count);
+    files.slots.reserve(count);
+    let mut last = Vec::new();
+    for number in 0..u32::try_from(count).ok()? {
+        let same = bytes.size()?;
+        let rest = bytes.text()?;
+        if same > last.len() {
+            return None;
+        }
+        last.truncate(same);
+        last.extend_from_slice(rest);
+        let name: FileName = std::str::from_utf8(&last).ok()?.parse().ok()?;
+        if files.by_name.insert(name, number).is_some() {
+            return None;
+        }
+    }
+    for _ in 0..count {
+        files.slots.push(Slot {
+            table: *TableName::ALL.get(bytes.size()?)?,
+            partition: Partition::from(bytes.day()?),
+            sequence: u32::try_from(bytes.number()?).ok()?,
+            tasks: bytes.number()?,
+            rows: 0,
+            bytes: 0,
+            sha256: Checksum([0; 32]),
+            gone: None,
+        });
+    }
+    for slot in &mut files.slots {
+        match bytes.size()? {
+            0 => {
+                (slot.rows, slot.bytes) = (bytes.number()?, bytes.number()?);
+                slot.sha256 = Checksum(bytes.take(32)?.try_into().ok()?);
+            }
+            heirs => {
+                let heirs = (1..heirs).map(|_| {
+                    let heir = bytes.size().filter(|heir| *heir < count)?;
+                    u32::try_from(heir).ok()
+                });
+                slot.gone = Some(heirs.collect::<Option<_>>()?);
+            }
+        }
+    }
+    Some(files)
+}
+
+/// Bytes that are written one behind the other.
+#[derive(Default)]
+struct Out(Vec<u8>);
+
+impl Out {
+    /// Seven bits a byte, the lowest first.
+    fn number(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.0.push(number.to_le_bytes()[0] | 0x80);
+            number >>= 7;
+        }
+        self.0.push(number.to_le_bytes()[0]);
+    }
+
+    fn text(&mut self, text: &[u8]) {
+        self.number(text.len() as u64);
+        self.0.extend_from_slice(text);
+    }
+
+    /// Days of our times in two bytes, no day in one.
+    fn day(&mut self, day: Option<NaiveDate>) {
+        self.number(day.map_or(0, |day| {
+            let days = i64::from(day.to_epoch_days());
+            // Days before 1970 are odd numbers, so that all are small.
+            let zigzag = (days << 1) ^ (days >> 63);
+            zigzag.cast_unsigned() + 1
+        }));
+    }
+}
+
+/// Bytes that are read one after the other; nothing once they end.
+struct In<'a>(&'a [u8]);
+
+impl<'a> In<'a> {
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = *self.take(1)?.first()?;
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    fn size(&mut self) -> Option<usize> {
+        usize::try_from(self.number()?).ok()
+    }
+
+    fn text(&mut self) -> Option<&'a [u8]> {
+        let length = self.size()?;
+        self.take(length)
+    }
+
+    /// A day, or that there is none; nothing if neither.
+    #[expect(
+        clippy::option_option,
+        reason = "the outer one is the end of the bytes"
+    )]
+    fn day(&mut self) -> Option<Option<NaiveDate>> {
+        let Some(zigzag) = self.number()?.checked_sub(1) else {
+            return Some(None);
+        };
+        let days = (zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed();
+        NaiveDate::from_epoch_days(i32::try_from(days).ok()?).map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_days_come_back() {
+        for number in [0, 1, 127, 128, 300, 1 << 32, u64::MAX] {
+            let mut out = Out::default();
+            out.number(number);
+            let mut bytes = In(&out.0);
+            assert_eq!((bytes.number(), bytes.0), (Some(number), &[][..]));
+        }
+        for day in [
+            "2024-03-11",
+            "1970-01-01",
+            "1969-12-31",
+            "0001-01-01",
+            "9999-12-31",
+        ] {
+            let day = day.parse().ok();
+            let mut out = Out::default();
+            out.day(day);
+            assert_eq!(In(&out.0).day(), Some(day));
+        }
+        let mut out = Out::default();
+        out.day(None);
+        assert_eq!(In(&out.0).day(), Some(None));
+    }
+
+    #[test]
+    fn what_is_no_ledger_is_none() {
+        let whole = Ledger::default().to_bytes();
+        assert!(Ledger::from_bytes(&whole).is_some());
+        for end in 0..whole.len() {
+            assert!(Ledger::from_bytes(&whole[..end]).is_none());
+        }
+        let longer = [whole.as_slice(), &[0]].concat();
+        assert!(Ledger::from_bytes(&longer).is_none());
+        assert!(Ledger::from_bytes(&[0xff; 40]).is_none());
+    }
+}

@@ -1,0 +1,281 @@
+//! `vacuum`: removes what no commit needs any more.
+//!
+//! - **Strays**: Parquet files in the tables' folders that no commit names, or that gave way to
+//!   others, once they are old enough. The folders are listed first and the log is read after: a
+//!   file gets there after its commit's record, so whatever belongs to the lake is known by then.
+//! - **Staging of dead runs**: any command that opens the lake for writing removes that; this one
+//!   says what it was.
+//! - **Left-overs of `doctor`** that was killed.
+//! - **Reports and rejects**: only if asked for, and never those of a run that is alive.
+//!
+//! What this module never does: touch a file that a commit names, a record, or what a living run
+//! stages.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+
+use super::checkpoint;
+use super::error::LakeError;
+use super::path::LakePath;
+use super::point::Point;
+use super::store::Store;
+use super::strays::{is_live, strays};
+use super::writer::LakeWriter;
+use super::{Lake, Ledger};
+
+/// What may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VacuumOptions {
+    /// What was last written before this long ago.
+    pub older_than: Duration,
+    /// Run reports, older than this.
+    pub reports_older_than: Option<Duration>,
+    /// Rejects, older than this.
+    pub rejects_older_than: Option<Duration>,
+}
+
+/// Why a file may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VacuumKind {
+    /// In a table's folder, and no commit knows it.
+    Unknown,
+    /// In a table's folder, and it gave way to other files.
+    GaveWay,
+    /// Staged by a run that ended early.
+    Staged,
+    /// Left by a `doctor` that was killed.
+    Probe,
+    /// A run's report.
+    Report,
+    /// Rejected records.
+    Reject,
+}
+
+impl VacuumKind {
+    /// The word in results.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::GaveWay => "gave_way",
+            Self::Staged => "staged",
+            Self::Probe => "probe",
+            Self::Report => "report",
+            Self::Reject => "reject",
+        }
+    }
+}
+
+/// A file that goes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct VacuumItem {
+    /// Why.
+    pub kind: VacuumKind,
+    /// Where, in the lake.
+    pub path: String,
+    /// Its length.
+    pub bytes: u64,
+}
+
+/// What went, or would go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Vacuumed {
+    /// The files, sorted.
+    pub items: Vec<VacuumItem>,
+    /// Strays that are too young yet.
+    pub kept: u64,
+    /// What opening the lake did, in words.
+    pub recovered: Vec<String>,
+}
+
+/// Says what [`vacuum`] would remove.
+///
+/// # Errors
+/// When the destination can't be read.
+pub async fn plan_vacuum(
+    lake: &Lake,
+    options: VacuumOptions,
+    now: DateTime<Utc>,
+) -> Result<Vacuumed, LakeError> {
+    let found = Found::look(lake.store(), lake.ledger(), (options, now)).await?;
+    let mut done = found.done;
+    for path in staged_by_the_dead(lake).await? {
+        let bytes = lake.store().size(&path).await?.unwrap_or_default();
+        done.add(VacuumKind::Staged, &path, bytes);
+    }
+    done.items.sort_unstable();
+    Ok(done)
+}
+
+/// Removes it. `removed` hears of every file that is gone.
+///
+/// # Errors
+/// When the destination fails. What was removed before is gone.
+pub async fn vacuum(
+    lake: &mut LakeWriter,
+    options: VacuumOptions,
+    now: DateTime<Utc>,
+) -> Result<Vacuumed, LakeError> {
+    let found = Found::look(&lake.run, &lake.log.ledger, (options, now)).await?;
+    // Everything that was in a table's folder just now and belongs there is in the log by now.
+    lake.refresh().await?;
+    let mut done = Vacuumed {
+        kept: found.done.kept,
+        recovered: lake.recovered.clone(),
+        ..Vacuumed::default()
+    };
+    for (item, path) in found.done.items.into_iter().zip(&found.paths) {
+        if is_live(&lake.log.ledger, path) {
+            continue;
+        }
+        if lake.run.remove(path).await? {
+            lake.run.pass(Point::VacuumFileRemoved)?;
+            done.items.push(item);
+        }
+    }
+    lake.run
+        .sync_folders(found.folders.iter().cloned().collect())
+        .await?;
+    for folder in found.folders_of_our_own {
+        lake.run.remove_folder(&folder).await?;
+    }
+    lake.checkpoint(checkpoint::AFTER_MAINTENANCE).await?;
+    done.items.sort_unstable();
+    Ok(done)
+}
+
+/// What may go, by what was known when it was looked for.
+#[derive(Debug, Default)]
+struct Found {
+    done: Vacuumed,
+    /// Of the items, in their order.
+    paths: Vec<LakePath>,
+    folders: Vec<LakePath>,
+    /// Folders that nobody needs once they are empty.
+    folders_of_our_own: Vec<LakePath>,
+}
+
+impl Found {
+    async fn look(
+        store: &Store,
+        ledger: &Ledger,
+        (options, now): (VacuumOptions, DateTime<Utc>),
+    ) -> Result<Self, LakeError> {
+        let mut found = Self::default();
+        let old = |age: Duration| {
+            let age = TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX);
+            now.checked_sub_signed(age)
+                .unwrap_or(DateTime::<Utc>::MIN_UTC)
+        };
+        let before = old(options.older_than);
+        for stray in strays(store, ledger).await? {
+            let kind = if stray.is_known {
+                VacuumKind::GaveWay
+            } else {
+                VacuumKind::Unknown
+            };
+            if !found.take(store, (kind, before), stray.path).await? {
+                found.done.kept += 1;
+            }
+        }
+        for entry in store.list(&LakePath::export()).await? {
+            if entry.is_folder && entry.name.starts_with(LakePath::PROBE) {
+                let folder = LakePath::export().join(&entry.name);
+                found
+                    .take_all(store, (VacuumKind::Probe, before), &folder)
+                    .await?;
+                found.folders_of_our_own.push(folder);
+            }
+        }
+        if let Some(age) = options.reports_older_than {
+            let rule = (VacuumKind::Report, old(age));
+            found.take_all(store, rule, &LakePath::runs()).await?;
+        }
+        if let Some(age) = options.rejects_older_than {
+            for run in store.list(&LakePath::all_rejects()).await? {
+                // A run that is at work may be about to put more there.
+                let staging = LakePath::staging().join(&run.name);
+                if !run.is_folder || !store.list(&staging).await?.is_empty() {
+                    continue;
+                }
+                let folder = LakePath::all_rejects().join(&run.name);
+                let rule = (VacuumKind::Reject, old(age));
+                found.take_all(store, rule, &folder).await?;
+                found.folders_of_our_own.push(folder);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn take_all(
+        &mut self,
+        store: &Store,
+        rule: (VacuumKind, DateTime<Utc>),
+        folder: &LakePath,
+    ) -> Result<(), LakeError> {
+        for entry in store.list(folder).await? {
+            if !entry.is_folder {
+                self.take(store, rule, folder.join(&entry.name)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a file if it was last written before a moment; says whether it was.
+    async fn take(
+        &mut self,
+        store: &Store,
+        (kind, before): (VacuumKind, DateTime<Utc>),
+        path: LakePath,
+    ) -> Result<bool, LakeError> {
+        match store.stamp(&path).await? {
+            Some(stamp) if stamp.modified < before => {
+                self.done.add(kind, &path, stamp.bytes);
+                self.folders.extend(path.parent());
+                self.paths.push(path);
+                Ok(true)
+            }
+            Some(_) => Ok(false),
+            None => Ok(true),
+        }
+    }
+}
+
+impl Vacuumed {
+    fn add(&mut self, kind: VacuumKind, path: &LakePath, bytes: u64) {
+        self.items.push(VacuumItem {
+            kind,
+            path: path.to_string(),
+            bytes,
+        });
+    }
+}
+
+/// What dead runs have staged and no commit waits for.
+async fn staged_by_the_dead(lake: &Lake) -> Result<Vec<LakePath>, LakeError> {
+    let store = lake.store();
+    let mut paths = Vec::new();
+    for run in store.list(&LakePath::staging()).await? {
+        let folder = LakePath::staging().join(&run.name);
+        if !run.is_folder || !store.is_dead(&folder).await? {
+            continue;
+        }
+        // What is committed and not published is published first, and not removed.
+        let all = lake
+            .log
+            .pending
+            .iter()
+            .filter(|pending| pending.run_id.as_str() == run.name);
+        let awaited: Vec<_> = all.flat_map(|pending| &pending.adds).collect();
+        for entry in store.list(&folder).await? {
+            let is_awaited = awaited.iter().any(|path| path.name.as_str() == entry.name);
+            if !entry.is_folder && entry.name != "lock" && !is_awaited {
+                paths.push(folder.join(&entry.name));
+            }
+        }
+    }
+    Ok(paths)
+}

@@ -1,0 +1,58 @@
+//! The log from its first record, and whether the checkpoints say the same.
+
+use std::collections::BTreeMap;
+
+use super::{Finding, FindingKind};
+use crate::lake::checkpoint::{self, Checkpoint};
+use crate::lake::error::LakeError;
+use crate::lake::log::{Log, read_record};
+use crate::lake::path::LakePath;
+use crate::lake::store::Store;
+
+/// Loads the log without its checkpoints, and says what is wrong with these.
+pub(super) async fn load(store: &Store) -> Result<(Log, Vec<Finding>), LakeError> {
+    let mut checkpoints = BTreeMap::new();
+    for sequence in checkpoint::list(store).await? {
+        // Gone by now: there is a newer one.
+        if let Some(bytes) = store.get(&LakePath::checkpoint(sequence)).await? {
+            checkpoints.insert(sequence, Checkpoint::from_bytes(&bytes));
+        }
+    }
+    let mut right = BTreeMap::new();
+    let log = Log::load_from_records(store, |ledger| {
+        let sequence = ledger.last_sequence();
+        if let Some(Some(checkpoint)) = checkpoints.get(&sequence) {
+            right.insert(sequence, checkpoint.ledger == ledger.to_bytes());
+        }
+    });
+    let log = log.await?;
+    let mut findings = Vec::new();
+    for (sequence, checkpoint) in checkpoints {
+        let what = match (&checkpoint, right.get(&sequence)) {
+            (None, _) => "it is damaged, or of another version",
+            // Made since the log was read.
+            (Some(_), None) if is_new(store, &log, sequence).await? => continue,
+            (Some(_), None) => "there is no such commit",
+            (Some(_), Some(false)) => "it does not say what the log says",
+            (Some(checkpoint), Some(true)) => {
+                let record = read_record(store, sequence, |bytes| {
+                    Ok(checkpoint::sum_of_record(bytes))
+                });
+                let record = record.await?.map(|(sum, _)| sum);
+                if checkpoint.sequence == sequence && record == Some(checkpoint.record) {
+                    continue;
+                }
+                "it was made after another record"
+            }
+        };
+        let detail = format!("{what}; it is not used");
+        let path = LakePath::checkpoint(sequence);
+        findings.push(Finding::new(FindingKind::CheckpointStale, &path, detail));
+    }
+    Ok((log, findings))
+}
+
+async fn is_new(store: &Store, log: &Log, sequence: u64) -> Result<bool, LakeError> {
+    let is_later = sequence > log.ledger.last_sequence();
+    Ok(is_later && store.size(&LakePath::commit(sequence)).await?.is_some())
+}

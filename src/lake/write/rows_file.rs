@@ -1,0 +1,90 @@
+//! One data file from record batches, row group by row group, for rows that were read back.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::file::metadata::SortingColumn;
+
+use super::encode::RowGroupEncoder;
+use super::file::write_error;
+use crate::lake::{DataFile, LakeError, Partition, RunStore};
+use crate::schema::{TableName, table};
+
+/// A data file while batches are appended. Dropped before [`RowsFile::close`], it leaves nothing.
+#[derive(Debug)]
+pub(in crate::lake) struct RowsFile {
+    writer: ArrowWriter<crate::lake::StagedFile>,
+    rows: u64,
+    row_group_bytes: usize,
+    /// Of the rows in the row group that is not written yet.
+    waiting: usize,
+}
+
+impl RowsFile {
+    /// Stages a file whose rows will come in the order of these columns; of none if in no order.
+    pub(in crate::lake) fn open(
+        (store, encoder, row_group_bytes): (&RunStore, &RowGroupEncoder, usize),
+        (name, partition): (TableName, Partition),
+        sorted_by: &[&str],
+    ) -> Result<Self, LakeError> {
+        let (_, properties) = encoder.file_parts(name);
+        let schema = table(name).arrow_schema();
+        let sorting = sorted_by.iter().map(|column| {
+            let index = schema.index_of(column).ok();
+            let index = index.and_then(|index| i32::try_from(index).ok());
+            SortingColumn {
+                column_idx: index.expect("a table is sorted by columns that it has"),
+                descending: false,
+                nulls_first: false,
+            }
+        });
+        let sorting: Vec<_> = sorting.collect();
+        let properties = Arc::unwrap_or_clone(properties).into_builder();
+        let properties = properties.set_sorting_columns((!sorting.is_empty()).then_some(sorting));
+        let settings = ArrowWriterOptions::new()
+            .with_properties(properties.build())
+            .with_skip_arrow_metadata(true);
+        let staged = store.stage(name, partition)?;
+        Ok(Self {
+            writer: ArrowWriter::try_new_with_options(staged, schema, settings)?,
+            rows: 0,
+            row_group_bytes,
+            waiting: 0,
+        })
+    }
+
+    /// Appends rows that take `bytes` of memory.
+    pub(in crate::lake) fn append(
+        &mut self,
+        batch: &RecordBatch,
+        bytes: usize,
+    ) -> Result<(), LakeError> {
+        let writer = &mut self.writer;
+        let written = writer.write(batch);
+        written.map_err(|error| write_error(writer.inner().place(), error))?;
+        self.rows += batch.num_rows() as u64;
+        self.waiting += bytes;
+        if self.waiting >= self.row_group_bytes {
+            self.waiting = 0;
+            let flushed = writer.flush();
+            flushed.map_err(|error| write_error(writer.inner().place(), error))?;
+        }
+        Ok(())
+    }
+
+    /// Bytes of complete row groups.
+    pub(in crate::lake) fn bytes(&self) -> u64 {
+        self.writer.bytes_written() as u64
+    }
+
+    /// Writes the footer and makes the file durable.
+    pub(in crate::lake) fn close(self) -> Result<DataFile, LakeError> {
+        let place = self.writer.inner().place().to_owned();
+        let staged = self.writer.into_inner();
+        staged
+            .map_err(|error| write_error(&place, error))?
+            .finish(self.rows)
+    }
+}

@@ -1,0 +1,153 @@
+//! What `vacuum` removed or would remove, as text and as JSON.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::figures::{bytes, count, counted};
+use super::grid::Grid;
+use crate::lake::vacuum::{VacuumKind, Vacuumed};
+
+/// The result of `vacuum`.
+#[derive(Clone, Debug, Serialize)]
+pub struct VacuumReport {
+    dry_run: bool,
+    files: u64,
+    bytes: u64,
+    #[serde(flatten)]
+    done: Vacuumed,
+}
+
+impl VacuumReport {
+    /// The report of what was done, or would be.
+    #[must_use]
+    pub fn new(dry_run: bool, done: Vacuumed) -> Self {
+        Self {
+            dry_run,
+            files: done.items.len() as u64,
+            bytes: done.items.iter().map(|item| item.bytes).sum(),
+            done,
+        }
+    }
+
+    /// One JSON document.
+    ///
+    /// # Panics
+    /// Never: counts and paths are JSON.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut json = serde_json::to_vec_pretty(self).expect("counts and paths are JSON");
+        json.push(b'\n');
+        json
+    }
+
+    /// For people; every file only if asked for, or if nothing was done yet.
+    ///
+    /// # Errors
+    /// When `out` can't be written.
+    pub fn write_text(&self, verbose: bool, out: &mut impl Write) -> io::Result<()> {
+        for what in &self.done.recovered {
+            writeln!(out, "{what}")?;
+        }
+        if self.files == 0 {
+            let would = if self.dry_run { "would be" } else { "was" };
+            writeln!(out, "nothing {would} removed")?;
+        } else {
+            let would = if self.dry_run {
+                "would remove"
+            } else {
+                "removed"
+            };
+            let (files, size) = (counted(self.files, "file"), bytes(self.bytes));
+            writeln!(out, "{would} {files}, {size}")?;
+            self.grid(verbose || self.dry_run).write(out)?;
+        }
+        if self.done.kept > 0 {
+            let files = counted(self.done.kept, "stray file");
+            writeln!(out, "{files} too young yet, see --older-than")?;
+        }
+        Ok(())
+    }
+
+    fn grid(&self, each: bool) -> Grid {
+        let mut grid = Grid::new(if each { "LRL" } else { "LRR" });
+        if each {
+            for item in &self.done.items {
+                grid.row([meaning(item.kind), &bytes(item.bytes), &item.path]);
+            }
+            return grid;
+        }
+        let mut kinds = BTreeMap::<VacuumKind, (u64, u64)>::new();
+        for item in &self.done.items {
+            let sum = kinds.entry(item.kind).or_default();
+            *sum = (sum.0 + 1, sum.1 + item.bytes);
+        }
+        for (kind, (files, size)) in kinds {
+            grid.row([meaning(kind), &count(files), &bytes(size)]);
+        }
+        grid
+    }
+}
+
+fn meaning(kind: VacuumKind) -> &'static str {
+    match kind {
+        VacuumKind::Unknown => "no commit knows it",
+        VacuumKind::GaveWay => "gave way to other files",
+        VacuumKind::Staged => "staged by a run that ended early",
+        VacuumKind::Probe => "left by a doctor that was killed",
+        VacuumKind::Report => "run report",
+        VacuumKind::Reject => "reject",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lake::vacuum::VacuumItem;
+
+    fn text(dry_run: bool, verbose: bool) -> String {
+        let item = |kind, path: &str, bytes| VacuumItem {
+            kind,
+            path: path.to_owned(),
+            bytes,
+        };
+        let done = Vacuumed {
+            items: vec![
+                item(
+                    VacuumKind::Unknown,
+                    "calls/call_date=2024-03-11/a.parquet",
+                    2048,
+                ),
+                item(VacuumKind::Unknown, "tasks/b.parquet", 10),
+                item(VacuumKind::Report, "_export/runs/r.json", 700),
+            ],
+            kept: 1,
+            recovered: Vec::new(),
+        };
+        let mut out = Vec::new();
+        let report = VacuumReport::new(dry_run, done);
+        report
+            .write_text(verbose, &mut out)
+            .expect("a Vec takes all");
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn a_dry_run_names_every_file_and_a_real_one_counts_them() {
+        insta::assert_snapshot!(text(true, false), @"
+        would remove 3 files, 2.6 KiB
+          no commit knows it  2.0 KiB  calls/call_date=2024-03-11/a.parquet
+          no commit knows it     10 B  tasks/b.parquet
+          run report            700 B  _export/runs/r.json
+        1 stray file too young yet, see --older-than
+        ");
+        insta::assert_snapshot!(text(false, false), @"
+        removed 3 files, 2.6 KiB
+          no commit knows it  2  2.0 KiB
+          run report          1    700 B
+        1 stray file too young yet, see --older-than
+        ");
+        assert_eq!(text(false, true).lines().count(), 5);
+    }
+}
