@@ -43,19 +43,21 @@ fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
 
 /// Says that there is a bug, and where. Of its message only what stands in the program itself: a
 /// text made at run time may hold what calls say.
-#[expect(
-    clippy::print_stderr,
-    reason = "nothing else works when this is needed"
-)]
 fn admit(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string);
     let place = place.unwrap_or_else(|| "an unknown place".to_owned());
     let what = panic.payload().downcast_ref::<&'static str>();
     let what = what.map(|what| format!(" ({what})")).unwrap_or_default();
-    eprintln!(
+    say(&format!(
         "airudder-export: stopped by a bug at {place}{what}; what was committed is safe, the next \
          run goes on from there; please report it"
-    );
+    ));
+}
+
+/// Writes a line to standard error, if anybody reads it: a closed pipe changes nothing of how the
+/// command ended.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 fn run(cli: Cli) -> Result<Code, Error> {
@@ -123,18 +125,21 @@ fn is_broken_pipe(error: &Error) -> bool {
     matches!(error, Error::Output(source) if source.kind() == io::ErrorKind::BrokenPipe)
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "the one place that talks when a command has failed"
-)]
 fn complain(error: &Error) {
-    eprint!("airudder-export: failed to {error}");
+    // What went wrong with the API is said in whole sentences.
+    let lead = if matches!(error, Error::Api(_)) {
+        ""
+    } else {
+        "failed to "
+    };
+    let mut line = format!("airudder-export: {lead}{error}");
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
-        eprint!(": {cause}");
+        line.push_str(": ");
+        line.push_str(&cause.to_string());
         source = cause.source();
     }
-    eprintln!();
+    say(&line);
 }
 
 #[cfg(test)]

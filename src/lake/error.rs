@@ -53,6 +53,12 @@ pub enum LakeError {
         /// The zone that was asked for.
         setting: String,
     },
+    /// There is nothing to read, not even an empty folder.
+    #[error("find a lake at {path}: there is no such folder; name the right one with --dest")]
+    Absent {
+        /// The lake's root.
+        path: PathBuf,
+    },
     /// A store that this version has no code for.
     #[error("use {0}: only folders on a disk are supported; name one with --dest")]
     UnknownStore(String),
@@ -81,7 +87,7 @@ impl LakeError {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Io { .. } => ExitCode::Destination,
+            Self::Io { .. } | Self::Absent { .. } => ExitCode::Destination,
             Self::Damaged { .. } => ExitCode::Data,
             Self::NewerFormat { .. } | Self::OtherZone { .. } | Self::UnknownStore(_) => {
                 ExitCode::Settings

@@ -108,6 +108,22 @@ pub struct LakeOptions {
     pub partition_timezone: Tz,
 }
 
+/// Fails where there is nothing at all, not even an empty folder: a mistyped destination is no lake
+/// without files. An object store knows no folders, so it tells nothing there.
+///
+/// # Errors
+/// When there is no such folder, or it can't be told.
+pub async fn expect_folder(dest: &Destination) -> Result<(), LakeError> {
+    let Destination::Local(path) = dest else {
+        return Ok(());
+    };
+    match tokio::fs::try_exists(path).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(LakeError::Absent { path: path.clone() }),
+        Err(error) => Err(LakeError::io("look for", path)(error)),
+    }
+}
+
 /// A lake that is only read: one state of it, the newest whose files are all in place.
 #[derive(Debug)]
 pub struct Lake {

@@ -39,6 +39,27 @@ fn bad_usage_ends_with_64(#[case] args: &[&str], #[case] parts: &[&str]) {
 }
 
 #[test]
+fn a_mistyped_destination_is_no_empty_lake() {
+    let folder = folder();
+    let exporter = Exporter::new(folder.path());
+    let parts = ["there is no such folder", "--dest"];
+    exporter.run(&["verify"]).with(74).saying(&parts);
+    // A loader may look before the first run.
+    exporter.run(&["files"]).done().saying(&["nothing"]);
+}
+
+#[test]
+fn nobody_who_reads_standard_error_changes_nothing_of_the_end() {
+    let folder = folder();
+    let exporter = Exporter::new(folder.path())
+        .against("http://127.0.0.1:9")
+        .job(FEW_TRIES);
+    for command in [&["run"][..], &["plan", "run"]] {
+        assert_eq!(exporter.run_unheard(command), Some(69), "{command:?}");
+    }
+}
+
+#[test]
 fn an_api_that_is_not_there_ends_with_69() {
     let folder = folder();
     let exporter = Exporter::new(folder.path())

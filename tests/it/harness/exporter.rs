@@ -131,6 +131,22 @@ impl Exporter {
         running.wait()
     }
 
+    /// Runs it with a standard error that nobody reads any more; gives its exit code.
+    pub(crate) fn run_unheard(&self, args: &[&str]) -> Option<i32> {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_airudder-export"))
+            .args(args)
+            .current_dir(&self.folder)
+            .env_clear()
+            .envs(&self.environment)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program is built");
+        drop(child.stderr.take());
+        child.wait().expect("it is our child").code()
+    }
+
     /// Starts it.
     pub(crate) fn start(&self, args: &[&str]) -> Running {
         self.start_piped(args, Stdio::null())
