@@ -151,6 +151,7 @@ impl<'a> Envelope<'a> {
         let fills = Fills {
             number: &number,
             parent_call_id: None,
+            first_entry: 0,
         };
         decoder.write_row(
             (&plans().task, data),

@@ -284,13 +284,13 @@ impl ColumnBuilder {
         }
     }
 
-    /// Appends `0`, `1`, … up to below `count`.
-    pub(super) fn push_positions(&mut self, count: usize) {
+    /// Appends `first`, `first + 1`, …, so many.
+    pub(super) fn push_positions(&mut self, first: usize, count: usize) {
         let Self::Int32(column) = self else {
             unreachable!("positions are 32 bits wide, held by the schema's check")
         };
-        let count_32 = i32::try_from(count).expect("entries of an answer fit 32 bits");
-        column.values.extend(0..count_32);
+        let fits = |position| i32::try_from(position).expect("entries of a call fit 32 bits");
+        column.values.extend(fits(first)..fits(first + count));
         column.nulls.append_n_non_nulls(count);
     }
 

@@ -50,12 +50,15 @@ mod tests {
 
     const SAMPLE: &[u8] = include_bytes!("../../tests/fixtures/taskdetail-documented.json");
 
-    fn decode(text: &[u8]) -> (Vec<Batch>, Decoded) {
-        let options = DecodeOptions {
+    fn options() -> DecodeOptions {
+        DecodeOptions {
             source_timezone: Some(Tz::Asia__Jakarta),
             partition_timezone: Tz::UTC,
             max_record_bytes: NonZeroUsize::new(1 << 20).expect("not zero"),
-        };
+        }
+    }
+
+    fn decode(text: &[u8]) -> (Vec<Batch>, Decoded) {
         let mut split = Split::new(SplitOptions {
             run_bytes: 1 << 20,
             max_record_bytes: 1 << 20,
@@ -63,7 +66,7 @@ mod tests {
         split.push(text).expect("JSON");
         let ended = split.finish().expect("whole");
         let envelope = Envelope::read(&ended.envelope).expect("valid");
-        let mut decoder = RecordDecoder::new(&options);
+        let mut decoder = RecordDecoder::new(&options());
         let facts = envelope.facts();
         let context = AnswerContext {
             ordinal: 0,
@@ -218,6 +221,58 @@ mod tests {
         let extras = texts(&column(&batches, TableName::Redials, "extra_fields"));
         let expected = [r#"{"$entry":7}"#, r#"{"x":1}"#, r#"{"$entry":null}"#];
         assert_eq!(extras, expected.map(|text| Some(text.to_owned())));
+    }
+
+    #[test]
+    fn a_call_of_very_many_redials_hands_its_rows_out_as_they_become_many() {
+        let redials: Vec<String> = (0..40_000)
+            .map(|n| match n {
+                20_000 => "7".to_owned(),
+                _ => format!(r#"{{"CallID":"r{n}"}}"#),
+            })
+            .collect();
+        let call = format!(r#"{{"id":5,"RedailCall":[{}]}}"#, redials.join(", "));
+        let mut split = Split::new(SplitOptions {
+            run_bytes: 1 << 20,
+            max_record_bytes: 1 << 20,
+        });
+        split
+            .push(format!(r#"{{"data":{{"detail":[{call}]}}}}"#).as_bytes())
+            .expect("JSON");
+        let run = split.finish().expect("whole").rest;
+        let (mut rows, mut batches) = (Rows::default(), Vec::new());
+        let context = AnswerContext {
+            ordinal: 0,
+            task_id: "t".into(),
+            run_id: "run".into(),
+            extracted_at_micros: 0,
+            fallback_day: RowDay::OfTask,
+        };
+        let decoded = RecordDecoder::new(&options())
+            .decode_slabs(&run, &context, &mut rows, &mut |rows| {
+                batches.extend(rows.take()?);
+                Ok::<(), arrow_schema::ArrowError>(())
+            })
+            .expect("valid arrays");
+        batches.extend(rows.take().expect("valid arrays"));
+        assert_eq!((decoded.calls, decoded.redials), (1, 40_000));
+        batches.retain(|batch| batch.table == TableName::Redials);
+        assert_eq!(batches.len(), 3, "never all at once");
+        let (mut ids, mut positions, mut extras) = (Vec::new(), Vec::new(), Vec::new());
+        for batch in std::iter::from_fn(|| (!batches.is_empty()).then(|| [batches.remove(0)])) {
+            ids.extend(texts(&column(&batch, TableName::Redials, "call_id")));
+            extras.extend(texts(&column(&batch, TableName::Redials, "extra_fields")));
+            let position = column(&batch, TableName::Redials, "redial_index");
+            positions.extend_from_slice(position.as_primitive::<Int32Type>().values());
+        }
+        assert_eq!(positions, (0..40_000).collect::<Vec<i32>>());
+        for (n, (id, extra)) in ids.iter().zip(&extras).enumerate() {
+            let (id, extra) = (id.as_deref(), extra.as_deref());
+            match n {
+                20_000 => assert_eq!((id, extra), (None, Some(r#"{"$entry":7}"#))),
+                _ => assert_eq!((id, extra), (Some(format!("r{n}").as_str()), None)),
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Entries of `detail` to rows. A record is first read whole into slots, so that a broken entry
 //! leaves no row behind and the day of its partition is known before the first column is filled.
 
+use std::convert::Infallible;
+
 use chrono_tz::Tz;
 
 use super::column::{ColumnBuilder, NumberColumn, TextColumn};
@@ -13,6 +15,14 @@ use super::text::unescape;
 use super::value::{self, Calendar, Fit};
 use crate::job::DecodeOptions;
 use crate::schema::{ColumnType, Fill, Parse};
+
+/// Entries of a nested array whose values are held at once. Those after them are only checked when
+/// their call is read, and read again when it is their turn: a call of a few megabytes can hold a
+/// million of them.
+const SLAB: usize = 16_384;
+
+/// Takes rows out when there are many.
+type Ripe<'f, E> = dyn FnMut(&mut Rows) -> Result<(), E> + 'f;
 
 /// An entry of `detail` that is not a call: kept whole, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,14 +129,22 @@ impl<'a> Slots<'a> {
 /// The entries of one nested array of a call.
 #[derive(Default)]
 struct Entries<'a> {
+    /// Of the first ones.
     slots: Slots<'a>,
     seen: Option<Raw<'a>>,
+    /// Those after them: how many, and the text from the first of them on.
+    rest: (usize, &'a [u8]),
 }
 
 impl Entries<'_> {
+    fn count(&self) -> usize {
+        self.slots.count + self.rest.0
+    }
+
     fn clear(&mut self, plan: &RecordPlan) {
         self.slots.clear(plan);
         self.seen = None;
+        self.rest = Default::default();
     }
 }
 
@@ -155,6 +173,22 @@ impl RecordDecoder {
 
     /// Appends the rows of a run's entries.
     pub fn decode(&mut self, run: &Run, context: &AnswerContext, rows: &mut Rows) -> Decoded {
+        let Ok(decoded) = self.decode_slabs(run, context, rows, &mut |_| Ok::<(), Infallible>(()));
+        decoded
+    }
+
+    /// The same, and hands the rows out whenever a call of very many redials or turns has added
+    /// some ten thousand rows, so that they need not be in memory together.
+    ///
+    /// # Errors
+    /// What `ripe` fails with; the rest of the run is not decoded then.
+    pub fn decode_slabs<E>(
+        &mut self,
+        run: &Run,
+        context: &AnswerContext,
+        rows: &mut Rows,
+        ripe: &mut Ripe<'_, E>,
+    ) -> Result<Decoded, E> {
         let all_utf8 = simdutf8::basic::from_utf8(&run.bytes).is_ok();
         let mut decoded = Decoded::default();
         let mut record = CallRecord::default();
@@ -174,8 +208,8 @@ impl RecordDecoder {
                         &record,
                         index,
                         (&mut self.calendar, &mut self.call_id),
-                        rows,
-                    );
+                        (rows, ripe),
+                    )?;
                     decoded.calls += 1;
                     decoded.redials += counts[0];
                     decoded.turns += counts[1];
@@ -189,7 +223,7 @@ impl RecordDecoder {
                 }
             }
         }
-        decoded
+        Ok(decoded)
     }
 
     /// The day of a moment in microseconds.
@@ -297,35 +331,21 @@ fn read_entries<'a>(
     let mut deep = false;
     scanner.take(b'[');
     let mut first = true;
-    let slots = &mut entries.slots;
     while scanner.entry(first)? {
         first = false;
-        slots.begin();
-        if !scanner.take(b'{') {
+        if entries.slots.count == SLAB {
+            if entries.rest.0 == 0 {
+                entries.rest.1 = scanner.rest();
+            }
+            entries.rest.0 += 1;
             let value = scanner.value()?;
             escaped |= value.escaped;
             deep |= value.deep;
-            slots.strays.push(Stray {
-                record: slots.count - 1,
-                key: b"$entry",
-                key_escaped: false,
-                value,
-                kind: "not_an_object",
-            });
             continue;
         }
-        guess.rewind();
-        let mut first_key = true;
-        while let Some((key, target)) = guess.next((plan, first_key), scanner)? {
-            first_key = false;
-            let value = scanner.value()?;
-            escaped |= key.escaped || value.escaped;
-            deep |= value.deep;
-            match target {
-                Target::Slot(slot) => slots.put(slot, &key, value),
-                Target::Nested(_) | Target::Unknown => slots.stray(&key, value, "unknown_key"),
-            }
-        }
+        let value = read_entry(scanner, plan, guess, &mut entries.slots)?;
+        escaped |= value.0;
+        deep |= value.1;
     }
     Ok(Raw {
         kind: Kind::Array,
@@ -333,6 +353,44 @@ fn read_entries<'a>(
         deep,
         token: scanner.since(start),
     })
+}
+
+/// Reads one entry; says whether anything in it is escaped, and whether it is deep.
+#[inline]
+fn read_entry<'a>(
+    scanner: &mut Scanner<'a>,
+    plan: &RecordPlan,
+    guess: &mut KeyGuess<'a>,
+    slots: &mut Slots<'a>,
+) -> Result<(bool, bool), SyntaxError> {
+    let (mut escaped, mut deep) = (false, false);
+    slots.begin();
+    if !scanner.take(b'{') {
+        let value = scanner.value()?;
+        escaped |= value.escaped;
+        deep |= value.deep;
+        slots.strays.push(Stray {
+            record: slots.count - 1,
+            key: b"$entry",
+            key_escaped: false,
+            value,
+            kind: "not_an_object",
+        });
+        return Ok((escaped, deep));
+    }
+    guess.rewind();
+    let mut first_key = true;
+    while let Some((key, target)) = guess.next((plan, first_key), scanner)? {
+        first_key = false;
+        let value = scanner.value()?;
+        escaped |= key.escaped || value.escaped;
+        deep |= value.deep;
+        match target {
+            Target::Slot(slot) => slots.put(slot, &key, value),
+            Target::Nested(_) | Target::Unknown => slots.stray(&key, value, "unknown_key"),
+        }
+    }
+    Ok((escaped, deep))
 }
 
 /// Reads one object into slots; nested tables' keys are plain strays, for a record without rows
@@ -366,12 +424,54 @@ impl<'a> Slots<'a> {
     }
 }
 
+/// The entries of a nested array that were only checked, slab by slab.
+struct RestOfEntries<'a> {
+    left: usize,
+    scanner: Scanner<'a>,
+    guess: KeyGuess<'a>,
+    slots: Slots<'a>,
+    first: bool,
+}
+
+impl<'a> RestOfEntries<'a> {
+    fn new(entries: &Entries<'a>) -> Self {
+        Self {
+            left: entries.rest.0,
+            scanner: Scanner::new(entries.rest.1),
+            guess: KeyGuess::default(),
+            slots: Slots::default(),
+            first: true,
+        }
+    }
+
+    fn next_slab(&mut self, plan: &RecordPlan) -> Option<&Slots<'a>> {
+        self.slots.clear(plan);
+        while self.left > 0 && self.slots.count < SLAB {
+            let Self {
+                scanner,
+                guess,
+                slots,
+                ..
+            } = self;
+            scanner
+                .entry(self.first)
+                .and_then(|_| read_entry(scanner, plan, guess, slots))
+                .expect("it was found right when its call was read");
+            self.first = false;
+            self.left -= 1;
+        }
+        (self.slots.count > 0).then_some(&self.slots)
+    }
+}
+
 /// What fills the columns that are not read from the record itself.
 pub(super) struct Fills<'f> {
     /// A number by what it counts; `None` for null.
     pub(super) number: &'f dyn Fn(Fill) -> Option<i64>,
     /// The call's id for its nested rows.
     pub(super) parent_call_id: Option<&'f [u8]>,
+    /// Position of the first of the records in their array.
+    pub(super) first_entry: usize,
 }
 
 /// Slots of one record, as sets.
@@ -394,13 +494,13 @@ struct RowWriter<'w> {
 
 impl RowWriter<'_> {
     /// Appends a call's row and those of its nested arrays; gives the numbers of the latter.
-    fn call(
+    fn call<E>(
         &mut self,
         record: &CallRecord<'_>,
         index: u64,
         (calendar, call_id): (&mut Calendar, &mut Vec<u8>),
-        rows: &mut Rows,
-    ) -> [u64; 2] {
+        (rows, ripe): (&mut Rows, &mut Ripe<'_, E>),
+    ) -> Result<[u64; 2], E> {
         let plans = plans();
         let start = record.call.get(plans.call_start).map(value::timestamp);
         let day = match start {
@@ -424,12 +524,7 @@ impl RowWriter<'_> {
             .is_some_and(|raw| append_text(raw, self.all_utf8, call_id));
         let parent_call_id = has_call_id.then_some(call_id.as_slice());
         let index = i64::try_from(index).expect("the splitter numbers entries in 32 bits");
-        let count = |nested: usize| {
-            record
-                .nested
-                .get(nested)
-                .map_or(0, |entries| entries.slots.count)
-        };
+        let count = |nested: usize| record.nested.get(nested).map_or(0, Entries::count);
         let tables = rows.of_call(day);
         let number = |fill: Fill| match fill {
             Fill::DetailIndex => Some(index),
@@ -440,6 +535,7 @@ impl RowWriter<'_> {
         let fills = Fills {
             number: &number,
             parent_call_id,
+            first_entry: 0,
         };
         self.rows(&plans.call, &record.call, &fills, &mut tables.calls);
         let number = |fill: Fill| match fill {
@@ -447,21 +543,28 @@ impl RowWriter<'_> {
             Fill::RowId => row_id,
             _ => None,
         };
-        let fills = Fills {
+        let mut fills = Fills {
             number: &number,
             parent_call_id,
+            first_entry: 0,
         };
-        for ((entries, plan), builder) in record
-            .nested
-            .iter()
-            .zip(&plans.nested)
-            .zip(&mut tables.nested)
-        {
+        let nested = record.nested.iter().zip(&plans.nested);
+        for ((entries, plan), builder) in nested.zip(&mut tables.nested) {
             if entries.slots.count > 0 {
                 self.rows(plan, &entries.slots, &fills, builder);
             }
         }
-        [count(0) as u64, count(1) as u64]
+        let nested = record.nested.iter().zip(&plans.nested).enumerate();
+        for (index, (entries, plan)) in nested.filter(|(_, (entries, _))| entries.rest.0 > 0) {
+            let mut rest = RestOfEntries::new(entries);
+            fills.first_entry = entries.slots.count;
+            while let Some(slab) = rest.next_slab(plan) {
+                ripe(rows)?;
+                self.rows(plan, slab, &fills, &mut rows.of_call(day).nested[index]);
+                fills.first_entry += slab.count;
+            }
+        }
+        Ok([count(0) as u64, count(1) as u64])
     }
 
     /// Appends the rows of some records, column by column.
@@ -732,7 +835,7 @@ impl RowWriter<'_> {
                 None => target.push_nulls(count),
             },
             Some(Fill::ExtraFields) => {}
-            Some(Fill::EntryIndex) => target.push_positions(count),
+            Some(Fill::EntryIndex) => target.push_positions(fills.first_entry, count),
             Some(counted) => match (fills.number)(counted) {
                 Some(value) => target.push_ints(value, count),
                 None => target.push_nulls(count),

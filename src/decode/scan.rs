@@ -105,6 +105,11 @@ impl<'a> Scanner<'a> {
         self.at
     }
 
+    /// All bytes from here on.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        &self.bytes[self.at..]
+    }
+
     /// All bytes from a position up to here.
     pub(super) fn since(&self, start: usize) -> &'a [u8] {
         &self.bytes[start..self.at]

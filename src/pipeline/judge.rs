@@ -88,7 +88,10 @@ impl LargeTask {
             fallback_day: RowDay::OfTask,
         };
         let mut rows = Rows::default();
-        let mut decoded = desk.with_decoder(|decoder| decoder.decode(run, &context, &mut rows));
+        let mut decoded = desk.with_decoder(|decoder| {
+            let mut ripe = |rows: &mut Rows| self.rows.push(rows.take()?);
+            decoder.decode_slabs(run, &context, &mut rows, &mut ripe)
+        })?;
         desk.events.emit(&Event::Decoded {
             calls: decoded.calls,
         });

@@ -261,8 +261,8 @@ fn harmful() -> Vec<(Expected, Box<dyn FnMut(&mut dyn std::io::Write)>)> {
             ),
         ),
         (
-            kept("half-a-million-empty-redials-in-a-call", [3, 500_000, 0]),
-            again("", nested("RedailCall", 500_000), 1, ""),
+            kept("four-million-empty-redials-in-a-call", [3, 4_000_000, 0]),
+            again("", nested("RedailCall", 4_000_000), 1, ""),
         ),
         (
             partly("half-a-million-entries-that-are-no-calls", [2, 0, 0]),
