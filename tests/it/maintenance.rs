@@ -125,6 +125,9 @@ fn a_place_without_a_lake_stays_as_it_is() {
     let exporter = Exporter::new(folder.path());
     exporter.run(&["vacuum"]).done();
     exporter.run(&["vacuum", "--dry-run"]).done();
-    exporter.run(&["verify", "--repair"]).done();
+    exporter
+        .run(&["verify", "--repair"])
+        .with(74)
+        .saying(&["failed to find a lake", "--dest"]);
     assert!(!exporter.dest().exists());
 }
