@@ -10,6 +10,7 @@ mod exit_codes;
 mod hostile;
 mod interrupts;
 mod maintenance;
+mod kill_matrix;
 mod memory;
 mod odd_answers;
 mod pace;

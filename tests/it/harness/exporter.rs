@@ -206,6 +206,24 @@ impl Running {
         let _ = status;
     }
 
+    /// What it said on standard error so far.
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(&self.stderr).unwrap_or_default()
+    }
+
+    /// Waits until it is held at a point it was told to be held at: no if it ended instead.
+    pub(crate) fn is_held(&mut self) -> bool {
+        let started = Instant::now();
+        while self.is_running() {
+            if self.said().contains("held at ") {
+                return true;
+            }
+            assert!(started.elapsed() < TOO_LONG, "`{}` does nothing", self.line);
+            thread::sleep(Duration::from_millis(2));
+        }
+        false
+    }
+
     /// Whether it has not ended yet.
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("it is our child").is_none()

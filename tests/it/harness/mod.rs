@@ -6,7 +6,9 @@ pub(crate) mod exporter;
 pub(crate) mod lake;
 pub(crate) mod readers;
 pub(crate) mod scripted;
+pub(crate) mod shelf;
 pub(crate) mod vendor;
+pub(crate) mod watch;
 
 pub(crate) use exporter::{Ended, Exporter, Running};
 pub(crate) use lake::{Cell, LakeView, Row};

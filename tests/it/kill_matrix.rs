@@ -1,0 +1,242 @@
+//! The kill matrix: for every point of the commit protocol and every kind of commit, kill -9 there,
+//! start again, and the lake equals the undisturbed one row for row; meanwhile two readers look.
+//!
+//! `docs/kill-matrix.md` is the matrix; the tests here read it and hold it to the code.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use airudder_export::lake::Point;
+
+use crate::harness::scripted::answer;
+use crate::harness::shelf::{Folder, Shelf, State, commits};
+use crate::harness::watch::{Watched, counts};
+use crate::harness::{Exporter, folder, project};
+
+/// What becomes of a commit that was killed at a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// Nothing of it happened; the next start removes what was staged.
+    Undone,
+    /// All of it happened; the next start publishes it.
+    Finished,
+    /// This kind of commit does not come there.
+    NotPassed,
+}
+
+/// A kind of commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operation {
+    Append,
+    Replace,
+}
+
+impl Operation {
+    /// The column of the matrix.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Replace => "replace",
+        }
+    }
+
+    /// The command that makes such a commit on the lake that [`begin`] makes.
+    fn command(self) -> &'static [&'static str] {
+        match self {
+            Self::Append => &["replay", "more"],
+            Self::Replace => &["replay", "changed", "--replace"],
+        }
+    }
+}
+
+/// Where lakes are.
+trait Place {
+    /// An exporter on a lake of its own and a look into it.
+    fn lake(&self, exporter: &Exporter, name: &str) -> (Exporter, Arc<dyn Shelf>);
+}
+
+struct LocalDisk;
+
+impl Place for LocalDisk {
+    fn lake(&self, exporter: &Exporter, name: &str) -> (Exporter, Arc<dyn Shelf>) {
+        let exporter = exporter.clone().lake(name);
+        let shelf = Arc::new(Folder(exporter.dest()));
+        (exporter, shelf)
+    }
+}
+
+/// Saved answers for all operations.
+fn save_answers(folder: &Path) {
+    let write = |path: &str, task: &str, version: &str| {
+        let hour = if task < "task-3" { "11T08" } else { "12T09" };
+        let call = |id: u32| {
+            format!(
+                r#"{{"id":{id},"CallID":"{version}-{id}","CallStartTime":"2024-03-{hour}:00:0{id}Z","RedailCall":[{{"CallID":"r"}}],"AsrResult":[{{"time":"00:00:01","text":"x"}}]}}"#
+            )
+        };
+        let detail = format!("[{},{}]", call(1), call(2));
+        let path = folder.join(path);
+        fs::create_dir_all(&path).expect("writable");
+        fs::write(path.join(format!("{task}.json")), answer(task, &detail)).expect("writable");
+    };
+    for n in 0..6 {
+        write("base", &format!("task-{n}"), "old");
+        write("more", &format!("task-{}", n + 6), "old");
+    }
+    for n in [1, 4] {
+        write("changed", &format!("task-{n}"), "new");
+    }
+}
+
+/// The lake before the operation: two commits, files of several tasks.
+fn begin(exporter: &Exporter) {
+    let first = [
+        "replay",
+        "base/task-0.json",
+        "base/task-1.json",
+        "base/task-3.json",
+    ];
+    exporter.run(&first).done();
+    exporter.run(&["replay", "base"]).done();
+}
+
+fn state(exporter: &Exporter, shelf: &Arc<dyn Shelf>) -> State {
+    Watched::new(Arc::clone(shelf), exporter.clone(), Vec::new()).state()
+}
+
+/// Kills an operation at every point in a place, with the command that came before if any, and holds
+/// what happens to the column of the matrix.
+fn killed_everywhere(operation: Operation, place: &dyn Place) {
+    let folder = folder();
+    save_answers(folder.path());
+    let exporter = Exporter::new(folder.path());
+    let (undisturbed, shelf) = place.lake(&exporter, "undisturbed");
+    begin(&undisturbed);
+    let before = state(&undisturbed, &shelf);
+    undisturbed.run(operation.command()).done();
+    let after = state(&undisturbed, &shelf);
+    assert_ne!(before, after);
+    let mut matrix = matrix(operation.name());
+    for point in Point::ALL.iter().map(|point| point.as_str()) {
+        let outcome = matrix.remove(point).expect("every point is in the matrix");
+        let (exporter, shelf) = place.lake(&exporter, point);
+        begin(&exporter);
+        let states = vec![before.clone(), after.clone()];
+        let watched = Watched::new(Arc::clone(&shelf), exporter.clone(), states);
+        if point.starts_with("recover.") {
+            // There must be something to recover.
+            let ended = exporter.dying_at("commit.begun").run(operation.command());
+            assert_eq!(ended.code, None, "{}", ended.stderr);
+        }
+        let known = commits(&*shelf).len();
+        let found = watched.during(|| {
+            let mut running = exporter
+                .dying_at(&format!("hold:{point}"))
+                .start(operation.command());
+            if !running.is_held() {
+                running.wait().done();
+                return Outcome::NotPassed;
+            }
+            watched.look_at_folders();
+            watched.look_at_files();
+            running.signal("KILL");
+            assert_eq!(running.wait().code, None);
+            match commits(&*shelf).len() - known {
+                0 => Outcome::Undone,
+                _ => Outcome::Finished,
+            }
+        });
+        assert_eq!(found, outcome, "{} killed at {point}", operation.name());
+        watched.during(|| exporter.run(operation.command()).done());
+        let lake = watched.state();
+        assert!(
+            lake == after,
+            "{} killed at {point}: {:?}, undisturbed {:?}",
+            operation.name(),
+            counts(&lake),
+            counts(&after)
+        );
+        exporter.run(&["verify"]).done();
+        let staged = shelf.list("_export/staging");
+        assert!(staged.is_empty(), "killed at {point} it left {staged:?}");
+    }
+    assert!(matrix.is_empty(), "no point is named {matrix:?}");
+}
+
+#[test]
+fn an_append_killed_at_any_point_on_a_local_disk() {
+    killed_everywhere(Operation::Append, &LocalDisk);
+}
+
+#[test]
+fn a_replace_killed_at_any_point_on_a_local_disk() {
+    killed_everywhere(Operation::Replace, &LocalDisk);
+}
+
+fn document() -> String {
+    fs::read_to_string(project("docs/kill-matrix.md")).expect("docs/kill-matrix.md is there")
+}
+
+/// The lines of the table with this first heading, by heading.
+fn table(first: &str) -> Vec<BTreeMap<String, String>> {
+    let text = document();
+    let cells = |line: &str| -> Vec<String> {
+        let line = line.trim().trim_matches('|');
+        line.split('|')
+            .map(|cell| cell.trim().trim_matches('`').to_owned())
+            .collect()
+    };
+    let mut lines = text
+        .lines()
+        .skip_while(|line| !line.starts_with(&format!("| {first} |")));
+    let headings = cells(lines.next().expect("the table is there"));
+    let body = lines.skip(1).take_while(|line| line.starts_with('|'));
+    body.map(|line| headings.iter().cloned().zip(cells(line)).collect())
+        .collect()
+}
+
+/// One column of the matrix.
+fn matrix(column: &str) -> BTreeMap<String, Outcome> {
+    let outcome = |line: &BTreeMap<String, String>| match line[column].as_str() {
+        "undone" => Outcome::Undone,
+        "finished" => Outcome::Finished,
+        "not passed" => Outcome::NotPassed,
+        other => panic!("`{other}` is no outcome"),
+    };
+    table("point")
+        .iter()
+        .map(|line| (line["point"].clone(), outcome(line)))
+        .collect()
+}
+
+#[test]
+fn every_point_of_the_protocol_is_in_the_matrix_in_its_order() {
+    let lines = table("point");
+    let found: Vec<&str> = lines.iter().map(|line| line["point"].as_str()).collect();
+    let points: Vec<&str> = Point::ALL.iter().map(|point| point.as_str()).collect();
+    assert_eq!(found, points);
+}
+
+#[test]
+fn every_test_that_the_matrix_names_is_there() {
+    let mut sources = String::new();
+    for file in crate::harness::lake::below(&project("tests/it")) {
+        sources.push_str(&fs::read_to_string(file).unwrap_or_default());
+    }
+    for file in crate::harness::lake::below(&project("src/lake/tests")) {
+        sources.push_str(&fs::read_to_string(file).unwrap_or_default());
+    }
+    for first in ["killed", "fault"] {
+        let lines = table(first);
+        assert!(!lines.is_empty());
+        for line in lines {
+            let name = &line["test"];
+            assert!(
+                sources.contains(&format!("fn {name}(")),
+                "there is no test {name}"
+            );
+        }
+    }
+}
