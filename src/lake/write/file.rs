@@ -7,14 +7,15 @@ use parquet::errors::ParquetError;
 use parquet::file::writer::SerializedFileWriter;
 
 use super::encode::{EncodedRows, RowGroupEncoder};
+use super::noted::Noted;
 use crate::decode::{RowDay, TaskOrdinal};
-use crate::lake::{DataFile, LakeError, Partition, RunStore, StagedFile};
+use crate::lake::{DataFile, LakeError, Partition, RunStore};
 use crate::schema::TableName;
 
 /// A data file that is being written.
 #[derive(Debug)]
 pub(super) struct OpenFile {
-    writer: SerializedFileWriter<StagedFile>,
+    writer: SerializedFileWriter<Noted>,
     day: RowDay,
     rows: u64,
     tasks: Vec<TaskOrdinal>,
@@ -49,8 +50,10 @@ impl OpenFile {
     ) -> Result<Self, LakeError> {
         let staged = store.stage(table, partition(day))?;
         let (schema, properties) = encoder.file_parts(table);
-        let writer =
-            SerializedFileWriter::new(staged, schema, properties).map_err(LakeError::Encode)?;
+        let staged = Noted::new(staged);
+        let note = staged.note();
+        let writer = SerializedFileWriter::new(staged, schema, properties)
+            .map_err(|error| note.explain(error))?;
         Ok(Self {
             writer,
             day,
@@ -74,7 +77,7 @@ impl OpenFile {
             group.close()?;
             Ok(())
         })();
-        appended.map_err(|error| write_error(self.writer.inner().place(), error))?;
+        appended.map_err(|error| self.writer.inner().note().explain(error))?;
         self.rows += rows.rows as u64;
         self.tasks.extend_from_slice(tasks);
         Ok(())
@@ -86,12 +89,12 @@ impl OpenFile {
 
     /// Writes the footer and makes the file durable.
     pub(super) fn close(mut self) -> Result<ClosedFile, LakeError> {
-        let place = self.writer.inner().place().to_owned();
-        let staged = self
+        let note = self.writer.inner().note();
+        let noted = self
             .writer
             .into_inner()
-            .map_err(|error| write_error(&place, error))?;
-        let file = staged.finish(self.rows)?;
+            .map_err(|error| note.explain(error))?;
+        let file = noted.into_staged().finish(self.rows)?;
         self.tasks.sort_unstable();
         self.tasks.dedup();
         Ok(ClosedFile {

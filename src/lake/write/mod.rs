@@ -18,6 +18,7 @@ mod encode;
 mod file;
 mod files;
 mod large;
+mod noted;
 mod properties;
 mod queue;
 mod rejects;

@@ -12,7 +12,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 
 use super::chunk::ChunkOptions;
-use super::file::write_error;
+use super::noted::Noted;
 use crate::lake::{DataFile, LakeError, Partition};
 use crate::schema::{TableName, table};
 
@@ -58,24 +58,25 @@ pub fn rewrite(
                 .with_properties((*properties).clone())
                 .with_skip_arrow_metadata(true);
             let schema = table(name).arrow_schema();
-            writer = Some(ArrowWriter::try_new_with_options(staged, schema, settings)?);
+            let staged = Noted::new(staged);
+            let note = staged.note();
+            let made = ArrowWriter::try_new_with_options(staged, schema, settings);
+            writer = Some(made.map_err(|error| note.explain(error))?);
         }
         let Some(writer) = &mut writer else { continue };
         writer
             .write(&batch)
-            .map_err(|error| write_error(writer.inner().place(), error))?;
+            .map_err(|error| writer.inner().note().explain(error))?;
         if writer.in_progress_size() > options.row_group_bytes {
             writer
                 .flush()
-                .map_err(|error| write_error(writer.inner().place(), error))?;
+                .map_err(|error| writer.inner().note().explain(error))?;
         }
     }
     let Some(writer) = writer else {
         return Ok(None);
     };
-    let place = writer.inner().place().to_owned();
-    let staged = writer
-        .into_inner()
-        .map_err(|error| write_error(&place, error))?;
-    staged.finish(rows).map(Some)
+    let note = writer.inner().note();
+    let noted = writer.into_inner().map_err(|error| note.explain(error))?;
+    noted.into_staged().finish(rows).map(Some)
 }
