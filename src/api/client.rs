@@ -106,7 +106,7 @@ impl ApiClient {
         let inner = Inner {
             addresses: Addresses::new(&options)?,
             http: exchange::connect(&options)?,
-            pacer: Pacer::new(&options),
+            pacer: Pacer::new(&options, &events),
             account: Account::new(),
             warned_of_times: AtomicBool::new(false),
             options,
@@ -203,6 +203,7 @@ impl ApiClient {
                 Directive::RetryAfterHold { retry_after } => {
                     // The pacer does the waiting, for everybody.
                     let hold = self.slow_down(sent_at, retry_after)?;
+                    self.unless_cancelled(inner.pacer.tell_others(hold)).await?;
                     budget.hold(hold).then_some(Duration::ZERO)
                 }
                 Directive::RenewToken => self

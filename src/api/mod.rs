@@ -1,4 +1,4 @@
-//! The vendor's API: the only place that names reqwest and governor.
+//! The vendor's API: the only place that names reqwest, governor and redis.
 //!
 //! Every request takes one path, in `client`, which reads as the policy: a token, a place in
 //! flight, the pace and the hold (`pacer`), the exchange (`exchange`), what its end means
@@ -41,6 +41,7 @@ mod request;
 mod retry_after;
 #[cfg(test)]
 mod scripted;
+mod shared;
 #[cfg(test)]
 mod tests;
 

@@ -4,6 +4,10 @@
 //! has ended), then, one request at a time in the order of their coming, the hold's deadline and
 //! the rate. The place comes first because whoever has waited for the rate must leave at once.
 //!
+//! Where the pace is shared with other processes (`shared`), Redis says when a request may leave, and
+//! the limiter here takes over when Redis is gone: it is kept up to date meanwhile, so that taking
+//! over hands out no fresh burst.
+//!
 //! The rate limiter is governor with tokio's clock, at the configured rate; it is never replaced,
 //! so a change of pace never hands out a fresh burst. While the pace is slowed, departures are
 //! spaced evenly on top of it.
@@ -27,7 +31,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::budget::ceiling;
+use super::shared::{SharedPace, Turn};
 use crate::clock::full_jitter;
+use crate::event::Events;
 use crate::job::{ApiOptions, RetryOptions};
 
 /// Share of the configured rate that is used: the rest is for clocks that differ.
@@ -87,6 +93,7 @@ pub(crate) struct Pacer {
     retry: RetryOptions,
     concurrency: usize,
     limiter: Limiter,
+    shared: Option<SharedPace>,
     in_flight: Arc<Semaphore>,
     /// Whoever has it is the next to leave. A semaphore, not a lock: it is held across waits.
     turn: Semaphore,
@@ -115,7 +122,7 @@ pub(crate) struct Slot {
 }
 
 impl Pacer {
-    pub(crate) fn new(options: &ApiOptions) -> Self {
+    pub(crate) fn new(options: &ApiOptions, events: &Events) -> Self {
         let ApiOptions {
             rate,
             burst,
@@ -123,11 +130,11 @@ impl Pacer {
             retry,
             ..
         } = options;
-        let share = if burst.get() == 1 {
-            SHARE_WITHOUT_BURST
-        } else {
-            SHARE
-        };
+        let share = share_of(*burst);
+        let shared = options
+            .shared
+            .as_ref()
+            .and_then(|shared| SharedPace::new(options, share_of(shared.burst), events.clone()));
         let cell = 1.0 / (rate.per_second * share * f64::from(CELLS_PER_REQUEST.get()));
         let period = Duration::try_from_secs_f64(cell)
             .unwrap_or(Duration::from_hours(24))
@@ -142,6 +149,7 @@ impl Pacer {
             retry: retry.clone(),
             concurrency: concurrency.get(),
             limiter: RateLimiter::direct_with_clock(quota, TokioClock),
+            shared,
             in_flight: Arc::new(Semaphore::new(
                 concurrency.get().min(Semaphore::MAX_PERMITS),
             )),
@@ -169,7 +177,7 @@ impl Pacer {
             .acquire()
             .await
             .expect("the semaphore is never closed");
-        while let Err(until) = self.try_leave(Instant::now()) {
+        while let Err(until) = Box::pin(self.try_leave()).await {
             tokio::time::sleep_until(until).await;
         }
         Slot {
@@ -179,26 +187,73 @@ impl Pacer {
     }
 
     /// Takes the right to leave now, or says when to ask again.
-    fn try_leave(&self, now: Instant) -> Result<(), Instant> {
-        let mut pace = self.pace();
+    async fn try_leave(&self) -> Result<(), Instant> {
+        self.is_free(Instant::now())?;
+        let turn = match &self.shared {
+            // Boxed, as are all of its kind: the request path is deep enough for the compiler.
+            Some(shared) => Box::pin(shared.reserve()).await,
+            None => Turn::Alone,
+        };
+        let limited = match turn {
+            Turn::Alone => true,
+            Turn::Reserved(wait) => {
+                tokio::time::sleep(wait).await;
+                // A hold that began meanwhile counts; what was reserved is lost then.
+                self.is_free(Instant::now())?;
+                false
+            }
+            Turn::Held(wait) => return Err(self.hold(wait)),
+        };
+        let now = Instant::now();
+        let taken = self
+            .limiter
+            .check_n(CELLS_PER_REQUEST)
+            .expect("the burst holds at least one request");
+        if limited {
+            taken.map_err(|not_until| now + not_until.wait_time_from(Moment(now)))?;
+        }
+        self.note_departure(now);
+        Ok(())
+    }
+
+    /// Whether neither hold nor slowed pace keeps a request back; until when, if so.
+    fn is_free(&self, now: Instant) -> Result<(), Instant> {
+        let pace = self.pace();
         if let Some(until) = pace.blocked_until.filter(|until| *until > now) {
             return Err(until);
         }
-        let slowed = pace.share < WHOLE;
-        if slowed && pace.next_slot > now {
+        if pace.share < WHOLE && pace.next_slot > now {
             return Err(pace.next_slot);
         }
-        self.limiter
-            .check_n(CELLS_PER_REQUEST)
-            .expect("the burst holds at least one request")
-            .map_err(|not_until| now + not_until.wait_time_from(Moment(now)))?;
-        if slowed {
+        Ok(())
+    }
+
+    /// Holds everybody because another process was told to wait.
+    fn hold(&self, wait: Duration) -> Instant {
+        let until = Instant::now() + wait;
+        let mut pace = self.pace();
+        let until = pace
+            .blocked_until
+            .map_or(until, |blocked| blocked.max(until));
+        pace.blocked_until = Some(until);
+        until
+    }
+
+    /// Tells the account's other processes to wait this long, if there is a way to.
+    pub(crate) async fn tell_others(&self, hold: Duration) {
+        if let Some(shared) = &self.shared {
+            Box::pin(shared.hold(hold)).await;
+        }
+    }
+
+    fn note_departure(&self, now: Instant) {
+        let mut pace = self.pace();
+        if pace.share < WHOLE {
             let spacing = Duration::from_secs_f64(1.0 / (self.pace_of(&pace) * SHARE));
             // Waking late must not cost pace, so the next slot counts from this one, not from now.
             let behind = now.checked_sub(spacing).unwrap_or(now);
             pace.next_slot = pace.next_slot.max(behind) + spacing;
         }
-        Ok(())
     }
 
     /// A request succeeded. Gives the new pace when it recovered a step.
@@ -282,6 +337,15 @@ impl Pacer {
     }
 }
 
+/// How much of a rate is used.
+fn share_of(burst: NonZeroU32) -> f64 {
+    if burst.get() == 1 {
+        SHARE_WITHOUT_BURST
+    } else {
+        SHARE
+    }
+}
+
 /// Tokio's clock for governor, whose own would wait in real time while tests pause theirs.
 #[derive(Clone, Copy, Debug)]
 struct TokioClock;
@@ -332,7 +396,7 @@ mod tests {
         options.burst = NonZeroU32::new(burst).expect("not zero");
         options.concurrency = NonZeroUsize::new(concurrency).expect("not zero");
         options.retry = RetryOptions::default();
-        Pacer::new(&options)
+        Pacer::new(&options, &Events::default())
     }
 
     /// A strict token bucket, as a server has it.

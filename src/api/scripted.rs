@@ -193,6 +193,7 @@ pub(super) fn options(base: &str) -> ApiOptions {
             per_second: 10_000.0,
         },
         burst: NonZeroU32::new(1000).expect("not zero"),
+        shared: None,
         concurrency: NonZeroUsize::new(32).expect("not zero"),
         page_size: NonZeroU32::new(2).expect("not zero"),
         connect_timeout: Duration::from_secs(10),

@@ -114,10 +114,14 @@ impl Reader<'_> {
                     self.spans.push((value.span(), key));
                 }
                 other if is_table(&key) => {
+                    let like = SETTINGS.iter().find(|setting| setting.name() == key);
+                    let hint = like.map_or_else(String::new, |setting| {
+                        format!("; did you mean `{}`?", setting.key)
+                    });
                     return Err(SettingsError::Syntax {
                         at,
                         problem: format!(
-                            "`{key}` is a table, [{key}], and not of type {}",
+                            "`{key}` is a table, [{key}], and not of type {}{hint}",
                             other.type_str()
                         ),
                     });
@@ -318,7 +322,7 @@ mod tests {
         "`api.list_tasks.path`"
     )]
     #[case("destination = 'x'", "`destination` in jobs/x.toml, line 1", "")]
-    #[case("rate = '5/s'", "`rate` in jobs/x.toml, line 1", "`api.rate`")]
+    #[case("burst = 5", "`burst` in jobs/x.toml, line 1", "`api.burst`")]
     #[case(
         "[tasks]\nsettel = '5m'",
         "`tasks.settel` in jobs/x.toml, line 2",
@@ -369,6 +373,7 @@ mod tests {
     )]
     #[case("[write]\nbloom_filters = 'a'", "expected a list of texts")]
     #[case("write = 5", "`write` is a table, [write]")]
+    #[case("rate = '5/s'", "not of type string; did you mean `api.rate`?")]
     #[case(
         "[api.list_tasks]\nitems = '/data'",
         "in jobs/x.toml, line 2: `api.list_tasks.items`: invalid type"

@@ -17,7 +17,7 @@ use super::settings::setting;
 use super::sources::{Sources, variable};
 use super::{
     ApiOptions, DecodeOptions, DiscoverOptions, Job, LogFormat, OutputOptions, ProgressMode, Rate,
-    ResultFormat, RetryOptions, WriteOptions, place, quantity,
+    ResultFormat, RetryOptions, Secret, SharedRate, WriteOptions, place, quantity,
 };
 use crate::clock::Clock;
 use crate::shard::{MAX_SHARDS, NoShard, Shard};
@@ -130,7 +130,9 @@ fn shard_count(text: &str) -> Result<u32, String> {
 }
 
 fn api(sources: &Sources<'_>, shard: Option<Shard>) -> Result<ApiOptions, SettingsError> {
+    let processes = sources.optional("rate.processes", positive::<NonZeroU32>)?;
     let share = shard.map_or(NonZeroU32::MIN, Shard::count);
+    let share = share.max(processes.unwrap_or(NonZeroU32::MIN));
     let (rate, burst) = (
         sources.required("api.rate", quantity::rate)?,
         sources.required("api.burst", positive::<NonZeroU32>)?,
@@ -151,6 +153,13 @@ fn api(sources: &Sources<'_>, shard: Option<Shard>) -> Result<ApiOptions, Settin
         rate: Rate {
             per_second: rate.per_second / f64::from(share.get()),
         },
+        shared: redis_address(sources)?.map(|(address, shown)| SharedRate {
+            address,
+            shown,
+            rate,
+            burst,
+            processes: share,
+        }),
         burst: NonZeroU32::new(burst.get() / share).unwrap_or(NonZeroU32::MIN),
         concurrency: sources.required("api.concurrency", positive)?,
         page_size: sources.required("api.page_size", positive)?,
@@ -165,6 +174,41 @@ fn api(sources: &Sources<'_>, shard: Option<Shard>) -> Result<ApiOptions, Settin
         },
         allow_insecure,
     })
+}
+
+/// Where Redis is, and the same without user and password. A password in the job file is refused.
+fn redis_address(sources: &Sources<'_>) -> Result<Option<(Secret, String)>, SettingsError> {
+    let key = "rate.shared";
+    let Some((text, origin)) = sources.text(key)? else {
+        return Ok(None);
+    };
+    let wrong = |problem: &str| SettingsError::Value {
+        key,
+        origin: origin.clone(),
+        problem: problem.to_owned(),
+    };
+    let mut url = url::Url::parse(text)
+        .ok()
+        .filter(|url| ["redis", "rediss"].contains(&url.scheme()) && url.has_host())
+        .filter(|url| {
+            let database = url.path().trim_start_matches('/');
+            database.is_empty() || database.parse::<u16>().is_ok()
+        })
+        // The value itself may hold a password.
+        .ok_or_else(|| {
+            wrong("it is not an address such as redis://host:6379/0 or rediss://user:password@host")
+        })?;
+    if url.password().is_some() && matches!(origin, Origin::File(_)) {
+        return Err(wrong(
+            "a password does not belong in a job file; put the whole address into \
+             AIRUDDER_RATE_SHARED, and consider this password leaked",
+        ));
+    }
+    let address = Secret::new(url.to_string());
+    // Neither can fail for an address with a host.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    Ok(Some((address, url.to_string())))
 }
 
 fn write(sources: &Sources<'_>) -> Result<WriteOptions, SettingsError> {

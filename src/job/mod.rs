@@ -123,6 +123,8 @@ pub struct ApiOptions {
     pub rate: Rate,
     /// Requests that may start at once after a pause.
     pub burst: NonZeroU32,
+    /// The whole account's pace, where processes share it.
+    pub shared: Option<SharedRate>,
     /// Requests in flight at once, a body still streaming included.
     pub concurrency: NonZeroUsize,
     /// Items asked for in one page of a listing.
@@ -142,6 +144,21 @@ pub struct ApiOptions {
 pub struct Rate {
     /// Requests per second, above zero.
     pub per_second: f64,
+}
+
+/// The pace that several processes share through Redis.
+#[derive(Clone, Debug)]
+pub struct SharedRate {
+    /// Where Redis is, user and password included.
+    pub address: Secret,
+    /// The same without them.
+    pub shown: String,
+    /// Of the account, all processes together.
+    pub rate: Rate,
+    /// Requests that may start at once after a pause, all processes together.
+    pub burst: NonZeroU32,
+    /// How many processes share it.
+    pub processes: NonZeroU32,
 }
 
 /// When and how often a request is repeated.

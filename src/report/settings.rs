@@ -24,6 +24,8 @@ struct ApiReport {
     base_url: String,
     rate_per_second: f64,
     burst: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shared: Option<String>,
     concurrency: usize,
     page_size: u32,
     allow_insecure: bool,
@@ -71,6 +73,7 @@ impl SettingsReport {
                 base_url: without_user(&api.base_url),
                 rate_per_second: api.rate.per_second,
                 burst: api.burst.get(),
+                shared: api.shared.as_ref().map(|shared| shared.shown.clone()),
                 concurrency: api.concurrency.get(),
                 page_size: api.page_size.get(),
                 allow_insecure: api.allow_insecure,

@@ -315,3 +315,39 @@ fn a_wrong_shard_is_a_clear_error(#[case] variables: &[(&str, &str)], #[case] pa
     let error = splitting(&env(variables)).expect_err("wrong").to_string();
     assert!(error.contains(part), "{error}");
 }
+
+#[test]
+fn processes_share_the_pace_and_the_address_of_redis_shows_no_password() {
+    let shared = "redis://worker:marked@redis.internal:6379/2";
+    let variables = [
+        ("AIRUDDER_RATE_SHARED", shared),
+        ("AIRUDDER_RATE_PROCESSES", "5"),
+    ];
+    let job = splitting(&env(&variables)).expect("valid");
+    assert_eq!((job.api.rate.per_second, job.api.burst.get()), (2.0, 1));
+    let shared = job.api.shared.expect("shared");
+    assert_eq!((shared.rate.per_second, shared.burst.get()), (10.0, 5));
+    assert_eq!(shared.processes.get(), 5);
+    assert!(shared.address.expose().contains("marked"));
+    assert!(!format!("{shared:?}").contains("marked"), "{shared:?}");
+    assert_eq!(shared.shown, "redis://redis.internal:6379/2");
+}
+
+#[rstest]
+#[case("redis://:marked@", "not an address such as")]
+#[case("http://marked@host", "not an address such as")]
+#[case("redis://:marked@host/x", "not an address such as")]
+#[case("redis://u:marked@host", "a password does not belong in a job file")]
+fn a_wrong_address_of_redis_is_not_repeated(#[case] address: &str, #[case] part: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let flags = file(
+        folder.path(),
+        &format!("dest = '/lake'\n[rate]\nshared = '{address}'"),
+    );
+    let error = load(&flags, &env(&[])).expect_err("wrong").to_string();
+    assert!(
+        error.contains(part) && error.contains("`rate.shared`"),
+        "{error}"
+    );
+    assert!(!error.contains("marked"), "{error}");
+}

@@ -24,6 +24,10 @@ pub const TABLES: &[(&str, &str)] = &[
         "One whole task: the one endpoint that is documented in full.",
     ),
     (
+        "rate",
+        "The account's pace, where several processes pull at once.",
+    ),
+    (
         "tasks",
         "Which tasks are found, and when they count as final.",
     ),
@@ -247,6 +251,21 @@ pub const SETTINGS: &[Setting] = &[
         .means("Name of the parameter for the task."),
     Setting::is("api.task_detail.extra_params", Kind::Profile, "{}")
         .means("Parameters sent with every request, as they are: { name = \"value\" }."),
+    // ------------------------------------------------------------------------------------------
+    Setting::unset("rate.processes", Kind::Integer, "the number of shards, or 1", "4")
+        .env("AIRUDDER_RATE_PROCESSES")
+        .means(
+            "Processes that pull for the account at the same time: each keeps to its share of rate \
+             and burst.",
+        ),
+    Setting::unset("rate.shared", Kind::Url, "each process keeps to its share", "\"redis://redis.internal:6379/0\"")
+        .env("AIRUDDER_RATE_SHARED")
+        .means(
+            "A Redis server through which processes share the whole pace, busy ones taking what idle \
+             ones leave, and a slow-down holds all of them. When it does not answer, each goes on with \
+             its share and says so. rediss:// is TLS; an address with a password belongs in the \
+             environment.",
+        ),
     // ------------------------------------------------------------------------------------------
     Setting::is("tasks.workflow_lookback", Kind::Duration, "30d")
         .flag("workflow-lookback", "AIRUDDER_WORKFLOW_LOOKBACK")

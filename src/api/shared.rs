@@ -1,0 +1,260 @@
+//! The pace of one account shared by processes on any number of machines, through Redis.
+//!
+//! One Lua script holds the whole policy, a generic cell rate algorithm on Redis' own clock: each
+//! request reserves the next free moment, and whoever asks is told how long it is until then. There
+//! is no jitter in it and no lock, and clocks of the machines do not matter. A slow-down that one
+//! process meets holds all of them.
+//!
+//! When Redis does not answer, the process goes on by itself with its own share of the pace, says so
+//! once, and looks for Redis again every [`LOOK_AGAIN`]. For [`SETTLE`] after Redis has lost its
+//! memory only one process's share is handed out: others may still be on their own.
+//!
+//! What is stored is one key per account, named by a hash. The address with its password is never
+//! printed.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError};
+use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
+
+use crate::event::{Event, Events};
+use crate::job::{ApiOptions, SharedRate};
+
+/// Redis answers in a fraction of a millisecond; whoever needs longer is as good as gone.
+const ANSWER_TIME: Duration = Duration::from_millis(500);
+/// How long a connection may take to stand.
+const CONNECT_TIME: Duration = Duration::from_secs(1);
+/// How often a process that is on its own looks for Redis.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// By then every process has looked.
+const SETTLE: Duration = Duration::from_secs(4);
+/// A key that nobody touched for so long is forgotten.
+const KEEP: Duration = Duration::from_hours(1);
+
+/// Reserves the next moment. KEYS: the account. ARGV, all in microseconds: the time between two
+/// requests, how much of it may be run ahead of, the same time for one process's share, how long
+/// that holds after a start without memory, how long to keep the key. Gives the time until then, and
+/// whether it was reserved; if not, everybody is held for that long.
+const RESERVE: &str = r"
+local t = redis.call('TIME')
+local now = t[1] * 1000000 + t[2]
+local known = redis.call('HMGET', KEYS[1], 'next', 'since', 'held')
+local ahead = tonumber(ARGV[2])
+local held = tonumber(known[3]) or 0
+if held > now then
+  return {held - now, 0}
+end
+local since = tonumber(known[2]) or now
+local next = tonumber(known[1]) or (now + ahead)
+if next < now then
+  next = now
+end
+local period = tonumber(ARGV[1])
+if now - since < tonumber(ARGV[4]) then
+  period = tonumber(ARGV[3])
+end
+local function text(number)
+  return string.format('%.0f', number)
+end
+redis.call('HSET', KEYS[1], 'next', text(next + period), 'since', text(since))
+redis.call('PEXPIRE', KEYS[1], text(math.ceil((next - now + tonumber(ARGV[5])) / 1000)))
+local wait = next - ahead - now
+if wait < 0 then
+  wait = 0
+end
+return {wait, 1}
+";
+
+/// Holds everybody. ARGV, in microseconds: for how long, how long to keep the key after that.
+const HOLD: &str = r"
+local t = redis.call('TIME')
+local now = t[1] * 1000000 + t[2]
+local until_then = now + tonumber(ARGV[1])
+local held = tonumber(redis.call('HGET', KEYS[1], 'held')) or 0
+if until_then > held then
+  redis.call('HSET', KEYS[1], 'held', string.format('%.0f', until_then))
+  local keep = (until_then - now + tonumber(ARGV[2])) / 1000
+  redis.call('PEXPIRE', KEYS[1], string.format('%.0f', math.ceil(keep)))
+end
+return {0, 1}
+";
+
+/// What Redis says to a request that wants to leave.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Turn {
+    /// It may, after this long.
+    Reserved(Duration),
+    /// Everybody is held for this long; ask again then.
+    Held(Duration),
+    /// Redis does not answer: the process is on its own.
+    Alone,
+}
+
+/// One account's pace in Redis.
+pub(super) struct SharedPace {
+    client: Client,
+    /// Without user and password.
+    shown: String,
+    key: String,
+    arguments: [u64; 5],
+    alone_per_second: f64,
+    events: Events,
+    link: Mutex<Link>,
+}
+
+enum Link {
+    /// Nobody has asked yet.
+    New,
+    Up(MultiplexedConnection),
+    Down {
+        look_again: Instant,
+    },
+}
+
+impl SharedPace {
+    /// The pace that these settings share, if they share one. Nothing is asked yet.
+    pub(super) fn new(options: &ApiOptions, share: f64, events: Events) -> Option<Self> {
+        let SharedRate {
+            address,
+            shown,
+            rate,
+            burst,
+            processes,
+        } = options.shared.as_ref()?;
+        let client = Client::open(address.expose()).ok()?;
+        let period = 1e6 / (rate.per_second * share);
+        // Of a burst half is slack for late arrivals, as in the pacer.
+        let ahead = period * f64::from(burst.get() - 1) / 2.0;
+        let arguments = [
+            micros(period),
+            micros(ahead),
+            micros(period * f64::from(processes.get())),
+            micros(SETTLE.as_secs_f64() * 1e6),
+            micros(KEEP.as_secs_f64() * 1e6),
+        ];
+        Some(Self {
+            client,
+            shown: shown.clone(),
+            key: key_of(options),
+            arguments,
+            alone_per_second: options.rate.per_second,
+            events,
+            link: Mutex::new(Link::New),
+        })
+    }
+
+    /// Asks for the next moment.
+    pub(super) async fn reserve(&self) -> Turn {
+        match self.ask(RESERVE, &self.arguments).await {
+            Some((wait, 1)) => Turn::Reserved(Duration::from_micros(wait)),
+            Some((wait, _)) => Turn::Held(Duration::from_micros(wait)),
+            None => Turn::Alone,
+        }
+    }
+
+    /// Tells all processes to wait this long.
+    pub(super) async fn hold(&self, time: Duration) {
+        let time = micros(time.as_secs_f64() * 1e6);
+        let _ = self.ask(HOLD, &[time, self.arguments[4]]).await;
+    }
+
+    /// Runs a script; nothing when Redis is gone, or was a moment ago.
+    async fn ask(&self, script: &str, arguments: &[u64]) -> Option<(u64, u64)> {
+        let connection = match &*self.link() {
+            Link::Down { look_again } if Instant::now() < *look_again => return None,
+            Link::Up(connection) => Some(connection.clone()),
+            Link::New | Link::Down { .. } => None,
+        };
+        let asked = async {
+            let mut connection = match connection {
+                Some(connection) => connection,
+                None => self.connect().await?,
+            };
+            let mut command = redis::cmd("EVAL");
+            command.arg(script).arg(1).arg(&self.key).arg(arguments);
+            let answer: (u64, u64) = command.query_async(&mut connection).await?;
+            Ok::<_, RedisError>((connection, answer))
+        };
+        match asked.await {
+            Ok((connection, answer)) => {
+                let before = std::mem::replace(&mut *self.link(), Link::Up(connection));
+                if matches!(before, Link::Down { .. }) {
+                    let text = format!("the shared pace at {} is back", self.shown);
+                    self.events.emit(&Event::Warning { text });
+                }
+                Some(answer)
+            }
+            Err(error) => {
+                let look_again = Instant::now() + LOOK_AGAIN;
+                let before = std::mem::replace(&mut *self.link(), Link::Down { look_again });
+                if !matches!(before, Link::Down { .. }) {
+                    let text = format!(
+                        "the shared pace at {} cannot be asked ({}): going on alone with this \
+                         process's share, {:.3}/s",
+                        self.shown,
+                        in_words(&error),
+                        self.alone_per_second
+                    );
+                    self.events.emit(&Event::Warning { text });
+                }
+                None
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIME))
+            .set_response_timeout(Some(ANSWER_TIME));
+        self.client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await
+    }
+
+    fn link(&self) -> MutexGuard<'_, Link> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The library's own words may repeat what it was given.
+fn in_words(error: &RedisError) -> &'static str {
+    if error.is_timeout() {
+        "it does not answer in time"
+    } else if error.is_connection_refusal() {
+        "connection refused"
+    } else if error.kind() == ErrorKind::AuthenticationFailed {
+        "it refuses user or password"
+    } else if error.is_io_error() {
+        "the connection broke"
+    } else {
+        "it answers with an error"
+    }
+}
+
+/// One key for an account, the same in all its processes; neither address nor key can be read from it.
+fn key_of(options: &ApiOptions) -> String {
+    let mut hash = Sha256::new();
+    hash.update(options.base_url.as_str());
+    if let Some(credentials) = &options.credentials {
+        hash.update([0]);
+        hash.update(credentials.app_key.expose());
+    }
+    let hash = hash.finalize();
+    let high = hash
+        .iter()
+        .take(8)
+        .fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    format!("airudder-export:pace:{high:016x}")
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "paces are positive, and a cast from a float saturates"
+)]
+fn micros(time: f64) -> u64 {
+    time.round() as u64
+}
