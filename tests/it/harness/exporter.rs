@@ -28,6 +28,8 @@ max_backoff = "20ms"
 pub(crate) struct Exporter {
     environment: BTreeMap<String, String>,
     folder: PathBuf,
+    /// What starts it, if it is not started as it is.
+    wrapper: Vec<String>,
 }
 
 impl Exporter {
@@ -40,6 +42,7 @@ impl Exporter {
         let exporter = Self {
             environment: BTreeMap::new(),
             folder: folder.to_owned(),
+            wrapper: Vec::new(),
         };
         exporter
             .set("AIRUDDER_JOB", job.to_str().expect("Unicode"))
@@ -66,6 +69,11 @@ impl Exporter {
         self.set("AIRUDDER_JOB", path.to_str().expect("Unicode"))
     }
 
+    /// With its lake there.
+    pub(crate) fn lake_at(self, dest: &Path) -> Self {
+        self.set("AIRUDDER_DEST", dest.to_str().expect("Unicode"))
+    }
+
     /// With another lake in the same folder.
     pub(crate) fn lake(self, name: &str) -> Self {
         let dest = self.folder.join(name);
@@ -77,6 +85,14 @@ impl Exporter {
         self.set("AIRUDDER_BASE_URL", url.as_ref())
             .set("AIRUDDER_APP_KEY", SANDBOX_KEY)
             .set("AIRUDDER_APP_SECRET", SANDBOX_SECRET)
+    }
+
+    /// Started by another program, which takes its command line as its last arguments.
+    pub(crate) fn through(&self, wrapper: &[&str]) -> Self {
+        Self {
+            wrapper: wrapper.iter().map(|&word| word.to_owned()).collect(),
+            ..self.clone()
+        }
     }
 
     /// Killed at a point of the commit protocol (`commit.durable`, `publish.file_moved@2`), or held
@@ -165,8 +181,11 @@ impl Exporter {
         let stem = self.folder.join(format!("out-{}", fastrand::u64(..)));
         let (stdout, stderr) = (stem.with_extension("out"), stem.with_extension("err"));
         let create = |path: &Path| fs::File::create(path).expect("the folder can be written");
-        let child = Command::new(env!("CARGO_BIN_EXE_airudder-export"))
-            .args(args)
+        let program = env!("CARGO_BIN_EXE_airudder-export");
+        let line: Vec<&str> = self.wrapper.iter().map(String::as_str).collect();
+        let line = [&line[..], &[program], args].concat();
+        let child = Command::new(line[0])
+            .args(&line[1..])
             .current_dir(&self.folder)
             .env_clear()
             .envs(&self.environment)
