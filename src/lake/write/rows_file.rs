@@ -8,14 +8,14 @@ use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::file::metadata::SortingColumn;
 
 use super::encode::RowGroupEncoder;
-use super::file::write_error;
+use super::noted::Noted;
 use crate::lake::{DataFile, LakeError, Partition, RunStore};
 use crate::schema::{TableName, table};
 
 /// A data file while batches are appended. Dropped before [`RowsFile::close`], it leaves nothing.
 #[derive(Debug)]
 pub(in crate::lake) struct RowsFile {
-    writer: ArrowWriter<crate::lake::StagedFile>,
+    writer: ArrowWriter<Noted>,
     rows: u64,
     row_group_bytes: usize,
     /// Of the rows in the row group that is not written yet.
@@ -46,9 +46,11 @@ impl RowsFile {
         let settings = ArrowWriterOptions::new()
             .with_properties(properties.build())
             .with_skip_arrow_metadata(true);
-        let staged = store.stage(name, partition)?;
+        let staged = Noted::new(store.stage(name, partition)?);
+        let note = staged.note();
+        let writer = ArrowWriter::try_new_with_options(staged, schema, settings);
         Ok(Self {
-            writer: ArrowWriter::try_new_with_options(staged, schema, settings)?,
+            writer: writer.map_err(|error| note.explain(error))?,
             rows: 0,
             row_group_bytes,
             waiting: 0,
@@ -63,13 +65,13 @@ impl RowsFile {
     ) -> Result<(), LakeError> {
         let writer = &mut self.writer;
         let written = writer.write(batch);
-        written.map_err(|error| write_error(writer.inner().place(), error))?;
+        written.map_err(|error| writer.inner().note().explain(error))?;
         self.rows += batch.num_rows() as u64;
         self.waiting += bytes;
         if self.waiting >= self.row_group_bytes {
             self.waiting = 0;
             let flushed = writer.flush();
-            flushed.map_err(|error| write_error(writer.inner().place(), error))?;
+            flushed.map_err(|error| writer.inner().note().explain(error))?;
         }
         Ok(())
     }
@@ -81,10 +83,11 @@ impl RowsFile {
 
     /// Writes the footer and makes the file durable.
     pub(in crate::lake) fn close(self) -> Result<DataFile, LakeError> {
-        let place = self.writer.inner().place().to_owned();
-        let staged = self.writer.into_inner();
-        staged
-            .map_err(|error| write_error(&place, error))?
+        let note = self.writer.inner().note();
+        let noted = self.writer.into_inner();
+        noted
+            .map_err(|error| note.explain(error))?
+            .into_staged()
             .finish(self.rows)
     }
 }
