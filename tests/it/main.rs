@@ -26,6 +26,7 @@ mod secrets;
 mod settings;
 mod shards;
 mod shared_pace;
+mod stores;
 mod trouble;
 mod verify;
 mod writers;

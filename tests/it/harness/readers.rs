@@ -1,16 +1,15 @@
 //! `DuckDB` and pyarrow, in a Python environment of the tests' own, made once below the target folder.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use airudder_export::job::Environment;
 use serde_json::{Value, json};
 
 use super::lake::LakeView;
+use super::{packages, skip};
 
 const PACKAGES: [&str; 2] = ["duckdb==2.0.0", "pyarrow==26.0.1"];
 const SCRIPT: &str = include_str!("readers.py");
@@ -76,57 +75,12 @@ pub(crate) fn duckdb(query: &str) -> Option<Vec<Vec<String>>> {
 fn python() -> Option<&'static Path> {
     static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
     PYTHON
-        .get_or_init(|| match environment() {
-            Ok(python) => Some(python),
+        .get_or_init(|| match packages::python("readers-venv", &PACKAGES) {
+            Ok(programs) => Some(programs.join("python")),
             Err(why) => {
-                assert!(
-                    !Environment::capture().ci(),
-                    "the readers are not there: {why}"
-                );
                 skip(&why);
                 None
             }
         })
         .as_deref()
-}
-
-#[expect(clippy::print_stderr, reason = "a skipped test must say so")]
-fn skip(why: &str) {
-    eprintln!("skipped, the readers are not there: {why}");
-}
-
-fn environment() -> Result<PathBuf, String> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readers-venv");
-    fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-    // Several test processes may want it at once.
-    let lock = File::create(folder.join("lock")).map_err(|error| error.to_string())?;
-    lock.lock().map_err(|error| error.to_string())?;
-    let (python, made) = (folder.join("bin/python"), folder.join("made"));
-    let wanted = PACKAGES.join(" ");
-    if fs::read_to_string(&made).is_ok_and(|made| made == wanted) {
-        return Ok(python);
-    }
-    run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-    run(Command::new(&python)
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-        ])
-        .args(PACKAGES))?;
-    fs::write(made, wanted).map_err(|error| error.to_string())?;
-    Ok(python)
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let output = command
-        .output()
-        .map_err(|error| format!("{command:?}: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    Err(format!("{command:?}: {said}"))
 }
