@@ -1,17 +1,18 @@
-//! `DuckDB` and pyarrow, in a Python environment of the tests' own, made once below the target folder.
+//! `DuckDB`, pyarrow, `ClickHouse` and Spark, in Python environments of the tests' own.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
 use super::lake::LakeView;
 use super::{packages, skip};
 
-const PACKAGES: [&str; 2] = ["duckdb==2.0.0", "pyarrow==26.0.1"];
+const SMALL: [&str; 2] = ["duckdb==2.0.0", "pyarrow==26.0.1"];
+const CLICKHOUSE: [&str; 2] = ["chdb==4.4.0", "pyarrow==26.0.1"];
+const SPARK: [&str; 2] = ["pyspark==4.3.0", "pyarrow==26.0.1"];
 const SCRIPT: &str = include_str!("readers.py");
 
 /// What a reader reads.
@@ -26,7 +27,7 @@ pub(crate) enum What {
 /// What a reader makes of the tables: `{table: {"types": {column: type}, "rows": [[…]]}}`.
 /// None where there is no Python: the test is to be skipped.
 pub(crate) fn read(reader: &str, what: What, lake: &LakeView) -> Option<Value> {
-    let python = python()?;
+    let python = python_of(reader)?;
     let files: BTreeMap<&str, Vec<PathBuf>> = match what {
         What::Globbed => BTreeMap::new(),
         What::Listed => lake
@@ -62,7 +63,7 @@ pub(crate) fn duckdb(query: &str) -> Option<Vec<Vec<String>>> {
     const ASK: &str = "import duckdb, json, sys\n\
         rows = duckdb.sql(sys.argv[1]).fetchall()\n\
         print(json.dumps([[str(value) for value in row] for row in rows]))";
-    let output = Command::new(python()?)
+    let output = Command::new(python_of("duckdb")?)
         .args(["-c", ASK, query])
         .output()
         .expect("it was found");
@@ -71,16 +72,18 @@ pub(crate) fn duckdb(query: &str) -> Option<Vec<Vec<String>>> {
     Some(serde_json::from_slice(&output.stdout).expect("the script prints JSON"))
 }
 
-/// The environment's interpreter.
-fn python() -> Option<&'static Path> {
-    static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
-    PYTHON
-        .get_or_init(|| match packages::python("readers-venv", &PACKAGES) {
-            Ok(programs) => Some(programs.join("python")),
-            Err(why) => {
-                skip(&why);
-                None
-            }
-        })
-        .as_deref()
+/// The interpreter of the environment that has this reader.
+fn python_of(reader: &str) -> Option<PathBuf> {
+    let programs = match reader {
+        "clickhouse" => packages::python("clickhouse-venv", &CLICKHOUSE),
+        "spark" => packages::python("spark-venv", &SPARK),
+        _ => packages::python("readers-venv", &SMALL),
+    };
+    match programs {
+        Ok(programs) => Some(programs.join("python")),
+        Err(why) => {
+            skip(&why);
+            None
+        }
+    }
 }
