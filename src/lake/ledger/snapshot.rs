@@ -15,7 +15,7 @@ use super::tally::Days;
 use super::{Kind, Known, Ledger, UnsealedTask};
 use crate::lake::day::{FileCounts, TaskCounts};
 use crate::lake::path::{FileName, Partition};
-use crate::lake::record::Checksum;
+use crate::lake::record::{Checksum, FORMAT_VERSION};
 use crate::schema::TableName;
 use crate::shard::Shard;
 use crate::task::TaskId;
@@ -23,6 +23,9 @@ use crate::task::TaskId;
 /// What there is little of.
 #[derive(Serialize, Deserialize)]
 struct Small {
+    /// The newest form of records that whoever wrote it knows. What an older program would refuse to
+    /// read in a record it must not take from here.
+    format_version: u32,
     zone: Option<String>,
     last_sequence: u64,
     listed: Option<DateTime<Utc>>,
@@ -73,6 +76,7 @@ impl Ledger {
             at: tally.at,
         });
         let small = Small {
+            format_version: FORMAT_VERSION,
             zone: zone.map(|zone| zone.name().to_owned()),
             last_sequence: *last_sequence,
             listed: *whole,
@@ -100,6 +104,9 @@ impl Ledger {
     pub(in crate::lake) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut bytes = In(bytes);
         let small: Small = serde_json::from_slice(bytes.text()?).ok()?;
+        if small.format_version > FORMAT_VERSION {
+            return None;
+        }
         let tasks = read_tasks(&mut bytes)?;
         let files = read_files(&mut bytes)?;
         let mut days = Days::default();
@@ -396,7 +403,11 @@ mod tests {
     #[test]
     fn what_is_no_ledger_is_none() {
         let whole = Ledger::default().to_bytes();
-        assert!(Ledger::from_bytes(&whole).is_some());
+        let mut newer = whole.clone();
+        let name = b"format_version\":";
+        let at = whole.windows(name.len()).position(|window| window == name);
+        newer[at.expect("it is there") + name.len()] += 1;
+        assert!(Ledger::from_bytes(&whole).is_some() && Ledger::from_bytes(&newer).is_none());
         for end in 0..whole.len() {
             assert!(Ledger::from_bytes(&whole[..end]).is_none());
         }
