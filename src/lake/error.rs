@@ -77,6 +77,9 @@ pub enum LakeError {
     /// Columns contradict each other. A bug.
     #[error("gather rows as columns")]
     Columns(#[from] arrow_schema::ArrowError),
+    /// Work that nobody waits for any more: nothing was changed by it.
+    #[error("finish: it was told to stop")]
+    Cancelled,
     /// Work on another thread ended without a result. A bug.
     #[error("finish work on the lake: its thread ended early")]
     Thread(#[source] tokio::task::JoinError),
@@ -92,6 +95,7 @@ impl LakeError {
             Self::NewerFormat { .. } | Self::OtherZone { .. } | Self::UnknownStore(_) => {
                 ExitCode::Settings
             }
+            Self::Cancelled => ExitCode::Interrupted,
             Self::Draft(_)
             | Self::Stopped(_)
             | Self::Encode(_)

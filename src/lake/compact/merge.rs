@@ -37,14 +37,28 @@ pub(super) enum Merged {
     Stopped,
 }
 
-/// Merges the files of a plan. Blocks.
+/// Merges the files of a plan. Blocks; ends within a batch or two when it is told to stop.
 pub(super) fn merge(options: MergeOptions<'_>, plan: &PartitionPlan) -> Result<Merged, LakeError> {
+    match merge_all(options, plan) {
+        Err(LakeError::Cancelled) => Ok(Merged::Stopped),
+        merged => merged,
+    }
+}
+
+fn merge_all(options: MergeOptions<'_>, plan: &PartitionPlan) -> Result<Merged, LakeError> {
     let MergeOptions {
         store,
         memory_bytes,
         stop,
         ..
     } = options;
+    let go_on = || {
+        if stop.is_cancelled() {
+            Err(LakeError::Cancelled)
+        } else {
+            Ok(())
+        }
+    };
     let mut sorter = Sorter::new(store.clone(), plan.table, memory_bytes);
     let mut before = Content::default();
     for (live, number) in plan.files.iter().zip(0_i32..) {
@@ -54,6 +68,7 @@ pub(super) fn merge(options: MergeOptions<'_>, plan: &PartitionPlan) -> Result<M
         };
         let mut content = Content::default();
         source.read(|batch| {
+            go_on()?;
             content.add(&batch)?;
             sorter.push(&batch, number)
         })?;
@@ -63,9 +78,6 @@ pub(super) fn merge(options: MergeOptions<'_>, plan: &PartitionPlan) -> Result<M
             return Err(LakeError::damaged(&place, what));
         }
         before.merge(content);
-        if stop.is_cancelled() {
-            return Ok(Merged::Stopped);
-        }
     }
     let mut output = Output {
         options,
@@ -73,19 +85,10 @@ pub(super) fn merge(options: MergeOptions<'_>, plan: &PartitionPlan) -> Result<M
         open: None,
         done: Vec::new(),
     };
-    let mut stopped = false;
     sorter.finish(|rows| {
-        stopped = stopped || stop.is_cancelled();
-        if stopped {
-            Ok(())
-        } else {
-            output.append(&rows)
-        }
+        go_on()?;
+        output.append(&rows)
     })?;
-    if stopped {
-        output.abandon();
-        return Ok(Merged::Stopped);
-    }
     output.close()?;
     let files = output.done;
     let mut after = Content::default();
@@ -94,7 +97,10 @@ pub(super) fn merge(options: MergeOptions<'_>, plan: &PartitionPlan) -> Result<M
         let Some(written) = Source::open(&place, plan.table)? else {
             return Err(LakeError::damaged(&place, "it was staged and is gone"));
         };
-        written.read(|batch| after.add(&batch))?;
+        written.read(|batch| {
+            go_on()?;
+            after.add(&batch)
+        })?;
     }
     if before != after {
         let place = store.locate(&plan.files[0].path().folder());
@@ -148,10 +154,5 @@ impl Output<'_> {
             self.done.push((file.close()?, sources));
         }
         Ok(())
-    }
-
-    /// Drops what was written. What stays behind goes with the staging folder.
-    fn abandon(self) {
-        drop(self.open);
     }
 }
