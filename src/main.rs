@@ -4,7 +4,8 @@ use std::io::{self, BufWriter, Write};
 use std::panic::{AssertUnwindSafe, PanicHookInfo};
 use std::process::ExitCode;
 
-use airudder_export::cli::dispatch::{Context, dispatch};
+use airudder_export::cli::context::Context;
+use airudder_export::cli::dispatch::dispatch;
 use airudder_export::cli::{self, Cli};
 use airudder_export::error::{Error, ExitCode as Code};
 use airudder_export::job::Environment;

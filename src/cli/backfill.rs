@@ -2,8 +2,8 @@
 
 use clap::Args;
 
+use super::context::Context;
 use super::dates::RangeArgs;
-use super::dispatch::Context;
 use super::pull;
 use super::select::SelectArgs;
 use super::settings::{Group, Pull, Settings};

@@ -4,8 +4,8 @@ use std::io::Write;
 
 use clap::Args;
 
+use super::context::Context;
 use super::dates::OpenRangeArgs;
-use super::dispatch::Context;
 use super::output::deliver;
 use super::settings::{Maintain, Settings};
 use crate::error::{Error, ExitCode};

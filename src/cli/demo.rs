@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueHint};
 
-use super::dispatch::Context;
+use super::context::Context;
 use super::output::deliver;
 use super::pull::{self, Console};
 use super::settings::{Settings, Show};

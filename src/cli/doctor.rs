@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::dispatch::Context;
+use super::context::Context;
 use super::output::deliver;
 use super::settings::{Settings, Try};
 use crate::doctor::{self, Check, Diagnosis, Given, Status};

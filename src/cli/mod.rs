@@ -16,6 +16,7 @@ pub mod args;
 pub mod backfill;
 pub mod compact;
 pub mod completions;
+pub mod context;
 pub mod dates;
 pub mod demo;
 pub mod dispatch;

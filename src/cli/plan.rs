@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 
 use super::backfill::BackfillArgs;
-use super::dispatch::Context;
+use super::context::Context;
 use super::output::deliver;
 use super::pull;
 use super::run::RunArgs;

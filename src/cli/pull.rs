@@ -4,7 +4,7 @@
 use std::io::{BufReader, Write};
 use std::sync::{Arc, OnceLock};
 
-use super::dispatch::Context;
+use super::context::Context;
 use super::output::deliver;
 use super::select::SelectArgs;
 use crate::api::ApiClient;

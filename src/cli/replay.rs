@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::dispatch::Context;
+use super::context::Context;
 use super::pull;
 use super::settings::{Replay, Settings};
 use crate::error::{Error, ExitCode};

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::dispatch::Context;
+use super::context::Context;
 use super::pull;
 use super::select::SelectArgs;
 use super::settings::{Group, Pull, Settings};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::dispatch::Context;
+use super::context::Context;
 use super::settings::{Rehearse, Settings};
 use crate::error::{Error, ExitCode};
 use crate::job::quantity;

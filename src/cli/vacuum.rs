@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::dispatch::Context;
+use super::context::Context;
 use super::output::deliver;
 use super::settings::{Rest, Settings};
 use crate::clock::Clock;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::dispatch::Context;
+use super::context::Context;
 use super::settings::{Check, Settings};
 use crate::error::{Error, ExitCode};
 use crate::job::ResultFormat;

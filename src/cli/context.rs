@@ -1,0 +1,55 @@
+//! What every command works with: settings as they were given, a place for results, a switch to
+//! stop it.
+
+use std::io::Write;
+
+use crate::error::Error;
+use crate::job::{self, Environment, Job, SettingFlags};
+use crate::pipeline::StopSwitch;
+use crate::report::{Screen, init_logging};
+
+/// What a command works with.
+pub struct Context<'a> {
+    /// Settings given as flags.
+    pub flags: SettingFlags,
+    /// Settings given as environment variables.
+    pub env: Environment,
+    /// Where results go.
+    pub out: &'a mut (dyn Write + Send),
+    /// Tells it to stop.
+    pub stop: StopSwitch,
+}
+
+impl std::fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").finish_non_exhaustive()
+    }
+}
+
+impl Context<'_> {
+    /// The job of a command that needs a whole one.
+    ///
+    /// # Errors
+    /// The first setting that is missing or wrong.
+    pub fn job(&self) -> Result<Job, Error> {
+        Ok(job::load(&self.flags, &self.env)?)
+    }
+
+    /// The job of a command that only reads, with its log lines on standard error.
+    ///
+    /// # Errors
+    /// As [`Self::job`].
+    pub fn quiet_job(&self) -> Result<Job, Error> {
+        let job = self.job()?;
+        init_logging(&job.output, &Screen::standard_error(&job.output, &self.env));
+        Ok(job)
+    }
+
+    /// The clock to decide by.
+    ///
+    /// # Errors
+    /// When `--as-of` is no time.
+    pub fn clock(&self) -> Result<crate::clock::Clock, Error> {
+        Ok(job::load_clock(&self.flags, &self.env)?)
+    }
+}
