@@ -8,8 +8,8 @@ use hyper::{Method, StatusCode};
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
+use super::endpoint::Endpoint;
 use super::faults::Place;
-use super::stats::Endpoint;
 
 /// A request that makes sense.
 #[derive(Clone, Debug, PartialEq, Eq)]

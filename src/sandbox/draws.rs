@@ -3,6 +3,8 @@
 //! A generator of another crate may change its numbers with a new version; a simulated vendor must
 //! not. Never used for anything that has to be hard to guess.
 
+use super::ink::Ink;
+
 /// A run of numbers that follows from its key alone (splitmix64).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Draws(u64);
@@ -62,6 +64,14 @@ pub(super) fn key_of(text: &str) -> u64 {
 pub(super) fn share(key: u64) -> f64 {
     let top = u32::try_from(key >> 32).expect("32 bits");
     f64::from(top) / 4_294_967_296.0
+}
+
+/// An id that follows from a key and what it is the id of: 32 hex digits.
+pub(super) fn id(key: u64, what: &str) -> String {
+    let mut text = Vec::with_capacity(32);
+    text.hex(mix(key, key_of(what)));
+    text.hex(mix(key, key_of(what).wrapping_add(1)));
+    String::from_utf8(text).expect("hex digits")
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ mod ask;
 mod call;
 mod detail;
 mod draws;
+mod endpoint;
 mod faults;
 mod ink;
 mod limit;
@@ -64,10 +65,11 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
 
+pub use endpoint::Endpoint;
 pub use faults::{FaultKind, Faults, FaultsError};
 pub use limit::{RateLimit, RateLimitError};
 pub use options::{SANDBOX_KEY, SANDBOX_SECRET, SandboxOptions};
-pub use stats::{Endpoint, SandboxStats};
+pub use stats::SandboxStats;
 
 use crate::clock::Clock;
 use vendor::Vendor;

@@ -4,10 +4,9 @@
 
 use std::ops::Range;
 
-use super::draws::{Draws, key_of, mix};
+use super::draws::{Draws, id as id_of, key_of, mix};
 use super::options::SandboxOptions;
 use super::phrases::Language;
-use super::world::id as id_of;
 
 pub(super) const SECOND: i64 = 1_000_000;
 pub(super) const MINUTE: i64 = 60 * SECOND;

@@ -9,8 +9,7 @@ use std::ops::Range;
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
 
-use super::draws::{Draws, key_of, mix};
-use super::ink::Ink;
+use super::draws::{Draws, id, key_of, mix};
 use super::options::SandboxOptions;
 use super::phrases::{LANGUAGES, WEIGHTS};
 use super::task::{DAY, MINUTE, SECOND, Seat, Task, task};
@@ -136,14 +135,6 @@ pub(super) fn offset_seconds(zone: Tz, micros: i64) -> i32 {
     zone.offset_from_utc_datetime(&moment.naive_utc())
         .fix()
         .local_minus_utc()
-}
-
-/// 32 hex digits.
-pub(super) fn id(key: u64, what: &str) -> String {
-    let mut text = Vec::with_capacity(32);
-    text.hex(mix(key, key_of(what)));
-    text.hex(mix(key, key_of(what).wrapping_add(1)));
-    String::from_utf8(text).expect("hex digits")
 }
 
 #[cfg(test)]
