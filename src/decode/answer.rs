@@ -2,9 +2,11 @@
 
 use super::extra::Misfits;
 use super::plan::plans;
-use super::record::{EXPECTED, Fills, RecordDecoder, Slots, append_text, read_object};
+use super::record::RecordDecoder;
+use super::row_writer::{Fills, append_text};
 use super::rows::{AnswerContext, RowDay, Rows};
 use super::scan::{Kind, Raw, Scanner, SyntaxError};
+use super::slots::{EXPECTED, Slots, read_object};
 use super::value::{self, Fit};
 use crate::schema::Fill;
 use crate::task::{TaskId, TaskStatus, WorkflowId};

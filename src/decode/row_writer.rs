@@ -1,0 +1,472 @@
+//! Slots to rows: converts the values of records column by column, and keeps in `extra_fields` what no
+//! column took.
+
+use chrono_tz::Tz;
+
+use super::column::{ColumnBuilder, NumberColumn, TextColumn};
+use super::extra::{Extras, Misfits, key_text};
+use super::plan::{ColumnPlan, RecordPlan, plans};
+use super::rows::{AnswerContext, RowDay, Rows, TableBuilder};
+use super::scan::{Kind, Raw};
+use super::slots::{CallRecord, EXPECTED, Entries, RestOfEntries, Slots};
+use super::text::unescape;
+use super::value::{self, Calendar, Fit};
+use crate::schema::{ColumnType, Fill, Parse};
+
+/// Takes rows out when there are many.
+pub(super) type Ripe<'f, E> = dyn FnMut(&mut Rows) -> Result<(), E> + 'f;
+
+/// What fills the columns that are not read from the record itself.
+pub(super) struct Fills<'f> {
+    /// A number by what it counts; `None` for null.
+    pub(super) number: &'f dyn Fn(Fill) -> Option<i64>,
+    /// The call's id for its nested rows.
+    pub(super) parent_call_id: Option<&'f [u8]>,
+    /// Position of the first of the records in their array.
+    pub(super) first_entry: usize,
+}
+
+/// Slots of one record, as sets.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Marks {
+    /// Slots of several columns that some column holds.
+    held: u64,
+    /// Slots whose value some column could not take.
+    unfit: u64,
+}
+
+pub(super) struct RowWriter<'w> {
+    pub(super) source_timezone: Option<Tz>,
+    pub(super) context: &'w AnswerContext,
+    pub(super) all_utf8: bool,
+    pub(super) extras: &'w mut Extras,
+    pub(super) marks: &'w mut Vec<Marks>,
+    pub(super) misfits: &'w mut Misfits,
+}
+
+impl RowWriter<'_> {
+    /// Appends a call's row and those of its nested arrays; gives the numbers of the latter.
+    pub(super) fn call<E>(
+        &mut self,
+        record: &CallRecord<'_>,
+        index: u64,
+        (calendar, call_id): (&mut Calendar, &mut Vec<u8>),
+        (rows, ripe): (&mut Rows, &mut Ripe<'_, E>),
+    ) -> Result<[u64; 2], E> {
+        let plans = plans();
+        let start = record.call.get(plans.call_start).map(value::timestamp);
+        let day = match start {
+            Some(Fit::Value(micros)) => calendar
+                .day(micros)
+                .map_or(self.context.fallback_day, RowDay::On),
+            _ => self.context.fallback_day,
+        };
+        let row_id = match record
+            .call
+            .get(plans.row_id)
+            .map(|r| value::integer(r, i64::MIN, i64::MAX))
+        {
+            Some(Fit::Value(value)) => Some(value),
+            _ => None,
+        };
+        call_id.clear();
+        let has_call_id = record
+            .call
+            .get(plans.call_id)
+            .is_some_and(|raw| append_text(raw, self.all_utf8, call_id));
+        let parent_call_id = has_call_id.then_some(call_id.as_slice());
+        let index = i64::try_from(index).expect("the splitter numbers entries in 32 bits");
+        let count = |nested: usize| record.nested.get(nested).map_or(0, Entries::count);
+        let tables = rows.of_call(day);
+        let number = |fill: Fill| match fill {
+            Fill::DetailIndex => Some(index),
+            Fill::RedialCount => i64::try_from(count(0)).ok(),
+            Fill::AsrTurnCount => i64::try_from(count(1)).ok(),
+            _ => None,
+        };
+        let fills = Fills {
+            number: &number,
+            parent_call_id,
+            first_entry: 0,
+        };
+        self.rows(&plans.call, &record.call, &fills, &mut tables.calls);
+        let number = |fill: Fill| match fill {
+            Fill::DetailIndex => Some(index),
+            Fill::RowId => row_id,
+            _ => None,
+        };
+        let mut fills = Fills {
+            number: &number,
+            parent_call_id,
+            first_entry: 0,
+        };
+        let nested = record.nested.iter().zip(&plans.nested);
+        for ((entries, plan), builder) in nested.zip(&mut tables.nested) {
+            if entries.slots.count > 0 {
+                self.rows(plan, &entries.slots, &fills, builder);
+            }
+        }
+        let nested = record.nested.iter().zip(&plans.nested).enumerate();
+        for (index, (entries, plan)) in nested.filter(|(_, (entries, _))| entries.rest.0 > 0) {
+            let mut rest = RestOfEntries::new(entries);
+            fills.first_entry = entries.slots.count;
+            while let Some(slab) = rest.next_slab(plan) {
+                ripe(rows)?;
+                self.rows(plan, slab, &fills, &mut rows.of_call(day).nested[index]);
+                fills.first_entry += slab.count;
+            }
+        }
+        Ok([count(0) as u64, count(1) as u64])
+    }
+
+    /// Appends the rows of some records, column by column.
+    pub(super) fn rows(
+        &mut self,
+        plan: &RecordPlan,
+        records: &Slots<'_>,
+        fills: &Fills<'_>,
+        builder: &mut TableBuilder,
+    ) {
+        self.marks.clear();
+        self.marks.resize(records.count, Marks::default());
+        for (column, target) in plan.columns.iter().zip(&mut builder.columns) {
+            match column.slots.as_slice() {
+                [] => self.fill((column, fills), records.count, target),
+                _ if column.fill == Some(Fill::TaskId) => {
+                    self.fill((column, fills), records.count, target);
+                    self.other_ids((plan, column), records);
+                }
+                [slot] if column.fill.is_none() => {
+                    self.column((plan, column, *slot), records, target);
+                }
+                _ => {
+                    for record in 0..records.count {
+                        self.aliased((plan, column, fills), (records, record), target);
+                    }
+                }
+            }
+        }
+        self.extra_fields(plan, records, &mut builder.columns[plan.extra_fields]);
+        builder.end_rows(records.count, self.context.ordinal);
+    }
+
+    /// Takes note of a task id in the record that is not the one its answer was asked for by.
+    fn other_ids(&mut self, (plan, column): (&RecordPlan, &ColumnPlan), records: &Slots<'_>) {
+        for record in 0..records.count {
+            for &slot in &column.slots {
+                let raw = records.at(record, slot);
+                if raw.is_some_and(|raw| !self.is_task_id(raw)) {
+                    self.misfit((plan, slot), "not_the_task_id", record);
+                }
+            }
+        }
+    }
+
+    /// Whether a value says nothing, or the id of the row's task.
+    fn is_task_id(&self, raw: &Raw<'_>) -> bool {
+        let mut text = Vec::new();
+        let id = self.context.task_id.as_bytes();
+        raw.is_empty() || (append_text(raw, self.all_utf8, &mut text) && text == id)
+    }
+
+    /// Appends all that no column took.
+    fn extra_fields(&mut self, plan: &RecordPlan, records: &Slots<'_>, target: &mut ColumnBuilder) {
+        let is_fit = |marks: &Marks| marks.unfit & !marks.held == 0;
+        if records.strays.is_empty() && self.marks.iter().all(is_fit) {
+            target.push_nulls(records.count);
+            return;
+        }
+        for stray in &records.strays {
+            if stray.kind != EXPECTED {
+                let key = key_text(stray.key, stray.key_escaped);
+                self.misfits.count(plan.table.name, stray.kind, &key);
+            }
+        }
+        // Strays stand in the order of their records.
+        let mut strays = records.strays.iter().peekable();
+        for (record, marks) in self.marks.iter().enumerate() {
+            while let Some(stray) = strays.next_if(|stray| stray.record == record) {
+                self.extras.add(stray.key, stray.key_escaped, &stray.value);
+            }
+            let mut unfit = marks.unfit & !marks.held;
+            while unfit != 0 {
+                let slot = unfit.trailing_zeros() as usize;
+                unfit &= unfit - 1;
+                if let Some(raw) = records.at(record, slot) {
+                    self.extras.add(plan.slot_keys[slot].as_bytes(), false, raw);
+                }
+            }
+            match self.extras.take() {
+                Some(json) => target.push_str(&json),
+                None => target.push_null(),
+            }
+        }
+    }
+
+    /// Appends a column that is read from one key.
+    fn column(
+        &mut self,
+        from: (&RecordPlan, &ColumnPlan, usize),
+        records: &Slots<'_>,
+        target: &mut ColumnBuilder,
+    ) {
+        let (_, column, _) = from;
+        let (all_utf8, zone) = (self.all_utf8, self.source_timezone);
+        match target {
+            ColumnBuilder::Text(text) if column.column_type == ColumnType::Utf8 => {
+                self.each(from, records, text, |raw, text| {
+                    held(text.push_text(raw, all_utf8))
+                });
+            }
+            ColumnBuilder::Text(text) => {
+                self.each(from, records, text, |raw, text| {
+                    push_json(raw, all_utf8, text)
+                });
+            }
+            ColumnBuilder::Int32(numbers) if column.parse == Parse::Clock => {
+                self.each(from, records, numbers, |raw, numbers| {
+                    pushed(narrow(value::clock(raw)), numbers)
+                });
+            }
+            ColumnBuilder::Int32(numbers) => {
+                self.each(from, records, numbers, |raw, numbers| {
+                    pushed(narrow(integer_32(raw)), numbers)
+                });
+            }
+            ColumnBuilder::Int64(numbers) => {
+                self.each(from, records, numbers, |raw, numbers| {
+                    pushed(value::integer(raw, i64::MIN, i64::MAX), numbers)
+                });
+            }
+            ColumnBuilder::Decimal(numbers) => {
+                self.each(from, records, numbers, |raw, numbers| {
+                    pushed(value::decimal(raw), numbers)
+                });
+            }
+            ColumnBuilder::Timestamp(times) if column.parse == Parse::Local => {
+                self.each(from, records, times, |raw, times| {
+                    pushed(value::local_timestamp(raw, zone), times)
+                });
+            }
+            ColumnBuilder::Timestamp(times) => {
+                self.each(from, records, times, |raw, times| {
+                    pushed(value::timestamp(raw), times)
+                });
+            }
+            ColumnBuilder::Date32(dates) => {
+                self.each(from, records, dates, |raw, dates| {
+                    pushed(value::date(raw), dates)
+                });
+            }
+            ColumnBuilder::Repeat(_) => {
+                unreachable!("repeated texts are filled by the task, never from a record alone")
+            }
+        }
+    }
+
+    /// Appends each record's value of a slot, or null; takes note of what does not fit.
+    #[inline]
+    fn each<B: PushNull>(
+        &mut self,
+        (plan, _, slot): (&RecordPlan, &ColumnPlan, usize),
+        records: &Slots<'_>,
+        builder: &mut B,
+        push: impl Fn(&Raw<'_>, &mut B) -> Fit<()>,
+    ) {
+        let is_shared = plan.shared_slots >> slot & 1 == 1;
+        for record in 0..records.count {
+            let fit = match records.at(record, slot) {
+                Some(raw) if raw.kind != Kind::Null => push(raw, builder),
+                _ => Fit::Absent,
+            };
+            match fit {
+                Fit::Value(()) if is_shared => self.marks[record].held |= 1 << slot,
+                Fit::Value(()) => {}
+                Fit::Absent => builder.null(),
+                Fit::Misfit(kind) => {
+                    self.misfit((plan, slot), kind, record);
+                    builder.null();
+                }
+            }
+        }
+    }
+
+    #[cold]
+    fn misfit(&mut self, (plan, slot): (&RecordPlan, usize), kind: &'static str, record: usize) {
+        self.marks[record].unfit |= 1 << slot;
+        self.misfits
+            .count(plan.table.name, kind, plan.slot_keys[slot]);
+    }
+
+    /// Appends one record's value of a column that is read from several keys.
+    fn aliased(
+        &mut self,
+        (plan, column, fills): (&RecordPlan, &ColumnPlan, &Fills<'_>),
+        (records, record): (&Slots<'_>, usize),
+        target: &mut ColumnBuilder,
+    ) {
+        let mut filled = false;
+        // An alias counts before a key that is there but empty.
+        let preferred = column
+            .slots
+            .iter()
+            .position(|slot| records.at(record, *slot).is_some_and(|raw| !raw.is_empty()))
+            .unwrap_or(0);
+        let (before, from) = column.slots.split_at(preferred);
+        for &slot in from.iter().chain(before) {
+            let Some(raw) = records.at(record, slot) else {
+                continue;
+            };
+            if raw.kind == Kind::Null {
+                continue;
+            }
+            if filled {
+                // Two keys of one column both hold something: the second is kept beside it.
+                if !raw.is_empty() {
+                    self.misfit((plan, slot), "alias_twice", record);
+                }
+                continue;
+            }
+            match self.push(column, raw, target) {
+                Fit::Value(()) => {
+                    self.marks[record].held |= 1 << slot;
+                    filled = true;
+                }
+                Fit::Absent => {}
+                Fit::Misfit(kind) => self.misfit((plan, slot), kind, record),
+            }
+        }
+        if !filled {
+            match column.fill {
+                Some(_) => self.fill((column, fills), 1, target),
+                None => target.push_null(),
+            }
+        }
+    }
+
+    /// Appends a value that is read from the record, or says why not and appends nothing.
+    fn push(&self, column: &ColumnPlan, raw: &Raw<'_>, target: &mut ColumnBuilder) -> Fit<()> {
+        match target {
+            ColumnBuilder::Text(text) if column.column_type == ColumnType::Utf8 => {
+                held(text.push_text(raw, self.all_utf8))
+            }
+            ColumnBuilder::Text(text) => push_json(raw, self.all_utf8, text),
+            ColumnBuilder::Int32(numbers) => match column.parse {
+                Parse::Clock => pushed(narrow(value::clock(raw)), numbers),
+                _ => pushed(narrow(integer_32(raw)), numbers),
+            },
+            ColumnBuilder::Int64(numbers) => {
+                pushed(value::integer(raw, i64::MIN, i64::MAX), numbers)
+            }
+            ColumnBuilder::Decimal(numbers) => pushed(value::decimal(raw), numbers),
+            ColumnBuilder::Timestamp(times) => match column.parse {
+                Parse::Local => pushed(value::local_timestamp(raw, self.source_timezone), times),
+                _ => pushed(value::timestamp(raw), times),
+            },
+            ColumnBuilder::Date32(dates) => pushed(value::date(raw), dates),
+            ColumnBuilder::Repeat(_) => {
+                unreachable!("repeated texts are filled by the task, never from a record alone")
+            }
+        }
+    }
+
+    /// Appends values that the records themselves do not hold. `extra_fields` comes last, when it
+    /// is known what the other columns left.
+    fn fill(
+        &self,
+        (column, fills): (&ColumnPlan, &Fills<'_>),
+        count: usize,
+        target: &mut ColumnBuilder,
+    ) {
+        match column.fill {
+            Some(Fill::TaskId) => target.push_strs(self.context.task_id.as_bytes(), count),
+            Some(Fill::RunId) => target.push_strs(self.context.run_id.as_bytes(), count),
+            Some(Fill::ExtractedAt) => target.push_ints(self.context.extracted_at_micros, count),
+            Some(Fill::ParentCallId) => match fills.parent_call_id {
+                Some(text) => target.push_strs(text, count),
+                None => target.push_nulls(count),
+            },
+            Some(Fill::ExtraFields) => {}
+            Some(Fill::EntryIndex) => target.push_positions(fills.first_entry, count),
+            Some(counted) => match (fills.number)(counted) {
+                Some(value) => target.push_ints(value, count),
+                None => target.push_nulls(count),
+            },
+            None => target.push_nulls(count),
+        }
+    }
+}
+
+/// A column that can take a null.
+trait PushNull {
+    fn null(&mut self);
+}
+
+impl PushNull for TextColumn {
+    #[inline]
+    fn null(&mut self) {
+        self.push_null();
+    }
+}
+
+impl<T: Copy + Default> PushNull for NumberColumn<T> {
+    #[inline]
+    fn null(&mut self) {
+        self.push(None);
+    }
+}
+
+#[inline]
+fn pushed<T: Copy + Default>(fit: Fit<T>, column: &mut NumberColumn<T>) -> Fit<()> {
+    match fit {
+        Fit::Value(value) => {
+            column.push(Some(value));
+            Fit::Value(())
+        }
+        Fit::Absent => Fit::Absent,
+        Fit::Misfit(kind) => Fit::Misfit(kind),
+    }
+}
+
+#[inline]
+fn held(result: Result<(), &'static str>) -> Fit<()> {
+    match result {
+        Ok(()) => Fit::Value(()),
+        Err(kind) => Fit::Misfit(kind),
+    }
+}
+
+fn push_json(raw: &Raw<'_>, all_utf8: bool, text: &mut TextColumn) -> Fit<()> {
+    if raw.is_empty() {
+        Fit::Absent
+    } else {
+        held(text.push_json(raw, all_utf8))
+    }
+}
+
+fn integer_32(raw: &Raw<'_>) -> Fit<i64> {
+    value::integer(raw, i32::MIN.into(), i32::MAX.into())
+}
+
+fn narrow(fit: Fit<i64>) -> Fit<i32> {
+    match fit {
+        Fit::Value(value) => Fit::Value(i32::try_from(value).expect("it was held to this range")),
+        Fit::Absent => Fit::Absent,
+        Fit::Misfit(kind) => Fit::Misfit(kind),
+    }
+}
+
+/// Appends a string's or number's text; says whether it has one.
+pub(super) fn append_text(raw: &Raw<'_>, all_utf8: bool, out: &mut Vec<u8>) -> bool {
+    match raw.kind {
+        Kind::Number => out.extend_from_slice(raw.token),
+        Kind::String if raw.escaped => {
+            if unescape(raw.inner(), out).is_err() {
+                return false;
+            }
+        }
+        Kind::String => out.extend_from_slice(raw.inner()),
+        _ => return false,
+    }
+    all_utf8 || simdutf8::basic::from_utf8(out).is_ok()
+}
