@@ -7,7 +7,9 @@ use arrow_array::{
     ArrayRef, BinaryArray, Date32Array, Decimal128Array, DictionaryArray, Int32Array, Int64Array,
     TimestampMicrosecondArray, types::Int32Type,
 };
-use arrow_buffer::{Buffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{
+    ArrowNativeType, Buffer, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer,
+};
 use arrow_schema::{ArrowError, DataType};
 
 use super::extra::is_plain;
@@ -100,7 +102,7 @@ impl TextColumn {
     }
 
     fn size(&self) -> usize {
-        self.bytes.len() + self.offsets.len() * 4
+        self.bytes.capacity() + self.offsets.capacity() * 4
     }
 
     fn finish(mut self) -> Result<BinaryArray, ArrowError> {
@@ -110,6 +112,7 @@ impl TextColumn {
             ));
         }
         self.bytes.shrink_to_fit();
+        self.offsets.shrink_to_fit();
         let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
         BinaryArray::try_new(offsets, Buffer::from_vec(self.bytes), self.nulls.finish())
     }
@@ -142,6 +145,19 @@ impl<T: Copy + Default> NumberColumn<T> {
                 self.nulls.append_null();
             }
         }
+    }
+
+    fn size(&self) -> usize {
+        self.values.capacity() * size_of::<T>()
+    }
+
+    /// The values and where they are null; no more memory than that.
+    fn finish(mut self) -> (ScalarBuffer<T>, Option<NullBuffer>)
+    where
+        T: ArrowNativeType,
+    {
+        self.values.shrink_to_fit();
+        (self.values.into(), self.nulls.finish())
     }
 
     /// Appends the same value several times.
@@ -188,8 +204,9 @@ impl RepeatColumn {
         self.keys.push_many(Some(key), count);
     }
 
-    fn finish(mut self) -> Result<ArrayRef, ArrowError> {
-        let keys = Int32Array::try_new(self.keys.values.into(), self.keys.nulls.finish())?;
+    fn finish(self) -> Result<ArrayRef, ArrowError> {
+        let (keys, nulls) = self.keys.finish();
+        let keys = Int32Array::try_new(keys, nulls)?;
         let values: ArrayRef = Arc::new(self.values.finish()?);
         Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(
             keys, values,
@@ -298,10 +315,10 @@ impl ColumnBuilder {
     pub(super) fn size(&self) -> usize {
         match self {
             Self::Text(column) => column.size(),
-            Self::Repeat(column) => column.values.size() + column.keys.values.len() * 4,
-            Self::Int32(column) | Self::Date32(column) => column.values.len() * 4,
-            Self::Int64(column) | Self::Timestamp(column) => column.values.len() * 8,
-            Self::Decimal(column) => column.values.len() * 16,
+            Self::Repeat(column) => column.values.size() + column.keys.size(),
+            Self::Int32(column) | Self::Date32(column) => column.size(),
+            Self::Int64(column) | Self::Timestamp(column) => column.size(),
+            Self::Decimal(column) => column.size(),
         }
     }
 
@@ -309,26 +326,28 @@ impl ColumnBuilder {
         Ok(match self {
             Self::Text(column) => Arc::new(column.finish()?),
             Self::Repeat(column) => column.finish()?,
-            Self::Int32(mut column) => Arc::new(Int32Array::try_new(
-                column.values.into(),
-                column.nulls.finish(),
-            )?),
-            Self::Int64(mut column) => Arc::new(Int64Array::try_new(
-                column.values.into(),
-                column.nulls.finish(),
-            )?),
-            Self::Decimal(mut column) => Arc::new(
-                Decimal128Array::try_new(column.values.into(), column.nulls.finish())?
-                    .with_precision_and_scale(DECIMAL_PRECISION, DECIMAL_SCALE)?,
-            ),
-            Self::Timestamp(mut column) => Arc::new(
-                TimestampMicrosecondArray::try_new(column.values.into(), column.nulls.finish())?
-                    .with_timezone("UTC"),
-            ),
-            Self::Date32(mut column) => Arc::new(Date32Array::try_new(
-                column.values.into(),
-                column.nulls.finish(),
-            )?),
+            Self::Int32(column) => {
+                let (values, nulls) = column.finish();
+                Arc::new(Int32Array::try_new(values, nulls)?)
+            }
+            Self::Int64(column) => {
+                let (values, nulls) = column.finish();
+                Arc::new(Int64Array::try_new(values, nulls)?)
+            }
+            Self::Decimal(column) => {
+                let (values, nulls) = column.finish();
+                let numbers = Decimal128Array::try_new(values, nulls)?;
+                Arc::new(numbers.with_precision_and_scale(DECIMAL_PRECISION, DECIMAL_SCALE)?)
+            }
+            Self::Timestamp(column) => {
+                let (values, nulls) = column.finish();
+                let times = TimestampMicrosecondArray::try_new(values, nulls)?;
+                Arc::new(times.with_timezone("UTC"))
+            }
+            Self::Date32(column) => {
+                let (values, nulls) = column.finish();
+                Arc::new(Date32Array::try_new(values, nulls)?)
+            }
         })
     }
 }

@@ -78,12 +78,12 @@ impl TableBuilder {
     }
 
     fn finish(self, day: RowDay) -> Result<Batch, ArrowError> {
-        let bytes = self.size();
         let columns = self
             .columns
             .into_iter()
             .map(ColumnBuilder::finish)
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<Vec<_>, _>>()?;
+        let bytes = columns.iter().map(|c| c.get_buffer_memory_size()).sum();
         Ok(Batch {
             table: self.table.name,
             day,

@@ -87,23 +87,35 @@ impl Chunk {
         lock(&self.rows).pop().unwrap_or_default()
     }
 
-    /// Takes rows back. When they have grown, the largest are queued, and if memory is short the
-    /// longest queue is written.
+    /// Takes rows back, and says whether they have grown: then [`Self::relieve`] is due.
+    #[must_use]
+    pub fn give_back(&self, rows: Rows) -> bool {
+        let grown = has_grown(&rows);
+        lock(&self.rows).push(rows);
+        grown
+    }
+
+    /// Queues the largest of the rows that have grown; if memory is short, writes the longest
+    /// queue. Blocks. As while rows are appended, nobody may drain the chunk meanwhile.
     ///
     /// # Errors
     /// When the destination fails.
-    pub fn give_back(&self, mut rows: Rows) -> Result<(), LakeError> {
-        if rows.appended() >= LOCAL_ROWS_BYTES / 8 {
-            rows.reset_appended();
-            if rows.bytes() > LOCAL_ROWS_BYTES {
-                self.push(
-                    rows.take_largest(LOCAL_ROWS_BYTES / 2)
-                        .map_err(LakeError::from)?,
-                )?;
-            }
+    pub fn relieve(&self) -> Result<(), LakeError> {
+        let grown = {
+            let mut pool = lock(&self.rows);
+            let at = pool.iter().position(has_grown);
+            at.map(|at| pool.swap_remove(at))
+        };
+        let Some(mut rows) = grown else {
+            return Ok(());
+        };
+        rows.reset_appended();
+        let mut largest = Vec::new();
+        if rows.bytes() > LOCAL_ROWS_BYTES {
+            largest = rows.take_largest(LOCAL_ROWS_BYTES / 2)?;
         }
         lock(&self.rows).push(rows);
-        Ok(())
+        self.push(largest)
     }
 
     /// Queues batches; writes the longest queues until memory is within its budget.
@@ -241,8 +253,12 @@ impl UnclosedFiles {
     }
 }
 
+fn has_grown(rows: &Rows) -> bool {
+    rows.appended() >= LOCAL_ROWS_BYTES / 8
+}
+
 /// Does the same on several threads; the first error counts.
-fn in_parallel(
+pub(super) fn in_parallel(
     threads: usize,
     work: impl Fn() -> Result<(), LakeError> + Sync,
 ) -> Result<(), LakeError> {

@@ -4,9 +4,10 @@
 //! tenth of that) when those grow, in staged files of their own when even these do. Dropping it
 //! leaves no row behind: its files are staged under names no commit will have.
 
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
-use super::chunk::{ChunkOptions, lock};
+use super::chunk::{ChunkOptions, in_parallel, lock};
 use super::encode::EncodedRows;
 use super::file::ClosedFile;
 use super::files::{FileLimits, FileSet};
@@ -20,10 +21,50 @@ const OPEN_FILES: usize = 8;
 /// The number that stands for the one task in all its batches and files until it is accepted.
 const ITSELF: u32 = 0;
 
+/// Memory that all large answers in flight share, in equal parts.
+#[derive(Debug)]
+pub struct LargeShare {
+    bytes: usize,
+    answers: AtomicUsize,
+}
+
+impl LargeShare {
+    /// So many bytes for all of them.
+    #[must_use]
+    pub fn new(bytes: usize) -> Arc<Self> {
+        let answers = AtomicUsize::new(0);
+        Arc::new(Self { bytes, answers })
+    }
+
+    /// What one of them may hold now.
+    fn each(&self) -> usize {
+        let answers = self.answers.load(Ordering::Relaxed);
+        (self.bytes / answers.max(1)).max(1 << 20)
+    }
+}
+
+/// One answer's part of the memory, until it is dropped.
+#[derive(Debug)]
+struct Part(Arc<LargeShare>);
+
+impl Part {
+    fn of(share: &Arc<LargeShare>) -> Self {
+        share.answers.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(share))
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.0.answers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Rows of one answer, not accepted yet.
 #[derive(Debug)]
 pub struct LargeAnswer {
     options: ChunkOptions,
+    part: Part,
     state: Mutex<State>,
 }
 
@@ -44,12 +85,13 @@ pub struct Handover {
 }
 
 impl LargeAnswer {
-    /// An answer without rows. `options.memory_bytes` is what its batches may take; its encoded
-    /// row groups may take as much again.
+    /// An answer without rows. Its batches may take its part of `share`, its encoded row groups as
+    /// much again.
     #[must_use]
-    pub fn new(options: ChunkOptions) -> Self {
+    pub fn new(options: ChunkOptions, share: &Arc<LargeShare>) -> Self {
         Self {
             options,
+            part: Part::of(share),
             state: Mutex::default(),
         }
     }
@@ -70,7 +112,7 @@ impl LargeAnswer {
         loop {
             let longest = {
                 let mut state = lock(&self.state);
-                if state.queues.bytes() <= self.options.memory_bytes {
+                if state.queues.bytes() <= self.part.0.each() {
                     return Ok(());
                 }
                 state.queues.take_longest()
@@ -91,7 +133,7 @@ impl LargeAnswer {
         let mut state = lock(&self.state);
         state.encoded_bytes += rows.bytes;
         state.encoded.push((place, rows));
-        if state.encoded_bytes > self.options.memory_bytes as u64 {
+        if state.encoded_bytes > self.part.0.each() as u64 {
             let State {
                 encoded,
                 files,
@@ -107,11 +149,12 @@ impl LargeAnswer {
     }
 
     /// Hands all rows over, those without a day of their own under `task_day`. If it has files of
-    /// its own, the row groups in memory go there too.
+    /// its own, the row groups in memory go there too, and what waits is encoded on `threads`
+    /// threads.
     ///
     /// # Errors
     /// When the destination fails.
-    pub fn hand_over(self, task_day: RowDay) -> Result<Handover, LakeError> {
+    pub fn hand_over(self, task_day: RowDay, threads: usize) -> Result<Handover, LakeError> {
         let resolve = |day: RowDay| if day == RowDay::OfTask { task_day } else { day };
         let state = self
             .state
@@ -129,10 +172,17 @@ impl LargeAnswer {
                 batches.extend(queue.batches);
             }
         } else {
-            while let Some((place, queue)) = queues.take_longest() {
-                let rows = self.options.encoder.encode(place.0, queue.batches)?;
-                encoded.push((place, rows));
-            }
+            let waiting = Mutex::new(queues);
+            let done = Mutex::new(&mut encoded);
+            in_parallel(threads, || {
+                loop {
+                    let Some((place, queue)) = lock(&waiting).take_longest() else {
+                        return Ok(());
+                    };
+                    let rows = self.options.encoder.encode(place.0, queue.batches)?;
+                    lock(&done).push((place, rows));
+                }
+            })?;
             for (place, rows) in encoded.drain(..) {
                 append(&self.options, &mut files, (place, rows))?;
             }

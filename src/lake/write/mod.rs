@@ -29,7 +29,7 @@ pub(in crate::lake) use chunk::lock;
 pub use chunk::{Chunk, ChunkOptions, SealedChunk};
 pub use encode::RowGroupEncoder;
 pub use file::ClosedFile;
-pub use large::LargeAnswer;
+pub use large::{LargeAnswer, LargeShare};
 pub use rejects::{Reject, RejectWriter};
 pub use rewrite::rewrite;
 pub(in crate::lake) use rows_file::RowsFile;
