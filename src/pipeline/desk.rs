@@ -12,7 +12,9 @@ use tokio::sync::Semaphore;
 use crate::decode::{Misfits, RecordDecoder, TaskFacts, TaskOrdinal};
 use crate::event::Events;
 use crate::job::{DecodeOptions, WriteOptions};
-use crate::lake::write::{Chunk, ChunkOptions, ClosedFile, RejectWriter, RowGroupEncoder};
+use crate::lake::write::{
+    Chunk, ChunkOptions, ClosedFile, LargeShare, RejectWriter, RowGroupEncoder,
+};
 use crate::lake::{LakeError, RunStore};
 use crate::task::{RunId, TaskId};
 
@@ -53,8 +55,8 @@ pub(super) struct Desk {
     /// One place a decoding thread.
     pub(super) threads: Arc<Semaphore>,
     pub(super) thread_count: usize,
-    /// What the batches of one large answer may take in memory.
-    pub(super) large_answer_bytes: usize,
+    /// What the batches of all large answers may take in memory.
+    pub(super) large_answers: Arc<LargeShare>,
     accepted: Mutex<Accepted>,
     decoders: Mutex<Vec<RecordDecoder>>,
     rejects: Mutex<Rejects>,
@@ -90,8 +92,6 @@ pub(super) struct DeskOptions<'a> {
     pub(super) decode: &'a DecodeOptions,
     pub(super) write: &'a WriteOptions,
     pub(super) judge: JudgeRules,
-    /// Answers in flight at once.
-    pub(super) concurrency: usize,
     pub(super) events: Events,
 }
 
@@ -103,12 +103,10 @@ impl Desk {
             decode,
             write,
             judge,
-            concurrency,
             events,
         } = options;
         let encoder = Arc::new(RowGroupEncoder::new(write, run)?);
         let chunk_options = ChunkOptions::new(store.clone(), encoder, write);
-        let budget = write.memory_budget_bytes.get();
         Ok(Arc::new(Self {
             run_id: run.as_str().into(),
             decode: decode.clone(),
@@ -119,7 +117,7 @@ impl Desk {
             gate: RwLock::new(()),
             threads: Arc::new(Semaphore::new(write.workers.get())),
             thread_count: write.workers.get(),
-            large_answer_bytes: (budget / (2 * concurrency.max(1))).max(1 << 20),
+            large_answers: LargeShare::new(write.memory_budget_bytes.get() / 2),
             accepted: Mutex::default(),
             decoders: Mutex::default(),
             rejects: Mutex::new(Rejects {

@@ -61,13 +61,9 @@ pub(super) struct LargeTask {
 
 impl LargeTask {
     pub(super) fn new(desk: &Desk, task: TaskId) -> Self {
-        let options = crate::lake::write::ChunkOptions {
-            memory_bytes: desk.large_answer_bytes,
-            ..desk.chunk_options.clone()
-        };
         Self {
             task,
-            rows: LargeAnswer::new(options),
+            rows: LargeAnswer::new(desk.chunk_options.clone(), &desk.large_answers),
             decoded: Mutex::default(),
             rejects: Mutex::new(desk.reject_writer()),
             reject_count: Mutex::new(0),
@@ -193,9 +189,40 @@ pub(super) fn small(
     ended: &Ended,
     origin: &AnswerOrigin,
 ) -> Result<Judged, LakeError> {
+    let _open = desk.gate.read().unwrap_or_else(PoisonError::into_inner);
+    let (judged, grown) = into_shared_rows(desk, ended, origin)?;
+    if grown {
+        desk.chunk.relieve()?;
+    }
+    Ok(judged)
+}
+
+/// As [`small`], for so little text that this thread need not be one that may block; `None` if it
+/// would have to wait for a commit. Says whether [`relieve`] is due.
+pub(super) fn tiny(
+    desk: &Desk,
+    ended: &Ended,
+    origin: &AnswerOrigin,
+) -> Option<Result<(Judged, bool), LakeError>> {
+    let _open = desk.gate.try_read().ok()?;
+    Some(into_shared_rows(desk, ended, origin))
+}
+
+/// Makes room in the shared rows.
+pub(super) fn relieve(desk: &Desk) -> Result<(), LakeError> {
+    let _open = desk.gate.read().unwrap_or_else(PoisonError::into_inner);
+    desk.chunk.relieve()
+}
+
+/// Call it with the gate held open.
+fn into_shared_rows(
+    desk: &Desk,
+    ended: &Ended,
+    origin: &AnswerOrigin,
+) -> Result<(Judged, bool), LakeError> {
     let envelope = match Envelope::read(&ended.envelope) {
         Ok(envelope) => envelope,
-        Err(error) => return Ok(bad(&error)),
+        Err(error) => return Ok((bad(&error), false)),
     };
     let (facts, task, sealed) = match verdict(desk, &envelope, origin) {
         Verdict::Accept {
@@ -203,11 +230,10 @@ pub(super) fn small(
             task,
             sealed,
         } => (facts, task, sealed),
-        Verdict::Other(judged) => return Ok(judged),
+        Verdict::Other(judged) => return Ok((judged, false)),
     };
-    let _open = desk.gate.read().unwrap_or_else(PoisonError::into_inner);
     let Some(ordinal) = desk.accept(accepted(&task, &facts, sealed)) else {
-        return Ok(Judged::Twice(task));
+        return Ok((Judged::Twice(task), false));
     };
     let mut rows = desk.chunk.borrow_rows();
     let decoded = desk.with_decoder(|decoder| {
@@ -244,12 +270,12 @@ pub(super) fn small(
         });
     }
     finish(desk, (ordinal, &decoded, rejects));
-    desk.chunk.give_back(rows)?;
-    Ok(Judged::Accepted {
+    let judged = Judged::Accepted {
         task,
         calls: decoded.calls,
         rejects,
-    })
+    };
+    Ok((judged, desk.chunk.give_back(rows)))
 }
 
 /// Judges an answer whose rows were gathered while it arrived.
@@ -285,7 +311,7 @@ pub(super) fn large(
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
     let day = desk.with_decoder(|decoder| decoder.day_of_task(&facts));
-    let handover = gathered.hand_over(day)?;
+    let handover = gathered.hand_over(day, desk.thread_count)?;
     let _open = desk.gate.read().unwrap_or_else(PoisonError::into_inner);
     let Some(ordinal) = desk.accept(accepted(&task, &facts, sealed)) else {
         return Ok(Judged::Twice(task));
@@ -316,7 +342,9 @@ pub(super) fn large(
         });
     }
     finish(desk, (ordinal, &decoded, reject_count));
-    desk.chunk.give_back(rows)?;
+    if desk.chunk.give_back(rows) {
+        desk.chunk.relieve()?;
+    }
     Ok(Judged::Accepted {
         task,
         calls: decoded.calls,

@@ -193,7 +193,6 @@ impl<'a> Export<'a> {
                 include_running: rules.include_running,
                 rules,
             },
-            concurrency: self.job.api.concurrency.get(),
             events: self.events.clone(),
         })
     }

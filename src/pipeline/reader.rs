@@ -1,7 +1,7 @@
 //! One answer on its way from bytes to rows, from wherever the bytes come: the API or a file.
 //!
 //! A small answer waits as text until it is complete and is decoded in one go. A larger one is
-//! decoded run by run, with at most [`RUNS_IN_WORK`] runs at once, so that a fast sender waits.
+//! decoded run by run; a run that no thread is free for makes a fast sender wait.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,13 +10,14 @@ use tokio::task::JoinHandle;
 
 use super::desk::Desk;
 use super::judge::{self, AnswerOrigin, Judged, LargeTask};
-use crate::decode::{Piece, Split, SplitError, SplitOptions, early_task_id};
+use crate::decode::{Ended, Piece, Split, SplitError, SplitOptions, early_task_id};
 use crate::lake::LakeError;
 
 /// An answer with less text than this is small.
 const RUN_BYTES: usize = 1 << 20;
-/// Runs of one answer that are decoded or wait for it.
-const RUNS_IN_WORK: usize = 2;
+/// An answer with no more text than this is decoded where it was received: some tens of
+/// microseconds, less than it takes to wake another thread twice.
+const TINY_BYTES: usize = 32 << 10;
 
 /// Why an answer could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +72,12 @@ impl AnswerReader {
         let large = self.large()?;
         // The pieces of an oversize entry are kept in their order: one after the other.
         let in_order = matches!(piece, Piece::Oversize { .. });
-        let at_once = if in_order { 1 } else { RUNS_IN_WORK };
+        // No more than there are threads are really in work: each holds a permit.
+        let at_once = if in_order {
+            1
+        } else {
+            2 * self.desk.thread_count
+        };
         while self.work.len() >= at_once {
             self.await_oldest().await?;
         }
@@ -136,6 +142,9 @@ impl AnswerReader {
         let desk = Arc::clone(&this.desk);
         let origin = this.origin.clone();
         if this.large.is_none() {
+            if let Some(judged) = this.at_once(&ended).await {
+                return Ok(judged?);
+            }
             return Ok(this
                 .desk
                 .on_thread(move || judge::small(&desk, &ended, &origin))
@@ -160,6 +169,26 @@ impl AnswerReader {
             })
             .await?;
         Ok(judged)
+    }
+
+    /// Judges and decodes an answer right here, if it is tiny and nothing else is going on.
+    async fn at_once(&self, ended: &Ended) -> Option<Result<Judged, LakeError>> {
+        if ended.rest.bytes.len() > TINY_BYTES {
+            return None;
+        }
+        let judged = {
+            let _permit = self.desk.threads.try_acquire().ok()?;
+            judge::tiny(&self.desk, ended, &self.origin)?
+        };
+        match judged {
+            Ok((judged, true)) => {
+                let desk = Arc::clone(&self.desk);
+                let relieved = self.desk.on_thread(move || judge::relieve(&desk)).await;
+                Some(relieved.map(|()| judged))
+            }
+            Ok((judged, false)) => Some(Ok(judged)),
+            Err(error) => Some(Err(error)),
+        }
     }
 
     /// Drops all that was read, once nothing works on it any more.
