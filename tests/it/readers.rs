@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::harness::contract::{Kind, columns};
 use crate::harness::lake::{TABLES, partition_column};
-use crate::harness::readers::{What, read};
+use crate::harness::readers::{What, duckdb, read};
 use crate::harness::vendor::past_days;
 use crate::harness::{Cell, Exporter, LakeView, NOW, Row, Vendor, folder};
 
@@ -199,4 +199,50 @@ fn columns_that_are_never_null_say_so_in_the_file() {
             }
         }
     }
+}
+
+/// What a column of the calls holds of the lake's files: for each, whether `DuckDB` need not read
+/// it to look for a value.
+fn skipped(lake: &LakeView, column: &str, value: &str) -> Option<Vec<bool>> {
+    let calls = lake.root().join("calls/**/*.parquet");
+    let query = format!(
+        "SELECT bloom_filter_excludes FROM parquet_bloom_probe('{}', '{column}', '{value}')",
+        calls.display(),
+    );
+    let rows = duckdb(&query)?;
+    Some(rows.iter().map(|row| row[0] == "True").collect())
+}
+
+#[test]
+fn bloom_filters_let_a_reader_skip_all_files_but_the_one_it_wants() {
+    let folder = folder();
+    let vendor = Vendor::start(SandboxOptions {
+        seed: 4,
+        ..past_days(6, 6, 40)
+    });
+    let job = "[api]\nrate = '2000/s'\nburst = 100\n\
+        [write]\nbloom_filters = ['call_id', 'case_id', 'callee_number']\n";
+    let exporter = Exporter::new(folder.path())
+        .job(job)
+        .against(vendor.url())
+        .at(NOW);
+    exporter.run(&["run"]).done();
+    let lake = LakeView::new(exporter.dest());
+    let calls = lake.table("calls");
+    for column in ["call_id", "case_id", "callee_number"] {
+        let wanted = calls.iter().find_map(|row| row[column].text());
+        let wanted = wanted.expect("a call has one");
+        let Some(files) = skipped(&lake, column, wanted) else {
+            return;
+        };
+        assert!(files.len() >= 6, "{column}: {files:?}");
+        let read = files.iter().filter(|skipped| !**skipped).count();
+        // One in a hundred files may be read in vain.
+        assert!((1..=2).contains(&read), "{column}: {files:?}");
+        let nobody = skipped(&lake, column, "nobody has this").expect("it was there before");
+        assert!(nobody.iter().filter(|skipped| !**skipped).count() <= 1);
+    }
+    // Without the setting there is nothing to skip by.
+    let found = skipped(&lake, "comments", "nobody has this").expect("it was there before");
+    assert!(found.iter().all(|skipped| !*skipped), "{found:?}");
 }
