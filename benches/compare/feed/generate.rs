@@ -10,7 +10,7 @@ use crate::answers::{Answer, Shape, moment};
 pub(crate) fn generate(folder: &Path, shape: Shape) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let mut answers = BufWriter::new(File::create(folder.join("answers.bin"))?);
-    let mut index = String::new();
+    let mut index = Vec::new();
     let mut offset = 0;
     let mut piece = Vec::new();
     for number in 0..shape.tasks {
@@ -34,10 +34,11 @@ pub(crate) fn generate(folder: &Path, shape: Shape) -> io::Result<()> {
         flush(&mut piece)?;
         let (start, end) = (moment(task.start, 'T'), moment(task.end, 'T'));
         let length = offset - begin;
-        index.push_str(&format!(
-            "{}\t{}\t{start}Z\t{end}Z\t{begin}\t{length}\t{}\n",
+        writeln!(
+            index,
+            "{}\t{}\t{start}Z\t{end}Z\t{begin}\t{length}\t{}",
             task.id, task.workflow, task.calls
-        ));
+        )?;
     }
     answers.flush()?;
     fs::write(folder.join("index.tsv"), index)

@@ -3,6 +3,7 @@
 //! The server costs as little as can be had: answers lie ready in one file and go out with
 //! sendfile, listings are made from an index in memory, a thread serves each connection.
 
+#[allow(dead_code, reason = "whole answers are for the micro benches")]
 #[path = "../answers.rs"]
 mod answers;
 mod generate;
