@@ -119,11 +119,7 @@ impl Reader {
     fn in_envelope(&mut self, cursor: &mut Cursor<'_>) -> Option<Part> {
         let byte = cursor.peek()?;
         match (self.place, byte) {
-            (Place::Start, b'{') => {
-                cursor.at += 1;
-                self.place = Place::Outside;
-            }
-            (Place::Data, b'}') => {
+            (Place::Start, b'{') | (Place::Data, b'}') => {
                 cursor.at += 1;
                 self.place = Place::Outside;
             }

@@ -2,6 +2,7 @@
 //! is short and at the end.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::{self, File};
 use std::io;
 use std::path::PathBuf;
@@ -191,7 +192,7 @@ impl Writer {
 
     fn append(&self, place: Place, chunks: Vec<ArrowColumnChunk>) -> io::Result<()> {
         let mut files = self.files.lock().expect("nobody panicked");
-        if !files.contains_key(&place) {
+        if let Entry::Vacant(vacant) = files.entry(place) {
             let (table, _, partition) = ALL[place.0];
             let date = crate::columns::iso(place.1);
             let folder = self.out.join(table).join(format!("{partition}={date}"));
@@ -201,7 +202,7 @@ impl Writer {
             } = &self.tables[place.0];
             let file = File::create(folder.join("part.parquet"))?;
             let writer = SerializedFileWriter::new(file, Arc::clone(root), Arc::clone(properties));
-            files.insert(place, writer.map_err(broken)?);
+            vacant.insert(writer.map_err(broken)?);
         }
         let file = files.get_mut(&place).expect("it was just opened");
         let mut group = file.next_row_group().map_err(broken)?;
