@@ -64,7 +64,6 @@ fn say(line: &str) {
 fn run(cli: Cli) -> Result<Code, Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .max_blocking_threads(blocking_threads())
         .build()
         .map_err(Error::Start)?;
     let mut out = BufWriter::new(io::stdout());
@@ -92,12 +91,6 @@ fn run(cli: Cli) -> Result<Code, Error> {
         flushed => flushed.map_err(Error::Output),
     };
     ended.and_then(|code| flushed.map(|()| code))
-}
-
-/// As many as decode and encode at once, and some for the disk. Each thread more keeps memory of its
-/// own that it does not use: 20 MB and more of the peak, with the hundreds that are usual.
-fn blocking_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from) + 3
 }
 
 /// The first signal stops the run, the second one ends the process at once.

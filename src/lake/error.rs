@@ -80,6 +80,14 @@ pub enum LakeError {
     /// Work that nobody waits for any more: nothing was changed by it.
     #[error("finish: it was told to stop")]
     Cancelled,
+    /// The system gave no threads to decode and encode on.
+    #[error("start {count} threads; set fewer with --workers")]
+    Threads {
+        /// How many were asked for.
+        count: usize,
+        /// What the system said.
+        source: io::Error,
+    },
     /// Work on another thread ended without a result. A bug.
     #[error("finish work on the lake: its thread ended early")]
     Thread(#[source] tokio::task::JoinError),
@@ -92,9 +100,10 @@ impl LakeError {
         match self {
             Self::Io { .. } | Self::Absent { .. } => ExitCode::Destination,
             Self::Damaged { .. } => ExitCode::Data,
-            Self::NewerFormat { .. } | Self::OtherZone { .. } | Self::UnknownStore(_) => {
-                ExitCode::Settings
-            }
+            Self::NewerFormat { .. }
+            | Self::OtherZone { .. }
+            | Self::UnknownStore(_)
+            | Self::Threads { .. } => ExitCode::Settings,
             Self::Cancelled => ExitCode::Interrupted,
             Self::Draft(_)
             | Self::Stopped(_)

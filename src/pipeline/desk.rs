@@ -7,8 +7,8 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
-use tokio::sync::Semaphore;
 
+use super::crew::Crew;
 use crate::decode::{Misfits, RecordDecoder, TaskFacts, TaskOrdinal};
 use crate::event::Events;
 use crate::job::{DecodeOptions, WriteOptions};
@@ -52,9 +52,8 @@ pub(super) struct Desk {
     pub(super) chunk: Chunk,
     /// Read by whoever accepts, written by whoever takes all that was accepted.
     pub(super) gate: RwLock<()>,
-    /// One place a decoding thread.
-    pub(super) threads: Arc<Semaphore>,
-    pub(super) thread_count: usize,
+    /// Decodes and encodes.
+    pub(super) crew: Crew,
     /// What the batches of all large answers may take in memory.
     pub(super) large_answers: Arc<LargeShare>,
     accepted: Mutex<Accepted>,
@@ -106,6 +105,9 @@ impl Desk {
             events,
         } = options;
         let encoder = Arc::new(RowGroupEncoder::new(write, run)?);
+        let count = write.workers.get();
+        let crew =
+            Crew::new(write.workers).map_err(|source| LakeError::Threads { count, source })?;
         let chunk_options = ChunkOptions::new(store.clone(), encoder, write);
         Ok(Arc::new(Self {
             run_id: run.as_str().into(),
@@ -115,8 +117,7 @@ impl Desk {
             chunk: Chunk::new(chunk_options.clone()),
             chunk_options,
             gate: RwLock::new(()),
-            threads: Arc::new(Semaphore::new(write.workers.get())),
-            thread_count: write.workers.get(),
+            crew,
             large_answers: LargeShare::new(write.memory_budget_bytes.get() / 2),
             accepted: Mutex::default(),
             decoders: Mutex::default(),
@@ -128,24 +129,12 @@ impl Desk {
         }))
     }
 
-    /// Does work on a thread that may block, one of as many as the settings allow at once. A panic
-    /// there goes on here.
+    /// Does work on a thread of the crew. A panic there goes on here.
     pub(super) async fn on_thread<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> T {
-        let permit = Arc::clone(&self.threads)
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed");
-        let ended = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            work()
-        });
-        match ended.await {
-            Ok(result) => result,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
+        self.crew.begin(work).await.end().await
     }
 
     /// Runs `work` with a decoder of the pool.
@@ -222,7 +211,7 @@ impl Desk {
     pub(super) fn take(&self) -> Result<Taken, LakeError> {
         let (tasks, unclosed, rejects) = {
             let _closed = self.gate.write().unwrap_or_else(PoisonError::into_inner);
-            let unclosed = self.chunk.drain(self.thread_count)?;
+            let unclosed = self.chunk.drain(self.crew.size())?;
             let tasks = std::mem::take(&mut *lock(&self.accepted)).tasks;
             let mut rejects = lock(&self.rejects);
             let shared = std::mem::replace(&mut rejects.shared, self.reject_writer());
@@ -230,7 +219,7 @@ impl Desk {
             all.push(shared);
             (tasks, unclosed, all)
         };
-        let sealed = unclosed.close(self.thread_count.max(4))?;
+        let sealed = unclosed.close(self.crew.size().max(4))?;
         for writer in rejects {
             writer.finish()?;
         }

@@ -311,7 +311,7 @@ pub(super) fn large(
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
     let day = desk.with_decoder(|decoder| decoder.day_of_task(&facts));
-    let handover = gathered.hand_over(day, desk.thread_count)?;
+    let handover = gathered.hand_over(day, desk.crew.size())?;
     let _open = desk.gate.read().unwrap_or_else(PoisonError::into_inner);
     let Some(ordinal) = desk.accept(accepted(&task, &facts, sealed)) else {
         return Ok(Judged::Twice(task));

@@ -6,6 +6,7 @@
 //! A run is one [`Export`]: opened on a lake, told what to do once, closed with a [`Summary`].
 
 mod commit;
+mod crew;
 mod desk;
 mod find;
 mod judge;

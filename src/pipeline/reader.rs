@@ -6,8 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tokio::task::JoinHandle;
-
+use super::crew::Begun;
 use super::desk::Desk;
 use super::judge::{self, AnswerOrigin, Judged, LargeTask};
 use crate::decode::{Ended, Piece, Split, SplitError, SplitOptions, early_task_id};
@@ -40,7 +39,7 @@ pub(super) struct AnswerReader {
     origin: AnswerOrigin,
     split: Split,
     large: Option<Arc<LargeTask>>,
-    work: VecDeque<JoinHandle<Result<(), LakeError>>>,
+    work: VecDeque<Begun<Result<(), LakeError>>>,
 }
 
 impl AnswerReader {
@@ -72,11 +71,11 @@ impl AnswerReader {
         let large = self.large()?;
         // The pieces of an oversize entry are kept in their order: one after the other.
         let in_order = matches!(piece, Piece::Oversize { .. });
-        // No more than there are threads are really in work: each holds a permit.
+        // No more than there are threads are really in work.
         let at_once = if in_order {
             1
         } else {
-            2 * self.desk.thread_count
+            2 * self.desk.crew.size()
         };
         while self.work.len() >= at_once {
             self.await_oldest().await?;
@@ -90,14 +89,9 @@ impl AnswerReader {
                 large.keep_oversize((*index, limit), (bytes, *last))
             }
         };
-        let permit = Arc::clone(&self.desk.threads)
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed");
-        self.work.push_back(tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            work(&desk)
-        }));
+        let crew = Arc::clone(&self.desk);
+        let begun = crew.crew.begin(move || work(&desk)).await;
+        self.work.push_back(begun);
         Ok(())
     }
 
@@ -118,12 +112,9 @@ impl AnswerReader {
         let Some(oldest) = self.work.front_mut() else {
             return Ok(());
         };
-        let ended = oldest.await;
+        let result = oldest.end().await;
         self.work.pop_front();
-        match ended {
-            Ok(result) => Ok(result?),
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
+        Ok(result?)
     }
 
     /// The answer is complete: judges it. The reader is as good as new afterwards only if it is made
@@ -176,10 +167,8 @@ impl AnswerReader {
         if ended.rest.bytes.len() > TINY_BYTES {
             return None;
         }
-        let judged = {
-            let _permit = self.desk.threads.try_acquire().ok()?;
-            judge::tiny(&self.desk, ended, &self.origin)?
-        };
+        let judge = || judge::tiny(&self.desk, ended, &self.origin);
+        let judged = self.desk.crew.here(judge)??;
         match judged {
             Ok((judged, true)) => {
                 let desk = Arc::clone(&self.desk);
@@ -195,7 +184,7 @@ impl AnswerReader {
     pub(super) async fn abandon(&mut self) {
         while let Some(mut oldest) = self.work.pop_front() {
             // Its rows go nowhere, and neither does its error.
-            let _ = (&mut oldest).await;
+            let _ = oldest.end().await;
         }
         *self = Self::new(Arc::clone(&self.desk), self.origin.clone());
     }

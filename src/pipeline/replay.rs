@@ -155,7 +155,7 @@ impl Replayer {
         let (mut sealed_before, mut others) = (0, 0);
         let mut taken = 0;
         loop {
-            while running.len() < self.desk.thread_count && !self.stop.is_stopped() {
+            while running.len() < self.desk.crew.size() && !self.stop.is_stopped() {
                 let Some(path) = files.next() else { break };
                 running.spawn(scan(Arc::clone(&self.desk), path));
             }
