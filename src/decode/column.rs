@@ -1,5 +1,6 @@
-//! Columns while they are filled: plain vectors that become Arrow arrays without a copy. UTF-8 is
-//! checked once per batch over the whole buffer, not string by string.
+//! Columns while they are filled: plain vectors. Arrow arrays are exact copies of them, since arrays
+//! wait in memory and vectors have room to spare. UTF-8 is checked once per batch over the whole
+//! buffer, not string by string.
 
 use std::sync::Arc;
 
@@ -102,7 +103,7 @@ impl TextColumn {
     }
 
     fn size(&self) -> usize {
-        self.bytes.capacity() + self.offsets.capacity() * 4
+        self.bytes.len() + self.offsets.len() * 4
     }
 
     fn finish(mut self) -> Result<BinaryArray, ArrowError> {
@@ -111,11 +112,19 @@ impl TextColumn {
                 "a text column holds bytes that are not UTF-8".to_owned(),
             ));
         }
-        self.bytes.shrink_to_fit();
-        self.offsets.shrink_to_fit();
-        let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
-        BinaryArray::try_new(offsets, Buffer::from_vec(self.bytes), self.nulls.finish())
+        let offsets = OffsetBuffer::new(exact(self.offsets).into());
+        let bytes = Buffer::from_vec(exact(self.bytes));
+        BinaryArray::try_new(offsets, bytes, self.nulls.finish())
     }
+}
+
+/// The same without room to spare. Giving back the end of a vector where it lies would leave holes
+/// that nothing fits into.
+fn exact<T: Copy>(values: Vec<T>) -> Vec<T> {
+    if values.len() == values.capacity() {
+        return values;
+    }
+    values.as_slice().to_vec()
 }
 
 /// Numbers of one type.
@@ -148,16 +157,15 @@ impl<T: Copy + Default> NumberColumn<T> {
     }
 
     fn size(&self) -> usize {
-        self.values.capacity() * size_of::<T>()
+        self.values.len() * size_of::<T>()
     }
 
-    /// The values and where they are null; no more memory than that.
+    /// The values and where they are null.
     fn finish(mut self) -> (ScalarBuffer<T>, Option<NullBuffer>)
     where
         T: ArrowNativeType,
     {
-        self.values.shrink_to_fit();
-        (self.values.into(), self.nulls.finish())
+        (exact(self.values).into(), self.nulls.finish())
     }
 
     /// Appends the same value several times.
@@ -322,6 +330,7 @@ impl ColumnBuilder {
         }
     }
 
+    /// Its values as an array.
     pub(super) fn finish(self) -> Result<ArrayRef, ArrowError> {
         Ok(match self {
             Self::Text(column) => Arc::new(column.finish()?),

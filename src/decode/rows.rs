@@ -114,6 +114,19 @@ impl CallTables {
             nested,
         }
     }
+
+    fn all(&self) -> impl Iterator<Item = &TableBuilder> {
+        self.nested.iter().chain([&self.calls])
+    }
+
+    fn finish(self, day: RowDay, batches: &mut Vec<Batch>) -> Result<(), ArrowError> {
+        for builder in self.nested.into_iter().chain([self.calls]) {
+            if builder.rows > 0 {
+                batches.push(builder.finish(day)?);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Rows of all tables while they gather.
@@ -169,7 +182,7 @@ impl Rows {
     fn builders(&self) -> impl Iterator<Item = &TableBuilder> {
         self.calls
             .values()
-            .flat_map(|tables| tables.nested.iter().chain([&tables.calls]))
+            .flat_map(CallTables::all)
             .chain(self.tasks.values())
     }
 
@@ -181,11 +194,7 @@ impl Rows {
         let Self { calls, tasks, .. } = std::mem::take(self);
         let mut batches = Vec::new();
         for (day, tables) in calls {
-            for builder in tables.nested.into_iter().chain([tables.calls]) {
-                if builder.rows > 0 {
-                    batches.push(builder.finish(day)?);
-                }
-            }
+            tables.finish(day, &mut batches)?;
         }
         for (day, builder) in tasks {
             batches.push(builder.finish(day)?);
@@ -201,14 +210,7 @@ impl Rows {
         let mut sizes: Vec<(usize, RowDay)> = self
             .calls
             .iter()
-            .map(|(day, tables)| {
-                let size = tables
-                    .nested
-                    .iter()
-                    .chain([&tables.calls])
-                    .map(TableBuilder::size);
-                (size.sum(), *day)
-            })
+            .map(|(day, tables)| (tables.all().map(TableBuilder::size).sum(), *day))
             .collect();
         sizes.sort_unstable();
         let mut left = self.bytes();
@@ -218,11 +220,7 @@ impl Rows {
                 break;
             };
             let tables = self.calls.remove(&day).expect("the day was just listed");
-            for builder in tables.nested.into_iter().chain([tables.calls]) {
-                if builder.rows > 0 {
-                    batches.push(builder.finish(day)?);
-                }
-            }
+            tables.finish(day, &mut batches)?;
             left -= size;
         }
         Ok(batches)

@@ -481,6 +481,7 @@ impl Split {
                 last: false,
             });
         } else {
+            self.make_room(bytes.len());
             self.run.bytes.extend_from_slice(bytes);
         }
     }
@@ -505,14 +506,22 @@ impl Split {
         }
     }
 
+    /// Makes room for so many bytes more. A run that is getting long will be handed on when it has its
+    /// length: twice that, by doubling, would be for nothing.
+    fn make_room(&mut self, more: usize) {
+        let run = &mut self.run.bytes;
+        let whole = self.options.run_bytes + self.options.run_bytes / 16;
+        let needed = run.len() + more;
+        if needed > run.capacity() && needed > whole / 4 && needed <= whole {
+            run.reserve_exact(whole - run.len());
+        }
+    }
+
     fn hand_on_run(&mut self) {
         let run = std::mem::take(&mut self.run);
         self.run.first_index = self.next_index;
         self.entry_start = 0;
         if !run.ends.is_empty() {
-            self.run
-                .bytes
-                .reserve(run.bytes.capacity().min(self.options.run_bytes * 2));
             self.ready.push_back(Piece::Run(run));
         }
     }

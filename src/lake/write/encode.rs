@@ -10,6 +10,7 @@ use parquet::file::properties::WriterPropertiesPtr;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{SchemaDescPtr, TypePtr};
 
+use super::pages::TightPagesFactory;
 use super::properties::properties;
 use crate::decode::Batch;
 use crate::decode::column::memory_type;
@@ -130,7 +131,8 @@ impl TableEncoder {
             schema.root_schema_ptr(),
             Arc::clone(&properties),
         )?;
-        let factory = ArrowRowGroupWriterFactory::new(&nowhere, Arc::clone(&memory_schema));
+        let factory = ArrowRowGroupWriterFactory::new(&nowhere, Arc::clone(&memory_schema))
+            .with_page_store_factory(Arc::new(TightPagesFactory));
         Ok(Self {
             table: name,
             properties,

@@ -19,6 +19,7 @@ mod file;
 mod files;
 mod large;
 mod noted;
+mod pages;
 mod properties;
 mod queue;
 mod rejects;

@@ -1,0 +1,47 @@
+//! Encoded pages while they wait for their file, without the room they do not need: the buffers that
+//! pages are compressed into are as large as what was compressed.
+
+use bytes::Bytes;
+use parquet::arrow::arrow_writer::{PageKey, PageStore, PageStoreArgs, PageStoreFactory};
+use parquet::errors::{ParquetError, Result};
+
+/// Makes a [`TightPages`] for each column.
+#[derive(Debug)]
+pub(super) struct TightPagesFactory;
+
+impl PageStoreFactory for TightPagesFactory {
+    fn create(&self, _: &PageStoreArgs<'_>) -> Result<Box<dyn PageStore>> {
+        Ok(Box::new(TightPages::default()))
+    }
+}
+
+/// The pages of one column of a row group.
+#[derive(Debug, Default)]
+struct TightPages {
+    pages: Vec<Option<Bytes>>,
+    bytes: usize,
+}
+
+impl PageStore for TightPages {
+    fn put(&mut self, page: Bytes) -> Result<PageKey> {
+        let key = PageKey::new(self.pages.len() as u64);
+        self.bytes += page.len();
+        self.pages.push(Some(Bytes::copy_from_slice(&page)));
+        Ok(key)
+    }
+
+    fn take(&mut self, key: PageKey) -> Result<Bytes> {
+        let slot = usize::try_from(key.get())
+            .ok()
+            .and_then(|at| self.pages.get_mut(at));
+        let page = slot.and_then(Option::take);
+        let page =
+            page.ok_or_else(|| ParquetError::General("a page was taken twice".to_owned()))?;
+        self.bytes -= page.len();
+        Ok(page)
+    }
+
+    fn memory_size(&self) -> usize {
+        self.bytes
+    }
+}
