@@ -56,6 +56,7 @@ fn micro(criterion: &mut Criterion) {
         tasks: 300,
         calls: 100,
         tasks_per_workflow: 50,
+        days: 30,
     };
     let set: Vec<Vec<u8>> = (0..20)
         .map(|number| {

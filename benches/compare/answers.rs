@@ -130,8 +130,6 @@ const PLATFORM: [&str; 5] = ["AIRUDDER", "DanaKilat", "CréditoFácil", "好借"
 
 /// 2024-03-01T00:00:00Z.
 const FIRST_DAY: i64 = 1_709_251_200;
-/// The days that tasks are spread over.
-pub(crate) const DAYS: u64 = 30;
 
 /// Random numbers that are the same everywhere (splitmix64).
 struct Dice(u64);
@@ -192,13 +190,15 @@ pub(crate) struct Shape {
     pub(crate) calls: u64,
     /// Tasks of one workflow.
     pub(crate) tasks_per_workflow: u64,
+    /// Days that the tasks are spread over.
+    pub(crate) days: u64,
 }
 
 impl Shape {
     /// The task of this number.
     pub(crate) fn task(&self, number: u64) -> Task {
         let mut dice = Dice::new(number ^ 0x7A5C);
-        let day = number * DAYS / self.tasks.max(1);
+        let day = number * self.days / self.tasks.max(1);
         let start = FIRST_DAY
             + i64::try_from(day * 86_400 + 3600 + dice.below(80_000)).expect("a few days");
         let calls = if self.calls > 10 && self.tasks > 1 {

@@ -35,6 +35,7 @@ fn main() -> io::Result<()> {
                 tasks: number("--tasks", 1000),
                 calls: number("--calls", 200),
                 tasks_per_workflow: number("--tasks-per-workflow", 50),
+                days: number("--days", 30),
             },
         ),
         "serve" => serve::serve(&data, number("--latency-ms", 0)),
