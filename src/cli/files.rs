@@ -112,10 +112,14 @@ pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<()
         tracing::warn!(dest = %job.dest, "nothing was committed here yet");
     }
     let root = lake.store().root();
-    let root = std::path::absolute(root).map_err(|source| FilesError::Place {
-        path: root.to_owned(),
-        source,
-    })?;
+    let root = if lake.store().is_local() {
+        std::path::absolute(root).map_err(|source| FilesError::Place {
+            path: root.to_owned(),
+            source,
+        })?
+    } else {
+        root.to_owned()
+    };
     let OpenRangeArgs { from, to } = args.days;
     let query = FileQuery {
         table: args.table,
@@ -159,6 +163,7 @@ impl FileLine {
             rows,
             bytes,
             sha256,
+            upload: _,
         } = file.file;
         Self {
             path,

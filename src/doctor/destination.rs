@@ -1,16 +1,28 @@
 //! Can the lake be kept where it is to be, and is it in order?
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 
 use super::check::{Check, Notes, count};
 use crate::clock::Clock;
-use crate::job::Job;
+use crate::job::{Destination, Job};
 use crate::lake::{Lake, LakeError, LooseEnds, ProbeAction, ProbeStep, Store};
 
 /// So far another machine's clock may be ahead.
 const CLOCK_SLACK: TimeDelta = TimeDelta::minutes(5);
 
+/// On an object store nobody waits longer for an answer that is to tell what is wrong.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 pub(super) async fn examine(job: &Job, clock: &Clock, notes: &mut Notes<'_>) {
+    let mut job = job.clone();
+    if let Destination::Object(place) = &mut job.dest {
+        let options = &mut place.options;
+        options.retry_time = options.retry_time.min(PATIENCE);
+        options.request_timeout = options.request_timeout.min(PATIENCE);
+    }
+    let job = &job;
     let probed = match Store::new(&job.dest) {
         Ok(store) => store
             .probe(&clock.run_id())
@@ -25,9 +37,9 @@ pub(super) async fn examine(job: &Job, clock: &Clock, notes: &mut Notes<'_>) {
             return;
         }
     };
-    for action in ProbeAction::ALL {
-        let step = steps.iter().find(|step| step.action == action);
-        notes.add(probe_check(action, step));
+    for action in store.probe_actions() {
+        let step = steps.iter().find(|step| step.action == *action);
+        notes.add(probe_check(*action, step));
     }
     let begun = steps.first().is_some_and(|step| step.result.is_ok());
     notes.add(if begun {
@@ -58,8 +70,8 @@ fn probe_check(action: ProbeAction, step: Option<&ProbeStep>) -> Check {
         ),
         ProbeAction::CreateOnce => (
             "dest.create_once",
-            "a name is given once (hard links)",
-            "commits need hard links, which FAT and some network and FUSE mounts lack; name a \
+            "a name is given once",
+            "on an object store commits need conditional writes (docs/object-stores.md), on a disk hard links, which FAT and some network and FUSE mounts lack; name a \
              place on a local file system (ext4, XFS, APFS) with --dest",
         ),
         ProbeAction::Rename => (
@@ -78,6 +90,16 @@ fn probe_check(action: ProbeAction, step: Option<&ProbeStep>) -> Check {
             "locks are seen by others (flock)",
             "without locks a second process would take a living run for a dead one; name a place \
              on a local file system with --dest",
+        ),
+        ProbeAction::Update => (
+            "dest.update",
+            "a changed object is not replaced (If-Match)",
+            "commits need it; name a store that knows conditional writes (docs/object-stores.md)",
+        ),
+        ProbeAction::Upload => (
+            "dest.upload",
+            "uploads are invisible until they are completed",
+            "commits need it; name a store that knows multipart uploads (docs/object-stores.md)",
         ),
         ProbeAction::Remove => (
             "dest.remove",

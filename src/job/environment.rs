@@ -19,6 +19,17 @@ pub const COMPLETION_INDEX: &str = "JOB_COMPLETION_INDEX";
 /// The time to decide by.
 pub const AS_OF: &str = "AIRUDDER_AS_OF";
 
+/// How the names of variables begin that this program or the libraries of the clouds read.
+const OWN_AND_CLOUDS: [&str; 7] = [
+    "AIRUDDER_",
+    "AWS_",
+    "AZURE_",
+    "GOOGLE_",
+    "SERVICE_ACCOUNT",
+    "IDENTITY_HEADER",
+    "MSI_",
+];
+
 /// The variables this program cares about. An empty one counts as not set.
 ///
 /// Its `Debug` shows names only: two of the values are secrets.
@@ -37,7 +48,8 @@ impl Environment {
         )
     }
 
-    /// An environment of these variables; others than this program's are left out.
+    /// An environment of these variables; others than this program's and those of the object
+    /// stores' own tools are left out.
     #[must_use]
     pub fn of<N: Into<String>, V: Into<OsString>>(
         variables: impl IntoIterator<Item = (N, V)>,
@@ -47,7 +59,7 @@ impl Environment {
             .map(|(name, value)| (name.into(), value.into()))
             .filter(|(name, value)| {
                 !value.is_empty()
-                    && (name.starts_with("AIRUDDER_")
+                    && (OWN_AND_CLOUDS.iter().any(|prefix| name.starts_with(prefix))
                         || ["NO_COLOR", "CI", COMPLETION_INDEX].contains(&name.as_str()))
             })
             .collect();
@@ -64,6 +76,17 @@ impl Environment {
         };
         let text = value.to_str().ok_or(NotUnicode)?.trim();
         Ok((!text.is_empty()).then_some(text))
+    }
+
+    /// The variables whose names begin so, those left out that are not Unicode.
+    pub(super) fn beginning_with(
+        &self,
+        prefixes: &'static [&'static str],
+    ) -> impl Iterator<Item = (&str, &str)> {
+        let values = self.variables.iter();
+        values
+            .filter(|(name, _)| prefixes.iter().any(|prefix| name.starts_with(prefix)))
+            .filter_map(|(name, value)| Some((name.as_str(), value.to_str()?.trim())))
     }
 
     /// Whether colours are unwanted (`NO_COLOR`, <https://no-color.org>).

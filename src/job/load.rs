@@ -34,7 +34,7 @@ pub fn load(flags: &SettingFlags, env: &Environment) -> Result<Job, SettingsErro
     let partition_timezone = sources.required("partition_timezone", place::zone)?;
     let shard = shard(&sources)?;
     Ok(Job {
-        dest: sources.required("dest", place::destination)?,
+        dest: super::object::destination(&sources)?,
         api: api(&sources, shard)?,
         discover: DiscoverOptions {
             workflow_lookback: sources.required("tasks.workflow_lookback", quantity::duration)?,
@@ -257,7 +257,7 @@ fn positive<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
         .map_err(|_| format!("`{text}` is not a whole number from 1 up, or too large"))
 }
 
-fn boolean(text: &str) -> Result<bool, String> {
+pub(super) fn boolean(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "1" => Ok(true),
         "false" | "no" | "0" => Ok(false),
@@ -265,7 +265,7 @@ fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
-fn some_time(text: &str) -> Result<Duration, String> {
+pub(super) fn some_time(text: &str) -> Result<Duration, String> {
     let time = quantity::duration(text)?;
     if time.is_zero() {
         Err("it must be longer than nothing".to_owned())

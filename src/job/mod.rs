@@ -14,6 +14,7 @@ mod file;
 mod flags;
 mod load;
 pub(crate) mod nearest;
+mod object;
 pub(crate) mod place;
 mod profile;
 pub(crate) mod quantity;
@@ -35,6 +36,7 @@ pub use environment::Environment;
 pub use error::{Origin, Place, SettingsError};
 pub use flags::SettingFlags;
 pub use load::{load, load_clock, load_output};
+pub use object::{Cloud, ObjectOptions, ObjectPlace};
 pub use profile::{
     ApiProfile, CodeMeaning, ListTasksProfile, ListWorkflowsProfile, Method, PagingProfile,
     PagingStyle, ProfileError, TaskDetailProfile, TimeFormat,
@@ -59,19 +61,19 @@ pub struct Job {
 }
 
 /// The place of the lake.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Destination {
     /// A folder on a disk.
     Local(PathBuf),
-    /// An object store's address (`s3://…`, `gs://…`, `az://…`).
-    Object(Url),
+    /// A prefix in an object store (`s3://…`, `gs://…`, `az://…`).
+    Object(Box<ObjectPlace>),
 }
 
 impl std::fmt::Display for Destination {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Local(path) => write!(f, "{}", path.display()),
-            Self::Object(url) => write!(f, "{url}"),
+            Self::Object(place) => write!(f, "{}", place.url),
         }
     }
 }

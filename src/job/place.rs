@@ -1,20 +1,27 @@
-//! Where the lake is, where the API is, and in which zone: the three texts that name a place.
+//! Where the lake is, where the API is, and in which zone: the texts that name a place.
 
 use std::path::PathBuf;
 
 use chrono_tz::Tz;
 use url::{Host, Url};
 
-use super::Destination;
 use super::nearest::nearest;
+use super::object::Cloud;
 
-const OBJECT_STORES: [&str; 6] = ["s3", "gs", "az", "azure", "abfs", "abfss"];
+/// A destination as it was named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// A folder of this machine.
+    Folder(PathBuf),
+    /// An object store's address.
+    Object(Url),
+}
 
 /// Reads a destination: a path, a `file://` address or an object store's address.
 ///
 /// # Errors
 /// What was expected instead.
-pub(crate) fn destination(text: &str) -> Result<Destination, String> {
+pub(crate) fn destination(text: &str) -> Result<Named, String> {
     if text.is_empty() {
         return Err("an empty text names no folder".to_owned());
     }
@@ -24,16 +31,16 @@ pub(crate) fn destination(text: &str) -> Result<Destination, String> {
         ));
     }
     let Some((scheme, _)) = text.split_once("://") else {
-        return Ok(Destination::Local(PathBuf::from(text)));
+        return Ok(Named::Folder(PathBuf::from(text)));
     };
     let url = Url::parse(text).map_err(|error| format!("it is not an address: {error}"))?;
     if scheme.eq_ignore_ascii_case("file") {
         let path = url.to_file_path().map_err(|()| {
             format!("`{text}` names no folder of this machine; write file:///folder")
         })?;
-        return Ok(Destination::Local(path));
+        return Ok(Named::Folder(path));
     }
-    if !OBJECT_STORES.contains(&url.scheme()) {
+    if Cloud::of_scheme(url.scheme()).is_none() {
         return Err(format!(
             "`{scheme}://` is no place for a lake; it is a path, or an address with file://, s3://, \
              gs://, az:// or abfss://"
@@ -45,7 +52,29 @@ pub(crate) fn destination(text: &str) -> Result<Destination, String> {
     if url.host_str().is_none_or(str::is_empty) {
         return Err(format!("`{text}` names no bucket"));
     }
-    Ok(Destination::Object(url))
+    Ok(Named::Object(url))
+}
+
+/// Reads an object store's endpoint. As [`base_url`], for what the lake holds.
+///
+/// # Errors
+/// What was expected instead.
+pub(crate) fn store_endpoint(text: &str, allow_insecure: bool) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| {
+        format!("it is not an address such as https://minio.example:9000: {error}")
+    })?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("the address must not hold a user or a password".to_owned());
+    }
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if allow_insecure || is_loopback(&url) => Ok(url),
+        "http" => Err(format!(
+            "`{text}` would send everything the calls hold unencrypted; write https://, or allow it \
+             with `allow_insecure = true` under [store]"
+        )),
+        _ => Err(format!("`{text}` does not start with https://")),
+    }
 }
 
 /// Reads the API's base URL. Plain http is for loopback only, unless insecurity is allowed.
@@ -123,14 +152,14 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case("./lake", Destination::Local("./lake".into()))]
-    #[case("file:///var/lake", Destination::Local("/var/lake".into()))]
-    #[case("s3://bucket/lake", Destination::Object("s3://bucket/lake".parse().unwrap()))]
+    #[case("./lake", Named::Folder("./lake".into()))]
+    #[case("file:///var/lake", Named::Folder("/var/lake".into()))]
+    #[case("s3://bucket/lake", Named::Object("s3://bucket/lake".parse().unwrap()))]
     #[case(
         "abfss://box@account.dfs.core.windows.net/lake",
-        Destination::Object("abfss://box@account.dfs.core.windows.net/lake".parse().unwrap())
+        Named::Object("abfss://box@account.dfs.core.windows.net/lake".parse().unwrap())
     )]
-    fn destinations_are_read(#[case] text: &str, #[case] place: Destination) {
+    fn destinations_are_read(#[case] text: &str, #[case] place: Named) {
         assert_eq!(destination(text), Ok(place));
     }
 

@@ -39,6 +39,8 @@ pub enum Kind {
     Place,
     /// A web address.
     Url,
+    /// A word that somebody else defines.
+    Text,
     /// An IANA time zone.
     Zone,
     /// `10m`, `1h30m`, `30d`.
@@ -185,6 +187,7 @@ impl Kind {
             Self::Path => "PATH",
             Self::Place => "PLACE",
             Self::Url => "URL",
+            Self::Text => "TEXT",
             Self::Zone => "ZONE",
             Self::Duration => "TIME",
             Self::Size => "SIZE",
@@ -203,6 +206,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Self::Path => "a path in quotes",
             Self::Place => "a path or an address in quotes",
+            Self::Text => "a text in quotes",
             Self::Url => "an address in quotes, such as \"https://api.airudder.com\"",
             Self::Zone => "an IANA time zone in quotes, such as \"Asia/Jakarta\"",
             Self::Duration => "a duration in quotes, such as \"10m\"",

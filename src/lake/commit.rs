@@ -8,7 +8,7 @@
 //! Whoever finds the number taken reads what the others committed, checks the draft against it
 //! and takes the next number. Two writers never wait for each other longer than that.
 
-use std::sync::Arc;
+use bytes::Bytes;
 
 use super::digest::Digest;
 use super::error::LakeError;
@@ -50,7 +50,7 @@ impl LakeWriter {
                 draft.run_id
             )));
         }
-        let draft = draft.pruned(&self.log.ledger);
+        let mut draft = draft.pruned(&self.log.ledger);
         if draft.is_empty() {
             return Ok(CommitOutcome::Unchanged);
         }
@@ -63,11 +63,14 @@ impl LakeWriter {
         draft.check(&self.log.ledger)?;
         self.run.pass(Point::CommitBegun)?;
         self.check_staged(&draft).await?;
-        self.run.sync_staging().await?;
+        if let Err(error) = self.run.sync_staged(&mut draft.files).await {
+            return Err(self.why(error).await);
+        }
         self.run.pass(Point::CommitStagingSynced)?;
         let commit = match self.append(draft).await? {
             Ok(commit) => commit,
-            Err((conflict, draft)) => {
+            Err((conflict, mut draft)) => {
+                self.run.withdraw(&mut draft.files).await?;
                 let draft = Box::new(draft);
                 return Ok(CommitOutcome::Conflict { conflict, draft });
             }
@@ -75,7 +78,17 @@ impl LakeWriter {
         self.run.pass(Point::CommitDurable)?;
         self.events.emit(&committed(&commit));
         self.finish().await?;
+        self.run.forget_notes().await?;
         Ok(CommitOutcome::Committed(Box::new(commit)))
+    }
+
+    /// What stands behind an error: the uploads of a run that was taken for dead are gone.
+    async fn why(&mut self, error: LakeError) -> LakeError {
+        let us = self.run.run_id().clone();
+        match self.log.catch_up(&self.run).await {
+            Ok(_) if self.log.ledger.has_ended(&us) => LakeError::Ended(us),
+            _ => error,
+        }
     }
 
     /// Takes the next free number of the log for the draft.
@@ -93,18 +106,23 @@ impl LakeWriter {
         loop {
             // The first commit may have been made by somebody else just now.
             check_zone(&self.run, &self.log.ledger, self.zone)?;
+            if self.log.ledger.has_ended(self.run.run_id()) {
+                return Err(LakeError::Ended(self.run.run_id().clone()));
+            }
             commit.sequence = self.log.ledger.next_sequence();
             let (encoded, bytes) = blocking(move || {
                 let bytes = serde_json::to_vec(&commit).expect("a record is JSON");
-                Ok((commit, Arc::<[u8]>::from(bytes)))
+                Ok((commit, Bytes::from(bytes)))
             })
             .await?;
             commit = encoded;
             let sequence = commit.sequence;
+            self.in_doubt = Some(sequence);
             let put = self
                 .run
                 .put_if_absent(&LakePath::commit(sequence), bytes.clone())
                 .await?;
+            self.in_doubt = None;
             let ours = match put {
                 Put::Created => bytes,
                 Put::Taken => {
@@ -144,14 +162,13 @@ impl LakeWriter {
     /// Every file of the draft must be staged whole: the last look before it counts.
     async fn check_staged(&self, draft: &CommitDraft) -> Result<(), LakeError> {
         for file in &draft.files {
-            let place = file.staged(&draft.run_id);
-            let size = self.run.size(&place).await?;
+            let size = self.run.staged_size(file).await?;
             if size != Some(file.bytes) {
                 let what = match size {
                     Some(size) => format!("it has {size} bytes and was staged with {}", file.bytes),
                     None => "it was staged and is gone; does something else clean up there?".into(),
                 };
-                return Err(LakeError::damaged(&self.run.locate(&place), what));
+                return Err(LakeError::damaged(&self.run.staged_place(file), what));
             }
         }
         Ok(())

@@ -29,6 +29,7 @@ pub(super) struct Digest {
     /// For each of `files`, how many of the record's tasks have rows in it.
     pub(super) file_tasks: Vec<u32>,
     pub(super) removes: Vec<Removal>,
+    pub(super) ended: Vec<RunId>,
     pub(super) coverage: Vec<Coverage>,
     pub(super) listed_until: Option<DateTime<Utc>>,
     pub(super) shard: Option<Shard>,
@@ -71,6 +72,8 @@ struct ChangesLine<'a> {
     files: Vec<DataFile>,
     #[serde(default)]
     removes: Vec<Removal>,
+    #[serde(default)]
+    ended: Vec<RunId>,
     #[serde(default)]
     coverage: Vec<Coverage>,
     listed_until: Option<DateTime<Utc>>,
@@ -150,6 +153,7 @@ impl Digest {
             files: changes.files,
             file_tasks,
             removes: changes.removes,
+            ended: changes.ended,
             coverage: changes.coverage,
             listed_until: changes.listed_until,
             shard: changes.shard,

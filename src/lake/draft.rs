@@ -16,6 +16,7 @@ impl CommitDraft {
             && self.forgotten.is_empty()
             && self.files.is_empty()
             && self.removes.is_empty()
+            && self.ended.is_empty()
             && self.coverage.is_empty()
             && self.listed_until.is_none()
     }
@@ -36,6 +37,7 @@ impl CommitDraft {
         self.failed
             .retain(|FailedTask { task, failure }| ledger.is_news(task, Some(failure)));
         self.forgotten.retain(|id| ledger.can_forget(id));
+        self.ended.retain(|run| !ledger.has_ended(run));
         if !ledger.extends_coverage(&self.coverage, self.shard) {
             self.coverage.clear();
         }

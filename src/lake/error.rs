@@ -4,7 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::point::Point;
+use super::store::Fault;
 use crate::error::ExitCode;
+use crate::task::RunId;
 
 /// Why the lake could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -59,9 +61,30 @@ pub enum LakeError {
         /// The lake's root.
         path: PathBuf,
     },
-    /// A store that this version has no code for.
-    #[error("use {0}: only folders on a disk are supported; name one with --dest")]
-    UnknownStore(String),
+    /// An object store said no.
+    #[error("{action} {path}: {fault}")]
+    Object {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// With what: an address.
+        path: PathBuf,
+        /// What the store said.
+        fault: Fault,
+    },
+    /// The settings of an object store make no sense.
+    #[error("use {place}: {problem}")]
+    StoreSettings {
+        /// Its address.
+        place: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// This run gave no sign of life for so long that another one took it for dead.
+    #[error(
+        "commit: run {0} gave no sign of life for longer than `dead_after` under [store] allows, and \
+         another run took it for dead; run again: what was committed is safe, the rest is pulled again"
+    )]
+    Ended(RunId),
     /// The caller asked for a commit that makes no sense. A bug.
     #[error("commit: {0}")]
     Draft(String),
@@ -98,11 +121,13 @@ impl LakeError {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Io { .. } | Self::Absent { .. } => ExitCode::Destination,
+            Self::Io { .. } | Self::Absent { .. } | Self::Object { .. } | Self::Ended(_) => {
+                ExitCode::Destination
+            }
             Self::Damaged { .. } => ExitCode::Data,
             Self::NewerFormat { .. }
             | Self::OtherZone { .. }
-            | Self::UnknownStore(_)
+            | Self::StoreSettings { .. }
             | Self::Threads { .. } => ExitCode::Settings,
             Self::Cancelled => ExitCode::Interrupted,
             Self::Draft(_)

@@ -14,12 +14,12 @@ use super::digest::{Digest, Unreadable};
 use super::error::LakeError;
 use super::ledger::Ledger;
 use super::path::{FilePath, LakePath};
-use super::record::FORMAT_VERSION;
+use super::record::{DataFile, FORMAT_VERSION};
 use super::store::{Store, blocking};
 use crate::task::RunId;
 
 /// Records that are read ahead while the ledger takes in earlier ones.
-const READ_AHEAD: usize = 8;
+pub(super) const READ_AHEAD: usize = 8;
 
 /// Records on their way.
 type Digests = BoxStream<'static, Result<Digest, LakeError>>;
@@ -43,7 +43,7 @@ pub(super) struct Log {
 pub(super) struct Pending {
     pub(super) sequence: u64,
     pub(super) run_id: RunId,
-    pub(super) adds: Vec<FilePath>,
+    pub(super) adds: Vec<DataFile>,
     pub(super) removes: Vec<FilePath>,
 }
 
@@ -94,11 +94,9 @@ impl Log {
             each(&self.ledger);
         }
         drop(digests);
-        // A marker ahead of the log means that records are lost; more commits may have come since
-        // the log was listed, though.
-        if self.published > self.ledger.last_sequence() {
-            self.catch_up(store).await?;
-        }
+        // More commits may have come since the log was listed, and not every store's listing is
+        // always up to date. A marker ahead of the log then means that records are lost.
+        self.catch_up(store).await?;
         self.check_marker(store)?;
         Ok(self)
     }
@@ -107,7 +105,17 @@ impl Log {
     /// its table. Publishing goes commit by commit, moves before it deletes, and so there always
     /// is such a state: the last published one, until the next one's files are all moved.
     pub(super) async fn load_readable(store: &Store) -> Result<Self, LakeError> {
-        let mut log = Self::begin(store).await?.with_checkpoint(store).await?;
+        let log = Self::begin(store).await?.with_checkpoint(store).await?;
+        log.follow_readable(store).await
+    }
+
+    /// The same from the first record, whatever checkpoints say.
+    pub(super) async fn load_readable_from_records(store: &Store) -> Result<Self, LakeError> {
+        Self::begin(store).await?.follow_readable(store).await
+    }
+
+    async fn follow_readable(self, store: &Store) -> Result<Self, LakeError> {
+        let mut log = self;
         let mut after = Vec::new();
         let mut digests = log.read(store).await?;
         while let Some(digest) = digests.next().await {
@@ -119,6 +127,18 @@ impl Log {
             }
         }
         drop(digests);
+        // A listing that is behind must not show a state whose files are gone.
+        let mut next = after
+            .last()
+            .map_or(log.ledger.next_sequence(), |last| last.sequence + 1);
+        while let Some((digest, _)) = read_digest(store, next).await? {
+            next += 1;
+            if digest.sequence <= log.published {
+                log.take(store, &digest)?;
+            } else {
+                after.push(digest);
+            }
+        }
         let mut readable = 0;
         let mut added = BTreeSet::new();
         let mut moved = BTreeSet::new();
@@ -232,7 +252,7 @@ impl Log {
             self.pending.push_back(Pending {
                 sequence: digest.sequence,
                 run_id: digest.run_id.clone(),
-                adds: digest.paths().collect(),
+                adds: digest.files.clone(),
                 removes: digest
                     .removes
                     .iter()

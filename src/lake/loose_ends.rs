@@ -30,11 +30,8 @@ impl Lake {
             unpublished: last.saturating_sub(self.log.published),
             ..LooseEnds::default()
         };
-        for run in store.list(&LakePath::staging()).await? {
-            if !run.is_folder {
-                continue;
-            }
-            if store.is_dead(&LakePath::staging().join(&run.name)).await? {
+        for run in store.staging_runs().await? {
+            if store.is_dead(&LakePath::staging().join(&run)).await? {
                 ends.dead_runs += 1;
             } else {
                 ends.living_runs += 1;

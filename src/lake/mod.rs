@@ -88,10 +88,13 @@ pub use point::Point;
 pub use point::arm;
 pub use record::{
     Checksum, Commit, CommitDraft, CommitKind, CommittedTask, Coverage, DataFile, FORMAT_VERSION,
-    FailedTask, Failure, OpenTask, Removal,
+    FailedTask, Failure, OpenTask, Removal, Upload,
 };
+#[cfg(any(test, debug_assertions, feature = "failpoints"))]
+pub use store::conform;
 pub use store::{
-    Entry, ProbeAction, ProbeStep, Published, Put, RunStore, StagedFile, StagedReject, Stamp, Store,
+    Entry, Fault, FaultKind, ProbeAction, ProbeStep, Published, Put, RunStore, StagedFile,
+    StagedReject, Stamp, Store, StoredFile,
 };
 pub use verify::{Finding, FindingKind, Verification, verify};
 pub use writer::LakeWriter;

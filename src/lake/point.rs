@@ -42,7 +42,7 @@ points! {
     StageSynced = "stage.synced",
     /// A commit begins: all its files are staged, their folder is not synced.
     CommitBegun = "commit.begun",
-    /// The staging folder is synced.
+    /// The staging folder is synced; on an object store: all is sent to uploads that are open.
     CommitStagingSynced = "commit.staging_synced",
     /// The record waits under a temporary name.
     CommitRecordWritten = "commit.record_written",
@@ -50,7 +50,7 @@ points! {
     CommitRecordNamed = "commit.record_named",
     /// The commit is durable, nothing is published.
     CommitDurable = "commit.durable",
-    /// One file was moved to its table.
+    /// One file was moved to its table; on an object store: its upload was completed.
     PublishFileMoved = "publish.file_moved",
     /// All files of a commit were moved.
     PublishMoved = "publish.moved",

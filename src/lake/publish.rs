@@ -13,11 +13,14 @@
 //! deletion of a *replace* or *compact* commit, old and new rows of the rewritten files at once.
 //! With an *append* it sees more and more of its files, each whole.
 
+use futures_util::{StreamExt, TryStreamExt, stream};
+
 use super::checkpoint;
 use super::error::LakeError;
 use super::log::{Marker, Pending};
 use super::path::{FilePath, LakePath};
 use super::point::Point;
+use super::record::DataFile;
 use super::store::Published;
 use super::writer::LakeWriter;
 
@@ -60,16 +63,33 @@ impl LakeWriter {
     /// staged.
     async fn move_files(&self, pending: &Pending) -> Result<Vec<FilePath>, LakeError> {
         let mut gone = Vec::new();
-        for path in &pending.adds {
-            match self.run.publish(&pending.run_id, path).await? {
+        let publish = |file: &DataFile| {
+            let (run, id) = (self.run.clone(), pending.run_id.clone());
+            let (path, upload) = (file.path(), file.upload.clone());
+            async move {
+                let published = run.publish(&id, (&path, upload.as_ref())).await?;
+                Ok::<_, LakeError>((path, published))
+            }
+        };
+        let requests: Vec<_> = pending.adds.iter().map(publish).collect();
+        let mut published = stream::iter(requests).buffer_unordered(self.run.at_once());
+        while let Some((path, published)) = published.try_next().await? {
+            match published {
                 Published::Moved => self.run.pass(Point::PublishFileMoved)?,
                 Published::Present => {}
-                Published::Gone => gone.push(path.clone()),
+                Published::Gone => gone.push(path),
             }
         }
+        drop(published);
         self.run.pass(Point::PublishMoved)?;
         self.run
-            .sync_folders(pending.adds.iter().map(FilePath::folder).collect())
+            .sync_folders(
+                pending
+                    .adds
+                    .iter()
+                    .map(|file| file.path().folder())
+                    .collect(),
+            )
             .await?;
         self.run.pass(Point::PublishSynced)?;
         Ok(gone)
@@ -83,7 +103,8 @@ impl LakeWriter {
             None => Ok(()),
             Some(path) => Err(LakeError::damaged(
                 &self.run.locate(&LakePath::from(path)),
-                "it was committed, and is neither there nor staged; restore it from a backup",
+                "it was committed, and is neither there nor staged (on an object store: its upload is \
+                 gone; does a lifecycle rule abort uploads too early?); restore it from a backup",
             )),
         }
     }
@@ -93,11 +114,18 @@ impl LakeWriter {
         if pending.removes.is_empty() {
             return Ok(());
         }
-        for path in &pending.removes {
-            if self.run.remove(&LakePath::from(path)).await? {
+        let remove = |path: &FilePath| {
+            let (run, path) = (self.run.clone(), LakePath::from(path));
+            async move { run.remove(&path).await }
+        };
+        let requests: Vec<_> = pending.removes.iter().map(remove).collect();
+        let mut removed = stream::iter(requests).buffer_unordered(self.run.at_once());
+        while let Some(was_there) = removed.try_next().await? {
+            if was_there {
                 self.run.pass(Point::PublishFileRemoved)?;
             }
         }
+        drop(removed);
         self.run
             .sync_folders(pending.removes.iter().map(FilePath::folder).collect())
             .await?;
@@ -107,15 +135,22 @@ impl LakeWriter {
     /// Brings the file of every day that a commit after this one touched up to date.
     async fn write_days(&self, since: u64) -> Result<(), LakeError> {
         let ledger = &self.log.ledger;
+        let mut requests = Vec::new();
         for day in ledger.days_since(since) {
             let Some(summary) = ledger.day_summary(day) else {
                 continue;
             };
+            let run = self.run.clone();
             let update = move |present: Option<&[u8]>| summary.update(present);
-            if self.run.update(&LakePath::day(day), update).await? {
+            requests.push(async move { run.update(&LakePath::day(day), update).await });
+        }
+        let mut updated = stream::iter(requests).buffer_unordered(self.run.at_once());
+        while let Some(was_written) = updated.try_next().await? {
+            if was_written {
                 self.run.pass(Point::DayWritten)?;
             }
         }
+        drop(updated);
         self.run.sync_folders([LakePath::days()].into()).await?;
         self.run.pass(Point::DaysSynced)
     }

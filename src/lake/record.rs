@@ -108,6 +108,18 @@ pub struct DataFile {
     pub bytes: u64,
     /// Of all its bytes.
     pub sha256: Checksum,
+    /// On an object store, the upload that publishing completes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<Upload>,
+}
+
+/// A multipart upload that was sent whole and left open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upload {
+    /// The store's name for it. Azure gives none.
+    pub id: String,
+    /// The store's names for its parts, in order.
+    pub parts: Vec<String>,
 }
 
 impl DataFile {
@@ -258,6 +270,9 @@ pub struct CommitDraft {
     /// The files that give way.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removes: Vec<Removal>,
+    /// Runs that gave no sign of life for long. They can't commit from here on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ended: Vec<RunId>,
     /// What was listed completely.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub coverage: Vec<Coverage>,
@@ -283,6 +298,7 @@ impl CommitDraft {
             forgotten: Vec::new(),
             files: Vec::new(),
             removes: Vec::new(),
+            ended: Vec::new(),
             coverage: Vec::new(),
             listed_until: None,
             shard: None,

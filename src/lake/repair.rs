@@ -150,7 +150,7 @@ async fn write_day(lake: &LakeWriter, path: &LakePath) -> Result<Option<String>,
         return Ok(None);
     }
     let wanted = summary.to_json();
-    let update = move |present: Option<&[u8]>| (present == seen.as_deref()).then_some(wanted);
+    let update = move |present: Option<&[u8]>| (present == seen.as_deref()).then(|| wanted.clone());
     let written = lake.run.update(path, update).await?;
     Ok(written.then(|| "written again from the log".to_owned()))
 }
@@ -219,11 +219,13 @@ async fn is_file(store: &Store, path: &LakePath, file: &DataFile) -> Result<bool
     if store.size(path).await? != Some(file.bytes) {
         return Ok(false);
     }
-    let place = store.locate(path);
-    let wanted = file.sha256;
+    let (store, path, wanted) = (store.clone(), path.clone(), file.sha256);
     blocking(move || {
+        let Some(file) = store.open(&path)? else {
+            return Ok(false);
+        };
         let sum = || {
-            let mut file = std::fs::File::open(&place)?;
+            let mut file = file.read_from(0)?;
             let mut sum = Sha256::new();
             let mut buffer = vec![0; 1 << 20];
             loop {
@@ -233,7 +235,7 @@ async fn is_file(store: &Store, path: &LakePath, file: &DataFile) -> Result<bool
                 }
             }
         };
-        let found = sum().map_err(LakeError::io("read", &place))?;
+        let found = sum().map_err(LakeError::io("read", file.place()))?;
         Ok(found == wanted)
     })
     .await

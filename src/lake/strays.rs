@@ -21,18 +21,7 @@ pub(super) async fn strays(store: &Store, ledger: &Ledger) -> Result<Vec<Stray>,
     let mut strays = Vec::new();
     for table in TableName::ALL {
         let folder = LakePath::table(table);
-        let mut paths = Vec::new();
-        for entry in store.list(&folder).await? {
-            let path = folder.join(&entry.name);
-            if entry.is_folder {
-                let within = store.list(&path).await?.into_iter();
-                let files = within.filter(|entry| !entry.is_folder);
-                paths.extend(files.map(|entry| path.join(&entry.name)));
-            } else {
-                paths.push(path);
-            }
-        }
-        for path in paths {
+        for path in store.list_files(&folder).await? {
             let is_parquet = std::path::Path::new(path.as_str())
                 .extension()
                 .is_some_and(|ending| ending == "parquet");

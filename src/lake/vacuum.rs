@@ -258,9 +258,9 @@ impl Vacuumed {
 async fn staged_by_the_dead(lake: &Lake) -> Result<Vec<LakePath>, LakeError> {
     let store = lake.store();
     let mut paths = Vec::new();
-    for run in store.list(&LakePath::staging()).await? {
-        let folder = LakePath::staging().join(&run.name);
-        if !run.is_folder || !store.is_dead(&folder).await? {
+    for run in store.staging_runs().await? {
+        let folder = LakePath::staging().join(&run);
+        if !store.is_dead(&folder).await? {
             continue;
         }
         // What is committed and not published is published first, and not removed.
@@ -268,11 +268,11 @@ async fn staged_by_the_dead(lake: &Lake) -> Result<Vec<LakePath>, LakeError> {
             .log
             .pending
             .iter()
-            .filter(|pending| pending.run_id.as_str() == run.name);
+            .filter(|pending| pending.run_id.as_str() == run);
         let awaited: Vec<_> = all.flat_map(|pending| &pending.adds).collect();
         for entry in store.list(&folder).await? {
-            let is_awaited = awaited.iter().any(|path| path.name.as_str() == entry.name);
-            if !entry.is_folder && entry.name != "lock" && !is_awaited {
+            let is_awaited = awaited.iter().any(|file| file.name.as_str() == entry.name);
+            if !entry.is_folder && !Store::is_sign_of_life(&entry.name) && !is_awaited {
                 paths.push(folder.join(&entry.name));
             }
         }

@@ -8,7 +8,7 @@ use super::log::Log;
 use super::path::LakePath;
 use super::point::Point;
 use super::store::{RunStore, Store};
-use super::{LakeOptions, LiveFile};
+use super::{CommitDraft, CommitKind, LakeOptions, LiveFile};
 use crate::clock::Clock;
 use crate::event::{Event, Events};
 use crate::job::Destination;
@@ -24,6 +24,8 @@ pub struct LakeWriter {
     pub(super) events: Events,
     /// What opening the lake did, in words.
     pub(super) recovered: Vec<String>,
+    /// A record that may or may not be in the log, or get there yet.
+    pub(super) in_doubt: Option<u64>,
 }
 
 impl LakeWriter {
@@ -44,6 +46,10 @@ impl LakeWriter {
         let log = Log::load(&store).await?;
         let zone = options.partition_timezone;
         check_zone(&store, &log.ledger, zone)?;
+        let is_new = log.ledger.last_sequence() == 0;
+        if is_new && !store.is_local() {
+            store.check_able(&run).await?;
+        }
         let run = RunStore::open(store, run).await?;
         let writer = Self {
             run,
@@ -52,6 +58,7 @@ impl LakeWriter {
             clock,
             events,
             recovered: Vec::new(),
+            in_doubt: None,
         };
         writer.recover().await
     }
@@ -80,6 +87,7 @@ impl LakeWriter {
             clock,
             events,
             recovered: Vec::new(),
+            in_doubt: None,
         };
         writer.recover().await.map(Some)
     }
@@ -123,6 +131,13 @@ impl LakeWriter {
         // A commit that failed half-way may be in the log all the same, and then its files are
         // needed.
         self.refresh().await?;
+        let last = self.log.ledger.last_sequence();
+        if self.in_doubt.is_some_and(|sequence| sequence > last) && !self.run.is_local() {
+            // A request whose answer was lost may take effect still. Once its number is taken, it
+            // can't, whoever took it.
+            let us = self.run.run_id().clone();
+            self.say_dead(us.as_str()).await?;
+        }
         self.run.close().await?;
         Ok(())
     }
@@ -141,24 +156,40 @@ impl LakeWriter {
                 format!("commits {first} to {last} were durable and are now published")
             });
         }
-        for entry in self.run.list(&LakePath::staging()).await? {
-            if !entry.is_folder || entry.name == self.run.run_id().as_str() {
+        for run in self.run.staging_runs().await? {
+            if run == self.run.run_id().as_str() {
                 continue;
             }
-            let folder = LakePath::staging().join(&entry.name);
+            let folder = LakePath::staging().join(&run);
             let Some(dead) = self.run.take_dead(&folder).await? else {
                 continue;
             };
             self.run.pass(Point::RecoverDeadFound)?;
+            if dead.may_live() && !self.say_dead(&run).await? {
+                continue;
+            }
             // It can't commit any more, but may have since the log was read.
             self.refresh().await?;
             let files = dead.remove().await?;
-            let run = entry.name;
             self.recovered(format!(
                 "run {run} ended early; {files} unfinished files were removed"
             ));
         }
         Ok(self)
+    }
+
+    /// Commits that a run is dead, so that it can't commit any more, should it live after all.
+    async fn say_dead(&mut self, run: &str) -> Result<bool, LakeError> {
+        // What is no run of ours stays where it is.
+        let Ok(dead) = RunId::new(run) else {
+            return Ok(false);
+        };
+        let base = self.log.ledger.last_sequence();
+        let us = self.run.run_id().clone();
+        let mut draft = CommitDraft::new(us, CommitKind::Observe, base);
+        draft.ended.push(dead);
+        self.commit(draft).await?;
+        Ok(true)
     }
 
     fn recovered(&mut self, what: String) {

@@ -36,10 +36,6 @@ enum Drafted {
     Gone(FilePath),
 }
 
-fn is_missing(error: &LakeError) -> bool {
-    matches!(error, LakeError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
-}
-
 /// Commits what the desk has.
 #[derive(Debug)]
 pub(super) struct Committer {
@@ -159,11 +155,16 @@ impl Committer {
         let mut carried = Vec::new();
         for live in self.lake.files_of_tasks(&replaced).await? {
             let path = live.path();
-            let source = self.lake.store().locate(&LakePath::from(&path));
-            let place = (path.table, path.partition);
-            let written = self.rewrite(source, place, Arc::clone(&without)).await;
+            let written = self.rewrite(&live.file, false, Arc::clone(&without)).await;
             let written = match written {
-                Err(error) if is_missing(&error) => {
+                Err(_)
+                    if self
+                        .lake
+                        .store()
+                        .size(&LakePath::from(&path))
+                        .await?
+                        .is_none() =>
+                {
                     for file in &carried {
                         self.lake.store().unstage(file).await?;
                     }
@@ -184,12 +185,25 @@ impl Committer {
 
     async fn rewrite(
         &self,
-        source: std::path::PathBuf,
-        place: (crate::schema::TableName, crate::lake::Partition),
+        file: &DataFile,
+        is_staged: bool,
         without: Arc<HashSet<String>>,
     ) -> Result<Option<DataFile>, LakeError> {
-        let options = self.desk.chunk_options.clone();
-        blocking(move || rewrite(&options, &source, place, &without)).await
+        let (options, file) = (self.desk.chunk_options.clone(), file.clone());
+        blocking(move || {
+            let path = LakePath::from(&file.path());
+            let source = if is_staged {
+                options.store.open_staged(&file)?
+            } else {
+                options.store.open(&path)?
+            };
+            let source = source.ok_or_else(|| LakeError::Damaged {
+                path: options.store.locate(&path),
+                what: "its rows are needed and it is gone".to_owned(),
+            })?;
+            rewrite(&options, source, (file.table, file.partition), &without)
+        })
+        .await
     }
 
     /// What was taken, without the tasks that somebody else exported meanwhile.
@@ -221,9 +235,9 @@ impl Committer {
                 Some(closed.file)
             } else {
                 let store = self.lake.store();
-                let source = store.locate(&closed.file.staged(store.run_id()));
-                let place = (closed.file.table, closed.file.partition);
-                let written = self.rewrite(source, place, Arc::clone(&without)).await?;
+                let written = self
+                    .rewrite(&closed.file, true, Arc::clone(&without))
+                    .await?;
                 store.unstage(&closed.file).await?;
                 written
             };

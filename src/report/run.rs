@@ -150,7 +150,9 @@ impl RunReport {
     fn locate(&self, path: &str) -> String {
         match &self.dest {
             Destination::Local(root) => root.join(path).display().to_string(),
-            Destination::Object(url) => format!("{}/{path}", url.as_str().trim_end_matches('/')),
+            Destination::Object(place) => {
+                format!("{}/{path}", place.url.as_str().trim_end_matches('/'))
+            }
         }
     }
 }

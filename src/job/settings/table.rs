@@ -36,6 +36,11 @@ pub const TABLES: &[(&str, &str)] = &[
         "How rows become files. The defaults suit one account on a small machine.",
     ),
     (
+        "store",
+        "How an object store is reached, when `dest` is one. Credentials come from the environment, \
+         as its own tools read them: see [object-stores.md](object-stores.md).",
+    ),
+    (
         "output",
         "What is shown. Results go to standard output, everything else to standard error.",
     ),
@@ -337,6 +342,42 @@ pub const SETTINGS: &[Setting] = &[
         "One call with more JSON text than this is rejected and kept aside, so that a broken answer \
          cannot take the memory.",
     ),
+    // ------------------------------------------------------------------------------------------
+    Setting::unset("store.endpoint", Kind::Url, "the cloud's own", "\"https://minio.example:9000\"")
+        .env("AIRUDDER_STORE_ENDPOINT")
+        .means(
+            "Where the store's API is, for stores that speak like S3 (MinIO, SeaweedFS, R2, Ceph), for \
+             emulators and for private links. Goes before AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, \
+             GOOGLE_BASE_URL and AZURE_STORAGE_ENDPOINT, which are read too. Plain http:// is refused \
+             except for loopback.",
+        ),
+    Setting::unset("store.region", Kind::Text, "AWS_REGION, or us-east-1", "\"eu-central-1\"")
+        .env("AIRUDDER_STORE_REGION")
+        .means("S3's region. Stores that only speak like S3 mostly take any."),
+    Setting::is("store.allow_insecure", Kind::Boolean, "false").means(
+        "Allow a plain http:// endpoint that is not loopback. Everything the calls hold then crosses \
+         the network readable by anyone on the way.",
+    ),
+    Setting::is("store.request_timeout", Kind::Duration, "2m").means(
+        "How long one request may take. The largest carries 5 MiB, so this bounds how slow the line \
+         may be.",
+    ),
+    Setting::is("store.retry_time", Kind::Duration, "3m").means(
+        "A request that fails is tried again, with growing pauses, until this long after its first \
+         try. Then the command ends; the next one goes on from the last commit.",
+    ),
+    Setting::is("store.dead_after", Kind::Duration, "1h").means(
+        "A run on an object store touches a file every twelfth of this time. One that has not for so \
+         long counts as dead: what it staged is removed, and should it live after all, it can't commit \
+         any more and ends with an error. Nothing is lost either way.",
+    ),
+    Setting::unset("store.spool", Kind::Path, "the system's folder for temporary files", "\"/var/spool/airudder\"")
+        .env("AIRUDDER_STORE_SPOOL")
+        .means(
+            "A folder of this machine where files are written until their commit; only then are they \
+             sent. It must have room for the files of one commit (write.commit_calls) and of the \
+             answers on their way. Holds rows as long as a run lives, readable by its user alone.",
+        ),
     // ------------------------------------------------------------------------------------------
     Setting::is("output.format", Kind::Choice(&["text", "json"]), "text")
         .flag("format", "AIRUDDER_FORMAT")

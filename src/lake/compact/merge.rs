@@ -62,20 +62,27 @@ fn merge_all(options: MergeOptions<'_>, plan: &PartitionPlan) -> Result<Merged, 
     let mut sorter = Sorter::new(store.clone(), plan.table, memory_bytes);
     let mut before = Content::default();
     for (live, number) in plan.files.iter().zip(0_i32..) {
-        let place = store.locate(&LakePath::from(&live.path()));
-        let Some(source) = Source::open(&place, plan.table)? else {
+        let path = LakePath::from(&live.path());
+        let Some(source) = store.open(&path)? else {
             return Ok(Merged::Gone(live.path()));
         };
+        let source = Source::new(source, plan.table)?;
         let mut content = Content::default();
-        source.read(|batch| {
+        let read = source.read(|batch| {
             go_on()?;
             content.add(&batch)?;
             sorter.push(&batch, number)
-        })?;
+        });
+        // On an object store a file can go away while it is read.
+        if matches!(&read, Err(LakeError::Damaged { .. })) && matches!(store.open(&path), Ok(None))
+        {
+            return Ok(Merged::Gone(live.path()));
+        }
+        read?;
         if content.rows != live.file.rows {
             let (found, committed) = (content.rows, live.file.rows);
             let what = format!("it has {found} rows, committed {committed}");
-            return Err(LakeError::damaged(&place, what));
+            return Err(LakeError::damaged(&store.locate(&path), what));
         }
         before.merge(content);
     }
@@ -93,10 +100,11 @@ fn merge_all(options: MergeOptions<'_>, plan: &PartitionPlan) -> Result<Merged, 
     let files = output.done;
     let mut after = Content::default();
     for (file, _) in &files {
-        let place = store.locate(&file.staged(store.run_id()));
-        let Some(written) = Source::open(&place, plan.table)? else {
+        let Some(written) = store.open_staged(file)? else {
+            let place = store.staged_place(file);
             return Err(LakeError::damaged(&place, "it was staged and is gone"));
         };
+        let written = Source::new(written, plan.table)?;
         written.read(|batch| {
             go_on()?;
             after.add(&batch)

@@ -1,8 +1,6 @@
 //! A data file read back in batches of bounded size, with the columns that its table has today.
 
-use std::fs::File;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use arrow_array::{RecordBatch, new_null_array};
 use arrow_schema::{ArrowError, SchemaRef};
@@ -11,6 +9,7 @@ use parquet::arrow::arrow_reader::{
 };
 
 use crate::lake::error::LakeError;
+use crate::lake::store::StoredFile;
 use crate::schema::{TableName, schema_version, table};
 
 /// A batch holds about this much, judged by the mean of its row group.
@@ -21,8 +20,7 @@ const BATCH_ROWS: i64 = 8192;
 /// A data file that was opened and understood.
 #[derive(Debug)]
 pub(super) struct Source {
-    place: PathBuf,
-    file: File,
+    file: StoredFile,
     metadata: ArrowReaderMetadata,
     schema: SchemaRef,
     /// For each of the table's columns where it is in the file; nowhere if the file is older.
@@ -30,25 +28,18 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Opens a file; nothing if there is none. Blocks.
-    pub(super) fn open(place: &Path, name: TableName) -> Result<Option<Self>, LakeError> {
-        let file = match File::open(place) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(LakeError::io("open", place)(error)),
-        };
+    /// Understands a file that was opened. Blocks.
+    pub(super) fn new(file: StoredFile, name: TableName) -> Result<Self, LakeError> {
         let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::default())
-            .map_err(|error| unreadable(place, &error))?;
+            .map_err(|error| unreadable(file.place(), &error))?;
         let schema = table(name).arrow_schema();
-        let columns = locate(place, &metadata, &schema)?;
-        let place = place.to_owned();
-        Ok(Some(Self {
-            place,
+        let columns = locate(file.place(), &metadata, &schema)?;
+        Ok(Self {
             file,
             metadata,
             schema,
             columns,
-        }))
+        })
     }
 
     /// Reads all rows. Blocks.
@@ -60,19 +51,18 @@ impl Source {
         for (index, group) in self.metadata.metadata().row_groups().iter().enumerate() {
             let mean = (group.total_byte_size() / group.num_rows().max(1)).max(1);
             let rows = (BATCH_BYTES / mean).clamp(1, BATCH_ROWS);
-            let file = self.file.try_clone();
-            let file = file.map_err(LakeError::io("open", &self.place))?;
+            let file = self.file.clone();
             let metadata = self.metadata.clone();
             let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
                 .with_row_groups(vec![index])
                 .with_batch_size(usize::try_from(rows).expect("it was clamped"))
                 .build()
-                .map_err(|error| unreadable(&self.place, &error))?;
+                .map_err(|error| unreadable(self.file.place(), &error))?;
             for batch in reader {
-                let batch = batch.map_err(|error| unreadable(&self.place, &error))?;
+                let batch = batch.map_err(|error| unreadable(self.file.place(), &error))?;
                 each(
                     self.conform(&batch)
-                        .map_err(|error| unreadable(&self.place, &error))?,
+                        .map_err(|error| unreadable(self.file.place(), &error))?,
                 )?;
             }
         }

@@ -85,6 +85,7 @@ impl Files {
             rows,
             bytes,
             sha256,
+            upload: _,
         } = *file;
         let number = u32::try_from(self.slots.len()).map_err(|_| "it has too many files")?;
         if self.by_name.insert(name.clone(), number).is_some() {
@@ -172,6 +173,7 @@ impl Files {
             rows,
             bytes,
             sha256,
+            upload: None,
         };
         gone.is_none().then_some(LiveFile {
             file,

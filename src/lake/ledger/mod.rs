@@ -20,7 +20,7 @@ mod listed;
 mod snapshot;
 mod tally;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -37,7 +37,7 @@ use super::digest::Digest;
 use super::path::{FileName, FilePath};
 use super::record::{CommitDraft, CommitKind, Coverage, Failure, OpenTask};
 use crate::shard::Shard;
-use crate::task::TaskId;
+use crate::task::{RunId, TaskId};
 
 /// What the commit log says.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +50,7 @@ pub struct Ledger {
     days: Days,
     listed: Listed,
     counts: TaskCounts,
+    ended: BTreeSet<RunId>,
 }
 
 /// What is kept of every task.
@@ -125,6 +126,12 @@ impl Ledger {
     #[must_use]
     pub fn next_sequence(&self) -> u64 {
         self.last_sequence + 1
+    }
+
+    /// Whether the log says that the run is dead: it can't commit any more.
+    #[must_use]
+    pub fn has_ended(&self, run: &RunId) -> bool {
+        self.ended.contains(run)
     }
 
     /// The zone of the lake's days; nothing before the first commit.
@@ -332,6 +339,7 @@ impl Ledger {
             let change = self.files.remove(removal, &digest.files)?;
             self.days.count_file(&change, false);
         }
+        self.ended.extend(digest.ended.iter().cloned());
         for (key, day) in &digest.sealed {
             let known = Known {
                 rows_in: sequence,

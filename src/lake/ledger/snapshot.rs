@@ -18,7 +18,7 @@ use crate::lake::path::{FileName, Partition};
 use crate::lake::record::{Checksum, FORMAT_VERSION};
 use crate::schema::TableName;
 use crate::shard::Shard;
-use crate::task::TaskId;
+use crate::task::{RunId, TaskId};
 
 /// What there is little of.
 #[derive(Serialize, Deserialize)]
@@ -35,6 +35,8 @@ struct Small {
     covered: Vec<NaiveDate>,
     covered_by: Vec<(NaiveDate, Vec<Shard>)>,
     unsealed: Vec<UnsealedTask>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ended: Vec<RunId>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -59,6 +61,7 @@ impl Ledger {
             days,
             listed,
             counts,
+            ended,
         } = self;
         let Days {
             tallies,
@@ -92,6 +95,7 @@ impl Ledger {
                 .map(|(day, shards)| (*day, shards.iter().copied().collect()))
                 .collect(),
             unsealed: unsealed.values().cloned().collect(),
+            ended: ended.iter().cloned().collect(),
         };
         let mut out = Out::default();
         out.text(&serde_json::to_vec(&small).expect("counts, dates and ids are JSON"));
@@ -137,6 +141,7 @@ impl Ledger {
                 shards: small.listed_by.into_iter().collect(),
             },
             counts: small.counts,
+            ended: small.ended.into_iter().collect(),
         })
     }
 }

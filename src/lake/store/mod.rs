@@ -1,30 +1,31 @@
 //! Where the lake's bytes are: the few operations that the commit protocol needs.
 //!
 //! [`Store`] reads, [`RunStore`] also writes, for one living run. Nothing else in the program
-//! touches the destination.
+//! touches the destination. There are two kinds: `local`, a folder on a disk, and `object`, a
+//! prefix in a bucket; this module and `run` say for each operation what it is on either.
 //!
-//! # On a local disk
-//! Staged files are files in `_export/staging/<run id>/`; creating a record is a hard link to a
-//! synced temporary file (it fails when the name is taken, and a reader never sees half a
-//! record); publishing is a rename; the staging folder's `lock` is held (flock) as long as the
-//! run lives. Every file is synced before it gets a name that counts, and every folder after.
+//! | operation | on a local disk | on an object store |
+//! |---|---|---|
+//! | [`RunStore::stage`] | a file in `_export/staging/<run id>/` | a file in the spool, a folder of this machine |
+//! | [`StagedFile::finish`] | syncs it | – |
+//! | `sync_staged` | syncs their folder | sends the files as multipart uploads at their final keys and leaves those open: invisible. Upload ids and parts travel in [`DataFile`](crate::lake::DataFile) into the record |
+//! | `put_if_absent` | a hard link to a synced temporary file | a conditional put (`If-None-Match: *`) |
+//! | `publish` | a rename | completes the upload from the record; one that is gone while the object is there was completed by somebody else |
+//! | `update` | under a lock, by a rename | get with its `ETag`, put with `If-Match`, again on a mismatch |
+//! | `remove` | deletes | deletes; deleting what is gone is fine |
+//! | `sync_folders` | syncs them | nothing to do: an acknowledged put is durable |
+//! | the run lives | it holds `lock` in its staging folder (flock) | it touches `_export/staging/<run id>/alive.json` every few minutes |
 //!
-//! # On an object store (to come)
-//! The same operations, other means; nothing above this module changes:
-//!
-//! | operation | there |
-//! |---|---|
-//! | [`RunStore::stage`] | opens a multipart upload at the file's final key (it knows table and partition); parts are sent as they fill |
-//! | [`StagedFile::finish`] | sends the last part, leaves the upload open: invisible. Upload id and part list travel in [`DataFile`](crate::lake::DataFile) (a new optional field) into the record |
-//! | [`RunStore::put_if_absent`] | a conditional put (`If-None-Match: *`) |
-//! | [`RunStore::publish`] | completes the upload from the record; one that is gone while the object is there was completed by somebody else |
-//! | [`RunStore::update`] | get with its `ETag`, put with `If-Match`, again on a mismatch |
-//! | [`RunStore::remove`] | delete; deleting what is gone is fine |
-//! | `sync_…` | nothing to do: an acknowledged put is durable |
-//! | the run's lock | none: a dead run's uploads are those that no record names and that are older than any run may live |
+//! What a run on an object store opens is noted beside `alive.json`, so that whoever finds the run
+//! dead can abort it. A run that only seemed dead can't commit any more then: that it was taken for
+//! dead is itself a commit, and so the log decides which of the two came first.
 
+#[cfg(any(test, debug_assertions, feature = "failpoints"))]
+mod conformance;
 mod local;
+mod object;
 mod probe;
+mod read;
 mod reject;
 mod run;
 mod staged;
@@ -32,13 +33,19 @@ mod staged;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+#[cfg(any(test, debug_assertions, feature = "failpoints"))]
+pub use conformance::conform;
+#[cfg(test)]
+pub(super) use object::faulty;
+pub use object::{Fault, FaultKind};
 pub use probe::{ProbeAction, ProbeStep};
+pub use read::StoredFile;
 pub use reject::StagedReject;
 pub use run::{Published, Put, RunStore};
 pub use staged::StagedFile;
 
-use chrono::{DateTime, Utc};
-
+use self::object::Bucket;
 use super::error::LakeError;
 use super::path::LakePath;
 use crate::job::Destination;
@@ -47,6 +54,13 @@ use crate::job::Destination;
 #[derive(Clone, Debug)]
 pub struct Store {
     root: Arc<Path>,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Local,
+    Object(Bucket),
 }
 
 /// Something in a folder of the store.
@@ -71,17 +85,24 @@ impl Store {
     /// The store at a destination. Nothing is touched yet.
     ///
     /// # Errors
-    /// When this version has no code for such a store.
+    /// When the settings of an object store make no sense.
     pub fn new(dest: &Destination) -> Result<Self, LakeError> {
         match dest {
             Destination::Local(path) => Ok(Self {
                 root: path.as_path().into(),
+                kind: Kind::Local,
             }),
-            Destination::Object(_) => Err(LakeError::UnknownStore(dest.to_string())),
+            Destination::Object(place) => {
+                let bucket = Bucket::new(place)?;
+                Ok(Self {
+                    root: bucket.root().into(),
+                    kind: Kind::Object(bucket),
+                })
+            }
         }
     }
 
-    /// The path as the operating system and people know it.
+    /// The path as the operating system and people know it; on an object store its address.
     #[must_use]
     pub fn locate(&self, path: &LakePath) -> PathBuf {
         self.root.join(path.as_str())
@@ -93,13 +114,24 @@ impl Store {
         &self.root
     }
 
+    /// Whether paths in it are files of this machine.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        matches!(self.kind, Kind::Local)
+    }
+
     /// All bytes of a file, or nothing if there is none.
     ///
     /// # Errors
     /// When there is one and it can't be read.
     pub async fn get(&self, path: &LakePath) -> Result<Option<Vec<u8>>, LakeError> {
-        let path = self.locate(path);
-        blocking(move || local::read(&path)).await
+        match &self.kind {
+            Kind::Local => {
+                let path = self.locate(path);
+                blocking(move || local::read(&path)).await
+            }
+            Kind::Object(bucket) => bucket.get(path).await,
+        }
     }
 
     /// A file's length, or nothing if there is none.
@@ -107,8 +139,13 @@ impl Store {
     /// # Errors
     /// When that can't be told.
     pub async fn size(&self, path: &LakePath) -> Result<Option<u64>, LakeError> {
-        let path = self.locate(path);
-        blocking(move || local::size(&path)).await
+        match &self.kind {
+            Kind::Local => {
+                let path = self.locate(path);
+                blocking(move || local::size(&path)).await
+            }
+            Kind::Object(bucket) => Ok(bucket.head(path).await?.map(|meta| meta.size)),
+        }
     }
 
     /// A file's length and age, or nothing if there is none.
@@ -116,8 +153,19 @@ impl Store {
     /// # Errors
     /// When they can't be told.
     pub async fn stamp(&self, path: &LakePath) -> Result<Option<Stamp>, LakeError> {
-        let path = self.locate(path);
-        blocking(move || local::stamp(&path)).await
+        match &self.kind {
+            Kind::Local => {
+                let path = self.locate(path);
+                blocking(move || local::stamp(&path)).await
+            }
+            Kind::Object(bucket) => {
+                let found = bucket.head(path).await?;
+                Ok(found.map(|meta| Stamp {
+                    bytes: meta.size,
+                    modified: meta.last_modified,
+                }))
+            }
+        }
     }
 
     /// What a folder holds, sorted by name; nothing if there is no such folder.
@@ -125,17 +173,95 @@ impl Store {
     /// # Errors
     /// When there is one and it can't be read.
     pub async fn list(&self, folder: &LakePath) -> Result<Vec<Entry>, LakeError> {
-        let folder = self.locate(folder);
-        blocking(move || local::list(&folder)).await
+        match &self.kind {
+            Kind::Local => {
+                let folder = self.locate(folder);
+                blocking(move || local::list(&folder)).await
+            }
+            Kind::Object(bucket) => bucket.list(folder).await,
+        }
     }
 
-    /// Whether the run that stages here is dead: nobody holds its lock.
+    /// The files in a folder and in the folders in it: on an object store by one listing.
+    ///
+    /// # Errors
+    /// When a folder is there and can't be read.
+    pub async fn list_files(&self, folder: &LakePath) -> Result<Vec<LakePath>, LakeError> {
+        if let Kind::Object(bucket) = &self.kind {
+            return bucket.list_files(folder).await;
+        }
+        let mut paths = Vec::new();
+        for entry in self.list(folder).await? {
+            let path = folder.join(&entry.name);
+            if entry.is_folder {
+                let within = self.list(&path).await?.into_iter();
+                let files = within.filter(|entry| !entry.is_folder);
+                paths.extend(files.map(|entry| path.join(&entry.name)));
+            } else {
+                paths.push(path);
+            }
+        }
+        Ok(paths)
+    }
+
+    /// The runs that have something staged, or that live. An empty folder, which some object stores
+    /// keep and list, is none's.
+    pub(super) async fn staging_runs(&self) -> Result<Vec<String>, LakeError> {
+        let staging = LakePath::staging();
+        if self.is_local() {
+            let entries = self.list(&staging).await?.into_iter();
+            let folders = entries.filter(|entry| entry.is_folder);
+            return Ok(folders.map(|entry| entry.name).collect());
+        }
+        let files = self.list_files(&staging).await?;
+        let run = |path: &LakePath| {
+            let within = path.as_str().strip_prefix(staging.as_str())?;
+            let (run, _) = within.strip_prefix('/')?.split_once('/')?;
+            Some(run.to_owned())
+        };
+        let mut runs: Vec<String> = files.iter().filter_map(run).collect();
+        runs.dedup();
+        Ok(runs)
+    }
+
+    /// How many requests are worth having in flight: on an object store most of the time is
+    /// waiting, on a disk things are done one after the other.
+    pub(super) fn at_once(&self) -> usize {
+        match &self.kind {
+            Kind::Local => 1,
+            Kind::Object(_) => 8,
+        }
+    }
+
+    /// Opens a file to read it by pieces; nothing if there is none. Blocks: for threads that may.
+    ///
+    /// # Errors
+    /// When there is one and it can't be read.
+    pub fn open(&self, path: &LakePath) -> Result<Option<StoredFile>, LakeError> {
+        match &self.kind {
+            Kind::Local => StoredFile::local(self.locate(path)),
+            Kind::Object(bucket) => StoredFile::object(bucket, path, self.locate(path)),
+        }
+    }
+
+    /// Whether the run that stages here is dead: nobody holds its lock, or it has not touched its
+    /// sign of life for longer than the setting allows.
     ///
     /// # Errors
     /// When that can't be told.
     pub(super) async fn is_dead(&self, staging: &LakePath) -> Result<bool, LakeError> {
-        let lock = self.locate(&staging.join(local::LOCK));
-        blocking(move || local::is_unlocked(&lock)).await
+        match &self.kind {
+            Kind::Local => {
+                let lock = self.locate(&staging.join(local::LOCK));
+                blocking(move || local::is_unlocked(&lock)).await
+            }
+            Kind::Object(bucket) => bucket.is_dead(staging).await,
+        }
+    }
+
+    /// Whether a file in a staging folder is of the run itself, and not staged.
+    pub(super) fn is_sign_of_life(name: &str) -> bool {
+        name == local::LOCK || name == object::ALIVE
     }
 }
 

@@ -8,12 +8,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Store, blocking, local};
+use super::{Kind, Store, blocking, local};
 use crate::lake::error::LakeError;
 use crate::lake::path::LakePath;
 use crate::task::RunId;
 
-/// Something the commit protocol needs of a file system.
+/// Something the commit protocol needs of a file system or an object store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProbeAction {
     /// Make the folders.
@@ -28,19 +28,33 @@ pub enum ProbeAction {
     SyncFolder,
     /// Lock a file, so that others see that a run lives.
     Lock,
+    /// Replace an object unless it has changed (`If-Match`): how the marker and days are kept.
+    Update,
+    /// Send a multipart upload that is invisible until it is completed later: how files are
+    /// published on an object store.
+    Upload,
     /// Remove files and folders.
     Remove,
 }
 
 impl ProbeAction {
-    /// All, in the order they are tried.
-    pub const ALL: [Self; 7] = [
+    /// All that a folder must be capable of, in the order they are tried.
+    pub const LOCAL: [Self; 7] = [
         Self::CreateFolder,
         Self::Write,
         Self::CreateOnce,
         Self::Rename,
         Self::SyncFolder,
         Self::Lock,
+        Self::Remove,
+    ];
+
+    /// All that an object store must be capable of, in the order they are tried.
+    pub const OBJECT: [Self; 5] = [
+        Self::Write,
+        Self::CreateOnce,
+        Self::Update,
+        Self::Upload,
         Self::Remove,
     ];
 }
@@ -64,8 +78,30 @@ impl Store {
     /// # Errors
     /// When the work ends without a result: a bug.
     pub async fn probe(&self, run: &RunId) -> Result<Vec<ProbeStep>, LakeError> {
-        let folder = self.locate(&LakePath::probe(run));
+        let path = LakePath::probe(run);
+        if let Kind::Object(bucket) = &self.kind {
+            return Ok(bucket.probe(&path).await);
+        }
+        let folder = self.locate(&path);
         blocking(move || Ok(probe(&folder))).await
+    }
+
+    /// The steps of [`Store::probe`] here.
+    #[must_use]
+    pub fn probe_actions(&self) -> &'static [ProbeAction] {
+        if self.is_local() {
+            &ProbeAction::LOCAL
+        } else {
+            &ProbeAction::OBJECT
+        }
+    }
+
+    /// Refuses a store that lacks something: before the first commit of a lake.
+    pub(in crate::lake) async fn check_able(&self, run: &RunId) -> Result<(), LakeError> {
+        for step in self.probe(run).await? {
+            step.result?;
+        }
+        Ok(())
     }
 
     /// Bytes that this user may still write where the lake is, or will be; nothing where the
@@ -74,6 +110,9 @@ impl Store {
     /// # Errors
     /// When the system refuses to tell.
     pub async fn free_bytes(&self) -> Result<Option<u64>, LakeError> {
+        if !self.is_local() {
+            return Ok(None);
+        }
         let root = self.root().to_owned();
         blocking(move || free_bytes(&root)).await
     }
@@ -230,7 +269,7 @@ mod tests {
         let lake = dir.path().join("not/yet");
         let steps = steps_at(&lake).await;
         let actions: Vec<_> = steps.iter().map(|step| step.action).collect();
-        assert_eq!(actions, ProbeAction::ALL);
+        assert_eq!(actions, ProbeAction::LOCAL);
         assert!(steps.iter().all(|step| step.result.is_ok()), "{steps:?}");
         assert!(!dir.path().join("not").exists());
     }

@@ -5,8 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
-use super::local;
-use super::run::{RunStore, sync_parent};
+use super::run::RunStore;
 use crate::lake::error::LakeError;
 use crate::lake::path::LakePath;
 
@@ -24,7 +23,7 @@ pub struct StagedReject {
 
 impl StagedReject {
     pub(super) fn create(store: RunStore, name: String) -> Result<Self, LakeError> {
-        let place = store.locate(&LakePath::staging_of(store.run_id()).join(&name));
+        let place = store.staging().join(&name);
         let file = File::create_new(&place).map_err(LakeError::io("create", &place))?;
         Ok(Self {
             store,
@@ -58,20 +57,18 @@ impl StagedReject {
     pub fn finish(mut self) -> Result<PathBuf, LakeError> {
         let synced = || -> io::Result<()> {
             self.file.flush()?;
-            self.file.get_ref().sync_all()
+            if self.store.is_local() {
+                self.file.get_ref().sync_all()?;
+            }
+            Ok(())
         };
         let mut synced = synced;
         synced().map_err(LakeError::io("sync", &self.place))?;
         let to = LakePath::rejects(self.store.run_id(), &self.name)
             .expect("the name is a number with an ending");
-        let to = self.store.locate(&to);
-        if let Some(folder) = to.parent() {
-            local::create_folders(folder)?;
-        }
-        local::rename(&self.place, &to)?;
+        self.store.put_in_place(&self.place, &to)?;
         self.finished = true;
-        sync_parent(&to)?;
-        Ok(to)
+        Ok(self.store.locate(&to))
     }
 }
 

@@ -1,16 +1,21 @@
-//! The store while a run writes to it: its staging folder, its lock, and what changes the lake.
+//! The store while a run writes to it: what it stages, its sign of life, and what changes the lake.
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::ops::Deref;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{StagedFile, StagedReject, Store, blocking, local};
+use bytes::Bytes;
+
+use super::local::{self, Staging};
+use super::object::{DeadObjectRun, ObjectRun};
+use super::{Kind, StagedFile, StagedReject, Store, StoredFile, blocking};
 use crate::lake::error::LakeError;
 use crate::lake::path::{FileName, FilePath, LakePath, Partition, is_safe_run_id};
 use crate::lake::point::{Faults, Point};
+use crate::lake::record::{DataFile, Upload};
 use crate::schema::TableName;
 use crate::task::RunId;
 
@@ -26,8 +31,14 @@ struct Inner {
     run: RunId,
     next_file: AtomicU64,
     faults: Faults,
-    /// Held as long as the run lives: whoever can take it knows that the run is dead.
-    _lock: File,
+    hold: Hold,
+}
+
+/// What shows that the run lives, and where it stages.
+#[derive(Debug)]
+enum Hold {
+    Local(Staging),
+    Object(ObjectRun),
 }
 
 /// How `RunStore::put_if_absent` ended.
@@ -59,7 +70,7 @@ impl Deref for RunStore {
 }
 
 impl RunStore {
-    /// Begins to write: makes the run's staging folder and takes its lock.
+    /// Begins to write: makes the run's staging folder and shows that the run lives.
     ///
     /// # Errors
     /// When the destination can't be written to.
@@ -69,34 +80,28 @@ impl RunStore {
                 "`{run}` can't be a folder's name"
             )));
         }
-        blocking(move || {
-            for folder in [LakePath::commits(), LakePath::days()] {
-                local::create_folders(&store.locate(&folder))?;
+        let hold = match &store.kind {
+            Kind::Local => {
+                let folders = [LakePath::commits(), LakePath::days()].map(|f| store.locate(&f));
+                let staging = store.locate(&LakePath::staging_of(&run));
+                let staging = blocking(move || {
+                    folders.iter().try_for_each(|f| local::create_folders(f))?;
+                    Staging::open(staging, local::create_folders)
+                });
+                Hold::Local(staging.await?)
             }
-            let folder = store.locate(&LakePath::staging_of(&run));
-            let path = folder.join(local::LOCK);
-            let lock = loop {
-                local::create_folders(&folder)?;
-                // Somebody may take the new folder for a dead run's until it is locked.
-                match local::lock(&path) {
-                    Ok(lock) if local::is_same_file(&lock, &path)? => break lock,
-                    Err(error) if folder.is_dir() => return Err(error),
-                    _ => {}
-                }
-            };
-            let (next_file, faults) = (AtomicU64::new(1), Faults::default());
-            let inner = Inner {
-                store,
-                run,
-                next_file,
-                faults,
-                _lock: lock,
-            };
-            Ok(Self {
-                inner: Arc::new(inner),
-            })
+            Kind::Object(bucket) => Hold::Object(ObjectRun::open(bucket.clone(), &run).await?),
+        };
+        let inner = Inner {
+            store,
+            run,
+            next_file: AtomicU64::new(1),
+            faults: Faults::default(),
+            hold,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
         })
-        .await
     }
 
     /// The run that writes.
@@ -112,6 +117,28 @@ impl RunStore {
     #[cfg(test)]
     pub(in crate::lake) fn faults(&self) -> &Faults {
         &self.inner.faults
+    }
+
+    /// The folder of this machine in which the run stages.
+    pub(super) fn staging(&self) -> &Path {
+        match &self.inner.hold {
+            Hold::Local(staging) => staging.folder(),
+            Hold::Object(run) => run.spool(),
+        }
+    }
+
+    /// Where a file that this run staged waits, on this machine.
+    #[must_use]
+    pub fn staged_place(&self, file: &DataFile) -> PathBuf {
+        self.staging().join(file.name.as_str())
+    }
+
+    /// Opens a file that this run staged and has not committed. Blocks.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn open_staged(&self, file: &DataFile) -> Result<Option<StoredFile>, LakeError> {
+        StoredFile::local(self.staged_place(file))
     }
 
     /// Opens a new data file, named and placed for good but invisible. Blocks.
@@ -144,26 +171,77 @@ impl RunStore {
     ///
     /// # Errors
     /// When it is there and can't be removed.
-    pub async fn unstage(&self, file: &crate::lake::DataFile) -> Result<(), LakeError> {
-        let place = self.locate(&file.staged(self.run_id()));
-        blocking(move || local::remove(&place).map(drop)).await
+    pub async fn unstage(&self, file: &DataFile) -> Result<(), LakeError> {
+        match &self.inner.hold {
+            Hold::Local(_) => {
+                let place = self.staged_place(file);
+                blocking(move || local::remove(&place).map(drop)).await
+            }
+            Hold::Object(run) => run.unstage(file).await,
+        }
     }
 
-    /// Makes the names of staged files durable.
-    pub(in crate::lake) async fn sync_staging(&self) -> Result<(), LakeError> {
-        let folder = self.locate(&LakePath::staging_of(self.run_id()));
-        blocking(move || local::sync_folder(&folder)).await
+    /// The length of a file that this run staged; nothing if it is gone.
+    pub(in crate::lake) async fn staged_size(
+        &self,
+        file: &DataFile,
+    ) -> Result<Option<u64>, LakeError> {
+        let place = self.staged_place(file);
+        blocking(move || local::size(&place)).await
+    }
+
+    /// Makes staged files durable, invisible as they are. What publishing needs to know of them is
+    /// noted in them.
+    pub(in crate::lake) async fn sync_staged(
+        &self,
+        files: &mut [DataFile],
+    ) -> Result<(), LakeError> {
+        match &self.inner.hold {
+            Hold::Local(staging) => {
+                let folder = staging.folder().to_owned();
+                blocking(move || local::sync_folder(&folder)).await
+            }
+            Hold::Object(run) => run.send(files).await,
+        }
+    }
+
+    /// Takes back what [`RunStore::sync_staged`] did: the files will not be committed so.
+    pub(in crate::lake) async fn withdraw(&self, files: &mut [DataFile]) -> Result<(), LakeError> {
+        match &self.inner.hold {
+            Hold::Local(_) => Ok(()),
+            Hold::Object(run) => run.withdraw(files).await,
+        }
+    }
+
+    /// Drops what was noted for the case of a crash and is not needed any more, since all that was
+    /// sent so far is published or withdrawn.
+    pub(in crate::lake) async fn forget_notes(&self) -> Result<(), LakeError> {
+        match &self.inner.hold {
+            Hold::Local(_) => Ok(()),
+            Hold::Object(run) => run.forget().await,
+        }
     }
 
     /// Creates a file, durable with its name, unless the name is taken.
     ///
     /// # Errors
-    /// When the disk refuses it. The file may or may not be there then.
+    /// When the store refuses it. The file may or may not be there then.
     pub(in crate::lake) async fn put_if_absent(
         &self,
         path: &LakePath,
-        bytes: Arc<[u8]>,
+        bytes: Bytes,
     ) -> Result<Put, LakeError> {
+        let bucket = match &self.kind {
+            Kind::Local => return self.link(path, bytes).await,
+            Kind::Object(bucket) => bucket,
+        };
+        self.pass(Point::CommitRecordWritten)?;
+        let put = bucket.put_if_absent(path, bytes).await?;
+        self.pass(Point::CommitRecordNamed)?;
+        Ok(put)
+    }
+
+    async fn link(&self, path: &LakePath, bytes: Bytes) -> Result<Put, LakeError> {
         let (store, path) = (self.clone(), self.locate(path));
         blocking(move || {
             let temporary = store.temporary();
@@ -171,7 +249,7 @@ impl RunStore {
             store.pass(Point::CommitRecordWritten)?;
             let put = local::link(&temporary, &path)?;
             store.pass(Point::CommitRecordNamed)?;
-            sync_parent(&path)?;
+            local::sync_parent(&path)?;
             local::remove(&temporary)?;
             Ok(if put { Put::Created } else { Put::Taken })
         })
@@ -182,48 +260,62 @@ impl RunStore {
     /// reports and rejects.
     ///
     /// # Errors
-    /// When the disk refuses it.
+    /// When the store refuses it.
     pub async fn replace(&self, path: &LakePath, bytes: Vec<u8>) -> Result<(), LakeError> {
-        let (store, path) = (self.clone(), self.locate(path));
-        blocking(move || store.overwrite(&path, &bytes)).await
+        match &self.kind {
+            Kind::Local => {
+                let (store, path) = (self.clone(), self.locate(path));
+                blocking(move || store.overwrite(&path, &bytes)).await
+            }
+            Kind::Object(bucket) => bucket.put(path, bytes.into()).await.map(drop),
+        }
     }
 
-    /// Looks at a file and may replace it; nobody else updates any file between the two. `decide`
+    /// Looks at a file and may replace it; nobody else updates the file between the two. `decide`
     /// gets the present content and returns the new one, or nothing to leave it. Says whether it
     /// was replaced.
     ///
     /// # Errors
-    /// When the disk refuses it.
+    /// When the store refuses it.
     pub(in crate::lake) async fn update<F>(
         &self,
         path: &LakePath,
         decide: F,
     ) -> Result<bool, LakeError>
     where
-        F: FnOnce(Option<&[u8]>) -> Option<Vec<u8>> + Send + 'static,
+        F: Fn(Option<&[u8]>) -> Option<Vec<u8>> + Send + 'static,
     {
-        let (store, path) = (self.clone(), self.locate(path));
-        blocking(move || {
-            let _lock = local::lock(&store.root().join("_export/update.lock"))?;
-            let present = local::read(&path)?;
-            match decide(present.as_deref()) {
-                Some(bytes) => store.overwrite(&path, &bytes).map(|()| true),
-                None => Ok(false),
+        let bucket = match &self.kind {
+            Kind::Local => {
+                let (store, path) = (self.clone(), self.locate(path));
+                return blocking(move || {
+                    let _lock = local::lock(&store.root().join("_export/update.lock"))?;
+                    let present = local::read(&path)?;
+                    match decide(present.as_deref()) {
+                        Some(bytes) => store.overwrite(&path, &bytes).map(|()| true),
+                        None => Ok(false),
+                    }
+                })
+                .await;
             }
-        })
-        .await
+            Kind::Object(bucket) => bucket,
+        };
+        bucket.update(path, decide).await
     }
 
     /// Moves a data file that `run` staged to its table. Its name there is durable after
     /// [`RunStore::sync_folders`].
     ///
     /// # Errors
-    /// When the disk refuses it.
+    /// When the store refuses it.
     pub(in crate::lake) async fn publish(
         &self,
         run: &RunId,
-        path: &FilePath,
+        (path, upload): (&FilePath, Option<&Upload>),
     ) -> Result<Published, LakeError> {
+        if let Hold::Object(run) = &self.inner.hold {
+            return run.publish(path, upload).await;
+        }
         let from = self.locate(&LakePath::staged(run, &path.name));
         let folder = self.locate(&path.folder());
         let to = self.locate(&LakePath::from(path));
@@ -243,43 +335,76 @@ impl RunStore {
     /// Removes a file; one that is gone is fine.
     ///
     /// # Errors
-    /// When the disk refuses it.
+    /// When the store refuses it.
     pub(in crate::lake) async fn remove(&self, path: &LakePath) -> Result<bool, LakeError> {
-        let path = self.locate(path);
-        blocking(move || local::remove(&path)).await
+        match &self.kind {
+            Kind::Local => {
+                let path = self.locate(path);
+                blocking(move || local::remove(&path)).await
+            }
+            Kind::Object(bucket) => bucket.remove(path).await,
+        }
     }
 
-    /// Moves a file to a place that is free; fails if that is taken.
+    /// Moves a file to a place that is free; fails if that is taken. On an object store the bytes
+    /// go through this machine: no copy is asked for that a store might not know.
     ///
     /// # Errors
-    /// When the disk refuses it, or something is there.
+    /// When the store refuses it, or something is there.
     pub(in crate::lake) async fn move_aside(
         &self,
         from: &LakePath,
         to: &LakePath,
     ) -> Result<(), LakeError> {
-        let (from, to) = (self.locate(from), self.locate(to));
+        let store = self.clone();
+        let (from, to) = (from.clone(), to.clone());
+        if let Hold::Object(_) = &self.inner.hold {
+            let (source, target) = (from.clone(), to.clone());
+            blocking(move || store.carry(&source, &target)).await?;
+            return self.remove(&from).await.map(drop);
+        }
         blocking(move || {
+            let (from, to) = (store.locate(&from), store.locate(&to));
             if let Some(folder) = to.parent() {
                 local::create_folders(folder)?;
             }
             // A rename would write over what is there.
             if !local::link(&from, &to)? {
-                let taken = std::io::ErrorKind::AlreadyExists.into();
-                return Err(LakeError::io("move a file to", &to)(taken));
+                return Err(taken(&to));
             }
-            sync_parent(&to)?;
+            local::sync_parent(&to)?;
             local::remove(&from)?;
-            sync_parent(&from)
+            local::sync_parent(&from)
         })
         .await
     }
 
-    /// Removes a folder if it is empty.
+    /// Writes what is in one place to another that is free. Blocks.
+    fn carry(&self, from: &LakePath, to: &LakePath) -> Result<(), LakeError> {
+        let Some(source) = self.open(from)? else {
+            let missing = std::io::ErrorKind::NotFound.into();
+            return Err(LakeError::io("read", &self.locate(from))(missing));
+        };
+        if self.open(to)?.is_some() {
+            return Err(taken(&self.locate(to)));
+        }
+        let place = self.temporary();
+        let spool = || {
+            let mut file = File::create_new(&place)?;
+            std::io::copy(&mut source.read_from(0)?, &mut file)
+        };
+        spool().map_err(LakeError::io("write", &place))?;
+        self.put_in_place(&place, to)
+    }
+
+    /// Removes a folder if it is empty. An object store has none.
     ///
     /// # Errors
     /// When the disk refuses it for another reason than that it is not.
     pub(in crate::lake) async fn remove_folder(&self, folder: &LakePath) -> Result<(), LakeError> {
+        if !self.is_local() {
+            return Ok(());
+        }
         let folder = self.locate(folder);
         blocking(move || local::remove_empty_folder(&folder)).await
     }
@@ -289,6 +414,9 @@ impl RunStore {
         &self,
         folders: BTreeSet<LakePath>,
     ) -> Result<(), LakeError> {
+        if !self.is_local() {
+            return Ok(());
+        }
         let folders: Vec<_> = folders.iter().map(|folder| self.locate(folder)).collect();
         blocking(move || {
             folders
@@ -304,98 +432,92 @@ impl RunStore {
         &self,
         folder: &LakePath,
     ) -> Result<Option<DeadRun>, LakeError> {
-        let (store, folder) = (self.clone(), self.locate(folder));
-        blocking(move || {
-            let path = folder.join(local::LOCK);
-            let lock = match local::try_lock(&path) {
-                Ok(lock) => lock,
-                // Removed by somebody else meanwhile.
-                Err(_) if !folder.is_dir() => return Ok(None),
-                Err(error) => return Err(error),
-            };
-            Ok(lock.map(|lock| DeadRun {
-                store,
-                folder,
-                lock,
-            }))
-        })
-        .await
+        let kind = match &self.kind {
+            Kind::Local => {
+                let folder = self.locate(folder);
+                let taken = blocking(move || Staging::take_dead(folder)).await?;
+                taken.map(Dead::Local)
+            }
+            Kind::Object(bucket) => DeadObjectRun::take(bucket, folder).await?.map(Dead::Object),
+        };
+        let store = self.clone();
+        Ok(kind.map(|kind| DeadRun { store, kind }))
     }
 
     /// Ends the run: removes its staging folder with all that was not committed.
     ///
     /// # Errors
-    /// When the disk refuses it. The next run will try again.
+    /// When the store refuses it. A later run will try again.
     pub(in crate::lake) async fn close(self) -> Result<u64, LakeError> {
-        let folder = self.locate(&LakePath::staging_of(self.run_id()));
-        blocking(move || remove_staging(&folder, || Ok(()))).await
-    }
-
-    /// A free place for what nobody but this run needs, on this machine. It goes with the run.
-    pub(in crate::lake) fn scratch(&self) -> std::path::PathBuf {
-        self.temporary()
-    }
-
-    fn temporary(&self) -> std::path::PathBuf {
-        let number = self.inner.next_file.fetch_add(1, Ordering::Relaxed);
-        self.locate(&LakePath::staging_of(self.run_id()))
-            .join(format!("{number:06}.tmp"))
-    }
-
-    fn overwrite(&self, path: &Path, bytes: &[u8]) -> Result<(), LakeError> {
-        if let Some(folder) = path.parent() {
-            local::create_folders(folder)?;
+        if let Hold::Object(run) = &self.inner.hold {
+            return run.close().await;
         }
-        let temporary = self.temporary();
-        local::write_temporary(&temporary, bytes)?;
-        local::rename(&temporary, path)?;
-        sync_parent(path)
-    }
-}
-
-/// The staging folder of a run that is dead, held so that nobody else removes it too.
-#[derive(Debug)]
-pub(in crate::lake) struct DeadRun {
-    store: RunStore,
-    folder: std::path::PathBuf,
-    lock: File,
-}
-
-impl DeadRun {
-    /// Removes the folder. Only once every commit of the run is published. Says how many files
-    /// went with it.
-    pub(in crate::lake) async fn remove(self) -> Result<u64, LakeError> {
-        blocking(move || {
-            let Self {
-                store,
-                folder,
-                lock,
-            } = self;
-            let removed = remove_staging(&folder, || store.pass(Point::RecoverFileRemoved));
-            drop(lock);
-            removed
+        blocking(move || match &self.inner.hold {
+            Hold::Local(staging) => staging.remove(|| Ok(())),
+            Hold::Object(_) => Ok(0),
         })
         .await
     }
-}
 
-/// Removes a staging folder, its lock last. Says how many other files it held.
-fn remove_staging(
-    folder: &Path,
-    mut each: impl FnMut() -> Result<(), LakeError>,
-) -> Result<u64, LakeError> {
-    let mut removed = 0;
-    for entry in local::list(folder)? {
-        if !entry.is_folder && entry.name != local::LOCK {
-            removed += u64::from(local::remove(&folder.join(entry.name))?);
-            each()?;
+    /// Makes a finished file of the staging folder one of the lake, at once. Blocks.
+    pub(super) fn put_in_place(&self, file: &Path, to: &LakePath) -> Result<(), LakeError> {
+        match &self.inner.hold {
+            Hold::Local(_) => local::put_in_place(file, &self.locate(to)),
+            Hold::Object(run) => run.store(file, to),
         }
     }
-    local::remove(&folder.join(local::LOCK))?;
-    local::remove_empty_folder(folder)?;
-    Ok(removed)
+
+    /// A free place for what nobody but this run needs, on this machine. It goes with the run.
+    pub(in crate::lake) fn scratch(&self) -> PathBuf {
+        self.temporary()
+    }
+
+    fn temporary(&self) -> PathBuf {
+        let number = self.inner.next_file.fetch_add(1, Ordering::Relaxed);
+        self.staging().join(format!("{number:06}.tmp"))
+    }
+
+    fn overwrite(&self, path: &Path, bytes: &[u8]) -> Result<(), LakeError> {
+        let temporary = self.temporary();
+        local::write_temporary(&temporary, bytes)?;
+        local::put_in_place(&temporary, path)
+    }
 }
 
-pub(super) fn sync_parent(path: &Path) -> Result<(), LakeError> {
-    path.parent().map_or(Ok(()), local::sync_folder)
+fn taken(place: &Path) -> LakeError {
+    let taken = std::io::ErrorKind::AlreadyExists.into();
+    LakeError::io("move a file to", place)(taken)
+}
+
+/// What a run that is dead has staged.
+#[derive(Debug)]
+pub(in crate::lake) struct DeadRun {
+    store: RunStore,
+    kind: Dead,
+}
+
+#[derive(Debug)]
+enum Dead {
+    /// Held, so that nobody else removes it too.
+    Local(Staging),
+    Object(DeadObjectRun),
+}
+
+impl DeadRun {
+    /// Whether the run might live all the same, so that the log must say that it is dead before
+    /// anything is removed.
+    pub(in crate::lake) fn may_live(&self) -> bool {
+        matches!(self.kind, Dead::Object(_))
+    }
+
+    /// Removes it all. Only once every commit of the run is published. Says how many files that
+    /// were.
+    pub(in crate::lake) async fn remove(self) -> Result<u64, LakeError> {
+        let Self { store, kind } = self;
+        let each = move || store.pass(Point::RecoverFileRemoved);
+        match kind {
+            Dead::Local(staging) => blocking(move || staging.remove(each)).await,
+            Dead::Object(run) => run.remove(each).await,
+        }
+    }
 }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::run::RunStore;
 use crate::lake::error::LakeError;
-use crate::lake::path::{FilePath, LakePath};
+use crate::lake::path::FilePath;
 use crate::lake::point::Point;
 use crate::lake::record::{Checksum, DataFile};
 
@@ -28,7 +28,7 @@ pub struct StagedFile {
 
 impl StagedFile {
     pub(super) fn create(store: RunStore, path: FilePath) -> Result<Self, LakeError> {
-        let place = store.locate(&LakePath::staged(store.run_id(), &path.name));
+        let place = store.staging().join(path.name.as_str());
         let file = File::create_new(&place).map_err(LakeError::io("create", &place))?;
         let (sum, bytes, finished) = (Sha256::new(), 0, false);
         let staged = Self {
@@ -56,7 +56,7 @@ impl StagedFile {
         self.bytes
     }
 
-    /// Where it is written, as the operating system knows it.
+    /// Where it is written, on this machine.
     #[must_use]
     pub fn place(&self) -> &Path {
         &self.place
@@ -68,9 +68,12 @@ impl StagedFile {
     /// When the disk does not take it; the file is removed then.
     pub fn finish(mut self, rows: u64) -> Result<DataFile, LakeError> {
         self.store.pass(Point::StageWritten)?;
-        self.file
-            .sync_all()
-            .map_err(LakeError::io("sync", &self.place))?;
+        // In a spool it is the sent copy that has to last.
+        if self.store.is_local() {
+            self.file
+                .sync_all()
+                .map_err(LakeError::io("sync", &self.place))?;
+        }
         self.store.pass(Point::StageSynced)?;
         self.finished = true;
         let FilePath {
@@ -86,6 +89,7 @@ impl StagedFile {
             rows,
             bytes: self.bytes,
             sha256,
+            upload: None,
         })
     }
 }

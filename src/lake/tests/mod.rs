@@ -3,6 +3,7 @@
 mod checkpoints;
 mod compact;
 mod days;
+pub(super) mod object;
 mod random;
 mod real;
 mod recovery;
@@ -105,6 +106,7 @@ impl Scene {
             clock,
             events,
             recovered: Vec::new(),
+            in_doubt: None,
         }
         .recover()
         .await
@@ -266,9 +268,12 @@ fn stage_rows(
 }
 
 fn read_rows(table: TableName, path: &Path) -> Vec<Row> {
+    rows_in(table, std::fs::File::open(path).unwrap())
+}
+
+fn rows_in(table: TableName, file: impl parquet::file::reader::ChunkReader + 'static) -> Vec<Row> {
     use arrow_array::cast::AsArray;
     use arrow_array::types::Int32Type;
-    let file = std::fs::File::open(path).unwrap();
     let reader = ParquetRecordBatchReaderBuilder::try_new(file)
         .unwrap()
         .build()
@@ -403,8 +408,8 @@ fn rewrite(
     let table = files[0].file.table;
     let mut rows = Vec::new();
     for live in files {
-        let path = writer.store().locate(&LakePath::from(&live.path()));
-        for (_, id, detail, index, mark) in read_rows(table, &path) {
+        let file = writer.store().open(&LakePath::from(&live.path()));
+        for (_, id, detail, index, mark) in rows_in(table, file.unwrap().unwrap()) {
             let key = match table {
                 TableName::Calls => [detail, 1, 2],
                 TableName::Tasks => [2, 2, 4],

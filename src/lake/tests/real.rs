@@ -128,9 +128,10 @@ pub(super) async fn replacement(writer: &LakeWriter, id: &str, at: i64) -> Commi
     let without: std::collections::HashSet<String> = [id.to_owned()].into();
     for live in writer.files_of_tasks(&[task_id(id)]).await.unwrap() {
         let path = live.path();
-        let source = writer.store().locate(&LakePath::from(&path));
+        let source = writer.store().open(&LakePath::from(&path));
+        let source = source.unwrap().unwrap();
         let place = (path.table, path.partition);
-        let file = rewrite(&options, &source, place, &without).unwrap();
+        let file = rewrite(&options, source, place, &without).unwrap();
         let into = file
             .iter()
             .map(|_| u32::try_from(draft.files.len()).unwrap())

@@ -34,6 +34,7 @@ fn write_log(scene: &Scene, commits: u64, tasks: u64, files: u64) {
                     rows,
                     bytes,
                     sha256,
+                    upload: None,
                 });
             }
         }

@@ -86,7 +86,7 @@ async fn a_put_that_took_effect_unseen_is_met_again_as_our_own() {
     let scene = Scene::new();
     let mut writer = scene.writer("r1").await;
     let path = LakePath::commit(1);
-    let bytes: Arc<[u8]> = b"same".as_slice().into();
+    let bytes = bytes::Bytes::from_static(b"same");
     assert_eq!(
         writer
             .run

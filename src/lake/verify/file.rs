@@ -1,7 +1,6 @@
 //! Reading one data file back: its checksum, its footer, its columns, the keys of its rows.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
@@ -15,9 +14,10 @@ use sha2::{Digest, Sha256};
 
 use super::tally::{Counts, Expected, Found, Tallies};
 use super::{Finding, FindingKind};
+use crate::lake::error::LakeError;
 use crate::lake::path::{FilePath, LakePath};
 use crate::lake::record::{Checksum, DataFile};
-use crate::lake::store::Store;
+use crate::lake::store::{Store, StoredFile};
 use crate::schema::{TableName, schema_version};
 
 /// A live file, and where it is while its commit is not published.
@@ -121,15 +121,22 @@ pub(super) fn read(
     }
     match read {
         Ok(()) => report.is_read = true,
+        Err(_) if matches!(open(store, target), Ok(None)) => {
+            report.find(FindingKind::FileMissing, "it is not there");
+            report.is_absent = true;
+        }
         Err(what) => report.find(FindingKind::FileUnreadable, what),
     }
     report
 }
 
 /// The file, if its bytes are those that were committed.
-fn unchanged(store: &Store, target: &Target, report: &mut FileReport) -> Option<File> {
+fn unchanged(store: &Store, target: &Target, report: &mut FileReport) -> Option<StoredFile> {
     let opened = open(store, target).and_then(|file| {
-        let sum = file.as_ref().map(sum_up).transpose()?;
+        let sum = file
+            .as_ref()
+            .map(|file| sum_up(file).map_err(LakeError::io("read", file.place())));
+        let sum = sum.transpose()?;
         Ok(file.zip(sum))
     });
     let DataFile { bytes, sha256, .. } = target.file;
@@ -144,6 +151,11 @@ fn unchanged(store: &Store, target: &Target, report: &mut FileReport) -> Option<
             report.find(FindingKind::FileChanged, detail);
         }
         Ok(None) => {
+            report.find(FindingKind::FileMissing, "it is not there");
+            report.is_absent = true;
+        }
+        // On an object store a file can go away while it is read.
+        Err(_) if matches!(open(store, target), Ok(None)) => {
             report.find(FindingKind::FileMissing, "it is not there");
             report.is_absent = true;
         }
@@ -181,23 +193,22 @@ fn count(found: &mut Found, table: TableName, key: &Key<'_>, expected: &Expected
 }
 
 /// Opens the file in its table, or where it is staged; the former again if it moved in between.
-pub(super) fn open(store: &Store, target: &Target) -> std::io::Result<Option<File>> {
+pub(super) fn open(store: &Store, target: &Target) -> Result<Option<StoredFile>, LakeError> {
     let place = LakePath::from(&target.file.path());
     let again = target.staged.as_ref().map(|_| &place);
     for place in [Some(&place), target.staged.as_ref(), again]
         .into_iter()
         .flatten()
     {
-        match File::open(store.locate(place)) {
-            Ok(file) => return Ok(Some(file)),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+        if let Some(file) = store.open(place)? {
+            return Ok(Some(file));
         }
     }
     Ok(None)
 }
 
-fn sum_up(mut file: &File) -> std::io::Result<(u64, Checksum)> {
+fn sum_up(file: &StoredFile) -> std::io::Result<(u64, Checksum)> {
+    let mut file = file.read_from(0)?;
     let mut sum = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     let mut bytes = 0;
@@ -214,14 +225,14 @@ fn sum_up(mut file: &File) -> std::io::Result<(u64, Checksum)> {
 
 /// A Parquet file whose footer was understood.
 pub(super) struct Reader {
-    file: File,
+    file: StoredFile,
     metadata: ArrowReaderMetadata,
     table: TableName,
     rows: u64,
 }
 
 impl Reader {
-    pub(super) fn new(file: File, table: TableName) -> Result<Self, String> {
+    pub(super) fn new(file: StoredFile, table: TableName) -> Result<Self, String> {
         let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::default())
             .map_err(|error| format!("its footer is not Parquet: {error}"))?;
         let rows = metadata.metadata().file_metadata().num_rows();

@@ -19,9 +19,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_schema::SchemaRef;
+use futures_util::stream::{self, StreamExt};
 
 use super::error::LakeError;
-use super::log::{Log, read_record};
+use super::log::{Log, READ_AHEAD, read_record};
 use super::path::LakePath;
 use super::store::{Store, blocking};
 use crate::job::Destination;
@@ -158,7 +159,14 @@ pub async fn verify(
     loop {
         passes += 1;
         let (mut log, stale) = checkpoints::load(&store).await?;
-        let pass = Pass::begin(&store, &log, Arc::clone(&schemas)).await?;
+        // What is committed and not published can be read where it is staged on a disk only.
+        let readable = if store.is_local() || log.pending.is_empty() {
+            None
+        } else {
+            Some(Log::load_readable_from_records(&store).await?)
+        };
+        let read = readable.as_ref().unwrap_or(&log);
+        let pass = Pass::begin(&store, read, Arc::clone(&schemas)).await?;
         let (mut verification, absent) = blocking(move || Ok(pass.run())).await?;
         log.catch_up(&store).await?;
         // Files that gave way while they were read: what was read is no one state.
@@ -203,12 +211,23 @@ impl Pass {
     ) -> Result<Self, LakeError> {
         let ledger = &log.ledger;
         let mut tallies = Tallies::default();
-        for sequence in 1..=ledger.last_sequence() {
-            let parse = super::digest::read_commit;
-            let Some((commit, _)) = read_record(store, sequence, parse).await? else {
-                let path = store.locate(&LakePath::commit(sequence));
-                return Err(LakeError::damaged(&path, "this commit record is gone"));
-            };
+        let read = |sequence| {
+            let store = store.clone();
+            async move {
+                let read = read_record(&store, sequence, super::digest::read_commit).await?;
+                let commit = read.map(|(commit, _)| commit);
+                commit.ok_or_else(|| {
+                    let path = store.locate(&LakePath::commit(sequence));
+                    LakeError::damaged(&path, "this commit record is gone")
+                })
+            }
+        };
+        let mut commits = stream::iter(1..=ledger.last_sequence())
+            .map(read)
+            .buffered(READ_AHEAD);
+        while let Some(commit) = commits.next().await {
+            let commit = commit?;
+            let sequence = commit.sequence;
             for task in &commit.changes.tasks {
                 if ledger.rows_in(&task.id) == Some(sequence) {
                     tallies.expect(task);

@@ -40,13 +40,8 @@ async fn left_overs(
     findings: &mut Vec<Finding>,
 ) -> Result<bool, LakeError> {
     let mut living = false;
-    for run in store
-        .list(&LakePath::staging())
-        .await?
-        .iter()
-        .filter(|entry| entry.is_folder)
-    {
-        let folder = LakePath::staging().join(&run.name);
+    for run in store.staging_runs().await? {
+        let folder = LakePath::staging().join(&run);
         if !store.is_dead(&folder).await? {
             living = true;
             continue;
@@ -54,11 +49,12 @@ async fn left_overs(
         let pending = log
             .pending
             .iter()
-            .filter(|pending| pending.run_id.as_str() == run.name);
+            .filter(|pending| pending.run_id.as_str() == run);
         let awaited: Vec<_> = pending.flat_map(|pending| &pending.adds).collect();
         let entries = store.list(&folder).await?;
         let left = entries.iter().filter(|entry| {
-            entry.name != "lock" && !awaited.iter().any(|path| path.name.as_str() == entry.name)
+            !Store::is_sign_of_life(&entry.name)
+                && !awaited.iter().any(|file| file.name.as_str() == entry.name)
         });
         let count = left.count();
         if count > 0 {

@@ -1,9 +1,7 @@
 //! A data file again, without the rows of some tasks: what is carried over when tasks are replaced.
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::hash::BuildHasher;
-use std::path::Path;
 
 use arrow_array::BooleanArray;
 use arrow_array::cast::AsArray;
@@ -13,25 +11,25 @@ use parquet::arrow::arrow_writer::ArrowWriterOptions;
 
 use super::chunk::ChunkOptions;
 use super::noted::Noted;
-use crate::lake::{DataFile, LakeError, Partition};
+use crate::lake::{DataFile, LakeError, Partition, StoredFile};
 use crate::schema::{TableName, table};
 
 /// Rows read, filtered and written at once.
 const BATCH_ROWS: usize = 8192;
 
-/// Stages the rows of the file at `source` whose task is not among `without`; `None` if there are
+/// Stages the rows of the file `source` whose task is not among `without`; `None` if there are
 /// none. Blocks.
 ///
 /// # Errors
 /// When the file cannot be read, or the destination fails.
 pub fn rewrite(
     options: &ChunkOptions,
-    source: &Path,
+    source: StoredFile,
     (name, partition): (TableName, Partition),
     without: &HashSet<String, impl BuildHasher>,
 ) -> Result<Option<DataFile>, LakeError> {
-    let file = File::open(source).map_err(LakeError::io("open", source))?;
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file)?
+    let place = source.place().to_owned();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(source)?
         .with_batch_size(BATCH_ROWS)
         .build()?;
     let (_, properties) = options.encoder.file_parts(name);
@@ -42,7 +40,7 @@ pub fn rewrite(
         let tasks = batch
             .column_by_name("task_id")
             .and_then(|column| column.as_string_opt::<i32>())
-            .ok_or_else(|| LakeError::damaged(source, "it has no text column task_id"))?;
+            .ok_or_else(|| LakeError::damaged(&place, "it has no text column task_id"))?;
         let keep: BooleanArray = tasks
             .iter()
             .map(|task| Some(task.is_none_or(|task| !without.contains(task))))

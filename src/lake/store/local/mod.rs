@@ -1,8 +1,12 @@
 //! The local disk: plain functions that block, each naming the path when it fails.
 
+mod staging;
+
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
+
+pub(super) use staging::Staging;
 
 use super::{Entry, Stamp};
 use crate::lake::error::LakeError;
@@ -204,4 +208,18 @@ pub(super) fn is_same_file(file: &File, path: &Path) -> Result<bool, LakeError> 
         let _ = file;
         Ok(path.exists())
     }
+}
+
+pub(super) fn sync_parent(path: &Path) -> Result<(), LakeError> {
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+/// Puts a file written under a temporary name where it is to be, over one that is there, durable
+/// with its name.
+pub(super) fn put_in_place(temporary: &Path, path: &Path) -> Result<(), LakeError> {
+    if let Some(folder) = path.parent() {
+        create_folders(folder)?;
+    }
+    rename(temporary, path)?;
+    sync_parent(path)
 }

@@ -1,0 +1,203 @@
+//! An object store as the place of the lake: its address, how it is reached, and the variables that
+//! its own tools read.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+use super::error::SettingsError;
+use super::sources::Sources;
+use super::{Destination, Secret, load, place};
+
+/// A prefix in a bucket, and how it is reached.
+#[derive(Clone, Debug)]
+pub struct ObjectPlace {
+    /// `s3://bucket/prefix`, `gs://…`, `az://container/prefix` or `abfss://…`.
+    pub url: Url,
+    /// The rest.
+    pub options: ObjectOptions,
+}
+
+/// How an object store is reached.
+#[derive(Clone, Debug)]
+pub struct ObjectOptions {
+    /// Where its API is, if not where the cloud's own is.
+    pub endpoint: Option<Url>,
+    /// S3's region.
+    pub region: Option<String>,
+    /// Plain `http://` to other hosts than loopback.
+    pub allow_insecure: bool,
+    /// One request may take this long.
+    pub request_timeout: Duration,
+    /// A request is repeated no longer than this after its first try.
+    pub retry_time: Duration,
+    /// A run that gave no sign of life for so long is dead.
+    pub dead_after: Duration,
+    /// The folder of this machine where files wait for their commit.
+    pub spool: PathBuf,
+    /// The variables of the cloud's own tools, credentials among them.
+    pub variables: Vec<(String, Secret)>,
+}
+
+/// The clouds, by the scheme of their addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cloud {
+    /// Amazon S3, and what speaks like it.
+    S3,
+    /// Google Cloud Storage.
+    Google,
+    /// Azure Blob Storage.
+    Azure,
+}
+
+impl Cloud {
+    /// By the scheme of an address.
+    #[must_use]
+    pub fn of_scheme(scheme: &str) -> Option<Self> {
+        match scheme {
+            "s3" => Some(Self::S3),
+            "gs" => Some(Self::Google),
+            "az" | "azure" | "abfs" | "abfss" => Some(Self::Azure),
+            _ => None,
+        }
+    }
+
+    /// How the names of its variables begin.
+    fn prefixes(self) -> &'static [&'static str] {
+        match self {
+            Self::S3 => &["AWS_"],
+            Self::Google => &["GOOGLE_", "SERVICE_ACCOUNT"],
+            Self::Azure => &["AZURE_", "IDENTITY_HEADER", "MSI_"],
+        }
+    }
+
+    /// The variables that name an endpoint, the first that is set wins.
+    fn endpoints(self) -> &'static [&'static str] {
+        match self {
+            Self::S3 => &["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"],
+            Self::Google => &["GOOGLE_BASE_URL"],
+            Self::Azure => &["AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"],
+        }
+    }
+}
+
+/// The destination, with what an object store needs beside its address.
+pub(super) fn destination(sources: &Sources<'_>) -> Result<Destination, SettingsError> {
+    let url = match sources.required("dest", place::destination)? {
+        place::Named::Folder(path) => return Ok(Destination::Local(path)),
+        place::Named::Object(url) => url,
+    };
+    let cloud = Cloud::of_scheme(url.scheme()).expect("an address of another scheme is refused");
+    let variables: Vec<(String, Secret)> = sources
+        .env
+        .beginning_with(cloud.prefixes())
+        .map(|(name, value)| (name.to_owned(), Secret::new(value.to_owned())))
+        .collect();
+    let allow_insecure = sources.required("store.allow_insecure", load::boolean)?;
+    let read = |text: &str| place::store_endpoint(text, allow_insecure);
+    let mut endpoint = sources.optional("store.endpoint", read)?;
+    for name in cloud.endpoints() {
+        let value = variables.iter().find(|(variable, _)| variable == name);
+        if let (None, Some((_, value))) = (&endpoint, value) {
+            endpoint = Some(
+                read(value.expose()).map_err(|problem| SettingsError::Value {
+                    key: "store.endpoint",
+                    origin: super::Origin::Variable(name),
+                    problem,
+                })?,
+            );
+        }
+    }
+    let options = ObjectOptions {
+        endpoint,
+        region: sources.optional("store.region", |text| Ok(text.to_owned()))?,
+        allow_insecure,
+        request_timeout: sources.required("store.request_timeout", load::some_time)?,
+        retry_time: sources.required("store.retry_time", load::some_time)?,
+        dead_after: sources.required("store.dead_after", load::some_time)?,
+        spool: sources
+            .optional("store.spool", |text| Ok(PathBuf::from(text)))?
+            .unwrap_or_else(std::env::temp_dir),
+        variables,
+    };
+    Ok(Destination::Object(Box::new(ObjectPlace { url, options })))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::super::{Environment, SettingFlags, load};
+    use super::*;
+
+    fn place(dest: &str, env: &[(&str, &str)]) -> ObjectPlace {
+        let flags = SettingFlags::default().with("dest", dest);
+        let env = Environment::of(env.iter().copied());
+        match load(&flags, &env).expect("valid").dest {
+            Destination::Object(place) => *place,
+            Destination::Local(path) => panic!("{}", path.display()),
+        }
+    }
+
+    #[test]
+    fn an_endpoint_of_this_program_goes_before_the_cloud_s_variables() {
+        let both = [
+            ("AWS_ENDPOINT_URL", "https://a.example"),
+            ("AIRUDDER_STORE_ENDPOINT", "https://b.example"),
+        ];
+        let endpoint = |env: &[(&str, &str)]| {
+            let found = place("s3://bucket/lake", env).options.endpoint;
+            found.map(String::from)
+        };
+        assert_eq!(endpoint(&both[..1]).as_deref(), Some("https://a.example/"));
+        assert_eq!(endpoint(&both).as_deref(), Some("https://b.example/"));
+        assert_eq!(endpoint(&[]), None);
+    }
+
+    #[test]
+    fn each_cloud_gets_its_own_variables_and_none_are_shown() {
+        let env = [
+            ("AWS_SECRET_ACCESS_KEY", "marked-secret"),
+            ("AZURE_STORAGE_ACCOUNT_KEY", "marked-secret"),
+            ("GOOGLE_SERVICE_ACCOUNT_PATH", "/marked-secret"),
+        ];
+        for (dest, name) in [
+            ("s3://b", "AWS_SECRET_ACCESS_KEY"),
+            ("az://b/lake", "AZURE_STORAGE_ACCOUNT_KEY"),
+            (
+                "abfss://b@a.dfs.core.windows.net/",
+                "AZURE_STORAGE_ACCOUNT_KEY",
+            ),
+            ("gs://b/lake", "GOOGLE_SERVICE_ACCOUNT_PATH"),
+        ] {
+            let place = place(dest, &env);
+            let names: Vec<_> = place
+                .options
+                .variables
+                .iter()
+                .map(|(n, _)| n.as_str())
+                .collect();
+            assert_eq!(names, [name]);
+            assert!(!format!("{place:?}").contains("marked-secret"));
+        }
+    }
+
+    #[rstest]
+    #[case("http://store.example", "unencrypted")]
+    #[case("ftp://store.example", "https://")]
+    #[case("https://me:marked-secret@store.example", "user")]
+    fn an_endpoint_that_is_unsafe_is_refused_and_its_variable_named(
+        #[case] endpoint: &str,
+        #[case] part: &str,
+    ) {
+        let flags = SettingFlags::default().with("dest", "s3://bucket/lake");
+        let env = Environment::of([("AWS_ENDPOINT_URL", endpoint)]);
+        let error = load(&flags, &env).expect_err("refused").to_string();
+        assert!(
+            error.contains(part) && error.contains("AWS_ENDPOINT_URL"),
+            "{error}"
+        );
+        assert!(!error.contains("marked-secret"), "{error}");
+    }
+}

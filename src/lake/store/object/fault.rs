@@ -1,0 +1,192 @@
+//! What an object store said when it refused: its kind, and a text that is safe to print.
+//!
+//! Errors of `object_store` hold addresses, which may carry a signature, and whole answers of the
+//! server, which may repeat what was sent. So only the status, the server's own error code and the
+//! innermost cause are taken from them.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use object_store::Error;
+use object_store::client::{HttpError, HttpErrorKind};
+
+/// Why a request to an object store failed.
+#[derive(Debug)]
+pub struct Fault {
+    kind: FaultKind,
+    what: String,
+}
+
+/// What a caller can do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// The credentials are missing, wrong, or do not allow it.
+    Refused,
+    /// The object, the upload or the bucket is not there.
+    Missing,
+    /// Somebody else was quicker.
+    Conflict,
+    /// The store can't do it.
+    Unsupported,
+    /// Nobody answered, or only with errors.
+    Unreachable,
+    /// Anything else.
+    Other,
+}
+
+/// How `object_store` begins to tell of a status; its types are not public.
+const STATUS: &str = "status code: ";
+
+impl Fault {
+    pub(super) fn of(error: &Error) -> Self {
+        let mut kind = match error {
+            Error::NotFound { .. } => FaultKind::Missing,
+            Error::AlreadyExists { .. } | Error::Precondition { .. } => FaultKind::Conflict,
+            Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => FaultKind::Refused,
+            Error::NotSupported { .. } | Error::NotImplemented { .. } => FaultKind::Unsupported,
+            _ => FaultKind::Other,
+        };
+        let told = innermost(error);
+        let what = if let Some(status) = status(&told) {
+            kind = match status {
+                401 | 403 => FaultKind::Refused,
+                404 => FaultKind::Missing,
+                405 | 501 => FaultKind::Unsupported,
+                429 | 500.. => FaultKind::Unreachable,
+                _ => kind,
+            };
+            match code(&told) {
+                Some(code) => format!("the store answered {status} ({code})"),
+                None => format!("the store answered {status}"),
+            }
+        } else if causes(error).any(|cause| cause.to_string().contains("169.254.169.254")) {
+            kind = FaultKind::Refused;
+            "no credentials were found, and this machine offers none of its own".to_owned()
+        } else {
+            if causes(error).any(<dyn StdError>::is::<HttpError>) {
+                kind = FaultKind::Unreachable;
+            }
+            told
+        };
+        Self { kind, what }
+    }
+
+    /// Whether the store said that it knows no such upload.
+    pub(super) fn is_gone(error: &Error) -> bool {
+        // Azure keeps blocks without an id of their upload, and says that their list is wrong.
+        let words = ["NoSuchUpload", "InvalidBlockList"];
+        if cfg!(test) && innermost(error).starts_with("MultipartUpload not found") {
+            return true;
+        }
+        matches!(error, Error::NotFound { .. })
+            || code(&innermost(error)).is_some_and(|code| words.contains(&code))
+    }
+
+    /// Whether the answer was lost, so that nobody knows if the request took effect.
+    pub(super) fn is_lost(error: &Error) -> bool {
+        let mut http = causes(error).filter_map(|cause| cause.downcast_ref::<HttpError>());
+        http.any(|error| {
+            matches!(
+                error.kind(),
+                HttpErrorKind::Timeout | HttpErrorKind::Interrupted | HttpErrorKind::Decode
+            )
+        })
+    }
+
+    /// One that was found without an error.
+    pub(super) fn new(kind: FaultKind, what: impl Into<String>) -> Self {
+        Self {
+            kind,
+            what: what.into(),
+        }
+    }
+
+    /// What a caller can do about it.
+    #[must_use]
+    pub fn kind(&self) -> FaultKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        f.write_str(match self.kind {
+            FaultKind::Refused => {
+                "; set the credentials as the store's own tools read them from the environment, \
+                 and give them the permissions listed in docs/object-stores.md"
+            }
+            FaultKind::Unreachable => {
+                "; is the store reachable from here (`endpoint` under [store], a proxy)? What was \
+                 committed is safe, the next run goes on from there"
+            }
+            FaultKind::Unsupported => {
+                "; commits need it, so this store can't hold a lake (docs/object-stores.md)"
+            }
+            FaultKind::Missing => "; does the bucket exist, and is its region right?",
+            FaultKind::Conflict | FaultKind::Other => "",
+        })
+    }
+}
+
+impl StdError for Fault {}
+
+fn causes(error: &Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+    let first: &(dyn StdError + 'static) = error;
+    std::iter::successors(Some(first), |cause: &&(dyn StdError + 'static)| {
+        (*cause).source()
+    })
+}
+
+/// The first cause of all, in its own words.
+fn innermost(error: &Error) -> String {
+    causes(error)
+        .last()
+        .map(ToString::to_string)
+        .unwrap_or_default()
+}
+
+fn status(told: &str) -> Option<u16> {
+    let (_, rest) = told.split_once(STATUS)?;
+    rest.get(..3)?.parse().ok()
+}
+
+/// The server's own word for what is wrong: `<Code>` in its XML.
+fn code(body: &str) -> Option<&str> {
+    let (_, rest) = body.split_once("<Code>")?;
+    let (code, _) = rest.split_once("</Code>")?;
+    let is_word = |code: &&str| {
+        !code.is_empty() && code.len() <= 60 && code.bytes().all(|b| b.is_ascii_alphanumeric())
+    };
+    Some(code).filter(is_word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_s_own_word_is_taken_and_nothing_else_of_its_answer() {
+        let body = "<Error><Code>NoSuchUpload</Code><StringToSign>secret</StringToSign></Error>";
+        assert_eq!(code(body), Some("NoSuchUpload"));
+        assert_eq!(code("<Code>a b</Code>"), None);
+        assert_eq!(code("oops"), None);
+        let told = "Server returned non-2xx status code: 404 Not Found: <Code>NoSuchKey</Code>";
+        assert_eq!((status(told), code(told)), (Some(404), Some("NoSuchKey")));
+    }
+
+    #[test]
+    fn what_a_caller_can_do_follows_from_the_kind() {
+        let error = Error::NotFound {
+            path: "x".to_owned(),
+            source: "no such key".into(),
+        };
+        let fault = Fault::of(&error);
+        assert_eq!(fault.kind(), FaultKind::Missing);
+        assert!(
+            fault
+                .to_string()
+                .starts_with("no such key; does the bucket")
+        );
+    }
+}

@@ -1,0 +1,76 @@
+//! Signs of life: there are no locks on an object store, so a run that lives touches an object every
+//! few minutes, and one that has not for long counts as dead.
+//!
+//! That judgement may be wrong (a machine that slept, a clock that is off). It does no harm: before
+//! anything of a dead run is removed, a commit says that it is dead, and from then on it can't
+//! commit ([`LakeWriter::open`](crate::lake::LakeWriter::open)).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::TimeDelta;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::Bucket;
+use crate::clock::Clock;
+use crate::lake::error::LakeError;
+use crate::lake::path::LakePath;
+
+/// The object in a run's staging folder that it touches.
+pub(in crate::lake::store) const ALIVE: &str = "alive.json";
+
+/// Signs of life, as long as it is held.
+#[derive(Debug)]
+pub(super) struct Life {
+    end: CancellationToken,
+    beat: AbortOnDropHandle<()>,
+}
+
+impl Life {
+    /// Gives no more of them: none that is on its way gets there later.
+    pub(super) async fn end(self) {
+        self.end.cancel();
+        // A panic of it changes nothing here.
+        let _ = self.beat.await;
+    }
+}
+
+impl Bucket {
+    /// Whether the run that stages here gave no sign of life for long.
+    pub(in crate::lake::store) async fn is_dead(
+        &self,
+        staging: &LakePath,
+    ) -> Result<bool, LakeError> {
+        let found = self.list_objects(staging).await?;
+        let last = found.objects.iter().map(|meta| meta.last_modified).max();
+        let Some(last) = last else { return Ok(true) };
+        let dead_after = TimeDelta::from_std(self.dead_after).unwrap_or(TimeDelta::MAX);
+        // Not a run's own clock, which may have been set with --as-of.
+        Ok(Clock::system().now().signed_duration_since(last) > dead_after)
+    }
+
+    /// Gives a sign of life now, and from now on until it is ended or dropped.
+    pub(super) async fn live(&self, staging: &LakePath) -> Result<Life, LakeError> {
+        let path = staging.join(ALIVE);
+        self.put(&path, Bytes::from_static(b"{}\n")).await?;
+        let bucket = self.clone();
+        let pause = (self.dead_after / 12).max(Duration::from_millis(100));
+        let end = CancellationToken::new();
+        let ended = end.clone();
+        let beat = async move {
+            while ended
+                .run_until_cancelled(tokio::time::sleep(pause))
+                .await
+                .is_some()
+            {
+                // One that is missed does no harm; many are noticed by the next commit.
+                if let Err(error) = bucket.put(&path, Bytes::from_static(b"{}\n")).await {
+                    tracing::debug!(%error, "a sign of life could not be given");
+                }
+            }
+        };
+        let beat = AbortOnDropHandle::new(self.runtime.spawn(beat));
+        Ok(Life { end, beat })
+    }
+}

@@ -1,0 +1,317 @@
+//! An object store: a bucket (or container) and a prefix in it, by the `object_store` crate.
+//!
+//! What the protocol needs of it, and nothing else: get, ranged get, head, list, put, conditional
+//! put, delete, and multipart uploads whose ids are known. Which cloud it is only `client` knows.
+//! Requests are repeated by `object_store` itself, on errors of the server and of the connection,
+//! with back-off. It does not repeat a conditional put whose answer was lost, since it can't know
+//! whose the object is that it then meets; the protocol does, so those are repeated here.
+
+mod client;
+mod fault;
+#[cfg(test)]
+pub(in crate::lake) mod faulty;
+mod life;
+mod probe;
+mod run;
+mod upload;
+
+use std::future::Future;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use object_store::multipart::MultipartStore;
+use object_store::path::Path as Key;
+use object_store::{
+    Error, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
+    PutResult, UpdateVersion,
+};
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+pub use fault::{Fault, FaultKind};
+pub(super) use life::ALIVE;
+pub(super) use run::{DeadObjectRun, ObjectRun};
+
+use super::{Entry, Put};
+use crate::job::ObjectPlace;
+use crate::lake::error::LakeError;
+use crate::lake::path::LakePath;
+
+/// How often an update is tried again because somebody else was quicker.
+const UPDATE_TRIES: u32 = 100;
+/// How often a conditional create is tried again that found a rival who then was not there.
+const CREATE_TRIES: u32 = 10;
+
+/// All that `object_store` offers, of one cloud.
+pub(super) trait Objects: ObjectStore + MultipartStore {}
+
+impl<T: ObjectStore + MultipartStore> Objects for T {}
+
+/// A prefix in a bucket.
+#[derive(Clone, Debug)]
+pub(super) struct Bucket {
+    objects: Arc<dyn Objects>,
+    prefix: Key,
+    /// As people name it, without a `/` at the end.
+    root: Arc<Path>,
+    dead_after: Duration,
+    retry_time: Duration,
+    spool: Arc<Path>,
+    runtime: Handle,
+}
+
+impl Bucket {
+    pub(super) fn new(place: &ObjectPlace) -> Result<Self, LakeError> {
+        let root = place.url.as_str().trim_end_matches('/');
+        let refused = |problem: String| LakeError::StoreSettings {
+            place: root.to_owned(),
+            problem,
+        };
+        let prefix = Key::from_url_path(place.url.path())
+            .map_err(|error| refused(format!("its path can't be used: {error}")))?;
+        let runtime = Handle::try_current().map_err(|error| refused(error.to_string()))?;
+        Ok(Self {
+            objects: client::connect(place).map_err(refused)?,
+            prefix,
+            root: Path::new(root).into(),
+            dead_after: place.options.dead_after,
+            retry_time: place.options.retry_time,
+            spool: place.options.spool.as_path().into(),
+            runtime,
+        })
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Waits for a request on a thread that may block. A worker thread of the runtime may not, and
+    /// is replaced by another one meanwhile.
+    pub(super) fn wait<T>(&self, request: impl Future<Output = T>) -> T {
+        tokio::task::block_in_place(|| self.runtime.block_on(request))
+    }
+
+    fn key(&self, path: &LakePath) -> Key {
+        let mut key = self.prefix.clone();
+        for step in path.as_str().split('/') {
+            key = key.join(step);
+        }
+        key
+    }
+
+    fn locate(&self, path: &LakePath) -> PathBuf {
+        self.root.join(path.as_str())
+    }
+
+    fn failed(&self, action: &'static str, path: &LakePath) -> impl FnOnce(Error) -> LakeError {
+        let path = self.locate(path);
+        move |error| LakeError::Object {
+            action,
+            path,
+            fault: Fault::of(&error),
+        }
+    }
+
+    pub(super) async fn get(&self, path: &LakePath) -> Result<Option<Vec<u8>>, LakeError> {
+        let found = self.get_version(path).await?;
+        Ok(found.map(|(bytes, _)| bytes))
+    }
+
+    /// An object and what tells this version of it from others.
+    async fn get_version(
+        &self,
+        path: &LakePath,
+    ) -> Result<Option<(Vec<u8>, UpdateVersion)>, LakeError> {
+        let read = async {
+            let found = self.objects.get(&self.key(path)).await?;
+            let version = UpdateVersion {
+                e_tag: found.meta.e_tag.clone(),
+                version: found.meta.version.clone(),
+            };
+            Ok((found.bytes().await?.to_vec(), version))
+        };
+        optional(read.await).map_err(self.failed("read", path))
+    }
+
+    pub(super) async fn get_range(
+        &self,
+        path: &LakePath,
+        range: Range<u64>,
+    ) -> Result<Bytes, LakeError> {
+        let options = GetOptions::new().with_range(Some(range));
+        let read = async {
+            let found = self.objects.get_opts(&self.key(path), options).await?;
+            found.bytes().await
+        };
+        read.await.map_err(self.failed("read", path))
+    }
+
+    pub(super) async fn head(&self, path: &LakePath) -> Result<Option<ObjectMeta>, LakeError> {
+        let found = self.objects.head(&self.key(path)).await;
+        optional(found).map_err(self.failed("look at", path))
+    }
+
+    pub(super) async fn list(&self, folder: &LakePath) -> Result<Vec<Entry>, LakeError> {
+        let found = self.list_objects(folder).await?;
+        let entry = |key: &Key, is_folder| {
+            let name = key.filename()?.to_owned();
+            Some(Entry { name, is_folder })
+        };
+        let folders = found.common_prefixes.iter();
+        let files = found.objects.iter().map(|meta| &meta.location);
+        let mut entries: Vec<Entry> = folders
+            .filter_map(|key| entry(key, true))
+            .chain(files.filter_map(|key| entry(key, false)))
+            .collect();
+        entries.sort_unstable();
+        Ok(entries)
+    }
+
+    /// All objects below a folder.
+    pub(super) async fn list_files(&self, folder: &LakePath) -> Result<Vec<LakePath>, LakeError> {
+        let found = self.list_below(folder).await?;
+        let prefix = self.prefix.as_ref();
+        let within = found.iter().filter_map(|meta| {
+            let path = meta.location.as_ref().strip_prefix(prefix)?;
+            Some(LakePath::found(path.trim_start_matches('/')))
+        });
+        let mut paths: Vec<LakePath> = within.collect();
+        paths.sort_unstable();
+        Ok(paths)
+    }
+
+    async fn list_below(&self, folder: &LakePath) -> Result<Vec<ObjectMeta>, LakeError> {
+        let key = self.key(folder);
+        let found = self.objects.list(Some(&key)).try_collect().await;
+        found.map_err(self.failed("list", folder))
+    }
+
+    async fn list_objects(&self, folder: &LakePath) -> Result<object_store::ListResult, LakeError> {
+        let key = self.key(folder);
+        let listed = self.objects.list_with_delimiter(Some(&key)).await;
+        let mut listed = listed.map_err(self.failed("list", folder))?;
+        // Some stores list a folder as an object in itself.
+        listed.objects.retain(|meta| meta.location != key);
+        Ok(listed)
+    }
+
+    pub(super) async fn put(&self, path: &LakePath, bytes: Bytes) -> Result<PutResult, LakeError> {
+        let put = self.objects.put(&self.key(path), bytes.into()).await;
+        put.map_err(self.failed("write", path))
+    }
+
+    /// Creates an object unless there is one.
+    pub(super) async fn put_if_absent(
+        &self,
+        path: &LakePath,
+        bytes: Bytes,
+    ) -> Result<Put, LakeError> {
+        let begun = Instant::now();
+        let mut tries = 0;
+        loop {
+            let options = PutOptions::from(PutMode::Create);
+            let payload = PutPayload::from(bytes.clone());
+            match self
+                .objects
+                .put_opts(&self.key(path), payload, options)
+                .await
+            {
+                Ok(_) => return Ok(Put::Created),
+                Err(error @ Error::AlreadyExists { .. }) => {
+                    // S3 says so also when two try at the same moment, and both may have failed.
+                    tries += 1;
+                    if self.head(path).await?.is_some() {
+                        return Ok(Put::Taken);
+                    }
+                    if tries >= CREATE_TRIES {
+                        return Err(self.failed("create", path)(error));
+                    }
+                    pause(tries).await;
+                }
+                // Nobody knows whether it took effect. Another try tells: whoever meets its own
+                // bytes then knows them.
+                Err(error) if Fault::is_lost(&error) && begun.elapsed() < self.retry_time => {
+                    tries += 1;
+                    pause(tries).await;
+                }
+                Err(error) => return Err(self.failed("create", path)(error)),
+            }
+        }
+    }
+
+    /// Looks at an object and may replace it, unless somebody else does in between: then again.
+    pub(super) async fn update(
+        &self,
+        path: &LakePath,
+        decide: impl Fn(Option<&[u8]>) -> Option<Vec<u8>> + Send,
+    ) -> Result<bool, LakeError> {
+        let begun = Instant::now();
+        let mut tries = 0;
+        loop {
+            let present = self.get_version(path).await?;
+            let Some(wanted) = decide(present.as_ref().map(|(bytes, _)| bytes.as_slice())) else {
+                return Ok(false);
+            };
+            let mode = match present {
+                Some((_, version)) => PutMode::Update(version),
+                None => PutMode::Create,
+            };
+            let payload = PutPayload::from(wanted);
+            let put = self
+                .objects
+                .put_opts(&self.key(path), payload, PutOptions::from(mode))
+                .await;
+            match put {
+                Ok(_) => return Ok(true),
+                Err(Error::Precondition { .. } | Error::AlreadyExists { .. })
+                    if tries < UPDATE_TRIES =>
+                {
+                    tries += 1;
+                    pause(tries).await;
+                }
+                Err(error) if Fault::is_lost(&error) && begun.elapsed() < self.retry_time => {
+                    tries += 1;
+                    pause(tries).await;
+                }
+                Err(error) => return Err(self.failed("update", path)(error)),
+            }
+        }
+    }
+
+    /// Removes an object; one that is gone is fine. Most stores do not tell whether it was there,
+    /// so it counts as removed unless one does.
+    pub(super) async fn remove(&self, path: &LakePath) -> Result<bool, LakeError> {
+        let removed = self.objects.delete(&self.key(path)).await;
+        let removed = optional(removed).map_err(self.failed("remove", path))?;
+        Ok(removed.is_some())
+    }
+
+    /// Removes all objects below a folder. Says how many.
+    async fn remove_below(&self, folder: &LakePath) -> Result<u64, LakeError> {
+        let found = self.list_below(folder).await?;
+        for meta in &found {
+            let removed = self.objects.delete(&meta.location).await;
+            optional(removed).map_err(self.failed("remove", folder))?;
+        }
+        Ok(found.len() as u64)
+    }
+}
+
+/// Nothing for what is not there.
+fn optional<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Waits a little, so that two who are after the same do not meet again and again.
+async fn pause(tries: u32) {
+    let most = 5_u64 << tries.min(7);
+    tokio::time::sleep(Duration::from_millis(fastrand::u64(1..=most))).await;
+}

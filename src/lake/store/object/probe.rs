@@ -1,0 +1,146 @@
+//! What an object store can do, tried on the spot below a prefix of its own that is emptied again.
+//!
+//! Stores there are that ignore a condition and answer that all went well. So every step is looked
+//! at from both sides: what must be refused is tried, too.
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use object_store::{PutMode, PutOptions, PutPayload, UpdateVersion};
+
+use super::{Bucket, Fault, FaultKind};
+use crate::lake::error::LakeError;
+use crate::lake::path::LakePath;
+use crate::lake::record::Upload;
+use crate::lake::store::{ProbeAction, ProbeStep, Published, Put};
+
+const CONTENT: &[u8] = b"a probe of airudder-export; may be removed\n";
+/// How many try to create one object at the same moment, and how often.
+const RIVALS: usize = 8;
+const RACES: usize = 3;
+
+impl Bucket {
+    /// Tries all that commits need, below `folder`, and removes what it made.
+    pub(in crate::lake::store) async fn probe(&self, folder: &LakePath) -> Vec<ProbeStep> {
+        let mut steps = Vec::new();
+        let written = self.try_write(folder).await;
+        let can_write = written.is_ok();
+        let mut step = |action, result| steps.push(ProbeStep { action, result });
+        step(ProbeAction::Write, written);
+        if can_write {
+            step(ProbeAction::CreateOnce, self.try_create_once(folder).await);
+            step(ProbeAction::Update, self.try_update(folder).await);
+            step(ProbeAction::Upload, self.try_upload(folder).await);
+            let removed = self.remove_below(folder).await.map(drop);
+            step(ProbeAction::Remove, removed);
+        }
+        steps
+    }
+
+    fn lacks(&self, path: &LakePath, what: &'static str) -> LakeError {
+        LakeError::Object {
+            action: "use",
+            path: self.locate(path),
+            fault: Fault::new(FaultKind::Unsupported, what),
+        }
+    }
+
+    async fn try_write(&self, folder: &LakePath) -> Result<(), LakeError> {
+        let path = folder.join("file");
+        self.put(&path, Bytes::from_static(CONTENT)).await?;
+        if self.get(&path).await?.as_deref() != Some(CONTENT) {
+            return Err(self.lacks(&path, "an object is not what was just written"));
+        }
+        let listed = self.list(folder).await?;
+        if listed.iter().any(|entry| entry.name == "file") {
+            Ok(())
+        } else {
+            Err(self.lacks(&path, "an object that was just written is not listed"))
+        }
+    }
+
+    async fn try_create_once(&self, folder: &LakePath) -> Result<(), LakeError> {
+        const TWICE: &str = "it lacks conditional writes: a name that is taken was given again \
+                             (If-None-Match is ignored)";
+        let path = folder.join("once");
+        let create = |path: LakePath, text: &'static [u8]| async move {
+            self.put_if_absent(&path, Bytes::from_static(text)).await
+        };
+        if create(path.clone(), CONTENT).await? != Put::Created {
+            return Err(self.lacks(&path, "a name that is free counts as taken"));
+        }
+        if create(path.clone(), b"another").await? != Put::Taken
+            || self.get(&path).await?.as_deref() != Some(CONTENT)
+        {
+            return Err(self.lacks(&path, TWICE));
+        }
+        for race in 0..RACES {
+            let path = folder.join(&format!("race-{race}"));
+            let rivals = (0..RIVALS).map(|_| create(path.clone(), CONTENT));
+            let mut winners = 0;
+            for ended in join_all(rivals).await {
+                winners += u32::from(ended? == Put::Created);
+            }
+            if winners != 1 {
+                return Err(self.lacks(
+                    &path,
+                    "its conditional writes are not safe: several at the same moment succeeded",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    async fn try_update(&self, folder: &LakePath) -> Result<(), LakeError> {
+        let path = folder.join("updated");
+        self.put(&path, Bytes::from_static(CONTENT)).await?;
+        let Some((_, version)) = self.get_version(&path).await? else {
+            return Err(self.lacks(&path, "an object that was just written is gone"));
+        };
+        let update = |version: UpdateVersion, text: &'static [u8]| {
+            let payload = PutPayload::from(Bytes::from_static(text));
+            let options = PutOptions::from(PutMode::Update(version));
+            let key = self.key(&path);
+            async move { self.objects.put_opts(&key, payload, options).await }
+        };
+        let updated = update(version.clone(), b"newer").await;
+        updated.map_err(self.failed("update", &path))?;
+        let stale = update(version, b"stale").await;
+        if stale.is_ok() || self.get(&path).await?.as_deref() != Some(b"newer") {
+            return Err(self.lacks(
+                &path,
+                "it lacks conditional updates: an object that had changed was replaced (If-Match \
+                 is ignored)",
+            ));
+        }
+        Ok(())
+    }
+
+    async fn try_upload(&self, folder: &LakePath) -> Result<(), LakeError> {
+        let path = folder.join("uploaded");
+        let key = self.key(&path);
+        let open = async || {
+            let id = self.objects.create_multipart(&key).await?;
+            let payload = PutPayload::from_static(CONTENT);
+            let part = self.objects.put_part(&key, &id, 0, payload).await?;
+            Ok::<_, object_store::Error>(Upload {
+                id,
+                parts: vec![part.content_id],
+            })
+        };
+        let upload = open().await.map_err(self.failed("upload", &path))?;
+        if self.head(&path).await?.is_some() {
+            return Err(self.lacks(&path, "an upload is visible before it is complete"));
+        }
+        if self.complete(&path, &upload).await? != Published::Moved
+            || self.get(&path).await?.as_deref() != Some(CONTENT)
+        {
+            return Err(self.lacks(&path, "it lacks multipart uploads that are completed later"));
+        }
+        // A second time, as after a crash.
+        if self.complete(&path, &upload).await? == Published::Gone {
+            return Err(self.lacks(&path, "a completed upload counts as gone"));
+        }
+        let aborted = open().await.map_err(self.failed("upload", &path))?;
+        self.abort(&path, &aborted.id).await
+    }
+}

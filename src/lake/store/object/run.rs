@@ -1,0 +1,271 @@
+//! A run on an object store: its spool on this machine, its sign of life, and the uploads it has
+//! open.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+use super::Bucket;
+use super::life::Life;
+use super::upload::{Opened, Outgoing};
+use crate::lake::error::LakeError;
+use crate::lake::path::{FileName, FilePath, LakePath};
+use crate::lake::record::{DataFile, Upload};
+use crate::lake::store::local::{self, Staging};
+use crate::lake::store::{Published, blocking};
+use crate::task::RunId;
+
+/// How the folders of runs in the spool are named.
+const SPOOL_PREFIX: &str = "airudder-export-";
+
+/// What a living run holds.
+#[derive(Debug)]
+pub(in crate::lake::store) struct ObjectRun {
+    bucket: Bucket,
+    spool: Arc<Staging>,
+    staging: LakePath,
+    /// Uploads that are neither completed nor aborted, each with the number of its note.
+    open: Mutex<BTreeMap<FileName, (Opened, u64)>>,
+    next_note: AtomicU64,
+    /// All notes up to this one are removed.
+    forgotten: AtomicU64,
+    life: Mutex<Option<Life>>,
+}
+
+impl ObjectRun {
+    pub(in crate::lake::store) async fn open(
+        bucket: Bucket,
+        run: &RunId,
+    ) -> Result<Self, LakeError> {
+        let folder = bucket.spool.join(format!("{SPOOL_PREFIX}{run}"));
+        let spool = blocking(move || open_spool(folder)).await?;
+        let staging = LakePath::staging_of(run);
+        let life = bucket.live(&staging).await?;
+        Ok(Self {
+            bucket,
+            spool: Arc::new(spool),
+            staging,
+            open: Mutex::default(),
+            next_note: AtomicU64::new(1),
+            forgotten: AtomicU64::new(0),
+            life: Mutex::new(Some(life)),
+        })
+    }
+
+    pub(in crate::lake::store) fn spool(&self) -> &Path {
+        self.spool.folder()
+    }
+
+    fn spooled(&self, name: &FileName) -> PathBuf {
+        self.spool.folder().join(name.as_str())
+    }
+
+    fn open_uploads(&self) -> MutexGuard<'_, BTreeMap<FileName, (Opened, u64)>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends files to uploads that stay open, and says in each which.
+    pub(in crate::lake::store) async fn send(
+        &self,
+        files: &mut [DataFile],
+    ) -> Result<(), LakeError> {
+        let outgoing: Vec<Outgoing> = files
+            .iter()
+            .map(|file| Outgoing {
+                file: self.spooled(&file.name),
+                bytes: file.bytes,
+                path: LakePath::from(&file.path()),
+            })
+            .collect();
+        if outgoing.is_empty() {
+            return Ok(());
+        }
+        let opened = self.bucket.open_uploads(&outgoing).await?;
+        // Not a byte is sent before it is noted where: what nobody knows of is empty.
+        let number = self.next_note.fetch_add(1, Ordering::Relaxed);
+        for (file, opened) in files.iter().zip(&opened) {
+            self.open_uploads()
+                .insert(file.name.clone(), (opened.clone(), number));
+        }
+        let json = serde_json::to_vec(&opened).expect("texts are JSON");
+        let note = self.note(number);
+        if let Err(error) = self.bucket.put(&note, Bytes::from(json)).await {
+            self.bucket.abort_opened(&opened).await;
+            for file in &*files {
+                self.open_uploads().remove(&file.name);
+            }
+            return Err(error);
+        }
+        let uploads = self.bucket.send(&outgoing, &opened).await?;
+        for (file, upload) in files.iter_mut().zip(uploads) {
+            file.upload = Some(upload);
+        }
+        Ok(())
+    }
+
+    fn note(&self, number: u64) -> LakePath {
+        self.staging.join(&format!("{number:06}.json"))
+    }
+
+    /// Removes the notes of uploads that are all completed or aborted.
+    pub(in crate::lake::store) async fn forget(&self) -> Result<(), LakeError> {
+        let needed: BTreeSet<u64> = self.open_uploads().values().map(|open| open.1).collect();
+        let last = self.next_note.load(Ordering::Relaxed);
+        let mut done = self.forgotten.load(Ordering::Relaxed);
+        while done + 1 < last && !needed.contains(&(done + 1)) {
+            done += 1;
+            self.bucket.remove(&self.note(done)).await?;
+            self.forgotten.store(done, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Aborts what was sent for files that will not be committed so. The files stay in the spool.
+    pub(in crate::lake::store) async fn withdraw(
+        &self,
+        files: &mut [DataFile],
+    ) -> Result<(), LakeError> {
+        for file in files {
+            file.upload = None;
+            let opened = self.open_uploads().remove(&file.name);
+            if let Some((opened, _)) = opened {
+                let path = LakePath::from(&file.path());
+                self.bucket.abort(&path, &opened.upload).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops a finished file that no commit will name.
+    pub(in crate::lake::store) async fn unstage(&self, file: &DataFile) -> Result<(), LakeError> {
+        self.withdraw(&mut [file.clone()]).await?;
+        self.unspool(&file.name).await
+    }
+
+    async fn unspool(&self, name: &FileName) -> Result<(), LakeError> {
+        let spooled = self.spooled(name);
+        blocking(move || local::remove(&spooled).map(drop)).await
+    }
+
+    /// Makes an object of a committed file, whichever run sent it.
+    pub(in crate::lake::store) async fn publish(
+        &self,
+        path: &FilePath,
+        upload: Option<&Upload>,
+    ) -> Result<Published, LakeError> {
+        let place = LakePath::from(path);
+        let published = match upload {
+            Some(upload) => self.bucket.complete(&place, upload).await?,
+            None if self.bucket.head(&place).await?.is_some() => Published::Present,
+            None => Published::Gone,
+        };
+        let ours = self.open_uploads().remove(&path.name).is_some();
+        if ours {
+            self.unspool(&path.name).await?;
+        }
+        Ok(published)
+    }
+
+    /// Makes an object of a file in the spool at once, and removes it from there. Blocks.
+    pub(in crate::lake::store) fn store(
+        &self,
+        file: &Path,
+        path: &LakePath,
+    ) -> Result<(), LakeError> {
+        let bytes = local::size(file)?.unwrap_or_default();
+        let outgoing = Outgoing {
+            file: file.to_owned(),
+            bytes,
+            path: path.clone(),
+        };
+        self.bucket.wait(self.bucket.store(outgoing))?;
+        local::remove(file).map(drop)
+    }
+
+    /// Ends the run: aborts what was not committed, and removes spool and notes. Says how many files
+    /// that were.
+    pub(in crate::lake::store) async fn close(&self) -> Result<u64, LakeError> {
+        let life = self
+            .life
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(life) = life {
+            life.end().await;
+        }
+        let spool = Arc::clone(&self.spool);
+        let removed = blocking(move || spool.remove(|| Ok(()))).await?;
+        let open = std::mem::take(&mut *self.open_uploads());
+        for (opened, _) in open.values() {
+            if let Ok(path) = opened.path.parse::<FilePath>() {
+                self.bucket
+                    .abort(&LakePath::from(&path), &opened.upload)
+                    .await?;
+            }
+        }
+        self.bucket.remove_below(&self.staging).await?;
+        Ok(removed)
+    }
+}
+
+/// Removes what dead runs left in the spool, and makes a folder in it that only this user reads.
+fn open_spool(folder: PathBuf) -> Result<Staging, LakeError> {
+    let spool = folder.parent().unwrap_or(Path::new("."));
+    local::create_folders(spool)?;
+    for entry in local::list(spool)? {
+        if entry.is_folder && entry.name.starts_with(SPOOL_PREFIX) {
+            // Those of other users are not ours to remove.
+            if let Ok(Some(dead)) = Staging::take_dead(spool.join(&entry.name)) {
+                let _ = dead.remove(|| Ok(()));
+            }
+        }
+    }
+    Staging::open(folder, |folder| match make_private(folder) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            Err(LakeError::io("create folder", folder)(error))
+        }
+        _ => Ok(()),
+    })
+}
+
+#[cfg(unix)]
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().mode(0o700).create(folder)
+}
+
+#[cfg(not(unix))]
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    fs::create_dir(folder)
+}
+
+/// The staging folder of a run that is dead.
+#[derive(Debug)]
+pub(in crate::lake::store) struct DeadObjectRun {
+    bucket: Bucket,
+    staging: LakePath,
+}
+
+impl DeadObjectRun {
+    pub(in crate::lake::store) async fn take(
+        bucket: &Bucket,
+        staging: &LakePath,
+    ) -> Result<Option<Self>, LakeError> {
+        Ok(bucket.is_dead(staging).await?.then(|| Self {
+            bucket: bucket.clone(),
+            staging: staging.clone(),
+        }))
+    }
+
+    pub(in crate::lake::store) async fn remove(
+        self,
+        each: impl FnMut() -> Result<(), LakeError>,
+    ) -> Result<u64, LakeError> {
+        self.bucket.abort_noted(&self.staging, each).await
+    }
+}

@@ -1,0 +1,260 @@
+//! Files of this machine on their way into the bucket: as multipart uploads that stay open until
+//! their commit is published, or at once.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use object_store::MultipartId;
+use object_store::multipart::PartId;
+use serde::{Deserialize, Serialize};
+
+use super::{Bucket, Fault};
+use crate::lake::error::LakeError;
+use crate::lake::path::LakePath;
+use crate::lake::record::Upload;
+use crate::lake::store::{Published, blocking};
+
+/// All parts but the last have this size: what S3 and Google take at least, and what R2 wants all of
+/// one upload to be.
+const PART_BYTES: u64 = 5 << 20;
+/// S3 takes no more parts of one upload.
+const MOST_PARTS: u64 = 10_000;
+/// Requests in flight at once. With a part each they take 40 MiB.
+const AT_ONCE: usize = 8;
+
+/// A file of this machine that is to become an object.
+#[derive(Clone, Debug)]
+pub(super) struct Outgoing {
+    pub(super) file: PathBuf,
+    pub(super) bytes: u64,
+    pub(super) path: LakePath,
+}
+
+/// An upload that was opened, as it is noted for whoever finds the run dead.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Opened {
+    /// The object's path in the lake.
+    pub(super) path: String,
+    /// The store's name for the upload.
+    pub(super) upload: MultipartId,
+}
+
+impl Bucket {
+    /// Opens an upload for each file, all or none.
+    pub(super) async fn open_uploads(&self, files: &[Outgoing]) -> Result<Vec<Opened>, LakeError> {
+        let open = |file: &Outgoing| {
+            let (bucket, path) = (self.clone(), file.path.clone());
+            async move {
+                let opened = bucket.objects.create_multipart(&bucket.key(&path)).await;
+                let upload = opened.map_err(bucket.failed("open an upload to", &path))?;
+                let path = path.as_str().to_owned();
+                Ok(Opened { path, upload })
+            }
+        };
+        let requests: Vec<_> = files.iter().map(open).collect();
+        let answers: Vec<Result<Opened, LakeError>> =
+            stream::iter(requests).buffered(AT_ONCE).collect().await;
+        let (mut opened, mut failed) = (Vec::new(), None);
+        for answer in answers {
+            match answer {
+                Ok(upload) => opened.push(upload),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        let Some(error) = failed else {
+            return Ok(opened);
+        };
+        self.abort_opened(&opened).await;
+        Err(error)
+    }
+
+    /// Aborts uploads that nobody knows of yet. Best effort: they are empty.
+    pub(super) async fn abort_opened(&self, opened: &[Opened]) {
+        for Opened { path, upload } in opened {
+            if let Err(error) = self.abort(&LakePath::found(path), upload).await {
+                tracing::debug!(%error, "an empty upload is left behind");
+            }
+        }
+    }
+
+    /// Sends the files to their uploads.
+    pub(super) async fn send(
+        &self,
+        files: &[Outgoing],
+        opened: &[Opened],
+    ) -> Result<Vec<Upload>, LakeError> {
+        let mut requests = Vec::new();
+        let mut uploads = Vec::new();
+        for (index, (file, opened)) in files.iter().zip(opened).enumerate() {
+            let size = part_bytes(file.bytes);
+            let count = file.bytes.div_ceil(size).max(1);
+            for part in 0..count {
+                let range = (part * size, (file.bytes - part * size).min(size));
+                let number = usize::try_from(part).expect("there are few parts");
+                requests.push(self.send_part(
+                    index,
+                    file.clone(),
+                    opened.upload.clone(),
+                    (number, range),
+                ));
+            }
+            uploads.push(Upload {
+                id: opened.upload.clone(),
+                parts: vec![String::new(); usize::try_from(count).expect("there are few parts")],
+            });
+        }
+        let mut sent = stream::iter(requests).buffer_unordered(AT_ONCE);
+        while let Some((file, part, id)) = sent.try_next().await? {
+            uploads[file].parts[part] = id;
+        }
+        Ok(uploads)
+    }
+
+    async fn send_part(
+        &self,
+        index: usize,
+        file: Outgoing,
+        upload: MultipartId,
+        (part, (start, length)): (usize, (u64, u64)),
+    ) -> Result<(usize, usize, String), LakeError> {
+        let from = file.file.clone();
+        let bytes = blocking(move || read_part(&from, start, length)).await?;
+        let key = self.key(&file.path);
+        let sent = self
+            .objects
+            .put_part(&key, &upload, part, bytes.into())
+            .await;
+        let id = sent.map_err(self.failed("send a part of", &file.path))?;
+        Ok((index, part, id.content_id))
+    }
+
+    /// Makes an object of an upload. Whoever is second finds that it is there.
+    pub(super) async fn complete(
+        &self,
+        path: &LakePath,
+        upload: &Upload,
+    ) -> Result<Published, LakeError> {
+        let parts = upload.parts.iter().map(|id| PartId {
+            content_id: id.clone(),
+        });
+        let key = self.key(path);
+        let completed = self
+            .objects
+            .complete_multipart(&key, &upload.id, parts.collect())
+            .await;
+        let Err(error) = completed else {
+            return Ok(Published::Moved);
+        };
+        if self.head(path).await?.is_some() {
+            return Ok(Published::Present);
+        }
+        if Fault::is_gone(&error) {
+            return Ok(Published::Gone);
+        }
+        Err(self.failed("complete the upload to", path)(error))
+    }
+
+    /// Aborts an upload; one that is gone or completed is fine.
+    pub(super) async fn abort(&self, path: &LakePath, id: &str) -> Result<(), LakeError> {
+        let key = self.key(path);
+        match self.objects.abort_multipart(&key, &id.to_owned()).await {
+            Err(error) if !Fault::is_gone(&error) => {
+                Err(self.failed("abort the upload to", path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes an object of a file of this machine, whole, over one that is there.
+    pub(super) async fn store(&self, file: Outgoing) -> Result<(), LakeError> {
+        if file.bytes <= PART_BYTES {
+            let (from, length) = (file.file.clone(), file.bytes);
+            let bytes = blocking(move || read_part(&from, 0, length)).await?;
+            return self.put(&file.path, bytes).await.map(drop);
+        }
+        let files = [file];
+        let opened = self.open_uploads(&files).await?;
+        let [file] = &files;
+        let sent = self.send(&files, &opened).await;
+        let completed = match sent.as_deref() {
+            Ok([upload]) => self.complete(&file.path, upload).await,
+            _ => Ok(Published::Gone),
+        };
+        match (sent, completed) {
+            (Ok(_), Ok(Published::Moved | Published::Present)) => Ok(()),
+            (sent, completed) => {
+                // Best effort: the error is what counts.
+                let _ = self.abort(&file.path, &opened[0].upload).await;
+                sent?;
+                completed?;
+                Err(LakeError::Object {
+                    action: "complete the upload to",
+                    path: self.locate(&file.path),
+                    fault: Fault::new(super::FaultKind::Other, "the upload is gone"),
+                })
+            }
+        }
+    }
+
+    /// Aborts all uploads that are noted in a staging folder, and removes the folder. Says how many
+    /// uploads those were. Only once no commit will name them.
+    pub(super) async fn abort_noted(
+        &self,
+        staging: &LakePath,
+        mut each: impl FnMut() -> Result<(), LakeError>,
+    ) -> Result<u64, LakeError> {
+        let mut aborted = 0;
+        for entry in self.list(staging).await? {
+            if entry.is_folder || entry.name == super::ALIVE {
+                continue;
+            }
+            let note = staging.join(&entry.name);
+            let Some(bytes) = self.get(&note).await? else {
+                continue;
+            };
+            let opened: Vec<Opened> = serde_json::from_slice(&bytes)
+                .map_err(|error| LakeError::damaged(&self.locate(&note), error.to_string()))?;
+            for Opened { path, upload } in opened {
+                let path = path.parse::<crate::lake::FilePath>();
+                let path = path
+                    .map_err(|error| LakeError::damaged(&self.locate(&note), error.to_string()))?;
+                self.abort(&LakePath::from(&path), &upload).await?;
+                aborted += 1;
+                each()?;
+            }
+        }
+        self.remove_below(staging).await?;
+        Ok(aborted)
+    }
+}
+
+fn part_bytes(bytes: u64) -> u64 {
+    bytes.div_ceil(MOST_PARTS).max(PART_BYTES)
+}
+
+fn read_part(file: &Path, start: u64, length: u64) -> Result<Bytes, LakeError> {
+    let read = || {
+        let mut open = File::open(file)?;
+        open.seek(SeekFrom::Start(start))?;
+        let mut bytes = vec![0; usize::try_from(length).map_err(std::io::Error::other)?];
+        open.read_exact(&mut bytes)?;
+        Ok(Bytes::from(bytes))
+    };
+    read().map_err(LakeError::io("read", file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_as_small_as_stores_allow_and_never_too_many() {
+        assert_eq!(part_bytes(1), PART_BYTES);
+        assert_eq!(part_bytes(256 << 20), PART_BYTES);
+        let huge = 1 << 40;
+        assert!(huge / part_bytes(huge) <= MOST_PARTS);
+    }
+}
