@@ -13,6 +13,7 @@ mod kill_matrix;
 mod machine;
 mod maintenance;
 mod memory;
+mod object_stores;
 mod odd_answers;
 mod pace;
 mod planned;

@@ -1,6 +1,7 @@
 //! What every test needs: the program as a process, a vendor to ask, a look into the lake, and the
 //! readers that other people use.
 
+pub(crate) mod bucket;
 pub(crate) mod contract;
 pub(crate) mod disk;
 pub(crate) mod exporter;

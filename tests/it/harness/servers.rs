@@ -145,7 +145,8 @@ impl Server {
         Ok(server)
     }
 
-    fn start(kind: Kind) -> Result<Self, String> {
+    /// A new one that nobody shares; or says why there is none.
+    pub(crate) fn start(kind: Kind) -> Result<Self, String> {
         let (port, folder) = (free_port()?, super::folder());
         let data = folder.path().join("data");
         fs::create_dir(&data).map_err(|error| error.to_string())?;
@@ -248,6 +249,11 @@ impl Server {
             return Ok(());
         }
         Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    /// What it is.
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Where it listens.

@@ -1,0 +1,216 @@
+//! Lakes in object stores: real servers, the real program.
+
+use std::sync::Arc;
+
+use airudder_export::job::{Environment, SettingFlags, load};
+use airudder_export::lake::conform;
+use airudder_export::task::RunId;
+use rstest::rstest;
+
+use crate::harness::bucket::Bucket;
+use crate::harness::scripted::answer;
+use crate::harness::servers::{BUCKET, Kind, SECRET, Server};
+use crate::harness::shelf::{Folder, Shelf, State};
+use crate::harness::vendor::past_days;
+use crate::harness::watch::{Watched, counts};
+use crate::harness::{Ended, Exporter, NOW, Vendor, folder, skip};
+use crate::trouble::WEEK;
+
+/// Settings with which errors come soon.
+const HASTY: &str = "[store]\nretry_time = \"500ms\"\nrequest_timeout = \"5s\"\n";
+
+fn bucket(kind: Kind, lake: &str) -> Option<Bucket> {
+    match Server::of(kind) {
+        Ok(server) => Some(Bucket::new(server, lake)),
+        Err(why) => {
+            skip(&why);
+            None
+        }
+    }
+}
+
+fn state(exporter: &Exporter, shelf: &Arc<dyn Shelf>) -> State {
+    Watched::new(Arc::clone(shelf), exporter.clone(), Vec::new()).state()
+}
+
+/// Nothing that ended said what nobody may see.
+#[track_caller]
+fn discreet(ended: Ended) -> Ended {
+    for said in [&ended.stdout, &ended.stderr] {
+        assert!(!said.contains(SECRET), "{said}");
+        assert!(!said.contains("Signature="), "{said}");
+    }
+    ended
+}
+
+#[rstest]
+fn the_store_suite_passes_on(#[values(Kind::SeaweedFs, Kind::Moto, Kind::Azurite)] kind: Kind) {
+    let server = match Server::of(kind) {
+        Ok(server) => server,
+        Err(why) => return skip(&why),
+    };
+    let folder = folder();
+    let job = folder.path().join("job.toml");
+    std::fs::write(&job, HASTY).expect("writable");
+    let text = |path: &std::path::Path| path.to_str().expect("Unicode").to_owned();
+    let mut variables = server.variables();
+    variables.push(("AIRUDDER_JOB", text(&job)));
+    variables.push(("AIRUDDER_STORE_SPOOL", text(folder.path())));
+    let flags = SettingFlags::default().with("dest", server.dest("conformance"));
+    let job = load(&flags, &Environment::of(variables)).expect("settings");
+    let runs = ["a", "b"].map(|id| RunId::new(id).expect("an id"));
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let conformed = runtime.block_on(conform(&job.dest, runs));
+    conformed.expect("the store works");
+}
+
+#[rstest]
+fn the_whole_job_leaves_there_what_it_leaves_on_a_disk(
+    #[values(Kind::SeaweedFs, Kind::Moto, Kind::Azurite)] kind: Kind,
+) {
+    let (folder, vendor) = (folder(), Vendor::start(past_days(2, 4, 6)));
+    let on_disk = Exporter::new(folder.path()).against(vendor.url()).at(NOW);
+    let Some(bucket) = bucket(kind, "whole/job") else {
+        return;
+    };
+    let spool = folder.path().join("spool");
+    let there = bucket
+        .exporter(&on_disk)
+        .set("AIRUDDER_STORE_SPOOL", spool.to_str().expect("Unicode"));
+    let disk: Arc<dyn Shelf> = Arc::new(Folder(on_disk.dest()));
+    let bucket = Arc::new(bucket);
+    let shelf: Arc<dyn Shelf> = bucket.clone();
+    for (number, detail) in [
+        "[]",
+        r#"[{"id":1,"CallID":"c","CallStartTime":"2024-03-11T08:00:00Z"}]"#,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let path = folder.path().join(format!("saved-{number}"));
+        std::fs::create_dir_all(&path).expect("writable");
+        std::fs::write(path.join("t.json"), answer("saved-task", detail)).expect("writable");
+    }
+
+    discreet(there.run(&["doctor"]));
+    let commands: [&[&str]; 6] = [
+        &WEEK,
+        &["replay", "saved-0"],
+        &["replay", "saved-1", "--replace"],
+        &[
+            "backfill",
+            "--from",
+            "2024-03-11",
+            "--to",
+            "2024-03-12",
+            "--replace",
+        ],
+        &["compact"],
+        &["vacuum", "--older-than", "0s"],
+    ];
+    for command in commands {
+        on_disk.run(command).done();
+        discreet(there.run(command)).done();
+        let (here, wanted) = (state(&there, &shelf), state(&on_disk, &disk));
+        assert!(
+            here == wanted,
+            "{command:?}: {:?}, on the disk {:?}",
+            counts(&here),
+            counts(&wanted)
+        );
+        discreet(there.run(&["verify"])).done();
+    }
+    for command in [&["status"][..], &["plan", "run"]] {
+        discreet(there.run(command)).done();
+    }
+    let listed = there.run(&["files"]).done().stdout;
+    assert!(listed.lines().all(|line| line.starts_with(&bucket.dest())));
+    assert_eq!(shelf.list("_export/staging"), Vec::<String>::new());
+    let spooled = std::fs::read_dir(&spool).expect("it was made").count();
+    assert_eq!(spooled, 0, "the spool is not empty");
+
+    bucket.put("calls/call_date=2024-03-11/stray.parquet", b"nobody's");
+    there.run(&["verify"]).with(65);
+    let repaired = discreet(there.run(&["verify", "--repair"])).done();
+    assert!(
+        repaired.stdout.contains("_export/quarantine/"),
+        "{}",
+        repaired.stdout
+    );
+    there.run(&["verify"]).done();
+    bucket.put("calls/call_date=2024-03-11/stray.parquet", b"nobody's");
+    let vacuumed = there.run(&["vacuum", "--older-than", "0s"]).done();
+    assert!(
+        vacuumed.stdout.contains("removed 1 file"),
+        "{}",
+        vacuumed.stdout
+    );
+    assert_eq!(bucket.get("calls/call_date=2024-03-11/stray.parquet"), None);
+    there.run(&["verify"]).done();
+}
+
+#[test]
+fn a_store_that_ignores_conditions_is_refused_and_the_lack_is_named() {
+    let folder = folder();
+    let Some(bucket) = bucket(Kind::S3rver, "refused") else {
+        return;
+    };
+    let vendor = Vendor::start(past_days(1, 1, 1));
+    let exporter = Exporter::new(folder.path()).against(vendor.url()).at(NOW);
+    let exporter = bucket.exporter(&exporter).job(HASTY);
+    let doctor = exporter.run(&["doctor"]);
+    assert_ne!(doctor.code, Some(0), "{}", doctor.stdout);
+    assert!(doctor.stdout.contains("If-None-Match"), "{}", doctor.stdout);
+    let run = exporter.run(&WEEK).with(74);
+    assert!(run.stderr.contains("If-None-Match"), "{}", run.stderr);
+    assert_eq!(bucket.list("_export/commits"), Vec::<String>::new());
+    assert_eq!(bucket.list("calls"), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_wrong_with_the_way_to_a_store_is_told_and_nothing_secret_is() {
+    let folder = folder();
+    let Some(bucket) = bucket(Kind::SeaweedFs, "unreachable") else {
+        return;
+    };
+    let exporter = bucket.exporter(&Exporter::new(folder.path()));
+    let told = |exporter: Exporter, code: i32, words: &[&str]| {
+        let ended = discreet(exporter.job(HASTY).run(&["verify"])).with(code);
+        for word in words {
+            assert!(ended.stderr.contains(word), "no `{word}`: {}", ended.stderr);
+        }
+    };
+    let with = |name: &str, value: &str| exporter.clone().set(name, value);
+    told(
+        with("AWS_SECRET_ACCESS_KEY", "wrong"),
+        74,
+        &["403", "credentials"],
+    );
+    told(
+        with("AWS_ACCESS_KEY_ID", "nobody"),
+        74,
+        &["403", "credentials"],
+    );
+    told(
+        with("AIRUDDER_DEST", "s3://no-such-bucket/lake"),
+        74,
+        &["no-such-bucket", "bucket"],
+    );
+    told(
+        with("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
+        74,
+        &["endpoint", "[store]"],
+    );
+    told(
+        with("AWS_ENDPOINT_URL", "http://store.example"),
+        78,
+        &["AWS_ENDPOINT_URL", "allow_insecure"],
+    );
+    let no_secret = exporter.clone().unset("AWS_SECRET_ACCESS_KEY");
+    told(no_secret, 78, &["s3://", "Secret"]);
+    told(
+        with("AIRUDDER_DEST", &format!("s4://{BUCKET}/lake")),
+        78,
+        &["s3://"],
+    );
+}
