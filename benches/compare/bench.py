@@ -78,7 +78,7 @@ class Server:
 
 def measure(command, log, codes=(0,)):
     """Runs a program; CPU seconds of it and its processes, wall seconds, peak bytes of the largest."""
-    env = {**os.environ, "AIRUDDER_APP_KEY": "k", "AIRUDDER_APP_SECRET": "s"}
+    env = {**os.environ, "AIRUDDER_APP_KEY": "k", "AIRUDDER_APP_SECRET": "s", "PYTHONDONTWRITEBYTECODE": "1"}
     with open(log, "wb") as out:
         begun = time.monotonic()
         process = subprocess.Popen([str(part) for part in command], stdout=out, stderr=out, env=env)

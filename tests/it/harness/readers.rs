@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::lake::LakeView;
@@ -63,12 +64,39 @@ pub(crate) fn duckdb(query: &str) -> Option<Vec<Vec<String>>> {
     const ASK: &str = "import duckdb, json, sys\n\
         rows = duckdb.sql(sys.argv[1]).fetchall()\n\
         print(json.dumps([[str(value) for value in row] for row in rows]))";
-    let output = Command::new(python_of("duckdb")?)
-        .args(["-c", ASK, query])
+    ask("duckdb", ASK, &[query])
+}
+
+/// How many row groups a file has, and how many of them pyarrow reads for the rows whose `column` is
+/// between two moments in microseconds. None where there is no Python.
+pub(crate) fn pyarrow_row_groups(
+    file: &Path,
+    column: &str,
+    (from, to): (i64, i64),
+) -> Option<(usize, usize)> {
+    const ASK: &str = "import json, sys, pyarrow as pa, pyarrow.dataset as ds\n\
+        moment = lambda text: pa.scalar(int(text), pa.timestamp('us', 'UTC'))\n\
+        file, column, least, most = sys.argv[1], ds.field(sys.argv[2]), moment(sys.argv[3]), moment(sys.argv[4])\n\
+        [whole] = ds.dataset(file, format='parquet').get_fragments()\n\
+        part = whole.subset((column >= least) & (column <= most))\n\
+        print(json.dumps([len(whole.row_groups), len(part.row_groups)]))";
+    let file = file.to_str().expect("a path of ours");
+    ask(
+        "pyarrow",
+        ASK,
+        &[file, column, &from.to_string(), &to.to_string()],
+    )
+}
+
+/// What a script prints, as JSON. None where there is no Python.
+fn ask<T: DeserializeOwned>(reader: &str, script: &str, args: &[&str]) -> Option<T> {
+    let output = Command::new(python_of(reader)?)
+        .args(["-c", script])
+        .args(args)
         .output()
         .expect("it was found");
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{query}: {said}");
+    assert!(output.status.success(), "{args:?}: {said}");
     Some(serde_json::from_slice(&output.stdout).expect("the script prints JSON"))
 }
 
