@@ -1,6 +1,6 @@
-//! Columns while they are filled: plain vectors. Arrow arrays are exact copies of them, since arrays
-//! wait in memory and vectors have room to spare. UTF-8 is checked once per batch over the whole
-//! buffer, not string by string.
+//! Columns while they are filled: plain vectors. Arrow arrays are exact copies of them: arrays wait in
+//! memory without room to spare, and the vectors need not grow again for the next batch. UTF-8 is
+//! checked once per batch over the whole buffer, not string by string.
 
 use std::sync::Arc;
 
@@ -106,25 +106,22 @@ impl TextColumn {
         self.bytes.len() + self.offsets.len() * 4
     }
 
-    fn finish(mut self) -> Result<BinaryArray, ArrowError> {
+    fn capacity(&self) -> usize {
+        self.bytes.capacity() + self.offsets.capacity() * 4
+    }
+
+    fn finish(&mut self) -> Result<BinaryArray, ArrowError> {
         if simdutf8::basic::from_utf8(&self.bytes).is_err() {
             return Err(ArrowError::InvalidArgumentError(
                 "a text column holds bytes that are not UTF-8".to_owned(),
             ));
         }
-        let offsets = OffsetBuffer::new(exact(self.offsets).into());
-        let bytes = Buffer::from_vec(exact(self.bytes));
+        let offsets = OffsetBuffer::new(self.offsets.clone().into());
+        let bytes = Buffer::from_vec(self.bytes.clone());
+        self.offsets.truncate(1);
+        self.bytes.clear();
         BinaryArray::try_new(offsets, bytes, self.nulls.finish())
     }
-}
-
-/// The same without room to spare. Giving back the end of a vector where it lies would leave holes
-/// that nothing fits into.
-fn exact<T: Copy>(values: Vec<T>) -> Vec<T> {
-    if values.len() == values.capacity() {
-        return values;
-    }
-    values.as_slice().to_vec()
 }
 
 /// Numbers of one type.
@@ -160,12 +157,18 @@ impl<T: Copy + Default> NumberColumn<T> {
         self.values.len() * size_of::<T>()
     }
 
+    fn capacity(&self) -> usize {
+        self.values.capacity() * size_of::<T>()
+    }
+
     /// The values and where they are null.
-    fn finish(mut self) -> (ScalarBuffer<T>, Option<NullBuffer>)
+    fn finish(&mut self) -> (ScalarBuffer<T>, Option<NullBuffer>)
     where
         T: ArrowNativeType,
     {
-        (exact(self.values).into(), self.nulls.finish())
+        let values = self.values.clone();
+        self.values.clear();
+        (values.into(), self.nulls.finish())
     }
 
     /// Appends the same value several times.
@@ -212,7 +215,7 @@ impl RepeatColumn {
         self.keys.push_many(Some(key), count);
     }
 
-    fn finish(self) -> Result<ArrayRef, ArrowError> {
+    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
         let (keys, nulls) = self.keys.finish();
         let keys = Int32Array::try_new(keys, nulls)?;
         let values: ArrayRef = Arc::new(self.values.finish()?);
@@ -330,8 +333,19 @@ impl ColumnBuilder {
         }
     }
 
-    /// Its values as an array.
-    pub(super) fn finish(self) -> Result<ArrayRef, ArrowError> {
+    /// Bytes that it can hold as it is.
+    pub(super) fn capacity(&self) -> usize {
+        match self {
+            Self::Text(column) => column.capacity(),
+            Self::Repeat(column) => column.values.capacity() + column.keys.capacity(),
+            Self::Int32(column) | Self::Date32(column) => column.capacity(),
+            Self::Int64(column) | Self::Timestamp(column) => column.capacity(),
+            Self::Decimal(column) => column.capacity(),
+        }
+    }
+
+    /// Its values as an array. It is empty then, and keeps its memory.
+    pub(super) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
         Ok(match self {
             Self::Text(column) => Arc::new(column.finish()?),
             Self::Repeat(column) => column.finish()?,

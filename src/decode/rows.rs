@@ -23,6 +23,11 @@ pub enum RowDay {
     Unknown,
 }
 
+/// Empty builders that are kept, at most.
+const SPARE: usize = 2;
+/// A builder that can hold more than this is not kept.
+const SPARE_BYTES: usize = 4 << 20;
+
 /// Number of a task among those of one commit.
 pub type TaskOrdinal = u32;
 
@@ -77,10 +82,11 @@ impl TableBuilder {
         self.columns.iter().map(ColumnBuilder::size).sum()
     }
 
-    fn finish(self, day: RowDay) -> Result<Batch, ArrowError> {
+    /// Its rows. It is empty then, and keeps its memory.
+    fn finish(&mut self, day: RowDay) -> Result<Batch, ArrowError> {
         let columns = self
             .columns
-            .into_iter()
+            .iter_mut()
             .map(ColumnBuilder::finish)
             .collect::<Result<Vec<_>, _>>()?;
         let bytes = columns.iter().map(|c| c.get_buffer_memory_size()).sum();
@@ -88,9 +94,9 @@ impl TableBuilder {
             table: self.table.name,
             day,
             columns,
-            rows: self.rows,
+            rows: std::mem::take(&mut self.rows),
             bytes,
-            tasks: self.tasks,
+            tasks: std::mem::take(&mut self.tasks),
         })
     }
 }
@@ -119,8 +125,13 @@ impl CallTables {
         self.nested.iter().chain([&self.calls])
     }
 
-    fn finish(self, day: RowDay, batches: &mut Vec<Batch>) -> Result<(), ArrowError> {
-        for builder in self.nested.into_iter().chain([self.calls]) {
+    fn capacity(&self) -> usize {
+        let columns = self.all().flat_map(|builder| &builder.columns);
+        columns.map(ColumnBuilder::capacity).sum()
+    }
+
+    fn finish(&mut self, day: RowDay, batches: &mut Vec<Batch>) -> Result<(), ArrowError> {
+        for builder in self.nested.iter_mut().chain([&mut self.calls]) {
             if builder.rows > 0 {
                 batches.push(builder.finish(day)?);
             }
@@ -134,6 +145,8 @@ impl CallTables {
 pub struct Rows {
     calls: FxHashMap<RowDay, CallTables>,
     tasks: FxHashMap<RowDay, TableBuilder>,
+    /// Empty ones that need not grow from nothing again.
+    spare: Vec<CallTables>,
     appended: usize,
 }
 
@@ -157,7 +170,9 @@ impl Rows {
     /// Where the rows of a call of this day go.
     #[inline]
     pub(super) fn of_call(&mut self, day: RowDay) -> &mut CallTables {
-        self.calls.entry(day).or_insert_with(CallTables::new)
+        let Self { calls, spare, .. } = self;
+        let empty = || spare.pop().unwrap_or_else(CallTables::new);
+        calls.entry(day).or_insert_with(empty)
     }
 
     /// Where the row of a task of this day goes.
@@ -191,15 +206,28 @@ impl Rows {
     /// # Errors
     /// Only if the arrays contradict themselves, which would be a bug.
     pub fn take(&mut self) -> Result<Vec<Batch>, ArrowError> {
-        let Self { calls, tasks, .. } = std::mem::take(self);
         let mut batches = Vec::new();
-        for (day, tables) in calls {
-            tables.finish(day, &mut batches)?;
+        for (day, tables) in std::mem::take(&mut self.calls) {
+            self.empty((day, tables), &mut batches)?;
         }
-        for (day, builder) in tasks {
+        for (day, mut builder) in self.tasks.drain() {
             batches.push(builder.finish(day)?);
         }
+        self.appended = 0;
         Ok(batches)
+    }
+
+    /// Takes the rows of one day's tables, and keeps those for other rows.
+    fn empty(
+        &mut self,
+        (day, mut tables): (RowDay, CallTables),
+        batches: &mut Vec<Batch>,
+    ) -> Result<(), ArrowError> {
+        tables.finish(day, batches)?;
+        if self.spare.len() < SPARE && tables.capacity() <= SPARE_BYTES {
+            self.spare.push(tables);
+        }
+        Ok(())
     }
 
     /// Takes the rows of the tables that hold most, until at most `bytes` are left.
@@ -220,7 +248,7 @@ impl Rows {
                 break;
             };
             let tables = self.calls.remove(&day).expect("the day was just listed");
-            tables.finish(day, &mut batches)?;
+            self.empty((day, tables), &mut batches)?;
             left -= size;
         }
         Ok(batches)

@@ -113,6 +113,8 @@ pub struct Split {
     state: State,
     envelope: EnvelopeState,
     run: Run,
+    /// An empty buffer for the next run.
+    spare: Vec<u8>,
     next_index: u64,
     entry_start: usize,
     oversize: bool,
@@ -160,11 +162,29 @@ impl Split {
             state: State::Envelope,
             envelope: EnvelopeState::default(),
             run: Run::default(),
+            spare: Vec::new(),
             next_index: 0,
             entry_start: 0,
             oversize: false,
             taken: 0,
             ready: VecDeque::new(),
+        }
+    }
+
+    /// Whether it is about to need a buffer: see [`reuse`](Self::reuse).
+    #[must_use]
+    pub fn wants_buffer(&self) -> bool {
+        let run = &self.run.bytes;
+        run.capacity() == 0
+            || (run.len() > self.options.run_bytes / 2 && self.spare.capacity() == 0)
+    }
+
+    /// Takes an empty buffer, of a run that was handed on earlier, for this run or the next one.
+    pub fn reuse(&mut self, buffer: Vec<u8>) {
+        if self.run.bytes.capacity() == 0 {
+            self.run.bytes = buffer;
+        } else {
+            self.spare = buffer;
         }
     }
 
@@ -520,6 +540,7 @@ impl Split {
     fn hand_on_run(&mut self) {
         let run = std::mem::take(&mut self.run);
         self.run.first_index = self.next_index;
+        self.run.bytes = std::mem::take(&mut self.spare);
         self.entry_start = 0;
         if !run.ends.is_empty() {
             self.ready.push_back(Piece::Run(run));
@@ -587,6 +608,10 @@ mod tests {
         let mut split = Split::new(options);
         let mut pieces = Vec::new();
         for chunk in text.chunks(step) {
+            // Whose memory it is changes nothing.
+            if step.is_multiple_of(2) && split.wants_buffer() {
+                split.reuse(Vec::with_capacity(3));
+            }
             split.push(chunk)?;
             pieces.extend(split.pieces());
         }

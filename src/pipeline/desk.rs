@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use chrono::{DateTime, Utc};
 
 use super::crew::Crew;
-use crate::decode::{Misfits, RecordDecoder, TaskFacts, TaskOrdinal};
+use crate::decode::{Misfits, RecordDecoder, Rows, TaskFacts, TaskOrdinal};
 use crate::event::Events;
 use crate::job::{DecodeOptions, WriteOptions};
 use crate::lake::write::{
@@ -58,9 +58,18 @@ pub(super) struct Desk {
     pub(super) large_answers: Arc<LargeShare>,
     accepted: Mutex<Accepted>,
     decoders: Mutex<Vec<RecordDecoder>>,
+    /// Empty ones, for runs of large answers.
+    rows: Mutex<Vec<Rows>>,
+    /// Empty ones, for the text of answers.
+    buffers: Mutex<Vec<Vec<u8>>>,
     rejects: Mutex<Rejects>,
     misfits: Mutex<Misfits>,
 }
+
+/// Buffers that are kept, at most.
+const MOST_BUFFERS: usize = 8;
+/// A buffer that is larger than this is not kept.
+const MOST_BUFFER_BYTES: usize = 2 << 20;
 
 /// Tasks accepted since the last commit.
 #[derive(Debug, Default)]
@@ -121,6 +130,8 @@ impl Desk {
             large_answers: LargeShare::new(write.memory_budget_bytes.get() / 2),
             accepted: Mutex::default(),
             decoders: Mutex::default(),
+            rows: Mutex::default(),
+            buffers: Mutex::default(),
             rejects: Mutex::new(Rejects {
                 shared: RejectWriter::new(store.clone()),
                 adopted: Vec::new(),
@@ -144,6 +155,32 @@ impl Desk {
         let result = work(&mut decoder);
         lock(&self.decoders).push(decoder);
         result
+    }
+
+    /// Rows without content, whose memory was used before if possible.
+    pub(super) fn borrow_rows(&self) -> Rows {
+        lock(&self.rows).pop().unwrap_or_default()
+    }
+
+    /// Takes empty rows back.
+    pub(super) fn give_back_rows(&self, rows: Rows) {
+        lock(&self.rows).push(rows);
+    }
+
+    /// An empty buffer for an answer's text, whose memory was used before if possible.
+    pub(super) fn borrow_buffer(&self) -> Vec<u8> {
+        lock(&self.buffers).pop().unwrap_or_default()
+    }
+
+    /// Takes a buffer back; what it holds is of no more use.
+    pub(super) fn give_back_buffer(&self, mut buffer: Vec<u8>) {
+        if buffer.capacity() <= MOST_BUFFER_BYTES {
+            buffer.clear();
+            let mut buffers = lock(&self.buffers);
+            if buffers.len() < MOST_BUFFERS {
+                buffers.push(buffer);
+            }
+        }
     }
 
     /// Gives a task its number among the accepted ones; `None` if it is among them

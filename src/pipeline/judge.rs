@@ -83,7 +83,8 @@ impl LargeTask {
             extracted_at_micros: received_at_micros,
             fallback_day: RowDay::OfTask,
         };
-        let mut rows = Rows::default();
+        // On an error they are not given back, so that no row of a failed answer is.
+        let mut rows = desk.borrow_rows();
         let mut decoded = desk.with_decoder(|decoder| {
             let mut ripe = |rows: &mut Rows| self.rows.push(rows.take()?);
             decoder.decode_slabs(run, &context, &mut rows, &mut ripe)
@@ -93,7 +94,9 @@ impl LargeTask {
         });
         self.keep_rejects(&std::mem::take(&mut decoded.rejects))?;
         lock(&self.decoded).merge(decoded);
-        self.rows.push(rows.take()?)
+        let batches = rows.take()?;
+        desk.give_back_rows(rows);
+        self.rows.push(batches)
     }
 
     fn keep_rejects(&self, rejects: &[RejectedEntry]) -> Result<(), LakeError> {

@@ -59,6 +59,9 @@ impl AnswerReader {
 
     /// Takes the next bytes. Awaiting it is the back-pressure.
     pub(super) async fn push(&mut self, bytes: &[u8]) -> Result<(), ReadError> {
+        if self.split.wants_buffer() {
+            self.split.reuse(self.desk.borrow_buffer());
+        }
         self.split.push(bytes)?;
         let pieces: Vec<Piece> = self.split.pieces().collect();
         for piece in pieces {
@@ -83,10 +86,14 @@ impl AnswerReader {
         let desk = Arc::clone(&self.desk);
         let received_at_micros = self.origin.received_at_micros;
         let limit = self.desk.decode.max_record_bytes.get();
-        let work = move |desk: &Desk| match &piece {
-            Piece::Run(run) => large.decode(desk, (run, received_at_micros)),
+        let work = move |desk: &Desk| match piece {
+            Piece::Run(run) => {
+                let decoded = large.decode(desk, (&run, received_at_micros));
+                desk.give_back_buffer(run.bytes);
+                decoded
+            }
             Piece::Oversize { index, bytes, last } => {
-                large.keep_oversize((*index, limit), (bytes, *last))
+                large.keep_oversize((index, limit), (&bytes, last))
             }
         };
         let crew = Arc::clone(&self.desk);
@@ -134,12 +141,15 @@ impl AnswerReader {
         let origin = this.origin.clone();
         if this.large.is_none() {
             if let Some(judged) = this.at_once(&ended).await {
+                desk.give_back_buffer(ended.rest.bytes);
                 return Ok(judged?);
             }
-            return Ok(this
-                .desk
-                .on_thread(move || judge::small(&desk, &ended, &origin))
-                .await?);
+            let judge = move || {
+                let judged = judge::small(&desk, &ended, &origin);
+                desk.give_back_buffer(ended.rest.bytes);
+                judged
+            };
+            return Ok(this.desk.on_thread(judge).await?);
         }
         let rest = std::mem::take(&mut ended.rest);
         if !rest.ends.is_empty() {

@@ -13,7 +13,7 @@ use crate::lake::{LakeError, RunStore};
 use crate::schema::TableName;
 
 /// Rows of one answer that a thread appends to before they are queued as batches.
-const LOCAL_ROWS_BYTES: usize = 4 << 20;
+const LOCAL_ROWS_BYTES: usize = 1 << 20;
 
 /// What a chunk needs to write.
 #[derive(Clone, Debug)]
