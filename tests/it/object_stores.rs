@@ -13,7 +13,7 @@ use crate::harness::servers::{BUCKET, Kind, SECRET, Server};
 use crate::harness::shelf::{Folder, Shelf, State};
 use crate::harness::vendor::past_days;
 use crate::harness::watch::{Watched, counts};
-use crate::harness::{Ended, Exporter, NOW, Vendor, folder, skip};
+use crate::harness::{Ended, Exporter, NOW, Running, Vendor, folder, skip};
 use crate::trouble::WEEK;
 
 /// Settings with which errors come soon.
@@ -213,4 +213,39 @@ fn what_is_wrong_with_the_way_to_a_store_is_told_and_nothing_secret_is() {
         78,
         &["s3://"],
     );
+}
+
+#[test]
+fn processes_side_by_side_on_s3_one_of_them_killed_lose_and_double_nothing() {
+    let folder = folder();
+    let Some(bucket) = bucket(Kind::SeaweedFs, "side-by-side") else {
+        return;
+    };
+    let saved = folder.path().join("saved");
+    std::fs::create_dir_all(&saved).expect("writable");
+    for n in 0..40 {
+        let detail =
+            format!(r#"[{{"id":1,"CallID":"c{n}","CallStartTime":"2024-03-11T08:00:00Z"}}]"#);
+        let path = saved.join(format!("{n}.json"));
+        std::fs::write(path, answer(&format!("task-{n}"), &detail)).expect("writable");
+    }
+    let often = "[write]\ncommit_calls = 3\n[store]\ndead_after = \"1s\"\n";
+    let exporter = bucket.exporter(&Exporter::new(folder.path())).job(often);
+    let running = [(); 4].map(|()| exporter.start(&["replay", "saved"]));
+    let started = std::time::Instant::now();
+    while bucket.list("_export/commits").len() < 2 && started.elapsed().as_secs() < 60 {
+        std::thread::yield_now();
+    }
+    running[0].signal("KILL");
+    let mut ended = running.map(Running::wait).into_iter();
+    let killed = ended.next().expect("the first");
+    assert!(matches!(killed.code, None | Some(0)), "{}", killed.stderr);
+    for ended in ended {
+        discreet(ended.done());
+    }
+    exporter.run(&["replay", "saved"]).done();
+    exporter.run(&["verify"]).done();
+    let shelf: Arc<dyn Shelf> = Arc::new(bucket);
+    let state = state(&exporter, &shelf);
+    assert_eq!((state["calls"].len(), state["tasks"].len()), (40, 40));
 }
