@@ -51,7 +51,9 @@ fn the_store_suite_passes_on(#[values(Kind::SeaweedFs, Kind::Moto, Kind::Azurite
     };
     let folder = folder();
     let job = folder.path().join("job.toml");
-    std::fs::write(&job, HASTY).expect("writable");
+    // moto answers with errors of its own where another server says that an upload is gone.
+    let settings = if kind == Kind::Moto { HASTY } else { "" };
+    std::fs::write(&job, settings).expect("writable");
     let text = |path: &std::path::Path| path.to_str().expect("Unicode").to_owned();
     let mut variables = server.variables();
     variables.push(("AIRUDDER_JOB", text(&job)));
