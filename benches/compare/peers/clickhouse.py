@@ -39,7 +39,7 @@ settings = {
     "input_format_skip_unknown_fields": 1, "input_format_json_ignore_unknown_keys_in_named_tuple": 1,
     "max_threads": 2, "max_partitions_per_insert_block": 1000, "output_format_parquet_compression_method": "'zstd'",
     "output_format_compression_level": 1, "engine_file_truncate_on_insert": 1, "allow_experimental_nullable_tuple_type": 0,
-    "max_read_buffer_size": 1 << 20, "min_chunk_bytes_for_parallel_parsing": 4 << 20,
+    "max_read_buffer_size": 1 << 20, "input_format_json_max_object_size": 1 << 32, "min_chunk_bytes_for_parallel_parsing": 4 << 20,
 }
 for name, value in settings.items():
     try:
