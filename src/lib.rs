@@ -34,6 +34,7 @@ pub mod discover;
 pub mod doctor;
 pub mod error;
 pub mod event;
+pub mod exit_code;
 pub mod job;
 pub mod lake;
 pub mod pipeline;

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use airudder_export::cli::context::Context;
 use airudder_export::cli::dispatch::dispatch;
 use airudder_export::cli::{self, Cli};
-use airudder_export::error::{Error, ExitCode as Code};
+use airudder_export::error::Error;
+use airudder_export::exit_code::ExitCode as Code;
 use airudder_export::job::Environment;
 #[cfg(any(debug_assertions, feature = "failpoints"))]
 use airudder_export::job::environment::FAILPOINT;

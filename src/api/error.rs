@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::BoxError;
 use super::outcome::{Outcome, Signal};
-use crate::error::ExitCode;
 use crate::event::Endpoint;
+use crate::exit_code::ExitCode;
 use crate::task::TaskId;
 
 /// How the last try of a request ended, and how many there were.

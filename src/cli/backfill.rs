@@ -7,7 +7,8 @@ use super::dates::RangeArgs;
 use super::pull;
 use super::select::SelectArgs;
 use super::settings::{Group, Pull, Settings};
-use crate::error::{Error, ExitCode};
+use crate::error::Error;
+use crate::exit_code::ExitCode;
 use crate::pipeline::Assignment;
 
 /// Arguments of `backfill`. `plan backfill` takes the same ones.

@@ -3,7 +3,8 @@
 use super::args::Command;
 use super::context::Context;
 use super::{Cli, completions, init, man};
-use crate::error::{Error, ExitCode};
+use crate::error::Error;
+use crate::exit_code::ExitCode;
 
 /// Does what the command line says.
 ///

@@ -14,7 +14,7 @@ use super::dates::OpenRangeArgs;
 use super::output::deliver;
 use super::settings::{Look, Settings};
 use super::table::table_name;
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::job::Job;
 use crate::lake::{Checksum, DataFile, FileQuery, Lake, LakeError, LakePath, LiveFile};
 use crate::schema::TableName;

@@ -47,8 +47,8 @@ use clap::Parser;
 
 use self::args::Command;
 use self::settings::{Everywhere, Settings, Verbosity};
-use crate::error::ExitCode;
 use crate::event::Events;
+use crate::exit_code::ExitCode;
 use crate::job::SettingFlags;
 use crate::report::LogListener;
 

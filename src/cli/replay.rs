@@ -8,7 +8,8 @@ use clap::{Args, ValueHint};
 use super::context::Context;
 use super::pull;
 use super::settings::{Replay, Settings};
-use crate::error::{Error, ExitCode};
+use crate::error::Error;
+use crate::exit_code::ExitCode;
 use crate::pipeline::{Assignment, Export, ReplayInputError, saved_answers};
 
 /// Arguments of `replay`.

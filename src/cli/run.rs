@@ -6,7 +6,8 @@ use super::context::Context;
 use super::pull;
 use super::select::SelectArgs;
 use super::settings::{Group, Pull, Settings};
-use crate::error::{Error, ExitCode};
+use crate::error::Error;
+use crate::exit_code::ExitCode;
 use crate::pipeline::Assignment;
 
 /// Arguments of `run`. `plan run` takes the same ones, less those that only matter for writing.

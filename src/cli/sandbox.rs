@@ -6,7 +6,8 @@ use clap::Args;
 
 use super::context::Context;
 use super::settings::{Rehearse, Settings};
-use crate::error::{Error, ExitCode};
+use crate::error::Error;
+use crate::exit_code::ExitCode;
 use crate::job::quantity;
 use crate::sandbox::{Faults, RateLimit, SANDBOX_KEY, SANDBOX_SECRET, Sandbox, SandboxOptions};
 

@@ -7,7 +7,7 @@ use clap::Args;
 use super::output::deliver;
 use super::settings::{Inspect, Settings};
 use crate::clock::Clock;
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::job::{Job, ResultFormat};
 use crate::lake::{Lake, LakeError};
 use crate::report::{StatusReport, past_runs};

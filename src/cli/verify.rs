@@ -6,7 +6,8 @@ use clap::Args;
 
 use super::context::Context;
 use super::settings::{Check, Settings};
-use crate::error::{Error, ExitCode};
+use crate::error::Error;
+use crate::exit_code::ExitCode;
 use crate::job::ResultFormat;
 use crate::lake::repair::{Repair, Repaired, repair};
 use crate::lake::{self, LakeWriter};

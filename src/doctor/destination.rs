@@ -270,7 +270,7 @@ mod tests {
             }),
         };
         let check = probe_check(ProbeAction::Lock, Some(&step));
-        assert_eq!(check.exit, crate::error::ExitCode::Destination);
+        assert_eq!(check.exit, crate::exit_code::ExitCode::Destination);
         assert!(
             check.what.starts_with("failed to lock /mnt/lake/lock"),
             "{check:?}"

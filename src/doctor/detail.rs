@@ -6,7 +6,7 @@ use super::listings::Candidates;
 use super::redial_times::RedialTimes;
 use crate::api::{ApiClient, DetailError, is_plain_name};
 use crate::decode::Misfit;
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::job::Job;
 use crate::task::TaskStatus;
 

@@ -35,8 +35,8 @@ use check::Notes;
 
 use crate::api::ApiClient;
 use crate::clock::Clock;
-use crate::error::ExitCode;
 use crate::event::Events;
+use crate::exit_code::ExitCode;
 use crate::job::{ApiOptions, Environment, Job, SettingFlags};
 
 /// What is examined.

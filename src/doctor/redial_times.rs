@@ -106,7 +106,7 @@ fn judge(seen: &RedialTimes, configured: Option<Tz>) -> Check {
 mod tests {
     use super::*;
     use crate::doctor::Status;
-    use crate::error::ExitCode;
+    use crate::exit_code::ExitCode;
 
     fn documented() -> RedialTimes {
         let attempt = |time: &str| Attempt {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::point::Point;
 use super::store::Fault;
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::task::RunId;
 
 /// Why the lake could not be read or written.

@@ -16,8 +16,8 @@ use super::summary::{FailedPull, Stop, Summary, chain};
 use crate::api::{ApiClient, ApiError, DetailError};
 use crate::decode::TaskFacts;
 use crate::discover::{Plan, PlannedTask, Seen};
-use crate::error::ExitCode;
 use crate::event::Event;
+use crate::exit_code::ExitCode;
 use crate::lake::{FailedTask, Failure, LakeError, OpenTask, TaskState, day_of};
 use crate::task::TaskId;
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::api::ApiError;
 use crate::decode::Misfit;
 use crate::discover::Reason;
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::schema::TableName;
 use crate::task::{RunId, TaskId};
 

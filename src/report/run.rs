@@ -14,7 +14,7 @@ use super::figures;
 use super::requests::{RequestTally, Requests, Warnings};
 use super::settings::SettingsReport;
 use crate::decode::Misfit;
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::job::{Destination, Job};
 use crate::lake::LakePath;
 use crate::pipeline::{FailedPull, Stop, Summary, Written};

@@ -149,7 +149,7 @@ async fn a_profile_that_does_not_fit_names_its_setting(#[case] data: Value, #[ca
         .list_tasks(&workflow())
         .await
         .expect_err("does not fit");
-    assert_eq!(error.exit_code(), crate::error::ExitCode::Settings);
+    assert_eq!(error.exit_code(), crate::exit_code::ExitCode::Settings);
     let text = error.to_string();
     assert!(text.contains(setting) && !text.contains("MARKED"), "{text}");
 }

@@ -21,7 +21,7 @@ async fn a_redirect_is_not_followed_and_carries_no_token() {
     let DetailError::Account(error) = error else {
         panic!("{error:?}")
     };
-    assert_eq!(error.exit_code(), crate::error::ExitCode::Settings);
+    assert_eq!(error.exit_code(), crate::exit_code::ExitCode::Settings);
 }
 
 #[test]

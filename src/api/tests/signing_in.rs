@@ -56,7 +56,7 @@ async fn refused_credentials_end_the_run_after_one_request(#[case] refusal: fn()
         let Err(DetailError::Account(error)) = answer else {
             panic!("an error")
         };
-        assert_eq!(error.exit_code(), crate::error::ExitCode::SignIn);
+        assert_eq!(error.exit_code(), crate::exit_code::ExitCode::SignIn);
         assert!(error.to_string().contains("AIRUDDER_APP_SECRET"), "{error}");
     }
     assert_eq!(server.seen().len(), 1);
@@ -70,7 +70,7 @@ async fn missing_credentials_are_named() {
         .sign_in()
         .await
         .expect_err("missing");
-    assert_eq!(error.exit_code(), crate::error::ExitCode::Settings);
+    assert_eq!(error.exit_code(), crate::exit_code::ExitCode::Settings);
     insta::assert_snapshot!(error, @"no credentials: set AIRUDDER_APP_KEY and AIRUDDER_APP_SECRET");
 }
 
@@ -82,7 +82,7 @@ async fn tokens_that_are_never_accepted_end_the_run() {
     let DetailError::Account(error) = error else {
         panic!("{error:?}")
     };
-    assert_eq!(error.exit_code(), crate::error::ExitCode::SignIn);
+    assert_eq!(error.exit_code(), crate::exit_code::ExitCode::SignIn);
     assert_eq!(server.count("auth"), 6);
 }
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::{RunReport, outcome_phrase, outcome_word};
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::pipeline::{Stop, Summary, TaskTotals, Written};
 use crate::report::figures::{bytes, count, counted, duration, pace, printable};
 use crate::report::grid::Grid;
