@@ -51,16 +51,7 @@ impl LakeWriter {
             store.check_able(&run).await?;
         }
         let run = RunStore::open(store, run).await?;
-        let writer = Self {
-            run,
-            log,
-            zone,
-            clock,
-            events,
-            recovered: Vec::new(),
-            in_doubt: None,
-        };
-        writer.recover().await
+        Self::begin(run, (log, zone), clock, events).await
     }
 
     /// Opens a lake that is there, whatever its zone, for work on what it holds. Nothing, and
@@ -80,6 +71,17 @@ impl LakeWriter {
             return Ok(None);
         };
         let run = RunStore::open(store, run).await?;
+        let writer = Self::begin(run, (log, zone), clock, events).await?;
+        Ok(Some(writer))
+    }
+
+    /// On a log that was just read: finishes first what other runs left unfinished.
+    pub(super) async fn begin(
+        run: RunStore,
+        (log, zone): (Log, Tz),
+        clock: Clock,
+        events: Events,
+    ) -> Result<Self, LakeError> {
         let writer = Self {
             run,
             log,
@@ -89,7 +91,7 @@ impl LakeWriter {
             recovered: Vec::new(),
             in_doubt: None,
         };
-        writer.recover().await.map(Some)
+        writer.recover().await
     }
 
     /// What the log says, up to the last commit that this writer knows of.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
 
-use super::crew::Crew;
+use super::crew::{Crew, lock};
 use crate::decode::{Misfits, RecordDecoder, Rows, TaskFacts, TaskOrdinal};
 use crate::event::Events;
 use crate::job::{DecodeOptions, WriteOptions};
@@ -270,9 +270,4 @@ impl Desk {
 /// Microseconds since 1970 as a moment.
 pub(super) fn moment(micros: i64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_micros(micros)
-}
-
-/// A lock whose holder panicked has failed the run already.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

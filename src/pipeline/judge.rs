@@ -3,7 +3,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::desk::{AcceptedTask, Desk, lock, moment};
+use super::crew::lock;
+use super::desk::{AcceptedTask, Desk, moment};
 use crate::decode::{
     AnswerContext, Decoded, Ended, Envelope, EnvelopeError, RejectedEntry, RowDay, Rows, Run,
     TaskCounts, TaskFacts,

@@ -98,18 +98,7 @@ impl Scene {
         let log = Log::load(&store).await?;
         let run = RunStore::open(store, run_id(run)).await?;
         run.faults().stop_at(point, 1);
-        let (zone, clock, events) = (Tz::UTC, clock(), self.events());
-        LakeWriter {
-            run,
-            log,
-            zone,
-            clock,
-            events,
-            recovered: Vec::new(),
-            in_doubt: None,
-        }
-        .recover()
-        .await
+        LakeWriter::begin(run, (log, Tz::UTC), clock(), self.events()).await
     }
 
     async fn reader(&self) -> Lake {
