@@ -123,13 +123,10 @@ impl Puller {
             Ok(pulled) => {
                 progress.failures_in_a_row = 0;
                 match pulled {
-                    Pulled::Accepted { rejects } => {
+                    Pulled::Accepted { calls, rejects } => {
                         summary.rejects += rejects;
-                        let calls = 0;
-                        self.desk.events.emit(&Event::TaskAccepted {
-                            task: task.clone(),
-                            calls,
-                        });
+                        let task = task.clone();
+                        self.desk.events.emit(&Event::TaskAccepted { task, calls });
                     }
                     Pulled::Left(facts) => {
                         summary.tasks.left += 1;

@@ -21,6 +21,8 @@ const KEPT_BYTES: usize = 1 << 20;
 pub(super) enum Pulled {
     /// Its rows wait for the next commit.
     Accepted {
+        /// Its calls.
+        calls: u64,
         /// Entries of it that were rejected.
         rejects: u64,
     },
@@ -213,7 +215,9 @@ impl AnswerSink for TaskSink {
             }
         };
         match judged {
-            Judged::Accepted { rejects, .. } => Ok(Verdict::Complete(Pulled::Accepted { rejects })),
+            Judged::Accepted { calls, rejects, .. } => {
+                Ok(Verdict::Complete(Pulled::Accepted { calls, rejects }))
+            }
             Judged::Left(facts) => Ok(Verdict::Complete(Pulled::Left(facts))),
             Judged::Twice(_) => Ok(Verdict::Complete(Pulled::Twice)),
             Judged::Refused(code) => Ok(Verdict::Refused { code }),

@@ -1,7 +1,7 @@
 //! What `plan` prints, kept as snapshots: what people decide by.
 
 use crate::harness::vendor::{clock, past_days};
-use crate::harness::{Exporter, Vendor, folder};
+use crate::harness::{Exporter, LakeView, Vendor, folder};
 
 use airudder_export::sandbox::SandboxOptions;
 
@@ -64,4 +64,31 @@ fn plan_backfill_replace_for_people() {
         "--replace",
     ];
     insta::assert_snapshot!(plan(&args));
+}
+
+#[test]
+fn a_task_that_is_accepted_is_said_with_its_calls() {
+    let vendor = Vendor::start(past_days(1, 3, 5));
+    let folder = folder();
+    let exporter = Exporter::new(folder.path()).against(vendor.url());
+    let ended = exporter
+        .run(&[
+            "backfill",
+            "--from",
+            "2024-03-11",
+            "--to",
+            "2024-03-11",
+            "-v",
+        ])
+        .done();
+    let said: usize = ended
+        .stderr
+        .lines()
+        .filter(|line| line.contains("task accepted"))
+        .filter_map(|line| line.split_once("calls=")?.1.split_whitespace().next())
+        .map(|calls| calls.parse::<usize>().expect("a number"))
+        .sum();
+    let [calls, ..] = LakeView::new(exporter.dest()).counts();
+    assert_eq!(said, calls, "{}", ended.stderr);
+    assert!(calls > 0);
 }
