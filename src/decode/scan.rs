@@ -358,29 +358,36 @@ fn number_length(bytes: &[u8]) -> Option<usize> {
     Some(at)
 }
 
+/// Bits, the last ones in a word of their own: values as they are used need no memory for it.
 #[derive(Default)]
 struct BitStack {
+    last: u64,
+    /// Full words below it.
     words: Vec<u64>,
     len: usize,
 }
 
 impl BitStack {
     fn push(&mut self, bit: bool) {
-        let (word, shift) = (self.len / 64, self.len % 64);
-        if word == self.words.len() {
-            self.words.push(0);
+        if self.len > 0 && self.len.is_multiple_of(64) {
+            self.words.push(self.last);
         }
-        self.words[word] = self.words[word] & !(1 << shift) | u64::from(bit) << shift;
+        self.last = self.last << 1 | u64::from(bit);
         self.len += 1;
     }
 
     fn pop(&mut self) {
         self.len -= 1;
+        self.last >>= 1;
+        if self.len.is_multiple_of(64)
+            && let Some(word) = self.words.pop()
+        {
+            self.last = word;
+        }
     }
 
     fn last(&self) -> Option<bool> {
-        let index = self.len.checked_sub(1)?;
-        Some(self.words[index / 64] >> (index % 64) & 1 == 1)
+        (self.len > 0).then_some(self.last & 1 == 1)
     }
 }
 
@@ -396,6 +403,25 @@ mod tests {
         let value = scanner.value()?;
         scanner.end()?;
         Ok(value)
+    }
+
+    proptest! {
+        #[test]
+        fn a_stack_of_bits_is_a_stack(rises in prop::collection::vec((1_usize..150, any::<bool>(), 1_usize..150), 1..8)) {
+            let (mut bits, mut plain) = (BitStack::default(), Vec::new());
+            for (up, bit, down) in rises {
+                for n in 0..up {
+                    bits.push(bit ^ (n % 3 == 0));
+                    plain.push(bit ^ (n % 3 == 0));
+                }
+                for _ in 0..down.min(plain.len()) {
+                    prop_assert_eq!(bits.last(), plain.last().copied());
+                    bits.pop();
+                    plain.pop();
+                }
+                prop_assert_eq!((bits.last(), bits.len), (plain.last().copied(), plain.len()));
+            }
+        }
     }
 
     #[rstest]
