@@ -91,6 +91,8 @@ def measure(command, log, codes=(0,)):
 
 
 def fresh(folder):
+    """An empty folder. Remove it when all programs have run: a file system that has just freed the inodes of one
+    lets the next one's files pay for it (ext4 passes over those of the last seconds, one by one)."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder

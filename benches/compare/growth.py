@@ -15,12 +15,12 @@ def runs_on(options, built, work, shape, **more):
     data, log = answers(built["feed"], work, shape), work / "growth.log"
     runs = []
     with Server(built["feed"], data) as url:
-        for _ in range(options.runs):
-            out = fresh(work / "out" / "growth")
+        for number in range(options.runs):
+            out = fresh(work / "out" / f"growth-{number}")
             command = exporter(built["airudder-export"], url, out, concurrency=options.concurrency, days=shape[3], **more)
             runs.append(measure(command, log))
             runs[-1]["files"] = sum(1 for _ in out.glob("*/*/*.parquet"))
-            shutil.rmtree(out)
+    shutil.rmtree(work / "out")
     size = size_of_answers(data)
     if size > 3e9:
         shutil.rmtree(data)  # too large to be kept
