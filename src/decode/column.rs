@@ -5,13 +5,13 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, BinaryArray, Date32Array, Decimal128Array, DictionaryArray, Int32Array, Int64Array,
+    Array, ArrayRef, BinaryArray, Date32Array, Decimal128Array, Int32Array, Int64Array, RunArray,
     TimestampMicrosecondArray, types::Int32Type,
 };
 use arrow_buffer::{
     ArrowNativeType, Buffer, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer,
 };
-use arrow_schema::{ArrowError, DataType};
+use arrow_schema::{ArrowError, DataType, Field};
 
 use super::extra::is_plain;
 use super::scan::{Kind, Raw};
@@ -54,6 +54,15 @@ impl TextColumn {
         let end = self.offsets[self.offsets.len() - 1];
         self.offsets.resize(self.offsets.len() + count, end);
         self.nulls.append_n_nulls(count);
+    }
+
+    /// Whether this is the last text.
+    fn ends_with(&self, text: &&[u8]) -> bool {
+        let Some([start, end]) = self.offsets.last_chunk() else {
+            return false;
+        };
+        let length = usize::try_from(end - start).expect("offsets do not fall");
+        length == text.len() && self.bytes.ends_with(text)
     }
 
     /// Appends bytes that are known to be UTF-8.
@@ -182,46 +191,85 @@ impl<T: Copy + Default> NumberColumn<T> {
     }
 }
 
-/// Text that is the same over many rows: kept once, with a key per row.
-#[derive(Debug)]
-pub(super) struct RepeatColumn {
-    values: TextColumn,
-    keys: NumberColumn<i32>,
+impl NumberColumn<i64> {
+    /// The values as times.
+    fn finish_times(&mut self) -> Result<TimestampMicrosecondArray, ArrowError> {
+        let (values, nulls) = self.finish();
+        let times = TimestampMicrosecondArray::try_new(values, nulls)?;
+        Ok(times.with_timezone("UTC"))
+    }
 }
 
-impl RepeatColumn {
-    fn new() -> Self {
+/// Values that are the same over many rows: each kept once, with the row it ends before.
+#[derive(Debug)]
+pub(super) struct RepeatColumn<V> {
+    values: V,
+    ends: Vec<i32>,
+    /// Whether the last value is null.
+    last_is_null: bool,
+}
+
+impl<V> RepeatColumn<V> {
+    fn new(values: V) -> Self {
         Self {
-            values: TextColumn::new(),
-            keys: NumberColumn::new(),
+            values,
+            ends: Vec::new(),
+            last_is_null: false,
         }
     }
 
-    /// Appends a text several times, `None` for null; no copy if it is the one before.
-    pub(super) fn push_many(&mut self, text: Option<&[u8]>, count: usize) {
-        let Some(text) = text else {
-            self.keys.push_many(None, count);
+    /// Appends a value several times, `None` for null: nothing new if it is the one before.
+    fn push_many<T>(
+        &mut self,
+        value: Option<T>,
+        count: usize,
+        (is_last, push): (impl Fn(&V, &T) -> bool, impl Fn(&mut V, Option<T>)),
+    ) {
+        if count == 0 {
             return;
-        };
-        let distinct = self.values.offsets.len() - 1;
-        let last = distinct.checked_sub(1).map(|index| {
-            let start = self.values.offsets[index];
-            &self.values.bytes[usize::try_from(start).expect("offsets are not negative")..]
-        });
-        if last != Some(text) {
-            self.values.push_utf8(text);
         }
-        let key = i32::try_from(self.values.offsets.len() - 2).expect("fewer values than bytes");
-        self.keys.push_many(Some(key), count);
+        let count = i32::try_from(count).expect("a batch has fewer rows than bytes");
+        let repeats = !self.ends.is_empty()
+            && match &value {
+                None => self.last_is_null,
+                Some(value) => !self.last_is_null && is_last(&self.values, value),
+            };
+        if let Some(end) = self.ends.last_mut().filter(|_| repeats) {
+            *end += count;
+            return;
+        }
+        self.last_is_null = value.is_none();
+        push(&mut self.values, value);
+        self.ends
+            .push(self.ends.last().map_or(count, |end| end + count));
     }
 
-    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        let (keys, nulls) = self.keys.finish();
-        let keys = Int32Array::try_new(keys, nulls)?;
-        let values: ArrayRef = Arc::new(self.values.finish()?);
-        Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(
-            keys, values,
-        )?))
+    /// Its values, which are in an array already, as runs. It is empty then.
+    fn finish(&mut self, values: &dyn Array) -> Result<ArrayRef, ArrowError> {
+        let ends = Int32Array::from(self.ends.clone());
+        self.ends.clear();
+        Ok(Arc::new(RunArray::<Int32Type>::try_new(&ends, values)?))
+    }
+}
+
+impl RepeatColumn<TextColumn> {
+    fn push_texts(&mut self, text: Option<&[u8]>, count: usize) {
+        self.push_many(
+            text,
+            count,
+            (TextColumn::ends_with, |values, text| match text {
+                Some(text) => values.push_utf8(text),
+                None => values.push_null(),
+            }),
+        );
+    }
+}
+
+impl RepeatColumn<NumberColumn<i64>> {
+    fn push_numbers(&mut self, number: Option<i64>, count: usize) {
+        let is_last =
+            |column: &NumberColumn<i64>, number: &i64| column.values.last() == Some(number);
+        self.push_many(number, count, (is_last, NumberColumn::push));
     }
 }
 
@@ -229,7 +277,8 @@ impl RepeatColumn {
 #[derive(Debug)]
 pub(super) enum ColumnBuilder {
     Text(TextColumn),
-    Repeat(RepeatColumn),
+    RepeatText(RepeatColumn<TextColumn>),
+    RepeatTime(RepeatColumn<NumberColumn<i64>>),
     Int32(NumberColumn<i32>),
     Int64(NumberColumn<i64>),
     Decimal(NumberColumn<i128>),
@@ -237,31 +286,39 @@ pub(super) enum ColumnBuilder {
     Date32(NumberColumn<i32>),
 }
 
-/// Whether the column's text is the same over many rows.
+/// Whether the column's value is the same over many rows.
 fn repeats(column: &Column) -> bool {
     matches!(
         column.fill,
-        Some(Fill::TaskId | Fill::ParentCallId | Fill::RunId)
+        Some(Fill::TaskId | Fill::ParentCallId | Fill::RunId | Fill::ExtractedAt)
     )
 }
 
 /// The Arrow type of a column's arrays in memory: the table's own, but for texts. Those are bytes
-/// until they are written, since Arrow would check their UTF-8 again, and slowly; repeated ones are
-/// dictionaries.
+/// until they are written, since Arrow would check their UTF-8 again, and slowly. Repeated values are
+/// runs.
 pub(crate) fn memory_type(column: &Column) -> DataType {
-    match column.column_type {
-        _ if repeats(column) => {
-            DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Binary))
-        }
+    let of_values = match column.column_type {
         ColumnType::Utf8 | ColumnType::Json => DataType::Binary,
         other => other.arrow(),
+    };
+    if !repeats(column) {
+        return of_values;
     }
+    let ends = Field::new("run_ends", DataType::Int32, false);
+    let values = Field::new("values", of_values, true);
+    DataType::RunEndEncoded(Arc::new(ends), Arc::new(values))
 }
 
 impl ColumnBuilder {
     pub(super) fn new(column: &Column) -> Self {
         match column.column_type {
-            ColumnType::Utf8 if repeats(column) => Self::Repeat(RepeatColumn::new()),
+            ColumnType::Utf8 if repeats(column) => {
+                Self::RepeatText(RepeatColumn::new(TextColumn::new()))
+            }
+            ColumnType::Timestamp if repeats(column) => {
+                Self::RepeatTime(RepeatColumn::new(NumberColumn::new()))
+            }
             ColumnType::Utf8 | ColumnType::Json => Self::Text(TextColumn::new()),
             ColumnType::Int32 => Self::Int32(NumberColumn::new()),
             ColumnType::Int64 => Self::Int64(NumberColumn::new()),
@@ -279,7 +336,8 @@ impl ColumnBuilder {
     pub(super) fn push_nulls(&mut self, count: usize) {
         match self {
             Self::Text(column) => column.push_nulls(count),
-            Self::Repeat(column) => column.push_many(None, count),
+            Self::RepeatText(column) => column.push_texts(None, count),
+            Self::RepeatTime(column) => column.push_numbers(None, count),
             Self::Int32(column) | Self::Date32(column) => column.push_many(None, count),
             Self::Int64(column) | Self::Timestamp(column) => column.push_many(None, count),
             Self::Decimal(column) => column.push_many(None, count),
@@ -295,7 +353,7 @@ impl ColumnBuilder {
     pub(super) fn push_strs(&mut self, text: &[u8], count: usize) {
         match self {
             Self::Text(column) => (0..count).for_each(|_| column.push_utf8(text)),
-            Self::Repeat(column) => column.push_many(Some(text), count),
+            Self::RepeatText(column) => column.push_texts(Some(text), count),
             _ => unreachable!("only text columns are filled with text, held by the schema's check"),
         }
     }
@@ -308,6 +366,7 @@ impl ColumnBuilder {
                 count,
             ),
             Self::Int64(column) | Self::Timestamp(column) => column.push_many(Some(value), count),
+            Self::RepeatTime(column) => column.push_numbers(Some(value), count),
             _ => unreachable!("only number columns are filled with numbers"),
         }
     }
@@ -326,7 +385,8 @@ impl ColumnBuilder {
     pub(super) fn size(&self) -> usize {
         match self {
             Self::Text(column) => column.size(),
-            Self::Repeat(column) => column.values.size() + column.keys.size(),
+            Self::RepeatText(column) => column.values.size() + column.ends.len() * 4,
+            Self::RepeatTime(column) => column.values.size() + column.ends.len() * 4,
             Self::Int32(column) | Self::Date32(column) => column.size(),
             Self::Int64(column) | Self::Timestamp(column) => column.size(),
             Self::Decimal(column) => column.size(),
@@ -337,7 +397,8 @@ impl ColumnBuilder {
     pub(super) fn capacity(&self) -> usize {
         match self {
             Self::Text(column) => column.capacity(),
-            Self::Repeat(column) => column.values.capacity() + column.keys.capacity(),
+            Self::RepeatText(column) => column.values.capacity() + column.ends.capacity() * 4,
+            Self::RepeatTime(column) => column.values.capacity() + column.ends.capacity() * 4,
             Self::Int32(column) | Self::Date32(column) => column.capacity(),
             Self::Int64(column) | Self::Timestamp(column) => column.capacity(),
             Self::Decimal(column) => column.capacity(),
@@ -348,7 +409,14 @@ impl ColumnBuilder {
     pub(super) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
         Ok(match self {
             Self::Text(column) => Arc::new(column.finish()?),
-            Self::Repeat(column) => column.finish()?,
+            Self::RepeatText(column) => {
+                let values = column.values.finish()?;
+                column.finish(&values)?
+            }
+            Self::RepeatTime(column) => {
+                let values = column.values.finish_times()?;
+                column.finish(&values)?
+            }
             Self::Int32(column) => {
                 let (values, nulls) = column.finish();
                 Arc::new(Int32Array::try_new(values, nulls)?)
@@ -362,11 +430,7 @@ impl ColumnBuilder {
                 let numbers = Decimal128Array::try_new(values, nulls)?;
                 Arc::new(numbers.with_precision_and_scale(DECIMAL_PRECISION, DECIMAL_SCALE)?)
             }
-            Self::Timestamp(column) => {
-                let (values, nulls) = column.finish();
-                let times = TimestampMicrosecondArray::try_new(values, nulls)?;
-                Arc::new(times.with_timezone("UTC"))
-            }
+            Self::Timestamp(column) => Arc::new(column.finish_times()?),
             Self::Date32(column) => {
                 let (values, nulls) = column.finish();
                 Arc::new(Date32Array::try_new(values, nulls)?)
@@ -377,34 +441,39 @@ impl ColumnBuilder {
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::Array;
-
     use super::*;
 
     #[test]
-    fn repeated_text_is_kept_once() {
-        let mut column = RepeatColumn::new();
-        for text in [Some("a"), Some("a"), None, Some("ba"), Some("a"), Some("")] {
-            column.push_many(text.map(str::as_bytes), 1);
+    fn a_repeated_value_is_kept_once() {
+        let mut column = RepeatColumn::new(TextColumn::new());
+        for text in [
+            Some("a"),
+            Some("a"),
+            None,
+            None,
+            Some("ba"),
+            Some("a"),
+            Some(""),
+        ] {
+            column.push_texts(text.map(str::as_bytes), 1);
         }
-        column.push_many(Some(b"c"), 2);
-        let array = column.finish().expect("valid");
-        let array = array
-            .as_any()
-            .downcast_ref::<DictionaryArray<Int32Type>>()
-            .expect("it is one");
-        let values: Vec<_> = array
-            .downcast_dict::<BinaryArray>()
-            .expect("bytes")
-            .into_iter()
-            .collect();
-        let expected = ["a", "a", "", "ba", "a", "", "c", "c"].map(str::as_bytes);
-        let expected = expected.map(Some).into_iter().enumerate();
-        let expected: Vec<_> = expected
-            .map(|(at, value)| value.filter(|_| at != 2))
-            .collect();
-        assert_eq!(values, expected);
-        assert_eq!(array.values().len(), 5);
+        column.push_texts(Some(b"c"), 0);
+        column.push_texts(Some(b""), 2);
+        let values = column.values.finish().expect("valid");
+        let array = column.finish(&values).expect("valid");
+        let runs = array.as_any().downcast_ref::<RunArray<Int32Type>>();
+        let runs = runs.expect("they are runs");
+        assert_eq!(runs.run_ends().values(), [2, 4, 5, 6, 9]);
+        let expected = [Some("a"), None, Some("ba"), Some("a"), Some("")];
+        let expected = expected.map(|text| text.map(str::as_bytes));
+        assert_eq!(values.iter().collect::<Vec<_>>(), expected);
+
+        let mut times = RepeatColumn::new(NumberColumn::new());
+        for time in [None, Some(0), Some(0), Some(7)] {
+            times.push_numbers(time, 3);
+        }
+        assert_eq!(times.ends, [3, 9, 12]);
+        assert_eq!(times.values.values, [0, 0, 7]);
     }
 
     #[test]

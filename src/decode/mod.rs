@@ -43,7 +43,7 @@ mod tests {
 
     use arrow_array::cast::AsArray;
     use arrow_array::types::{Decimal128Type, Int32Type, TimestampMicrosecondType};
-    use arrow_array::{ArrayRef, BinaryArray};
+    use arrow_array::{ArrayRef, BinaryArray, RunArray};
     use chrono_tz::Tz;
 
     use super::*;
@@ -107,8 +107,8 @@ mod tests {
         let text = |bytes: Option<&[u8]>| {
             bytes.map(|bytes| String::from_utf8(bytes.to_vec()).expect("text columns hold text"))
         };
-        if let Some(dictionary) = array.as_dictionary_opt::<Int32Type>() {
-            let typed = dictionary.downcast_dict::<BinaryArray>().expect("bytes");
+        if let Some(runs) = array.as_any().downcast_ref::<RunArray<Int32Type>>() {
+            let typed = runs.downcast::<BinaryArray>().expect("bytes");
             return typed.into_iter().map(text).collect();
         }
         array.as_binary::<i32>().iter().map(text).collect()

@@ -258,8 +258,8 @@ impl RowWriter<'_> {
                     pushed(value::date(raw), dates)
                 });
             }
-            ColumnBuilder::Repeat(_) => {
-                unreachable!("repeated texts are filled by the task, never from a record alone")
+            ColumnBuilder::RepeatText(_) | ColumnBuilder::RepeatTime(_) => {
+                unreachable!("repeated values are filled in, never read from a record alone")
             }
         }
     }
@@ -364,8 +364,8 @@ impl RowWriter<'_> {
                 _ => pushed(value::timestamp(raw), times),
             },
             ColumnBuilder::Date32(dates) => pushed(value::date(raw), dates),
-            ColumnBuilder::Repeat(_) => {
-                unreachable!("repeated texts are filled by the task, never from a record alone")
+            ColumnBuilder::RepeatText(_) | ColumnBuilder::RepeatTime(_) => {
+                unreachable!("repeated values are filled in, never read from a record alone")
             }
         }
     }

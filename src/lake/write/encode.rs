@@ -1,17 +1,20 @@
 //! A queue of batches to one encoded row group. Plain functions for blocking threads.
 
+use std::io::Write;
 use std::sync::Arc;
 
-use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_array::ArrayRef;
+use arrow_schema::{Field, Schema};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterPropertiesPtr;
-use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::{SchemaDescPtr, TypePtr};
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::schema::types::{ColumnDescPtr, SchemaDescPtr, Type, TypePtr};
 
 use super::pages::TightPagesFactory;
 use super::properties::properties;
+use super::runs::{self, RunChunk};
 use crate::decode::Batch;
 use crate::decode::column::memory_type;
 use crate::job::WriteOptions;
@@ -29,8 +32,25 @@ struct TableEncoder {
     table: TableName,
     properties: WriterPropertiesPtr,
     schema: SchemaDescPtr,
-    memory_schema: SchemaRef,
+    columns: Vec<ColumnEncoder>,
+}
+
+/// Encodes one column. Each has a factory of its own: a writer holds a compressor, and only one is
+/// needed at a time.
+#[derive(Debug)]
+struct ColumnEncoder {
+    memory_field: Field,
+    column: ColumnDescPtr,
     factory: ArrowRowGroupWriterFactory,
+}
+
+/// An encoded column that is in no file yet.
+#[derive(Debug)]
+pub(super) enum EncodedColumn {
+    /// By the general writer.
+    General(ArrowColumnChunk),
+    /// From runs.
+    Runs(RunChunk),
 }
 
 /// An encoded row group that is in no file yet.
@@ -39,7 +59,7 @@ pub(super) struct EncodedRows {
     pub(super) rows: usize,
     /// Compressed.
     pub(super) bytes: u64,
-    pub(super) columns: Vec<ArrowColumnChunk>,
+    pub(super) columns: Vec<EncodedColumn>,
 }
 
 impl RowGroupEncoder {
@@ -92,18 +112,15 @@ impl RowGroupEncoder {
             .into_iter()
             .map(|batch| batch.columns.into_iter())
             .collect();
-        let fields = encoder.memory_schema.fields();
-        let mut encoded = Vec::with_capacity(fields.len());
+        let mut encoded = Vec::with_capacity(encoder.columns.len());
         let mut bytes = 0;
-        for (field, mut writer) in fields.iter().zip(encoder.factory.create_column_writers(0)?) {
-            for batch in &mut columns {
-                let array = batch.next().expect("a batch has all columns of its table");
-                for leaf in compute_leaves(field, &array)? {
-                    writer.write(&leaf)?;
-                }
-            }
-            let chunk = writer.close()?;
-            bytes += chunk.close().bytes_written;
+        for column in &encoder.columns {
+            let arrays = columns
+                .iter_mut()
+                .map(|batch| batch.next().expect("a batch has all columns of its table"));
+            let arrays: Vec<_> = arrays.collect();
+            let chunk = column.encode(arrays, &encoder.properties)?;
+            bytes += chunk.bytes();
             encoded.push(chunk);
         }
         Ok(EncodedRows {
@@ -114,31 +131,90 @@ impl RowGroupEncoder {
     }
 }
 
+impl EncodedColumn {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::General(chunk) => chunk.close().bytes_written,
+            Self::Runs(chunk) => chunk.close.bytes_written,
+        }
+    }
+
+    /// Writes it as the next column of a row group.
+    pub(super) fn append_to<W: Write + Send>(
+        self,
+        group: &mut SerializedRowGroupWriter<'_, W>,
+    ) -> Result<(), ParquetError> {
+        match self {
+            Self::General(chunk) => chunk.append_to_row_group(group),
+            Self::Runs(chunk) => group.append_column(&chunk.bytes, chunk.close),
+        }
+    }
+}
+
+impl ColumnEncoder {
+    fn new(
+        (memory_field, column): (Field, ColumnDescPtr),
+        parquet_type: TypePtr,
+        properties: &WriterPropertiesPtr,
+    ) -> Result<Self, ParquetError> {
+        // The factory wants a file to take schema and properties from; nothing is written to it.
+        let root = Type::group_type_builder("schema")
+            .with_fields(vec![parquet_type])
+            .build()?;
+        let nowhere =
+            SerializedFileWriter::new(std::io::sink(), Arc::new(root), Arc::clone(properties))?;
+        let memory_schema = Arc::new(Schema::new(vec![memory_field.clone()]));
+        let factory = ArrowRowGroupWriterFactory::new(&nowhere, memory_schema)
+            .with_page_store_factory(Arc::new(TightPagesFactory));
+        Ok(Self {
+            memory_field,
+            column,
+            factory,
+        })
+    }
+
+    /// Encodes the column of some batches, each array freed when it is done.
+    fn encode(
+        &self,
+        arrays: Vec<ArrayRef>,
+        properties: &WriterPropertiesPtr,
+    ) -> Result<EncodedColumn, ParquetError> {
+        if let Some(chunk) = runs::encode((&self.column, properties), &arrays)? {
+            return Ok(EncodedColumn::Runs(chunk));
+        }
+        let mut writers = self.factory.create_column_writers(0)?;
+        let mut writer = writers.pop().expect("a schema of one column has one");
+        for array in arrays {
+            for leaf in compute_leaves(&self.memory_field, &array)? {
+                writer.write(&leaf)?;
+            }
+        }
+        writer.close().map(EncodedColumn::General)
+    }
+}
+
 impl TableEncoder {
     fn new(name: TableName, options: &WriteOptions, run: &RunId) -> Result<Self, ParquetError> {
         let table = table(name);
         let properties = properties(table, options, run);
         let schema = Arc::new(ArrowSchemaConverter::new().convert(&table.arrow_schema())?);
-        let fields: Vec<Field> = table
+        let columns = table
             .columns
             .iter()
-            .map(|column| Field::new(&column.name, memory_type(column), column.nullable))
-            .collect();
-        let memory_schema = Arc::new(Schema::new(fields));
-        // The factory wants a file to take schema and properties from; nothing is written to it.
-        let nowhere = SerializedFileWriter::new(
-            std::io::sink(),
-            schema.root_schema_ptr(),
-            Arc::clone(&properties),
-        )?;
-        let factory = ArrowRowGroupWriterFactory::new(&nowhere, Arc::clone(&memory_schema))
-            .with_page_store_factory(Arc::new(TightPagesFactory));
+            .zip(schema.columns())
+            .zip(schema.root_schema().get_fields());
+        let columns = columns
+            .map(|((column, descriptor), parquet_type)| {
+                let field = Field::new(&column.name, memory_type(column), column.nullable);
+                let place = (field, Arc::clone(descriptor));
+                ColumnEncoder::new(place, Arc::clone(parquet_type), &properties)
+            })
+            .collect::<Result<_, _>>()?;
         Ok(Self {
             table: name,
             properties,
             schema,
-            memory_schema,
-            factory,
+            columns,
         })
     }
 }

@@ -72,7 +72,7 @@ impl OpenFile {
         let appended = (|| {
             let mut group = self.writer.next_row_group()?;
             for column in rows.columns {
-                column.append_to_row_group(&mut group)?;
+                column.append_to(&mut group)?;
             }
             group.close()?;
             Ok(())

@@ -25,6 +25,7 @@ mod queue;
 mod rejects;
 mod rewrite;
 mod rows_file;
+mod runs;
 
 pub(in crate::lake) use chunk::lock;
 pub use chunk::{Chunk, ChunkOptions, SealedChunk};

@@ -11,7 +11,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType,
 };
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, RunArray};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use chrono::{DateTime, NaiveDate};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -70,11 +70,10 @@ impl Cell {
                 let bytes = array.as_binary::<i32>().value(index).to_vec();
                 Self::Text(String::from_utf8(bytes).expect("texts are UTF-8"))
             }
-            DataType::Dictionary(_, _) => {
-                let dictionary = array.as_dictionary::<Int32Type>();
-                let key = dictionary.keys().value(index);
-                let key = usize::try_from(key).expect("keys are indexes");
-                Self::at(dictionary.values(), key)
+            DataType::RunEndEncoded(_, _) => {
+                let runs = array.as_any().downcast_ref::<RunArray<Int32Type>>();
+                let runs = runs.expect("runs end at 32-bit rows");
+                Self::at(runs.values(), runs.get_physical_index(index))
             }
             DataType::Int32 => Self::Int(array.as_primitive::<Int32Type>().value(index).into()),
             DataType::Int64 => Self::Int(array.as_primitive::<Int64Type>().value(index)),
