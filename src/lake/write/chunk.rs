@@ -123,10 +123,11 @@ impl Chunk {
     /// # Errors
     /// When the destination fails.
     pub fn push(&self, batches: Vec<Batch>) -> Result<(), LakeError> {
+        let freed = |bytes| lock(&self.queues).release(bytes);
         for batch in batches {
             let full = lock(&self.queues).push(batch, self.options.row_group_bytes);
-            if let Some((place, queue)) = full {
-                self.write(place, queue)?;
+            if let Some(full) = full {
+                self.write(full, freed)?;
             }
         }
         loop {
@@ -137,10 +138,10 @@ impl Chunk {
                 }
                 queues.take_longest()
             };
-            let Some((place, queue)) = longest else {
+            let Some(longest) = longest else {
                 return Ok(());
             };
-            self.write(place, queue)?;
+            self.write(longest, freed)?;
         }
     }
 
@@ -175,12 +176,17 @@ impl Chunk {
         self.push(batches)
     }
 
-    fn write(&self, place: (TableName, RowDay), queue: Queue) -> Result<(), LakeError> {
+    /// Writes a queue; `freed` is told of the memory of its rows as it becomes free.
+    fn write(
+        &self,
+        (place, queue): ((TableName, RowDay), Queue),
+        freed: impl FnMut(usize),
+    ) -> Result<(), LakeError> {
         let tasks = queue.tasks();
         let rows = self
             .options
             .encoder
-            .encode(place.0, queue.batches)
+            .encode(place.0, queue.batches, freed)
             .map_err(LakeError::Encode)?;
         lock(&self.files).append(
             (
@@ -202,19 +208,16 @@ impl Chunk {
         let mut queues = std::mem::take(&mut *lock(&self.queues));
         for mut rows in lock(&self.rows).drain(..) {
             for batch in rows.take().map_err(LakeError::from)? {
-                // Not written even if full: the threads below do that side by side.
-                if let Some((place, queue)) = queues.push(batch, usize::MAX) {
-                    self.write(place, queue)?;
-                }
+                queues.add(batch);
             }
         }
         let queues = Mutex::new(queues);
         in_parallel(threads, || {
             loop {
-                let Some((place, queue)) = lock(&queues).take_longest() else {
+                let Some(longest) = lock(&queues).take_longest() else {
                     return Ok(());
                 };
-                self.write(place, queue)?;
+                self.write(longest, |_| ())?;
             }
         })?;
         let files = std::mem::take(&mut *lock(&self.files));

@@ -81,7 +81,7 @@ impl RowGroupEncoder {
     /// # Errors
     /// When the batches do not hold the table's columns.
     pub fn encoded_bytes(&self, name: TableName, batches: Vec<Batch>) -> Result<u64, ParquetError> {
-        self.encode(name, batches).map(|rows| rows.bytes)
+        self.encode(name, batches, |_| ()).map(|rows| rows.bytes)
     }
 
     fn of(&self, name: TableName) -> &TableEncoder {
@@ -100,11 +100,13 @@ impl RowGroupEncoder {
         )
     }
 
-    /// Encodes batches of one table, column by column, each batch's column freed when it is done.
+    /// Encodes batches of one table, column by column, each batch's column freed when it is done:
+    /// `freed` is told how many bytes that were.
     pub(super) fn encode(
         &self,
         name: TableName,
         batches: Vec<Batch>,
+        mut freed: impl FnMut(usize),
     ) -> Result<EncodedRows, ParquetError> {
         let encoder = self.of(name);
         let rows = batches.iter().map(|batch| batch.rows).sum();
@@ -119,7 +121,9 @@ impl RowGroupEncoder {
                 .iter_mut()
                 .map(|batch| batch.next().expect("a batch has all columns of its table"));
             let arrays: Vec<_> = arrays.collect();
+            let memory = arrays.iter().map(|a| a.get_buffer_memory_size()).sum();
             let chunk = column.encode(arrays, &encoder.properties)?;
+            freed(memory);
             bytes += chunk.bytes();
             encoded.push(chunk);
         }

@@ -105,8 +105,8 @@ impl LargeAnswer {
             let full = lock(&self.state)
                 .queues
                 .push(batch, self.options.row_group_bytes);
-            if let Some((place, queue)) = full {
-                self.encode(place, queue)?;
+            if let Some(full) = full {
+                self.encode(full)?;
             }
         }
         loop {
@@ -117,18 +117,19 @@ impl LargeAnswer {
                 }
                 state.queues.take_longest()
             };
-            let Some((place, queue)) = longest else {
+            let Some(longest) = longest else {
                 return Ok(());
             };
-            self.encode(place, queue)?;
+            self.encode(longest)?;
         }
     }
 
-    fn encode(&self, place: (TableName, RowDay), queue: Queue) -> Result<(), LakeError> {
+    fn encode(&self, (place, queue): ((TableName, RowDay), Queue)) -> Result<(), LakeError> {
+        let freed = |bytes| lock(&self.state).queues.release(bytes);
         let rows = self
             .options
             .encoder
-            .encode(place.0, queue.batches)
+            .encode(place.0, queue.batches, freed)
             .map_err(LakeError::Encode)?;
         let mut state = lock(&self.state);
         state.encoded_bytes += rows.bytes;
@@ -179,7 +180,10 @@ impl LargeAnswer {
                     let Some((place, queue)) = lock(&waiting).take_longest() else {
                         return Ok(());
                     };
-                    let rows = self.options.encoder.encode(place.0, queue.batches)?;
+                    let rows = self
+                        .options
+                        .encoder
+                        .encode(place.0, queue.batches, |_| ())?;
                     lock(&done).push((place, rows));
                 }
             })?;

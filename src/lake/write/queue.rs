@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use crate::decode::{Batch, RowDay, TaskOrdinal};
 use crate::schema::TableName;
 
-/// Queues and what they hold together.
+/// Queues, and the memory of all rows that are in them or in an encoder's hands.
 #[derive(Debug, Default)]
 pub(super) struct Queues {
     queues: FxHashMap<(TableName, RowDay), Queue>,
@@ -34,9 +34,22 @@ impl Queue {
 }
 
 impl Queues {
-    /// Memory of all that waits.
+    /// Memory of all that waits, and of what was taken and is not [released](Self::release) yet.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// So many bytes of what was taken are memory no more.
+    pub(super) fn release(&mut self, bytes: usize) {
+        self.bytes -= bytes;
+    }
+
+    /// Appends a batch.
+    pub(super) fn add(&mut self, batch: Batch) {
+        self.bytes += batch.bytes;
+        let queue = self.queues.entry((batch.table, batch.day)).or_default();
+        queue.bytes += batch.bytes;
+        queue.batches.push(batch);
     }
 
     /// Appends a batch; gives its queue back to be encoded if that is full.
@@ -46,14 +59,9 @@ impl Queues {
         row_group_bytes: usize,
     ) -> Option<((TableName, RowDay), Queue)> {
         let place = (batch.table, batch.day);
-        self.bytes += batch.bytes;
-        let queue = self.queues.entry(place).or_default();
-        queue.bytes += batch.bytes;
-        queue.batches.push(batch);
-        if queue.bytes < row_group_bytes {
-            return None;
-        }
-        self.take(place)
+        self.add(batch);
+        let is_full = self.queues.get(&place)?.bytes >= row_group_bytes;
+        if is_full { self.take(place) } else { None }
     }
 
     /// Takes the queue that holds most.
@@ -64,7 +72,6 @@ impl Queues {
 
     fn take(&mut self, place: (TableName, RowDay)) -> Option<((TableName, RowDay), Queue)> {
         let queue = self.queues.remove(&place)?;
-        self.bytes -= queue.bytes;
         Some((place, queue))
     }
 }
