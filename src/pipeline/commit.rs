@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono_tz::Tz;
 
-use super::desk::{AcceptedTask, Desk, Taken, moment};
+use super::desk::{AcceptedTask, Desk, Taken, blocking, moment};
 use super::summary::Summary;
 use crate::decode::TaskOrdinal;
 use crate::lake::write::{ClosedFile, rewrite};
@@ -56,8 +56,7 @@ impl Committer {
         learned: Learned,
         summary: &mut Summary,
     ) -> Result<(), LakeError> {
-        let desk = Arc::clone(&self.desk);
-        let mut taken = blocking(move || desk.take()).await?;
+        let mut taken = self.desk.take().await?;
         loop {
             let (draft, carried) = match self.draft(&taken, &learned).await? {
                 Drafted::Ready(draft, carried) => (*draft, carried),
@@ -292,14 +291,5 @@ fn note(summary: &mut Summary, taken: &Taken, sequence: u64) {
         written.files += 1;
         written.rows += file.rows;
         written.bytes += file.bytes;
-    }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, LakeError> + Send + 'static,
-) -> Result<T, LakeError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }

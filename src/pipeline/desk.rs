@@ -1,19 +1,21 @@
 //! What the threads that decode share: where accepted rows go, and what is known of their tasks.
 //!
 //! A task is accepted as a whole or not at all, and a commit never falls between: whoever accepts
-//! holds the gate open, whoever commits closes it.
+//! holds the gate open, whoever commits closes it. It is waited for before a thread of the crew is
+//! taken, so that all of them are there to encode what is committed.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
+use tokio::sync::RwLock;
 
 use super::crew::{Crew, lock};
 use crate::decode::{Misfits, RecordDecoder, Rows, TaskFacts, TaskOrdinal};
 use crate::event::Events;
 use crate::job::{DecodeOptions, WriteOptions};
 use crate::lake::write::{
-    Chunk, ChunkOptions, ClosedFile, LargeShare, RejectWriter, RowGroupEncoder,
+    Chunk, ChunkOptions, ClosedFile, LargeShare, RejectWriter, RowGroupEncoder, UnclosedFiles,
 };
 use crate::lake::{LakeError, RunStore};
 use crate::task::{RunId, TaskId};
@@ -51,7 +53,7 @@ pub(super) struct Desk {
     pub(super) chunk_options: ChunkOptions,
     pub(super) chunk: Chunk,
     /// Read by whoever accepts, written by whoever takes all that was accepted.
-    pub(super) gate: RwLock<()>,
+    pub(super) gate: Arc<RwLock<()>>,
     /// Decodes and encodes.
     pub(super) crew: Crew,
     /// What the batches of all large answers may take in memory.
@@ -125,7 +127,7 @@ impl Desk {
             events,
             chunk: Chunk::new(chunk_options.clone()),
             chunk_options,
-            gate: RwLock::new(()),
+            gate: Arc::default(),
             crew,
             large_answers: LargeShare::new(write.memory_budget_bytes.get() / 2),
             accepted: Mutex::default(),
@@ -146,6 +148,19 @@ impl Desk {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> T {
         self.crew.begin(work).await.end().await
+    }
+
+    /// As [`Self::on_thread`], with the gate held open: for work that accepts.
+    pub(super) async fn through_gate<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        let open = Arc::clone(&self.gate).read_owned().await;
+        let work = move || {
+            let _open = open;
+            work()
+        };
+        self.on_thread(work).await
     }
 
     /// Runs `work` with a decoder of the pool.
@@ -243,12 +258,12 @@ impl Desk {
         (accepted.tasks.len(), accepted.calls)
     }
 
-    /// Takes all that was accepted, in durable files, with its rejects. Blocks; nobody accepts
-    /// while rows are encoded.
-    pub(super) fn take(&self) -> Result<Taken, LakeError> {
+    /// Takes all that was accepted, in durable files, with its rejects. Nobody accepts while rows
+    /// are encoded.
+    pub(super) async fn take(self: &Arc<Self>) -> Result<Taken, LakeError> {
         let (tasks, unclosed, rejects) = {
-            let _closed = self.gate.write().unwrap_or_else(PoisonError::into_inner);
-            let unclosed = self.chunk.drain(self.crew.size())?;
+            let _closed = self.gate.write().await;
+            let unclosed = self.drain().await?;
             let tasks = std::mem::take(&mut *lock(&self.accepted)).tasks;
             let mut rejects = lock(&self.rejects);
             let shared = std::mem::replace(&mut rejects.shared, self.reject_writer());
@@ -256,14 +271,44 @@ impl Desk {
             all.push(shared);
             (tasks, unclosed, all)
         };
-        let sealed = unclosed.close(self.crew.size().max(4))?;
-        for writer in rejects {
-            writer.finish()?;
+        // Most of it is waiting for the disk, which is no work for the crew.
+        let threads = self.crew.size().max(4);
+        let sealed = blocking(move || {
+            let sealed = unclosed.close(threads)?;
+            rejects.into_iter().try_for_each(RejectWriter::finish)?;
+            Ok(sealed)
+        });
+        let files = sealed.await?.files;
+        Ok(Taken { tasks, files })
+    }
+
+    /// Encodes all rows that wait, with the whole crew: the memory they lie in is its threads'.
+    async fn drain(self: &Arc<Self>) -> Result<UnclosedFiles, LakeError> {
+        let desk = Arc::clone(self);
+        let waiting = self.on_thread(move || desk.chunk.take_rows()).await?;
+        let waiting = Arc::new(waiting);
+        let mut works = Vec::new();
+        for _ in 0..self.crew.size() {
+            let (desk, waiting) = (Arc::clone(self), Arc::clone(&waiting));
+            let work = move || desk.chunk.encode(&waiting);
+            works.push(self.crew.begin(work).await);
         }
-        Ok(Taken {
-            tasks,
-            files: sealed.files,
-        })
+        let mut result = Ok(());
+        for mut work in works {
+            result = result.and(work.end().await);
+        }
+        result?;
+        Ok(self.chunk.take_files())
+    }
+}
+
+/// Does work that waits for the disk on a thread of the runtime.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, LakeError> + Send + 'static,
+) -> Result<T, LakeError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 

@@ -187,13 +187,13 @@ fn bad(error: &EnvelopeError) -> Judged {
     Judged::Bad(error.to_string())
 }
 
-/// Judges an answer that waited whole, and decodes it into the shared rows if it is accepted.
+/// Judges an answer that waited whole, and decodes it into the shared rows if it is accepted. Call
+/// it with the gate held open.
 pub(super) fn small(
     desk: &Desk,
     ended: &Ended,
     origin: &AnswerOrigin,
 ) -> Result<Judged, LakeError> {
-    let _open = desk.gate.read().unwrap_or_else(PoisonError::into_inner);
     let (judged, grown) = into_shared_rows(desk, ended, origin)?;
     if grown {
         desk.chunk.relieve()?;
@@ -212,9 +212,8 @@ pub(super) fn tiny(
     Some(into_shared_rows(desk, ended, origin))
 }
 
-/// Makes room in the shared rows.
+/// Makes room in the shared rows. Call it with the gate held open.
 pub(super) fn relieve(desk: &Desk) -> Result<(), LakeError> {
-    let _open = desk.gate.read().unwrap_or_else(PoisonError::into_inner);
     desk.chunk.relieve()
 }
 
@@ -282,7 +281,7 @@ fn into_shared_rows(
     Ok((judged, desk.chunk.give_back(rows)))
 }
 
-/// Judges an answer whose rows were gathered while it arrived.
+/// Judges an answer whose rows were gathered while it arrived. Call it with the gate held open.
 pub(super) fn large(
     desk: &Desk,
     (large, entries): (LargeTask, u64),
@@ -316,7 +315,6 @@ pub(super) fn large(
         .unwrap_or_else(PoisonError::into_inner);
     let day = desk.with_decoder(|decoder| decoder.day_of_task(&facts));
     let handover = gathered.hand_over(day, desk.crew.size())?;
-    let _open = desk.gate.read().unwrap_or_else(PoisonError::into_inner);
     let Some(ordinal) = desk.accept(accepted(&task, &facts, sealed)) else {
         return Ok(Judged::Twice(task));
     };

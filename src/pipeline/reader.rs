@@ -149,7 +149,7 @@ impl AnswerReader {
                 desk.give_back_buffer(ended.rest.bytes);
                 judged
             };
-            return Ok(this.desk.on_thread(judge).await?);
+            return Ok(this.desk.through_gate(judge).await?);
         }
         let rest = std::mem::take(&mut ended.rest);
         if !rest.ends.is_empty() {
@@ -165,7 +165,7 @@ impl AnswerReader {
             .expect("its last work has ended");
         let judged = this
             .desk
-            .on_thread(move || {
+            .through_gate(move || {
                 judge::large(&desk, (large, ended.entries), (&ended.envelope, &origin))
             })
             .await?;
@@ -182,7 +182,7 @@ impl AnswerReader {
         match judged {
             Ok((judged, true)) => {
                 let desk = Arc::clone(&self.desk);
-                let relieved = self.desk.on_thread(move || judge::relieve(&desk)).await;
+                let relieved = self.desk.through_gate(move || judge::relieve(&desk)).await;
                 Some(relieved.map(|()| judged))
             }
             Ok((judged, false)) => Some(Ok(judged)),

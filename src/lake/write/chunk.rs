@@ -199,32 +199,44 @@ impl Chunk {
         )
     }
 
-    /// Encodes all rows that wait, on `threads` threads, and takes all files. Call it when nobody
-    /// appends any more; the chunk is empty afterwards and may be used again.
+    /// Takes all rows that wait, to be [encoded](Self::encode). Call it when nobody appends any more.
     ///
     /// # Errors
-    /// When the destination fails.
-    pub fn drain(&self, threads: usize) -> Result<UnclosedFiles, LakeError> {
+    /// Only if arrays contradict themselves, which would be a bug.
+    pub fn take_rows(&self) -> Result<WaitingRows, LakeError> {
         let mut queues = std::mem::take(&mut *lock(&self.queues));
         for mut rows in lock(&self.rows).drain(..) {
-            for batch in rows.take().map_err(LakeError::from)? {
+            for batch in rows.take()? {
                 queues.add(batch);
             }
         }
-        let queues = Mutex::new(queues);
-        in_parallel(threads, || {
-            loop {
-                let Some(longest) = lock(&queues).take_longest() else {
-                    return Ok(());
-                };
-                self.write(longest, |_| ())?;
-            }
-        })?;
+        Ok(WaitingRows(Mutex::new(queues)))
+    }
+
+    /// Encodes rows that waited until there are none. Several threads may do that side by side.
+    ///
+    /// # Errors
+    /// When the destination fails.
+    pub fn encode(&self, waiting: &WaitingRows) -> Result<(), LakeError> {
+        loop {
+            let Some(longest) = lock(&waiting.0).take_longest() else {
+                return Ok(());
+            };
+            self.write(longest, |_| ())?;
+        }
+    }
+
+    /// Takes all files. The chunk is empty afterwards, if no row waits, and may be used again.
+    pub fn take_files(&self) -> UnclosedFiles {
         let files = std::mem::take(&mut *lock(&self.files));
         let (open, closed) = files.into_parts();
-        Ok(UnclosedFiles { open, closed })
+        UnclosedFiles { open, closed }
     }
 }
+
+/// All rows of a chunk that waited for a commit.
+#[derive(Debug)]
+pub struct WaitingRows(Mutex<Queues>);
 
 /// Files of a drained chunk, some of which still want their footer.
 #[derive(Debug)]

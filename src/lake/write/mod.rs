@@ -28,7 +28,7 @@ mod rows_file;
 mod runs;
 
 pub(in crate::lake) use chunk::lock;
-pub use chunk::{Chunk, ChunkOptions, SealedChunk};
+pub use chunk::{Chunk, ChunkOptions, SealedChunk, UnclosedFiles, WaitingRows};
 pub use encode::RowGroupEncoder;
 pub use file::ClosedFile;
 pub use large::{LargeAnswer, LargeShare};
