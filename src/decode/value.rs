@@ -67,6 +67,9 @@ pub(super) fn decimal(raw: &Raw<'_>) -> Fit<i128> {
     reason = "not a number, and a number that does not fit, differ"
 )]
 fn scaled_number(text: &[u8], scale: u8) -> Option<Option<i128>> {
+    if let Some(value) = short_number(text, scale) {
+        return Some(Some(value.into()));
+    }
     let (negative, text) = match text {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),
@@ -110,6 +113,40 @@ fn scaled_number(text: &[u8], scale: u8) -> Option<Option<i128>> {
         return None;
     }
     Some(exact(whole, places, exponent, scale).map(|value| if negative { -value } else { value }))
+}
+
+/// As [`scaled_number`] for `[-]digits[.digits]` as numbers nearly always are: short, and with no more
+/// places than are held. `None`: it is not like that.
+fn short_number(text: &[u8], scale: u8) -> Option<i64> {
+    /// Any number of so few digits can be scaled by any scale there is.
+    const MOST_DIGITS: usize = 14;
+    let (negative, text) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        _ => (false, text),
+    };
+    if text.len() > MOST_DIGITS {
+        return None;
+    }
+    let mut value: i64 = 0;
+    let mut places: Option<u8> = None;
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => {
+                value = value * 10 + i64::from(byte - b'0');
+                places = places.map(|places| places + 1);
+            }
+            b'.' if at > 0 && places.is_none() => places = Some(0),
+            _ => return None,
+        }
+    }
+    let more = match places {
+        None if text.is_empty() => return None,
+        None => scale,
+        Some(0) => return None,
+        Some(places) => scale.checked_sub(places)?,
+    };
+    value *= 10_i64.pow(more.into());
+    Some(if negative { -value } else { value })
 }
 
 fn exact(whole: &[u8], places: &[u8], exponent: i64, scale: u8) -> Option<i128> {
@@ -374,6 +411,7 @@ impl Calendar {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use rstest::rstest;
 
     use super::super::scan::Scanner;
@@ -422,6 +460,27 @@ mod tests {
     #[case("null", Fit::Absent)]
     fn amounts(#[case] text: &str, #[case] fit: Fit<i128>) {
         assert_eq!(decimal(&raw(text)), fit);
+    }
+
+    proptest! {
+        #[test]
+        fn short_numbers_are_read_as_all_others_are(text in "[-+]?[0-9]{0,16}([.][0-9]{0,6})?([eE][-+]?[0-9]{1,2})?") {
+            for scale in [0, DECIMAL_SCALE.unsigned_abs()] {
+                let short = short_number(text.as_bytes(), scale).map(i128::from);
+                // Behind zeros that change nothing it is not short.
+                let (sign, digits) = match text.strip_prefix('-') {
+                    Some(digits) => ("-", digits),
+                    None => ("", text.as_str()),
+                };
+                let long = format!("{sign}{}{digits}", "0".repeat(20));
+                let reads = scaled_number(long.as_bytes(), scale).flatten();
+                if !digits.starts_with(['.', '+']) && !digits.is_empty() {
+                    prop_assert!(short.is_none() || short == reads, "{} {:?} {:?}", text, short, reads);
+                } else {
+                    prop_assert_eq!(short, None);
+                }
+            }
+        }
     }
 
     #[test]
