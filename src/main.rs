@@ -1,6 +1,7 @@
 //! The thin binary around the library: arguments, runtime, signals, error chain, exit code.
 
 use std::io::{self, BufWriter, Write};
+use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, PanicHookInfo};
 use std::process::ExitCode;
 
@@ -64,6 +65,7 @@ fn say(line: &str) {
 
 fn run(cli: Cli) -> Result<Code, Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(io_threads())
         .enable_all()
         .build()
         .map_err(Error::Start)?;
@@ -92,6 +94,13 @@ fn run(cli: Cli) -> Result<Code, Error> {
         flushed => flushed.map_err(Error::Output),
     };
     ended.and_then(|code| flushed.map(|()| code))
+}
+
+/// Threads that receive, unpack and split answers: half as many as there are cores, since decoding has its
+/// own. More of them wake each other up for nothing.
+fn io_threads() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    cores.div_ceil(2)
 }
 
 /// The first signal stops the run, the second one ends the process at once.

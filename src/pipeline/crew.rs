@@ -20,8 +20,9 @@ type Work = Box<dyn FnOnce() + Send>;
 #[derive(Debug)]
 pub(super) struct Crew {
     work: Mutex<Sender<Work>>,
-    /// One for each thread that has nothing to do.
-    idle: Arc<Semaphore>,
+    /// For each thread one work that it does and one that waits, so that a thread that is done has the
+    /// next at hand, and need not sleep until whoever waits for it has woken up.
+    room: Arc<Semaphore>,
     size: NonZeroUsize,
 }
 
@@ -50,7 +51,7 @@ impl Crew {
         }
         Ok(Self {
             work: Mutex::new(sender),
-            idle: Arc::new(Semaphore::new(size.get())),
+            room: Arc::new(Semaphore::new(2 * size.get())),
             size,
         })
     }
@@ -60,19 +61,19 @@ impl Crew {
         self.size.get()
     }
 
-    /// Waits until one has nothing to do, and gives it this work.
+    /// Waits until no more works wait than there are threads, and adds this one.
     pub(super) async fn begin<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Begun<T> {
-        let busy = Arc::clone(&self.idle)
+        let room = Arc::clone(&self.room)
             .acquire_owned()
             .await
             .expect("the semaphore is never closed");
         let (ended, end) = oneshot::channel();
         let work = Box::new(move || {
             let result = catch_unwind(AssertUnwindSafe(work));
-            drop(busy);
+            drop(room);
             // Nobody may be interested any more.
             let _ = ended.send(result);
         });
@@ -85,7 +86,10 @@ impl Crew {
     /// Does work so small that it is not worth handing over right here, as one of the crew; not if
     /// all of them are busy.
     pub(super) fn here<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
-        let _busy = self.idle.try_acquire().ok()?;
+        if self.room.available_permits() <= self.size() {
+            return None;
+        }
+        let _room = self.room.try_acquire().ok()?;
         Some(work())
     }
 }
@@ -130,17 +134,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_more_is_begun_than_there_are_threads() {
+    async fn no_more_is_begun_than_is_done_and_waits_at_hand() {
         let crew = crew(1);
         let (hold, held) = channel::<()>();
         let mut first = crew.begin(move || held.recv().is_err()).await;
         assert_eq!(crew.here(|| 1), None);
-        let second = crew.begin(|| 2);
-        tokio::pin!(second);
-        assert!(futures_util::poll!(second.as_mut()).is_pending());
+        let mut second = crew.begin(|| 2).await;
+        let third = crew.begin(|| 3);
+        tokio::pin!(third);
+        assert!(futures_util::poll!(third.as_mut()).is_pending());
         drop(hold);
         assert!(first.end().await);
-        assert_eq!(second.await.end().await, 2);
-        assert_eq!(crew.here(|| 3), Some(3));
+        assert_eq!(second.end().await, 2);
+        assert_eq!(third.await.end().await, 3);
+        assert_eq!(crew.here(|| 4), Some(4));
     }
 }
