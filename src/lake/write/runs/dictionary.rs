@@ -28,9 +28,10 @@ pub(super) struct Dictionary<'a> {
 }
 
 impl<'a> Dictionary<'a> {
-    /// Of arrays of runs, one behind the other; `None` if they are not runs of text or times, or if runs do
-    /// not serve them.
+    /// Of arrays of runs, one behind the other; `None` if there are none, if they are not runs of text or
+    /// times, or if runs do not serve them.
     pub(super) fn of(arrays: &'a [ArrayRef]) -> Option<Self> {
+        arrays.first()?;
         let mut dictionary = Self::default();
         for array in arrays {
             let array = array.as_any().downcast_ref::<RunArray<Int32Type>>()?;

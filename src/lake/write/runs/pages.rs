@@ -43,17 +43,23 @@ pub(in crate::lake::write) fn encode(
     arrays: &[ArrayRef],
 ) -> Result<Option<RunChunk>, ParquetError> {
     let path = column.path();
-    let Compression::ZSTD(level) = properties.compression(path) else {
+    let statistics = match properties.statistics_enabled(path) {
+        EnabledStatistics::Page => true,
+        EnabledStatistics::None => false,
+        EnabledStatistics::Chunk => return Ok(None),
+    };
+    let (Compression::ZSTD(level), true, Type::BYTE_ARRAY | Type::INT64) = (
+        properties.compression(path),
+        properties.dictionary_enabled(path),
+        column.physical_type(),
+    ) else {
         return Ok(None);
     };
-    if !properties.dictionary_enabled(path) {
-        return Ok(None);
-    }
     let Some(dictionary) = Dictionary::of(arrays) else {
         return Ok(None);
     };
     let mut sink = TrackedWrite::new(Vec::new());
-    let mut chunk = ChunkWriter::new(column, properties, &dictionary)?;
+    let mut chunk = ChunkWriter::new((column, properties), statistics, &dictionary);
     {
         let mut pages = Pages::new(SerializedPageWriter::new(&mut sink), level)?;
         chunk.write_dictionary(&mut pages)?;
@@ -121,7 +127,6 @@ struct ChunkWriter<'a> {
     order: PageOrder<'a>,
     range: Option<Range<'a>>,
     data_offset: Option<i64>,
-    dictionary_pages: i32,
     data_pages: i32,
     rows: u64,
     nulls: u64,
@@ -131,27 +136,15 @@ struct ChunkWriter<'a> {
 
 impl<'a> ChunkWriter<'a> {
     fn new(
-        column: &'a ColumnDescPtr,
-        properties: &'a WriterProperties,
+        (column, properties): (&'a ColumnDescPtr, &'a WriterProperties),
+        statistics: bool,
         dictionary: &'a Dictionary<'a>,
-    ) -> Result<Self, ParquetError> {
-        if !matches!(column.physical_type(), Type::BYTE_ARRAY | Type::INT64) {
-            let what = format!("runs of {} in {}", column.physical_type(), column.path());
-            return Err(ParquetError::NYI(what));
-        }
-        let statistics = match properties.statistics_enabled(column.path()) {
-            EnabledStatistics::Page => true,
-            EnabledStatistics::None => false,
-            EnabledStatistics::Chunk => {
-                let what = format!("runs of {} with statistics of chunks", column.path());
-                return Err(ParquetError::NYI(what));
-            }
-        };
+    ) -> Self {
         let mut index = ColumnIndexBuilder::new(column.physical_type());
         if !statistics {
             index.to_invalid();
         }
-        Ok(Self {
+        Self {
             column,
             properties,
             dictionary,
@@ -162,13 +155,12 @@ impl<'a> ChunkWriter<'a> {
             order: PageOrder::default(),
             range: None,
             data_offset: None,
-            dictionary_pages: 0,
             data_pages: 0,
             rows: 0,
             nulls: 0,
             text_bytes: 0,
             total: Sizes::default(),
-        })
+        }
     }
 
     fn is_text(&self) -> bool {
@@ -192,7 +184,6 @@ impl<'a> ChunkWriter<'a> {
             encoding: Encoding::PLAIN,
             is_sorted: false,
         })?;
-        self.dictionary_pages += 1;
         Ok(())
     }
 
@@ -296,11 +287,7 @@ impl<'a> ChunkWriter<'a> {
             .set_compression(self.properties.compression(self.column.path()))
             .set_encodings_mask(EncodingMask::new_from_encodings(encodings.iter()))
             .set_page_encoding_stats(vec![
-                stats(
-                    PageType::DICTIONARY_PAGE,
-                    Encoding::PLAIN,
-                    self.dictionary_pages,
-                ),
+                stats(PageType::DICTIONARY_PAGE, Encoding::PLAIN, 1),
                 stats(
                     PageType::DATA_PAGE,
                     Encoding::RLE_DICTIONARY,

@@ -225,8 +225,8 @@ fn what_runs_do_not_serve_is_left_to_the_general_writer() {
     let ends = Int32Array::from(vec![3]);
     let long: ArrayRef = Arc::new(arrow_array::BinaryArray::from_iter_values(["x".repeat(65)]));
     let runs = RunArray::<Int32Type>::try_new(&ends, &long).expect("runs");
-    for array in [Arc::new(runs) as ArrayRef, long] {
-        let chunk = encode((&schema.column(0), &properties), &[array]).expect("asked");
+    for arrays in [vec![Arc::new(runs) as ArrayRef], vec![long], Vec::new()] {
+        let chunk = encode((&schema.column(0), &properties), &arrays).expect("asked");
         assert!(chunk.is_none());
     }
 }
