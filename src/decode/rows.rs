@@ -235,24 +235,43 @@ impl Rows {
     /// # Errors
     /// As for [`Self::take`].
     pub fn take_largest(&mut self, bytes: usize) -> Result<Vec<Batch>, ArrowError> {
-        let mut sizes: Vec<(usize, RowDay)> = self
-            .calls
+        let calls = self.calls.iter().map(|(day, tables)| {
+            let size: usize = tables.all().map(TableBuilder::size).sum();
+            (size, Of::Calls, *day)
+        });
+        let tasks = self
+            .tasks
             .iter()
-            .map(|(day, tables)| (tables.all().map(TableBuilder::size).sum(), *day))
-            .collect();
+            .map(|(day, table)| (table.size(), Of::Tasks, *day));
+        let mut sizes: Vec<_> = calls.chain(tasks).collect();
         sizes.sort_unstable();
         let mut left = self.bytes();
         let mut batches = Vec::new();
         while left > bytes {
-            let Some((size, day)) = sizes.pop() else {
+            let Some((size, of, day)) = sizes.pop() else {
                 break;
             };
-            let tables = self.calls.remove(&day).expect("the day was just listed");
-            self.empty((day, tables), &mut batches)?;
+            match of {
+                Of::Calls => {
+                    let tables = self.calls.remove(&day).expect("the day was just listed");
+                    self.empty((day, tables), &mut batches)?;
+                }
+                Of::Tasks => {
+                    let tasks = self.tasks.get_mut(&day).expect("the day was just listed");
+                    batches.push(tasks.finish(day)?);
+                }
+            }
             left -= size;
         }
         Ok(batches)
     }
+}
+
+/// Whose rows they are.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Of {
+    Calls,
+    Tasks,
 }
 
 /// What stands in every row of one answer.
@@ -268,4 +287,24 @@ pub struct AnswerContext {
     pub extracted_at_micros: i64,
     /// The day for calls without a usable start.
     pub fallback_day: RowDay,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_tasks_are_taken_as_those_of_calls_are() {
+        let mut rows = Rows::default();
+        let table = rows.of_task(RowDay::Unknown);
+        for column in &mut table.columns {
+            column.push_nulls(1000);
+        }
+        table.end_rows(1000, 0);
+        assert!(rows.bytes() > 1000);
+        let taken = rows.take_largest(1000).expect("valid");
+        assert_eq!(taken.len(), 1);
+        assert_eq!((taken[0].table, taken[0].rows), (TableName::Tasks, 1000));
+        assert!(rows.is_empty());
+    }
 }
