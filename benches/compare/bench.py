@@ -63,8 +63,9 @@ def size_of_answers(folder):
 
 
 class Server:
-    def __init__(self, feed, folder, latency_ms=0):
-        command = [feed, "serve", "--data", folder, "--latency-ms", str(latency_ms)]
+    def __init__(self, feed, folder, latency_ms=0, times=1):
+        """Lists each task so many `times`, under ids of their own."""
+        command = [feed, "serve", "--data", folder, "--latency-ms", str(latency_ms), "--times", str(times)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.url = f"http://127.0.0.1:{int(self.process.stdout.readline())}"
 

@@ -38,7 +38,7 @@ fn main() -> io::Result<()> {
                 days: number("--days", 30),
             },
         ),
-        "serve" => serve::serve(&data, number("--latency-ms", 0)),
+        "serve" => serve::serve(&data, number("--latency-ms", 0), number("--times", 1)),
         // `cargo bench` starts every bench.
         _ => Ok(()),
     }
