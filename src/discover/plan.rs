@@ -167,6 +167,15 @@ impl Plan {
             .filter(|task| matches!(task.decision, Decision::Pull(_)))
     }
 
+    /// As [`Self::pulled`], with nothing else kept.
+    #[must_use]
+    pub fn into_pulled(self) -> Vec<PlannedTask> {
+        let mut tasks = self.tasks;
+        tasks.retain(|task| matches!(task.decision, Decision::Pull(_)));
+        tasks.shrink_to_fit();
+        tasks
+    }
+
     /// The tasks that are left and must be remembered.
     pub fn remembered(&self) -> impl Iterator<Item = &PlannedTask> {
         self.tasks

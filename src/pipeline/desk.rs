@@ -18,7 +18,7 @@ use crate::lake::write::{
     Chunk, ChunkOptions, ClosedFile, LargeShare, RejectWriter, RowGroupEncoder, UnclosedFiles,
 };
 use crate::lake::{LakeError, RunStore};
-use crate::task::{RunId, TaskId};
+use crate::task::{RunId, TaskId, WorkflowId};
 
 /// How answers are judged.
 #[derive(Clone, Debug)]
@@ -73,12 +73,32 @@ const MOST_BUFFERS: usize = 8;
 /// A buffer that is larger than this is not kept.
 const MOST_BUFFER_BYTES: usize = 2 << 20;
 
+/// What an accepted task takes in memory until it is in the log, its share of the record and of what
+/// is made of that included.
+const TASK_BYTES: usize = 1 << 10;
+
 /// Tasks accepted since the last commit.
 #[derive(Debug, Default)]
 struct Accepted {
     tasks: Vec<AcceptedTask>,
     ids: HashSet<TaskId>,
+    /// Each once: many tasks are of the same one.
+    workflows: HashSet<WorkflowId>,
     calls: u64,
+}
+
+/// What waits for a commit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waiting {
+    pub(super) tasks: usize,
+    pub(super) calls: u64,
+}
+
+impl Waiting {
+    /// What the tasks take in memory beside their rows.
+    pub(super) fn task_bytes(self) -> usize {
+        self.tasks * TASK_BYTES
+    }
 }
 
 #[derive(Debug)]
@@ -201,11 +221,20 @@ impl Desk {
     /// Gives a task its number among the accepted ones; `None` if it is among them
     /// (a saved answer may be there twice; of one that is committed the ledger knows). Call it with the gate held open, and fill the numbers
     /// in with [`Self::complete`] before letting go of it.
-    pub(super) fn accept(&self, task: AcceptedTask) -> Option<TaskOrdinal> {
+    pub(super) fn accept(&self, mut task: AcceptedTask) -> Option<TaskOrdinal> {
         let mut accepted = lock(&self.accepted);
         if !accepted.ids.insert(task.id.clone()) {
             return None;
         }
+        if let Some(workflow) = &mut task.facts.workflow {
+            match accepted.workflows.get(workflow) {
+                Some(same) => *workflow = same.clone(),
+                None => {
+                    accepted.workflows.insert(workflow.clone());
+                }
+            }
+        }
+        self.chunk.count(TASK_BYTES);
         let ordinal = TaskOrdinal::try_from(accepted.tasks.len())
             .expect("a commit is made long before four thousand million tasks");
         accepted.tasks.push(task);
@@ -252,10 +281,13 @@ impl Desk {
         RejectWriter::new(self.chunk_options.store.clone())
     }
 
-    /// Accepted tasks that wait for a commit, and their calls.
-    pub(super) fn waiting(&self) -> (usize, u64) {
+    /// What was accepted and waits for a commit.
+    pub(super) fn waiting(&self) -> Waiting {
         let accepted = lock(&self.accepted);
-        (accepted.tasks.len(), accepted.calls)
+        Waiting {
+            tasks: accepted.tasks.len(),
+            calls: accepted.calls,
+        }
     }
 
     /// Takes all that was accepted, in durable files, with its rejects. Nobody accepts while rows

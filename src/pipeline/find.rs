@@ -57,7 +57,7 @@ pub async fn find(
         TaskSource::Workflows(ids) => {
             let (listed, complete) = tasks_of(api, ids.clone(), search.concurrency).await?;
             Ok(Found {
-                candidates: listed.into_iter().map(candidate).collect(),
+                candidates: listed,
                 coverage: None,
                 listed_until: None,
                 complete,
@@ -76,7 +76,7 @@ async fn listing(
     let resume = resume_point(ledger, (rules, search.lookback));
     let (window, covered) = window_of((rules, search.lookback), resume);
     let workflows = api.list_workflows(window).await?;
-    let remembered: BTreeMap<&TaskId, &UnsealedTask> = ledger
+    let mut remembered: BTreeMap<&TaskId, &UnsealedTask> = ledger
         .unsealed()
         .filter(|known| rules.shard.is_none_or(|shard| shard.holds(&known.task.id)))
         .filter(|known| match (&rules.range, known.task.schedule_start) {
@@ -98,23 +98,19 @@ async fn listing(
         )
         .collect();
     let workflow_count = ids.len() as u64;
-    let (listed, tasks_complete) =
+    let (mut candidates, tasks_complete) =
         tasks_of(api, ids.into_iter().collect(), search.concurrency).await?;
-    let mut candidates: Vec<Candidate> = listed.into_iter().map(candidate).collect();
-    let shown: HashSet<TaskId> = candidates.iter().map(|task| task.id.clone()).collect();
-    candidates.extend(
-        remembered
-            .values()
-            .filter(|known| !shown.contains(&known.task.id))
-            .map(|known| Candidate {
-                id: known.task.id.clone(),
-                workflow: known.task.workflow.clone(),
-                status: Some(known.task.status.clone()),
-                schedule_start: known.task.schedule_start,
-                schedule_end: known.task.schedule_end,
-                seen: Seen::Remembered,
-            }),
-    );
+    for listed in &candidates {
+        remembered.remove(&listed.id);
+    }
+    candidates.extend(remembered.values().map(|known| Candidate {
+        id: known.task.id.clone(),
+        workflow: known.task.workflow.clone(),
+        status: Some(known.task.status.clone()),
+        schedule_start: known.task.schedule_start,
+        schedule_end: known.task.schedule_end,
+        seen: Seen::Remembered,
+    }));
     let complete = workflows.complete && tasks_complete;
     let coverage = covered.filter(|_| complete).map(|covered| Coverage {
         from: covered.from,
@@ -136,19 +132,22 @@ async fn tasks_of(
     api: &ApiClient,
     workflows: Vec<WorkflowId>,
     concurrency: usize,
-) -> Result<(Vec<ListedTask>, bool), ApiError> {
+) -> Result<(Vec<Candidate>, bool), ApiError> {
     let listings: Vec<_> = stream::iter(workflows)
         .map(|workflow| async move { api.list_tasks(&workflow).await })
         .buffer_unordered(concurrency.max(1))
         .try_collect()
         .await?;
     let complete = listings.iter().all(|listing| listing.complete);
-    let mut seen = HashSet::new();
-    let tasks = listings
-        .into_iter()
-        .flat_map(|listing| listing.items)
-        .filter(|task| seen.insert(task.id.clone()))
-        .collect();
+    // Many a run lists a hundred thousand tasks, and the memory of a vector that grew stays taken.
+    let count = listings.iter().map(|listing| listing.items.len()).sum();
+    let (mut seen, mut tasks) = (HashSet::with_capacity(count), Vec::with_capacity(count));
+    let listed = listings.into_iter().flat_map(|listing| listing.items);
+    tasks.extend(
+        listed
+            .filter(|task| seen.insert(task.id.clone()))
+            .map(candidate),
+    );
     Ok((tasks, complete))
 }
 

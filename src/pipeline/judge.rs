@@ -357,7 +357,10 @@ pub(super) fn large(
 fn accepted(task: &TaskId, facts: &TaskFacts, sealed: bool) -> AcceptedTask {
     AcceptedTask {
         id: task.clone(),
-        facts: facts.clone(),
+        facts: TaskFacts {
+            id: None,
+            ..facts.clone()
+        },
         sealed,
         calls: 0,
         redials: 0,

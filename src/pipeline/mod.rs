@@ -199,9 +199,11 @@ impl<'a> Export<'a> {
     }
 
     fn commit_pace(&self) -> CommitPace {
+        let write = &self.job.write;
         CommitPace {
-            calls: self.job.write.commit_calls.get(),
-            interval: self.job.write.commit_interval,
+            calls: write.commit_calls.get(),
+            task_bytes: write.memory_budget_bytes.get() / 2,
+            interval: write.commit_interval,
         }
     }
 }

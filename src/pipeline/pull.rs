@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::commit::{Committer, Learned};
-use super::desk::{Desk, moment};
+use super::desk::{Desk, Waiting, moment};
 use super::find::Found;
 use super::sink::{Pulled, TaskSink};
 use super::stop::StopSwitch;
@@ -30,8 +30,17 @@ const FAILURES_IN_A_ROW: u32 = 20;
 pub(super) struct CommitPace {
     /// After this many calls.
     pub(super) calls: u64,
+    /// After so much memory of tasks, in bytes.
+    pub(super) task_bytes: usize,
     /// After this long.
     pub(super) interval: Duration,
+}
+
+impl CommitPace {
+    /// Whether so much waits that a commit is due however little time has passed.
+    pub(super) fn is_much(&self, waiting: Waiting) -> bool {
+        waiting.calls >= self.calls || waiting.task_bytes() >= self.task_bytes
+    }
 }
 
 /// Pulls tasks and commits them.
@@ -66,9 +75,7 @@ impl Puller {
             failures_in_a_row: 0,
             stop: None,
         };
-        let waiting: Vec<PlannedTask> = plan.pulled().cloned().collect();
-        drop(plan);
-        let mut waiting = waiting.into_iter();
+        let mut waiting = plan.into_pulled().into_iter();
         let mut running = JoinSet::new();
         let mut next_commit = Instant::now() + self.pace.interval;
         let stopped = self.stop.token();
@@ -87,11 +94,12 @@ impl Puller {
                 () = tokio::time::sleep_until(next_commit) => {}
                 () = stopped.cancelled(), if !stopping => {}
             }
-            let (tasks, calls) = self.desk.waiting();
-            if calls >= self.pace.calls || (tasks > 0 && Instant::now() >= next_commit) {
+            let waiting = self.desk.waiting();
+            let (much, late) = (self.pace.is_much(waiting), Instant::now() >= next_commit);
+            if much || (late && waiting.tasks > 0) {
                 self.committer.commit(Learned::default(), summary).await?;
             }
-            if Instant::now() >= next_commit || calls >= self.pace.calls {
+            if much || late {
                 next_commit = Instant::now() + self.pace.interval;
             }
         }

@@ -186,7 +186,7 @@ impl Replayer {
                     self.reject(&path, None, reason, summary).await?;
                 }
             }
-            if self.desk.waiting().1 >= self.pace.calls {
+            if self.pace.is_much(self.desk.waiting()) {
                 self.committer.commit(Learned::default(), summary).await?;
             }
         }

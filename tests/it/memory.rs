@@ -44,3 +44,24 @@ fn four_such_answers_at_once_take_no_more_than_256_mb() {
     let peak = peak(4);
     assert!(peak <= MOST, "{} MiB", peak >> 20);
 }
+
+#[test]
+fn tasks_that_wait_for_their_commit_count_in_the_memory_budget() {
+    const TASKS: u32 = 1_300;
+    let options = SandboxOptions {
+        exact_calls: true,
+        ..past_days(1, TASKS, 1)
+    };
+    let (folder, vendor) = (folder(), Vendor::start(options));
+    let exporter = Exporter::new(folder.path()).against(vendor.url()).at(NOW);
+    exporter.run(&["run", "--memory-budget", "1MiB"]).done();
+    let commits = LakeView::new(exporter.dest()).commits();
+    let tasks = commits.iter().map(|commit| {
+        let tasks = commit["changes"]["tasks"].as_array();
+        tasks.map_or(0, Vec::len)
+    });
+    let tasks: Vec<usize> = tasks.collect();
+    assert_eq!(tasks.iter().sum::<usize>(), TASKS as usize, "{tasks:?}");
+    // Half of the budget, 1 KiB each; those in flight may come on top.
+    assert!(tasks.iter().all(|count| *count < 600), "{tasks:?}");
+}

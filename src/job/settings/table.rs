@@ -315,7 +315,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting::is("write.memory_budget", Kind::Size, "64MiB")
         .flag("memory-budget", "AIRUDDER_MEMORY_BUDGET")
         .means(
-            "Rows held in memory over all tables and partitions. Less makes smaller row groups and more staged files, more makes fewer. Answers on their way and the process itself come on top of it.",
+            "Rows held in memory over all tables and partitions, and what is known of their tasks (1 KiB each). Less makes smaller row groups and more staged files, more makes fewer. Answers on their way and the process itself come on top of it.",
         ),
     Setting::is("write.row_group_size", Kind::Size, "32MiB")
         .means("Arrow memory in one row group. Readers skip and share work by row group."),
@@ -328,7 +328,7 @@ pub const SETTINGS: &[Setting] = &[
         "Level of zstd, 1 to 22. Higher ones trade time of this machine for smaller files; an export is seldom bound by its own speed.",
     ),
     Setting::is("write.commit_calls", Kind::Integer, "1000000")
-        .means("A commit is made after this many calls: what a crash costs. More commits make more, smaller files."),
+        .means("A commit is made after this many calls: what a crash costs. More commits make more, smaller files. It is made earlier when its tasks take half of write.memory_budget: after 32,768 of them by default."),
     Setting::is("write.commit_interval", Kind::Duration, "5m")
         .means("A commit is made after this long, however few calls arrived."),
     Setting::is("write.bloom_filters", Kind::Texts, "[]").means(

@@ -1,5 +1,6 @@
 //! All that waits for the next commit.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::encode::RowGroupEncoder;
@@ -61,6 +62,8 @@ pub struct Chunk {
     queues: Mutex<Queues>,
     files: Mutex<FileSet>,
     rows: Mutex<Vec<Rows>>,
+    /// Memory that is no rows, and counts in the budget.
+    others: AtomicUsize,
 }
 
 /// A chunk whose rows are all in durable files.
@@ -79,7 +82,14 @@ impl Chunk {
             queues: Mutex::default(),
             files: Mutex::default(),
             rows: Mutex::default(),
+            others: AtomicUsize::new(0),
         }
+    }
+
+    /// Counts memory in the budget that is needed elsewhere until [`Self::take_files`]: so much
+    /// less is left for rows.
+    pub fn count(&self, bytes: usize) {
+        self.others.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Rows to append whole answers to. Give them back with [`Self::give_back`].
@@ -133,7 +143,8 @@ impl Chunk {
         loop {
             let longest = {
                 let mut queues = lock(&self.queues);
-                if queues.bytes() <= self.options.memory_bytes {
+                let others = self.others.load(Ordering::Relaxed);
+                if queues.bytes() + others <= self.options.memory_bytes {
                     return Ok(());
                 }
                 queues.take_longest()
@@ -228,6 +239,7 @@ impl Chunk {
 
     /// Takes all files. The chunk is empty afterwards, if no row waits, and may be used again.
     pub fn take_files(&self) -> UnclosedFiles {
+        self.others.store(0, Ordering::Relaxed);
         let files = std::mem::take(&mut *lock(&self.files));
         let (open, closed) = files.into_parts();
         UnclosedFiles { open, closed }
