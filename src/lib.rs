@@ -26,6 +26,7 @@
 //! - **reject**: a record that is kept with its reason because it could not become a row.
 //! - **pacer**: the politeness of one account: rate, requests in flight, held until.
 
+pub mod allocator;
 pub mod api;
 pub mod cli;
 pub mod clock;

@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 
 use super::desk::{AcceptedTask, Desk, Taken, blocking, moment};
 use super::summary::Summary;
+use crate::allocator;
 use crate::decode::TaskOrdinal;
 use crate::lake::write::{ClosedFile, rewrite};
 use crate::lake::{
@@ -82,6 +83,19 @@ impl Committer {
                 }
             }
         }
+    }
+
+    /// Commits what was accepted, in the midst of a run.
+    pub(super) async fn commit_and_go_on(
+        &mut self,
+        summary: &mut Summary,
+    ) -> Result<(), LakeError> {
+        self.commit(Learned::default(), summary).await?;
+        blocking(|| {
+            allocator::give_back();
+            Ok(())
+        })
+        .await
     }
 
     /// A file that gives way is not there: somebody else has rewritten it, which the log says by

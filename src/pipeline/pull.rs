@@ -13,6 +13,7 @@ use super::find::Found;
 use super::sink::{Pulled, TaskSink};
 use super::stop::StopSwitch;
 use super::summary::{FailedPull, Stop, Summary, chain};
+use crate::allocator;
 use crate::api::{ApiClient, ApiError, DetailError};
 use crate::decode::TaskFacts;
 use crate::discover::{Plan, PlannedTask, Seen};
@@ -76,6 +77,7 @@ impl Puller {
             stop: None,
         };
         let mut waiting = plan.into_pulled().into_iter();
+        allocator::give_back();
         let mut running = JoinSet::new();
         let mut next_commit = Instant::now() + self.pace.interval;
         let stopped = self.stop.token();
@@ -97,7 +99,7 @@ impl Puller {
             let waiting = self.desk.waiting();
             let (much, late) = (self.pace.is_much(waiting), Instant::now() >= next_commit);
             if much || (late && waiting.tasks > 0) {
-                self.committer.commit(Learned::default(), summary).await?;
+                self.committer.commit_and_go_on(summary).await?;
             }
             if much || late {
                 next_commit = Instant::now() + self.pace.interval;

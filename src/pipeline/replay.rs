@@ -187,7 +187,7 @@ impl Replayer {
                 }
             }
             if self.pace.is_much(self.desk.waiting()) {
-                self.committer.commit(Learned::default(), summary).await?;
+                self.committer.commit_and_go_on(summary).await?;
             }
         }
         summary.tasks.not_pulled += files.len() as u64;
