@@ -6,7 +6,7 @@
 
 /// Blocks of this size and more are given back as soon as they are free. 1 MiB is where it costs
 /// nothing: a smaller limit makes the system clear the same pages again and again (1.03 of the CPU at
-/// half of it with as little kept free), a larger one keeps more (10,000 tasks of 200 calls take 144 MB
+/// half of it with as little kept free), a larger one keeps more (10,000 tasks of 200 calls take 144 MiB
 /// with it, and 162 with glibc's own, which moves).
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const AT_ONCE: i32 = 1 << 20;
@@ -24,7 +24,7 @@ pub fn prepare() {
 }
 
 /// Gives all memory that is free back to the system, in some milliseconds: for moments when much was
-/// needed that won't be again. 200,000 tasks of 3 calls, of which 32,768 make a commit, took 200 MB
+/// needed that won't be again. 200,000 tasks of 3 calls, of which 32,768 make a commit, took 200 MiB
 /// without and take 175 with it.
 pub(crate) fn give_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
