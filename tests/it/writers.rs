@@ -29,10 +29,11 @@ fn insist(exporter: &Exporter, kills_left: &AtomicU32) {
         {
             running.signal("KILL");
         }
-        match running.wait().code {
+        let ended = running.wait();
+        match ended.code {
             Some(0) if kills_left.load(Ordering::SeqCst) == 0 => return,
             None | Some(0 | 65 | 69 | 75) => {}
-            other => panic!("{other:?}"),
+            other => panic!("{other:?}\n{}", ended.stderr),
         }
     }
     panic!("it does not come to an end");
