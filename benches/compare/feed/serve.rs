@@ -146,12 +146,13 @@ fn detail(mut stream: &TcpStream, answers: &mut File, (set, id): (&Set, &str)) -
             br#"{"data":null,"status":"not found","code":404}"#,
         );
     };
-    let (mut offset, mut length) = (listed.offset, listed.length);
+    let Listed { offset, length, .. } = *listed;
+    let is_copy = listed.id != listed.made_as;
     if !set.latency.is_zero() {
         std::thread::sleep(set.latency);
     }
     let place = |at: u64| usize::try_from(at).expect("it lies in memory");
-    if length <= SMALL && !set.small.is_empty() && listed.id == listed.made_as {
+    if length <= SMALL && !set.small.is_empty() && !is_copy {
         return send(
             stream,
             "200 OK",
@@ -160,7 +161,8 @@ fn detail(mut stream: &TcpStream, answers: &mut File, (set, id): (&Set, &str)) -
     }
     stream.write_all(head("200 OK", length).as_bytes())?;
     answers.seek(SeekFrom::Start(offset))?;
-    if listed.id != listed.made_as {
+    let mut rest = length;
+    if is_copy {
         // The id stands near the beginning, and nowhere else.
         let mut start = vec![0; usize::try_from(length.min(256)).expect("it is short")];
         answers.read_exact(&mut start)?;
@@ -169,13 +171,11 @@ fn detail(mut stream: &TcpStream, answers: &mut File, (set, id): (&Set, &str)) -
         let at = at.ok_or(io::ErrorKind::InvalidData)?;
         start[at..at + listed.id.len()].copy_from_slice(listed.id.as_bytes());
         stream.write_all(&start)?;
-        offset += start.len() as u64;
-        length -= start.len() as u64;
-        answers.seek(SeekFrom::Start(offset))?;
+        rest -= start.len() as u64;
     }
     // From a file to a socket: sendfile.
-    let sent = io::copy(&mut answers.take(length), &mut stream)?;
-    if sent == length {
+    let sent = io::copy(&mut answers.take(rest), &mut stream)?;
+    if sent == rest {
         Ok(())
     } else {
         Err(io::ErrorKind::UnexpectedEof.into())
