@@ -204,9 +204,10 @@ fn rename(from: &Path, to: &Path) -> Result<(), LakeError> {
 }
 
 fn lock(path: &Path) -> Result<(), LakeError> {
-    let Some(held) = local::try_lock(path)? else {
+    let held = local::open_lock(path)?;
+    if !local::try_lock(&held, path)? {
         return Err(otherwise("lock", path, "a new file counts as locked"));
-    };
+    }
     let seen = !local::is_unlocked(path)?;
     drop(held);
     if seen && local::is_unlocked(path)? {

@@ -48,6 +48,11 @@ fn is_missing(error: &io::Error) -> bool {
     error.kind() == ErrorKind::NotFound
 }
 
+/// The same of an error of ours.
+fn is_of_missing(error: &LakeError) -> bool {
+    matches!(error, LakeError::Io { source, .. } if is_missing(source))
+}
+
 pub(super) fn list(folder: &Path) -> Result<Vec<Entry>, LakeError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -158,17 +163,17 @@ pub(super) fn lock(path: &Path) -> Result<File, LakeError> {
     Ok(file)
 }
 
-/// Opens (creates) a lock file and takes it if nobody holds it.
-pub(super) fn try_lock(path: &Path) -> Result<Option<File>, LakeError> {
-    let file = open_lock(path)?;
+/// Takes the lock file of this name if nobody holds it: `false` if somebody does.
+pub(super) fn try_lock(file: &File, path: &Path) -> Result<bool, LakeError> {
     match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(error)) => Err(LakeError::io("lock", path)(error)),
     }
 }
 
-fn open_lock(path: &Path) -> Result<File, LakeError> {
+/// Opens (creates) a lock file.
+pub(super) fn open_lock(path: &Path) -> Result<File, LakeError> {
     File::options()
         .create(true)
         .truncate(false)

@@ -25,7 +25,7 @@ impl Staging {
             // Somebody may take the new folder for a dead run's until it is locked.
             match super::lock(&path) {
                 Ok(lock) if super::is_same_file(&lock, &path)? => break lock,
-                Err(error) if folder.is_dir() => return Err(error),
+                Err(error) if !super::is_of_missing(&error) => return Err(error),
                 _ => {}
             }
         };
@@ -38,13 +38,20 @@ impl Staging {
     /// Takes over the folder of a run that is dead. Nothing if its run lives, or somebody else is
     /// at it.
     pub(in crate::lake::store) fn take_dead(folder: PathBuf) -> Result<Option<Self>, LakeError> {
-        let lock = match super::try_lock(&folder.join(LOCK)) {
-            Ok(lock) => lock,
-            // Removed by somebody else meanwhile.
-            Err(_) if !folder.is_dir() => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        Ok(lock.map(|lock| Self {
+        match super::open_lock(&folder.join(LOCK)) {
+            Ok(lock) => Self::claim(folder, lock),
+            // Removed by somebody else meanwhile, and perhaps made again by its run.
+            Err(error) if super::is_of_missing(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes over a folder whose lock is open, unless somebody holds it, or it is by now the lock
+    /// of a folder that was removed and another one has its name.
+    fn claim(folder: PathBuf, lock: File) -> Result<Option<Self>, LakeError> {
+        let path = folder.join(LOCK);
+        let is_ours = super::try_lock(&lock, &path)? && super::is_same_file(&lock, &path)?;
+        Ok(is_ours.then_some(Self {
             folder,
             _lock: lock,
         }))
@@ -69,5 +76,76 @@ impl Staging {
         super::remove(&self.folder.join(LOCK))?;
         super::remove_empty_folder(&self.folder)?;
         Ok(removed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::ErrorKind;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use super::*;
+
+    /// Enough that each of the ways in which they can meet happens many times.
+    const ROUNDS: u32 = 1_000;
+
+    fn make(folder: &Path) -> Result<(), LakeError> {
+        match fs::create_dir(folder) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                Err(LakeError::io("create folder", folder)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    #[test]
+    fn who_is_late_for_a_dead_runs_folder_does_not_take_that_of_a_living_one() {
+        let root = tempfile::tempdir().expect("a temporary folder can be made");
+        let folder = root.path().join("run");
+        make(&folder).expect("a folder can be made");
+        let late = super::super::open_lock(&folder.join(LOCK)).expect("a file can be made");
+        let dead = Staging::take_dead(folder.clone()).expect("no fault");
+        dead.expect("nobody holds it")
+            .remove(|| Ok(()))
+            .expect("no fault");
+        let living = Staging::open(folder.clone(), make).expect("no fault");
+        let taken = Staging::claim(folder, late).expect("no fault");
+        assert!(taken.is_none(), "{taken:?} lives, as {living:?}");
+    }
+
+    #[test]
+    fn a_folder_that_is_taken_for_a_dead_runs_while_it_is_made_is_its_runs_alone_in_the_end() {
+        let root = tempfile::tempdir().expect("a temporary folder can be made");
+        let folder = root.path().join("run");
+        let is_over = AtomicBool::new(false);
+        let take = || -> Result<(), LakeError> {
+            while !is_over.load(Ordering::Relaxed) {
+                if let Some(dead) = Staging::take_dead(folder.clone())? {
+                    dead.remove(|| Ok(()))?;
+                }
+            }
+            Ok(())
+        };
+        // Nothing is synced, so that they meet often.
+        let open = || -> Result<(), LakeError> {
+            for _ in 0..ROUNDS {
+                let ours = Staging::open(folder.clone(), make)?;
+                let staged = folder.join("000001.parquet");
+                fs::write(&staged, "rows").map_err(LakeError::io("write", &staged))?;
+                assert_eq!(ours.remove(|| Ok(()))?, 1, "what a living run stages stays");
+            }
+            Ok(())
+        };
+        thread::scope(|scope| {
+            let takers = [scope.spawn(take), scope.spawn(take)];
+            let opener = scope.spawn(open).join();
+            is_over.store(true, Ordering::Relaxed);
+            for taker in takers {
+                taker.join().expect("no panic").expect("no fault");
+            }
+            opener.expect("no panic").expect("no fault");
+        });
     }
 }
