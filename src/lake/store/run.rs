@@ -419,10 +419,13 @@ impl RunStore {
         }
         let folders: Vec<_> = folders.iter().map(|folder| self.locate(folder)).collect();
         blocking(move || {
+            // Nothing is left to sync of a folder that is gone, also if it went just now.
             folders
                 .iter()
-                .filter(|folder| folder.is_dir())
-                .try_for_each(|f| local::sync_folder(f))
+                .try_for_each(|f| match local::sync_folder(f) {
+                    Err(error) if !local::is_of_missing(&error) => Err(error),
+                    _ => Ok(()),
+                })
         })
         .await
     }

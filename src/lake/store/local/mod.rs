@@ -49,7 +49,7 @@ fn is_missing(error: &io::Error) -> bool {
 }
 
 /// The same of an error of ours.
-fn is_of_missing(error: &LakeError) -> bool {
+pub(super) fn is_of_missing(error: &LakeError) -> bool {
     matches!(error, LakeError::Io { source, .. } if is_missing(source))
 }
 
@@ -225,6 +225,26 @@ pub(super) fn put_in_place(temporary: &Path, path: &Path) -> Result<(), LakeErro
     if let Some(folder) = path.parent() {
         create_folders(folder)?;
     }
-    rename(temporary, path)?;
+    if !rename(temporary, path)? {
+        // What was to be written is lost, and nobody else says so.
+        return Err(LakeError::io("move a file to", path)(
+            ErrorKind::NotFound.into(),
+        ));
+    }
     sync_parent(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_gone_before_it_is_put_in_its_place_is_missed() {
+        let root = tempfile::tempdir().expect("a temporary folder can be made");
+        let place = root.path().join("days/2024-03-11.json");
+        let fault = put_in_place(&root.path().join("000001.tmp"), &place);
+        let fault = fault.expect_err("there is nothing to move");
+        assert!(is_of_missing(&fault), "{fault:?}");
+        assert!(fault.to_string().contains("2024-03-11.json"), "{fault}");
+    }
 }
