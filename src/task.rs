@@ -99,7 +99,7 @@ id! {
 }
 
 /// Where a task is in its life, as the vendor says it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum TaskStatus {
     /// Made, not yet scheduled.

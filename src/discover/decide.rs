@@ -212,6 +212,12 @@ impl Decision {
         }
     }
 
+    /// Whether its answer is asked for.
+    #[must_use]
+    pub fn is_pull(self) -> bool {
+        matches!(self, Self::Pull(_))
+    }
+
     /// Whether a task that is left must be remembered: it may become final when no listing shows
     /// it any more.
     #[must_use]

@@ -21,8 +21,9 @@
 //! ```
 
 mod decide;
+mod packed;
 mod plan;
 
 pub(crate) use decide::is_settled;
 pub use decide::{Candidate, Decision, Known, Reason, Rules, Seen, decide};
-pub use plan::{DayPlan, Plan, PlannedTask, Window, resume_point, window_of};
+pub use plan::{DayPlan, Plan, PlannedTask, Planner, Pulls, Window, resume_point, window_of};

@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::decide::{Candidate, Decision, Known, Reason, Rules, decide};
+use super::packed::PackedTasks;
 use crate::job::DateRange;
 use crate::lake::{Ledger, OpenTask, day_end, day_of, day_start};
 use crate::task::TaskStatus;
@@ -93,7 +94,7 @@ fn bounds(range: DateRange, zone: Tz) -> (DateTime<Utc>, DateTime<Utc>) {
 }
 
 /// A task and what happens to it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedTask {
     /// The task.
     pub task: Candidate,
@@ -122,11 +123,11 @@ impl PlannedTask {
     }
 }
 
-/// The decisions of a run, by day and id.
+/// The decisions of a run, by day and id, for each task that was looked at once. About 80 bytes for
+/// each with an id like the vendor's.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// All tasks that were looked at.
-    pub tasks: Vec<PlannedTask>,
+    tasks: PackedTasks,
 }
 
 /// What is decided for one day.
@@ -141,46 +142,63 @@ pub struct DayPlan {
 }
 
 impl Plan {
-    /// Decides about all candidates.
+    /// Decides about all candidates. Of those with the same id the first counts.
     #[must_use]
-    pub fn new(candidates: Vec<Candidate>, ledger: &Ledger, rules: &Rules) -> Self {
-        let mut tasks: Vec<PlannedTask> = candidates
-            .into_iter()
-            .map(|task| {
-                let decision = decide(&task, Known::from(ledger.state(&task.id)), rules);
-                let day = task.schedule_start.map(|start| day_of(rules.zone, start));
-                PlannedTask {
-                    task,
-                    decision,
-                    day,
-                }
-            })
-            .collect();
-        tasks.sort_by(|a, b| (a.day, &a.task.id).cmp(&(b.day, &b.task.id)));
-        Self { tasks }
+    pub fn new(
+        candidates: impl IntoIterator<Item = Candidate>,
+        ledger: &Ledger,
+        rules: &Rules,
+    ) -> Self {
+        let mut planner = Planner::new(ledger, rules);
+        candidates.into_iter().for_each(|task| planner.add(task));
+        planner.into_plan()
     }
 
-    /// The tasks that are pulled.
-    pub fn pulled(&self) -> impl Iterator<Item = &PlannedTask> {
-        self.tasks
-            .iter()
-            .filter(|task| matches!(task.decision, Decision::Pull(_)))
+    /// How many tasks were looked at.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.tasks.len()
     }
 
-    /// As [`Self::pulled`], with nothing else kept.
+    /// Whether there are none.
     #[must_use]
-    pub fn into_pulled(self) -> Vec<PlannedTask> {
-        let mut tasks = self.tasks;
-        tasks.retain(|task| matches!(task.decision, Decision::Pull(_)));
-        tasks.shrink_to_fit();
-        tasks
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All tasks that were looked at.
+    pub fn tasks(&self) -> impl Iterator<Item = PlannedTask> {
+        self.chosen(|_| true)
+    }
+
+    /// How many tasks are pulled.
+    #[must_use]
+    pub fn pulled(&self) -> usize {
+        self.decisions().filter(|d| d.is_pull()).count()
+    }
+
+    /// The tasks that are pulled, one after the other.
+    #[must_use]
+    pub fn into_pulls(self) -> Pulls {
+        Pulls {
+            rest: self.tasks.into_reversed(|entry| entry.decision.is_pull()),
+        }
     }
 
     /// The tasks that are left and must be remembered.
-    pub fn remembered(&self) -> impl Iterator<Item = &PlannedTask> {
-        self.tasks
-            .iter()
-            .filter(|task| task.decision.is_remembered())
+    pub fn remembered(&self) -> impl Iterator<Item = PlannedTask> {
+        self.chosen(Decision::is_remembered)
+    }
+
+    fn chosen(&self, choose: fn(Decision) -> bool) -> impl Iterator<Item = PlannedTask> {
+        let entries = self.tasks.entries().iter();
+        let chosen = entries.filter(move |entry| choose(entry.decision));
+        chosen.map(|entry| self.tasks.unpack(entry))
+    }
+
+    /// All decisions.
+    pub fn decisions(&self) -> impl Iterator<Item = Decision> {
+        self.tasks.entries().iter().map(|entry| entry.decision)
     }
 
     /// Numbers by reason, the ones that occur, in the order of [`Reason::ALL`].
@@ -189,11 +207,7 @@ impl Plan {
         Reason::ALL
             .into_iter()
             .filter_map(|reason| {
-                let count = self
-                    .tasks
-                    .iter()
-                    .filter(|t| t.decision.reason() == reason)
-                    .count();
+                let count = self.decisions().filter(|d| d.reason() == reason).count();
                 (count > 0).then_some((reason, count as u64))
             })
             .collect()
@@ -203,10 +217,10 @@ impl Plan {
     #[must_use]
     pub fn by_day(&self) -> BTreeMap<Option<NaiveDate>, DayPlan> {
         let mut days: BTreeMap<Option<NaiveDate>, DayPlan> = BTreeMap::new();
-        for task in &self.tasks {
-            let day = days.entry(task.day).or_default();
-            *day.reasons.entry(task.decision.reason()).or_default() += 1;
-            match task.decision {
+        for entry in self.tasks.entries() {
+            let day = days.entry(entry.day).or_default();
+            *day.reasons.entry(entry.decision.reason()).or_default() += 1;
+            match entry.decision {
                 Decision::Pull(_) => day.pull += 1,
                 Decision::Leave(_) => day.leave += 1,
             }
@@ -214,6 +228,67 @@ impl Plan {
         days
     }
 }
+
+/// Decides about tasks as they are found.
+#[derive(Debug)]
+pub struct Planner<'a> {
+    ledger: &'a Ledger,
+    rules: &'a Rules,
+    tasks: PackedTasks,
+}
+
+impl<'a> Planner<'a> {
+    /// Begins a plan.
+    #[must_use]
+    pub fn new(ledger: &'a Ledger, rules: &'a Rules) -> Self {
+        Self {
+            ledger,
+            rules,
+            tasks: PackedTasks::default(),
+        }
+    }
+
+    /// Decides about a task. One that comes twice counts as it came first.
+    pub fn add(&mut self, task: Candidate) {
+        let known = Known::from(self.ledger.state(&task.id));
+        let start = task.schedule_start;
+        self.tasks.push(&PlannedTask {
+            decision: decide(&task, known, self.rules),
+            day: start.map(|start| day_of(self.rules.zone, start)),
+            task,
+        });
+    }
+
+    /// All decisions, in order.
+    #[must_use]
+    pub fn into_plan(self) -> Plan {
+        let mut tasks = self.tasks;
+        tasks.sort_each_once();
+        Plan { tasks }
+    }
+}
+
+/// The tasks to pull, in the order of the plan. The memory of those that were taken is given back on
+/// the way.
+#[derive(Debug)]
+pub struct Pulls {
+    /// In reverse.
+    rest: PackedTasks,
+}
+
+impl Iterator for Pulls {
+    type Item = PlannedTask;
+
+    fn next(&mut self) -> Option<PlannedTask> {
+        self.rest.pop()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.rest.len(), Some(self.rest.len()))
+    }
+}
+
+impl ExactSizeIterator for Pulls {}
 
 #[cfg(test)]
 mod tests {

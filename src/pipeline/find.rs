@@ -1,6 +1,6 @@
 //! Asks the API, the ledger and the user which tasks there are.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -11,11 +11,9 @@ use crate::job::TaskSource;
 use crate::lake::{Coverage, Ledger, TaskState, UnsealedTask, day_of};
 use crate::task::{TaskId, WorkflowId};
 
-/// The tasks there are, and how completely that is known.
+/// How completely it is known which tasks there are.
 #[derive(Debug)]
 pub struct Found {
-    /// All tasks to decide about.
-    pub candidates: Vec<Candidate>,
     /// The scheduled starts that the listing covers, if it is complete.
     pub coverage: Option<Coverage>,
     /// What the next run goes on from.
@@ -37,7 +35,7 @@ pub struct Search<'a> {
     pub concurrency: usize,
 }
 
-/// Finds the tasks.
+/// Finds the tasks. `each` gets them as they are found, some perhaps more than once.
 ///
 /// # Errors
 /// When a listing fails as a whole.
@@ -45,26 +43,30 @@ pub async fn find(
     api: &ApiClient,
     (ledger, rules): (&Ledger, &Rules),
     search: Search<'_>,
+    mut each: impl FnMut(Candidate),
 ) -> Result<Found, ApiError> {
     match search.source {
-        TaskSource::Tasks(ids) => Ok(Found {
-            candidates: ids.iter().map(|id| named(id, ledger)).collect(),
-            coverage: None,
-            listed_until: None,
-            complete: true,
-            workflows: 0,
-        }),
-        TaskSource::Workflows(ids) => {
-            let (listed, complete) = tasks_of(api, ids.clone(), search.concurrency).await?;
+        TaskSource::Tasks(ids) => {
+            for id in ids {
+                each(named(id, ledger));
+            }
             Ok(Found {
-                candidates: listed,
+                coverage: None,
+                listed_until: None,
+                complete: true,
+                workflows: 0,
+            })
+        }
+        TaskSource::Workflows(ids) => {
+            let complete = tasks_of(api, ids.clone(), search.concurrency, each).await?;
+            Ok(Found {
                 coverage: None,
                 listed_until: None,
                 complete,
                 workflows: ids.len() as u64,
             })
         }
-        TaskSource::Listing => listing(api, (ledger, rules), &search).await,
+        TaskSource::Listing => listing(api, (ledger, rules), &search, each).await,
     }
 }
 
@@ -72,6 +74,7 @@ async fn listing(
     api: &ApiClient,
     (ledger, rules): (&Ledger, &Rules),
     search: &Search<'_>,
+    mut each: impl FnMut(Candidate),
 ) -> Result<Found, ApiError> {
     let resume = resume_point(ledger, (rules, search.lookback));
     let (window, covered) = window_of((rules, search.lookback), resume);
@@ -98,19 +101,21 @@ async fn listing(
         )
         .collect();
     let workflow_count = ids.len() as u64;
-    let (mut candidates, tasks_complete) =
-        tasks_of(api, ids.into_iter().collect(), search.concurrency).await?;
-    for listed in &candidates {
-        remembered.remove(&listed.id);
+    let tasks_complete = tasks_of(api, ids.into_iter().collect(), search.concurrency, |task| {
+        remembered.remove(&task.id);
+        each(task);
+    });
+    let tasks_complete = tasks_complete.await?;
+    for known in remembered.values() {
+        each(Candidate {
+            id: known.task.id.clone(),
+            workflow: known.task.workflow.clone(),
+            status: Some(known.task.status.clone()),
+            schedule_start: known.task.schedule_start,
+            schedule_end: known.task.schedule_end,
+            seen: Seen::Remembered,
+        });
     }
-    candidates.extend(remembered.values().map(|known| Candidate {
-        id: known.task.id.clone(),
-        workflow: known.task.workflow.clone(),
-        status: Some(known.task.status.clone()),
-        schedule_start: known.task.schedule_start,
-        schedule_end: known.task.schedule_end,
-        seen: Seen::Remembered,
-    }));
     let complete = workflows.complete && tasks_complete;
     let coverage = covered.filter(|_| complete).map(|covered| Coverage {
         from: covered.from,
@@ -119,7 +124,6 @@ async fn listing(
     });
     let listed_until = (complete && rules.range.is_none()).then_some(rules.now);
     Ok(Found {
-        candidates,
         coverage,
         listed_until,
         complete,
@@ -127,28 +131,22 @@ async fn listing(
     })
 }
 
-/// The tasks of workflows, each once, and whether all listings were complete.
+/// Lists the tasks of workflows; says whether all listings were complete.
 async fn tasks_of(
     api: &ApiClient,
     workflows: Vec<WorkflowId>,
     concurrency: usize,
-) -> Result<(Vec<Candidate>, bool), ApiError> {
-    let listings: Vec<_> = stream::iter(workflows)
+    mut each: impl FnMut(Candidate),
+) -> Result<bool, ApiError> {
+    let mut listings = stream::iter(workflows)
         .map(|workflow| async move { api.list_tasks(&workflow).await })
-        .buffer_unordered(concurrency.max(1))
-        .try_collect()
-        .await?;
-    let complete = listings.iter().all(|listing| listing.complete);
-    // Many a run lists a hundred thousand tasks, and the memory of a vector that grew stays taken.
-    let count = listings.iter().map(|listing| listing.items.len()).sum();
-    let (mut seen, mut tasks) = (HashSet::with_capacity(count), Vec::with_capacity(count));
-    let listed = listings.into_iter().flat_map(|listing| listing.items);
-    tasks.extend(
-        listed
-            .filter(|task| seen.insert(task.id.clone()))
-            .map(candidate),
-    );
-    Ok((tasks, complete))
+        .buffer_unordered(concurrency.max(1));
+    let mut complete = true;
+    while let Some(listing) = listings.try_next().await? {
+        complete &= listing.complete;
+        listing.items.into_iter().map(candidate).for_each(&mut each);
+    }
+    Ok(complete)
 }
 
 fn candidate(task: ListedTask) -> Candidate {

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{ApiClient, ApiError};
 use crate::clock::Clock;
-use crate::discover::{Plan, Rules};
+use crate::discover::{Plan, Planner, Rules};
 use crate::event::{Event, Events};
 use crate::job::{DateRange, Job};
 use crate::lake::{Lake, LakeError, LakeOptions, LakeWriter, Ledger};
@@ -235,12 +235,13 @@ async fn decide(
         lookback,
         concurrency: job.api.concurrency.get(),
     };
-    let mut found = find(api, (ledger, rules), search).await?;
-    let plan = Plan::new(std::mem::take(&mut found.candidates), ledger, rules);
-    let pull = plan.pulled().count() as u64;
+    let mut planner = Planner::new(ledger, rules);
+    let found = find(api, (ledger, rules), search, |task| planner.add(task)).await?;
+    let plan = planner.into_plan();
+    let pull = plan.pulled();
     events.emit(&Event::Planned {
-        pull,
-        leave: plan.tasks.len() as u64 - pull,
+        pull: pull as u64,
+        leave: (plan.len() - pull) as u64,
         reasons: plan
             .reasons()
             .into_iter()

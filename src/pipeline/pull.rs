@@ -70,13 +70,13 @@ impl Puller {
     ) -> Result<Committer, LakeError> {
         let mut progress = Progress {
             learned: Learned {
-                open: plan.remembered().map(PlannedTask::as_open).collect(),
+                open: plan.remembered().map(|task| task.as_open()).collect(),
                 ..Learned::default()
             },
             failures_in_a_row: 0,
             stop: None,
         };
-        let mut waiting = plan.into_pulled().into_iter();
+        let mut waiting = plan.into_pulls();
         allocator::give_back();
         let mut running = JoinSet::new();
         let mut next_commit = Instant::now() + self.pace.interval;

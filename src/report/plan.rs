@@ -79,8 +79,8 @@ impl PlanReport {
             per_second,
         } = cost;
         let mut reasons = BTreeMap::<(&'static str, Reason), u64>::new();
-        for task in &plan.tasks {
-            let key = (decision_word(task.decision), task.decision.reason());
+        for decision in plan.decisions() {
+            let key = (decision_word(decision), decision.reason());
             *reasons.entry(key).or_default() += 1;
         }
         let mut reasons: Vec<_> = reasons
@@ -117,7 +117,7 @@ impl PlanReport {
             seconds_at_pace: (seconds_at_pace * 10.0).round() / 10.0,
             per_second,
             days,
-            tasks: each_task.then(|| plan.tasks.iter().map(TaskLine::new).collect()),
+            tasks: each_task.then(|| plan.tasks().map(TaskLine::new).collect()),
         }
     }
 
@@ -188,14 +188,18 @@ impl PlanReport {
 }
 
 impl TaskLine {
-    fn new(task: &PlannedTask) -> Self {
-        let status = task.task.status.as_ref();
+    fn new(planned: PlannedTask) -> Self {
+        let PlannedTask {
+            task,
+            decision,
+            day,
+        } = planned;
         Self {
-            task_id: task.task.id.clone(),
-            date: task.day,
-            status: status.map(|status| status.as_str().to_owned()),
-            decision: decision_word(task.decision),
-            reason: task.decision.reason(),
+            task_id: task.id,
+            date: day,
+            status: task.status.map(String::from),
+            decision: decision_word(decision),
+            reason: decision.reason(),
         }
     }
 }
