@@ -276,6 +276,14 @@ pub struct Pulls {
     rest: PackedTasks,
 }
 
+impl Pulls {
+    /// What they take in memory.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.rest.bytes()
+    }
+}
+
 impl Iterator for Pulls {
     type Item = PlannedTask;
 

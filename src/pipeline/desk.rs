@@ -183,6 +183,13 @@ impl Desk {
         self.on_thread(work).await
     }
 
+    /// Takes the memory of a plan, a quarter of the budget at most, from that of rows: for the whole
+    /// run, since what becomes free of it as it is done, the ledger takes.
+    pub(super) fn set_aside(&self, plan_bytes: usize) {
+        let most = self.chunk_options.memory_bytes / 4;
+        self.chunk.set_aside(plan_bytes.min(most));
+    }
+
     /// Runs `work` with a decoder of the pool.
     pub(super) fn with_decoder<T>(&self, work: impl FnOnce(&mut RecordDecoder) -> T) -> T {
         let pooled = lock(&self.decoders).pop();

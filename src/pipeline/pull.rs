@@ -77,6 +77,7 @@ impl Puller {
             stop: None,
         };
         let mut waiting = plan.into_pulls();
+        self.desk.set_aside(waiting.bytes());
         allocator::give_back();
         let mut running = JoinSet::new();
         let mut next_commit = Instant::now() + self.pace.interval;

@@ -315,7 +315,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting::is("write.memory_budget", Kind::Size, "64MiB")
         .flag("memory-budget", "AIRUDDER_MEMORY_BUDGET")
         .means(
-            "Rows held in memory over all tables and partitions, and what is known of their tasks (1 KiB each). Less makes smaller row groups and more staged files, more makes fewer. Answers on their way and the process itself come on top of it.",
+            "Rows held in memory over all tables and partitions, what is known of their tasks (1 KiB each), and the plan (80 bytes a task, up to a quarter). Less makes smaller row groups and more staged files, more makes fewer. Answers on their way and the process itself come on top of it.",
         ),
     Setting::is("write.row_group_size", Kind::Size, "32MiB")
         .means("Arrow memory in one row group. Readers skip and share work by row group."),

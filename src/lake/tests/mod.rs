@@ -1,5 +1,6 @@
 //! The promises of the lake, tried on small lakes in temporary folders.
 
+mod budget;
 mod checkpoints;
 mod compact;
 mod days;

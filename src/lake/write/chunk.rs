@@ -62,8 +62,10 @@ pub struct Chunk {
     queues: Mutex<Queues>,
     files: Mutex<FileSet>,
     rows: Mutex<Vec<Rows>>,
-    /// Memory that is no rows, and counts in the budget.
+    /// Memory that is no rows, counts in the budget, and becomes free with a commit.
     others: AtomicUsize,
+    /// The same that does not become free.
+    set_aside: AtomicUsize,
 }
 
 /// A chunk whose rows are all in durable files.
@@ -83,6 +85,7 @@ impl Chunk {
             files: Mutex::default(),
             rows: Mutex::default(),
             others: AtomicUsize::new(0),
+            set_aside: AtomicUsize::new(0),
         }
     }
 
@@ -90,6 +93,18 @@ impl Chunk {
     /// less is left for rows.
     pub fn count(&self, bytes: usize) {
         self.others.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Takes memory from the budget that is needed elsewhere to the end.
+    pub fn set_aside(&self, bytes: usize) {
+        self.set_aside.store(bytes, Ordering::Relaxed);
+    }
+
+    /// What the budget has for rows, in bytes.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        let counted = self.others.load(Ordering::Relaxed) + self.set_aside.load(Ordering::Relaxed);
+        self.options.memory_bytes.saturating_sub(counted)
     }
 
     /// Rows to append whole answers to. Give them back with [`Self::give_back`].
@@ -143,8 +158,7 @@ impl Chunk {
         loop {
             let longest = {
                 let mut queues = lock(&self.queues);
-                let others = self.others.load(Ordering::Relaxed);
-                if queues.bytes() + others <= self.options.memory_bytes {
+                if queues.bytes() <= self.room() {
                     return Ok(());
                 }
                 queues.take_longest()
