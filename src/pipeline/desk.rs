@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::RwLock;
 
 use super::crew::{Crew, lock};
+use crate::allocator;
 use crate::decode::{Misfits, RecordDecoder, Rows, TaskFacts, TaskOrdinal};
 use crate::event::Events;
 use crate::job::{DecodeOptions, WriteOptions};
@@ -313,6 +314,8 @@ impl Desk {
         // Most of it is waiting for the disk, which is no work for the crew.
         let threads = self.crew.size().max(4);
         let sealed = blocking(move || {
+            // What the commit needs would come on top of what the rows took.
+            allocator::give_back();
             let sealed = unclosed.close(threads)?;
             rejects.into_iter().try_for_each(RejectWriter::finish)?;
             Ok(sealed)
