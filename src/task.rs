@@ -125,6 +125,15 @@ impl TaskStatus {
         matches!(self, Self::Finished | Self::Canceled)
     }
 
+    /// Whether it is one of the vendor's words for a task that will change still.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        matches!(
+            self,
+            Self::Created | Self::Pending | Self::Calling | Self::Paused
+        )
+    }
+
     /// The word for log lines: the vendor's if it is a known one. Others may be anything.
     #[must_use]
     pub fn safe_word(&self) -> &str {
@@ -172,6 +181,38 @@ impl From<String> for TaskStatus {
 impl From<TaskStatus> for String {
     fn from(status: TaskStatus) -> String {
         status.as_str().to_owned()
+    }
+}
+
+/// What the vendor says of something. "Not understood" is never taken for "absent": whoever decides
+/// by it has to ask elsewhere, or to say that it could not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Told<T> {
+    /// Nothing: the key is missing, or null, or empty.
+    #[default]
+    Absent,
+    /// This.
+    Known(T),
+    /// Something that is not understood. What it looks like, never what it is (`a number`).
+    NotUnderstood(&'static str),
+}
+
+impl<T> Told<T> {
+    /// What is said, if it is understood.
+    pub fn known(self) -> Option<T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::Absent | Self::NotUnderstood(_) => None,
+        }
+    }
+
+    /// What it looks like, if it is not understood.
+    #[must_use]
+    pub fn not_understood(&self) -> Option<&'static str> {
+        match self {
+            Self::NotUnderstood(shape) => Some(shape),
+            Self::Absent | Self::Known(_) => None,
+        }
     }
 }
 

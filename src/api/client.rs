@@ -1,12 +1,12 @@
 //! The request path: the one way to the API.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use reqwest::header::HeaderValue;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -17,10 +17,13 @@ use super::budget::Budget;
 use super::collector::Collector;
 use super::error::{ApiError, Cause, DetailError, Failure, SignInRefusal};
 use super::exchange::{self, End, Exchange, Progress};
+use super::listing::NotUnderstood;
 use super::outcome::{Directive, Outcome, Signal, directive};
 use super::pacer::{Pacer, Slot, Slowed, Traffic};
+use super::paging::EndpointMemory;
 use super::request::{Addresses, Params, Request};
 use crate::clock::{Clock, full_jitter};
+use crate::decode::json::Json;
 use crate::event::{Endpoint, Event, Events};
 use crate::job::{ApiOptions, Method};
 use crate::task::TaskId;
@@ -40,7 +43,8 @@ struct Inner {
     clock: Clock,
     events: Events,
     cancel: CancellationToken,
-    warned_of_times: AtomicBool,
+    listings: [EndpointMemory; 2],
+    not_understood: Mutex<BTreeMap<(Endpoint, String, &'static str), u64>>,
 }
 
 impl std::fmt::Debug for ApiClient {
@@ -108,7 +112,8 @@ impl ApiClient {
             http: exchange::connect(&options)?,
             pacer: Pacer::new(&options, &events),
             account: Account::new(),
-            warned_of_times: AtomicBool::new(false),
+            listings: Default::default(),
+            not_understood: Mutex::default(),
             options,
             clock,
             events,
@@ -142,9 +147,9 @@ impl ApiClient {
         } = &*self.inner;
         let profile = &options.profile.task_detail;
         let mut params: Params = profile.extra_params.iter().cloned().collect();
-        params.insert(profile.task_param.clone(), Value::from(task.as_str()));
+        params.insert(profile.task_param.clone(), &json!(task.as_str()));
         let address = (profile.method, &addresses.task_detail);
-        let request = Request::new(Endpoint::TaskDetail, address, params);
+        let request = Request::new(Endpoint::TaskDetail, address, &params);
         let task = task.clone();
         self.perform(&request, sink)
             .await
@@ -164,6 +169,12 @@ impl ApiClient {
                 CallError::Account(error) => DetailError::Account(error),
                 CallError::Destination(source) => DetailError::Destination { task, source },
             })
+    }
+
+    /// What time it is for the vendor, if it says so.
+    #[must_use]
+    pub fn vendor_now(&self) -> Option<chrono::DateTime<chrono::Utc>> {
+        None
     }
 
     /// Live figures, for the progress bar.
@@ -385,7 +396,8 @@ impl ApiClient {
                 ),
             ];
             let address = (Method::Post, &addresses.auth);
-            let request = Request::new(Endpoint::Auth, address, params.into_iter().collect());
+            let params = params.into_iter().collect();
+            let request = Request::new(Endpoint::Auth, address, &params);
             let mut sink = Collector::new(&options.profile);
             let answer = self
                 .perform(&request, &mut sink)
@@ -423,24 +435,65 @@ impl ApiClient {
         self.inner.events.emit(event);
     }
 
-    /// Says once that a listing has times that are none.
-    pub(super) fn warn_of_times(&self) {
-        if !self.inner.warned_of_times.swap(true, Ordering::Relaxed) {
-            let text = "`list_tasks` has times that are not RFC 3339 and are taken as absent; \
-                        check `schedule_start_keys` and `schedule_end_keys`";
-            self.emit(&Event::Warning {
-                text: text.to_owned(),
-            });
+    pub(super) fn warn(&self, text: String) {
+        self.emit(&Event::Warning { text });
+    }
+
+    /// What the listings of an endpoint have shown.
+    pub(super) fn memory(&self, endpoint: Endpoint) -> &EndpointMemory {
+        let [workflows, tasks] = &self.inner.listings;
+        match endpoint {
+            Endpoint::ListWorkflows => workflows,
+            Endpoint::ListTasks | Endpoint::TaskDetail | Endpoint::Auth => tasks,
         }
+    }
+
+    /// Counts what is there and not understood, and says each kind of it once.
+    pub(super) fn note_not_understood(&self, endpoint: Endpoint, key: &str, shape: &'static str) {
+        let is_new = {
+            let mut known = self.not_understood();
+            let count = known.entry((endpoint, key.to_owned(), shape)).or_default();
+            *count += 1;
+            *count == 1
+        };
+        if is_new {
+            let name = endpoint.as_str();
+            self.warn(format!(
+                "`{name}` has what is not understood: {shape} where `{key}` in [api.{name}] points"
+            ));
+        }
+    }
+
+    /// All that was not understood so far, by listing and key.
+    #[must_use]
+    pub fn not_understood_so_far(&self) -> Vec<NotUnderstood> {
+        let known = self.not_understood();
+        let lines = known
+            .iter()
+            .map(|((endpoint, key, shape), count)| NotUnderstood {
+                endpoint: *endpoint,
+                key: key.clone(),
+                shape,
+                count: *count,
+            });
+        lines.collect()
+    }
+
+    fn not_understood(
+        &self,
+    ) -> std::sync::MutexGuard<'_, BTreeMap<(Endpoint, String, &'static str), u64>> {
+        let known = self.inner.not_understood.lock();
+        known.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// `Token <token>`, marked as sensitive.
-fn token_header(answer: &Value) -> Option<HeaderValue> {
-    let token = answer
-        .pointer("/data/token")?
-        .as_str()
-        .filter(|token| !token.is_empty())?;
+fn token_header(answer: &[u8]) -> Option<HeaderValue> {
+    let answer = Json::parse(answer).ok()?;
+    let token = answer.pointer("/data/token").value()?.text()?;
+    if token.is_empty() {
+        return None;
+    }
     let mut header = HeaderValue::from_str(&format!("Token {token}")).ok()?;
     header.set_sensitive(true);
     Some(header)

@@ -2,9 +2,9 @@
 //! the envelope `{"data": …, "status": "OK", "code": 200}`.
 
 use bytes::{Bytes, BytesMut};
-use serde_json::Value;
 
 use super::answer::{AnswerFault, AnswerSink, Attempt, Verdict};
+use crate::decode::json::{Json, Member, Shape};
 use crate::job::{ApiProfile, CodeMeaning};
 
 /// A page of a listing is never larger than this.
@@ -35,28 +35,33 @@ impl<'a> Collector<'a> {
         }
     }
 
-    fn read(&self) -> Result<Verdict<Value>, AnswerFault> {
-        let answer: Value = serde_json::from_slice(&self.body).map_err(|error| {
+    fn read(&self) -> Result<Verdict<()>, AnswerFault> {
+        let answer = Json::parse(&self.body).map_err(|error| {
             let reason = if self.body.trim_ascii_start().first() == Some(&b'<') {
                 "it looks like HTML".to_owned()
             } else {
-                format!("line {}, column {}", error.line(), error.column())
+                error.to_string()
             };
             AnswerFault::NotJson { reason }
         })?;
-        let code = body_code(&answer).ok_or_else(|| AnswerFault::NotJson {
+        let code = body_code(answer).ok_or_else(|| AnswerFault::NotJson {
             reason: "an object with a `code` was expected".to_owned(),
         })?;
         if self.profile.meaning(code) != CodeMeaning::Success {
             return Ok(Verdict::Refused { code });
         }
-        let has_data = match answer.get("data") {
-            Some(Value::Null) => self.null_is_data,
-            Some(_) => true,
-            None => false,
+        let has_data = match answer.member("data") {
+            Member::Value(data) if data.shape() == Shape::Null => self.null_is_data,
+            Member::Value(_) => true,
+            Member::Absent => false,
+            Member::Conflict => {
+                return Err(AnswerFault::NotJson {
+                    reason: "the key data stands in it twice, with two values".to_owned(),
+                });
+            }
         };
         if has_data {
-            Ok(Verdict::Complete(answer))
+            Ok(Verdict::Complete(()))
         } else {
             Err(AnswerFault::NoData)
         }
@@ -64,7 +69,8 @@ impl<'a> Collector<'a> {
 }
 
 impl AnswerSink for Collector<'_> {
-    type Output = Value;
+    /// The whole answer: JSON whose code says success.
+    type Output = Bytes;
 
     async fn begin(&mut self, _attempt: Attempt) -> Result<(), AnswerFault> {
         self.body.clear();
@@ -82,10 +88,13 @@ impl AnswerSink for Collector<'_> {
         Ok(())
     }
 
-    async fn finish(&mut self) -> Result<Verdict<Value>, AnswerFault> {
+    async fn finish(&mut self) -> Result<Verdict<Bytes>, AnswerFault> {
         let verdict = self.read();
-        self.body = BytesMut::new();
-        verdict
+        let body = std::mem::take(&mut self.body).freeze();
+        Ok(match verdict? {
+            Verdict::Complete(()) => Verdict::Complete(body),
+            Verdict::Refused { code } => Verdict::Refused { code },
+        })
     }
 
     async fn abandon(&mut self) {
@@ -93,13 +102,9 @@ impl AnswerSink for Collector<'_> {
     }
 }
 
-/// The body's `code`, a number or a string of digits.
-pub(crate) fn body_code(answer: &Value) -> Option<i64> {
-    match answer.get("code")? {
-        Value::Number(number) => number.as_i64(),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    }
+/// The body's `code`: a whole number, or a text of its digits.
+pub(crate) fn body_code(answer: Json<'_>) -> Option<i64> {
+    answer.member("code").value()?.integer()
 }
 
 #[cfg(test)]
@@ -108,7 +113,7 @@ mod tests {
 
     use super::*;
 
-    fn read(body: &str, null_is_data: bool) -> Result<Verdict<Value>, AnswerFault> {
+    fn read(body: &str, null_is_data: bool) -> Result<Verdict<()>, AnswerFault> {
         let profile = ApiProfile::default();
         let mut collector = Collector::new(&profile).null_is_data(null_is_data);
         collector.body.extend_from_slice(body.as_bytes());
@@ -119,6 +124,8 @@ mod tests {
     #[case(r#"{"data":{},"code":200}"#)]
     #[case(r#"{"code":"200","data":[]}"#)]
     #[case(r#"{"code":200,"status":"OK","data":{"list":null}}"#)]
+    #[case(r#"{"c\u006fde":200.0,"d\u0061ta":{"name":"\ud83d","n":1e400}}"#)]
+    #[case("\u{feff}{\"data\":{},\"code\":200,\"code\":200}")]
     fn the_code_decides_that_it_is_complete(#[case] body: &str) {
         assert!(matches!(read(body, false), Ok(Verdict::Complete(_))));
     }
@@ -140,6 +147,8 @@ mod tests {
     #[case(r#"{"data":{"name":"SECRETNAME"}}"#)]
     #[case(r#"{"code":"SECRETNAME"}"#)]
     #[case(r#"{"code":2.5}"#)]
+    #[case(r#"{"code":200,"code":500,"data":{"name":"SECRETNAME"}}"#)]
+    #[case(r#"{"code":200,"data":{"name":"SECRETNAME"},"data":{}}"#)]
     fn what_is_no_envelope_is_not_quoted(#[case] body: &str) {
         let Err(AnswerFault::NotJson { reason }) = read(body, false) else {
             panic!("no envelope")

@@ -109,16 +109,13 @@ pub enum ApiError {
         /// The setting.
         limit: Duration,
     },
-    /// A listing gives the same page again and again.
-    #[error(
-        "`{}` repeated a page, {passes} times in a row; check its page or cursor settings",
-        endpoint.as_str()
-    )]
-    RepeatedPage {
+    /// An answer of a listing is not what the profile says.
+    #[error("the listing `{}` is not understood: {reason}", endpoint.as_str())]
+    Listing {
         /// Which listing.
         endpoint: Endpoint,
-        /// How often it was tried.
-        passes: u32,
+        /// What is wrong, and the setting that changes it.
+        reason: String,
     },
     /// The run was cancelled.
     #[error("cancelled")]
@@ -126,17 +123,33 @@ pub enum ApiError {
 }
 
 impl ApiError {
+    /// Whether it concerns every request, and not only the one that met it.
+    #[must_use]
+    pub fn is_about_the_account(&self) -> bool {
+        !matches!(self, Self::Failed { .. } | Self::Listing { .. })
+    }
+
+    /// Whether the vendor itself says that what was asked for is not there.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        match self {
+            Self::Failed { failure, .. } => {
+                matches!(failure.outcome, Outcome::NotFound(signal) if signal.is_the_vendors())
+            }
+            _ => false,
+        }
+    }
+
     /// The exit code of a run that ends with this.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Settings { .. } | Self::NoCredentials | Self::Redirected { .. } => {
-                ExitCode::Settings
-            }
+            Self::Settings { .. }
+            | Self::NoCredentials
+            | Self::Redirected { .. }
+            | Self::Listing { .. } => ExitCode::Settings,
             Self::SignInRefused(_) => ExitCode::SignIn,
-            Self::Failed { .. } | Self::HeldTooLong { .. } | Self::RepeatedPage { .. } => {
-                ExitCode::ApiUnavailable
-            }
+            Self::Failed { .. } | Self::HeldTooLong { .. } => ExitCode::ApiUnavailable,
             Self::Cancelled => ExitCode::Interrupted,
         }
     }

@@ -17,6 +17,7 @@ use super::outcome::{Outcome, Signal, of_code, of_status};
 use super::request::{Request, is_loopback};
 use super::retry_after::retry_after;
 use crate::clock::Clock;
+use crate::decode::json::Json;
 use crate::job::{ApiOptions, ApiProfile, CodeMeaning};
 
 /// The body of an error is read up to here, for its `code`.
@@ -205,9 +206,9 @@ impl Exchange<'_> {
         // Whatever came in time is enough: this only refines the outcome.
         let _ = timeout(MAX_ERROR_TIME, read).await;
         progress.bytes += body.len() as u64;
-        serde_json::from_slice(&body)
+        Json::parse(&body)
             .ok()
-            .and_then(|answer| body_code(&answer))
+            .and_then(body_code)
             .filter(|code| self.profile().meaning(*code) != CodeMeaning::Refusal)
             .and_then(|code| of_code(self.profile(), code, retry_after))
             .unwrap_or(by_status)

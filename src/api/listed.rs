@@ -1,10 +1,13 @@
 //! The items of the listings, read by the profile's keys.
+//!
+//! For each value that a decision depends on, absent, understood and not understood are told apart.
 
-use chrono::{DateTime, Datelike, Utc};
-use serde_json::Value;
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 
+use crate::decode::json::{Json, Member, Shape};
 use crate::job::{ListTasksProfile, ListWorkflowsProfile};
-use crate::task::{TaskId, TaskStatus, WorkflowId};
+use crate::task::{TaskId, TaskStatus, Told, WorkflowId};
 
 /// A workflow, as listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,92 +23,131 @@ pub struct ListedTask {
     pub id: TaskId,
     /// The workflow it was listed under.
     pub workflow: Option<WorkflowId>,
-    /// Its status, if the listing says one.
-    pub status: Option<TaskStatus>,
+    /// Its status. A word that nobody knew is told, too: see [`TaskStatus::Unknown`].
+    pub status: Told<TaskStatus>,
     /// When its calls begin.
-    pub schedule_start: Option<DateTime<Utc>>,
+    pub schedule_start: Told<DateTime<Utc>>,
     /// When they end.
-    pub schedule_end: Option<DateTime<Utc>>,
+    pub schedule_end: Told<DateTime<Utc>>,
 }
 
-/// Why an item cannot be used. Never quotes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ItemFault {
-    #[error("without an id")]
-    NoId,
-    #[error("whose id is not one")]
-    BadId,
+impl ListedTask {
+    /// What is there and not understood: the setting that names its keys, and what it looks like.
+    pub(crate) fn not_understood(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let status = match &self.status {
+            Told::Known(TaskStatus::Unknown(_)) => Some("a word that is not known"),
+            status => status.not_understood(),
+        };
+        [
+            ("status_keys", status),
+            ("schedule_start_keys", self.schedule_start.not_understood()),
+            ("schedule_end_keys", self.schedule_end.not_understood()),
+        ]
+        .into_iter()
+        .filter_map(|(key, shape)| Some((key, shape?)))
+    }
 }
+
+/// An item cannot be used: it has no id, or something else instead. Says what stands there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unusable(pub(crate) &'static str);
 
 /// A workflow's item.
 pub(crate) fn workflow(
-    item: &Value,
+    item: Json<'_>,
     profile: &ListWorkflowsProfile,
-) -> Result<ListedWorkflow, ItemFault> {
-    let id = WorkflowId::new(&id(item, &profile.id_keys)?).map_err(|_| ItemFault::BadId)?;
+) -> Result<ListedWorkflow, Unusable> {
+    let id = WorkflowId::new(&id(item, &profile.id_keys)?).map_err(|_| NO_ID)?;
     Ok(ListedWorkflow { id })
 }
 
-/// A task's item, and whether one of its times was none.
+/// A task's item. `zone` is that of times without one.
 pub(crate) fn task(
-    item: &Value,
+    item: Json<'_>,
     workflow: &WorkflowId,
-    profile: &ListTasksProfile,
-) -> Result<(ListedTask, bool), ItemFault> {
-    let id = TaskId::new(&id(item, &profile.id_keys)?).map_err(|_| ItemFault::BadId)?;
-    let status = find(item, &profile.status_keys)
-        .and_then(Value::as_str)
-        .filter(|text| !text.trim().is_empty())
-        .map(TaskStatus::from);
-    let start = time(find(item, &profile.schedule_start_keys));
-    let end = time(find(item, &profile.schedule_end_keys));
-    let odd_times = start.is_err() || end.is_err();
-    let task = ListedTask {
+    (profile, zone): (&ListTasksProfile, Option<Tz>),
+) -> Result<ListedTask, Unusable> {
+    let id = TaskId::new(&id(item, &profile.id_keys)?).map_err(|_| NO_ID)?;
+    Ok(ListedTask {
         id,
         workflow: Some(workflow.clone()),
-        status,
-        schedule_start: start.unwrap_or(None),
-        schedule_end: end.unwrap_or(None),
-    };
-    Ok((task, odd_times))
+        status: status(find(item, &profile.status_keys)),
+        schedule_start: time(find(item, &profile.schedule_start_keys), zone),
+        schedule_end: time(find(item, &profile.schedule_end_keys), zone),
+    })
 }
 
-/// The id as text. An item may also be nothing but its id.
-fn id(item: &Value, keys: &[String]) -> Result<String, ItemFault> {
-    let value = if item.is_object() {
-        find(item, keys)
+/// A text that can be no id: too long, or with control characters in it.
+const NO_ID: Unusable = Unusable("text that can be no id");
+/// What is said of a key that stands twice, with two values.
+const CONFLICT: &str = "two values that differ";
+
+/// The id as text, character for character. An item may also be nothing but its id.
+fn id(item: Json<'_>, keys: &[String]) -> Result<String, Unusable> {
+    let value = if item.shape() == Shape::Object {
+        match find(item, keys) {
+            Member::Absent => return Err(Unusable("missing")),
+            Member::Conflict => return Err(Unusable(CONFLICT)),
+            Member::Value(value) => value,
+        }
     } else {
-        Some(item)
+        item
     };
+    match value.shape() {
+        Shape::Number | Shape::Text => value.word().ok_or(NO_ID),
+        shape => Err(Unusable(shape.words())),
+    }
+}
+
+fn status(value: Member<'_>) -> Told<TaskStatus> {
+    let value = match value {
+        Member::Absent => return Told::Absent,
+        Member::Conflict => return Told::NotUnderstood(CONFLICT),
+        Member::Value(value) => value,
+    };
+    match value.shape() {
+        Shape::Null | Shape::Blank => Told::Absent,
+        Shape::Text => match value.text() {
+            Some(text) => Told::Known(TaskStatus::from(text)),
+            None => Told::NotUnderstood("text that is not Unicode"),
+        },
+        shape => Told::NotUnderstood(shape.words()),
+    }
+}
+
+fn time(value: Member<'_>, zone: Option<Tz>) -> Told<DateTime<Utc>> {
     match value {
-        Some(Value::String(text)) if !text.trim().is_empty() => Ok(text.clone()),
-        Some(Value::Number(number)) => Ok(number.to_string()),
-        None | Some(Value::Null | Value::String(_)) => Err(ItemFault::NoId),
-        Some(_) => Err(ItemFault::BadId),
+        Member::Absent => Told::Absent,
+        Member::Conflict => Told::NotUnderstood(CONFLICT),
+        Member::Value(value) => value.time(zone),
     }
 }
 
 /// The value of the first key that is there and not null: as written, as a JSON pointer if it
 /// starts with `/`, else in any case and without underscores (`task_id`, `TaskID`, `taskId`).
-fn find<'a>(item: &'a Value, keys: &[String]) -> Option<&'a Value> {
+fn find<'a>(item: Json<'a>, keys: &[String]) -> Member<'a> {
+    let usable = |member: &Member<'_>| match member {
+        Member::Absent => false,
+        Member::Value(value) => value.shape() != Shape::Null,
+        Member::Conflict => true,
+    };
     let exact = |key: &String| {
         if key.starts_with('/') {
             item.pointer(key)
         } else {
-            item.get(key)
+            item.member(key)
         }
     };
     let alike = |key: &String| {
         let plain = folded(key);
-        item.as_object()?
-            .iter()
-            .find(|(name, _)| folded(name) == plain)
-            .map(|(_, value)| value)
+        let name = item
+            .members()
+            .find(|(name, value)| value.shape() != Shape::Null && folded(name) == plain);
+        name.map_or(Member::Absent, |(name, _)| item.member(&name))
     };
-    let usable = |value: &&Value| !value.is_null();
-    keys.iter()
-        .find_map(|key| exact(key).filter(usable))
-        .or_else(|| keys.iter().find_map(|key| alike(key).filter(usable)))
+    let mut found = keys.iter().map(exact).find(&usable);
+    found = found.or_else(|| keys.iter().map(alike).find(&usable));
+    found.unwrap_or(Member::Absent)
 }
 
 fn folded(key: &str) -> String {
@@ -115,81 +157,133 @@ fn folded(key: &str) -> String {
         .collect()
 }
 
-/// RFC 3339. Absent in its many forms is `None`; anything else is an error.
-fn time(value: Option<&Value>) -> Result<Option<DateTime<Utc>>, ()> {
-    match value {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
-        Some(Value::String(text)) => {
-            let time = DateTime::parse_from_rfc3339(text.trim())
-                .map_err(drop)?
-                .to_utc();
-            // The vendor's zero time, 0001-01-01T00:00:00Z.
-            Ok((time.year() > 1).then_some(time))
-        }
-        Some(_) => Err(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
-    use serde_json::json;
 
     use super::*;
 
-    fn read(item: &Value) -> Result<(ListedTask, bool), ItemFault> {
+    fn read(text: &str) -> Result<ListedTask, Unusable> {
+        read_in(text, None)
+    }
+
+    fn read_in(text: &str, zone: Option<Tz>) -> Result<ListedTask, Unusable> {
         let workflow = WorkflowId::new("w").expect("valid");
-        task(item, &workflow, &ListTasksProfile::default())
+        let item = Json::parse(text.as_bytes()).expect("JSON");
+        task(item, &workflow, (&ListTasksProfile::default(), zone))
     }
 
     #[rstest]
-    #[case(json!({"task_id": "a"}))]
-    #[case(json!({"TaskID": "a", "task_id": null}))]
-    #[case(json!({"taskId": "a"}))]
-    #[case(json!({"TASK_ID": "a"}))]
-    #[case(json!("a"))]
-    fn the_id_is_found_under_any_of_its_names(#[case] item: Value) {
-        assert_eq!(read(&item).expect("a task").0.id.as_str(), "a");
+    #[case(r#"{"task_id": "a"}"#)]
+    #[case(r#"{"TaskID": "a", "task_id": null}"#)]
+    #[case(r#"{"taskId": "a"}"#)]
+    #[case(r#"{"TASK_ID": "a"}"#)]
+    #[case(r#"{"t\u0061sk_id": "\u0061"}"#)]
+    #[case(r#"{"task_id": "a", "task_id": "a"}"#)]
+    #[case(r#""a""#)]
+    fn the_id_is_found_under_any_of_its_names(#[case] item: &str) {
+        assert_eq!(read(item).expect("a task").id.as_str(), "a");
     }
 
     #[test]
     fn a_key_may_be_a_pointer() {
         let keys = vec!["/task/id".to_owned()];
-        assert_eq!(id(&json!({"task": {"id": 17}}), &keys), Ok("17".to_owned()));
+        let item = Json::parse(br#"{"task": {"id": 17}}"#).expect("JSON");
+        assert_eq!(id(item, &keys), Ok("17".to_owned()));
     }
 
     #[rstest]
-    #[case(json!({"id": "a"}), ItemFault::NoId)]
-    #[case(json!({"task_id": " "}), ItemFault::NoId)]
-    #[case(json!({"task_id": null}), ItemFault::NoId)]
-    #[case(json!(null), ItemFault::NoId)]
-    #[case(json!({"task_id": "a\nb"}), ItemFault::BadId)]
-    #[case(json!({"task_id": ["a"]}), ItemFault::BadId)]
-    fn an_item_without_a_usable_id_is_a_fault(#[case] item: Value, #[case] fault: ItemFault) {
-        assert_eq!(read(&item), Err(fault));
+    #[case("123456789012345678901234567890")]
+    #[case("18446744073709551616")]
+    #[case("-0")]
+    #[case("1.50")]
+    fn a_number_is_an_id_digit_for_digit(#[case] number: &str) {
+        let item = format!(r#"{{"task_id": {number}}}"#);
+        assert_eq!(read(&item).expect("a task").id.as_str(), number);
     }
 
     #[rstest]
-    #[case(json!("2024-03-11T08:41:26.123456Z"), Some("2024-03-11T08:41:26.123456Z"), false)]
-    #[case(json!("2024-03-11T15:41:26+07:00"), Some("2024-03-11T08:41:26Z"), false)]
-    #[case(json!("0001-01-01T00:00:00Z"), None, false)]
-    #[case(json!(""), None, false)]
-    #[case(json!(null), None, false)]
-    #[case(json!("2024-03-11 08:41:26"), None, true)]
-    #[case(json!(1_710_146_486), None, true)]
-    fn times_are_rfc_3339_or_absent(
-        #[case] value: Value,
-        #[case] expected: Option<&str>,
-        #[case] odd: bool,
-    ) {
-        let item = json!({"task_id": "a", "status": "Finished", "ScheduleStartTime": value});
-        let (task, odd_times) = read(&item).expect("a task");
+    #[case(r#"{"id": "a"}"#, "missing")]
+    #[case(r#"{"task_id": null}"#, "missing")]
+    #[case(r#"{"task_id": " "}"#, "empty text")]
+    #[case("null", "null")]
+    #[case(r#"{"task_id": "a\nb"}"#, "text that can be no id")]
+    #[case(r#"{"task_id": "\ud83d"}"#, "text that can be no id")]
+    #[case(r#"{"task_id": ["a"]}"#, "an array")]
+    #[case(r#"{"task_id": "a", "task_id": "b"}"#, "two values that differ")]
+    fn an_item_without_a_usable_id_is_told_by_its_shape(#[case] item: &str, #[case] shape: &str) {
+        assert_eq!(read(item).expect_err("no id").0, shape);
+    }
+
+    #[rstest]
+    #[case(r#""2024-03-11T08:41:26.123456Z""#, "2024-03-11T08:41:26.123456Z")]
+    #[case(r#""2024-03-11T15:41:26+07:00""#, "2024-03-11T08:41:26Z")]
+    #[case(r#""2024-03-11 15:41:26+07:00""#, "2024-03-11T08:41:26Z")]
+    #[case(r#""2024-03-11T15:41:26\u002B07:00""#, "2024-03-11T08:41:26Z")]
+    #[case(r#"" 2024-03-11T08:41:26Z ""#, "2024-03-11T08:41:26Z")]
+    #[case(r#""9999-12-31T23:59:59Z""#, "9999-12-31T23:59:59Z")]
+    fn times_are_read_in_the_vendors_spellings(#[case] value: &str, #[case] expected: &str) {
+        let item = format!(r#"{{"task_id": "a", "ScheduleStartTime": {value}}}"#);
+        let expected = expected.parse().expect("valid");
         assert_eq!(
-            task.schedule_start,
-            expected.map(|text| text.parse().expect("valid"))
+            read(&item).expect("a task").schedule_start,
+            Told::Known(expected)
         );
-        assert_eq!(task.status, Some(TaskStatus::Finished));
-        assert_eq!(odd_times, odd);
+    }
+
+    #[rstest]
+    #[case(r#""0001-01-01T00:00:00Z""#)]
+    #[case(r#""0000-00-00 00:00:00""#)]
+    #[case(r#""""#)]
+    #[case("null")]
+    fn absent_times_have_several_forms(#[case] value: &str) {
+        let item = format!(r#"{{"task_id": "a", "schedule_start_time": {value}}}"#);
+        assert_eq!(read(&item).expect("a task").schedule_start, Told::Absent);
+    }
+
+    #[rstest]
+    #[case(
+        r#""2024-03-11 08:41:26""#,
+        "a time without a zone; set `source_timezone`"
+    )]
+    #[case(r#""tomorrow""#, "text that is no time")]
+    #[case("1710146486", "a number")]
+    #[case("[]", "an array")]
+    fn other_times_are_not_understood(#[case] value: &str, #[case] shape: &str) {
+        let item = format!(r#"{{"task_id": "a", "schedule_start_time": {value}}}"#);
+        let task = read(&item).expect("a task");
+        assert_eq!(task.schedule_start, Told::NotUnderstood(shape_of(shape)));
+        assert_eq!(task.not_understood().count(), 1);
+    }
+
+    /// A text that lives as long as the program.
+    fn shape_of(text: &str) -> &'static str {
+        Box::leak(text.to_owned().into_boxed_str())
+    }
+
+    #[test]
+    fn a_time_without_a_zone_is_read_in_the_source_zone() {
+        let item = r#"{"task_id": "a", "schedule_start_time": "2024-03-11 15:41:26"}"#;
+        let task = read_in(item, Some(Tz::Asia__Jakarta)).expect("a task");
+        let expected = "2024-03-11T08:41:26Z".parse().expect("valid");
+        assert_eq!(task.schedule_start, Told::Known(expected));
+    }
+
+    #[rstest]
+    #[case(r#""Finished""#, Told::Known(TaskStatus::Finished), None)]
+    #[case(r#""completed""#, Told::Known(TaskStatus::Unknown("completed".to_owned())),
+        Some("a word that is not known"))]
+    #[case("3", Told::NotUnderstood("a number"), Some("a number"))]
+    #[case("null", Told::Absent, None)]
+    #[case(r#""""#, Told::Absent, None)]
+    fn a_status_is_told_absent_or_not_understood(
+        #[case] value: &str,
+        #[case] expected: Told<TaskStatus>,
+        #[case] shape: Option<&str>,
+    ) {
+        let item = format!(r#"{{"task_id": "a", "status": {value}}}"#);
+        let task = read(&item).expect("a task");
+        assert_eq!(task.status, expected);
+        assert_eq!(task.not_understood().map(|(_, shape)| shape).next(), shape);
     }
 }

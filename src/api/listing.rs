@@ -1,32 +1,66 @@
 //! The two listings: pages are asked for until the state machine of `paging` is content.
+//!
+//! One odd item, page or workflow never costs the others: what can be read is listed, and what can't
+//! is said with its key and shape, and keeps the listing from counting as complete.
 
 mod survey;
 
 pub(crate) use survey::is_plain_name;
 pub use survey::{ItemKey, KeyKind, PageSurvey};
 
+use bytes::Bytes;
 use chrono::{SecondsFormat, TimeDelta};
 use serde_json::{Value, json};
 
-use super::client::ApiClient;
+use super::client::{ApiClient, CallError};
 use super::collector::Collector;
-use super::error::ApiError;
-use super::listed::{self, ItemFault, ListedTask, ListedWorkflow};
-use super::paging::{Ask, Next, Page, Pass, Shift, Sum, Union};
+use super::error::{ApiError, Failure};
+use super::listed::{self, ListedTask, ListedWorkflow, Unusable};
+use super::outcome::Outcome;
+use super::paging::{Ask, Cursor, Next, NoPage, Page, PageFacts, Pass, Shift, Sum, Total, Union};
 use super::request::{Params, Request};
+use crate::decode::json::Json;
 use crate::discover::Window;
 use crate::event::{Endpoint, Event};
 use crate::job::{Method, PagingProfile, PagingStyle, TimeFormat};
 use crate::task::WorkflowId;
 
 /// What was listed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Listing<T> {
     /// All different items of all passes, in the order they were met.
     pub items: Vec<T>,
-    /// Whether these are all there are, as far as anybody can tell. If not, no day they belong to
-    /// may be called complete. A warning was emitted.
+    /// Whether these are all there are: the end was proved, and every item could be read. If not,
+    /// no day they may belong to is complete. A warning was emitted.
     pub complete: bool,
+    /// What ended it before its end, if something did. The items are those found until then.
+    pub fault: Option<ApiError>,
+    /// What the last pass asked for and found.
+    pub evidence: ListingEvidence,
+}
+
+/// What shows that a listing is complete.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListingEvidence {
+    /// Pages of all passes.
+    pub pages: u64,
+    /// Different items, those without a usable id included.
+    pub items: u64,
+    /// The total, where the vendor tells one.
+    pub total: Option<u64>,
+}
+
+/// Something in a listing that is there and is not understood. Never holds the value.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct NotUnderstood {
+    /// In which listing.
+    pub endpoint: Endpoint,
+    /// The setting of the API profile that says where it is, or the key.
+    pub key: String,
+    /// What it looks like (`a number`, `text that is no time`).
+    pub shape: &'static str,
+    /// How often.
+    pub count: u64,
 }
 
 /// One listing: how it is asked for.
@@ -39,11 +73,18 @@ struct Call<'a> {
     workflow: Option<&'a WorkflowId>,
 }
 
+/// A pass that came to its end, or what ended it.
+struct PassResult<'a> {
+    pass: Pass<'a>,
+    fault: Option<ApiError>,
+}
+
 impl ApiClient {
     /// Lists the workflows of a window, deduplicated.
     ///
     /// # Errors
-    /// See [`ApiError`]. A listing that is short is no error: see [`Listing::complete`].
+    /// What concerns every request ([`ApiError::is_about_the_account`]). What concerns this listing
+    /// alone is in [`Listing::fault`].
     pub async fn list_workflows(
         &self,
         window: Window,
@@ -60,14 +101,15 @@ impl ApiClient {
     /// Lists the tasks of a workflow, deduplicated.
     ///
     /// # Errors
-    /// See [`ApiError`]. A listing that is short is no error: see [`Listing::complete`].
+    /// As [`Self::list_workflows`].
     pub async fn list_tasks(&self, workflow: &WorkflowId) -> Result<Listing<ListedTask>, ApiError> {
         let profile = &self.options().profile.list_tasks;
         let call = self.tasks_call(workflow);
+        let zone = self.options().source_timezone;
         self.list(&call, |item| {
-            let (task, odd_times) = listed::task(item, workflow, profile)?;
-            if odd_times {
-                self.warn_of_times();
+            let task = listed::task(item, workflow, (profile, zone))?;
+            for (key, shape) in task.not_understood() {
+                self.note_not_understood(Endpoint::ListTasks, key, shape);
             }
             Ok((task.id.to_string(), task))
         })
@@ -78,8 +120,8 @@ impl ApiClient {
         let profile = &self.options().profile.list_workflows;
         let mut params: Params = profile.extra_params.iter().cloned().collect();
         let [from, to] = bounds(window, profile.time_format);
-        params.insert(profile.start_param.clone(), from);
-        params.insert(profile.end_param.clone(), to);
+        params.insert(profile.start_param.clone(), &from);
+        params.insert(profile.end_param.clone(), &to);
         Call {
             endpoint: Endpoint::ListWorkflows,
             address: (profile.method, &self.addresses().list_workflows),
@@ -93,7 +135,7 @@ impl ApiClient {
     fn tasks_call<'a>(&'a self, workflow: &'a WorkflowId) -> Call<'a> {
         let profile = &self.options().profile.list_tasks;
         let mut params: Params = profile.extra_params.iter().cloned().collect();
-        params.insert(profile.workflow_param.clone(), json!(workflow.as_str()));
+        params.insert(profile.workflow_param.clone(), &json!(workflow.as_str()));
         Call {
             endpoint: Endpoint::ListTasks,
             address: (profile.method, &self.addresses().list_tasks),
@@ -108,110 +150,145 @@ impl ApiClient {
     async fn list<T: Send>(
         &self,
         call: &Call<'_>,
-        read: impl Fn(&Value) -> Result<(String, T), ItemFault> + Sync,
+        read: impl Fn(Json<'_>) -> Result<(String, T), Unusable> + Sync,
     ) -> Result<Listing<T>, ApiError> {
-        let endpoint = call.endpoint;
         let mut union = Union::new();
-        let mut repeated = 0;
+        let mut evidence = ListingEvidence::default();
         let mut relists = 0;
         loop {
-            let pass = self.pass(call, &read, &mut union).await?;
-            let shift = match union.judge(pass) {
-                Sum::Complete => {
-                    return Ok(Listing {
-                        items: union.into_items(),
-                        complete: true,
-                    });
-                }
-                Sum::Shifted(shift) => shift,
+            let PassResult { pass, fault } = self.pass(call, &read, &mut union).await?;
+            evidence.pages += u64::from(pass.pages());
+            evidence.total = pass.total();
+            let unusable = pass.unusable();
+            evidence.items = union.len() as u64 + unusable;
+            if pass.has_totals_of_pages() {
+                self.note_not_understood(call.endpoint, "total", "the number of a page's items");
+            }
+            let listing = |items, complete, fault| Listing {
+                items,
+                complete: complete && unusable == 0,
+                fault,
+                evidence,
             };
-            repeated = if shift == Shift::RepeatedPage {
-                repeated + 1
-            } else {
-                0
+            if let Some(fault) = fault {
+                return Ok(listing(union.into_items(), false, Some(fault)));
+            }
+            if unusable > 0 && relists == 0 {
+                self.warn(unusable_items(call, unusable));
+            }
+            let shift = match union.judge(pass) {
+                Sum::Complete => return Ok(listing(union.into_items(), true, None)),
+                Sum::Shifted(shift) => shift,
             };
             if relists < call.paging.max_relists {
                 relists += 1;
                 self.emit(&Event::Relisted {
-                    endpoint,
+                    endpoint: call.endpoint,
                     workflow: call.workflow.cloned(),
                     reason: shift.to_string(),
                 });
-            } else if repeated > 0 {
-                return Err(ApiError::RepeatedPage {
-                    endpoint,
-                    passes: repeated,
-                });
             } else {
-                self.emit(&Event::Warning {
-                    text: short(call, &shift, union.len()),
-                });
-                return Ok(Listing {
-                    items: union.into_items(),
-                    complete: false,
-                });
+                self.warn(short(call, &shift, union.len()));
+                return Ok(listing(union.into_items(), false, None));
             }
         }
     }
 
     /// One pass, page by page.
     async fn pass<'a, T>(
-        &self,
+        &'a self,
         call: &Call<'a>,
-        read: &(impl Fn(&Value) -> Result<(String, T), ItemFault> + Sync),
+        read: &(impl Fn(Json<'_>) -> Result<(String, T), Unusable> + Sync),
         union: &mut Union<T>,
-    ) -> Result<Pass<'a>, ApiError> {
+    ) -> Result<PassResult<'a>, ApiError> {
         let endpoint = call.endpoint;
         let page_size = self.options().page_size.get() as usize;
-        let mut pass = Pass::new(call.paging, page_size);
+        let mut pass = Pass::new(call.paging, self.memory(endpoint), page_size);
         let mut ask = pass.first();
         loop {
-            let Page {
-                items,
-                total,
-                next_cursor,
-            } = self.page(call, &ask).await?;
+            let ended = |pass, fault| Ok(PassResult { pass, fault });
+            let answer = match self.answer(call, &ask).await {
+                Ok(answer) => answer,
+                Err(error) if is_refused_proof(&ask, &error) => {
+                    pass.refused();
+                    return ended(pass, None);
+                }
+                Err(error) => {
+                    let error = error.into_api_error(endpoint);
+                    return if error.is_about_the_account() {
+                        Err(error)
+                    } else {
+                        ended(pass, Some(error))
+                    };
+                }
+            };
+            let page = match self.page(call, &answer, read, union) {
+                Ok(page) => page,
+                Err(fault) => return ended(pass, Some(fault)),
+            };
             self.emit(&Event::Listed {
                 endpoint,
-                items: items.len(),
+                items: page.ids.len() + page.unusable,
             });
-            let mut ids = Vec::with_capacity(items.len());
-            for item in &items {
-                let (id, item) = read(item).map_err(|fault| unusable(call, fault))?;
-                union.keep(&id, item);
-                ids.push(id);
-            }
-            match pass.take(ids, total, next_cursor) {
+            match pass.take(page) {
                 Next::Ask(next) => ask = next,
-                Next::End => return Ok(pass),
+                Next::End => return ended(pass, None),
                 Next::TooMany => {
-                    return Err(ApiError::Settings {
+                    let fault = ApiError::Listing {
+                        endpoint,
                         reason: format!(
-                            "`{name}` has more than {} pages; raise `max_pages` in [api.{name}], \
-                             or `page_size`",
+                            "it has more than {} pages; raise `max_pages` in [api.{name}], or \
+                             `page_size`",
                             call.paging.max_pages,
                             name = endpoint.as_str(),
                         ),
-                    });
+                    };
+                    return ended(pass, Some(fault));
                 }
             }
         }
     }
 
-    async fn page(&self, call: &Call<'_>, ask: &Ask) -> Result<Page, ApiError> {
-        let answer = self.answer(call, ask).await?;
-        Page::read(answer, call.paging).ok_or_else(|| ApiError::Settings {
-            reason: format!(
-                "the answer of `{name}` has no list at {}; set `items` in [api.{name}] to where \
-                 it is",
-                quoted(&call.paging.items),
-                name = call.endpoint.as_str(),
-            ),
-        })
+    /// Reads one page: its items into the union, and what the pass is told of it.
+    fn page<T>(
+        &self,
+        call: &Call<'_>,
+        answer: &Bytes,
+        read: &impl Fn(Json<'_>) -> Result<(String, T), Unusable>,
+        union: &mut Union<T>,
+    ) -> Result<PageFacts, ApiError> {
+        let endpoint = call.endpoint;
+        let answer = Json::parse(answer).expect("the collector hands on JSON only");
+        let page = Page::read(answer, call.paging).map_err(|why| no_page(call, &why))?;
+        let mut facts = PageFacts {
+            ids: Vec::new(),
+            unusable: 0,
+            total: page.total,
+            cursor: page.cursor.clone(),
+        };
+        if let Total::NotUnderstood(shape) = page.total {
+            self.note_not_understood(endpoint, "total", shape);
+        }
+        if let Cursor::NotUnderstood(shape) = page.cursor {
+            self.note_not_understood(endpoint, "next_cursor", shape);
+        }
+        for item in page.items() {
+            match read(item) {
+                Ok((id, item)) => {
+                    union.keep(&id, item);
+                    facts.ids.push(id);
+                }
+                Err(Unusable(shape)) => {
+                    self.note_not_understood(endpoint, "id_keys", shape);
+                    facts.unusable += 1;
+                }
+            }
+        }
+        Ok(facts)
     }
 
-    /// A page as it was sent, its envelope included.
-    async fn answer(&self, call: &Call<'_>, ask: &Ask) -> Result<Value, ApiError> {
+    /// A page as it was sent, its envelope included: JSON that says success.
+    async fn answer(&self, call: &Call<'_>, ask: &Ask) -> Result<Bytes, CallError> {
         let Call {
             endpoint,
             address,
@@ -220,48 +297,84 @@ impl ApiClient {
         } = *call;
         let mut params = call.params.clone();
         match (ask, &paging.style) {
-            (Ask::Number(number), PagingStyle::Number { param, .. }) => {
-                params.insert(param.clone(), json!(number));
+            (Ask::Number { number, .. }, PagingStyle::Number { param, .. }) => {
+                params.insert(param.clone(), &json!(number));
             }
             (Ask::Cursor(cursor), PagingStyle::Cursor { param, .. }) => {
-                params.insert(param.clone(), json!(cursor));
+                params.insert_json(param.clone(), cursor.clone());
             }
             _ => {}
         }
         params.insert(
             paging.page_size_param.clone(),
-            json!(self.options().page_size),
+            &json!(self.options().page_size),
         );
-        let request = Request::new(endpoint, address, params);
+        let request = Request::new(endpoint, address, &params);
         let mut sink = Collector::new(&self.options().profile).null_is_data(paging.null_is_empty);
-        self.perform(&request, &mut sink)
-            .await
-            .map_err(|error| error.into_api_error(endpoint))
+        self.perform(&request, &mut sink).await
     }
 }
 
-fn unusable(call: &Call<'_>, fault: ItemFault) -> ApiError {
-    ApiError::Settings {
-        reason: format!(
-            "the answer of `{name}` has an item {fault} under {}; set `id_keys` in [api.{name}]",
-            quoted(call.id_keys),
-            name = call.endpoint.as_str(),
+/// Whether the vendor refused, in its own envelope, a page that would only have shown that there are
+/// no more.
+fn is_refused_proof(ask: &Ask, error: &CallError) -> bool {
+    let by_the_vendor = |failure: &Failure| {
+        matches!(
+            &failure.outcome,
+            Outcome::NotFound(signal) | Outcome::Refused(signal) if signal.is_the_vendors()
+        )
+    };
+    matches!(ask, Ask::Number { is_proof: true, .. })
+        && matches!(error, CallError::Failed(failure, _) if by_the_vendor(failure))
+}
+
+fn no_page(call: &Call<'_>, why: &NoPage) -> ApiError {
+    let name = call.endpoint.as_str();
+    let reason = match why {
+        NoPage::NoList => format!(
+            "its answer has no list at {}; set `items` in [api.{name}] to where it is",
+            quoted(&call.paging.items),
         ),
+        NoPage::NotAList { at, shape } => format!(
+            "its answer has {shape} at `{at}` where a list is expected; set `items` in \
+             [api.{name}] to where the list is",
+        ),
+    };
+    ApiError::Listing {
+        endpoint: call.endpoint,
+        reason,
     }
+}
+
+fn unusable_items(call: &Call<'_>, count: u64) -> String {
+    let name = call.endpoint.as_str();
+    let items = if count == 1 { "item" } else { "items" };
+    format!(
+        "{} has {count} {items} without a usable id under {}: the others are taken, and no day is \
+         complete; set `id_keys` in [api.{name}] if the id is under another key",
+        listing_of(call),
+        quoted(call.id_keys),
+    )
 }
 
 fn short(call: &Call<'_>, shift: &Shift, found: usize) -> String {
     let name = call.endpoint.as_str();
+    format!(
+        "{} may be short: taken {} times, each time {shift}; {found} items are kept, and their \
+         days are not called complete. If its total is something else, set `total = \"\"` in \
+         [api.{name}]",
+        listing_of(call),
+        call.paging.max_relists + 1,
+    )
+}
+
+/// The listing, named with its workflow.
+fn listing_of(call: &Call<'_>) -> String {
     let of = call
         .workflow
         .map(|workflow| format!(" of workflow {workflow}"))
         .unwrap_or_default();
-    format!(
-        "the listing `{name}`{of} may be short: taken {} times, each time {shift}; {found} items \
-         are kept, and their days are not called complete. If its total is something else, set \
-         `total = \"\"` in [api.{name}]",
-        call.paging.max_relists + 1,
-    )
+    format!("the listing `{}`{of}", call.endpoint.as_str())
 }
 
 fn quoted(names: &[String]) -> String {

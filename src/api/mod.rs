@@ -50,7 +50,7 @@ pub use client::ApiClient;
 pub use error::{ApiError, DetailError, Failure, SignInRefusal};
 pub use listed::{ListedTask, ListedWorkflow};
 pub(crate) use listing::is_plain_name;
-pub use listing::{ItemKey, KeyKind, Listing, PageSurvey};
+pub use listing::{ItemKey, KeyKind, Listing, ListingEvidence, NotUnderstood, PageSurvey};
 pub use outcome::{Outcome, Signal};
 pub use pacer::Traffic;
 

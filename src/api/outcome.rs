@@ -18,6 +18,14 @@ pub enum Signal {
     Code(i64),
 }
 
+impl Signal {
+    /// Whether the vendor's own envelope said it, which no gateway or proxy writes.
+    #[must_use]
+    pub fn is_the_vendors(self) -> bool {
+        matches!(self, Self::Code(_))
+    }
+}
+
 impl fmt::Display for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

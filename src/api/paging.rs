@@ -1,80 +1,224 @@
 //! The state machine of one listing. No I/O: it is told pages and says what to ask for next.
 //!
-//! One *pass* asks page after page to the end. Vendors' lists shift while they are paged, so a
-//! pass may meet an item twice, or miss one, or see the total change. Then the list is taken
-//! again, and the union of all passes is kept ([`Union`]).
+//! One *pass* asks for page after page until the end is proved. Vendors' lists shift while they are
+//! paged, so a pass may meet an item twice, or miss one, or see the total change. Then the list is
+//! taken again, and the union of all passes is kept ([`Union`]).
 //!
-//! A listing that repeats a page, or a cursor, would go on for ever: the pass ends there.
+//! # When a listing is over
+//! A total is a check and never the proof: it may be the page's, capped, or wrong. Pages by number
+//! end with
+//! - an empty page, or
+//! - a page that is smaller than the largest one that this endpoint has given in this run (so it was
+//!   not cut by a cap on pages), if the total agrees with the number of items.
+//!
+//! Whatever is in doubt costs one more request, which brings an empty page. Pages by cursor end where
+//! the answer names no other cursor.
+//!
+//! A listing that repeats a page, or a cursor, would go on for ever: the pass ends there, unproved.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use serde_json::Value;
-
+use crate::decode::json::{Json, Member, Shape};
 use crate::job::{PagingProfile, PagingStyle};
 
-/// One page as the vendor sends it.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Page {
-    pub(crate) items: Vec<Value>,
-    pub(crate) total: Option<u64>,
-    pub(crate) next_cursor: Option<String>,
+/// How deep an answer without a list is searched for one under another key.
+const MAX_DEPTH: usize = 3;
+
+/// The total of a listing, as a page tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Total {
+    /// The page says none.
+    Absent,
+    /// So many items.
+    Is(u64),
+    /// There is something, and it is no number of items.
+    NotUnderstood(&'static str),
 }
 
-impl Page {
-    /// Finds items, total and cursor by the profile. `None`: none of its pointers leads to items.
-    pub(crate) fn read(mut answer: Value, profile: &PagingProfile) -> Option<Self> {
-        let total = profile
-            .total
-            .as_ref()
-            .and_then(|total| match answer.pointer(total)? {
-                Value::Number(number) => number.as_u64(),
-                Value::String(text) => text.trim().parse().ok(),
-                _ => None,
-            });
-        let next_cursor = match &profile.style {
-            PagingStyle::Number { .. } => None,
-            PagingStyle::Cursor { next, .. } => match answer.pointer(next) {
-                Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
-                Some(Value::Number(number)) => Some(number.to_string()),
-                _ => None,
-            },
+/// What a page says of the next one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Cursor {
+    /// The key is not there.
+    Missing,
+    /// It is there and empty: there is no next page.
+    End,
+    /// The next page's cursor, as JSON text.
+    Next(String),
+    /// There is something, and it is no cursor.
+    NotUnderstood(&'static str),
+}
+
+/// One page as the vendor sends it.
+#[derive(Clone, Debug)]
+pub(crate) struct Page<'a> {
+    /// The array of items; `None` if the page says that there are none.
+    list: Option<Json<'a>>,
+    pub(crate) total: Total,
+    pub(crate) cursor: Cursor,
+}
+
+/// Why an answer is no page, without what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NoPage {
+    /// No pointer of the profile leads to a list, and nothing says that there are no items.
+    NoList,
+    /// One of them leads to something else.
+    NotAList {
+        /// The pointer.
+        at: String,
+        /// What it is.
+        shape: &'static str,
+    },
+}
+
+impl<'a> Page<'a> {
+    /// Finds items, total and cursor by the profile.
+    pub(crate) fn read(answer: Json<'a>, profile: &PagingProfile) -> Result<Self, NoPage> {
+        let total = match &profile.total {
+            Some(pointer) => read_total(answer.pointer(pointer)),
+            None => Total::Absent,
         };
-        let list = profile
-            .items
-            .iter()
-            .find(|at| answer.pointer(at).is_some_and(Value::is_array));
-        let items = match list {
-            Some(at) => answer.pointer_mut(at)?.as_array_mut().map(std::mem::take)?,
-            // Good only where the vendor says that there is nothing.
-            None if is_empty(&answer, total, profile) => Vec::new(),
-            None => return None,
+        let cursor = match &profile.style {
+            PagingStyle::Number { .. } => Cursor::Missing,
+            PagingStyle::Cursor { next, .. } => read_cursor(answer.pointer(next)),
         };
-        Some(Self {
-            items,
+        let list = find_list(answer, profile, total)?;
+        Ok(Self {
+            list,
             total,
-            next_cursor,
+            cursor,
         })
+    }
+
+    /// Its items.
+    pub(crate) fn items(&self) -> impl Iterator<Item = Json<'a>> {
+        self.list.into_iter().flat_map(Json::entries)
     }
 }
 
-/// Whether an answer without a list is an empty page: `{"list": null}` with no total above zero,
-/// or, if the profile says so, `data: null`.
-fn is_empty(answer: &Value, total: Option<u64>, profile: &PagingProfile) -> bool {
-    let null_list = |at: &String| {
-        answer.pointer(at).is_some_and(Value::is_null) && (at != "/data" || profile.null_is_empty)
+fn read_total(total: Member<'_>) -> Total {
+    let value = match total {
+        Member::Absent => return Total::Absent,
+        Member::Conflict => return Total::NotUnderstood("two values that differ"),
+        Member::Value(value) => value,
     };
-    total.unwrap_or(0) == 0 && profile.items.iter().any(null_list)
+    match (value.shape(), value.integer()) {
+        (Shape::Null | Shape::Blank, _) => Total::Absent,
+        (_, Some(number)) => {
+            u64::try_from(number).map_or(Total::NotUnderstood("a negative number"), Total::Is)
+        }
+        (Shape::Number, None) => Total::NotUnderstood("a number that is not whole"),
+        (Shape::Text, None) => Total::NotUnderstood("text that is not a whole number"),
+        (shape, None) => Total::NotUnderstood(shape.words()),
+    }
+}
+
+fn read_cursor(cursor: Member<'_>) -> Cursor {
+    let value = match cursor {
+        Member::Absent => return Cursor::Missing,
+        Member::Conflict => return Cursor::NotUnderstood("two values that differ"),
+        Member::Value(value) => value,
+    };
+    match value.shape() {
+        Shape::Null | Shape::Blank => Cursor::End,
+        Shape::Boolean => Cursor::NotUnderstood(Shape::Boolean.words()),
+        Shape::Number | Shape::Text | Shape::Array | Shape::Object => {
+            // What is not UTF-8 can't be sent back as it came.
+            match std::str::from_utf8(value.token()) {
+                Ok(token) => Cursor::Next(token.to_owned()),
+                Err(_) => Cursor::NotUnderstood("text that is not UTF-8"),
+            }
+        }
+    }
+}
+
+/// The first list that the profile's pointers lead to. Several languages write an empty one as
+/// `null`, as `{}`, or not at all: such a page is empty unless its total, or a list under another
+/// key, says that there are items.
+fn find_list<'a>(
+    answer: Json<'a>,
+    profile: &PagingProfile,
+    total: Total,
+) -> Result<Option<Json<'a>>, NoPage> {
+    let mut empty = false;
+    for at in &profile.items {
+        let value = match answer.pointer(at) {
+            Member::Absent => continue,
+            Member::Conflict => {
+                return Err(NoPage::NotAList {
+                    at: at.clone(),
+                    shape: "two values that differ",
+                });
+            }
+            Member::Value(value) => value,
+        };
+        match value.shape() {
+            Shape::Array => return Ok(Some(value)),
+            Shape::Null if at == "/data" && !profile.null_is_empty => {}
+            Shape::Null | Shape::Blank => empty = true,
+            Shape::Object if value.members().next().is_none() => empty = true,
+            // What holds the list under another of the pointers, or should.
+            Shape::Object if is_prefix_of_another(at, profile) => {}
+            shape => {
+                return Err(NoPage::NotAList {
+                    at: at.clone(),
+                    shape: shape.words(),
+                });
+            }
+        }
+    }
+    let none_promised = match total {
+        Total::Is(0) => true,
+        Total::Absent => empty || answer.pointer("/data").value().is_some_and(holds_little),
+        Total::Is(_) | Total::NotUnderstood(_) => false,
+    };
+    if none_promised && !holds_a_list(answer, 0) {
+        Ok(None)
+    } else {
+        Err(NoPage::NoList)
+    }
+}
+
+fn is_prefix_of_another(at: &str, profile: &PagingProfile) -> bool {
+    profile
+        .items
+        .iter()
+        .any(|other| other.len() > at.len() && other.starts_with(at))
+}
+
+/// An object with nothing in it but plain values.
+fn holds_little(data: Json<'_>) -> bool {
+    let plain = |value: Json<'_>| !matches!(value.shape(), Shape::Array | Shape::Object);
+    data.shape() == Shape::Object && data.members().all(|(_, value)| plain(value))
+}
+
+/// Whether there is a list with entries somewhere.
+fn holds_a_list(value: Json<'_>, depth: usize) -> bool {
+    match value.shape() {
+        Shape::Array => value.entries().next().is_some(),
+        Shape::Object if depth <= MAX_DEPTH => value
+            .members()
+            .any(|(_, value)| holds_a_list(value, depth + 1)),
+        _ => false,
+    }
 }
 
 /// What a request for a page says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ask {
     /// The page of this number.
-    Number(u64),
+    Number {
+        /// Its number.
+        number: u64,
+        /// Whether the listing seems to be over, and only the proof is missing: a vendor that
+        /// refuses such a page has given it.
+        is_proof: bool,
+    },
     /// The first page of a listing with cursors.
     First,
-    /// The page of this cursor.
+    /// The page of this cursor, as JSON text.
     Cursor(String),
 }
 
@@ -94,6 +238,10 @@ pub(crate) enum Shift {
     },
     /// A page or a cursor came again.
     RepeatedPage,
+    /// A full page that names no next one, where no page ever did.
+    NoCursor,
+    /// A next cursor that is none.
+    OddCursor(&'static str),
 }
 
 impl fmt::Display for Shift {
@@ -103,6 +251,8 @@ impl fmt::Display for Shift {
             Self::TotalChanged => f.write_str("the total changed"),
             Self::Count { found, total } => write!(f, "{found} items where the total is {total}"),
             Self::RepeatedPage => f.write_str("a page came twice"),
+            Self::NoCursor => f.write_str("a full page names no next cursor"),
+            Self::OddCursor(shape) => write!(f, "the next cursor is {shape}"),
         }
     }
 }
@@ -118,31 +268,108 @@ pub(crate) enum Next {
     TooMany,
 }
 
+/// What all listings of an endpoint have shown in this run.
+#[derive(Debug, Default)]
+pub(crate) struct EndpointMemory {
+    /// Items of the largest page.
+    largest: AtomicUsize,
+    /// A page named its cursor, be it empty.
+    names_cursors: AtomicBool,
+    /// Page numbers lead to different pages.
+    turns_pages: AtomicBool,
+}
+
+impl EndpointMemory {
+    fn largest(&self, items: usize) -> usize {
+        self.largest.fetch_max(items, Ordering::Relaxed).max(items)
+    }
+}
+
+/// What the pass is told of a page.
+#[derive(Clone, Debug)]
+pub(crate) struct PageFacts {
+    /// The ids of its items, in order.
+    pub(crate) ids: Vec<String>,
+    /// Items without a usable id.
+    pub(crate) unusable: usize,
+    pub(crate) total: Total,
+    pub(crate) cursor: Cursor,
+}
+
+/// The totals of a pass's pages.
+#[derive(Clone, Copy, Debug, Default)]
+struct Totals {
+    first: Option<u64>,
+    changed: bool,
+    /// Pages that have items and a total.
+    pages: u32,
+    /// Of these, pages whose total is their own number of items.
+    of_page: u32,
+}
+
+impl Totals {
+    fn note(&mut self, total: Total, items: usize) {
+        let Total::Is(total) = total else { return };
+        // Behind the end some vendors count nothing.
+        if items == 0 {
+            self.changed |= total != 0 && self.first.is_some_and(|first| first != total);
+            return;
+        }
+        self.pages += 1;
+        self.of_page += u32::from(total == items as u64);
+        match self.first {
+            None => self.first = Some(total),
+            Some(first) => self.changed |= first != total,
+        }
+    }
+
+    /// Whether it counts the page, which says nothing of the list. One page alone does not show it.
+    fn are_of_pages(self) -> bool {
+        self.pages > 1 && self.of_page == self.pages
+    }
+
+    /// The list's total, if there is one.
+    fn of_list(self) -> Option<u64> {
+        self.first.filter(|_| !self.are_of_pages())
+    }
+}
+
 /// One pass over a listing.
 #[derive(Debug)]
 pub(crate) struct Pass<'a> {
     profile: &'a PagingProfile,
+    memory: &'a EndpointMemory,
     page_size: usize,
     ids: Vec<String>,
     seen: HashSet<String>,
-    pages: HashSet<Vec<String>>,
+    unusable: usize,
+    pages: HashSet<(Vec<String>, usize)>,
     cursors: HashSet<String>,
     count: u32,
-    total: Option<u64>,
+    totals: Totals,
+    /// The request for the last page was made for the proof alone.
+    in_doubt: bool,
     shift: Option<Shift>,
 }
 
 impl<'a> Pass<'a> {
-    pub(crate) fn new(profile: &'a PagingProfile, page_size: usize) -> Self {
+    pub(crate) fn new(
+        profile: &'a PagingProfile,
+        memory: &'a EndpointMemory,
+        page_size: usize,
+    ) -> Self {
         Self {
             profile,
+            memory,
             page_size,
             ids: Vec::new(),
             seen: HashSet::new(),
+            unusable: 0,
             pages: HashSet::new(),
             cursors: HashSet::new(),
             count: 0,
-            total: None,
+            totals: Totals::default(),
+            in_doubt: false,
             shift: None,
         }
     }
@@ -150,23 +377,42 @@ impl<'a> Pass<'a> {
     /// What to ask for first.
     pub(crate) fn first(&self) -> Ask {
         match &self.profile.style {
-            PagingStyle::Number { first, .. } => Ask::Number(u64::from(*first)),
+            PagingStyle::Number { first, .. } => Ask::Number {
+                number: u64::from(*first),
+                is_proof: false,
+            },
             PagingStyle::Cursor { .. } => Ask::First,
         }
     }
 
-    /// Takes note of a page, told by the ids of its items.
-    pub(crate) fn take(
-        &mut self,
-        ids: Vec<String>,
-        total: Option<u64>,
-        next_cursor: Option<String>,
-    ) -> Next {
+    /// Pages so far.
+    pub(crate) fn pages(&self) -> u32 {
+        self.count
+    }
+
+    /// Different items so far, those without a usable id included.
+    fn found(&self) -> u64 {
+        (self.seen.len() + self.unusable) as u64
+    }
+
+    /// Takes note of a page.
+    pub(crate) fn take(&mut self, page: PageFacts) -> Next {
+        let PageFacts {
+            ids,
+            unusable,
+            total,
+            cursor,
+        } = page;
         self.count += 1;
-        let items = ids.len();
-        if items > 0 && !self.pages.insert(ids.clone()) {
-            self.shift = Some(Shift::RepeatedPage);
-            return Next::End;
+        let items = ids.len() + unusable;
+        if items > 0 && !self.pages.insert((ids.clone(), unusable)) {
+            if !self.is_last_page_again(items) {
+                self.shift = Some(Shift::RepeatedPage);
+            }
+            return self.end();
+        }
+        if self.pages.len() > 1 {
+            self.memory.turns_pages.store(true, Ordering::Relaxed);
         }
         for id in &ids {
             if !self.seen.insert(id.clone()) {
@@ -174,20 +420,20 @@ impl<'a> Pass<'a> {
             }
         }
         self.ids.extend(ids);
-        if self.count > 1 && total != self.total {
-            self.shift = Some(Shift::TotalChanged);
-        }
-        self.total = total;
+        self.unusable += unusable;
+        self.totals.note(total, items);
         let next = match &self.profile.style {
             PagingStyle::Number { first, .. } => {
-                let over = match total {
-                    _ if items == 0 => true,
-                    Some(total) => self.ids.len() as u64 >= total,
-                    None => items < self.page_size,
-                };
-                (!over).then(|| Ask::Number(u64::from(*first) + u64::from(self.count)))
+                let largest = self.memory.largest(items);
+                let agrees = self.totals.of_list() == Some(self.found());
+                self.in_doubt = agrees || items < self.page_size;
+                let is_over = items == 0 || (agrees && items < largest);
+                (!is_over).then(|| Ask::Number {
+                    number: u64::from(*first) + u64::from(self.count),
+                    is_proof: agrees && items < self.page_size,
+                })
             }
-            PagingStyle::Cursor { .. } => next_cursor.map(Ask::Cursor),
+            PagingStyle::Cursor { .. } => self.next_cursor(cursor, items),
         };
         match next {
             None => self.end(),
@@ -200,14 +446,64 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// The vendor refuses the page that was asked for as a proof: there is none.
+    pub(crate) fn refused(&mut self) {
+        self.end();
+    }
+
+    /// Whether a vendor that turns no further than its last page showed that one again. One that
+    /// shows the same page whatever the number looks alike, so page numbers must have worked before.
+    fn is_last_page_again(&self, items: usize) -> bool {
+        self.in_doubt
+            && items < self.page_size
+            && self.totals.of_list() == Some(self.found())
+            && self.memory.turns_pages.load(Ordering::Relaxed)
+    }
+
+    fn next_cursor(&mut self, cursor: Cursor, items: usize) -> Option<Ask> {
+        let named = &self.memory.names_cursors;
+        let agrees = self.totals.of_list() == Some(self.found());
+        match cursor {
+            Cursor::Next(cursor) => {
+                named.store(true, Ordering::Relaxed);
+                return Some(Ask::Cursor(cursor));
+            }
+            Cursor::End => named.store(true, Ordering::Relaxed),
+            Cursor::Missing if agrees || items < self.page_size => {}
+            Cursor::Missing if named.load(Ordering::Relaxed) => {}
+            Cursor::Missing => self.shift = Some(Shift::NoCursor),
+            Cursor::NotUnderstood(_) if agrees => {}
+            Cursor::NotUnderstood(shape) => self.shift = Some(Shift::OddCursor(shape)),
+        }
+        None
+    }
+
     fn end(&mut self) -> Next {
-        let found = self.seen.len() as u64;
-        if let (None, Some(total)) = (&self.shift, self.total)
-            && found != total
-        {
-            self.shift = Some(Shift::Count { found, total });
+        if self.shift.is_none() {
+            let found = self.found();
+            self.shift = match self.totals.of_list() {
+                _ if self.totals.are_of_pages() => None,
+                _ if self.totals.changed => Some(Shift::TotalChanged),
+                Some(total) if total != found => Some(Shift::Count { found, total }),
+                _ => None,
+            };
         }
         Next::End
+    }
+
+    /// The list's total, where there is one.
+    pub(crate) fn total(&self) -> Option<u64> {
+        self.totals.of_list()
+    }
+
+    /// Items without a usable id.
+    pub(crate) fn unusable(&self) -> u64 {
+        self.unusable as u64
+    }
+
+    /// Whether its total counts the page.
+    pub(crate) fn has_totals_of_pages(&self) -> bool {
+        self.totals.are_of_pages()
     }
 }
 
@@ -244,23 +540,29 @@ impl<T> Union<T> {
         }
     }
 
-    /// Judges a pass whose items were all kept. It is good if nothing shifted; if it met an item
-    /// twice and agrees with the pass before item for item (then the list stands still, and is as
-    /// odd as it looks); or if, after another pass, the union is as large as the total.
+    /// Judges a pass whose items were all kept. It is good if nothing shifted; if it agrees with the
+    /// pass before item for item, and either met an item twice or more items than the total promises
+    /// (then the list stands still, and is as odd as it looks); or if, after another pass, the union
+    /// is as large as the total.
     pub(crate) fn judge(&mut self, pass: Pass<'_>) -> Sum {
         let Some(shift) = pass.shift else {
             return Sum::Complete;
         };
-        let whole = pass.total == Some(self.items.len() as u64);
+        let total = pass.totals.of_list();
+        let whole = total == Some((self.items.len() + pass.unusable) as u64);
         let again = self.last.is_some();
         // A vendor whose list has an item twice may count it twice.
-        let short = pass
-            .total
-            .is_some_and(|total| (pass.ids.len() as u64) < total);
-        let this = (pass.ids, pass.total);
-        let steady = shift == Shift::Duplicate && self.last.as_ref() == Some(&this);
+        let listed = (pass.ids.len() + pass.unusable) as u64;
+        let short = total.is_some_and(|total| listed < total);
+        let this = (pass.ids, total);
+        let stands_still = self.last.as_ref() == Some(&this);
         self.last = Some(this);
-        if (steady && !short) || (again && whole) {
+        let harmless = match shift {
+            Shift::Duplicate => !short,
+            Shift::Count { found, total } => found > total,
+            _ => false,
+        };
+        if (stands_still && harmless) || (again && whole && shift != Shift::TotalChanged) {
             Sum::Complete
         } else {
             Sum::Shifted(shift)
@@ -285,8 +587,8 @@ impl<T> Union<T> {
 mod tests {
     use std::num::NonZeroU32;
 
+    use proptest::prelude::*;
     use rstest::rstest;
-    use serde_json::json;
 
     use super::*;
 
@@ -312,22 +614,44 @@ mod tests {
         text.split_whitespace().map(str::to_owned).collect()
     }
 
-    fn number(number: u64) -> Next {
-        Next::Ask(Ask::Number(number))
+    /// A page of these ids.
+    fn page(text: &str, total: Option<u64>) -> PageFacts {
+        PageFacts {
+            ids: ids(text),
+            unusable: 0,
+            total: total.map_or(Total::Absent, Total::Is),
+            cursor: Cursor::Missing,
+        }
+    }
+
+    fn with(page: PageFacts, cursor: Cursor) -> PageFacts {
+        PageFacts { cursor, ..page }
+    }
+
+    fn next(cursor: &str) -> Cursor {
+        Cursor::Next(format!("{cursor:?}"))
+    }
+
+    /// The number of the page that is asked for next.
+    fn number(next: Next) -> u64 {
+        match next {
+            Next::Ask(Ask::Number { number, .. }) => number,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// Passes of numbered pages of two items each, without cursor: `"a b|c d|e"`.
     fn judge(passes: &[(&str, Option<u64>)]) -> (Sum, Vec<String>) {
-        let profile = numbered();
+        let (profile, memory) = (numbered(), EndpointMemory::default());
         let mut union = Union::new();
         let mut sum = None;
         for (pages, total) in passes {
-            let mut pass = Pass::new(&profile, 2);
-            for page in pages.split('|') {
-                for id in ids(page) {
+            let mut pass = Pass::new(&profile, &memory, 2);
+            for text in pages.split('|') {
+                for id in ids(text) {
                     union.keep(&id, id.clone());
                 }
-                if pass.take(ids(page), *total, None) == Next::End {
+                if pass.take(page(text, *total)) == Next::End {
                     break;
                 }
             }
@@ -337,82 +661,208 @@ mod tests {
     }
 
     #[test]
-    fn without_a_total_a_short_page_is_the_last() {
-        let profile = numbered();
-        let mut pass = Pass::new(&profile, 2);
-        assert_eq!(pass.first(), Ask::Number(1));
-        assert_eq!(pass.take(ids("a b"), None, None), number(2));
-        assert_eq!(pass.take(ids("c"), None, None), Next::End);
+    fn without_a_total_only_an_empty_page_is_the_last() {
+        let (profile, memory) = (numbered(), EndpointMemory::default());
+        let mut pass = Pass::new(&profile, &memory, 2);
+        assert_eq!(
+            pass.first(),
+            Ask::Number {
+                number: 1,
+                is_proof: false
+            }
+        );
+        assert_eq!(number(pass.take(page("a b", None))), 2);
+        assert_eq!(number(pass.take(page("c", None))), 3);
+        assert_eq!(pass.take(page("", None)), Next::End);
         assert_eq!(pass.shift, None);
     }
 
     #[test]
-    fn with_a_total_a_short_page_is_not_the_last() {
-        let profile = numbered();
-        let mut pass = Pass::new(&profile, 100);
-        assert_eq!(pass.take(ids("a b"), Some(3), None), number(2));
-        assert_eq!(pass.take(ids("c"), Some(3), None), Next::End);
+    fn a_page_smaller_than_the_largest_is_the_last_if_the_total_agrees() {
+        let (profile, memory) = (numbered(), EndpointMemory::default());
+        let mut pass = Pass::new(&profile, &memory, 100);
+        assert_eq!(number(pass.take(page("a b", Some(3)))), 2);
+        assert_eq!(pass.take(page("c", Some(3))), Next::End);
+        assert_eq!(pass.shift, None);
+        // Another listing of the endpoint: two items were seen on a page, so one is not all it gives.
+        let mut pass = Pass::new(&profile, &memory, 100);
+        assert_eq!(pass.take(page("x", Some(1))), Next::End);
+        // As many as the largest page has may be cut, whatever the total says.
+        let mut pass = Pass::new(&profile, &memory, 100);
+        assert_eq!(number(pass.take(page("x y", Some(2)))), 2);
+        assert_eq!(pass.take(page("", Some(2))), Next::End);
         assert_eq!(pass.shift, None);
     }
 
+    #[rstest]
+    #[case::of_the_page(&[(5, Some(5)), (5, Some(5)), (2, Some(2)), (0, Some(0))], None)]
+    #[case::of_full_pages(&[(5, Some(5)), (5, Some(5)), (0, None)], None)]
+    #[case::on_the_first_page(&[(5, Some(12)), (5, None), (2, None)], None)]
+    #[case::on_the_second_page(&[(5, None), (5, Some(12)), (2, None)], None)]
+    #[case::capped(
+        &[(5, Some(10)), (5, Some(10)), (2, Some(10)), (0, Some(10))],
+        Some(Shift::Count { found: 12, total: 10 })
+    )]
+    #[case::too_large(
+        &[(5, Some(13)), (2, Some(13)), (0, Some(13))],
+        Some(Shift::Count { found: 7, total: 13 })
+    )]
+    #[case::grows(&[(5, Some(12)), (5, Some(13)), (3, Some(13)), (0, Some(13))], Some(Shift::TotalChanged))]
+    #[case::behind_the_end(&[(5, Some(5)), (0, Some(0))], None)]
+    #[case::changed_behind_the_end(&[(5, Some(5)), (0, Some(6))], Some(Shift::TotalChanged))]
+    fn totals_are_a_check(#[case] pages: &[(usize, Option<u64>)], #[case] shift: Option<Shift>) {
+        let profile = PagingProfile::default();
+        let memory = EndpointMemory::default();
+        let mut pass = Pass::new(&profile, &memory, 100);
+        for (number, (items, total)) in pages.iter().enumerate() {
+            let text: Vec<_> = (0..*items).map(|item| format!("{number}-{item}")).collect();
+            let is_last = number + 1 == pages.len();
+            let next = pass.take(page(&text.join(" "), *total));
+            assert_eq!(next == Next::End, is_last, "page {number}");
+        }
+        assert_eq!(pass.shift, shift);
+    }
+
     #[test]
-    fn an_empty_page_is_the_last_whatever_the_total_says() {
-        let profile = numbered();
-        let mut pass = Pass::new(&profile, 2);
-        assert_eq!(pass.take(ids("a b"), Some(9), None), number(2));
-        assert_eq!(pass.take(ids(""), Some(9), None), Next::End);
-        assert_eq!(pass.shift, Some(Shift::Count { found: 2, total: 9 }));
+    fn a_refused_page_behind_the_end_is_the_end() {
+        let (profile, memory) = (numbered(), EndpointMemory::default());
+        let mut pass = Pass::new(&profile, &memory, 100);
+        let next = pass.take(page("a b", Some(2)));
+        assert!(matches!(
+            next,
+            Next::Ask(Ask::Number { is_proof: true, .. })
+        ));
+        pass.refused();
+        assert_eq!(pass.shift, None);
+        // With more promised, or as many as were asked for, it is no proof.
+        let mut pass = Pass::new(&profile, &memory, 100);
+        let next = pass.take(page("a b", Some(3)));
+        assert!(matches!(
+            next,
+            Next::Ask(Ask::Number {
+                is_proof: false,
+                ..
+            })
+        ));
+        let mut pass = Pass::new(&profile, &memory, 2);
+        let next = pass.take(page("a b", Some(2)));
+        assert!(matches!(
+            next,
+            Next::Ask(Ask::Number {
+                is_proof: false,
+                ..
+            })
+        ));
+    }
+
+    #[test]
+    fn the_last_page_again_is_the_end_only_where_page_numbers_work() {
+        let (profile, memory) = (numbered(), EndpointMemory::default());
+        let mut pass = Pass::new(&profile, &memory, 100);
+        pass.take(page("a b", Some(2)));
+        assert_eq!(pass.take(page("a b", Some(2))), Next::End);
+        assert_eq!(
+            pass.shift,
+            Some(Shift::RepeatedPage),
+            "always the same page?"
+        );
+        let mut pass = Pass::new(&profile, &memory, 100);
+        pass.take(page("a b", Some(4)));
+        pass.take(page("c d", Some(4)));
+        assert_eq!(pass.take(page("c d", Some(4))), Next::End);
+        assert_eq!(pass.shift, None, "two pages differed");
+    }
+
+    #[test]
+    fn items_without_an_id_count_in_the_total() {
+        let (profile, memory) = (numbered(), EndpointMemory::default());
+        let mut pass = Pass::new(&profile, &memory, 100);
+        pass.take(page("a b c", Some(5)));
+        let odd = PageFacts {
+            unusable: 1,
+            ..page("d", Some(5))
+        };
+        assert_eq!(pass.take(odd), Next::End);
+        assert_eq!((pass.shift.clone(), pass.unusable()), (None, 1));
     }
 
     #[test]
     fn cursors_lead_to_the_end_over_short_and_empty_pages() {
-        let profile = with_cursor();
-        let next = |cursor: &str| Some(cursor.to_owned());
-        let mut pass = Pass::new(&profile, 2);
+        let (profile, memory) = (with_cursor(), EndpointMemory::default());
+        let mut pass = Pass::new(&profile, &memory, 2);
         assert_eq!(pass.first(), Ask::First);
-        let ask = |cursor: &str| Next::Ask(Ask::Cursor(cursor.to_owned()));
-        assert_eq!(pass.take(ids("a"), None, next("1")), ask("1"));
-        assert_eq!(pass.take(ids(""), None, next("2")), ask("2"));
-        assert_eq!(pass.take(ids("b c"), None, None), Next::End);
+        let ask = |cursor: &str| Next::Ask(Ask::Cursor(format!("{cursor:?}")));
+        assert_eq!(pass.take(with(page("a", None), next("1"))), ask("1"));
+        assert_eq!(pass.take(with(page("", None), next("2"))), ask("2"));
+        assert_eq!(pass.take(with(page("b c", None), Cursor::End)), Next::End);
         assert_eq!(pass.shift, None);
     }
 
     #[test]
+    fn a_full_page_without_the_cursors_key_is_the_end_only_if_pages_name_it() {
+        let (profile, memory) = (with_cursor(), EndpointMemory::default());
+        let mut pass = Pass::new(&profile, &memory, 2);
+        pass.take(page("a b", None));
+        assert_eq!(pass.shift, Some(Shift::NoCursor));
+        for text in ["a", ""] {
+            let mut pass = Pass::new(&profile, &memory, 2);
+            pass.take(page(text, None));
+            assert_eq!(pass.shift, None, "not full: {text}");
+        }
+        let mut pass = Pass::new(&profile, &memory, 2);
+        pass.take(page("a b", Some(2)));
+        assert_eq!(pass.shift, None, "the total agrees");
+        let mut pass = Pass::new(&profile, &memory, 2);
+        pass.take(with(page("a b", None), next("1")));
+        pass.take(page("c d", None));
+        assert_eq!(pass.shift, None, "the key was there before");
+    }
+
+    #[test]
+    fn a_cursor_that_is_none_is_said() {
+        let (profile, memory) = (with_cursor(), EndpointMemory::default());
+        let odd = || Cursor::NotUnderstood("true or false");
+        let mut pass = Pass::new(&profile, &memory, 2);
+        assert_eq!(pass.take(with(page("a", None), odd())), Next::End);
+        assert_eq!(pass.shift, Some(Shift::OddCursor("true or false")));
+        let mut pass = Pass::new(&profile, &memory, 2);
+        pass.take(with(page("a", Some(1)), odd()));
+        assert_eq!(pass.shift, None, "the total agrees");
+    }
+
+    #[test]
     fn a_cursor_that_comes_again_ends_the_pass() {
-        let profile = with_cursor();
-        let mut pass = Pass::new(&profile, 2);
-        pass.take(ids("a b"), None, Some("1".to_owned()));
-        assert_eq!(pass.take(ids("c d"), None, Some("1".to_owned())), Next::End);
+        let (profile, memory) = (with_cursor(), EndpointMemory::default());
+        let mut pass = Pass::new(&profile, &memory, 2);
+        pass.take(with(page("a b", None), next("1")));
+        assert_eq!(pass.take(with(page("c d", None), next("1"))), Next::End);
         assert_eq!(pass.shift, Some(Shift::RepeatedPage));
     }
 
     #[test]
     fn a_page_that_comes_again_ends_the_pass() {
-        let profile = numbered();
-        let mut pass = Pass::new(&profile, 2);
-        pass.take(ids("a b"), None, None);
-        pass.take(ids("c d"), None, None);
-        assert_eq!(pass.take(ids("a b"), None, None), Next::End);
+        let (profile, memory) = (numbered(), EndpointMemory::default());
+        let mut pass = Pass::new(&profile, &memory, 2);
+        pass.take(page("a b", None));
+        pass.take(page("c d", None));
+        assert_eq!(pass.take(page("a b", None)), Next::End);
         assert_eq!(pass.shift, Some(Shift::RepeatedPage));
     }
 
     #[test]
     fn the_page_cap_is_said_and_not_a_silent_end() {
-        let profile = numbered();
-        let mut pass = Pass::new(&profile, 1);
+        let (profile, memory) = (numbered(), EndpointMemory::default());
+        let mut pass = Pass::new(&profile, &memory, 1);
         for n in 0..4 {
-            assert_eq!(pass.take(vec![n.to_string()], None, None), number(n + 2));
+            assert_eq!(number(pass.take(page(&n.to_string(), None))), n + 2);
         }
-        assert_eq!(pass.take(ids("last"), None, None), Next::TooMany);
-        let mut pass = Pass::new(&profile, 2);
+        assert_eq!(pass.take(page("last", None)), Next::TooMany);
+        let mut pass = Pass::new(&profile, &memory, 2);
         for n in 0..4 {
-            pass.take(vec![n.to_string(), format!("{n}b")], None, None);
+            pass.take(page(&format!("{n} {n}b"), None));
         }
-        assert_eq!(
-            pass.take(ids("last"), None, None),
-            Next::End,
-            "five pages are allowed"
-        );
+        let next = pass.take(page("", None));
+        assert_eq!(next, Next::End, "five pages are allowed");
     }
 
     #[rstest]
@@ -420,18 +870,21 @@ mod tests {
     #[case::duplicate(&[("a b|b c|", None)], Sum::Shifted(Shift::Duplicate), "a b c")]
     #[case::then_clean(&[("a b|b c|", None), ("a b|c x|", None)], Sum::Complete, "a b c x")]
     #[case::union_is_whole(
-        &[("a b|b c", Some(4)), ("b a|a d", Some(4))], Sum::Complete, "a b c d"
+        &[("a b|b c|", Some(4)), ("b a|a d|", Some(4))], Sum::Complete, "a b c d"
     )]
     #[case::union_is_short(
-        &[("a b|b c", Some(5)), ("b a|a d|", Some(5))], Sum::Shifted(Shift::Duplicate), "a b c d"
+        &[("a b|b c|", Some(5)), ("b a|a d|", Some(5))], Sum::Shifted(Shift::Duplicate), "a b c d"
     )]
     #[case::stands_still(&[("a b|b c|", None), ("a b|b c|", None)], Sum::Complete, "a b c")]
     #[case::counted_twice(
-        &[("a b|b c", Some(4)), ("a b|b c", Some(4))], Sum::Complete, "a b c"
+        &[("a b|b c|", Some(4)), ("a b|b c|", Some(4))], Sum::Complete, "a b c"
     )]
     #[case::total_lies(
         &[("a b|", Some(9)), ("a b|", Some(9))],
         Sum::Shifted(Shift::Count { found: 2, total: 9 }), "a b"
+    )]
+    #[case::total_is_capped(
+        &[("a b|c d|", Some(3)), ("a b|c d|", Some(3))], Sum::Complete, "a b c d"
     )]
     #[case::repeated(&[("a b|a b", None)], Sum::Shifted(Shift::RepeatedPage), "a b")]
     #[case::repeated_twice(
@@ -440,22 +893,13 @@ mod tests {
     #[case::repeated_but_whole(
         &[("a b|b c|a b", Some(6)), ("c d|c d", Some(4))], Sum::Complete, "a b c d"
     )]
-    #[case::repeated_once(&[("a b|a b", None), ("a b|c", None)], Sum::Complete, "a b c")]
+    #[case::repeated_once(&[("a b|a b", None), ("a b|c|", None)], Sum::Complete, "a b c")]
     fn passes_add_up(
         #[case] passes: &[(&str, Option<u64>)],
         #[case] sum: Sum,
         #[case] union: &str,
     ) {
         assert_eq!(judge(passes), (sum, ids(union)));
-    }
-
-    #[test]
-    fn a_total_that_changes_is_a_shift() {
-        let profile = numbered();
-        let mut pass = Pass::new(&profile, 2);
-        pass.take(ids("a b"), Some(3), None);
-        pass.take(ids("c d"), Some(4), None);
-        assert_eq!(pass.shift, Some(Shift::TotalChanged));
     }
 
     #[test]
@@ -466,22 +910,153 @@ mod tests {
         assert_eq!(union.into_items(), ["finished"]);
     }
 
+    /// What a vendor says the total is.
+    #[derive(Clone, Copy, Debug)]
+    enum Form {
+        Right,
+        OfThePage,
+        FirstPageOnly,
+        Capped(u64),
+        Wrong(i64),
+        Missing,
+        Odd,
+    }
+
+    impl Form {
+        fn of(self, (page, items, all): (usize, usize, usize)) -> Total {
+            match self {
+                Self::Right => Total::Is(all as u64),
+                Self::OfThePage => Total::Is(items as u64),
+                Self::FirstPageOnly if page == 0 => Total::Is(all as u64),
+                Self::Capped(cap) => Total::Is(cap.min(all as u64)),
+                Self::Wrong(by) => u64::try_from(all as i64 + by).map_or(Total::Absent, Total::Is),
+                Self::FirstPageOnly | Self::Missing => Total::Absent,
+                Self::Odd => Total::NotUnderstood("a negative number"),
+            }
+        }
+    }
+
+    fn forms() -> impl Strategy<Value = Form> {
+        prop_oneof![
+            Just(Form::Right),
+            Just(Form::OfThePage),
+            Just(Form::FirstPageOnly),
+            (1u64..30).prop_map(Form::Capped),
+            (-5i64..5).prop_map(Form::Wrong),
+            Just(Form::Missing),
+            Just(Form::Odd),
+        ]
+    }
+
+    proptest! {
+        /// Whatever the total says and however small the pages are: a listing that counts as
+        /// complete has every item.
+        #[test]
+        fn what_counts_as_complete_is_complete(
+            all in 0usize..40, cap in 1usize..12, page_size in 1usize..12, form in forms(),
+        ) {
+            let profile = PagingProfile::default();
+            let memory = EndpointMemory::default();
+            let size = cap.min(page_size);
+            let mut union = Union::new();
+            let mut complete = false;
+            for _ in 0..4 {
+                let mut pass = Pass::new(&profile, &memory, page_size);
+                let mut requests = 0;
+                for number in 0.. {
+                    let ids: Vec<_> = (0..all)
+                        .skip(number * size)
+                        .take(size)
+                        .map(|item| item.to_string())
+                        .collect();
+                    let total = form.of((number, ids.len(), all));
+                    ids.iter().for_each(|id| union.keep(id, ()));
+                    let facts = PageFacts { ids, unusable: 0, total, cursor: Cursor::Missing };
+                    requests += 1;
+                    if pass.take(facts) == Next::End {
+                        break;
+                    }
+                }
+                prop_assert!(requests <= all.div_ceil(size) + 1, "one request more at most");
+                if union.judge(pass) == Sum::Complete {
+                    complete = true;
+                    break;
+                }
+            }
+            prop_assert_eq!(union.len(), all);
+            let is_told_more = matches!(form, Form::Wrong(1..)) && all > 0;
+            prop_assert!(complete || is_told_more || matches!(form, Form::Wrong(_)));
+        }
+    }
+
+    fn read(answer: &str, profile: &PagingProfile) -> Option<(usize, Total)> {
+        let answer = Json::parse(answer.as_bytes()).expect("JSON");
+        let page = Page::read(answer, profile).ok()?;
+        Some((page.items().count(), page.total))
+    }
+
     #[rstest]
-    #[case(json!({"data": {"list": [1, 2], "total": 7}}), Some((2, Some(7))))]
-    #[case(json!({"data": {"list": [1, 2], "total": "7"}}), Some((2, Some(7))))]
-    #[case(json!({"data": [1, 2, 3]}), Some((3, None)))]
-    #[case(json!({"data": {"list": []}}), Some((0, None)))]
-    #[case(json!({"data": {"list": null, "total": 0}}), Some((0, Some(0))))]
-    #[case(json!({"data": {"list": null}}), Some((0, None)))]
-    #[case(json!({"data": {"list": null, "total": 3}}), None)]
-    #[case(json!({"data": {"rows": [1, 2]}}), None)]
-    #[case(json!({"data": null}), None)]
-    fn items_are_found_or_missed(
-        #[case] answer: Value,
-        #[case] expected: Option<(usize, Option<u64>)>,
+    #[case(r#"{"data": {"list": [1, 2], "total": 7}}"#, 2, Total::Is(7))]
+    #[case(r#"{"data": {"list": [1, 2], "total": "7"}}"#, 2, Total::Is(7))]
+    #[case(r#"{"data": {"list": [1, 2], "total": 250.0}}"#, 2, Total::Is(250))]
+    #[case(
+        r#"{"data": {"list": [1], "total": -1}}"#,
+        1,
+        Total::NotUnderstood("a negative number")
+    )]
+    #[case(
+        r#"{"data": {"list": [1], "total": 2.5}}"#,
+        1,
+        Total::NotUnderstood("a number that is not whole")
+    )]
+    #[case(
+        r#"{"data": {"list": [1], "total": {"value": 7}}}"#,
+        1,
+        Total::NotUnderstood("an object")
+    )]
+    #[case(r#"{"data": {"list": [1], "total": null}}"#, 1, Total::Absent)]
+    #[case(
+        r#"{"data": {"l\u0069st": [1], "total": 7, "t\u006ftal": 7}}"#,
+        1,
+        Total::Is(7)
+    )]
+    #[case(
+        r#"{"data": {"list": [1], "total": 7, "total": 8}}"#,
+        1,
+        Total::NotUnderstood("two values that differ")
+    )]
+    #[case(r#"{"data": [1, 2, 3]}"#, 3, Total::Absent)]
+    #[case(r#"{"data": {"list": []}}"#, 0, Total::Absent)]
+    #[case(r#"{"data": {"list": null, "total": 0}}"#, 0, Total::Is(0))]
+    #[case(r#"{"data": {"list": null}}"#, 0, Total::Absent)]
+    #[case(r#"{"data": {"list": {}}}"#, 0, Total::Absent)]
+    #[case(r#"{"data": {"list": ""}}"#, 0, Total::Absent)]
+    #[case(r#"{"data": {"total": 0}}"#, 0, Total::Is(0))]
+    #[case(r#"{"data": {"total": 0, "page": {"no": 1}}}"#, 0, Total::Is(0))]
+    #[case(r#"{"data": {}}"#, 0, Total::Absent)]
+    #[case(r#"{"data": {"page": 1}}"#, 0, Total::Absent)]
+    fn items_and_totals_are_found(
+        #[case] answer: &str,
+        #[case] items: usize,
+        #[case] total: Total,
     ) {
-        let page = Page::read(answer, &numbered());
-        assert_eq!(page.map(|page| (page.items.len(), page.total)), expected);
+        assert_eq!(read(answer, &numbered()), Some((items, total)));
+    }
+
+    #[rstest]
+    #[case::the_total_says_more(r#"{"data": {"list": null, "total": 3}}"#)]
+    #[case::the_total_says_more(r#"{"data": {"total": 3}}"#)]
+    #[case::the_list_is_elsewhere(r#"{"data": {"rows": [1, 2]}}"#)]
+    #[case::the_list_is_elsewhere(r#"{"data": {"rows": [1, 2], "total": 0}}"#)]
+    #[case::the_list_is_elsewhere(r#"{"data": {"list": null, "page": {"rows": [1]}}}"#)]
+    #[case::an_empty_list_elsewhere(r#"{"data": {"rows": []}}"#)]
+    #[case::no_list(r#"{"data": {"list": {"0": {"task_id": "a"}}}}"#)]
+    #[case::no_list(r#"{"data": {"list": "a,b"}}"#)]
+    #[case::no_list(r#"{"data": {"list": 7}}"#)]
+    #[case::two_lists(r#"{"data": {"list": [1], "list": [2]}}"#)]
+    #[case::null(r#"{"data": null}"#)]
+    fn other_answers_are_no_pages(#[case] answer: &str) {
+        assert_eq!(read(answer, &numbered()), None);
     }
 
     #[test]
@@ -490,16 +1065,24 @@ mod tests {
             null_is_empty: true,
             ..numbered()
         };
-        assert!(Page::read(json!({"data": null}), &profile).is_some());
+        assert_eq!(
+            read(r#"{"data": null}"#, &profile),
+            Some((0, Total::Absent))
+        );
     }
 
     #[rstest]
-    #[case(json!("abc"), Some("abc"))]
-    #[case(json!(17), Some("17"))]
-    #[case(json!(""), None)]
-    #[case(json!(null), None)]
-    fn the_next_cursor_is_text_or_a_number(#[case] next: Value, #[case] expected: Option<&str>) {
-        let page = Page::read(json!({"data": {"list": [], "next": next}}), &with_cursor());
-        assert_eq!(page.expect("a page").next_cursor.as_deref(), expected);
+    #[case(r#""abc""#, Cursor::Next(r#""abc""#.to_owned()))]
+    #[case("17", Cursor::Next("17".to_owned()))]
+    #[case("123456789012345678901234567890.50", Cursor::Next("123456789012345678901234567890.50".to_owned()))]
+    #[case(r#"{"after":[1]}"#, Cursor::Next(r#"{"after":[1]}"#.to_owned()))]
+    #[case(r#""""#, Cursor::End)]
+    #[case("null", Cursor::End)]
+    #[case("false", Cursor::NotUnderstood("true or false"))]
+    fn the_next_cursor_is_kept_as_it_came(#[case] next: &str, #[case] expected: Cursor) {
+        let answer = format!(r#"{{"data": {{"list": [], "next": {next}}}}}"#);
+        let answer = Json::parse(answer.as_bytes()).expect("JSON");
+        let page = Page::read(answer, &with_cursor()).expect("a page");
+        assert_eq!(page.cursor, expected);
     }
 }

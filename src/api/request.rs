@@ -1,9 +1,11 @@
 //! Requests as data: where to and with which parameters.
 
-use serde_json::{Map, Value};
+use indexmap::IndexMap;
+use serde_json::Value;
 use url::Url;
 
 use super::error::ApiError;
+use crate::decode::json::Json;
 use crate::event::Endpoint;
 use crate::job::{ApiOptions, Method};
 
@@ -16,22 +18,60 @@ pub(crate) struct Request {
     pub(crate) body: Option<String>,
 }
 
-/// Parameters in the order they are sent. A later one replaces an earlier one of its name.
-pub(crate) type Params = Map<String, Value>;
+/// Parameters in the order they are sent, as JSON text. A later one replaces an earlier one of its
+/// name.
+#[derive(Clone, Default)]
+pub(crate) struct Params(IndexMap<String, String>);
+
+impl Params {
+    pub(crate) fn insert(&mut self, name: String, value: &Value) {
+        self.insert_json(name, value.to_string());
+    }
+
+    /// A value as JSON text: what the vendor sent goes back character for character.
+    pub(crate) fn insert_json(&mut self, name: String, json: String) {
+        self.0.insert(name, json);
+    }
+
+    fn to_json(&self) -> String {
+        let mut json = String::from("{");
+        for (index, (name, value)) in self.0.iter().enumerate() {
+            if index > 0 {
+                json.push(',');
+            }
+            json.push_str(&Value::from(name.as_str()).to_string());
+            json.push(':');
+            json.push_str(value);
+        }
+        json.push('}');
+        json
+    }
+}
+
+impl FromIterator<(String, Value)> for Params {
+    fn from_iter<I: IntoIterator<Item = (String, Value)>>(params: I) -> Self {
+        let params = params.into_iter();
+        Self(
+            params
+                .map(|(name, value)| (name, value.to_string()))
+                .collect(),
+        )
+    }
+}
 
 impl Request {
-    pub(crate) fn new(endpoint: Endpoint, (method, url): (Method, &Url), params: Params) -> Self {
+    pub(crate) fn new(endpoint: Endpoint, (method, url): (Method, &Url), params: &Params) -> Self {
         let mut url = url.clone();
         let body = match method {
             Method::Get => {
                 let mut query = url.query_pairs_mut();
-                for (name, value) in &params {
+                for (name, value) in &params.0 {
                     query.append_pair(name, &plain(value));
                 }
                 drop(query);
                 None
             }
-            Method::Post => Some(Value::Object(params).to_string()),
+            Method::Post => Some(params.to_json()),
         };
         Self {
             endpoint,
@@ -42,11 +82,9 @@ impl Request {
 }
 
 /// A parameter as a query has it: text without quotes.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
+fn plain(json: &str) -> String {
+    let text = Json::parse(json.as_bytes()).ok().and_then(Json::text);
+    text.unwrap_or_else(|| json.to_owned())
 }
 
 /// The addresses of the four calls, checked once.
@@ -186,13 +224,13 @@ mod tests {
         .into_iter()
         .collect();
         let address = url("https://h/a");
-        let get = Request::new(Endpoint::ListTasks, (Method::Get, &address), params.clone());
+        let get = Request::new(Endpoint::ListTasks, (Method::Get, &address), &params);
         assert_eq!(
             get.url.query(),
             Some("page=1&from=2024-03-11T00%3A00%3A00Z&only=true")
         );
         assert_eq!(get.body, None);
-        let post = Request::new(Endpoint::ListTasks, (Method::Post, &address), params);
+        let post = Request::new(Endpoint::ListTasks, (Method::Post, &address), &params);
         assert_eq!(post.url.query(), None);
         assert_eq!(
             post.body.as_deref(),

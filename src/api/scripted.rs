@@ -20,6 +20,8 @@ pub(super) struct Seen {
     pub(super) query: String,
     pub(super) token: Option<String>,
     pub(super) body: Value,
+    /// The body as it came.
+    pub(super) text: String,
 }
 
 /// What the server does about it.
@@ -169,6 +171,7 @@ async fn read(stream: &mut TcpStream) -> Option<Seen> {
         query: query.to_owned(),
         token: header(&head, "authorization"),
         body: serde_json::from_str(&body).unwrap_or_default(),
+        text: body,
     })
 }
 
@@ -204,6 +207,7 @@ pub(super) fn options(base: &str) -> ApiOptions {
             ..RetryOptions::default()
         },
         allow_insecure: false,
+        source_timezone: None,
     }
 }
 

@@ -19,6 +19,7 @@
 mod answer;
 pub(crate) mod column;
 mod extra;
+pub(crate) mod json;
 mod plan;
 mod record;
 mod row_writer;

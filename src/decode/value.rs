@@ -45,6 +45,11 @@ pub(super) fn integer(raw: &Raw<'_>, least: i64, most: i64) -> Fit<i64> {
     }
 }
 
+/// The whole number that a text is (`250`, `250.0`, `2.5e2`), if it is one.
+pub(super) fn whole_number(text: &[u8]) -> Option<i64> {
+    i64::try_from(scaled_number(text, 0)??).ok()
+}
+
 /// An amount in units of 0.0001.
 pub(super) fn decimal(raw: &Raw<'_>) -> Fit<i128> {
     if raw.is_empty() {

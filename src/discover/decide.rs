@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
 use crate::job::DateRange;
-use crate::lake::{TaskState, day_of};
+use crate::lake::{Ledger, TaskState, day_of};
 use crate::shard::Shard;
 use crate::task::{TaskId, TaskStatus, WorkflowId};
 
@@ -54,6 +54,42 @@ pub enum Known {
     Open,
     /// Its last pull failed.
     Failed,
+    /// Final and exported, then running again.
+    Reopened,
+}
+
+/// What the ledger remembers of a task beside how it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remembered {
+    /// How it stands.
+    pub known: Known,
+    /// The day of its scheduled start.
+    pub day: Option<NaiveDate>,
+    /// When it was first seen with a final status, if it is not exported.
+    pub final_since: Option<DateTime<Utc>>,
+}
+
+impl Remembered {
+    /// What a ledger remembers.
+    #[must_use]
+    pub fn of(ledger: &Ledger, task: &TaskId) -> Self {
+        let unsealed = ledger.unsealed_task(task);
+        Self {
+            known: Known::from(ledger.state(task)),
+            day: ledger.day_of_task(task),
+            final_since: unsealed.and_then(|known| known.task.final_since),
+        }
+    }
+}
+
+impl From<Known> for Remembered {
+    fn from(known: Known) -> Self {
+        Self {
+            known,
+            day: None,
+            final_since: None,
+        }
+    }
 }
 
 impl From<Option<TaskState<'_>>> for Known {
@@ -64,6 +100,7 @@ impl From<Option<TaskState<'_>>> for Known {
             Some(TaskState::Early(_) | TaskState::Vanished { .. }) => Self::Early,
             Some(TaskState::Open(_)) => Self::Open,
             Some(TaskState::Failed(_)) => Self::Failed,
+            Some(TaskState::Reopened(_)) => Self::Reopened,
         }
     }
 }
@@ -79,6 +116,10 @@ pub struct Rules {
     pub include_running: bool,
     /// Pull sealed tasks again.
     pub replace: bool,
+    /// Sealed tasks that are listed as running are pulled again once they are final.
+    pub repull_reopened: bool,
+    /// A task that is not final this long after its scheduled end keeps no day from being complete.
+    pub hold: Duration,
     /// Only tasks with a scheduled start on these days.
     pub range: Option<DateRange>,
     /// The zone of those days.
@@ -96,6 +137,8 @@ impl Rules {
             settle: Duration::from_mins(10),
             include_running: false,
             replace: false,
+            repull_reopened: true,
+            hold: Duration::from_hours(3 * 24),
             range: None,
             zone: Tz::UTC,
             shard: None,
@@ -117,6 +160,10 @@ pub enum Reason {
     Replace,
     /// Nothing is known of its status: its answer decides.
     AskAnswer,
+    /// Its listed status is none that is known: its answer decides.
+    UnknownStatus,
+    /// Its listing does not tell its day: its answer does.
+    UnknownDay,
     /// Running, and rows of running tasks are wanted.
     RunningIncluded,
     /// Exported already.
@@ -125,8 +172,8 @@ pub enum Reason {
     Running,
     /// Final, but its scheduled end is not long enough ago.
     Settling,
-    /// Its status is none that is known to be final.
-    UnknownStatus,
+    /// Sealed, and listed as running again.
+    Reopened,
     /// Its scheduled start is not on the days asked for.
     OutOfRange,
     /// It has no scheduled start, so no day of the range is its own.
@@ -137,17 +184,19 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in the order they are shown.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Final,
         Self::FinalNow,
         Self::FailedBefore,
         Self::Replace,
         Self::AskAnswer,
+        Self::UnknownStatus,
+        Self::UnknownDay,
         Self::RunningIncluded,
         Self::Sealed,
         Self::Running,
         Self::Settling,
-        Self::UnknownStatus,
+        Self::Reopened,
         Self::OutOfRange,
         Self::NoSchedule,
         Self::OtherShard,
@@ -167,6 +216,8 @@ impl Reason {
             Self::Running => "running",
             Self::Settling => "settling",
             Self::UnknownStatus => "unknown_status",
+            Self::UnknownDay => "unknown_day",
+            Self::Reopened => "reopened",
             Self::OutOfRange => "out_of_range",
             Self::NoSchedule => "no_schedule",
             Self::OtherShard => "other_shard",
@@ -186,7 +237,9 @@ impl Reason {
             Self::Sealed => "sealed already",
             Self::Running => "still running",
             Self::Settling => "final, not settled yet",
-            Self::UnknownStatus => "unknown status, so not final",
+            Self::UnknownStatus => "unknown status, the answer decides",
+            Self::UnknownDay => "unknown day, the answer tells it",
+            Self::Reopened => "sealed, and running again",
             Self::OutOfRange => "not on the days asked for",
             Self::NoSchedule => "without a scheduled start, so on no day",
             Self::OtherShard => "of another shard",
@@ -222,20 +275,32 @@ impl Decision {
     /// it any more.
     #[must_use]
     pub fn is_remembered(self) -> bool {
-        matches!(
-            self,
-            Self::Leave(Reason::Running | Reason::Settling | Reason::UnknownStatus)
-        )
+        matches!(self, Self::Leave(Reason::Running | Reason::Settling))
     }
 }
 
 /// Decides about one task. The answer's own status decides again whether it is sealed.
+///
+/// What the listing does not tell, or tells so that nobody understands it, is asked of the answer: a
+/// status that is no word of the vendor's, and a day, which decides whether the task belongs to the
+/// range and which days it keeps from being complete.
 #[must_use]
-pub fn decide(task: &Candidate, known: Known, rules: &Rules) -> Decision {
+pub fn decide(task: &Candidate, remembered: impl Into<Remembered>, rules: &Rules) -> Decision {
+    let Remembered {
+        known,
+        day,
+        final_since,
+    } = remembered.into();
+    let day = task
+        .schedule_start
+        .map_or(day, |start| Some(day_of(rules.zone, start)));
     if let Some(range) = &rules.range {
-        match task.schedule_start.map(|start| day_of(rules.zone, start)) {
+        match day {
             Some(day) if !range.contains(day) => return Decision::Leave(Reason::OutOfRange),
-            None if task.seen == Seen::Listed => return Decision::Leave(Reason::NoSchedule),
+            // Its answer said that it has none.
+            None if known == Known::Sealed && task.seen == Seen::Listed => {
+                return Decision::Leave(Reason::NoSchedule);
+            }
             _ => {}
         }
     }
@@ -243,53 +308,70 @@ pub fn decide(task: &Candidate, known: Known, rules: &Rules) -> Decision {
         return Decision::Leave(Reason::OtherShard);
     }
     if known == Known::Sealed {
+        let is_running = task.status.as_ref().is_some_and(TaskStatus::is_running);
         return if rules.replace {
             Decision::Pull(Reason::Replace)
+        } else if is_running && task.seen == Seen::Listed {
+            Decision::Leave(Reason::Reopened)
         } else {
             Decision::Leave(Reason::Sealed)
         };
     }
-    let Some(status) = task
-        .status
-        .as_ref()
-        .filter(|_| task.seen != Seen::Remembered)
-    else {
-        return Decision::Pull(if known == Known::Failed {
+    let ask = |reason| {
+        Decision::Pull(if known == Known::Failed {
             Reason::FailedBefore
         } else {
-            Reason::AskAnswer
-        });
+            reason
+        })
+    };
+    let status = task.status.as_ref();
+    let Some(status) = status.filter(|_| task.seen != Seen::Remembered) else {
+        return ask(Reason::AskAnswer);
     };
     let left = match status {
         TaskStatus::Finished | TaskStatus::Canceled => {
-            if is_settled(task.schedule_end, rules) {
+            if is_settled(task.schedule_end, final_since, rules) {
                 return Decision::Pull(match known {
-                    Known::Early => Reason::FinalNow,
+                    Known::Early | Known::Reopened => Reason::FinalNow,
                     Known::Failed => Reason::FailedBefore,
                     Known::Nothing | Known::Open | Known::Sealed => Reason::Final,
                 });
             }
             Reason::Settling
         }
+        TaskStatus::Unknown(_) => return ask(Reason::UnknownStatus),
         TaskStatus::Created | TaskStatus::Pending | TaskStatus::Calling | TaskStatus::Paused => {
             Reason::Running
         }
-        TaskStatus::Unknown(_) => Reason::UnknownStatus,
     };
     if rules.include_running {
         Decision::Pull(Reason::RunningIncluded)
+    } else if day.is_none() {
+        ask(Reason::UnknownDay)
     } else {
         Decision::Leave(left)
     }
 }
 
-/// Whether the scheduled end is long enough ago for late transcripts to have arrived. A task
-/// without one has nothing to wait for.
-pub(crate) fn is_settled(schedule_end: Option<DateTime<Utc>>, rules: &Rules) -> bool {
+/// A final task whose scheduled end is further ahead than this did not end as scheduled.
+const FAR_AHEAD: TimeDelta = TimeDelta::days(1);
+
+/// Whether late transcripts of a final task have had the time to arrive: since its scheduled end or,
+/// where that is far ahead (some vendors write "never" so), since it was first seen final. A task
+/// without an end has nothing to wait for.
+pub(crate) fn is_settled(
+    schedule_end: Option<DateTime<Utc>>,
+    final_since: Option<DateTime<Utc>>,
+    rules: &Rules,
+) -> bool {
     let settle = TimeDelta::from_std(rules.settle).unwrap_or(TimeDelta::MAX);
+    let is_past = |moment: DateTime<Utc>| {
+        let settled = moment.checked_add_signed(settle);
+        settled.is_some_and(|settled| settled <= rules.now)
+    };
     schedule_end.is_none_or(|end| {
-        end.checked_add_signed(settle)
-            .is_some_and(|settled| settled <= rules.now)
+        let is_far = end.signed_duration_since(rules.now) > FAR_AHEAD;
+        is_past(end) || (is_far && final_since.is_some_and(is_past))
     })
 }
 
@@ -331,11 +413,15 @@ mod tests {
     #[case("cancelled", LONG_AGO, Known::Nothing, Pull(Reason::Final))]
     #[case("calling", LONG_AGO, Known::Nothing, Leave(Reason::Running))]
     #[case("calling", LONG_AGO, Known::Failed, Leave(Reason::Running))]
-    #[case("calling", LONG_AGO, Known::Sealed, Leave(Reason::Sealed))]
     #[case("paused", LONG_AGO, Known::Open, Leave(Reason::Running))]
     #[case("created", LONG_AGO, Known::Nothing, Leave(Reason::Running))]
     #[case("pending", LONG_AGO, Known::Early, Leave(Reason::Running))]
-    #[case("archived", LONG_AGO, Known::Nothing, Leave(Reason::UnknownStatus))]
+    #[case("calling", LONG_AGO, Known::Sealed, Leave(Reason::Reopened))]
+    #[case("calling", LONG_AGO, Known::Reopened, Leave(Reason::Running))]
+    #[case("finished", LONG_AGO, Known::Reopened, Pull(Reason::FinalNow))]
+    #[case("archived", LONG_AGO, Known::Nothing, Pull(Reason::UnknownStatus))]
+    #[case("archived", LONG_AGO, Known::Failed, Pull(Reason::FailedBefore))]
+    #[case("archived", LONG_AGO, Known::Sealed, Leave(Reason::Sealed))]
     fn listed_tasks(
         #[case] status: &str,
         #[case] end: Option<&str>,
@@ -351,8 +437,8 @@ mod tests {
 
     #[rstest]
     #[case("calling", Known::Nothing, Pull(Reason::RunningIncluded))]
-    #[case("archived", Known::Early, Pull(Reason::RunningIncluded))]
-    #[case("calling", Known::Sealed, Leave(Reason::Sealed))]
+    #[case("archived", Known::Early, Pull(Reason::UnknownStatus))]
+    #[case("calling", Known::Sealed, Leave(Reason::Reopened))]
     fn running_tasks_when_they_are_wanted(
         #[case] status: &str,
         #[case] known: Known,
@@ -437,10 +523,15 @@ mod tests {
             schedule_start: None,
             ..task
         };
-        assert_eq!(
-            decide(&unscheduled, Known::Nothing, &rules),
-            Leave(Reason::NoSchedule)
-        );
+        // Its answer tells its day, unless the ledger knows it.
+        let decided = |remembered| decide(&unscheduled, remembered, &rules);
+        assert_eq!(decided(Known::Nothing.into()), Pull(Reason::Final));
+        assert_eq!(decided(Known::Sealed.into()), Leave(Reason::NoSchedule));
+        let elsewhere = Remembered {
+            day: "2024-01-01".parse().ok(),
+            ..Known::Open.into()
+        };
+        assert_eq!(decided(elsewhere), Leave(Reason::OutOfRange));
         let rules = Rules {
             replace: true,
             ..rules
@@ -450,5 +541,43 @@ mod tests {
             ..unscheduled
         };
         assert_eq!(decide(&named, Known::Sealed, &rules), Pull(Reason::Replace));
+    }
+
+    #[rstest]
+    #[case("calling", Known::Nothing, None, Pull(Reason::UnknownDay))]
+    #[case("calling", Known::Open, Some("2024-03-11"), Leave(Reason::Running))]
+    #[case("finished", Known::Nothing, None, Pull(Reason::Final))]
+    fn a_task_of_an_unknown_day_is_asked_for(
+        #[case] status: &str,
+        #[case] known: Known,
+        #[case] day: Option<&str>,
+        #[case] decision: Decision,
+    ) {
+        let unscheduled = Candidate {
+            schedule_start: None,
+            ..task(Some(status), LONG_AGO, Seen::Listed)
+        };
+        let remembered = Remembered {
+            day: day.map(|day| day.parse().unwrap()),
+            ..known.into()
+        };
+        let rules = Rules::nightly(NOW.parse().unwrap());
+        assert_eq!(decide(&unscheduled, remembered, &rules), decision);
+    }
+
+    #[rstest]
+    #[case("9999-12-31T23:59:59Z", None, false)]
+    #[case("9999-12-31T23:59:59Z", Some("2024-03-12T00:20:00Z"), true)]
+    #[case("9999-12-31T23:59:59Z", Some("2024-03-12T00:20:01Z"), false)]
+    #[case("2024-03-12T12:00:00Z", Some("2024-03-01T00:00:00Z"), false)]
+    #[case("2024-03-12T00:20:00Z", None, true)]
+    fn an_end_far_ahead_settles_by_when_the_task_was_first_seen_final(
+        #[case] end: &str,
+        #[case] final_since: Option<&str>,
+        #[case] settled: bool,
+    ) {
+        let rules = Rules::nightly(NOW.parse().unwrap());
+        let final_since = final_since.map(|since| since.parse().unwrap());
+        assert_eq!(is_settled(end.parse().ok(), final_since, &rules), settled);
     }
 }

@@ -25,5 +25,5 @@ mod packed;
 mod plan;
 
 pub(crate) use decide::is_settled;
-pub use decide::{Candidate, Decision, Known, Reason, Rules, Seen, decide};
+pub use decide::{Candidate, Decision, Known, Reason, Remembered, Rules, Seen, decide};
 pub use plan::{DayPlan, Plan, PlannedTask, Planner, Pulls, Window, resume_point, window_of};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use super::decide::{Candidate, Decision, Known, Reason, Rules, decide};
+use super::decide::{Candidate, Decision, Known, Reason, Remembered, Rules, decide};
 use super::packed::PackedTasks;
 use crate::job::DateRange;
 use crate::lake::{Ledger, OpenTask, day_end, day_of, day_start};
@@ -108,17 +108,14 @@ impl PlannedTask {
     /// The task as the ledger remembers it.
     #[must_use]
     pub fn as_open(&self) -> OpenTask {
+        let status = self.task.status.clone();
+        let status = status.unwrap_or_else(|| TaskStatus::Unknown("unknown".to_owned()));
         OpenTask {
-            id: self.task.id.clone(),
             workflow: self.task.workflow.clone(),
-            status: self
-                .task
-                .status
-                .clone()
-                .unwrap_or_else(|| TaskStatus::Unknown("unknown".to_owned())),
             schedule_start: self.task.schedule_start,
             schedule_end: self.task.schedule_end,
             day: self.day,
+            ..OpenTask::new(self.task.id.clone(), status)
         }
     }
 }
@@ -128,6 +125,7 @@ impl PlannedTask {
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     tasks: PackedTasks,
+    reach: Option<NaiveDate>,
 }
 
 /// What is decided for one day.
@@ -185,6 +183,18 @@ impl Plan {
         }
     }
 
+    /// The sealed tasks that are running again.
+    pub fn reopened(&self) -> impl Iterator<Item = PlannedTask> {
+        self.chosen(|decision| decision == Decision::Leave(Reason::Reopened))
+    }
+
+    /// The last day into which a task reaches that starts before the range, is not exported, and was
+    /// left: up to then calls may be missing.
+    #[must_use]
+    pub fn reach(&self) -> Option<NaiveDate> {
+        self.reach
+    }
+
     /// The tasks that are left and must be remembered.
     pub fn remembered(&self) -> impl Iterator<Item = PlannedTask> {
         self.chosen(Decision::is_remembered)
@@ -235,6 +245,7 @@ pub struct Planner<'a> {
     ledger: &'a Ledger,
     rules: &'a Rules,
     tasks: PackedTasks,
+    reach: Option<NaiveDate>,
 }
 
 impl<'a> Planner<'a> {
@@ -245,18 +256,40 @@ impl<'a> Planner<'a> {
             ledger,
             rules,
             tasks: PackedTasks::default(),
+            reach: None,
         }
     }
 
-    /// Decides about a task. One that comes twice counts as it came first.
-    pub fn add(&mut self, task: Candidate) {
-        let known = Known::from(self.ledger.state(&task.id));
+    /// Decides about a task. One that comes twice counts as it came first. Where the listing does not
+    /// tell its schedule, what the ledger knows of it counts.
+    pub fn add(&mut self, mut task: Candidate) {
+        let remembered = Remembered::of(self.ledger, &task.id);
+        if let Some(known) = self.ledger.unsealed_task(&task.id) {
+            task.schedule_start = task.schedule_start.or(known.task.schedule_start);
+            task.schedule_end = task.schedule_end.or(known.task.schedule_end);
+        }
         let start = task.schedule_start;
+        let day = start.map(|start| day_of(self.rules.zone, start));
+        let decision = decide(&task, remembered, self.rules);
+        if decision == Decision::Leave(Reason::OutOfRange) && remembered.known != Known::Sealed {
+            self.note_reach(&task, day);
+        }
         self.tasks.push(&PlannedTask {
-            decision: decide(&task, known, self.rules),
-            day: start.map(|start| day_of(self.rules.zone, start)),
             task,
+            decision,
+            day,
         });
+    }
+
+    fn note_reach(&mut self, task: &Candidate, first: Option<NaiveDate>) {
+        let Some((range, first)) = self.rules.range.zip(first) else {
+            return;
+        };
+        let last = task.schedule_end.map(|end| day_of(self.rules.zone, end));
+        let last = last.map_or(first, |last| last.max(first));
+        if first < range.from() && last >= range.from() {
+            self.reach = self.reach.max(Some(last.min(range.to())));
+        }
     }
 
     /// All decisions, in order.
@@ -264,7 +297,10 @@ impl<'a> Planner<'a> {
     pub fn into_plan(self) -> Plan {
         let mut tasks = self.tasks;
         tasks.sort_each_once();
-        Plan { tasks }
+        Plan {
+            tasks,
+            reach: self.reach,
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The first page of each listing, held against the API profile.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::MISFIT;
@@ -8,7 +10,7 @@ use crate::api::{ApiClient, ApiError, ItemKey, KeyKind, ListedTask, PageSurvey};
 use crate::clock::Clock;
 use crate::discover::Window;
 use crate::job::{DiscoverOptions, Job, ListTasksProfile, PagingProfile, PagingStyle, TaskSource};
-use crate::task::{TaskId, TaskStatus, WorkflowId};
+use crate::task::{TaskId, TaskStatus, Told, WorkflowId};
 
 /// Workflows whose tasks are listed until one has a task to pull.
 const MAX_WORKFLOWS: usize = 5;
@@ -190,11 +192,9 @@ fn judge<T>(
         None => format!("{} on the first page", count(items, noun)),
     };
     let mut checks = vec![Check::ok(table, found)];
-    checks.extend(
-        judge_total(survey, items, (paging, page_size)).map(|(what, advice)| {
-            Check::warn(total_check, what).advise(format!("{advice} in [api.{table}]"))
-        }),
-    );
+    checks.extend(judge_total(survey, items, paging).map(|(what, advice)| {
+        Check::warn(total_check, what).advise(format!("{advice} in [api.{table}]"))
+    }));
     checks.extend(
         judge_pages(survey, items, (paging, page_size)).map(|(what, advice)| {
             Check::warn(pages, what).advise(format!("{advice} in [api.{table}]"))
@@ -206,7 +206,7 @@ fn judge<T>(
 fn judge_total<T>(
     survey: &PageSurvey<T>,
     items: usize,
-    (paging, page_size): (&PagingProfile, usize),
+    paging: &PagingProfile,
 ) -> Option<(String, String)> {
     let at = paging.total.as_ref()?;
     let candidates = || {
@@ -216,11 +216,14 @@ fn judge_total<T>(
             .filter(|name| *name != "/code" && *name != at);
         quoted(numbers.map(String::as_str))
     };
+    if let Some(shape) = survey.odd_total {
+        let what = format!("the total at `{at}` is {shape}, which tells no number of items");
+        let advice = "set `total` to where it is, or to \"\" if there is none,".to_owned();
+        return Some((what, advice));
+    }
     match survey.total {
         None => {
-            let what = format!(
-                "no total at `{at}`: the listing ends with the first page of fewer than {page_size}"
-            );
+            let what = format!("no total at `{at}`: each listing takes one request more");
             let advice = match candidates() {
                 none if none.is_empty() => {
                     "there is no other number: set `total = \"\"`".to_owned()
@@ -284,7 +287,10 @@ fn judge_tasks(survey: &PageSurvey<ListedTask>, profile: &ListTasksProfile) -> V
         return Vec::new();
     }
     let mut checks = Vec::new();
-    let without_status = tasks.iter().filter(|task| task.status.is_none()).count();
+    let without_status = tasks
+        .iter()
+        .filter(|task| task.status == Told::Absent)
+        .count();
     if without_status > 0 {
         let what = format!(
             "{without_status} of {} have no status under {}",
@@ -300,11 +306,11 @@ fn judge_tasks(survey: &PageSurvey<ListedTask>, profile: &ListTasksProfile) -> V
     checks.extend(unknown_words(tasks));
     let without_start = tasks
         .iter()
-        .filter(|task| task.schedule_start.is_none())
+        .filter(|task| task.schedule_start == Told::Absent)
         .count();
     let without_end = tasks
         .iter()
-        .filter(|task| task.schedule_end.is_none())
+        .filter(|task| task.schedule_end == Told::Absent)
         .count();
     for (name, without, keys, setting, word) in [
         (
@@ -336,15 +342,21 @@ fn judge_tasks(survey: &PageSurvey<ListedTask>, profile: &ListTasksProfile) -> V
             suggestion(&survey.keys, |key| looks_like_time(key, word))
         )));
     }
-    if survey.with_odd_time > 0 {
+    let not_understood = tasks.iter().filter_map(|task| {
+        let times = task.schedule_start.not_understood();
+        times.or_else(|| task.schedule_end.not_understood())
+    });
+    let shapes: BTreeSet<&str> = not_understood.clone().collect();
+    if let Some(shape) = shapes.first() {
         let what = format!(
-            "{} of {} have a time that is not RFC 3339 with a zone, and is taken as absent",
-            survey.with_odd_time,
+            "{} of {} have a time that is not understood ({shape})",
+            not_understood.count(),
             count(tasks.len(), "task"),
         );
         checks.push(Check::warn("list_tasks.times", what).advise(format!(
-            "set `schedule_start_keys` and `schedule_end_keys` in [api.list_tasks] to keys with such \
-             times; {}",
+            "such tasks are asked for to learn their day; set `source_timezone` if the times are \
+             local, or `schedule_start_keys` and `schedule_end_keys` in [api.list_tasks] to keys \
+             with times and zones; {}",
             suggestion(&survey.keys, |key| key.kind == KeyKind::Time)
         )));
     }
@@ -356,7 +368,7 @@ fn unknown_words(tasks: &[ListedTask]) -> Option<Check> {
     let mut words: Vec<&str> = tasks
         .iter()
         .filter_map(|task| match &task.status {
-            Some(TaskStatus::Unknown(word)) => Some(word.as_str()),
+            Told::Known(TaskStatus::Unknown(word)) => Some(word.as_str()),
             _ => None,
         })
         .collect();
@@ -437,12 +449,12 @@ fn strs(texts: &[String]) -> impl Iterator<Item = &str> {
 
 /// Whether a task is over for good, as far as its listing says.
 fn is_ripe(task: &ListedTask, options: &DiscoverOptions, now: DateTime<Utc>) -> bool {
-    task.status == Some(TaskStatus::Finished) && is_settled(task, options, now)
+    task.status == Told::Known(TaskStatus::Finished) && is_settled(task, options, now)
 }
 
 fn is_settled(task: &ListedTask, options: &DiscoverOptions, now: DateTime<Utc>) -> bool {
     let settle = TimeDelta::from_std(options.settle).unwrap_or(TimeDelta::MAX);
-    task.schedule_end.is_none_or(|end| {
+    task.schedule_end.known().is_none_or(|end| {
         end.checked_add_signed(settle)
             .is_some_and(|settled| settled <= now)
     })
@@ -452,9 +464,9 @@ fn is_settled(task: &ListedTask, options: &DiscoverOptions, now: DateTime<Utc>) 
 fn choose(found: &[ListedTask], options: &DiscoverOptions, now: DateTime<Utc>) -> Candidates {
     let rank = |task: &ListedTask| match &task.status {
         _ if !is_settled(task, options, now) => None,
-        Some(TaskStatus::Finished) => Some(0),
-        None if task.schedule_end.is_some() => Some(1),
-        Some(TaskStatus::Canceled) => Some(2),
+        Told::Known(TaskStatus::Finished) => Some(0),
+        Told::Absent if task.schedule_end.known().is_some() => Some(1),
+        Told::Known(TaskStatus::Canceled) => Some(2),
         _ => None,
     };
     let mut ranked: Vec<(u8, &ListedTask)> = found

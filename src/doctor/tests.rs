@@ -258,14 +258,8 @@ async fn a_lake_of_another_zone_and_what_a_dead_run_left_are_noticed() {
         .await
         .expect("a new lake");
     let mut draft = CommitDraft::new(run, CommitKind::Append, 0);
-    draft.open.push(OpenTask {
-        id: TaskId::new("t").expect("an id"),
-        workflow: None,
-        status: TaskStatus::Calling,
-        schedule_start: None,
-        schedule_end: None,
-        day: None,
-    });
+    let id = TaskId::new("t").expect("an id");
+    draft.open.push(OpenTask::new(id, TaskStatus::Calling));
     lake.commit(draft).await.expect("committed");
 
     let diagnosis = practice.examine().await;

@@ -173,6 +173,7 @@ fn api(sources: &Sources<'_>, shard: Option<Shard>) -> Result<ApiOptions, Settin
             max_hold: sources.required("api.max_hold", quantity::duration)?,
         },
         allow_insecure,
+        source_timezone: sources.optional("source_timezone", place::zone)?,
     })
 }
 

@@ -131,6 +131,8 @@ pub struct ApiOptions {
     pub concurrency: NonZeroUsize,
     /// Items asked for in one page of a listing.
     pub page_size: NonZeroU32,
+    /// The zone of times without one in listings.
+    pub source_timezone: Option<Tz>,
     /// Until a connection stands. Default 120 s.
     pub connect_timeout: Duration,
     /// Between two pieces of an answer. Default 120 s.

@@ -31,7 +31,8 @@ pub(super) const AFTER_MAINTENANCE: u64 = 10;
 /// The last ones are kept: somebody may be about to read the one before.
 const KEPT: usize = 2;
 
-const MAGIC: [u8; 8] = *b"airckpt1";
+/// The digit at its end is the version.
+const MAGIC: [u8; 8] = *b"airckpt2";
 const HEAD: usize = 8 + 8 + 32;
 
 /// What a checkpoint's file says.
@@ -70,6 +71,15 @@ impl Checkpoint {
             ledger: zstd::stream::decode_all(compressed).ok()?,
         })
     }
+}
+
+/// Whether a file is a checkpoint of another version: not used, and no damage.
+pub(super) fn is_of_another_version(bytes: &[u8]) -> bool {
+    let (name, version) = MAGIC.split_at(MAGIC.len() - 1);
+    bytes.starts_with(name)
+        && bytes
+            .get(name.len())
+            .is_some_and(|found| *found != version[0])
 }
 
 fn sum(head: &[u8], compressed: &[u8]) -> Checksum {

@@ -1,7 +1,8 @@
 //! What the lake knows of one day, and `_export/days/DATE.json`, which schedulers wait for.
 //!
 //! ```json
-//! {"date": "2024-03-11", "complete": true,
+//! {"date": "2024-03-11", "complete": true, "revision": 1,
+//!  "evidence": [{"run_id": "…", "listings": 63, "pages": 64, "items": 547, "totals": 547}],
 //!  "tasks": {"sealed": 40, "open": 0, "failed": 0, "early": 0},
 //!  "tables": {"calls": {"files": 2, "rows": 11854, "bytes": 961003}, …},
 //!  "sequence": 17, "updated_at": "2024-03-12T00:31:07.120Z"}
@@ -11,10 +12,18 @@
 //! - `tables` counts the live files of that day's partitions.
 //! - `complete` means that all of these hold:
 //!   1. a complete listing that began after the day's end covered every schedule start of the
-//!      day ([`Coverage`](super::Coverage));
-//!   2. no task that is known and not sealed (open, failed, or exported early) touches the day:
-//!      none has it between the day of its schedule start and the day of its schedule end, both
-//!      included. A task without a schedule start touches no day.
+//!      day ([`Coverage`](super::Coverage)). Where it left out tasks of earlier days (a backfill's
+//!      range), the day before is covered, too: calls go on after midnight;
+//!   2. when it became complete, no task was known and not sealed (open, failed, or exported early)
+//!      that could still put rows there: none that starts on the day or before it, or on an unknown
+//!      day. One whose end is longer ago than `tasks.hold_days` is overdue: it holds no day any
+//!      more, and a person is told. One that failed holds the days of its schedule however old;
+//!   3. no task that was found later, or reopened, has it in its schedule and is not sealed yet.
+//! - `revision` is 0 until the day is complete for the first time, and then 1. It grows with each
+//!   commit that changes rows of the day after that; `reason` says why the last one did: `late` rows
+//!   of a task that was not known, `replaced` rows, or rows of a `reopened` task. Compaction changes
+//!   no rows and no revision. Loaders that have taken a complete day watch this number.
+//! - `evidence` says which listings cover the day (one for each shard).
 //! - `sequence` and `updated_at` are those of the last commit that changed anything of the above.
 //!   So the content follows from the log alone: whoever writes the file writes the same bytes.
 //!
@@ -28,6 +37,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::schema::TableName;
+use crate::task::RunId;
 
 /// Tasks by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +63,36 @@ pub struct FileCounts {
     pub bytes: u64,
 }
 
+/// Why rows of a day changed after it was complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RevisionReason {
+    /// Rows of a task that was not known to reach the day.
+    Late,
+    /// Rows were replaced, for a person who asked for it or for an early export.
+    Replaced,
+    /// A sealed task was running again.
+    Reopened,
+}
+
+/// A run whose listings cover a day.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct DayEvidence {
+    /// The run.
+    pub run_id: RunId,
+    /// When its listing began.
+    pub listed_at: DateTime<Utc>,
+    /// Listings: one of workflows, and one for each workflow.
+    pub listings: u64,
+    /// Pages of them.
+    pub pages: u64,
+    /// Different items in them.
+    pub items: u64,
+    /// The sum of the totals that the vendor told, if it told any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totals: Option<u64>,
+}
+
 /// The state of one day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DaySummary {
@@ -60,6 +100,15 @@ pub struct DaySummary {
     pub date: Option<NaiveDate>,
     /// Whether nothing more is expected.
     pub complete: bool,
+    /// How often its rows were completed or changed after that; 0 before the first time.
+    #[serde(default)]
+    pub revision: u64,
+    /// Why it was revised last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<RevisionReason>,
+    /// The listings that cover it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<DayEvidence>,
     /// Tasks that start on it.
     pub tasks: TaskCounts,
     /// Files in its partitions.
@@ -147,6 +196,9 @@ mod tests {
         DaySummary {
             date: "2024-03-11".parse().ok(),
             complete: false,
+            revision: 0,
+            reason: None,
+            evidence: Vec::new(),
             tasks: TaskCounts::default(),
             tables: BTreeMap::new(),
             sequence,

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use super::ledger::ids::IdKey;
 use super::path::{FilePath, is_safe_run_id};
 use super::record::{
-    Commit, CommittedTask, Coverage, DataFile, FORMAT_VERSION, FailedTask, OpenTask, Removal,
+    Commit, CommitKind, CommittedTask, Coverage, DataFile, FORMAT_VERSION, FailedTask, OpenTask,
+    Removal, WorkflowNote,
 };
 use crate::shard::Shard;
 use crate::task::{RunId, TaskId};
@@ -20,9 +21,13 @@ pub(super) struct Digest {
     pub(super) at: DateTime<Utc>,
     pub(super) zone: String,
     pub(super) run_id: RunId,
-    pub(super) sealed: Vec<(IdKey, Option<NaiveDate>)>,
+    pub(super) kind: CommitKind,
+    /// See [`super::record::CommitDraft::base`].
+    pub(super) base: u64,
+    pub(super) sealed: Vec<SealedTask>,
     pub(super) early: Vec<CommittedTask>,
     pub(super) open: Vec<OpenTask>,
+    pub(super) reopened: Vec<OpenTask>,
     pub(super) failed: Vec<FailedTask>,
     pub(super) forgotten: Vec<TaskId>,
     pub(super) files: Vec<DataFile>,
@@ -30,9 +35,20 @@ pub(super) struct Digest {
     pub(super) file_tasks: Vec<u32>,
     pub(super) removes: Vec<Removal>,
     pub(super) ended: Vec<RunId>,
+    pub(super) workflows: Vec<WorkflowNote>,
     pub(super) coverage: Vec<Coverage>,
+    pub(super) retracted_from: Option<DateTime<Utc>>,
     pub(super) listed_until: Option<DateTime<Utc>>,
     pub(super) shard: Option<Shard>,
+}
+
+/// What is kept of a sealed task.
+#[derive(Debug)]
+pub(super) struct SealedTask {
+    pub(super) key: IdKey,
+    pub(super) day: Option<NaiveDate>,
+    /// Entries of its `detail`, rejected ones included.
+    pub(super) calls: u64,
 }
 
 /// Why a record was not understood.
@@ -60,10 +76,14 @@ struct RecordLine<'a> {
 #[derive(Deserialize)]
 struct ChangesLine<'a> {
     run_id: RunId,
+    kind: CommitKind,
+    base: u64,
     #[serde(default, borrow)]
     tasks: Vec<TaskLine<'a>>,
     #[serde(default)]
     open: Vec<OpenTask>,
+    #[serde(default)]
+    reopened: Vec<OpenTask>,
     #[serde(default)]
     failed: Vec<FailedTask>,
     #[serde(default)]
@@ -75,7 +95,10 @@ struct ChangesLine<'a> {
     #[serde(default)]
     ended: Vec<RunId>,
     #[serde(default)]
+    workflows: Vec<WorkflowNote>,
+    #[serde(default)]
     coverage: Vec<Coverage>,
+    retracted_from: Option<DateTime<Utc>>,
     listed_until: Option<DateTime<Utc>>,
     shard: Option<Shard>,
 }
@@ -86,6 +109,10 @@ struct TaskLine<'a> {
     id: Cow<'a, str>,
     day: Option<NaiveDate>,
     sealed: Option<bool>,
+    #[serde(default)]
+    calls: u64,
+    #[serde(default)]
+    rejects: u64,
     files: Vec<u32>,
 }
 
@@ -122,7 +149,11 @@ impl Digest {
             if task.sealed != Some(false) {
                 let key = IdKey::parse(&task.id)
                     .map_err(|error| Unreadable::Damaged(error.to_string()))?;
-                sealed.push((key, task.day));
+                sealed.push(SealedTask {
+                    key,
+                    day: task.day,
+                    calls: task.calls + task.rejects,
+                });
             }
         }
         let into = changes.removes.iter().flat_map(|removal| &removal.into);
@@ -145,16 +176,21 @@ impl Digest {
             at: record.at,
             zone: record.partition_timezone,
             run_id: changes.run_id,
+            kind: changes.kind,
+            base: changes.base,
             sealed,
             early,
             open: changes.open,
+            reopened: changes.reopened,
             failed: changes.failed,
             forgotten: changes.forgotten,
             files: changes.files,
             file_tasks,
             removes: changes.removes,
             ended: changes.ended,
+            workflows: changes.workflows,
             coverage: changes.coverage,
+            retracted_from: changes.retracted_from,
             listed_until: changes.listed_until,
             shard: changes.shard,
         })

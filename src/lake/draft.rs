@@ -12,12 +12,15 @@ impl CommitDraft {
     pub fn is_empty(&self) -> bool {
         self.tasks.is_empty()
             && self.open.is_empty()
+            && self.reopened.is_empty()
             && self.failed.is_empty()
             && self.forgotten.is_empty()
             && self.files.is_empty()
             && self.removes.is_empty()
             && self.ended.is_empty()
+            && self.workflows.is_empty()
             && self.coverage.is_empty()
+            && self.retracted_from.is_none()
             && self.listed_until.is_none()
     }
 
@@ -36,7 +39,11 @@ impl CommitDraft {
         self.open.retain(|task| ledger.is_news(task, None));
         self.failed
             .retain(|FailedTask { task, failure }| ledger.is_news(task, Some(failure)));
+        self.reopened
+            .retain(|task| ledger.can_reopen(&task.id, self.base));
         self.forgotten.retain(|id| ledger.can_forget(id));
+        self.workflows
+            .retain(|note| ledger.is_news_of_workflow(note));
         self.ended.retain(|run| !ledger.has_ended(run));
         if !ledger.extends_coverage(&self.coverage, self.shard) {
             self.coverage.clear();
@@ -117,6 +124,9 @@ impl From<&super::record::CommittedTask> for OpenTask {
             schedule_start: task.schedule_start,
             schedule_end: task.schedule_end,
             day: task.day,
+            first_seen: None,
+            final_since: None,
+            overdue: false,
         }
     }
 }

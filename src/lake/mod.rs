@@ -77,18 +77,20 @@ mod writer;
 use chrono_tz::Tz;
 
 pub use commit::CommitOutcome;
-pub use day::{DaySummary, FileCounts, TaskCounts, day_end, day_of, day_start};
+pub use day::{
+    DayEvidence, DaySummary, FileCounts, RevisionReason, TaskCounts, day_end, day_of, day_start,
+};
 pub use error::LakeError;
 pub use files::FileQuery;
-pub use ledger::{Conflict, Ledger, LiveFile, TaskState, UnsealedTask};
+pub use ledger::{Conflict, Ledger, LiveFile, NightsGone, TaskState, UnsealedTask};
 pub use loose_ends::LooseEnds;
 pub use path::{FileName, FilePath, LakePath, Partition, PathError};
 pub use point::Point;
 #[cfg(any(debug_assertions, feature = "failpoints"))]
 pub use point::arm;
 pub use record::{
-    Checksum, Commit, CommitDraft, CommitKind, CommittedTask, Coverage, DataFile, FORMAT_VERSION,
-    FailedTask, Failure, OpenTask, Removal, Upload,
+    Checksum, Commit, CommitDraft, CommitKind, CommittedTask, Coverage, DataFile, Evidence,
+    FORMAT_VERSION, FailedTask, Failure, OpenTask, Removal, Upload, WorkflowNote,
 };
 #[cfg(any(test, debug_assertions, feature = "failpoints"))]
 pub use store::conform;

@@ -9,6 +9,8 @@
 //! removed file went. So a rewrite of a file with 10,000 tasks is one line, not 10,000.
 //!
 //! A reader ignores fields it does not know, and refuses a record of a higher `format_version`.
+//! Version 2 added what a day's completeness depends on (`reopened`, `workflows`, `retracted_from`,
+//! and fields of tasks and coverage); records of version 1 are read as if those were empty.
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,7 +24,7 @@ use crate::shard::Shard;
 use crate::task::{RunId, TaskId, TaskStatus, WorkflowId};
 
 /// The version of records that this program writes, and the highest it reads.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// What a commit was made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -196,6 +198,33 @@ pub struct OpenTask {
     /// The schedule start's day in the partition time zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub day: Option<NaiveDate>,
+    /// When it was first seen without being exported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_seen: Option<DateTime<Utc>>,
+    /// When it was first seen with a final status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub final_since: Option<DateTime<Utc>>,
+    /// Its end is longer ago than `tasks.hold_days`: it keeps no later day from being complete.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub overdue: bool,
+}
+
+impl OpenTask {
+    /// A task of which nothing is known but its id and status.
+    #[must_use]
+    pub fn new(id: TaskId, status: TaskStatus) -> Self {
+        Self {
+            id,
+            workflow: None,
+            status,
+            schedule_start: None,
+            schedule_end: None,
+            day: None,
+            first_seen: None,
+            final_since: None,
+            overdue: false,
+        }
+    }
 }
 
 /// A task that failed after all tries. It is tried again by the next run.
@@ -228,8 +257,39 @@ pub struct Coverage {
     pub from: DateTime<Utc>,
     /// Excluded.
     pub to: DateTime<Utc>,
-    /// When the listing began.
+    /// When the listing began, by the vendor's clock or ours, whichever is behind.
     pub at: DateTime<Utc>,
+    /// Tasks that start before `from` were left out: calls of theirs may be missing on the first day.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub is_range: bool,
+    /// What shows that the listings were complete. Missing in records of version 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
+}
+
+/// What was asked for and found by listings that are called complete.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Listings: one of workflows, and one for each workflow.
+    pub listings: u64,
+    /// Pages of them, all passes counted.
+    pub pages: u64,
+    /// Different items in them.
+    pub items: u64,
+    /// The sum of the totals that the vendor told; missing if it told none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totals: Option<u64>,
+}
+
+/// A workflow that the vendor says is gone, or that is there again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkflowNote {
+    /// Which.
+    pub id: WorkflowId,
+    /// Nights in a row on which it was gone; 0 if it is there again.
+    pub nights_gone: u32,
+    /// The last of these nights.
+    pub on: NaiveDate,
 }
 
 /// A file that gives way.
@@ -258,6 +318,9 @@ pub struct CommitDraft {
     /// Tasks that were seen and are not final.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open: Vec<OpenTask>,
+    /// Sealed tasks that are running again. Their rows stay until they are exported again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reopened: Vec<OpenTask>,
     /// Tasks that failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<FailedTask>,
@@ -273,9 +336,16 @@ pub struct CommitDraft {
     /// Runs that gave no sign of life for long. They can't commit from here on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ended: Vec<RunId>,
+    /// Workflows that are gone, or there again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workflows: Vec<WorkflowNote>,
     /// What was listed completely.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub coverage: Vec<Coverage>,
+    /// Nothing from here on counts as listed, whatever earlier commits say: they were made with a
+    /// clock that was ahead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retracted_from: Option<DateTime<Utc>>,
     /// Workflows made before this were listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listed_until: Option<DateTime<Utc>>,
@@ -294,12 +364,15 @@ impl CommitDraft {
             base,
             tasks: Vec::new(),
             open: Vec::new(),
+            reopened: Vec::new(),
             failed: Vec::new(),
             forgotten: Vec::new(),
             files: Vec::new(),
             removes: Vec::new(),
             ended: Vec::new(),
+            workflows: Vec::new(),
             coverage: Vec::new(),
+            retracted_from: None,
             listed_until: None,
             shard: None,
         }
@@ -328,6 +401,11 @@ fn yes() -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn is_yes(value: &bool) -> bool {
     *value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_no(value: &bool) -> bool {
+    !*value
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]

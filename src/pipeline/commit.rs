@@ -13,7 +13,7 @@ use crate::decode::TaskOrdinal;
 use crate::lake::write::{ClosedFile, rewrite};
 use crate::lake::{
     CommitDraft, CommitKind, CommitOutcome, CommittedTask, Coverage, DataFile, FailedTask,
-    FilePath, LakeError, LakePath, LakeWriter, OpenTask, Removal, day_of,
+    FilePath, LakeError, LakePath, LakeWriter, OpenTask, Removal, WorkflowNote, day_of,
 };
 use crate::shard::Shard;
 use crate::task::{TaskId, TaskStatus};
@@ -22,8 +22,10 @@ use crate::task::{TaskId, TaskStatus};
 #[derive(Debug, Default)]
 pub(super) struct Learned {
     pub(super) open: Vec<OpenTask>,
+    pub(super) reopened: Vec<OpenTask>,
     pub(super) failed: Vec<FailedTask>,
     pub(super) forgotten: Vec<TaskId>,
+    pub(super) workflows: Vec<WorkflowNote>,
     pub(super) coverage: Vec<Coverage>,
     pub(super) listed_until: Option<chrono::DateTime<chrono::Utc>>,
 }
@@ -129,6 +131,8 @@ impl Committer {
             draft.files.push(closed.file.clone());
         }
         draft.open.clone_from(&learned.open);
+        draft.reopened.clone_from(&learned.reopened);
+        draft.workflows.clone_from(&learned.workflows);
         draft.failed.clone_from(&learned.failed);
         draft.forgotten.clone_from(&learned.forgotten);
         draft.coverage.clone_from(&learned.coverage);

@@ -28,6 +28,8 @@ pub(super) struct JudgeRules {
     pub(super) success_codes: Vec<i64>,
     /// Accept running tasks too.
     pub(super) include_running: bool,
+    /// Accept answers with fewer calls than are sealed.
+    pub(super) allow_fewer: bool,
     /// What time it is, and how long after its scheduled end a final task is settled.
     pub(super) rules: crate::discover::Rules,
 }

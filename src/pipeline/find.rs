@@ -2,17 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use serde::Serialize;
 
-use crate::api::{ApiClient, ApiError, ListedTask};
+use super::summary::chain;
+use crate::api::{ApiClient, ApiError, ListedTask, ListingEvidence};
 use crate::discover::{Candidate, Rules, Seen, resume_point, window_of};
+use crate::event::{Event, Events};
 use crate::job::TaskSource;
-use crate::lake::{Coverage, Ledger, TaskState, UnsealedTask, day_of};
+use crate::lake::{Coverage, Evidence, Ledger, UnsealedTask, WorkflowNote, day_of};
 use crate::task::{TaskId, WorkflowId};
 
 /// How completely it is known which tasks there are.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Found {
     /// The scheduled starts that the listing covers, if it is complete.
     pub coverage: Option<Coverage>,
@@ -22,6 +25,19 @@ pub struct Found {
     pub complete: bool,
     /// Workflows whose tasks were listed.
     pub workflows: u64,
+    /// Workflows whose tasks could not be listed, or not all of them.
+    pub failed_workflows: Vec<FailedWorkflow>,
+    /// What is to be remembered of workflows that are gone.
+    pub workflow_notes: Vec<WorkflowNote>,
+}
+
+/// A workflow whose tasks are not all known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FailedWorkflow {
+    /// Which.
+    pub workflow_id: WorkflowId,
+    /// Why, safe to print.
+    pub reason: String,
 }
 
 /// What is looked for.
@@ -35,77 +51,92 @@ pub struct Search<'a> {
     pub concurrency: usize,
 }
 
+/// A workflow that is gone so many nights in a row is let go of: its listing is missed no longer.
+const NIGHTS_UNTIL_LET_GO: u32 = 3;
+/// So many listings that fail one after the other, none of them refused by the vendor, mean that the
+/// API is down.
+const FAILURES_IN_A_ROW: usize = 5;
+
 /// Finds the tasks. `each` gets them as they are found, some perhaps more than once.
 ///
 /// # Errors
-/// When a listing fails as a whole.
+/// When the workflows cannot be listed at all, or the API does not answer any more.
 pub async fn find(
     api: &ApiClient,
     (ledger, rules): (&Ledger, &Rules),
     search: Search<'_>,
+    events: &Events,
     mut each: impl FnMut(Candidate),
 ) -> Result<Found, ApiError> {
+    let lister = Lister {
+        api,
+        ledger,
+        events,
+        today: rules.now.date_naive(),
+        concurrency: search.concurrency.max(1),
+    };
     match search.source {
         TaskSource::Tasks(ids) => {
             for id in ids {
                 each(named(id, ledger));
             }
             Ok(Found {
-                coverage: None,
-                listed_until: None,
                 complete: true,
-                workflows: 0,
+                ..Found::default()
             })
         }
         TaskSource::Workflows(ids) => {
-            let complete = tasks_of(api, ids.clone(), search.concurrency, each).await?;
-            Ok(Found {
-                coverage: None,
-                listed_until: None,
-                complete,
-                workflows: ids.len() as u64,
-            })
+            let listed = lister.tasks_of(ids.clone(), each).await?;
+            Ok(listed.into_found(ids.len()))
         }
-        TaskSource::Listing => listing(api, (ledger, rules), &search, each).await,
+        TaskSource::Listing => listing(&lister, rules, &search, each).await,
     }
 }
 
 async fn listing(
-    api: &ApiClient,
-    (ledger, rules): (&Ledger, &Rules),
+    lister: &Lister<'_>,
+    rules: &Rules,
     search: &Search<'_>,
     mut each: impl FnMut(Candidate),
 ) -> Result<Found, ApiError> {
+    let Lister { api, ledger, .. } = *lister;
     let resume = resume_point(ledger, (rules, search.lookback));
     let (window, covered) = window_of((rules, search.lookback), resume);
     let workflows = api.list_workflows(window).await?;
+    if let Some(fault) = workflows.fault {
+        if workflows.items.is_empty() {
+            return Err(fault);
+        }
+        let text = format!("the workflows were not all listed: {fault}");
+        lister.events.emit(&Event::Warning { text });
+    }
     let mut remembered: BTreeMap<&TaskId, &UnsealedTask> = ledger
         .unsealed()
         .filter(|known| rules.shard.is_none_or(|shard| shard.holds(&known.task.id)))
         .filter(|known| match (&rules.range, known.task.schedule_start) {
             (Some(range), Some(start)) => range.contains(day_of(rules.zone, start)),
-            (Some(_), None) => false,
-            (None, _) => true,
+            (Some(_) | None, None) | (None, _) => true,
         })
         .map(|known| (&known.task.id, known))
         .collect();
-    // Running tasks are asked for again however old their workflow is.
-    let ids: BTreeSet<WorkflowId> = workflows
-        .items
-        .into_iter()
-        .map(|workflow| workflow.id)
-        .chain(
-            remembered
-                .values()
-                .filter_map(|known| known.task.workflow.clone()),
-        )
-        .collect();
-    let workflow_count = ids.len() as u64;
-    let tasks_complete = tasks_of(api, ids.into_iter().collect(), search.concurrency, |task| {
+    let listed: BTreeSet<WorkflowId> = workflows.items.into_iter().map(|w| w.id).collect();
+    // Running tasks are asked for again however old their workflow is, unless that is gone.
+    let is_let_go = |id: &WorkflowId| {
+        let gone = ledger.nights_gone(id);
+        gone.is_some_and(|gone| gone.nights >= NIGHTS_UNTIL_LET_GO)
+    };
+    let of_known_tasks = remembered
+        .values()
+        .filter_map(|known| known.task.workflow.clone())
+        .filter(|id| !is_let_go(id));
+    let mut ids = listed;
+    ids.extend(of_known_tasks);
+    let workflow_count = ids.len();
+    let tasks = lister.tasks_of(ids.into_iter().collect(), |task| {
         remembered.remove(&task.id);
         each(task);
     });
-    let tasks_complete = tasks_complete.await?;
+    let mut tasks = tasks.await?;
     for known in remembered.values() {
         each(Candidate {
             id: known.task.id.clone(),
@@ -116,58 +147,197 @@ async fn listing(
             seen: Seen::Remembered,
         });
     }
-    let complete = workflows.complete && tasks_complete;
-    let coverage = covered.filter(|_| complete).map(|covered| Coverage {
+    tasks.complete &= workflows.complete;
+    tasks.evidence.add(workflows.evidence);
+    let evidence = tasks.evidence.0;
+    let mut found = tasks.into_found(workflow_count);
+    // A day is over when it is over by the vendor's clock and by ours.
+    let now = api
+        .vendor_now()
+        .map_or(rules.now, |vendor| vendor.min(rules.now));
+    found.coverage = covered.filter(|_| found.complete).map(|covered| Coverage {
         from: covered.from,
-        to: covered.to,
-        at: rules.now,
+        to: covered.to.min(now),
+        at: now,
+        is_range: rules.range.is_some(),
+        evidence: Some(evidence),
     });
-    let listed_until = (complete && rules.range.is_none()).then_some(rules.now);
-    Ok(Found {
-        coverage,
-        listed_until,
-        complete,
-        workflows: workflow_count,
-    })
+    found.coverage = found
+        .coverage
+        .filter(|coverage| coverage.from < coverage.to);
+    found.listed_until = (found.complete && rules.range.is_none()).then_some(now);
+    Ok(found)
 }
 
-/// Lists the tasks of workflows; says whether all listings were complete.
-async fn tasks_of(
-    api: &ApiClient,
-    workflows: Vec<WorkflowId>,
-    concurrency: usize,
-    mut each: impl FnMut(Candidate),
-) -> Result<bool, ApiError> {
-    let mut listings = stream::iter(workflows)
-        .map(|workflow| async move { api.list_tasks(&workflow).await })
-        .buffer_unordered(concurrency.max(1));
-    let mut complete = true;
-    while let Some(listing) = listings.try_next().await? {
-        complete &= listing.complete;
-        listing.items.into_iter().map(candidate).for_each(&mut each);
+/// What the listings of workflows' tasks came to.
+#[derive(Debug)]
+struct Listed {
+    complete: bool,
+    evidence: EvidenceSum,
+    failed: Vec<FailedWorkflow>,
+    notes: Vec<WorkflowNote>,
+}
+
+impl Listed {
+    fn into_found(self, workflows: usize) -> Found {
+        Found {
+            complete: self.complete,
+            workflows: workflows as u64,
+            failed_workflows: self.failed,
+            workflow_notes: self.notes,
+            ..Found::default()
+        }
     }
-    Ok(complete)
 }
 
+#[derive(Debug, Default)]
+struct EvidenceSum(Evidence);
+
+impl EvidenceSum {
+    fn add(&mut self, listing: ListingEvidence) {
+        self.0.listings += 1;
+        self.0.pages += listing.pages;
+        self.0.items += listing.items;
+        if let Some(total) = listing.total {
+            *self.0.totals.get_or_insert_default() += total;
+        }
+    }
+}
+
+/// Lists the tasks of workflows.
+struct Lister<'a> {
+    api: &'a ApiClient,
+    ledger: &'a Ledger,
+    events: &'a Events,
+    today: NaiveDate,
+    concurrency: usize,
+}
+
+impl Lister<'_> {
+    /// Lists the tasks of workflows. One that fails, or is gone, costs no other.
+    async fn tasks_of(
+        &self,
+        workflows: Vec<WorkflowId>,
+        mut each: impl FnMut(Candidate),
+    ) -> Result<Listed, ApiError> {
+        let api = self.api;
+        let mut listings = stream::iter(workflows)
+            .map(|workflow| async move {
+                let listing = api.list_tasks(&workflow).await?;
+                Ok::<_, ApiError>((workflow, listing))
+            })
+            .buffer_unordered(self.concurrency);
+        let mut listed = Listed {
+            complete: true,
+            evidence: EvidenceSum::default(),
+            failed: Vec::new(),
+            notes: Vec::new(),
+        };
+        let mut failures_in_a_row = 0;
+        let mut understood = 0_u64;
+        let mut not_understood = None;
+        while let Some((workflow, listing)) = listings.try_next().await? {
+            listed.evidence.add(listing.evidence);
+            listing.items.into_iter().map(candidate).for_each(&mut each);
+            let Some(fault) = listing.fault else {
+                failures_in_a_row = 0;
+                understood += 1;
+                listed.complete &= listing.complete;
+                if !listing.complete {
+                    listed.failed.push(FailedWorkflow {
+                        workflow_id: workflow,
+                        reason: "its listing may be short".to_owned(),
+                    });
+                } else if self.ledger.nights_gone(&workflow).is_some() {
+                    listed.notes.push(self.note(workflow, 0));
+                }
+                continue;
+            };
+            if fault.is_gone() {
+                failures_in_a_row = 0;
+                self.gone(workflow, &fault, &mut listed);
+                continue;
+            }
+            let reason = chain(&fault);
+            let text = format!("the tasks of workflow {workflow} were not all listed: {reason}");
+            self.events.emit(&Event::Warning { text });
+            listed.complete = false;
+            listed.failed.push(FailedWorkflow {
+                workflow_id: workflow,
+                reason,
+            });
+            failures_in_a_row += 1;
+            if matches!(fault, ApiError::Listing { .. }) {
+                not_understood.get_or_insert(fault);
+            } else if failures_in_a_row >= FAILURES_IN_A_ROW {
+                return Err(fault);
+            }
+        }
+        // Where no listing at all is understood, the profile does not fit: a setting is wrong.
+        match not_understood {
+            Some(fault) if understood == 0 => Err(fault),
+            _ => Ok(listed),
+        }
+    }
+
+    /// The vendor says that there is no such workflow. For some nights that is a fault: it may have
+    /// been between two of the vendor's own requests.
+    fn gone(&self, workflow: WorkflowId, fault: &ApiError, listed: &mut Listed) {
+        let before = self.ledger.nights_gone(&workflow);
+        let nights = match before {
+            Some(gone) if gone.on == self.today => gone.nights,
+            Some(gone) => gone.nights.saturating_add(1),
+            None => 1,
+        };
+        let is_let_go = nights >= NIGHTS_UNTIL_LET_GO;
+        let was_let_go = before.is_some_and(|gone| gone.nights >= NIGHTS_UNTIL_LET_GO);
+        if was_let_go {
+            return;
+        }
+        let text = if is_let_go {
+            format!(
+                "workflow {workflow} has been gone at the vendor for {nights} nights: it is let go \
+                 of, and days no longer wait for it"
+            )
+        } else {
+            listed.complete = false;
+            listed.failed.push(FailedWorkflow {
+                workflow_id: workflow.clone(),
+                reason: format!("it is gone at the vendor: {fault}"),
+            });
+            format!(
+                "workflow {workflow} is gone at the vendor (night {nights} of \
+                 {NIGHTS_UNTIL_LET_GO}, then it is let go of)"
+            )
+        };
+        self.events.emit(&Event::Warning { text });
+        listed.notes.push(self.note(workflow, nights));
+    }
+
+    fn note(&self, id: WorkflowId, nights_gone: u32) -> WorkflowNote {
+        WorkflowNote {
+            id,
+            nights_gone,
+            on: self.today,
+        }
+    }
+}
+
+/// What cannot be understood counts as nothing here: the answer of such a task is asked for.
 fn candidate(task: ListedTask) -> Candidate {
     Candidate {
         id: task.id,
         workflow: task.workflow,
-        status: task.status,
-        schedule_start: task.schedule_start,
-        schedule_end: task.schedule_end,
+        status: task.status.known(),
+        schedule_start: task.schedule_start.known(),
+        schedule_end: task.schedule_end.known(),
         seen: Seen::Listed,
     }
 }
 
 /// A task that a person named: what the ledger knows of its schedule, and no status.
 fn named(id: &TaskId, ledger: &Ledger) -> Candidate {
-    let known = match ledger.state(id) {
-        Some(TaskState::Early(known) | TaskState::Open(known) | TaskState::Failed(known)) => {
-            Some(&known.task)
-        }
-        Some(TaskState::Sealed { .. } | TaskState::Vanished { .. }) | None => None,
-    };
+    let known = ledger.unsealed_task(id).map(|known| &known.task);
     Candidate {
         id: id.clone(),
         workflow: known.and_then(|task| task.workflow.clone()),

@@ -3,6 +3,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::{DateTime, Utc};
+
 use super::crew::lock;
 use super::desk::{AcceptedTask, Desk, moment};
 use crate::decode::{
@@ -37,8 +39,42 @@ pub(super) enum Judged {
     NoData,
     /// It is of another task than the one asked for.
     WrongTask,
+    /// It has fewer calls than are sealed: those stay.
+    Fewer(TaskId, FewerCalls),
     /// It is not JSON, or contradicts itself.
     Bad(String),
+}
+
+/// An answer that would take sealed calls away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FewerCalls {
+    /// Calls that are sealed.
+    pub(super) sealed: u64,
+    /// Calls of the answer.
+    pub(super) answered: u64,
+}
+
+impl std::fmt::Display for FewerCalls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "its answer has {} calls where {} are sealed; these stay unless --allow-fewer is given",
+            self.answered, self.sealed
+        )
+    }
+}
+
+/// What listing and ledger know of a task: where the answer says nothing, it counts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct KnownTask {
+    /// Its status, where understood.
+    pub(super) status: Option<TaskStatus>,
+    /// Its scheduled end, where understood.
+    pub(super) schedule_end: Option<DateTime<Utc>>,
+    /// When it was first seen final.
+    pub(super) final_since: Option<DateTime<Utc>>,
+    /// Calls that are sealed and would be replaced.
+    pub(super) sealed_calls: Option<u64>,
 }
 
 /// What is known of an answer before it is read.
@@ -48,6 +84,8 @@ pub(super) struct AnswerOrigin {
     pub(super) expected: Option<TaskId>,
     /// When the answer was received.
     pub(super) received_at_micros: i64,
+    /// What is known of its task.
+    pub(super) known: KnownTask,
 }
 
 /// The rows of an answer too large to wait as text, while it arrives.
@@ -144,7 +182,11 @@ enum Verdict {
     Other(Judged),
 }
 
-fn verdict(desk: &Desk, envelope: &Envelope<'_>, origin: &AnswerOrigin) -> Verdict {
+fn verdict(
+    desk: &Desk,
+    (envelope, entries): (&Envelope<'_>, u64),
+    origin: &AnswerOrigin,
+) -> Verdict {
     let Some(code) = envelope.code else {
         return Verdict::Other(Judged::Bad("the answer has no code".to_owned()));
     };
@@ -154,7 +196,14 @@ fn verdict(desk: &Desk, envelope: &Envelope<'_>, origin: &AnswerOrigin) -> Verdi
     if !envelope.has_data() {
         return Verdict::Other(Judged::NoData);
     }
-    let facts = envelope.facts();
+    let mut facts = envelope.facts();
+    let known = &origin.known;
+    // The answer's own word decides, but for a task that is listed as running: it would be opened
+    // again tomorrow. It is final once both say so.
+    let is_listed_as_running = known.status.as_ref().is_some_and(TaskStatus::is_running);
+    if facts.status.is_none() || is_listed_as_running {
+        facts.status.clone_from(&known.status);
+    }
     let task = match (&origin.expected, &facts.id) {
         (Some(expected), Some(id)) if expected != id => {
             return Verdict::Other(Judged::WrongTask);
@@ -165,9 +214,11 @@ fn verdict(desk: &Desk, envelope: &Envelope<'_>, origin: &AnswerOrigin) -> Verdi
             return Verdict::Other(Judged::Bad("the answer names no TaskID".to_owned()));
         }
     };
+    let schedule_end = facts.schedule_end_micros.and_then(moment);
     let sealed = facts.status.as_ref().is_some_and(TaskStatus::is_final)
         && is_settled(
-            facts.schedule_end_micros.and_then(moment),
+            schedule_end.or(known.schedule_end),
+            known.final_since,
             &desk.judge.rules,
         );
     if !sealed && !desk.judge.include_running {
@@ -175,6 +226,13 @@ fn verdict(desk: &Desk, envelope: &Envelope<'_>, origin: &AnswerOrigin) -> Verdi
             id: Some(task),
             ..facts
         }));
+    }
+    if let Some(sealed) = known.sealed_calls
+        && entries < sealed
+        && !desk.judge.allow_fewer
+    {
+        let answered = entries;
+        return Verdict::Other(Judged::Fewer(task, FewerCalls { sealed, answered }));
     }
     Verdict::Accept {
         facts,
@@ -227,7 +285,7 @@ fn into_shared_rows(
         Ok(envelope) => envelope,
         Err(error) => return Ok((bad(&error), false)),
     };
-    let (facts, task, sealed) = match verdict(desk, &envelope, origin) {
+    let (facts, task, sealed) = match verdict(desk, (&envelope, ended.entries), origin) {
         Verdict::Accept {
             facts,
             task,
@@ -291,7 +349,7 @@ pub(super) fn large(
         Ok(envelope) => envelope,
         Err(error) => return Ok(bad(&error)),
     };
-    let (facts, task, sealed) = match verdict(desk, &envelope, origin) {
+    let (facts, task, sealed) = match verdict(desk, (&envelope, entries), origin) {
         Verdict::Accept {
             facts,
             task,

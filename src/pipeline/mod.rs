@@ -19,7 +19,8 @@ mod summary;
 
 use std::path::PathBuf;
 
-use chrono::TimeDelta;
+use chrono::{NaiveDate, TimeDelta};
+use chrono_tz::Tz;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{ApiClient, ApiError};
@@ -27,12 +28,12 @@ use crate::clock::Clock;
 use crate::discover::{Plan, Planner, Rules};
 use crate::event::{Event, Events};
 use crate::job::{DateRange, Job};
-use crate::lake::{Lake, LakeError, LakeOptions, LakeWriter, Ledger};
+use crate::lake::{Coverage, Lake, LakeError, LakeOptions, LakeWriter, Ledger, day_end};
 use crate::task::RunId;
 
 use commit::Committer;
 use desk::{Desk, DeskOptions, JudgeRules};
-pub use find::{Found, Search, find};
+pub use find::{FailedWorkflow, Found, Search, find};
 use pull::{CommitPace, Puller};
 use replay::Replayer;
 pub use replay::{ReplayInputError, saved_answers};
@@ -113,6 +114,7 @@ impl<'a> Export<'a> {
         let mut summary = Summary::new(self.run.clone(), self.clock.now());
         let rules = rules(self.job, assignment, &self.clock);
         let decided = decide(self.job, (&api, self.lake.ledger(), &rules), &self.events).await;
+        summary.not_understood = api.not_understood_so_far();
         let (plan, found) = match decided {
             Ok(decided) => decided,
             Err(error) => {
@@ -123,6 +125,8 @@ impl<'a> Export<'a> {
         };
         summary.planned = plan.reasons();
         summary.listing_complete = found.complete;
+        summary.failed_workflows.clone_from(&found.failed_workflows);
+        summary.tasks.reopened = plan.reopened().count() as u64;
         let desk = self.desk(rules)?;
         let puller = Puller {
             api,
@@ -192,6 +196,7 @@ impl<'a> Export<'a> {
             judge: JudgeRules {
                 success_codes: self.job.api.profile.success_codes.clone(),
                 include_running: rules.include_running,
+                allow_fewer: false,
                 rules,
             },
             events: self.events.clone(),
@@ -236,8 +241,24 @@ async fn decide(
         concurrency: job.api.concurrency.get(),
     };
     let mut planner = Planner::new(ledger, rules);
-    let found = find(api, (ledger, rules), search, |task| planner.add(task)).await?;
+    let add = |task| planner.add(task);
+    let mut found = find(api, (ledger, rules), search, events, add).await?;
     let plan = planner.into_plan();
+    if let Some(reach) = plan.reach() {
+        cut_coverage(&mut found, (reach, rules.zone), events);
+    }
+    for reopened in plan.reopened() {
+        let text = format!(
+            "task {} was exported as final and is listed as running again{}",
+            reopened.task.id,
+            if rules.repull_reopened {
+                ": it will be pulled again once it is final"
+            } else {
+                ""
+            }
+        );
+        events.emit(&Event::Warning { text });
+    }
     let pull = plan.pulled();
     events.emit(&Event::Planned {
         pull: pull as u64,
@@ -251,12 +272,29 @@ async fn decide(
     Ok((plan, found))
 }
 
+/// A task that starts before the range, and is not exported, reaches into it: the days up to then
+/// may lack calls.
+fn cut_coverage(found: &mut Found, (reach, zone): (NaiveDate, Tz), events: &Events) {
+    let text = format!(
+        "tasks that begin before the range reach into it and are not exported: days up to {reach} \
+         are not called complete; backfill the days before, too"
+    );
+    events.emit(&Event::Warning { text });
+    let first = day_end(zone, reach);
+    found.coverage = found.coverage.take().and_then(|coverage| {
+        let from = coverage.from.max(first);
+        (from < coverage.to).then_some(Coverage { from, ..coverage })
+    });
+}
+
 fn rules(job: &Job, assignment: &Assignment, clock: &Clock) -> Rules {
     Rules {
         now: clock.now(),
         settle: job.discover.settle,
         include_running: job.discover.include_running,
         replace: assignment.replace,
+        repull_reopened: true,
+        hold: std::time::Duration::from_hours(3 * 24),
         range: assignment.range,
         zone: job.discover.partition_timezone,
         shard: job.discover.shard,

@@ -4,23 +4,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::commit::{Committer, Learned};
 use super::desk::{Desk, Waiting, moment};
 use super::find::Found;
+use super::judge::KnownTask;
 use super::sink::{Pulled, TaskSink};
 use super::stop::StopSwitch;
 use super::summary::{FailedPull, Stop, Summary, chain};
 use crate::allocator;
 use crate::api::{ApiClient, ApiError, DetailError};
 use crate::decode::TaskFacts;
-use crate::discover::{Plan, PlannedTask, Seen};
+use crate::discover::{Plan, PlannedTask, Rules, Seen};
 use crate::event::Event;
 use crate::exit_code::ExitCode;
-use crate::lake::{FailedTask, Failure, LakeError, OpenTask, TaskState, day_of};
-use crate::task::TaskId;
+use crate::lake::{FailedTask, Failure, LakeError, OpenTask, day_of};
+use crate::task::{TaskId, TaskStatus};
 
 /// This many tasks failing one after the other, and none succeeding, ends the run: the API is down,
 /// and asking for thousands more would take hours to find that out.
@@ -69,10 +71,7 @@ impl Puller {
         summary: &mut Summary,
     ) -> Result<Committer, LakeError> {
         let mut progress = Progress {
-            learned: Learned {
-                open: plan.remembered().map(|task| task.as_open()).collect(),
-                ..Learned::default()
-            },
+            learned: self.learned(&plan, found),
             failures_in_a_row: 0,
             stop: None,
         };
@@ -86,7 +85,13 @@ impl Puller {
             let stopping = progress.stop.is_some() || self.stop.is_stopped();
             while !stopping && running.len() < self.concurrency {
                 let Some(task) = waiting.next() else { break };
-                running.spawn(pull_one(self.api.clone(), Arc::clone(&self.desk), task));
+                let known = self.known(&task);
+                running.spawn(pull_one(
+                    self.api.clone(),
+                    Arc::clone(&self.desk),
+                    task,
+                    known,
+                ));
             }
             tokio::select! {
                 ended = running.join_next() => match ended {
@@ -123,6 +128,51 @@ impl Puller {
         Ok(self.committer)
     }
 
+    /// What is learned without asking for an answer.
+    fn learned(&self, plan: &Plan, found: &Found) -> Learned {
+        let observed = |task: PlannedTask| self.observed(task.as_open());
+        Learned {
+            open: plan.remembered().map(observed).collect(),
+            reopened: if self.desk.judge.rules.repull_reopened {
+                plan.reopened().map(observed).collect()
+            } else {
+                Vec::new()
+            },
+            workflows: found.workflow_notes.clone(),
+            ..Learned::default()
+        }
+    }
+
+    /// What listing and ledger know of a task that is pulled.
+    fn known(&self, planned: &PlannedTask) -> KnownTask {
+        let ledger = self.committer.lake.ledger();
+        let id = &planned.task.id;
+        let is_listed = planned.task.seen == Seen::Listed;
+        KnownTask {
+            status: planned.task.status.clone().filter(|_| is_listed),
+            schedule_end: planned.task.schedule_end,
+            final_since: ledger
+                .unsealed_task(id)
+                .and_then(|known| known.task.final_since),
+            sealed_calls: ledger.sealed_calls(id),
+        }
+    }
+
+    /// A task that stays open, with what only the time tells: since when it is known, since when it
+    /// is final, and whether it is overdue.
+    fn observed(&self, mut open: OpenTask) -> OpenTask {
+        let rules = &self.desk.judge.rules;
+        let known = self.committer.lake.ledger().unsealed_task(&open.id);
+        let known = known.map(|known| &known.task);
+        open.first_seen = known.and_then(|task| task.first_seen).or(Some(rules.now));
+        open.final_since = known
+            .and_then(|task| task.final_since)
+            .or(Some(rules.now))
+            .filter(|_| open.status.is_final());
+        open.overdue = is_overdue(&open, rules);
+        open
+    }
+
     fn ended(
         &self,
         planned: &PlannedTask,
@@ -141,7 +191,10 @@ impl Puller {
                     }
                     Pulled::Left(facts) => {
                         summary.tasks.left += 1;
-                        let open = self.open_as_answered(planned, &facts);
+                        let open = self.observed(self.open_as_answered(planned, &facts));
+                        if matches!(open.status, TaskStatus::Unknown(_)) {
+                            summary.tasks.not_understood += 1;
+                        }
                         let status = open.status.safe_word().to_owned();
                         self.desk.events.emit(&Event::TaskLeft {
                             task: task.clone(),
@@ -150,6 +203,9 @@ impl Puller {
                         progress.learned.open.push(open);
                     }
                     Pulled::Twice => {}
+                    Pulled::Fewer(fewer) => {
+                        self.note_failure(planned, fewer.to_string(), (progress, summary));
+                    }
                 }
             }
             Err(DetailError::Cancelled) => summary.tasks.not_pulled += 1,
@@ -203,6 +259,23 @@ impl Puller {
         } else {
             progress.failures_in_a_row + 1
         };
+        self.note_failure(planned, reason, (progress, summary));
+        if progress.failures_in_a_row >= FAILURES_IN_A_ROW && progress.stop.is_none() {
+            let why = format!(
+                "{FAILURES_IN_A_ROW} tasks failed one after the other; the last one: {error}"
+            );
+            progress.stop = Some((Stop::Api(why), ExitCode::ApiUnavailable));
+        }
+    }
+
+    /// A task has failed: said, listed, and tried again by the next run.
+    fn note_failure(
+        &self,
+        planned: &PlannedTask,
+        reason: String,
+        (progress, summary): (&mut Progress, &mut Summary),
+    ) {
+        let task = planned.task.id.clone();
         self.desk.events.emit(&Event::TaskFailed {
             task: task.clone(),
             reason: reason.clone(),
@@ -212,25 +285,18 @@ impl Puller {
             task_id: task.clone(),
             reason: reason.clone(),
         });
-        let attempts = match self.committer.lake.ledger().state(&task) {
-            Some(TaskState::Failed(known)) => known.failure.as_ref().map_or(0, |f| f.attempts),
-            _ => 0,
-        };
+        let known = self.committer.lake.ledger().unsealed_task(&task);
+        let failure = known.and_then(|known| known.failure.as_ref());
+        let attempts = failure.map_or(0, |failure| failure.attempts);
         let last_run = self.committer.lake.store().run_id().clone();
         progress.learned.failed.push(FailedTask {
-            task: planned.as_open(),
+            task: self.observed(planned.as_open()),
             failure: Failure {
                 reason,
                 attempts: attempts + 1,
                 last_run,
             },
         });
-        if progress.failures_in_a_row >= FAILURES_IN_A_ROW && progress.stop.is_none() {
-            let why = format!(
-                "{FAILURES_IN_A_ROW} tasks failed one after the other; the last one: {error}"
-            );
-            progress.stop = Some((Stop::Api(why), ExitCode::ApiUnavailable));
-        }
     }
 
     fn open_as_answered(&self, planned: &PlannedTask, facts: &TaskFacts) -> OpenTask {
@@ -266,24 +332,79 @@ async fn pull_one(
     api: ApiClient,
     desk: Arc<Desk>,
     planned: PlannedTask,
+    known: KnownTask,
 ) -> (PlannedTask, Result<Pulled, DetailError>) {
-    let mut sink = TaskSink::new(desk, planned.task.id.clone());
+    let mut sink = TaskSink::new(desk, planned.task.id.clone(), known);
     let result = api.task_detail(&planned.task.id, &mut sink).await;
     (planned, result)
+}
+
+/// A scheduled end further ahead than this is none: some vendors write "never" so.
+const NEVER: TimeDelta = TimeDelta::days(366);
+
+/// Whether a task's end (or, without one, its start, or the moment it was first seen) is so long ago
+/// that days no longer wait for it.
+fn is_overdue(task: &OpenTask, rules: &Rules) -> bool {
+    let hold = TimeDelta::from_std(rules.hold).unwrap_or(TimeDelta::MAX);
+    let is_near = |end: &DateTime<Utc>| end.signed_duration_since(rules.now) <= NEVER;
+    let end = task.schedule_end.filter(is_near);
+    let end = end.or(task.schedule_start).or(task.first_seen);
+    end.is_some_and(|end| rules.now.signed_duration_since(end) > hold)
 }
 
 /// A task as an answer showed it, for one that was never planned.
 pub(super) fn open_of_answer(id: TaskId, facts: &TaskFacts, zone: chrono_tz::Tz) -> OpenTask {
     let schedule_start = facts.schedule_start_micros.and_then(moment);
+    let status = facts.status.clone();
+    let status = status.unwrap_or_else(|| TaskStatus::Unknown("unknown".to_owned()));
     OpenTask {
-        id,
         workflow: facts.workflow.clone(),
-        status: facts
-            .status
-            .clone()
-            .unwrap_or_else(|| crate::task::TaskStatus::Unknown("unknown".to_owned())),
         schedule_start,
         schedule_end: facts.schedule_end_micros.and_then(moment),
         day: schedule_start.map(|start| day_of(zone, start)),
+        ..OpenTask::new(id, status)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::within(
+        Some("2024-03-10T00:00:00Z"),
+        Some("2024-03-10T12:00:00Z"),
+        None,
+        false
+    )]
+    #[case::past(Some("2024-03-08T00:00:00Z"), Some("2024-03-09T11:59:59Z"), None, true)]
+    #[case::without_an_end(Some("2024-03-08T00:00:00Z"), None, None, true)]
+    #[case::never(Some("2024-03-08T00:00:00Z"), Some("9999-12-31T23:59:59Z"), None, true)]
+    #[case::ahead(
+        Some("2024-03-08T00:00:00Z"),
+        Some("2024-04-01T00:00:00Z"),
+        None,
+        false
+    )]
+    #[case::unknown(None, None, Some("2024-03-08T00:00:00Z"), true)]
+    #[case::unknown_and_new(None, None, Some("2024-03-11T00:00:00Z"), false)]
+    fn a_task_is_overdue_three_days_after_its_end(
+        #[case] start: Option<&str>,
+        #[case] end: Option<&str>,
+        #[case] first_seen: Option<&str>,
+        #[case] expected: bool,
+    ) {
+        let time = |text: Option<&str>| text.map(|text| text.parse().expect("a time"));
+        let id = TaskId::new("t").expect("an id");
+        let task = OpenTask {
+            schedule_start: time(start),
+            schedule_end: time(end),
+            first_seen: time(first_seen),
+            ..OpenTask::new(id, TaskStatus::Paused)
+        };
+        let rules = Rules::nightly("2024-03-12T12:00:00Z".parse().expect("a time"));
+        assert_eq!(is_overdue(&task, &rules), expected);
     }
 }

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::commit::{Committer, Learned};
 use super::desk::Desk;
-use super::judge::{AnswerOrigin, Judged};
+use super::judge::{AnswerOrigin, Judged, KnownTask};
 use super::pull::{CommitPace, open_of_answer};
 use super::reader::{AnswerReader, ReadError};
 use super::stop::StopSwitch;
@@ -170,9 +170,15 @@ impl Replayer {
                 Step::Scanned(task) if self.is_others(task.as_ref(), &path) => others += 1,
                 Step::Scanned(task) if self.is_left(task.as_ref()) => sealed_before += 1,
                 Step::Scanned(task) => {
+                    let ledger = self.committer.lake.ledger();
+                    let known = KnownTask {
+                        sealed_calls: task.as_ref().and_then(|task| ledger.sealed_calls(task)),
+                        ..KnownTask::default()
+                    };
                     let origin = AnswerOrigin {
                         expected: task,
                         received_at_micros: self.received_at_micros,
+                        known,
                     };
                     running.spawn(read(Arc::clone(&self.desk), path, origin));
                 }
@@ -254,6 +260,18 @@ impl Replayer {
                     path.display()
                 );
                 self.desk.events.emit(&Event::Warning { text });
+                return Ok(());
+            }
+            Judged::Fewer(task_id, fewer) => {
+                let text = format!("{} was left: {fewer}", path.display());
+                self.desk
+                    .events
+                    .emit(&Event::Warning { text: text.clone() });
+                summary.tasks.failed += 1;
+                summary.failures.push(FailedPull {
+                    task_id,
+                    reason: text,
+                });
                 return Ok(());
             }
             Judged::Refused(code) => format!("its code is {code}, which is no success"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::desk::Desk;
-use super::judge::{AnswerOrigin, Judged};
+use super::judge::{AnswerOrigin, FewerCalls, Judged, KnownTask};
 use super::reader::{AnswerReader, ReadError};
 use crate::api::{AnswerFault, AnswerSink, Attempt, Verdict};
 use crate::decode::TaskFacts;
@@ -30,6 +30,8 @@ pub(super) enum Pulled {
     Left(TaskFacts),
     /// This run had it already.
     Twice,
+    /// It has fewer calls than are sealed: those stay.
+    Fewer(FewerCalls),
 }
 
 /// Takes one task's answers.
@@ -37,6 +39,7 @@ pub(super) enum Pulled {
 pub(super) struct TaskSink {
     desk: Arc<Desk>,
     task: TaskId,
+    known: KnownTask,
     reader: AnswerReader,
     is_last: bool,
     fault: Option<AnswerFault>,
@@ -53,16 +56,18 @@ struct Body {
 }
 
 impl TaskSink {
-    pub(super) fn new(desk: Arc<Desk>, task: TaskId) -> Self {
+    pub(super) fn new(desk: Arc<Desk>, task: TaskId, known: KnownTask) -> Self {
         let origin = AnswerOrigin {
             expected: Some(task.clone()),
             received_at_micros: 0,
+            known: known.clone(),
         };
         let reader = AnswerReader::new(Arc::clone(&desk), origin);
         let (fault, body) = (None, Body::default());
         Self {
             desk,
             task,
+            known,
             reader,
             is_last: false,
             fault,
@@ -167,6 +172,7 @@ impl AnswerSink for TaskSink {
             AnswerOrigin {
                 expected: Some(self.task.clone()),
                 received_at_micros: attempt.received_at.timestamp_micros(),
+                known: self.known.clone(),
             },
         );
         self.is_last = attempt.is_last;
@@ -220,6 +226,7 @@ impl AnswerSink for TaskSink {
             }
             Judged::Left(facts) => Ok(Verdict::Complete(Pulled::Left(facts))),
             Judged::Twice(_) => Ok(Verdict::Complete(Pulled::Twice)),
+            Judged::Fewer(_, fewer) => Ok(Verdict::Complete(Pulled::Fewer(fewer))),
             Judged::Refused(code) => Ok(Verdict::Refused { code }),
             Judged::NoData => Err(AnswerFault::NoData),
             Judged::WrongTask => Err(AnswerFault::WrongTask),

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::api::ApiError;
+use super::find::FailedWorkflow;
+use crate::api::{ApiError, NotUnderstood};
 use crate::decode::Misfit;
 use crate::discover::Reason;
 use crate::exit_code::ExitCode;
@@ -38,6 +39,10 @@ pub struct TaskTotals {
     pub taken: u64,
     /// Planned, and not pulled because the run stopped.
     pub not_pulled: u64,
+    /// Sealed before, and listed as running again.
+    pub reopened: u64,
+    /// Pulled and left, since neither listing nor answer tells a status that is understood.
+    pub not_understood: u64,
 }
 
 /// A task that failed.
@@ -84,6 +89,10 @@ pub struct Summary {
     pub misfits: Vec<Misfit>,
     /// Tasks that failed.
     pub failures: Vec<FailedPull>,
+    /// Workflows whose tasks could not be listed, or not all of them.
+    pub failed_workflows: Vec<FailedWorkflow>,
+    /// What was there in the listings and not understood.
+    pub not_understood: Vec<NotUnderstood>,
     /// Whether the listings were complete, so that the next run can go on from here.
     pub listing_complete: bool,
     /// Why it stopped early, if it did.
@@ -108,6 +117,8 @@ impl Summary {
             rejects: 0,
             misfits: Vec::new(),
             failures: Vec::new(),
+            failed_workflows: Vec::new(),
+            not_understood: Vec::new(),
             listing_complete: true,
             stopped: None,
             stop_code: None,
@@ -132,9 +143,16 @@ impl Summary {
             (Some(Stop::Api(_)), code) => code.unwrap_or(ExitCode::ApiUnavailable),
             (None, _) if self.rejects > 0 => ExitCode::Data,
             (None, _) if self.tasks.failed > 0 && nothing_done => ExitCode::ApiUnavailable,
-            (None, _) if self.tasks.failed > 0 || !self.listing_complete => ExitCode::Partial,
+            (None, _) if self.is_partial() => ExitCode::Partial,
             (None, _) => ExitCode::Done,
         }
+    }
+}
+
+impl Summary {
+    /// Whether something is left to do, or could not be understood.
+    fn is_partial(&self) -> bool {
+        self.tasks.failed > 0 || self.tasks.not_understood > 0 || !self.listing_complete
     }
 }
 

@@ -34,6 +34,37 @@ pub struct PastRun {
     /// Records that were rejected.
     #[serde(default)]
     pub rejects: u64,
+    /// Whether its listings were complete. Missing where it listed nothing.
+    #[serde(default)]
+    pub listing_complete: Option<bool>,
+    /// Workflows whose tasks it could not list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed_workflows: Vec<PastWorkflow>,
+    /// What it met in the listings and did not understand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_understood: Vec<PastNotUnderstood>,
+}
+
+/// A workflow whose tasks a past run could not list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastWorkflow {
+    /// Which.
+    pub workflow_id: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a past run met in the listings and did not understand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastNotUnderstood {
+    /// In which listing.
+    pub endpoint: String,
+    /// Where: a setting of the API profile.
+    pub key: String,
+    /// What it looks like.
+    pub shape: String,
+    /// How often.
+    pub count: u64,
 }
 
 impl PastRun {

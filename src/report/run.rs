@@ -13,11 +13,12 @@ use serde::Serialize;
 use super::figures;
 use super::requests::{RequestTally, Requests, Warnings};
 use super::settings::SettingsReport;
+use crate::api::NotUnderstood;
 use crate::decode::Misfit;
 use crate::exit_code::ExitCode;
 use crate::job::{Destination, Job};
 use crate::lake::LakePath;
-use crate::pipeline::{FailedPull, Stop, Summary, Written};
+use crate::pipeline::{FailedPull, FailedWorkflow, Stop, Summary, Written};
 use crate::schema::{TableName, schema_version};
 use crate::task::RunId;
 
@@ -57,6 +58,8 @@ struct Document<'a> {
     rejects: u64,
     misfits: &'a [Misfit],
     failures: &'a [FailedPull],
+    failed_workflows: &'a [FailedWorkflow],
+    not_understood: &'a [NotUnderstood],
     requests: &'a Requests,
     warnings: &'a Warnings,
     settings: &'a SettingsReport,
@@ -125,6 +128,8 @@ impl RunReport {
             rejects: summary.rejects,
             misfits: &summary.misfits,
             failures: &summary.failures,
+            failed_workflows: &summary.failed_workflows,
+            not_understood: &summary.not_understood,
             requests,
             warnings,
             settings,

@@ -9,13 +9,18 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
-use super::past::PastRun;
-use crate::lake::{DaySummary, FileCounts, Lake, TaskCounts, UnsealedTask};
+use super::past::{PastNotUnderstood, PastRun, PastWorkflow};
+use crate::lake::{DaySummary, FileCounts, Lake, Ledger, TaskCounts, UnsealedTask, day_end};
 use crate::schema::TableName;
-use crate::task::{RunId, TaskId};
+use crate::task::{RunId, TaskId, TaskStatus, WorkflowId};
 
 /// A task that is not final this long after its scheduled end has been forgotten by somebody.
 const LONG: TimeDelta = TimeDelta::days(2);
+/// On the third night a task of which nobody knows a status or a day is shown to a person: two days
+/// after the first, less an hour, since nights do not begin to the second.
+const THREE_NIGHTS: TimeDelta = TimeDelta::hours(2 * 24 - 1);
+/// Clocks differ.
+const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
 /// What the lake holds.
 #[derive(Clone, Debug, Serialize)]
@@ -38,7 +43,39 @@ pub struct StatusReport {
 struct Attention {
     failed: Vec<FailedLine>,
     overdue: Vec<OverdueLine>,
+    not_known: Vec<NotKnownLine>,
     rejects: Vec<RejectsLine>,
+    gone_workflows: Vec<GoneWorkflowLine>,
+    /// Of the last run.
+    failed_workflows: Vec<PastWorkflow>,
+    /// Of the last run.
+    not_understood: Vec<PastNotUnderstood>,
+    /// The last run did not do all that it should have.
+    last_run: Option<LastRunLine>,
+    /// Days count as listed that are not over yet: some run's clock was ahead.
+    listed_ahead: Option<DateTime<Utc>>,
+}
+
+/// A task whose status or day nobody tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct NotKnownLine {
+    task_id: TaskId,
+    what: &'static str,
+    first_seen: Option<DateTime<Utc>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct GoneWorkflowLine {
+    workflow_id: WorkflowId,
+    nights: u32,
+    last_night: NaiveDate,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct LastRunLine {
+    run_id: RunId,
+    outcome: String,
+    exit_code: u8,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -55,6 +92,7 @@ struct OverdueLine {
     task_id: TaskId,
     date: Option<NaiveDate>,
     status: String,
+    /// Its scheduled end; without one its start, or when it was first seen.
     schedule_end: DateTime<Utc>,
 }
 
@@ -81,9 +119,23 @@ impl StatusReport {
             sum.rows += counts.rows;
             sum.bytes += counts.bytes;
         }
+        let newest = runs.first();
         let attention = Attention {
             failed: ledger.unsealed().filter_map(FailedLine::new).collect(),
             overdue: overdue(ledger.unsealed(), now),
+            not_known: not_known(ledger.unsealed(), now),
+            gone_workflows: ledger
+                .gone_workflows()
+                .map(|(id, gone)| GoneWorkflowLine {
+                    workflow_id: id.clone(),
+                    nights: gone.nights,
+                    last_night: gone.on,
+                })
+                .collect(),
+            failed_workflows: newest.map_or_else(Vec::new, |run| run.failed_workflows.clone()),
+            not_understood: newest.map_or_else(Vec::new, |run| run.not_understood.clone()),
+            last_run: newest.and_then(LastRunLine::new),
+            listed_ahead: listed_ahead(ledger, now),
             rejects: runs
                 .iter()
                 .filter(|run| run.rejects > 0)
@@ -138,6 +190,51 @@ impl FailedLine {
     }
 }
 
+impl LastRunLine {
+    /// For a run that did not end well, and was not stopped by a person.
+    fn new(run: &PastRun) -> Option<Self> {
+        let exit_code = run
+            .exit_code
+            .filter(|code| !matches!(code, 0 | 130 | 143))?;
+        Some(Self {
+            run_id: run.run_id.clone(),
+            outcome: run.outcome.clone(),
+            exit_code,
+        })
+    }
+}
+
+/// Up to when something counts as listed, if that is still to come.
+fn listed_ahead(ledger: &Ledger, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let zone = ledger.zone().unwrap_or(Tz::UTC);
+    let covered = ledger.last_covered_day().map(|day| day_end(zone, day));
+    let until = ledger.listed_until(None).max(covered)?;
+    (until > now + CLOCK_TOLERANCE).then_some(until)
+}
+
+/// Tasks whose status or day nobody has told for three nights.
+fn not_known<'a>(
+    unsealed: impl Iterator<Item = &'a UnsealedTask>,
+    now: DateTime<Utc>,
+) -> Vec<NotKnownLine> {
+    let lines = unsealed.filter(|known| known.failure.is_none());
+    let lines = lines.filter_map(|known| {
+        let task = &known.task;
+        let what = match &task.status {
+            TaskStatus::Unknown(_) => "its status is not understood",
+            _ if task.schedule_start.is_none() => "it has no scheduled start",
+            _ => return None,
+        };
+        let is_long = |seen: DateTime<Utc>| now.signed_duration_since(seen) >= THREE_NIGHTS;
+        task.first_seen.is_none_or(is_long).then(|| NotKnownLine {
+            task_id: task.id.clone(),
+            what,
+            first_seen: task.first_seen,
+        })
+    });
+    lines.collect()
+}
+
 /// Tasks that should have been final long ago, the oldest first.
 fn overdue<'a>(
     unsealed: impl Iterator<Item = &'a UnsealedTask>,
@@ -146,8 +243,10 @@ fn overdue<'a>(
     let mut lines: Vec<_> = unsealed
         .filter(|known| known.failure.is_none())
         .filter_map(|known| {
-            let schedule_end = known.task.schedule_end.or(known.task.schedule_start)?;
-            let overdue = now.signed_duration_since(schedule_end) > LONG;
+            let task = &known.task;
+            let schedule_end = task.schedule_end.filter(|end| !task.overdue || *end <= now);
+            let schedule_end = schedule_end.or(task.schedule_start).or(task.first_seen)?;
+            let overdue = task.overdue || now.signed_duration_since(schedule_end) > LONG;
             overdue.then(|| OverdueLine {
                 task_id: known.task.id.clone(),
                 date: known.task.day,
@@ -182,12 +281,10 @@ mod tests {
     fn open_task(id: &str, start: &str) -> OpenTask {
         let start = time(start);
         OpenTask {
-            id: TaskId::new(id).expect("an id"),
-            workflow: None,
-            status: TaskStatus::Calling,
             schedule_start: Some(start),
             schedule_end: Some(start),
             day: Some(start.date_naive()),
+            ..OpenTask::new(TaskId::new(id).expect("an id"), TaskStatus::Calling)
         }
     }
 
@@ -239,6 +336,8 @@ mod tests {
             from: time("2024-03-11T00:00:00Z"),
             to: time("2024-03-13T00:00:00Z"),
             at: time("2024-03-13T00:00:00Z"),
+            is_range: false,
+            evidence: None,
         });
         draft.listed_until = Some(time("2024-03-13T00:30:00Z"));
         let outcome = writer.commit(draft).await.expect("committed");
@@ -260,6 +359,9 @@ mod tests {
             exit_code: Some(65),
             tasks: [("sealed".to_owned(), 1), ("failed".to_owned(), 1)].into(),
             rejects,
+            listing_complete: None,
+            failed_workflows: Vec::new(),
+            not_understood: Vec::new(),
         }
     }
 

@@ -6,14 +6,15 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use chrono::{DateTime, NaiveDateTime};
-use serde_json::Value;
 
 use super::Call;
 use crate::api::client::ApiClient;
 use crate::api::error::ApiError;
-use crate::api::listed::{self, ItemFault, ListedTask, ListedWorkflow};
-use crate::api::paging::{Page, Pass};
+use crate::api::listed::{self, ListedTask, ListedWorkflow, Unusable};
+use crate::api::paging::{Cursor, Page, Pass, Total};
+use crate::decode::json::{Json, Shape};
 use crate::discover::Window;
 use crate::job::{PagingProfile, PagingStyle};
 use crate::task::WorkflowId;
@@ -32,10 +33,10 @@ pub struct PageSurvey<T> {
     pub read: Vec<T>,
     /// Items without a usable id.
     pub without_id: usize,
-    /// Items with a time that is none, and is taken as absent.
-    pub with_odd_time: usize,
     /// The total, where the profile finds one.
     pub total: Option<u64>,
+    /// What stands where the total should, if that is no number of items.
+    pub odd_total: Option<&'static str>,
     /// Whether the answer says how to ask for the next page; `None` for pages by number.
     pub has_cursor: Option<bool>,
     /// JSON pointers to the lists in the answer.
@@ -82,8 +83,8 @@ impl ApiClient {
         let profile = &self.options().profile.list_workflows;
         let call = self.workflows_call(window);
         let answer = self.first_answer(&call).await?;
-        Ok(survey(answer, &profile.paging, |item| {
-            Ok((listed::workflow(item, profile)?, false))
+        Ok(survey(&answer, &profile.paging, |item| {
+            listed::workflow(item, profile)
         }))
     }
 
@@ -98,56 +99,60 @@ impl ApiClient {
         let profile = &self.options().profile.list_tasks;
         let call = self.tasks_call(workflow);
         let answer = self.first_answer(&call).await?;
-        Ok(survey(answer, &profile.paging, |item| {
-            listed::task(item, workflow, profile)
+        let zone = self.options().source_timezone;
+        Ok(survey(&answer, &profile.paging, |item| {
+            listed::task(item, workflow, (profile, zone))
         }))
     }
 
-    async fn first_answer(&self, call: &Call<'_>) -> Result<Value, ApiError> {
-        let first = Pass::new(call.paging, self.options().page_size.get() as usize).first();
-        self.answer(call, &first).await
+    async fn first_answer(&self, call: &Call<'_>) -> Result<Bytes, ApiError> {
+        let page_size = self.options().page_size.get() as usize;
+        let first = Pass::new(call.paging, self.memory(call.endpoint), page_size).first();
+        let answer = self.answer(call, &first).await;
+        answer.map_err(|error| error.into_api_error(call.endpoint))
     }
 }
 
 fn survey<T>(
-    answer: Value,
+    answer: &[u8],
     paging: &PagingProfile,
-    read: impl Fn(&Value) -> Result<(T, bool), ItemFault>,
+    read: impl Fn(Json<'_>) -> Result<T, Unusable>,
 ) -> PageSurvey<T> {
+    let answer = Json::parse(answer).expect("the collector hands on JSON only");
     let mut around = Around::default();
-    around.look(&answer, "", 0);
-    let has_cursor = |page: &Page| match &paging.style {
-        PagingStyle::Number { .. } => None,
-        PagingStyle::Cursor { .. } => Some(page.next_cursor.is_some()),
-    };
+    around.look(answer, "", 0);
     let mut survey = PageSurvey {
         items: None,
         read: Vec::new(),
         without_id: 0,
-        with_odd_time: 0,
         total: None,
+        odd_total: None,
         has_cursor: None,
         lists: around.lists,
         numbers: around.numbers,
         keys: Vec::new(),
     };
-    let Some(page) = Page::read(answer, paging) else {
+    let Ok(page) = Page::read(answer, paging) else {
         return survey;
     };
-    survey.items = Some(page.items.len());
-    survey.total = page.total;
-    survey.has_cursor = has_cursor(&page);
-    for item in &page.items {
+    survey.items = Some(page.items().count());
+    match page.total {
+        Total::Absent => {}
+        Total::Is(total) => survey.total = Some(total),
+        Total::NotUnderstood(shape) => survey.odd_total = Some(shape),
+    }
+    survey.has_cursor = match &paging.style {
+        PagingStyle::Number { .. } => None,
+        PagingStyle::Cursor { .. } => Some(matches!(page.cursor, Cursor::Next(_))),
+    };
+    for item in page.items() {
         match read(item) {
-            Ok((item, odd_time)) => {
-                survey.read.push(item);
-                survey.with_odd_time += usize::from(odd_time);
-            }
+            Ok(item) => survey.read.push(item),
             Err(_) => survey.without_id += 1,
         }
     }
     let mut keys = BTreeMap::new();
-    for item in page.items.iter().take(ITEMS_LOOKED_AT) {
+    for item in page.items().take(ITEMS_LOOKED_AT) {
         gather(item, "", &mut keys);
     }
     survey.keys = keys
@@ -165,12 +170,14 @@ struct Around {
 }
 
 impl Around {
-    fn look(&mut self, value: &Value, at: &str, depth: usize) {
-        match value {
-            Value::Array(_) => self.lists.push(at.to_owned()),
-            Value::Number(number) if number.is_u64() => self.numbers.push(at.to_owned()),
-            Value::Object(fields) if depth < MAX_DEPTH => {
-                for (name, value) in fields.iter().filter(|(name, _)| is_plain_name(name)) {
+    fn look(&mut self, value: Json<'_>, at: &str, depth: usize) {
+        match value.shape() {
+            Shape::Array => self.lists.push(at.to_owned()),
+            Shape::Number if value.integer().is_some_and(|number| number >= 0) => {
+                self.numbers.push(at.to_owned());
+            }
+            Shape::Object if depth < MAX_DEPTH => {
+                for (name, value) in value.members().filter(|(name, _)| is_plain_name(name)) {
                     self.look(value, &format!("{at}/{name}"), depth + 1);
                 }
             }
@@ -180,17 +187,14 @@ impl Around {
 }
 
 /// The keys of an item, and one level below it.
-fn gather(item: &Value, at: &str, keys: &mut BTreeMap<String, KeyKind>) {
-    let Some(fields) = item.as_object() else {
-        return;
-    };
-    for (name, value) in fields.iter().filter(|(name, _)| is_plain_name(name)) {
-        if at.is_empty() && value.is_object() {
+fn gather(item: Json<'_>, at: &str, keys: &mut BTreeMap<String, KeyKind>) {
+    for (name, value) in item.members().filter(|(name, _)| is_plain_name(name)) {
+        if at.is_empty() && value.shape() == Shape::Object {
             gather(value, &format!("/{name}"), keys);
             continue;
         }
         let name = if at.is_empty() {
-            name.clone()
+            name
         } else {
             format!("{at}/{name}")
         };
@@ -201,10 +205,11 @@ fn gather(item: &Value, at: &str, keys: &mut BTreeMap<String, KeyKind>) {
     }
 }
 
-fn kind(value: &Value) -> KeyKind {
-    match value {
-        Value::Number(_) => KeyKind::Number,
-        Value::String(text) => {
+fn kind(value: Json<'_>) -> KeyKind {
+    match value.shape() {
+        Shape::Number => KeyKind::Number,
+        Shape::Text => {
+            let text = value.text().unwrap_or_default();
             let text = text.trim();
             let local = |format: &&str| NaiveDateTime::parse_from_str(text, format).is_ok();
             if DateTime::parse_from_rfc3339(text).is_ok() {
@@ -214,8 +219,6 @@ fn kind(value: &Value) -> KeyKind {
                 .any(local)
             {
                 KeyKind::LocalTime
-            } else if text.is_empty() {
-                KeyKind::Other
             } else {
                 KeyKind::Text
             }
@@ -239,29 +242,30 @@ pub(crate) fn is_plain_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::job::ListTasksProfile;
 
-    fn tasks(answer: Value) -> PageSurvey<ListedTask> {
+    fn tasks(answer: &Value) -> PageSurvey<ListedTask> {
         let profile = ListTasksProfile::default();
         let workflow = WorkflowId::new("w").expect("an id");
-        survey(answer, &profile.paging, |item| {
-            listed::task(item, &workflow, &profile)
+        survey(answer.to_string().as_bytes(), &profile.paging, |item| {
+            listed::task(item, &workflow, (&profile, None))
         })
     }
 
     #[test]
     fn a_page_that_fits_is_read_as_the_client_reads_it() {
-        let survey = tasks(json!({"data": {"list": [
+        let survey = tasks(&json!({"data": {"list": [
             {"task_id": "a", "status": "finished", "schedule_start_time": "2024-03-11T08:00:00Z"},
             {"TaskID": "b", "schedule_end_time": "tomorrow"},
             {"name": "SECRETNAME"},
         ], "total": 9}, "code": 200}));
         assert_eq!((survey.items, survey.total), (Some(3), Some(9)));
         assert_eq!(survey.read.len(), 2);
-        assert_eq!((survey.without_id, survey.with_odd_time), (1, 1));
+        assert_eq!(survey.without_id, 1);
+        assert_eq!(survey.read[1].not_understood().count(), 1);
         assert_eq!(survey.lists, ["/data/list"]);
         assert_eq!(survey.numbers, ["/data/total", "/code"]);
         assert!(!format!("{survey:?}").contains("SECRETNAME"));
@@ -269,12 +273,12 @@ mod tests {
 
     #[test]
     fn a_page_that_does_not_fit_tells_its_keys_and_no_values() {
-        let survey = tasks(json!({"data": {"rows": [
+        let survey = tasks(&json!({"data": {"rows": [
             {"id": "SECRET", "job": {"uid": 7, "from": "2024-03-11 08:00:00"}, "+6281234567890": "x"},
         ], "count": 1}, "code": 200}));
         assert_eq!(survey.items, None);
         assert_eq!(survey.lists, ["/data/rows"]);
-        let survey = tasks(json!({"data": [
+        let survey = tasks(&json!({"data": [
             {"id": "SECRET", "job": {"uid": 7, "from": "2024-03-11 08:00:00"}, "+6281234567890": "x"},
         ]}));
         let keys: Vec<(&str, KeyKind)> = survey

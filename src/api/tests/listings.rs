@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::discover::Window;
+use crate::event::Endpoint;
 
 fn ids(listing: &Listing<ListedTask>) -> String {
     listing
@@ -66,19 +67,16 @@ async fn listings_are_the_union_of_their_passes(
 }
 
 #[tokio::test]
-async fn a_page_that_is_always_repeated_is_an_error() {
+async fn a_page_that_is_always_repeated_is_no_complete_listing() {
     let server = listing_server(&["a b|a b"], None).await;
     let (client, log) = client(&server);
-    let error = client.list_tasks(&workflow()).await.expect_err("repeated");
-    insta::assert_snapshot!(
-        error,
-        @"`list_tasks` repeated a page, 4 times in a row; check its page or cursor settings"
-    );
+    let listing = client.list_tasks(&workflow()).await.expect("a listing");
+    assert_eq!((ids(&listing).as_str(), listing.complete), ("a b", false));
     assert_eq!(log.outcomes().len(), 8);
 }
 
 #[tokio::test]
-async fn the_page_cap_fails_loudly() {
+async fn the_page_cap_is_a_fault_and_what_was_found_is_listed() {
     let server = Server::with_auth(|seen, _| {
         let n = seen.body["page"].as_u64().expect("a page");
         page(&format!("a{n} b{n}"), None)
@@ -87,11 +85,67 @@ async fn the_page_cap_fails_loudly() {
     let mut options = options(&server.base);
     options.profile.list_tasks.paging.max_pages = std::num::NonZeroU32::new(3).expect("valid");
     let client = client_with(options, Events::default());
-    let error = client.list_tasks(&workflow()).await.expect_err("too many");
+    let listing = client.list_tasks(&workflow()).await.expect("a listing");
+    assert_eq!((listing.items.len(), listing.complete), (6, false));
     insta::assert_snapshot!(
-        error,
-        @"`list_tasks` has more than 3 pages; raise `max_pages` in [api.list_tasks], or `page_size`"
+        listing.fault.expect("a fault"),
+        @"the listing `list_tasks` is not understood: it has more than 3 pages; raise `max_pages` in [api.list_tasks], or `page_size`"
     );
+}
+
+#[tokio::test]
+async fn one_item_without_an_id_costs_no_other() {
+    let server = Server::with_auth(|seen, _| {
+        let first = json!([{"task_id": "a"}, {"name": "MARKED"}]);
+        let list = if seen.body["page"] == 1 {
+            first
+        } else {
+            json!([])
+        };
+        Reply::data(&json!({"list": list, "total": 2}))
+    })
+    .await;
+    let (client, log) = client(&server);
+    let listing = client.list_tasks(&workflow()).await.expect("a listing");
+    assert_eq!((ids(&listing).as_str(), listing.complete), ("a", false));
+    assert_eq!(
+        client.not_understood_so_far(),
+        [NotUnderstood {
+            endpoint: Endpoint::ListTasks,
+            key: "id_keys".to_owned(),
+            shape: "missing",
+            count: 1
+        }]
+    );
+    let warnings = format!("{:?}", log.all());
+    assert!(
+        warnings.contains("id_keys") && !warnings.contains("MARKED"),
+        "{warnings}"
+    );
+}
+
+#[tokio::test]
+async fn a_cursor_goes_back_as_it_came() {
+    let long = "123456789012345678901234567890";
+    let server = Server::with_auth(move |seen, _| {
+        let body = seen.text.clone();
+        if body.contains(&format!("\"after\":{long},")) {
+            Reply::data(&json!({"list": [{"task_id": "b"}], "next": null}))
+        } else {
+            let body =
+                format!(r#"{{"data":{{"list":[{{"task_id":"a"}}],"next":{long}}},"code":200}}"#);
+            Reply::Full(200, Vec::new(), body.into_bytes())
+        }
+    })
+    .await;
+    let mut options = options(&server.base);
+    options.profile.list_tasks.paging.style = PagingStyle::Cursor {
+        param: "after".to_owned(),
+        next: "/data/next".to_owned(),
+    };
+    let client = client_with(options, Events::default());
+    let listing = client.list_tasks(&workflow()).await.expect("a listing");
+    assert_eq!((ids(&listing).as_str(), listing.complete), ("a b", true));
 }
 
 #[tokio::test]
@@ -140,15 +194,14 @@ async fn cursors_are_followed_to_the_end() {
 
 #[rstest]
 #[case(json!({"rows": []}), "`items` in [api.list_tasks]")]
-#[case(json!({"list": [{"name": "MARKED"}]}), "`id_keys` in [api.list_tasks]")]
+#[case(json!({"list": {"0": "MARKED"}}), "`items` in [api.list_tasks]")]
 #[tokio::test]
 async fn a_profile_that_does_not_fit_names_its_setting(#[case] data: Value, #[case] setting: &str) {
     let server = Server::with_auth(move |_, _| Reply::data(&data)).await;
     let (client, _) = client(&server);
-    let error = client
-        .list_tasks(&workflow())
-        .await
-        .expect_err("does not fit");
+    let listing = client.list_tasks(&workflow()).await.expect("a listing");
+    assert!(!listing.complete);
+    let error = listing.fault.expect("does not fit");
     assert_eq!(error.exit_code(), crate::exit_code::ExitCode::Settings);
     let text = error.to_string();
     assert!(text.contains(setting) && !text.contains("MARKED"), "{text}");
@@ -158,7 +211,8 @@ async fn a_profile_that_does_not_fit_names_its_setting(#[case] data: Value, #[ca
 async fn a_path_that_is_not_there_names_its_setting() {
     let server = Server::with_auth(|_, _| Reply::status(404)).await;
     let (client, _) = client(&server);
-    let error = client.list_tasks(&workflow()).await.expect_err("not there");
+    let listing = client.list_tasks(&workflow()).await.expect("a listing");
+    let error = listing.fault.expect("not there");
     insta::assert_snapshot!(
         error,
         @"no useful answer from `list_tasks`: HTTP status 404; check `path` in [api.list_tasks]"

@@ -35,8 +35,9 @@ async fn no_error_and_no_event_holds_anything_secret(
             error = this.source();
         }
     };
-    if let Err(error) = client.list_tasks(&workflow()).await {
-        chain(&error);
+    match client.list_tasks(&workflow()).await {
+        Ok(listing) => listing.fault.iter().for_each(|fault| chain(fault)),
+        Err(error) => chain(&error),
     }
     if let Err(error) = client.task_detail(&task(), &mut Whole::default()).await {
         chain(&error);

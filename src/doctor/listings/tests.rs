@@ -12,8 +12,8 @@ fn page(items: usize, total: Option<u64>) -> PageSurvey<ListedTask> {
             .map(|number| task(&format!("t{number}"), Some("finished")))
             .collect(),
         without_id: 0,
-        with_odd_time: 0,
         total,
+        odd_total: None,
         has_cursor: None,
         lists: vec!["/data/list".to_owned()],
         numbers: vec!["/data/total".to_owned(), "/code".to_owned()],
@@ -22,11 +22,11 @@ fn page(items: usize, total: Option<u64>) -> PageSurvey<ListedTask> {
 }
 
 fn task(id: &str, status: Option<&str>) -> ListedTask {
-    let time = |text: &str| Some(text.parse().expect("a time"));
+    let time = |text: &str| Told::Known(text.parse().expect("a time"));
     ListedTask {
         id: TaskId::new(id).expect("an id"),
         workflow: None,
-        status: status.map(TaskStatus::from),
+        status: status.map_or(Told::Absent, |text| Told::Known(TaskStatus::from(text))),
         schedule_start: time("2024-03-11T08:00:00Z"),
         schedule_end: time("2024-03-11T09:00:00Z"),
     }
@@ -149,9 +149,9 @@ fn status_and_schedule_that_are_not_found_are_suggested() {
         key("/plan/finish_at", KeyKind::Time),
     ];
     for task in &mut survey.read {
-        task.status = None;
-        task.schedule_start = None;
-        task.schedule_end = None;
+        task.status = Told::Absent;
+        task.schedule_start = Told::Absent;
+        task.schedule_end = Told::Absent;
     }
     let advice: Vec<String> = judged(&survey)
         .into_iter()
@@ -175,8 +175,8 @@ fn status_and_schedule_that_are_not_found_are_suggested() {
 #[test]
 fn unknown_status_words_are_shown_if_they_are_words() {
     let mut survey = page(3, Some(3));
-    survey.read[0].status = Some(TaskStatus::from("archived"));
-    survey.read[1].status = Some(TaskStatus::from("WILL SMITH"));
+    survey.read[0].status = Told::Known(TaskStatus::from("archived"));
+    survey.read[1].status = Told::Known(TaskStatus::from("WILL SMITH"));
     let (_, name, text) = complaint(&survey);
     assert_eq!(name, "list_tasks.status_words");
     assert!(

@@ -26,6 +26,13 @@ impl Listed {
         }
     }
 
+    /// Nothing counts as listed from then on.
+    pub(super) fn retract(&mut self, from: DateTime<Utc>) {
+        for until in self.whole.iter_mut().chain(self.shards.values_mut()) {
+            *until = from.min(*until);
+        }
+    }
+
     /// Up to when all tasks were listed, or those of a shard. What every one of as many shards has
     /// listed is listed for all.
     pub(super) fn until(&self, shard: Option<Shard>) -> Option<DateTime<Utc>> {

@@ -1,7 +1,7 @@
 //! The ledger: what the commit log says is exported, open and failed. Derived from the log and
 //! nothing else, in memory, one commit after the other.
 //!
-//! It is made for millions of tasks: a sealed task takes 29 bytes in a hash table. Which files a
+//! It is made for millions of tasks: a sealed task takes 33 bytes in a hash table. Which files a
 //! task is in is not in memory: the ledger knows the commit, and
 //! [`Lake::files_of_tasks`](super::Lake::files_of_tasks) asks its record.
 //!
@@ -10,9 +10,11 @@
 //! (unknown) ─seen─→ Open ─pull fails─→ Failed ─pulled, final─→ Sealed (for good)
 //!                    └─pulled while running─→ Early ─pulled again, final─→ Sealed
 //!                                               └─gone at the vendor─→ Vanished (rows stay)
+//! Sealed ─running again─→ Reopened ─pulled again, final─→ Sealed
 //! ```
-//! Nothing that is observed of a sealed task changes its state: of two processes the slower one
-//! may still have seen it running. Only a commit that replaces its rows does.
+//! What is observed of a sealed task changes its state only where a commit says that it was reopened,
+//! and whoever made it knew of its rows: of two processes the slower one may still have seen it
+//! running. A reopened task keeps its rows until a commit replaces them.
 
 mod files;
 pub(super) mod ids;
@@ -30,14 +32,14 @@ use files::Files;
 pub use files::LiveFile;
 use ids::{IdKey, IdMap};
 use listed::Listed;
-use tally::Days;
+use tally::{Covering, Days};
 
-use super::day::{DaySummary, TaskCounts};
-use super::digest::Digest;
+use super::day::{DaySummary, RevisionReason, TaskCounts};
+use super::digest::{Digest, SealedTask};
 use super::path::{FileName, FilePath};
-use super::record::{CommitDraft, CommitKind, Coverage, Failure, OpenTask};
+use super::record::{CommitDraft, CommitKind, Coverage, Failure, OpenTask, WorkflowNote};
 use crate::shard::Shard;
-use crate::task::{RunId, TaskId};
+use crate::task::{RunId, TaskId, WorkflowId};
 
 /// What the commit log says.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +53,16 @@ pub struct Ledger {
     listed: Listed,
     counts: TaskCounts,
     ended: BTreeSet<RunId>,
+    gone_workflows: BTreeMap<WorkflowId, NightsGone>,
+}
+
+/// How long a workflow has been gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NightsGone {
+    /// Nights in a row.
+    pub nights: u32,
+    /// The last of them.
+    pub on: NaiveDate,
 }
 
 /// What is kept of every task.
@@ -58,6 +70,9 @@ pub struct Ledger {
 struct Known {
     /// The commit that holds its rows; 0 for none.
     rows_in: u32,
+    /// Entries of `detail` in the answer that its rows are of, rejected ones included; 0 where
+    /// nothing was sealed.
+    calls: u32,
     day: Option<NaiveDate>,
     kind: Kind,
 }
@@ -69,6 +84,7 @@ enum Kind {
     Vanished,
     Open,
     Failed,
+    Reopened,
 }
 
 /// A task that is not sealed, as last seen.
@@ -104,6 +120,8 @@ pub enum TaskState<'a> {
     Open(&'a UnsealedTask),
     /// Its last pull failed. It may have rows from an early export.
     Failed(&'a UnsealedTask),
+    /// Final and exported, and then running again; to be pulled again, its rows to be replaced.
+    Reopened(&'a UnsealedTask),
 }
 
 /// Why a draft can't be committed as it is: somebody else was quicker.
@@ -159,7 +177,39 @@ impl Ledger {
             Kind::Early => TaskState::Early(unsealed()),
             Kind::Open => TaskState::Open(unsealed()),
             Kind::Failed => TaskState::Failed(unsealed()),
+            Kind::Reopened => TaskState::Reopened(unsealed()),
         })
+    }
+
+    /// What was last seen of a task that is not sealed.
+    #[must_use]
+    pub fn unsealed_task(&self, id: &TaskId) -> Option<&UnsealedTask> {
+        self.unsealed.get(id)
+    }
+
+    /// The day of a task's scheduled start, as far as any commit knows.
+    #[must_use]
+    pub fn day_of_task(&self, id: &TaskId) -> Option<NaiveDate> {
+        self.tasks.get(&IdKey::of(id))?.day
+    }
+
+    /// The calls of a task whose rows were sealed, entries that were rejected included. Nothing for a
+    /// task whose rows, if there are any, are of a running task.
+    #[must_use]
+    pub fn sealed_calls(&self, id: &TaskId) -> Option<u64> {
+        let known = self.tasks.get(&IdKey::of(id))?;
+        (known.calls > 0).then(|| known.calls.into())
+    }
+
+    /// How long a workflow has been gone, if it is.
+    #[must_use]
+    pub fn nights_gone(&self, workflow: &WorkflowId) -> Option<NightsGone> {
+        self.gone_workflows.get(workflow).copied()
+    }
+
+    /// The workflows that are gone.
+    pub fn gone_workflows(&self) -> impl Iterator<Item = (&WorkflowId, NightsGone)> {
+        self.gone_workflows.iter().map(|(id, gone)| (id, *gone))
     }
 
     /// Whether the task is exported for good.
@@ -304,6 +354,20 @@ impl Ledger {
         }
     }
 
+    /// Whether a task is sealed, with rows that whoever saw it running again knew of.
+    pub(super) fn can_reopen(&self, id: &TaskId, base: u64) -> bool {
+        let known = self.tasks.get(&IdKey::of(id));
+        known.is_some_and(|known| known.kind == Kind::Sealed && u64::from(known.rows_in) <= base)
+    }
+
+    /// Whether a workflow was not known to be gone, or to be there again.
+    pub(super) fn is_news_of_workflow(&self, note: &WorkflowNote) -> bool {
+        match self.gone_workflows.get(&note.id) {
+            None => note.nights_gone > 0,
+            Some(known) => known.nights != note.nights_gone || known.on != note.on,
+        }
+    }
+
     /// Whether there is something to forget.
     pub(super) fn can_forget(&self, id: &TaskId) -> bool {
         self.unsealed.contains_key(id)
@@ -316,7 +380,7 @@ impl Ledger {
         };
         tally::covered_days(coverage, zone)
             .into_iter()
-            .any(|day| self.days.lacks(day, shard))
+            .any(|(day, coverage)| self.days.lacks(day, &coverage, shard))
     }
 
     /// Takes the next commit into account. On an error, which says what is wrong with the record,
@@ -330,7 +394,8 @@ impl Ledger {
             ));
         }
         let zone = self.zone_of(digest)?;
-        self.days.begin(digest.sequence, digest.at);
+        let reason = self.revision_reason(digest);
+        self.days.begin(digest.sequence, digest.at, reason);
         for (file, tasks) in digest.files.iter().zip(&digest.file_tasks) {
             let change = self.files.add(file, sequence, (*tasks).into())?;
             self.days.count_file(&change, true);
@@ -340,9 +405,10 @@ impl Ledger {
             self.days.count_file(&change, false);
         }
         self.ended.extend(digest.ended.iter().cloned());
-        for (key, day) in &digest.sealed {
+        for SealedTask { key, day, calls } in &digest.sealed {
             let known = Known {
                 rows_in: sequence,
+                calls: u32::try_from(*calls).unwrap_or(u32::MAX),
                 day: *day,
                 kind: Kind::Sealed,
             };
@@ -351,6 +417,7 @@ impl Ledger {
         for task in &digest.early {
             let known = Known {
                 rows_in: sequence,
+                calls: 0,
                 day: task.day,
                 kind: Kind::Early,
             };
@@ -359,16 +426,77 @@ impl Ledger {
         for task in &digest.open {
             self.observe(task, None);
         }
+        for task in &digest.reopened {
+            self.reopen(task, digest.base);
+        }
         for failed in &digest.failed {
             self.observe(&failed.task, Some(&failed.failure));
         }
         for id in &digest.forgotten {
             self.forget(id);
         }
-        self.days.cover(&digest.coverage, digest.shard, zone);
+        for note in &digest.workflows {
+            self.note_workflow(note);
+        }
+        if let Some(from) = digest.retracted_from {
+            self.days.retract(from, zone);
+            self.listed.retract(from);
+        }
+        self.days.cover(&Covering {
+            coverage: &digest.coverage,
+            shard: digest.shard,
+            zone,
+            run: &digest.run_id,
+        });
         self.listed.note(digest.listed_until, digest.shard);
+        let failed = self.unsealed.values();
+        let failed = failed.filter(|known| known.task.overdue && known.failure.is_some());
+        self.days
+            .complete(self.zone, failed.map(|known| &known.task));
         self.last_sequence = digest.sequence;
         Ok(())
+    }
+
+    /// Why a commit changes rows; nothing if it only moves them.
+    fn revision_reason(&self, digest: &Digest) -> Option<RevisionReason> {
+        let was_reopened = |task: &SealedTask| {
+            let known = self.tasks.get(&task.key);
+            known.is_some_and(|known| known.kind == Kind::Reopened)
+        };
+        match digest.kind {
+            CommitKind::Compact | CommitKind::Observe => None,
+            CommitKind::Append => Some(RevisionReason::Late),
+            CommitKind::Replace if digest.sealed.iter().any(was_reopened) => {
+                Some(RevisionReason::Reopened)
+            }
+            CommitKind::Replace => Some(RevisionReason::Replaced),
+        }
+    }
+
+    /// A sealed task is running again.
+    fn reopen(&mut self, task: &OpenTask, base: u64) {
+        if self.can_reopen(&task.id, base) {
+            let key = IdKey::of(&task.id);
+            let known = self.tasks.get(&key).copied().expect("it can be reopened");
+            let known = Known {
+                day: task.day.or(known.day),
+                kind: Kind::Reopened,
+                ..known
+            };
+            self.know(&key, known, Some((task.clone(), None)));
+        }
+    }
+
+    fn note_workflow(&mut self, note: &WorkflowNote) {
+        if note.nights_gone == 0 {
+            self.gone_workflows.remove(&note.id);
+        } else {
+            let gone = NightsGone {
+                nights: note.nights_gone,
+                on: note.on,
+            };
+            self.gone_workflows.insert(note.id.clone(), gone);
+        }
     }
 
     fn zone_of(&mut self, digest: &Digest) -> Result<Tz, String> {
@@ -391,14 +519,17 @@ impl Ledger {
         let key = IdKey::of(&task.id);
         let before = self.tasks.get(&key).copied();
         let rows_in = before.map_or(0, |known| known.rows_in);
+        let calls = before.map_or(0, |known| known.calls);
         let kind = match before.map(|known| known.kind) {
             Some(Kind::Sealed) => return,
             _ if failure.is_some() => Kind::Failed,
+            _ if calls > 0 => Kind::Reopened,
             _ if rows_in > 0 => Kind::Early,
             _ => Kind::Open,
         };
         let known = Known {
             rows_in,
+            calls,
             day: task.day,
             kind,
         };
@@ -461,6 +592,12 @@ impl Ledger {
         for task in self.unsealed.get(&id).into_iter().chain(&details) {
             self.days.touch_span(&task.task, self.zone);
         }
+        if let Some(before) = self.unsealed.get(&id) {
+            self.days.hold(&before.task, false);
+        }
+        if let Some(now) = &details {
+            self.days.hold(&now.task, true);
+        }
         match details {
             Some(details) => self.unsealed.insert(id, details),
             None => self.unsealed.remove(&id),
@@ -472,7 +609,7 @@ impl Ledger {
 fn counter(counts: &mut TaskCounts, kind: Kind) -> &mut u64 {
     match kind {
         Kind::Sealed => &mut counts.sealed,
-        Kind::Early | Kind::Vanished => &mut counts.early,
+        Kind::Early | Kind::Vanished | Kind::Reopened => &mut counts.early,
         Kind::Open => &mut counts.open,
         Kind::Failed => &mut counts.failed,
     }

@@ -4,6 +4,9 @@
 //! millions of (tasks, files) is written in columns of plain numbers, which are read fast and leave
 //! to the compressor what can be compressed; the rest is JSON.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
@@ -11,14 +14,14 @@ use serde::{Deserialize, Serialize};
 use super::files::{Files, Slot};
 use super::ids::{IdKey, IdMap};
 use super::listed::Listed;
-use super::tally::Days;
-use super::{Kind, Known, Ledger, UnsealedTask};
-use crate::lake::day::{FileCounts, TaskCounts};
+use super::tally::{CoveredDay, Days};
+use super::{Kind, Known, Ledger, NightsGone, UnsealedTask};
+use crate::lake::day::{DayEvidence, FileCounts, RevisionReason, TaskCounts};
 use crate::lake::path::{FileName, Partition};
 use crate::lake::record::{Checksum, FORMAT_VERSION};
 use crate::schema::TableName;
 use crate::shard::Shard;
-use crate::task::{RunId, TaskId};
+use crate::task::{RunId, TaskId, WorkflowId};
 
 /// What there is little of.
 #[derive(Serialize, Deserialize)]
@@ -32,8 +35,12 @@ struct Small {
     listed_by: Vec<(Shard, DateTime<Utc>)>,
     counts: TaskCounts,
     days: Vec<Day>,
-    covered: Vec<NaiveDate>,
-    covered_by: Vec<(NaiveDate, Vec<Shard>)>,
+    /// Numbered: many days may be covered by one listing.
+    evidence: Vec<DayEvidence>,
+    covered: Vec<(NaiveDate, Covered)>,
+    covered_by: Vec<(NaiveDate, Vec<(Shard, Covered)>)>,
+    pending: Vec<NaiveDate>,
+    gone_workflows: BTreeMap<WorkflowId, NightsGone>,
     unsealed: Vec<UnsealedTask>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     ended: Vec<RunId>,
@@ -44,8 +51,54 @@ struct Day {
     date: Option<NaiveDate>,
     tasks: TaskCounts,
     tables: [FileCounts; 4],
+    revision: u64,
+    reason: Option<RevisionReason>,
+    revised_in: u64,
     sequence: u64,
     at: DateTime<Utc>,
+}
+
+/// A [`CoveredDay`], its evidence by number.
+#[derive(Serialize, Deserialize)]
+struct Covered {
+    with_earlier_tasks: bool,
+    evidence: Vec<usize>,
+}
+
+/// Evidence that gets its numbers.
+#[derive(Default)]
+struct Numbered {
+    numbers: BTreeMap<Arc<DayEvidence>, usize>,
+    all: Vec<DayEvidence>,
+}
+
+impl Numbered {
+    fn covered(&mut self, day: &CoveredDay) -> Covered {
+        let numbers = day.evidence.iter().map(|evidence| {
+            let next = self.all.len();
+            let number = *self.numbers.entry(Arc::clone(evidence)).or_insert(next);
+            if number == next {
+                self.all.push(DayEvidence::clone(evidence));
+            }
+            number
+        });
+        Covered {
+            with_earlier_tasks: day.with_earlier_tasks,
+            evidence: numbers.collect(),
+        }
+    }
+}
+
+impl Covered {
+    fn with(self, all: &[Arc<DayEvidence>]) -> Option<CoveredDay> {
+        let evidence = self.evidence.into_iter();
+        Some(CoveredDay {
+            with_earlier_tasks: self.with_earlier_tasks,
+            evidence: evidence
+                .map(|number| all.get(number).cloned())
+                .collect::<Option<_>>()?,
+        })
+    }
 }
 
 impl Ledger {
@@ -62,19 +115,38 @@ impl Ledger {
             listed,
             counts,
             ended,
+            gone_workflows,
         } = self;
         let Days {
             tallies,
             covered,
             partly,
+            // Follows from the unsealed tasks.
+            holding: _,
+            pending,
             sequence: _,
             at: _,
+            reason: _,
         } = days;
+        let mut numbered = Numbered::default();
+        let covered = covered.iter();
+        let covered = covered
+            .map(|(day, by)| (*day, numbered.covered(by)))
+            .collect();
+        let mut covered_by = Vec::new();
+        for (day, shards) in partly {
+            let shards = shards.iter();
+            let shards = shards.map(|(shard, by)| (*shard, numbered.covered(by)));
+            covered_by.push((*day, shards.collect()));
+        }
         let Listed { whole, shards } = listed;
         let days = tallies.iter().map(|(day, tally)| Day {
             date: *day,
             tasks: tally.tasks,
             tables: tally.tables,
+            revision: tally.revision,
+            reason: tally.reason,
+            revised_in: tally.revised_in,
             sequence: tally.sequence,
             at: tally.at,
         });
@@ -89,11 +161,11 @@ impl Ledger {
                 .collect(),
             counts: *counts,
             days: days.collect(),
-            covered: covered.iter().copied().collect(),
-            covered_by: partly
-                .iter()
-                .map(|(day, shards)| (*day, shards.iter().copied().collect()))
-                .collect(),
+            evidence: numbered.all,
+            covered,
+            covered_by,
+            pending: pending.iter().copied().collect(),
+            gone_workflows: gone_workflows.clone(),
             unsealed: unsealed.values().cloned().collect(),
             ended: ended.iter().cloned().collect(),
         };
@@ -117,13 +189,24 @@ impl Ledger {
         for day in small.days {
             let tally = days.tallies.entry(day.date).or_default();
             (tally.tasks, tally.tables) = (day.tasks, day.tables);
+            (tally.revision, tally.reason) = (day.revision, day.reason);
+            tally.revised_in = day.revised_in;
             (tally.sequence, tally.at) = (day.sequence, day.at);
         }
-        days.covered = small.covered.into_iter().collect();
-        let partly = small.covered_by.into_iter();
-        days.partly = partly
-            .map(|(day, shards)| (day, shards.into_iter().collect()))
-            .collect();
+        let evidence: Vec<_> = small.evidence.into_iter().map(Arc::new).collect();
+        for (day, covered) in small.covered {
+            days.covered.insert(day, covered.with(&evidence)?);
+        }
+        for (day, shards) in small.covered_by {
+            let by = days.partly.entry(day).or_default();
+            for (shard, covered) in shards {
+                by.insert(shard, covered.with(&evidence)?);
+            }
+        }
+        days.pending = small.pending.into_iter().collect();
+        for known in &small.unsealed {
+            days.hold(&known.task, true);
+        }
         let unsealed = small.unsealed.into_iter();
         let zone: Option<Tz> = match small.zone {
             Some(zone) => Some(zone.parse().ok()?),
@@ -142,16 +225,18 @@ impl Ledger {
             },
             counts: small.counts,
             ended: small.ended.into_iter().collect(),
+            gone_workflows: small.gone_workflows,
         })
     }
 }
 
-const KINDS: [Kind; 5] = [
+const KINDS: [Kind; 6] = [
     Kind::Sealed,
     Kind::Early,
     Kind::Vanished,
     Kind::Open,
     Kind::Failed,
+    Kind::Reopened,
 ];
 
 fn write_tasks(tasks: &IdMap<Known>, out: &mut Out) {
@@ -175,6 +260,9 @@ fn write_tasks(tasks: &IdMap<Known>, out: &mut Out) {
         out.0.extend(known.rows_in.to_le_bytes());
     }
     for known in all() {
+        out.number(known.calls.into());
+    }
+    for known in all() {
         out.day(known.day);
     }
     for known in all() {
@@ -196,9 +284,16 @@ fn read_tasks(bytes: &mut In<'_>) -> Option<IdMap<Known>> {
     for rows_in in rows_in {
         known.push(Known {
             rows_in: u32::from_le_bytes(*rows_in),
-            day: bytes.day()?,
+            calls: 0,
+            day: None,
             kind: Kind::Sealed,
         });
+    }
+    for known in &mut known {
+        known.calls = u32::try_from(bytes.number()?).ok()?;
+    }
+    for known in &mut known {
+        known.day = bytes.day()?;
     }
     for known in &mut known {
         known.kind = *KINDS.get(bytes.size()?)?;

@@ -2,16 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 
 use super::files::Change;
 use super::{Kind, UnsealedTask, counter};
-use crate::lake::day::{DaySummary, FileCounts, TaskCounts, day_end, day_of, day_start};
+use crate::lake::day::{
+    DayEvidence, DaySummary, FileCounts, RevisionReason, TaskCounts, day_end, day_of, day_start,
+};
 use crate::lake::record::{Coverage, OpenTask};
 use crate::schema::TableName;
 use crate::shard::Shard;
+use crate::task::RunId;
 
 /// No listing covers days before this: the vendor is younger, and "everything" as a range must
 /// not make a day file for each day since the year zero.
@@ -21,26 +25,59 @@ const EARLIEST_DAY: NaiveDate = NaiveDate::from_ymd_opt(2000, 1, 1).expect("a da
 #[derive(Clone, Debug, Default)]
 pub(super) struct Days {
     pub(super) tallies: BTreeMap<Option<NaiveDate>, Tally>,
-    pub(super) covered: BTreeSet<NaiveDate>,
+    pub(super) covered: BTreeMap<NaiveDate, CoveredDay>,
     /// The shards that covered a day which is not covered yet.
-    pub(super) partly: BTreeMap<NaiveDate, BTreeSet<Shard>>,
+    pub(super) partly: BTreeMap<NaiveDate, BTreeMap<Shard, CoveredDay>>,
+    /// Tasks that may still put rows on their day, on any later one, and, without a day, on all.
+    pub(super) holding: BTreeMap<Option<NaiveDate>, u64>,
+    /// Covered days that were never complete.
+    pub(super) pending: BTreeSet<NaiveDate>,
     /// The commit that is being applied.
     pub(super) sequence: u64,
     pub(super) at: DateTime<Utc>,
+    /// Why the commit that is being applied changes rows, if it does more than to move them.
+    pub(super) reason: Option<RevisionReason>,
+}
+
+/// How a day is covered by complete listings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct CoveredDay {
+    /// Tasks of earlier days were listed, too, so that those of them that reach into the day are
+    /// known.
+    pub(super) with_earlier_tasks: bool,
+    /// The listings, one of each shard. None for commits of version 1.
+    pub(super) evidence: Vec<Arc<DayEvidence>>,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
     pub(super) tasks: TaskCounts,
     pub(super) tables: [FileCounts; 4],
+    pub(super) revision: u64,
+    pub(super) reason: Option<RevisionReason>,
     pub(super) sequence: u64,
     pub(super) at: DateTime<Utc>,
+    /// The last commit that revised it.
+    pub(super) revised_in: u64,
+}
+
+/// A coverage of one commit, and whose it is.
+pub(super) struct Covering<'a> {
+    pub(super) coverage: &'a [Coverage],
+    pub(super) shard: Option<Shard>,
+    pub(super) zone: Tz,
+    pub(super) run: &'a RunId,
 }
 
 impl Days {
     /// What follows belongs to this commit.
-    pub(super) fn begin(&mut self, sequence: u64, at: DateTime<Utc>) {
-        (self.sequence, self.at) = (sequence, at);
+    pub(super) fn begin(
+        &mut self,
+        sequence: u64,
+        at: DateTime<Utc>,
+        reason: Option<RevisionReason>,
+    ) {
+        (self.sequence, self.at, self.reason) = (sequence, at, reason);
     }
 
     fn touched(&mut self, day: Option<NaiveDate>) -> &mut Tally {
@@ -55,7 +92,14 @@ impl Days {
     }
 
     pub(super) fn count_file(&mut self, change: &Change, added: bool) {
-        let counts = &mut self.touched(change.day).tables[change.table as usize];
+        let (sequence, reason) = (self.sequence, self.reason);
+        let tally = self.touched(change.day);
+        let is_revised = tally.revision > 0 && tally.revised_in < sequence;
+        if let Some(reason) = reason.filter(|_| is_revised) {
+            tally.revision += 1;
+            (tally.reason, tally.revised_in) = (Some(reason), sequence);
+        }
+        let counts = &mut tally.tables[change.table as usize];
         if added {
             counts.files += 1;
             counts.rows += change.rows;
@@ -78,41 +122,123 @@ impl Days {
 
     /// Marks the days that listings covered whole and after their end. Those of a shard name only
     /// its own tasks: a day is covered once every one of as many shards has covered it.
-    pub(super) fn cover(&mut self, coverage: &[Coverage], shard: Option<Shard>, zone: Tz) {
-        for day in covered_days(coverage, zone) {
-            if self.covers(day) {
+    pub(super) fn cover(&mut self, covering: &Covering<'_>) {
+        for (day, coverage) in covered_days(covering.coverage, covering.zone) {
+            let by_this = CoveredDay {
+                with_earlier_tasks: !coverage.is_range,
+                evidence: evidence(covering.run, &coverage).into_iter().collect(),
+            };
+            if self.is_no_news(day, covering.shard, by_this.with_earlier_tasks) {
                 continue;
             }
-            if let Some(shard) = shard {
-                let shards = self.partly.entry(day).or_default();
-                shards.insert(shard);
-                let alike = shards.iter().filter(|one| one.count() == shard.count());
-                if alike.count() < shard.count().get() as usize {
-                    continue;
+            let covered = match covering.shard {
+                None => by_this,
+                Some(shard) => {
+                    let shards = self.partly.entry(day).or_default();
+                    shards.insert(shard, by_this);
+                    let alike = shards
+                        .iter()
+                        .filter(|(one, _)| one.count() == shard.count());
+                    let alike: Vec<_> = alike.map(|(_, covered)| covered.clone()).collect();
+                    if alike.len() < shard.count().get() as usize {
+                        continue;
+                    }
+                    CoveredDay {
+                        with_earlier_tasks: alike.iter().all(|one| one.with_earlier_tasks),
+                        evidence: alike.into_iter().flat_map(|one| one.evidence).collect(),
+                    }
                 }
-            }
+            };
             self.partly.remove(&day);
-            self.covered.insert(day);
-            self.touched(Some(day));
+            self.covered.insert(day, covered);
+            if self.touched(Some(day)).revision == 0 {
+                self.pending.insert(day);
+            }
         }
     }
 
-    /// Whether a day is not covered, and not by this shard either.
-    pub(super) fn lacks(&self, day: NaiveDate, shard: Option<Shard>) -> bool {
-        let by_shard = |shard| {
-            self.partly
-                .get(&day)
-                .is_some_and(|shards| shards.contains(&shard))
+    /// Whether a listing of a day adds nothing to what is known.
+    fn is_no_news(&self, day: NaiveDate, shard: Option<Shard>, with_earlier_tasks: bool) -> bool {
+        let is_as_good = |known: &CoveredDay| known.with_earlier_tasks || !with_earlier_tasks;
+        let by_shard = |shard| self.partly.get(&day)?.get(&shard);
+        self.covered.get(&day).is_some_and(is_as_good)
+            || shard.and_then(by_shard).is_some_and(is_as_good)
+    }
+
+    /// Takes back what was covered from a moment on.
+    pub(super) fn retract(&mut self, from: DateTime<Utc>, zone: Tz) {
+        let first = day_of(zone, from);
+        let later = self.covered.split_off(&first);
+        self.partly.split_off(&first);
+        self.pending.split_off(&first);
+        for day in later.into_keys() {
+            self.touched(Some(day)).revision = 0;
+        }
+    }
+
+    /// Counts a task among those that may still put rows on days, or no more.
+    pub(super) fn hold(&mut self, task: &OpenTask, holds: bool) {
+        if task.overdue {
+            return;
+        }
+        let count = self.holding.entry(task.day).or_default();
+        if holds {
+            *count += 1;
+            return;
+        }
+        *count -= 1;
+        if *count == 0 {
+            self.holding.remove(&task.day);
+        }
+    }
+
+    /// Finds the days that have become complete. `failed` are the overdue tasks whose rows are known
+    /// to be missing.
+    pub(super) fn complete<'a>(
+        &mut self,
+        zone: Option<Tz>,
+        failed: impl Iterator<Item = &'a OpenTask> + Clone,
+    ) {
+        // Days without a date come first: a task of an unknown day holds all.
+        let first_held = self.holding.keys().next().copied();
+        let is_free = |day: NaiveDate| match first_held {
+            None => true,
+            Some(first) => first.is_some_and(|first| day < first),
         };
-        !self.covers(day) && !shard.is_some_and(by_shard)
+        let free: Vec<NaiveDate> = self
+            .pending
+            .iter()
+            .copied()
+            .take_while(|day| is_free(*day))
+            .filter(|day| self.knows_earlier_tasks(*day))
+            .filter(|day| !failed.clone().any(|task| touches(task, zone, *day)))
+            .collect();
+        for day in free {
+            self.pending.remove(&day);
+            let sequence = self.sequence;
+            let tally = self.touched(Some(day));
+            (tally.revision, tally.revised_in) = (1, sequence);
+        }
+    }
+
+    /// Whether tasks that began before a day and may reach into it are known.
+    fn knows_earlier_tasks(&self, day: NaiveDate) -> bool {
+        let day_before = || day.pred_opt().is_some_and(|before| self.covers(before));
+        let covered = self.covered.get(&day);
+        covered.is_some_and(|covered| covered.with_earlier_tasks || day_before())
+    }
+
+    /// Whether coverage tells this shard nothing about a day.
+    pub(super) fn lacks(&self, day: NaiveDate, coverage: &Coverage, shard: Option<Shard>) -> bool {
+        !self.is_no_news(day, shard, !coverage.is_range)
     }
 
     pub(super) fn last_covered(&self) -> Option<NaiveDate> {
-        self.covered.last().copied()
+        self.covered.keys().next_back().copied()
     }
 
     pub(super) fn covers(&self, day: NaiveDate) -> bool {
-        self.covered.contains(&day)
+        self.covered.contains_key(&day)
     }
 
     pub(super) fn since(&self, sequence: u64) -> impl Iterator<Item = NaiveDate> {
@@ -131,20 +257,51 @@ impl Days {
         mut unsealed: impl Iterator<Item = &'a UnsealedTask>,
     ) -> Option<DaySummary> {
         let tally = self.tallies.get(&day)?;
-        let complete = day.is_some_and(|day| {
-            let touches = |(first, last)| first <= day && day <= last;
-            self.covers(day) && !unsealed.any(|known| span(&known.task, zone).is_some_and(touches))
-        });
+        // A task that is overdue holds no day, unless its rows are known to be missing.
+        let mut holds_it =
+            |day| unsealed.any(|known| !is_let_go(known) && touches(&known.task, zone, day));
+        let complete = day.is_some_and(|day| tally.revision > 0 && !holds_it(day));
+        let covered = day.and_then(|day| self.covered.get(&day));
+        let evidence = covered.map(|covered| &covered.evidence);
         let tables = TableName::ALL.into_iter().zip(tally.tables).collect();
         Some(DaySummary {
             date: day,
             complete,
+            revision: tally.revision,
+            reason: tally.reason,
+            evidence: evidence
+                .into_iter()
+                .flatten()
+                .map(|evidence| DayEvidence::clone(evidence))
+                .collect(),
             tasks: tally.tasks,
             tables,
             sequence: tally.sequence,
             updated_at: tally.at,
         })
     }
+}
+
+/// Whether a task is waited for no longer.
+fn is_let_go(known: &UnsealedTask) -> bool {
+    known.task.overdue && known.failure.is_none()
+}
+
+/// Whether a day is one of a task's schedule.
+fn touches(task: &OpenTask, zone: Option<Tz>, day: NaiveDate) -> bool {
+    span(task, zone).is_some_and(|(first, last)| first <= day && day <= last)
+}
+
+fn evidence(run: &RunId, coverage: &Coverage) -> Option<Arc<DayEvidence>> {
+    let evidence = coverage.evidence?;
+    Some(Arc::new(DayEvidence {
+        run_id: run.clone(),
+        listed_at: coverage.at,
+        listings: evidence.listings,
+        pages: evidence.pages,
+        items: evidence.items,
+        totals: evidence.totals,
+    }))
 }
 
 /// The first and the last day that a task touches.
@@ -157,8 +314,8 @@ fn span(task: &OpenTask, zone: Option<Tz>) -> Option<(NaiveDate, NaiveDate)> {
     Some((first, last.max(first)))
 }
 
-/// The days that one commit's listings cover whole and after their end.
-pub(super) fn covered_days(coverage: &[Coverage], zone: Tz) -> Vec<NaiveDate> {
+/// The days that one commit's listings cover whole and after their end, and by what.
+pub(super) fn covered_days(coverage: &[Coverage], zone: Tz) -> Vec<(NaiveDate, Coverage)> {
     let mut pieces: Vec<Coverage> = coverage.to_vec();
     pieces.sort_unstable_by_key(|piece| (piece.from, piece.to));
     let mut merged: Vec<Coverage> = Vec::new();
@@ -167,11 +324,13 @@ pub(super) fn covered_days(coverage: &[Coverage], zone: Tz) -> Vec<NaiveDate> {
             Some(last) if piece.from <= last.to => {
                 last.to = last.to.max(piece.to);
                 last.at = last.at.min(piece.at);
+                last.is_range |= piece.is_range;
             }
             _ => merged.push(piece),
         }
     }
     let days_of = |piece: &Coverage| {
+        let piece = *piece;
         let until = piece.to.min(piece.at);
         let from = piece.from;
         let first = day_of(zone, from).max(EARLIEST_DAY);
@@ -179,6 +338,7 @@ pub(super) fn covered_days(coverage: &[Coverage], zone: Tz) -> Vec<NaiveDate> {
             .iter_days()
             .skip_while(move |day| day_start(zone, *day) < from)
             .take_while(move |day| day_end(zone, *day) <= until)
+            .map(move |day| (day, piece))
             .collect::<Vec<_>>()
     };
     merged.iter().flat_map(days_of).collect()

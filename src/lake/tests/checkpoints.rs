@@ -29,6 +29,8 @@ async fn busy(scene: &Scene, commits: u32) {
                     from: "2024-03-01T00:00:00Z".parse().unwrap(),
                     to: "2024-03-20T00:00:00Z".parse().unwrap(),
                     at: "2024-03-20T00:00:00Z".parse().unwrap(),
+                    is_range: false,
+                    evidence: None,
                 }];
                 draft
             }

@@ -13,6 +13,8 @@ fn covered(from: &str, to: &str, at: &str) -> Coverage {
         from: from.parse().unwrap(),
         to: to.parse().unwrap(),
         at: at.parse().unwrap(),
+        is_range: false,
+        evidence: None,
     }
 }
 

@@ -355,12 +355,10 @@ fn committed(id: &str, day: &str) -> CommittedTask {
 
 fn open_task(id: &str, day: &str, last_day: &str) -> OpenTask {
     OpenTask {
-        id: task_id(id),
-        workflow: None,
-        status: TaskStatus::Calling,
         schedule_start: Some(format!("{day}T08:00:00Z").parse().unwrap()),
         schedule_end: Some(format!("{last_day}T10:00:00Z").parse().unwrap()),
         day: Some(day.parse().unwrap()),
+        ..OpenTask::new(task_id(id), TaskStatus::Calling)
     }
 }
 

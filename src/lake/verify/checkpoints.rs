@@ -14,7 +14,9 @@ pub(super) async fn load(store: &Store) -> Result<(Log, Vec<Finding>), LakeError
     let mut checkpoints = BTreeMap::new();
     for sequence in checkpoint::list(store).await? {
         // Gone by now: there is a newer one.
-        if let Some(bytes) = store.get(&LakePath::checkpoint(sequence)).await? {
+        if let Some(bytes) = store.get(&LakePath::checkpoint(sequence)).await?
+            && !checkpoint::is_of_another_version(&bytes)
+        {
             checkpoints.insert(sequence, Checkpoint::from_bytes(&bytes));
         }
     }
@@ -29,7 +31,7 @@ pub(super) async fn load(store: &Store) -> Result<(Log, Vec<Finding>), LakeError
     let mut findings = Vec::new();
     for (sequence, checkpoint) in checkpoints {
         let what = match (&checkpoint, right.get(&sequence)) {
-            (None, _) => "it is damaged, or of another version",
+            (None, _) => "it is damaged",
             // Made since the log was read.
             (Some(_), None) if is_new(store, &log, sequence).await? => continue,
             (Some(_), None) => "there is no such commit",

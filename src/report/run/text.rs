@@ -63,6 +63,8 @@ fn tasks(summary: &Summary, out: &mut impl Write) -> io::Result<()> {
         failed,
         taken,
         not_pulled,
+        reopened,
+        not_understood,
     } = summary.tasks;
     let mut grid = Grid::new("LR");
     for (what, number) in [
@@ -72,6 +74,8 @@ fn tasks(summary: &Summary, out: &mut impl Write) -> io::Result<()> {
         ("failed", failed),
         ("exported by another run meanwhile", taken),
         ("planned, not pulled", not_pulled),
+        ("sealed, and running again", reopened),
+        ("left, their status is not understood", not_understood),
     ] {
         if number > 0 {
             grid.row([what, &count(number)]);

@@ -6,6 +6,7 @@ use super::{Attention, StatusReport};
 use crate::lake::{DaySummary, FileCounts, TaskCounts};
 use crate::report::figures::{between, bytes, count, counted, duration, moment};
 use crate::report::grid::Grid;
+use crate::report::past::{PastNotUnderstood, PastWorkflow};
 use crate::report::run::outcome_phrase;
 use crate::schema::TableName;
 
@@ -168,10 +169,58 @@ fn attention(attention: &Attention, out: &mut impl Write) -> io::Result<()> {
     let Attention {
         failed,
         overdue,
+        not_known,
         rejects,
+        gone_workflows,
+        failed_workflows,
+        not_understood,
+        last_run,
+        listed_ahead,
     } = attention;
-    if failed.is_empty() && overdue.is_empty() && rejects.is_empty() {
+    if *attention == Attention::default() {
         return writeln!(out, "\nnothing needs a person");
+    }
+    if let Some(run) = last_run {
+        let how = outcome_phrase(&run.outcome);
+        writeln!(
+            out,
+            "\nthe last run ended with exit code {} ({how})",
+            run.exit_code
+        )?;
+    }
+    if let Some(until) = listed_ahead {
+        writeln!(
+            out,
+            "\ndays count as listed until {}, which is still to come: the clock of a run was ahead; \
+             `verify --repair` takes that back",
+            moment(*until)
+        )?;
+    }
+    listings(failed_workflows, not_understood, out)?;
+    if !gone_workflows.is_empty() {
+        let workflows = counted(gone_workflows.len() as u64, "workflow");
+        writeln!(out, "\n{workflows} gone at the vendor")?;
+        let mut grid = Grid::new("LL");
+        for gone in gone_workflows.iter().take(MOST_TASKS) {
+            let nights = counted(gone.nights.into(), "night");
+            let how = format!("for {nights}, last on {}", gone.last_night);
+            grid.row([gone.workflow_id.as_str(), &how]);
+        }
+        grid.write(out)?;
+        more(gone_workflows.len(), out)?;
+    }
+    if !not_known.is_empty() {
+        let tasks = counted(not_known.len() as u64, "task");
+        writeln!(
+            out,
+            "\n{tasks} of which something is not known for three nights"
+        )?;
+        let mut grid = Grid::new("LL");
+        for task in not_known.iter().take(MOST_TASKS) {
+            grid.row([task.task_id.as_str(), task.what]);
+        }
+        grid.write(out)?;
+        more(not_known.len(), out)?;
     }
     if !failed.is_empty() {
         let tasks = counted(failed.len() as u64, "task");
@@ -207,6 +256,35 @@ fn attention(attention: &Attention, out: &mut impl Write) -> io::Result<()> {
             grid.row([&count(line.rejects), &line.folder]);
         }
         grid.write(out)?;
+    }
+    Ok(())
+}
+
+/// What the last run could not list, or did not understand.
+fn listings(
+    workflows: &[PastWorkflow],
+    not_understood: &[PastNotUnderstood],
+    out: &mut impl Write,
+) -> io::Result<()> {
+    if !workflows.is_empty() {
+        let count = counted(workflows.len() as u64, "workflow");
+        writeln!(out, "\n{count} not listed by the last run")?;
+        let mut grid = Grid::new("LL");
+        for workflow in workflows.iter().take(MOST_TASKS) {
+            grid.row([&workflow.workflow_id, &workflow.reason]);
+        }
+        grid.write(out)?;
+        more(workflows.len(), out)?;
+    }
+    if !not_understood.is_empty() {
+        writeln!(out, "\nnot understood in the listings of the last run")?;
+        let mut grid = Grid::new("RLLL");
+        for line in not_understood.iter().take(MOST_TASKS) {
+            let times = count(line.count);
+            grid.row([&times, &line.endpoint, &line.key, &line.shape]);
+        }
+        grid.write(out)?;
+        more(not_understood.len(), out)?;
     }
     Ok(())
 }

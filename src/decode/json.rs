@@ -1,0 +1,330 @@
+//! JSON values where they stand: the one reader of what the vendor sends that is no call, for
+//! listings, sign-in and the envelopes of errors.
+//!
+//! It takes what the decoder of answers takes: a byte order mark, half a surrogate pair, numbers of
+//! any size, escapes in keys. Nothing is copied or converted before it is asked for, so a page takes
+//! the memory of its text and no more. A number keeps its digits.
+
+use chrono::{DateTime, NaiveDateTime, TimeZone, Utc};
+use chrono_tz::Tz;
+
+use super::scan::{Kind, Raw, Scanner, SyntaxError};
+use super::text::unescape;
+use crate::task::Told;
+
+/// The byte order mark that some servers put before their JSON.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// A JSON value in the text it was read from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Json<'a>(Raw<'a>);
+
+/// What stands under a key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Member<'a> {
+    /// Nothing.
+    Absent,
+    /// A value; the key may stand several times with this very value.
+    Value(Json<'a>),
+    /// Several values that differ: which of them counts cannot be told.
+    Conflict,
+}
+
+impl<'a> Member<'a> {
+    /// The value, if there is exactly one.
+    pub(crate) fn value(self) -> Option<Json<'a>> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Absent | Self::Conflict => None,
+        }
+    }
+}
+
+/// What a value looks like, in words that can be shown: never the value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Boolean,
+    /// A number.
+    Number,
+    /// Text without a character that is not white space.
+    Blank,
+    /// Any other text.
+    Text,
+    /// An array.
+    Array,
+    /// An object.
+    Object,
+}
+
+impl Shape {
+    /// For messages: `a number`.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Boolean => "true or false",
+            Self::Number => "a number",
+            Self::Blank => "empty text",
+            Self::Text => "text",
+            Self::Array => "an array",
+            Self::Object => "an object",
+        }
+    }
+}
+
+impl<'a> Json<'a> {
+    /// Reads a whole text that holds one value. All of it is checked.
+    ///
+    /// # Errors
+    /// When it is not JSON.
+    pub(crate) fn parse(text: &'a [u8]) -> Result<Self, SyntaxError> {
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+        let mut scanner = Scanner::new(text);
+        let value = scanner.value()?;
+        scanner.end()?;
+        Ok(Self(value))
+    }
+
+    /// What it looks like.
+    pub(crate) fn shape(self) -> Shape {
+        match self.0.kind {
+            Kind::Null => Shape::Null,
+            Kind::True | Kind::False => Shape::Boolean,
+            Kind::Number => Shape::Number,
+            Kind::String if self.0.inner().trim_ascii().is_empty() => Shape::Blank,
+            Kind::String => Shape::Text,
+            Kind::Array => Shape::Array,
+            Kind::Object => Shape::Object,
+        }
+    }
+
+    /// Its bytes, as they were sent.
+    pub(crate) fn token(self) -> &'a [u8] {
+        self.0.token
+    }
+
+    /// The text of a string, its escapes undone. `None` for other kinds, and for text that has no
+    /// Unicode form (half a surrogate pair, bytes that are not UTF-8).
+    pub(crate) fn text(self) -> Option<String> {
+        (self.0.kind == Kind::String).then(|| undone(&self.0))?
+    }
+
+    /// The digits of a number as they were sent, or the text of a string: what an id may be.
+    pub(crate) fn word(self) -> Option<String> {
+        match self.0.kind {
+            Kind::Number => std::str::from_utf8(self.0.token).ok().map(str::to_owned),
+            _ => self.text(),
+        }
+    }
+
+    /// A whole number: `7`, `"7"`, `7.0`, `70e-1`. `None` for anything else, fractions included.
+    pub(crate) fn integer(self) -> Option<i64> {
+        let word = self.word()?;
+        super::value::whole_number(word.trim().as_bytes())
+    }
+
+    /// A moment: a date and time with an offset, with `Z`, or, if a zone is given for such, with
+    /// neither. The zero time of the years 0000 and 0001 is absent.
+    pub(crate) fn time(self, zone: Option<Tz>) -> Told<DateTime<Utc>> {
+        match self.shape() {
+            Shape::Null | Shape::Blank => Told::Absent,
+            Shape::Text => match self.text() {
+                Some(text) => moment(text.trim(), zone),
+                None => Told::NotUnderstood("text that is not Unicode"),
+            },
+            shape => Told::NotUnderstood(shape.words()),
+        }
+    }
+
+    /// What stands under a key of an object. Keys that are spelled with escapes are the same keys.
+    pub(crate) fn member(self, key: &str) -> Member<'a> {
+        let mut found = Member::Absent;
+        for (name, value) in self.members() {
+            if name == key {
+                found = match found {
+                    Member::Absent => Member::Value(value),
+                    Member::Value(before) if before.token() == value.token() => found,
+                    Member::Value(_) | Member::Conflict => Member::Conflict,
+                };
+            }
+        }
+        found
+    }
+
+    /// What a JSON pointer (RFC 6901, `/data/list`) leads to.
+    pub(crate) fn pointer(self, pointer: &str) -> Member<'a> {
+        let mut at = self;
+        let Some(path) = pointer.strip_prefix('/') else {
+            return if pointer.is_empty() {
+                Member::Value(self)
+            } else {
+                Member::Absent
+            };
+        };
+        for step in path.split('/') {
+            let step = step.replace("~1", "/").replace("~0", "~");
+            let next = match at.0.kind {
+                Kind::Object => at.member(&step),
+                Kind::Array => {
+                    let entry = step.parse().ok().and_then(|index| at.entries().nth(index));
+                    entry.map_or(Member::Absent, Member::Value)
+                }
+                _ => Member::Absent,
+            };
+            match next {
+                Member::Value(value) => at = value,
+                other => return other,
+            }
+        }
+        Member::Value(at)
+    }
+
+    /// The keys and values of an object, in order; none for other kinds. A key without a Unicode
+    /// form has replacement characters in it.
+    pub(crate) fn members(self) -> impl Iterator<Item = (String, Json<'a>)> {
+        let mut scanner = self.inside(Kind::Object);
+        let mut first = true;
+        std::iter::from_fn(move || {
+            let scanner = scanner.as_mut()?;
+            let key = scanner.key(first).ok().flatten()?;
+            first = false;
+            let value = scanner.value().ok()?;
+            let name =
+                undone(&key).unwrap_or_else(|| String::from_utf8_lossy(key.inner()).into_owned());
+            Some((name, Json(value)))
+        })
+    }
+
+    /// The entries of an array, in order; none for other kinds.
+    pub(crate) fn entries(self) -> impl Iterator<Item = Json<'a>> {
+        let mut scanner = self.inside(Kind::Array);
+        let mut first = true;
+        std::iter::from_fn(move || {
+            let scanner = scanner.as_mut()?;
+            if !scanner.entry(first).ok()? {
+                return None;
+            }
+            first = false;
+            scanner.value().ok().map(Json)
+        })
+    }
+
+    /// A scanner behind the opening bracket. What it reads was checked when the whole was.
+    fn inside(self, kind: Kind) -> Option<Scanner<'a>> {
+        (self.0.kind == kind).then(|| Scanner::new(&self.0.token[1..]))
+    }
+}
+
+fn moment(text: &str, zone: Option<Tz>) -> Told<DateTime<Utc>> {
+    if text.starts_with("0000-") || text.starts_with("0001-") {
+        return Told::Absent;
+    }
+    let with_offset = ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z"];
+    let time = DateTime::parse_from_rfc3339(text).ok().or_else(|| {
+        let parsed = with_offset.iter();
+        let mut parsed = parsed.filter_map(|form| DateTime::parse_from_str(text, form).ok());
+        parsed.next()
+    });
+    if let Some(time) = time {
+        return Told::Known(time.to_utc());
+    }
+    let naive = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"]
+        .iter()
+        .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
+    match (naive, zone) {
+        (None, _) => Told::NotUnderstood("text that is no time"),
+        (Some(_), None) => Told::NotUnderstood("a time without a zone; set `source_timezone`"),
+        // A time that the clocks showed twice is taken the first time.
+        (Some(naive), Some(zone)) => match zone.from_local_datetime(&naive).earliest() {
+            Some(time) => Told::Known(time.to_utc()),
+            None => Told::NotUnderstood("a local time that the clocks skipped"),
+        },
+    }
+}
+
+fn undone(raw: &Raw<'_>) -> Option<String> {
+    let mut text = Vec::new();
+    if raw.escaped {
+        unescape(raw.inner(), &mut text).ok()?;
+    } else {
+        text.extend_from_slice(raw.inner());
+    }
+    String::from_utf8(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn read(text: &str) -> Json<'_> {
+        Json::parse(text.as_bytes()).expect("JSON")
+    }
+
+    #[test]
+    fn a_byte_order_mark_half_a_character_and_large_numbers_are_taken() {
+        let text = "\u{feff}{\"a\":\"\\ud83d\",\"n\":123456789012345678901234567890,\"x\":1e400}";
+        let value = read(text);
+        assert_eq!(value.member("a").value().expect("a").text(), None);
+        let word = value.member("n").value().expect("n").word();
+        assert_eq!(word.as_deref(), Some("123456789012345678901234567890"));
+        let shape = value.member("x").value().expect("x").shape();
+        assert_eq!(shape, Shape::Number);
+    }
+
+    #[test]
+    fn keys_with_escapes_are_the_same_keys() {
+        let value = read(r#"{"\u0064ata":{"l\u0069st":[1,2]}}"#);
+        let list = value.pointer("/data/list").value().expect("a list");
+        assert_eq!(list.entries().count(), 2);
+    }
+
+    #[test]
+    fn twins_count_only_if_they_agree() {
+        let value = read(r#"{"a":1,"a":1,"b":1,"\u0062":2}"#);
+        assert_eq!(value.member("a").value().expect("a").integer(), Some(1));
+        assert!(matches!(value.member("b"), Member::Conflict));
+        assert!(matches!(value.pointer("/b/c"), Member::Conflict));
+        assert!(matches!(value.member("c"), Member::Absent));
+    }
+
+    #[rstest]
+    #[case("7", Some(7))]
+    #[case("\"7\"", Some(7))]
+    #[case("250.0", Some(250))]
+    #[case("\" 250.00 \"", Some(250))]
+    #[case("2.5e2", Some(250))]
+    #[case("-1", Some(-1))]
+    #[case("2.5", None)]
+    #[case("1e400", None)]
+    #[case("99999999999999999999", None)]
+    #[case("\"many\"", None)]
+    #[case("true", None)]
+    #[case("null", None)]
+    #[case("[7]", None)]
+    fn whole_numbers_are_told_from_all_else(#[case] text: &str, #[case] expected: Option<i64>) {
+        assert_eq!(read(text).integer(), expected);
+    }
+
+    #[rstest]
+    #[case("[]", "/0")]
+    #[case("[1]", "/x")]
+    #[case("{}", "/a/b")]
+    #[case("7", "/a")]
+    #[case("{}", "a")]
+    fn a_pointer_may_lead_nowhere(#[case] text: &str, #[case] pointer: &str) {
+        assert!(matches!(read(text).pointer(pointer), Member::Absent));
+    }
+
+    #[rstest]
+    #[case("{\"a\":1}{")]
+    #[case("{\"a\":1")]
+    #[case("")]
+    #[case("<html>")]
+    fn what_is_not_json_is_an_error(#[case] text: &str) {
+        assert!(Json::parse(text.as_bytes()).is_err());
+    }
+}
