@@ -45,7 +45,7 @@ pub async fn run(args: &VerifyArgs, context: &mut Context<'_>) -> Result<ExitCod
             return show_repair(&done, job.output.format, context.out);
         }
     }
-    let found = lake::verify(&job.dest, schemas).await?;
+    let found = lake::verify(&job.dest, schemas, context.clock()?.now()).await?;
     let written = match job.output.format {
         ResultFormat::Json => serde_json::to_writer_pretty(&mut context.out, &found)
             .map_err(std::io::Error::from)

@@ -7,6 +7,7 @@
 //! | a checkpoint that is damaged or wrong | removed, and made again |
 //! | a stray file that a committed file is missing for (same name, length and checksum) | moved to its place |
 //! | any other stray file | put aside in `_export/quarantine/<run id>/` |
+//! | days that count as listed and are still to come | a commit takes that back |
 //! | everything else: files that are missing or changed, rows that are not right | reported |
 //!
 //! Data that a commit names is never deleted, moved or written. Nothing is deleted at all, but for
@@ -23,7 +24,7 @@ use super::day;
 use super::error::LakeError;
 use super::path::{FilePath, LakePath};
 use super::point::Point;
-use super::record::{Checksum, DataFile};
+use super::record::{Checksum, CommitDraft, CommitKind, DataFile};
 use super::store::{Store, blocking};
 use super::strays::is_live;
 use super::verify::{Finding, FindingKind, TableSchemas, Verification, verify};
@@ -64,8 +65,15 @@ pub async fn repair(
     });
     let mut repaired: Vec<Repaired> = recovered.collect();
     let before = repaired.len();
-    let mut verification = verify(dest, Arc::clone(&schemas)).await?;
+    let now = lake.clock.now();
+    let mut verification = verify(dest, Arc::clone(&schemas), now).await?;
     lake.refresh().await?;
+    if lake.retract_listed_ahead().await? {
+        repaired.push(Repaired {
+            place: "log".to_owned(),
+            what: "what counted as listed beyond now no longer does".to_owned(),
+        });
+    }
     let restored = restore(lake, &verification.findings).await?;
     repaired.extend(restored);
     for finding in &verification.findings {
@@ -87,12 +95,28 @@ pub async fn repair(
         }
     }
     if repaired.len() > before {
-        verification = verify(dest, schemas).await?;
+        verification = verify(dest, schemas, now).await?;
     }
     Ok(Repair {
         repaired,
         verification,
     })
+}
+
+impl LakeWriter {
+    /// Takes back what a run with a clock that was ahead called listed. Says whether there was such.
+    async fn retract_listed_ahead(&mut self) -> Result<bool, LakeError> {
+        let now = self.clock.now();
+        if self.log.ledger.listed_ahead(now).is_none() {
+            return Ok(false);
+        }
+        let run = self.run.run_id().clone();
+        let base = self.log.ledger.last_sequence();
+        let mut draft = CommitDraft::new(run, CommitKind::Observe, base);
+        draft.retracted_from = Some(now);
+        self.commit(draft).await?;
+        Ok(true)
+    }
 }
 
 /// Does what can be done about one finding; says what that was.

@@ -10,7 +10,7 @@ use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::past::{PastNotUnderstood, PastRun, PastWorkflow};
-use crate::lake::{DaySummary, FileCounts, Lake, Ledger, TaskCounts, UnsealedTask, day_end};
+use crate::lake::{DaySummary, FileCounts, Lake, TaskCounts, UnsealedTask};
 use crate::schema::TableName;
 use crate::task::{RunId, TaskId, TaskStatus, WorkflowId};
 
@@ -19,8 +19,6 @@ const LONG: TimeDelta = TimeDelta::days(2);
 /// On the third night a task of which nobody knows a status or a day is shown to a person: two days
 /// after the first, less an hour, since nights do not begin to the second.
 const THREE_NIGHTS: TimeDelta = TimeDelta::hours(2 * 24 - 1);
-/// Clocks differ.
-const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
 /// What the lake holds.
 #[derive(Clone, Debug, Serialize)]
@@ -135,7 +133,7 @@ impl StatusReport {
             failed_workflows: newest.map_or_else(Vec::new, |run| run.failed_workflows.clone()),
             not_understood: newest.map_or_else(Vec::new, |run| run.not_understood.clone()),
             last_run: newest.and_then(LastRunLine::new),
-            listed_ahead: listed_ahead(ledger, now),
+            listed_ahead: ledger.listed_ahead(now),
             rejects: runs
                 .iter()
                 .filter(|run| run.rejects > 0)
@@ -202,14 +200,6 @@ impl LastRunLine {
             exit_code,
         })
     }
-}
-
-/// Up to when something counts as listed, if that is still to come.
-fn listed_ahead(ledger: &Ledger, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    let zone = ledger.zone().unwrap_or(Tz::UTC);
-    let covered = ledger.last_covered_day().map(|day| day_end(zone, day));
-    let until = ledger.listed_until(None).max(covered)?;
-    (until > now + CLOCK_TOLERANCE).then_some(until)
 }
 
 /// Tasks whose status or day nobody has told for three nights.

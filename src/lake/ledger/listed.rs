@@ -33,6 +33,11 @@ impl Listed {
         }
     }
 
+    /// Up to when anything was listed.
+    pub(super) fn latest(&self) -> Option<DateTime<Utc>> {
+        self.shards.values().copied().max().max(self.whole)
+    }
+
     /// Up to when all tasks were listed, or those of a shard. What every one of as many shards has
     /// listed is listed for all.
     pub(super) fn until(&self, shard: Option<Shard>) -> Option<DateTime<Utc>> {

@@ -24,7 +24,7 @@ mod tally;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +34,7 @@ use ids::{IdKey, IdMap};
 use listed::Listed;
 use tally::{Covering, Days};
 
-use super::day::{DaySummary, RevisionReason, TaskCounts};
+use super::day::{DaySummary, RevisionReason, TaskCounts, day_end};
 use super::digest::{Digest, SealedTask};
 use super::path::{FileName, FilePath};
 use super::record::{CommitDraft, CommitKind, Coverage, Failure, OpenTask, WorkflowNote};
@@ -261,6 +261,17 @@ impl Ledger {
     #[must_use]
     pub fn last_covered_day(&self) -> Option<NaiveDate> {
         self.days.last_covered()
+    }
+
+    /// Up to when something counts as listed, if that is still to come at `now`, by more than clocks
+    /// differ.
+    #[must_use]
+    pub fn listed_ahead(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
+        let zone = self.zone.unwrap_or(Tz::UTC);
+        let covered = self.last_covered_day().map(|day| day_end(zone, day));
+        let until = self.listed.latest().max(covered)?;
+        (until > now + TOLERANCE).then_some(until)
     }
 
     /// Whether a complete listing made after the day covers it, or one of every shard.

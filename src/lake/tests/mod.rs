@@ -3,6 +3,7 @@
 mod budget;
 mod checkpoints;
 mod compact;
+mod completeness;
 mod days;
 pub(super) mod object;
 mod random;
@@ -107,7 +108,9 @@ impl Scene {
     }
 
     async fn verify(&self) -> Verification {
-        super::verify(&self.dest(), Arc::new(schema)).await.unwrap()
+        super::verify(&self.dest(), Arc::new(schema), clock().now())
+            .await
+            .unwrap()
     }
 
     async fn assert_sound(&self) {

@@ -131,7 +131,9 @@ impl Cloud {
 
     async fn assert_sound(&self, at: &str) {
         let dest = self.dest(Duration::from_hours(1));
-        let verification = super::super::verify(&dest, Arc::new(schema)).await.unwrap();
+        let verification = super::super::verify(&dest, Arc::new(schema), clock().now())
+            .await
+            .unwrap();
         assert_eq!(verification.findings, Vec::new(), "{at}");
     }
 

@@ -19,9 +19,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_schema::SchemaRef;
+use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt};
 
 use super::error::LakeError;
+use super::ledger::Ledger;
 use super::log::{Log, READ_AHEAD, read_record};
 use super::path::LakePath;
 use super::store::{Store, blocking};
@@ -67,6 +69,8 @@ pub enum FindingKind {
     CheckpointStale,
     /// Durable commits are not published. The next writing command publishes them.
     NotPublished,
+    /// Days count as listed that are still to come: the clock of a run was ahead.
+    ListedAhead,
     /// The lake changed too often while it was read.
     Unsettled,
 }
@@ -90,6 +94,7 @@ impl FindingKind {
             Self::DayStale => "day_stale",
             Self::CheckpointStale => "checkpoint_stale",
             Self::NotPublished => "not_published",
+            Self::ListedAhead => "listed_ahead",
             Self::Unsettled => "unsettled",
         }
     }
@@ -146,13 +151,14 @@ impl Verification {
 /// The columns that each table's files must have.
 pub type TableSchemas = dyn Fn(TableName) -> SchemaRef + Send + Sync;
 
-/// Reads the whole lake back.
+/// Reads the whole lake back. `now` is what no listing can have covered yet.
 ///
 /// # Errors
 /// When the commit log can't be read or the destination fails.
 pub async fn verify(
     dest: &Destination,
     schemas: Arc<TableSchemas>,
+    now: DateTime<Utc>,
 ) -> Result<Verification, LakeError> {
     let store = Store::new(dest)?;
     let mut passes = 0;
@@ -185,6 +191,7 @@ pub async fn verify(
             .findings
             .extend(surroundings::look(&store, &log).await?);
         verification.findings.extend(stale);
+        verification.findings.extend(listed_ahead(&log.ledger, now));
         verification.findings.sort_unstable();
         verification.findings.dedup();
         let more = verification.findings.len().saturating_sub(MAX_FINDINGS);
@@ -192,6 +199,17 @@ pub async fn verify(
         verification.more_findings += more as u64;
         return Ok(verification);
     }
+}
+
+/// Coverage that no listing can have: some run's clock was ahead.
+fn listed_ahead(ledger: &Ledger, now: DateTime<Utc>) -> Option<Finding> {
+    let until = ledger.listed_ahead(now)?;
+    let detail = format!(
+        "days count as listed until {}, which is still to come: the clock of a run was ahead; \
+         `verify --repair` takes that back, and the next run lists from here on",
+        until.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+    );
+    Some(Finding::new(FindingKind::ListedAhead, &"log", detail))
 }
 
 /// One reading of all files.
