@@ -151,10 +151,13 @@ fn verdict(desk: &Desk, envelope: &Envelope<'_>, origin: &AnswerOrigin) -> Verdi
     if !desk.judge.success_codes.contains(&code) {
         return Verdict::Other(Judged::Refused(code));
     }
+    if let Err(error) = envelope.check() {
+        return Verdict::Other(bad(&error));
+    }
     if !envelope.has_data() {
         return Verdict::Other(Judged::NoData);
     }
-    let facts = envelope.facts();
+    let facts = envelope.facts(&desk.decode);
     let task = match (&origin.expected, &facts.id) {
         (Some(expected), Some(id)) if expected != id => {
             return Verdict::Other(Judged::WrongTask);
