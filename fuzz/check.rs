@@ -55,7 +55,8 @@ pub(crate) fn check(answer: &[u8]) {
     }
 }
 
-/// Entries of an answer that is right beyond doubt: JSON, its keys once each, not too large.
+/// Entries of an answer that is right beyond doubt: JSON, its keys once each, not too large. Keys may be
+/// spelled with escapes.
 fn strictly(answer: &[u8]) -> Option<u64> {
     #[derive(serde::Deserialize)]
     struct Answer {
@@ -79,9 +80,7 @@ fn strictly(answer: &[u8]) -> Option<u64> {
             is_id.then_some(Self).ok_or("no task id")
         }
     }
-    // Keys that matter are only known as they are always spelled, without escapes.
-    let is_plain = answer.len() <= MOST_RECORD && !answer.contains(&b'\\');
-    let answer = is_plain.then_some(answer)?;
+    let answer = (answer.len() <= MOST_RECORD).then_some(answer)?;
     let parsed: Answer = serde_json::from_slice(answer).ok()?;
     Some(parsed.data.detail.len() as u64)
 }
@@ -111,6 +110,7 @@ fn decode(answer: &[u8], piece: usize) -> Result<Outcome, String> {
     let ended = split.finish().map_err(|error| error.to_string())?;
     runs.push(ended.rest);
     let envelope = Envelope::read(&ended.envelope).map_err(|error| error.to_string())?;
+    envelope.check().map_err(|error| error.to_string())?;
     let mut outcome = decode_runs(&runs, &envelope, &options, ended.entries)?;
     outcome.rejects.append(&mut rejects);
     Ok(outcome)
@@ -122,7 +122,7 @@ fn decode_runs(
     options: &DecodeOptions,
     entries: u64,
 ) -> Result<Outcome, String> {
-    let facts = envelope.facts();
+    let facts = envelope.facts(options);
     let mut decoder = RecordDecoder::new(options);
     let context = AnswerContext {
         ordinal: 0,

@@ -123,7 +123,7 @@ fn read_cursor(cursor: Member<'_>) -> Cursor {
     };
     match value.shape() {
         Shape::Null | Shape::Blank => Cursor::End,
-        Shape::Boolean => Cursor::NotUnderstood(Shape::Boolean.words()),
+        shape @ (Shape::Boolean | Shape::NonFinite) => Cursor::NotUnderstood(shape.words()),
         Shape::Number | Shape::Text | Shape::Array | Shape::Object => {
             // What is not UTF-8 can't be sent back as it came.
             match std::str::from_utf8(value.token()) {

@@ -1,15 +1,19 @@
 //! The answer around `detail`: its code, the task's own fields, and the row they become.
 
-use super::extra::Misfits;
+use chrono_tz::Tz;
+
+use super::extra::{Misfits, key_text};
 use super::plan::plans;
 use super::record::RecordDecoder;
 use super::row_writer::{Fills, append_text};
 use super::rows::{AnswerContext, RowDay, Rows};
 use super::scan::{Kind, Raw, Scanner, SyntaxError};
-use super::slots::{EXPECTED, Slots, read_object};
-use super::value::{self, Fit};
+use super::slots::{Slots, read_object, same_value};
+use super::value::{self, Calendar, Fit};
+use crate::api::is_plain_name;
+use crate::job::DecodeOptions;
 use crate::schema::Fill;
-use crate::task::{TaskId, TaskStatus, WorkflowId};
+use crate::task::{TaskId, TaskStatus, Told, WorkflowId};
 
 /// Why an envelope cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,12 +21,26 @@ pub enum EnvelopeError {
     /// It is not JSON.
     #[error("the answer is not JSON: {0}")]
     NotJson(#[from] SyntaxError),
-    /// A key that decides what the answer means stands twice.
+    /// A key that decides what the answer means stands twice, with two values.
     #[error("the answer has the key {0} twice")]
     Twice(&'static str),
     /// `data` is neither an object nor absent.
-    #[error("the answer's data is not an object")]
-    DataNotObject,
+    #[error("the answer's data is {0}, not an object")]
+    DataNotObject(&'static str),
+    /// `detail` is neither an array nor absent.
+    #[error("the answer's data.detail is {0}, not an array: its calls cannot be read")]
+    DetailNotArray(&'static str),
+    /// There is no `detail`, and a key that no table knows holds what may be the calls.
+    #[error(
+        "the answer has no data.detail, and {key} holds {shape}: its calls may be there, under a name \
+         that schemas/ does not know"
+    )]
+    DetailElsewhere {
+        /// The key, in words that show no data.
+        key: String,
+        /// What it holds, in words.
+        shape: &'static str,
+    },
 }
 
 /// An answer without the entries of `detail`, read but not yet judged.
@@ -30,6 +48,8 @@ pub struct Envelope<'a> {
     /// The body's `code`, as a number or a digit string.
     pub code: Option<i64>,
     data: Option<Slots<'a>>,
+    /// Why it is no answer that has a task's calls, whatever its code says.
+    problem: Option<EnvelopeError>,
 }
 
 impl std::fmt::Debug for Envelope<'_> {
@@ -41,11 +61,14 @@ impl std::fmt::Debug for Envelope<'_> {
 }
 
 /// What the answer says of its task, as far as decisions depend on it.
+///
+/// A value that is absent is `None`; so is one that is there and not understood, and that one is in
+/// [`not_understood`](Self::not_understood), too.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TaskFacts {
     /// `TaskID`.
     pub id: Option<TaskId>,
-    /// `Status`.
+    /// `Status`. A word that nobody knows is kept here, and listed as not understood.
     pub status: Option<TaskStatus>,
     /// `ScheduleStartTime`, in microseconds since 1970.
     pub schedule_start_micros: Option<i64>,
@@ -53,6 +76,78 @@ pub struct TaskFacts {
     pub schedule_end_micros: Option<i64>,
     /// `workflow_id`.
     pub workflow: Option<WorkflowId>,
+    /// What is there and not understood, in the order of the fields above.
+    pub not_understood: Vec<NotUnderstood>,
+}
+
+/// A value that a decision needs and cannot use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotUnderstood {
+    /// Its key in `data`.
+    pub key: TaskKey,
+    /// What it is, in words that show nothing of it: `a number`, `text that is no time`.
+    pub shape: &'static str,
+}
+
+/// A key of `data` that decisions depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TaskKey {
+    /// `TaskID`.
+    Id,
+    /// `Status`.
+    Status,
+    /// `ScheduleStartTime`.
+    ScheduleStart,
+    /// `ScheduleEndTime`.
+    ScheduleEnd,
+}
+
+impl TaskKey {
+    /// The key as the vendor writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Id => "TaskID",
+            Self::Status => "Status",
+            Self::ScheduleStart => "ScheduleStartTime",
+            Self::ScheduleEnd => "ScheduleEndTime",
+        }
+    }
+}
+
+impl TaskFacts {
+    /// Why the value of this key is not understood; `None` if it is understood or absent.
+    #[must_use]
+    pub fn shape_of(&self, key: TaskKey) -> Option<&'static str> {
+        let mut odd = self.not_understood.iter();
+        odd.find(|odd| odd.key == key).map(|odd| odd.shape)
+    }
+
+    fn told<T>(&self, key: TaskKey, value: Option<T>) -> Told<T> {
+        match (self.shape_of(key), value) {
+            (Some(shape), _) => Told::NotUnderstood(shape),
+            (None, Some(value)) => Told::Known(value),
+            (None, None) => Told::Absent,
+        }
+    }
+
+    /// What the answer says of `Status`.
+    #[must_use]
+    pub fn told_status(&self) -> Told<&TaskStatus> {
+        self.told(TaskKey::Status, self.status.as_ref())
+    }
+
+    /// What the answer says of `ScheduleStartTime`, in microseconds since 1970.
+    #[must_use]
+    pub fn told_schedule_start(&self) -> Told<i64> {
+        self.told(TaskKey::ScheduleStart, self.schedule_start_micros)
+    }
+
+    /// What the answer says of `ScheduleEndTime`, in microseconds since 1970.
+    #[must_use]
+    pub fn told_schedule_end(&self) -> Told<i64> {
+        self.told(TaskKey::ScheduleEnd, self.schedule_end_micros)
+    }
 }
 
 /// Rows of a task, by kind.
@@ -79,44 +174,71 @@ impl<'a> Envelope<'a> {
                 at: 0,
             }));
         }
-        let mut code = None;
-        let mut data = None;
-        let mut data_seen = false;
-        let mut own: Vec<(Raw<'a>, Raw<'a>, &'static str)> = Vec::new();
+        let mut code: Option<(Option<i64>, Raw<'a>)> = None;
+        let mut data: Option<Data<'a>> = None;
+        let mut own: Vec<(Raw<'a>, Raw<'a>)> = Vec::new();
         let mut first = true;
         while let Some(key) = scanner.key(first)? {
             first = false;
-            if key.inner() == b"data" {
-                if data_seen {
+            if key.spells(b"data") {
+                if data.is_some() {
                     return Err(EnvelopeError::Twice("data"));
                 }
-                data_seen = true;
-                data = read_data(&mut scanner)?;
+                data = Some(read_data(&mut scanner)?);
                 continue;
             }
             let value = scanner.value()?;
-            let kind = match key.inner() {
-                b"code" => {
-                    if code.is_some() {
-                        return Err(EnvelopeError::Twice("code"));
-                    }
-                    if let Fit::Value(number) = value::integer(&value, i64::MIN, i64::MAX) {
-                        code = Some(number);
-                    }
-                    EXPECTED
+            let mut is_settled = false;
+            if key.spells(b"code") {
+                let number = match value::integer(&value, i64::MIN, i64::MAX) {
+                    Fit::Value(number) => Some(number),
+                    _ => None,
+                };
+                let same = |(before, raw): &(Option<i64>, Raw<'_>)| {
+                    *before == number && (number.is_some() || same_value(raw, &value))
+                };
+                if !code.as_ref().is_none_or(same) {
+                    return Err(EnvelopeError::Twice("code"));
                 }
-                b"status" | b"message" => EXPECTED,
-                _ => "unknown_key",
-            };
-            own.push((key, value, kind));
-        }
-        scanner.end()?;
-        if let Some(data) = &mut data {
-            for (key, value, kind) in own {
-                data.keep(&key, value, kind);
+                code = Some((number, value));
+                is_settled = number.is_some();
+            } else if key.spells(b"status") {
+                is_settled = says_success(&value);
+            }
+            // The envelope's code and status of a good answer are not the task's.
+            if !is_settled {
+                own.push((key, value));
             }
         }
-        Ok(Self { code, data })
+        scanner.end()?;
+        let Data {
+            mut slots,
+            has_detail,
+            mut problem,
+        } = data.unwrap_or_default();
+        if let Some(slots) = &mut slots {
+            for (key, value) in own {
+                slots.keep(&key, value, UNKNOWN);
+            }
+            if problem.is_none() && !has_detail {
+                problem = detail_elsewhere(slots);
+            }
+        }
+        Ok(Self {
+            code: code.and_then(|(number, _)| number),
+            data: slots,
+            problem,
+        })
+    }
+
+    /// Whether its shape is that of an answer with a task's calls. Ask once the code says success: of a
+    /// refusal `data` may be anything.
+    ///
+    /// # Errors
+    /// When the calls are not where they should be, so that a task without calls would be made of an
+    /// answer that may have some; or when it names two tasks.
+    pub fn check(&self) -> Result<(), EnvelopeError> {
+        self.problem.clone().map_or(Ok(()), Err)
     }
 
     /// Whether there is a task in the answer at all.
@@ -127,7 +249,8 @@ impl<'a> Envelope<'a> {
 
     /// What it says of its task.
     #[must_use]
-    pub fn facts(&self) -> TaskFacts {
+    pub fn facts(&self, options: &DecodeOptions) -> TaskFacts {
+        let facts = |data| facts(data, options);
         self.data.as_ref().map(facts).unwrap_or_default()
     }
 
@@ -140,7 +263,17 @@ impl<'a> Envelope<'a> {
         rows: &mut Rows,
     ) {
         let Some(data) = &self.data else { return };
-        let day = decoder.day_of_task(&facts(data));
+        let facts = facts(data, decoder.options());
+        let day = decoder.day_of_task(&facts);
+        let without_start;
+        let data = if facts.shape_of(TaskKey::ScheduleStart) == Some(BEYOND_PARTITIONS) {
+            let (mut copy, slot) = (data.clone(), plans().schedule_start);
+            copy.refuse(slot, plans().task.slot_keys[slot], value::OUT_OF_RANGE);
+            without_start = copy;
+            &without_start
+        } else {
+            data
+        };
         let number = |fill: Fill| {
             let count = match fill {
                 Fill::CallCount => counts.calls,
@@ -173,54 +306,166 @@ impl RecordDecoder {
     }
 }
 
-fn read_data<'a>(scanner: &mut Scanner<'a>) -> Result<Option<Slots<'a>>, EnvelopeError> {
-    if !scanner.take(b'{') {
-        let value = scanner.value()?;
-        return if value.is_empty() {
-            Ok(None)
-        } else {
-            Err(EnvelopeError::DataNotObject)
-        };
-    }
-    let (mut slots, nested) = read_object(scanner, &plans().task)?;
-    if nested.len() > 1 {
-        return Err(EnvelopeError::Twice("data.detail"));
-    }
-    for (key, value) in nested {
-        // An array's entries are gone to the splitter's runs: what is left of it is empty.
-        let inner = || value.token[1..value.token.len() - 1].trim_ascii();
-        let empty = value.is_empty()
-            || (matches!(value.kind, Kind::Array | Kind::Object) && inner().is_empty());
-        if !empty {
-            slots.keep(&key, value, "not_an_array");
-        }
-    }
-    Ok(Some(slots))
+/// What was read of `data`.
+#[derive(Default)]
+struct Data<'a> {
+    slots: Option<Slots<'a>>,
+    /// Whether `detail` is an array, empty or not.
+    has_detail: bool,
+    problem: Option<EnvelopeError>,
 }
 
-fn facts(data: &Slots<'_>) -> TaskFacts {
+fn read_data<'a>(scanner: &mut Scanner<'a>) -> Result<Data<'a>, EnvelopeError> {
+    if !scanner.take(b'{') {
+        let value = scanner.value()?;
+        let problem =
+            (!value.is_empty()).then_some(EnvelopeError::DataNotObject(value.kind.words()));
+        return Ok(Data {
+            problem,
+            ..Data::default()
+        });
+    }
+    let (slots, nested) = read_object(scanner, &plans().task)?;
+    let mut data = Data::default();
+    match nested.as_slice() {
+        [] => {}
+        // An array's entries are gone to the splitter's runs: what is left of it is empty.
+        [(_, value)] if value.kind == Kind::Array => data.has_detail = true,
+        [(_, value)] if value.is_empty() || value.is_bare() => {}
+        [(_, value)] => {
+            data.problem = Some(EnvelopeError::DetailNotArray(value.kind.words()));
+        }
+        // Of two arrays nobody can say any more whether they were the same.
+        _ => return Err(EnvelopeError::Twice("data.detail")),
+    }
+    if slots.is_contradicted(plans().task_id) {
+        data.problem = Some(EnvelopeError::Twice("data.TaskID"));
+    }
+    data.slots = Some(slots);
+    Ok(data)
+}
+
+const UNKNOWN: &str = "unknown_key";
+
+/// The key that may hold the calls of an answer without `detail`: one that no table knows, with an
+/// array or object that is not empty.
+fn detail_elsewhere(data: &Slots<'_>) -> Option<EnvelopeError> {
+    let unknown = || {
+        let strays = data.strays.iter().filter(|stray| stray.kind == UNKNOWN);
+        strays.filter(|stray| !stray.value.is_bare())
+    };
+    let of_kind = |kind| unknown().find(|stray| stray.value.kind == kind);
+    let found = of_kind(Kind::Array).or_else(|| of_kind(Kind::Object))?;
+    let key = key_text(found.key, found.key_escaped);
+    Some(EnvelopeError::DetailElsewhere {
+        key: if is_plain_name(&key) {
+            format!("its key `{key}`")
+        } else {
+            "one of its keys".to_owned()
+        },
+        shape: found.value.kind.words(),
+    })
+}
+
+/// Whether the envelope's `status` is the word for success.
+fn says_success(raw: &Raw<'_>) -> bool {
+    let mut text = Vec::new();
+    raw.kind == Kind::String
+        && append_text(raw, false, &mut text)
+        && text.trim_ascii().eq_ignore_ascii_case(b"OK")
+}
+
+const TWO_VALUES: &str = "two values";
+const BEYOND_PARTITIONS: &str = "a time that no partition can be named after";
+
+fn facts(data: &Slots<'_>, options: &DecodeOptions) -> TaskFacts {
     let plans = plans();
-    let text = |slot: usize| {
-        let mut text = Vec::new();
-        let raw = data.get(slot)?;
-        (append_text(raw, false, &mut text) && !text.is_empty())
-            .then(|| String::from_utf8(text).ok())
-            .flatten()
+    let zone = options.source_timezone;
+    let mut facts = TaskFacts::default();
+    let id = match text(data, plans.task_id) {
+        Told::Known(text) => TaskId::new(&text).map_or(NO_ID, Told::Known),
+        Told::Absent => Told::Absent,
+        Told::NotUnderstood(shape) => Told::NotUnderstood(shape),
     };
-    let time = |slot: usize| match data.get(slot).map(value::timestamp) {
-        Some(Fit::Value(micros)) => Some(micros),
-        _ => None,
+    facts.id = facts.note(TaskKey::Id, id);
+    let status = text(data, plans.task_status);
+    facts.status = facts.note(TaskKey::Status, status).map(TaskStatus::from);
+    if let (Some(TaskStatus::Unknown(_)), Some(raw)) = (&facts.status, data.get(plans.task_status))
+    {
+        let shape = match raw.kind {
+            Kind::String => "an unknown word",
+            other => other.words(),
+        };
+        facts.note::<TaskStatus>(TaskKey::Status, Told::NotUnderstood(shape));
+    }
+    let start = match time(data, plans.schedule_start, zone) {
+        Told::Known(micros)
+            if Calendar::new(options.partition_timezone)
+                .day(micros)
+                .is_none() =>
+        {
+            Told::NotUnderstood(BEYOND_PARTITIONS)
+        }
+        told => told,
     };
-    TaskFacts {
-        id: text(plans.task_id).and_then(|text| TaskId::new(&text).ok()),
-        status: text(plans.task_status).map(TaskStatus::from),
-        schedule_start_micros: time(plans.schedule_start),
-        schedule_end_micros: time(plans.schedule_end),
-        workflow: plans
-            .workflow_id
-            .into_iter()
-            .find_map(text)
-            .and_then(|text| WorkflowId::new(&text).ok()),
+    facts.schedule_start_micros = facts.note(TaskKey::ScheduleStart, start);
+    let end = time(data, plans.schedule_end, zone);
+    facts.schedule_end_micros = facts.note(TaskKey::ScheduleEnd, end);
+    facts.workflow = plans.workflow_id.into_iter().find_map(|slot| {
+        let Told::Known(text) = text(data, slot) else {
+            return None;
+        };
+        WorkflowId::new(&text).ok()
+    });
+    facts
+}
+
+const NO_ID: Told<TaskId> = Told::NotUnderstood("text that is no id");
+
+impl TaskFacts {
+    /// The value, if it is known; lists it if it is not understood.
+    fn note<T>(&mut self, key: TaskKey, told: Told<T>) -> Option<T> {
+        match told {
+            Told::Known(value) => Some(value),
+            Told::Absent => None,
+            Told::NotUnderstood(shape) => {
+                self.not_understood.push(NotUnderstood { key, shape });
+                None
+            }
+        }
+    }
+}
+
+fn text(data: &Slots<'_>, slot: usize) -> Told<String> {
+    let mut text = Vec::new();
+    match data.get(slot) {
+        Some(_) if data.is_contradicted(slot) => Told::NotUnderstood(TWO_VALUES),
+        None => Told::Absent,
+        Some(raw) if raw.is_empty() => Told::Absent,
+        Some(raw) if append_text(raw, false, &mut text) => String::from_utf8(text)
+            .map_or(Told::NotUnderstood("text that is not UTF-8"), Told::Known),
+        Some(raw) if raw.kind == Kind::String => Told::NotUnderstood("text that is not UTF-8"),
+        Some(raw) => Told::NotUnderstood(raw.kind.words()),
+    }
+}
+
+fn time(data: &Slots<'_>, slot: usize, zone: Option<Tz>) -> Told<i64> {
+    let Some(raw) = data.get(slot) else {
+        return Told::Absent;
+    };
+    if data.is_contradicted(slot) {
+        return Told::NotUnderstood(TWO_VALUES);
+    }
+    match value::timestamp(raw, zone) {
+        Fit::Value(micros) | Fit::Inexact(micros, _) => Told::Known(micros),
+        Fit::Absent => Told::Absent,
+        Fit::Misfit(_) if raw.kind != Kind::String => Told::NotUnderstood(raw.kind.words()),
+        Fit::Misfit(kind) => Told::NotUnderstood(match kind {
+            value::WITHOUT_ZONE => "a time without a zone",
+            value::OUT_OF_RANGE => "a time outside the years 1900 to 2199",
+            value::SKIPPED => "a local time that the clocks skipped",
+            _ => "text that is no time",
+        }),
     }
 }
 
@@ -235,7 +480,7 @@ pub fn early_task_id(text: &[u8]) -> Option<TaskId> {
     let mut first = true;
     while let Ok(Some(key)) = scanner.key(first) {
         first = false;
-        if key.inner() != b"data" || !scanner.take(b'{') {
+        if !key.spells(b"data") || !scanner.take(b'{') {
             scanner.value().ok()?;
             continue;
         }
@@ -243,7 +488,7 @@ pub fn early_task_id(text: &[u8]) -> Option<TaskId> {
         while let Ok(Some(key)) = scanner.key(first) {
             first = false;
             let value = scanner.value().ok()?;
-            if key.inner() == b"TaskID" {
+            if key.spells(b"TaskID") && !value.is_empty() {
                 let mut text = Vec::new();
                 let readable = append_text(&value, false, &mut text);
                 return TaskId::new(std::str::from_utf8(&text).ok().filter(|_| readable)?).ok();
@@ -255,6 +500,8 @@ pub fn early_task_id(text: &[u8]) -> Option<TaskId> {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     #[test]
@@ -268,12 +515,43 @@ mod tests {
     fn a_key_that_decides_must_not_stand_twice() {
         for (text, key) in [
             (r#"{"code":200,"code":500}"#, "code"),
+            (r#"{"code":null,"code":200}"#, "code"),
+            (r#"{"code":200,"\u0063ode":500}"#, "code"),
             (r#"{"data":{},"data":{}}"#, "data"),
+            (r#"{"data":{},"d\u0061ta":{}}"#, "data"),
             (r#"{"data":{"detail":[],"detail":[]}}"#, "data.detail"),
+            (r#"{"data":{"detail":[],"d\u0065tail":[]}}"#, "data.detail"),
         ] {
             let error = Envelope::read(text.as_bytes()).expect_err(text);
             assert_eq!(error, EnvelopeError::Twice(key));
         }
+        let text = br#"{"data":{"TaskID":"a","T\u0061skID":"b","detail":[]},"code":200}"#;
+        let twice = Envelope::read(text).expect("valid").check();
+        assert_eq!(twice, Err(EnvelopeError::Twice("data.TaskID")));
+    }
+
+    #[test]
+    fn a_key_that_says_the_same_twice_is_as_good_as_once() {
+        let text = br#"{"code":200,"code":"200","data":{"TaskID":"a","TaskID":"\u0061",
+            "Status":"finished","Status":null,"detail":[]}}"#;
+        let envelope = Envelope::read(text).expect("valid");
+        assert_eq!(envelope.code, Some(200));
+        envelope.check().expect("it names one task");
+        let facts = envelope.facts(&options(None));
+        assert_eq!(facts.id, TaskId::new("a").ok());
+        assert_eq!(facts.told_status(), Told::Known(&TaskStatus::Finished));
+    }
+
+    #[test]
+    fn keys_with_escapes_are_the_same_keys() {
+        let text = br#"{"\u0064ata":{"Task\u0049D":"t","St\u0061tus":"finished","detai\u006c":[]},
+            "c\u006fde":200}"#;
+        let envelope = Envelope::read(text).expect("valid");
+        assert_eq!((envelope.code, envelope.check()), (Some(200), Ok(())));
+        let facts = envelope.facts(&options(None));
+        assert_eq!(facts.id, TaskId::new("t").ok());
+        assert_eq!(facts.status, Some(TaskStatus::Finished));
+        assert_eq!(early_task_id(text), TaskId::new("t").ok());
     }
 
     #[test]
@@ -283,11 +561,189 @@ mod tests {
         assert_eq!(early_task_id(&text[..30]), None);
     }
 
+    fn options(source_timezone: Option<Tz>) -> DecodeOptions {
+        DecodeOptions {
+            source_timezone,
+            partition_timezone: Tz::Asia__Jakarta,
+            max_record_bytes: std::num::NonZeroUsize::MIN,
+        }
+    }
+
+    fn facts_of(data: &str, zone: Option<Tz>) -> TaskFacts {
+        let text = format!(r#"{{"data":{{{data}}},"code":200}}"#);
+        let envelope = Envelope::read(text.as_bytes()).expect("valid");
+        envelope.facts(&options(zone))
+    }
+
     #[test]
     fn the_misspelt_workflow_key_counts_where_the_other_is_empty() {
-        let text = br#"{"data":{"workflow_id":"","wokflow_id":"w","Status":"cancelled"}}"#;
-        let facts = Envelope::read(text).expect("valid").facts();
+        let facts = facts_of(
+            r#""workflow_id":"","wokflow_id":"w","Status":"cancelled""#,
+            None,
+        );
         assert_eq!(facts.workflow, WorkflowId::new("w").ok());
         assert_eq!(facts.status, Some(TaskStatus::Canceled));
+        assert_eq!(facts.not_understood, []);
+    }
+
+    #[rstest]
+    #[case("", Told::Absent)]
+    #[case(r#""Status":null"#, Told::Absent)]
+    #[case(r#""Status":"""#, Told::Absent)]
+    #[case(r#""status":"finished""#, Told::Absent)]
+    #[case(r#""Status":"Canceled""#, Told::Known(&TaskStatus::Canceled))]
+    #[case(r#""Status":"completed""#, Told::NotUnderstood("an unknown word"))]
+    #[case(r#""Status":3"#, Told::NotUnderstood("a number"))]
+    #[case(r#""Status":{"word":"finished"}"#, Told::NotUnderstood("an object"))]
+    #[case(r#""Status":NaN"#, Told::NotUnderstood("NaN or an infinity"))]
+    #[case(r#""Status":"\ud83d""#, Told::NotUnderstood("text that is not UTF-8"))]
+    #[case(
+        r#""Status":"finished","Status":"calling""#,
+        Told::NotUnderstood("two values")
+    )]
+    #[case(
+        r#""Status":"a","Status":"b","Status":"a""#,
+        Told::NotUnderstood("two values")
+    )]
+    fn a_status_is_absent_known_or_not_understood(
+        #[case] data: &str,
+        #[case] told: Told<&TaskStatus>,
+    ) {
+        assert_eq!(facts_of(data, None).told_status(), told);
+    }
+
+    #[test]
+    fn an_unknown_word_stays_with_the_facts() {
+        let facts = facts_of(r#""Status":"completed""#, None);
+        let word = TaskStatus::Unknown("completed".to_owned());
+        assert_eq!(facts.status, Some(word));
+    }
+
+    #[rstest]
+    #[case(r#""0001-01-01T00:00:00Z""#, None, Told::Absent)]
+    #[case(
+        r#""2024-03-11T08:00:00\u002b00:00""#,
+        None,
+        Told::Known(1_710_144_000_000_000)
+    )]
+    #[case(
+        r#""2024-03-11 15:00:00""#,
+        Some(Tz::Asia__Jakarta),
+        Told::Known(1_710_144_000_000_000)
+    )]
+    #[case(
+        r#""2024-03-11 15:00:00""#,
+        None,
+        Told::NotUnderstood("a time without a zone")
+    )]
+    #[case(r#""soon""#, None, Told::NotUnderstood("text that is no time"))]
+    #[case("1710144000", None, Told::NotUnderstood("a number"))]
+    #[case(
+        r#""9999-12-31T23:59:59Z""#,
+        None,
+        Told::NotUnderstood("a time outside the years 1900 to 2199")
+    )]
+    fn a_time_is_absent_known_or_not_understood(
+        #[case] value: &str,
+        #[case] zone: Option<Tz>,
+        #[case] told: Told<i64>,
+    ) {
+        let data = format!(r#""ScheduleStartTime":{value},"ScheduleEndTime":{value}"#);
+        let facts = facts_of(&data, zone);
+        assert_eq!(facts.told_schedule_start(), told);
+        assert_eq!(facts.told_schedule_end(), told);
+    }
+
+    #[test]
+    fn a_scheduled_start_that_no_partition_can_be_named_after_is_not_understood() {
+        // In Jakarta it is 2200 already.
+        let late = r#""ScheduleStartTime":"2199-12-31T23:00:00Z","ScheduleEndTime":"2199-12-31T23:00:00Z""#;
+        let facts = facts_of(late, None);
+        assert_eq!(facts.schedule_start_micros, None);
+        assert_eq!(
+            facts.shape_of(TaskKey::ScheduleStart),
+            Some(BEYOND_PARTITIONS)
+        );
+        assert!(matches!(facts.told_schedule_end(), Told::Known(_)));
+    }
+
+    #[test]
+    fn a_task_id_that_is_none_is_not_understood() {
+        for (value, shape) in [
+            ("[]", "an array"),
+            (r#""a\nb""#, "text that is no id"),
+            (r#"" ""#, "text that is no id"),
+        ] {
+            let facts = facts_of(&format!(r#""TaskID":{value}"#), None);
+            assert_eq!(
+                (facts.id.as_ref(), facts.shape_of(TaskKey::Id)),
+                (None, Some(shape))
+            );
+        }
+        assert_eq!(facts_of(r#""TaskID":12"#, None).id, TaskId::new("12").ok());
+    }
+
+    fn checked(text: &str) -> Result<(), EnvelopeError> {
+        Envelope::read(text.as_bytes()).expect("valid").check()
+    }
+
+    #[rstest]
+    #[case(r#""detail":[]"#)]
+    #[case(r#""detail":[],"Detail":[{}]"#)]
+    #[case(r#""detail":null"#)]
+    #[case(r#""detail":"""#)]
+    #[case(r#""detail":{ }"#)]
+    #[case(r#""Detail":[],"more":{}"#)]
+    #[case(r#""Detail":"[1]","more":7"#)]
+    #[case(r#""TaskName":[1]"#)]
+    #[case("")]
+    fn an_answer_without_calls_is_one(#[case] data: &str) {
+        let text = format!(r#"{{"data":{{{data}}},"code":200}}"#);
+        assert_eq!(checked(&text), Ok(()));
+    }
+
+    #[rstest]
+    #[case(r#"{"0":{"id":1}}"#, "an object")]
+    #[case(r#""[{}]""#, "text")]
+    #[case("7", "a number")]
+    #[case("false", "a boolean")]
+    #[case("NaN", "NaN or an infinity")]
+    fn a_detail_of_another_type_is_no_empty_one(#[case] detail: &str, #[case] shape: &'static str) {
+        let text = format!(r#"{{"data":{{"detail":{detail}}},"code":200}}"#);
+        assert_eq!(checked(&text), Err(EnvelopeError::DetailNotArray(shape)));
+    }
+
+    #[rstest]
+    #[case(r#"{"data":{"Detail":[{}]}}"#, "its key `Detail` holds an array")]
+    #[case(
+        r#"{"data":{"detail":null,"details":[1]}}"#,
+        "its key `details` holds an array"
+    )]
+    #[case(
+        r#"{"data":{"d\u0065tails":{"0":{}}}}"#,
+        "its key `details` holds an object"
+    )]
+    #[case(
+        r#"{"data":{"a":{"b":1},"list":[1]}}"#,
+        "its key `list` holds an array"
+    )]
+    #[case(
+        r#"{"data":{},"detail":[{"id":1}]}"#,
+        "its key `detail` holds an array"
+    )]
+    #[case(r#"{"data":{"+6281234567":[1]}}"#, "one of its keys holds an array")]
+    fn calls_under_another_key_are_not_passed_over(#[case] text: &str, #[case] says: &str) {
+        let error = checked(text).expect_err(text).to_string();
+        assert!(error.contains(says), "{error}");
+    }
+
+    #[test]
+    fn what_a_refusal_holds_is_not_judged() {
+        for data in [r#""expired""#, "[1]", r#"{"detail":"no such task"}"#] {
+            let text = format!(r#"{{"data":{data},"code":401}}"#);
+            let envelope = Envelope::read(text.as_bytes()).expect("its code can be read");
+            assert_eq!(envelope.code, Some(401));
+            assert!(envelope.check().is_err());
+        }
     }
 }

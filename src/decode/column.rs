@@ -103,7 +103,7 @@ impl TextColumn {
 
     /// Appends a JSON value as JSON text, as it was sent.
     pub(super) fn push_json(&mut self, raw: &Raw<'_>, all_utf8: bool) -> Result<(), &'static str> {
-        let plain = !raw.escaped && !raw.deep && all_utf8;
+        let plain = !raw.escaped && !raw.unportable && all_utf8;
         if !plain && !is_plain(raw) {
             return Err("not_plain_json");
         }
@@ -160,6 +160,11 @@ impl<T: Copy + Default> NumberColumn<T> {
                 self.nulls.append_null();
             }
         }
+    }
+
+    /// The values of the last rows, so many; nulls are the type's default.
+    pub(super) fn last(&self, count: usize) -> &[T] {
+        &self.values[self.values.len() - count..]
     }
 
     fn size(&self) -> usize {

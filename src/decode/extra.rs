@@ -2,7 +2,8 @@
 //! was sent. Also the counts by table, key and kind that the run's report shows.
 //!
 //! Forms that JSON text itself cannot carry are wrapped, so that readers' parsers survive the rest:
-//! a value that is not UTF-8, names half a character (`\ud800`) or is nested over 128 deep becomes
+//! a value that is not UTF-8, names half a character (`\ud800`), is nested over 128 deep, or is or
+//! holds a bare NaN or infinity becomes
 //! `{"$json_base64": "…"}` with the value's own bytes; a key like that becomes `$key_base64:…`. A key
 //! that would stand twice gets `#2`, `#3`, … behind it. An entry of an array that should be an
 //! object stands under `$entry`.
@@ -68,7 +69,7 @@ impl Extras {
 /// Whether a value can stand in JSON text that any reader takes.
 pub(super) fn is_plain(value: &Raw<'_>) -> bool {
     let has_text = !value.escaped || !has_lone_surrogate(value.token);
-    !value.deep && has_text && simdutf8::basic::from_utf8(value.token).is_ok()
+    !value.unportable && has_text && simdutf8::basic::from_utf8(value.token).is_ok()
 }
 
 /// A key as text.
@@ -201,6 +202,11 @@ mod tests {
         assert_eq!(
             json,
             r#"{"a":{"$json_base64":"Iv8i"},"$key_base64:/w==":{"$json_base64":"Ilx1ZDgwMCI="}}"#
+        );
+        let lax = added(&[(b"a", b"NaN"), (b"b", b"[1, Infinity]")]);
+        assert_eq!(
+            lax,
+            r#"{"a":{"$json_base64":"TmFO"},"b":{"$json_base64":"WzEsIEluZmluaXR5XQ=="}}"#
         );
         let deep = ["[".repeat(200), "]".repeat(200)].concat();
         assert!(added(&[(b"a", deep.as_bytes())]).starts_with(r#"{"a":{"$json_base64":""#));

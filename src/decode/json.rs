@@ -49,6 +49,8 @@ pub(crate) enum Shape {
     Boolean,
     /// A number.
     Number,
+    /// `NaN` or an infinity.
+    NonFinite,
     /// Text without a character that is not white space.
     Blank,
     /// Any other text.
@@ -66,6 +68,7 @@ impl Shape {
             Self::Null => "null",
             Self::Boolean => "true or false",
             Self::Number => "a number",
+            Self::NonFinite => "NaN or an infinity",
             Self::Blank => "empty text",
             Self::Text => "text",
             Self::Array => "an array",
@@ -93,6 +96,7 @@ impl<'a> Json<'a> {
             Kind::Null => Shape::Null,
             Kind::True | Kind::False => Shape::Boolean,
             Kind::Number => Shape::Number,
+            Kind::NonFinite => Shape::NonFinite,
             Kind::String if self.0.inner().trim_ascii().is_empty() => Shape::Blank,
             Kind::String => Shape::Text,
             Kind::Array => Shape::Array,

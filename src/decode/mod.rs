@@ -29,14 +29,18 @@ mod slots;
 mod split;
 mod text;
 mod value;
+mod zone_check;
 
-pub use answer::{Envelope, EnvelopeError, TaskCounts, TaskFacts, early_task_id};
+pub use answer::{
+    Envelope, EnvelopeError, NotUnderstood, TaskCounts, TaskFacts, TaskKey, early_task_id,
+};
 pub use extra::{Misfit, Misfits};
 pub use record::{Decoded, RecordDecoder, RejectedEntry};
-pub use rows::{AnswerContext, Batch, RowDay, Rows, TaskOrdinal};
+pub use rows::{AnswerContext, Batch, PartitionDay, RowDay, Rows, TaskOrdinal};
 pub use scan::SyntaxError;
 pub use split::{Ended, Piece, Run, Split, SplitError, SplitOptions};
 pub(crate) use text::base64;
+pub use zone_check::{ZoneCheck, ZoneVerdict};
 
 #[cfg(test)]
 mod tests {
@@ -46,6 +50,7 @@ mod tests {
     use arrow_array::types::{Decimal128Type, Int32Type, TimestampMicrosecondType};
     use arrow_array::{ArrayRef, BinaryArray, RunArray};
     use chrono_tz::Tz;
+    use rstest::rstest;
 
     use super::*;
     use crate::job::DecodeOptions;
@@ -62,6 +67,10 @@ mod tests {
     }
 
     fn decode(text: &[u8]) -> (Vec<Batch>, Decoded) {
+        decode_in(text, &options())
+    }
+
+    fn decode_in(text: &[u8], options: &DecodeOptions) -> (Vec<Batch>, Decoded) {
         let mut split = Split::new(SplitOptions {
             run_bytes: 1 << 20,
             max_record_bytes: 1 << 20,
@@ -69,8 +78,8 @@ mod tests {
         split.push(text).expect("JSON");
         let ended = split.finish().expect("whole");
         let envelope = Envelope::read(&ended.envelope).expect("valid");
-        let mut decoder = RecordDecoder::new(&options());
-        let facts = envelope.facts();
+        let mut decoder = RecordDecoder::new(options);
+        let facts = envelope.facts(options);
         let context = AnswerContext {
             ordinal: 0,
             task_id: facts.id.as_ref().expect("an id").as_str().into(),
@@ -148,7 +157,9 @@ mod tests {
             &[0, 3, 9, 9, 10]
         );
         let extra = text(&batches, TableName::Tasks, "extra_fields");
-        assert_eq!(extra.as_deref(), Some(r#"{"status":"OK","code":200}"#));
+        assert_eq!(extra, None, "the envelope's code and status are no drift");
+        let zone = decoded.zone_check.verdict(Some(1_710_146_315_113_221));
+        assert_eq!((zone.fit, zone.contradict), (1, 0));
         for batch in &batches {
             assert!(matches!(batch.day, RowDay::On(day) if day.to_string() == "2024-03-11"));
         }
@@ -201,18 +212,201 @@ mod tests {
         }
     }
 
+    #[rstest]
+    #[case::different(r#""a","CallID":"b""#, None, r#"{"CallID":"a","CallID#2":"b"}"#)]
+    #[case::a_third(
+        r#""a","CallID":"b","CallID":"a""#,
+        None,
+        r#"{"CallID":"a","CallID#2":"b","CallID#3":"a"}"#
+    )]
+    #[case::another_type(r#"1,"CallID":"1""#, None, r#"{"CallID":1,"CallID#2":"1"}"#)]
+    #[case::empty_text(r#""a","CallID":"""#, None, r#"{"CallID":"a","CallID#2":""}"#)]
+    #[case::same(r#""a","CallID":"a""#, Some("a"), r#"{"CallID":"a"}"#)]
+    #[case::escapes(r#""a","C\u0061llID":"\u0061""#, Some("a"), r#"{"CallID":"a"}"#)]
+    #[case::null_after(r#""a","CallID":null"#, Some("a"), r#"{"CallID":null}"#)]
+    #[case::null_before(r#"null,"CallID":"a""#, Some("a"), r#"{"CallID":null}"#)]
+    fn twin_keys_are_never_decided_by_the_last_one(
+        #[case] values: &str,
+        #[case] column: Option<&str>,
+        #[case] extra: &str,
+    ) {
+        let call = format!(r#"{{"CallID":{values},"AsrResult":[{{}}]}}"#);
+        let (batches, decoded) = one_call(&call);
+        for (table, name) in [
+            (TableName::Calls, "call_id"),
+            (TableName::AsrTurns, "call_id"),
+        ] {
+            assert_eq!(text(&batches, table, name).as_deref(), column, "{table}");
+        }
+        assert_eq!(extra_of(&call).as_deref(), Some(extra));
+        let lines = decoded.misfits.lines();
+        assert!(
+            lines.iter().all(|line| line.kind == "duplicate_key"),
+            "{lines:?}"
+        );
+    }
+
+    #[rstest]
+    #[case::different(
+        r#"[{}],"RedailCall":[{},{}]"#,
+        0,
+        Some(r#"{"RedailCall":[{}],"RedailCall#2":[{},{}]}"#)
+    )]
+    #[case::a_third(
+        r#"[1],"RedailCall":[2],"RedailCall":[1]"#,
+        0,
+        Some(r#"{"RedailCall":[1],"RedailCall#2":[2],"RedailCall#3":[1]}"#)
+    )]
+    #[case::same(r#"[{}],"RedailCall":[{}]"#, 1, Some(r#"{"RedailCall":[{}]}"#))]
+    #[case::empty_after(r#"[{}],"RedailCall":[]"#, 1, Some(r#"{"RedailCall":[]}"#))]
+    #[case::empty_before(r#"[],"R\u0065dailCall":[{}]"#, 1, Some(r#"{"RedailCall":[]}"#))]
+    #[case::null(r#"[{}],"RedailCall":null"#, 1, None)]
+    #[case::no_array(r#""x","RedailCall":[{}]"#, 1, Some(r#"{"RedailCall":"x"}"#))]
+    fn twin_arrays_have_rows_if_they_agree(
+        #[case] values: &str,
+        #[case] redials: u64,
+        #[case] extra: Option<&str>,
+    ) {
+        let call = format!(r#"{{"RedailCall":{values}}}"#);
+        assert_eq!(one_call(&call).1.redials, redials);
+        assert_eq!(extra_of(&call).as_deref(), extra);
+    }
+
     #[test]
-    fn the_last_of_twin_keys_counts_and_the_others_are_kept() {
-        let call = r#"{"CallID":"a","CallID":"b","CallID":"c"}"#;
-        let (batches, _) = one_call(call);
+    fn bare_nan_and_infinity_are_misfits_and_cost_no_record() {
+        let call = r#"{"BorrowedAmount":NaN,"CallTimes":-Infinity,"CalleeName":Infinity,
+            "NerSlots":{"a":NaN},"CallID":"c","AsrResult":[{"time":NaN,"text":"t"}]}"#;
+        let answer = format!(
+            r#"{{"data":{{"TaskID":"t","RepeatNumber":NaN,"detail":[{call},NaN]}},"code":200}}"#
+        );
+        let (batches, decoded) = decode(answer.as_bytes());
+        assert_eq!(
+            (decoded.calls, decoded.turns, decoded.rejects.len()),
+            (1, 1, 1)
+        );
         assert_eq!(
             text(&batches, TableName::Calls, "call_id").as_deref(),
             Some("c")
         );
+        for table in TableName::ALL
+            .into_iter()
+            .filter(|t| *t != TableName::Redials)
+        {
+            let extra = text(&batches, table, "extra_fields").expect("a misfit");
+            serde_json::from_str::<serde_json::Value>(&extra).expect("it is JSON");
+            assert!(extra.contains(r#"{"$json_base64":"#), "{extra}");
+        }
+    }
+
+    #[test]
+    fn an_empty_list_where_an_object_is_due_is_absent() {
+        let call = r#"{"NerSlots":[],"EventLabel":[ ],"Multi_intention":[]}"#;
+        let (batches, decoded) = one_call(call);
+        let of = |column: &str| text(&batches, TableName::Calls, column);
+        assert_eq!((of("ner_slots"), of("event_labels")), (None, None));
+        assert_eq!(of("multi_intention").as_deref(), Some("[]"));
         assert_eq!(
-            extra_of(call).as_deref(),
-            Some(r#"{"CallID":"a","CallID#2":"b"}"#)
+            (of("extra_fields"), decoded.misfits.lines()),
+            (None, vec![])
         );
+        let (batches, _) = one_call(r#"{"NerSlots":{},"EventLabel":[1]}"#);
+        let of = |column: &str| text(&batches, TableName::Calls, column);
+        assert_eq!(of("ner_slots").as_deref(), Some("{}"));
+        assert_eq!(of("event_labels").as_deref(), Some("[1]"));
+    }
+
+    #[test]
+    fn digits_beyond_microseconds_are_cut_and_kept() {
+        let call = r#"{"CallStartTime":"2024-03-11T08:38:35.113221999Z",
+            "RedailCall":[{"CallStartTime":"2024-03-11 15:38:35.1132219"}]}"#;
+        let (batches, decoded) = one_call(call);
+        let expected = r#"{"CallStartTime":"2024-03-11T08:38:35.113221999Z"}"#;
+        assert_eq!(extra_of(call).as_deref(), Some(expected));
+        for table in [TableName::Calls, TableName::Redials] {
+            let times = column(&batches, table, "call_start_time");
+            let times = times.as_primitive::<TimestampMicrosecondType>();
+            assert_eq!(times.values()[0], 1_710_146_315_113_221);
+        }
+        // The text column of a redial has all of it.
+        assert_eq!(text(&batches, TableName::Redials, "extra_fields"), None);
+        let kinds: Vec<_> = decoded.misfits.lines().iter().map(|m| m.kind).collect();
+        assert_eq!(kinds, ["precision", "precision"]);
+    }
+
+    #[test]
+    fn only_what_says_success_is_left_out_of_the_tasks_extra_fields() {
+        let extra = |around: &str| {
+            let answer = format!(r#"{{"data":{{"TaskID":"t","detail":[]}},{around}}}"#);
+            text(
+                &decode(answer.as_bytes()).0,
+                TableName::Tasks,
+                "extra_fields",
+            )
+        };
+        assert_eq!(extra(r#""status":"OK","code":200"#), None);
+        assert_eq!(extra(r#""st\u0061tus":"ok","code":"200""#), None);
+        let kept = r#"{"status":"PARTIAL","message":"","code#":1}"#;
+        let sent = r#""code":200,"status":"PARTIAL","message":"","code#":1"#;
+        assert_eq!(extra(sent).as_deref(), Some(kept));
+    }
+
+    #[test]
+    fn a_start_that_no_partition_can_be_named_after_is_a_misfit() {
+        let options = DecodeOptions {
+            partition_timezone: Tz::Asia__Jakarta,
+            ..options()
+        };
+        let late = r#""2199-12-31T20:00:00Z""#;
+        let answer = format!(
+            r#"{{"data":{{"TaskID":"t","ScheduleStartTime":{late},"detail":[{{"CallStartTime":{late}}},
+               {{"CallStartTime":"9999-12-31T23:59:59Z"}},{{"CallStartTime":"2199-12-31T16:00:00Z"}}]}},"code":200}}"#
+        );
+        let (batches, decoded) = decode_in(answer.as_bytes(), &options);
+        for batch in &batches {
+            let expected = if batch.rows == 1 && batch.table == TableName::Calls {
+                "On(2199-12-31)"
+            } else {
+                "Unknown"
+            };
+            assert_eq!(format!("{:?}", batch.day), expected, "{}", batch.table);
+        }
+        let extra = text(&batches, TableName::Tasks, "extra_fields");
+        assert_eq!(extra, Some(format!(r#"{{"ScheduleStartTime":{late}}}"#)));
+        let lines = decoded.misfits.lines();
+        assert!(
+            lines.iter().all(|line| line.kind == "out_of_range"),
+            "{lines:?}"
+        );
+        assert_eq!(lines.iter().map(|line| line.count).sum::<u64>(), 3);
+    }
+
+    #[test]
+    fn redials_that_contradict_the_source_time_zone_are_counted() {
+        let verdict = |zone, start| {
+            let options = DecodeOptions {
+                source_timezone: zone,
+                ..options()
+            };
+            let zone = decode_in(SAMPLE, &options).1.zone_check.verdict(start);
+            (zone.fit, zone.contradict)
+        };
+        let start = Some(1_710_146_315_113_221);
+        assert_eq!(verdict(Some(Tz::Asia__Jakarta), start), (1, 0));
+        assert_eq!(verdict(Some(Tz::UTC), start), (0, 1), "after the call");
+        assert_eq!(
+            verdict(Some(Tz::Asia__Tokyo), start),
+            (0, 1),
+            "before the schedule"
+        );
+        assert_eq!(verdict(Some(Tz::Asia__Tokyo), None), (1, 0));
+        assert_eq!(verdict(None, start), (0, 0));
+    }
+
+    #[test]
+    fn redials_that_name_their_zone_say_nothing_of_the_setting() {
+        let call = r#"{"CallStartTime":"2024-03-11T08:41:26Z","RedailCall":[
+            {"CallStartTime":"2024-03-11T20:00:00Z"},{"CallStartTime":""},{}]}"#;
+        assert_eq!(one_call(call).1.zone_check, ZoneCheck::default());
     }
 
     #[test]

@@ -115,6 +115,15 @@ impl RecordPlan {
     }
 }
 
+/// Where a redial's start is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RedialStart {
+    /// The number of the redials among a call's nested tables.
+    pub(super) nested: usize,
+    pub(super) slot: usize,
+    pub(super) column: usize,
+}
+
 /// The plans of all records of an answer.
 #[derive(Debug)]
 pub(super) struct Plans {
@@ -126,6 +135,8 @@ pub(super) struct Plans {
     pub(super) call_start: usize,
     pub(super) row_id: usize,
     pub(super) call_id: usize,
+    /// Where a redial's start is read from and put.
+    pub(super) redial_start: RedialStart,
     /// Slots of the task that decisions are made from.
     pub(super) task_id: usize,
     pub(super) task_status: usize,
@@ -137,7 +148,7 @@ pub(super) struct Plans {
 static PLANS: LazyLock<Plans> = LazyLock::new(|| {
     let call = RecordPlan::new(TableName::Calls);
     let task = RecordPlan::new(TableName::Tasks);
-    let nested = call
+    let nested: Vec<RecordPlan> = call
         .table
         .nested
         .iter()
@@ -161,7 +172,21 @@ static PLANS: LazyLock<Plans> = LazyLock::new(|| {
     } else {
         first
     };
+    let redials = nested
+        .iter()
+        .position(|plan| plan.table.name == TableName::Redials)
+        .expect("schemas/calls.toml names the table, held by a test");
+    let redial_start = nested[redials]
+        .columns
+        .iter()
+        .position(|column| column.parse == Parse::Local)
+        .expect("schemas/redials.toml has a local time, held by a test");
     Plans {
+        redial_start: RedialStart {
+            nested: redials,
+            slot: nested[redials].columns[redial_start].slots[0],
+            column: redial_start,
+        },
         call_start: slot(&call, "call_start_time"),
         row_id: slot(&call, "row_id"),
         call_id: slot(&call, "call_id"),

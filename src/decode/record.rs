@@ -3,8 +3,6 @@
 
 use std::convert::Infallible;
 
-use chrono_tz::Tz;
-
 use super::extra::{Extras, Misfits};
 use super::plan::RecordPlan;
 use super::row_writer::{Fills, Marks, Ripe, RowWriter};
@@ -12,6 +10,7 @@ use super::rows::{AnswerContext, RowDay, Rows, TableBuilder};
 use super::slots::{CallRecord, Slots};
 use super::split::Run;
 use super::value::Calendar;
+use super::zone_check::ZoneCheck;
 use crate::job::DecodeOptions;
 
 /// An entry of `detail` that is not a call: kept whole, with the reason.
@@ -38,6 +37,8 @@ pub struct Decoded {
     pub rejects: Vec<RejectedEntry>,
     /// What did not fit.
     pub misfits: Misfits,
+    /// Whether the redials agree with the source time zone.
+    pub zone_check: ZoneCheck,
 }
 
 impl Decoded {
@@ -48,6 +49,7 @@ impl Decoded {
         self.turns += other.turns;
         self.rejects.extend(other.rejects);
         self.misfits.merge(&other.misfits);
+        self.zone_check.merge(&other.zone_check);
     }
 }
 
@@ -55,7 +57,7 @@ impl Decoded {
 #[derive(Debug)]
 pub struct RecordDecoder {
     calendar: Calendar,
-    source_timezone: Option<Tz>,
+    options: DecodeOptions,
     extras: Extras,
     call_id: Vec<u8>,
     marks: Vec<Marks>,
@@ -67,11 +69,17 @@ impl RecordDecoder {
     pub fn new(options: &DecodeOptions) -> Self {
         Self {
             calendar: Calendar::new(options.partition_timezone),
-            source_timezone: options.source_timezone,
+            options: options.clone(),
             extras: Extras::default(),
             call_id: Vec::new(),
             marks: Vec::new(),
         }
+    }
+
+    /// How it reads answers.
+    #[must_use]
+    pub fn options(&self) -> &DecodeOptions {
+        &self.options
     }
 
     /// Appends the rows of a run's entries.
@@ -100,15 +108,16 @@ impl RecordDecoder {
             match record.read(bytes) {
                 Ok(()) => {
                     let mut writer = RowWriter {
-                        source_timezone: self.source_timezone,
+                        source_timezone: self.options.source_timezone,
                         context,
                         all_utf8,
                         extras: &mut self.extras,
                         marks: &mut self.marks,
                         misfits: &mut decoded.misfits,
+                        zone_check: &mut decoded.zone_check,
                     };
                     let counts = writer.call(
-                        &record,
+                        &mut record,
                         index,
                         (&mut self.calendar, &mut self.call_id),
                         (rows, ripe),
@@ -145,12 +154,13 @@ impl RecordDecoder {
         builder: &mut TableBuilder,
     ) {
         let mut writer = RowWriter {
-            source_timezone: self.source_timezone,
+            source_timezone: self.options.source_timezone,
             context,
             all_utf8: false,
             extras: &mut self.extras,
             marks: &mut self.marks,
             misfits,
+            zone_check: &mut ZoneCheck::default(),
         };
         writer.rows(plan, slots, fills, builder);
     }

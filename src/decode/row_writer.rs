@@ -8,9 +8,10 @@ use super::extra::{Extras, Misfits, key_text};
 use super::plan::{ColumnPlan, RecordPlan, plans};
 use super::rows::{AnswerContext, RowDay, Rows, TableBuilder};
 use super::scan::{Kind, Raw};
-use super::slots::{CallRecord, EXPECTED, Entries, RestOfEntries, Slots};
+use super::slots::{CallRecord, Entries, RestOfEntries, Slots};
 use super::text::unescape;
 use super::value::{self, Calendar, Fit};
+use super::zone_check::ZoneCheck;
 use crate::schema::{ColumnType, Fill, Parse};
 
 /// Takes rows out when there are many.
@@ -42,25 +43,35 @@ pub(super) struct RowWriter<'w> {
     pub(super) extras: &'w mut Extras,
     pub(super) marks: &'w mut Vec<Marks>,
     pub(super) misfits: &'w mut Misfits,
+    pub(super) zone_check: &'w mut ZoneCheck,
 }
 
 impl RowWriter<'_> {
     /// Appends a call's row and those of its nested arrays; gives the numbers of the latter.
     pub(super) fn call<E>(
         &mut self,
-        record: &CallRecord<'_>,
+        record: &mut CallRecord<'_>,
         index: u64,
         (calendar, call_id): (&mut Calendar, &mut Vec<u8>),
         (rows, ripe): (&mut Rows, &mut Ripe<'_, E>),
     ) -> Result<[u64; 2], E> {
         let plans = plans();
-        let start = record.call.get(plans.call_start).map(value::timestamp);
-        let day = match start {
-            Some(Fit::Value(micros)) => calendar
-                .day(micros)
-                .map_or(self.context.fallback_day, RowDay::On),
-            _ => self.context.fallback_day,
-        };
+        let read = |raw: &Raw<'_>| value::timestamp(raw, self.source_timezone);
+        let (mut start, mut day) = (None, self.context.fallback_day);
+        if let Some(Fit::Value(micros) | Fit::Inexact(micros, _)) =
+            record.call.get(plans.call_start).map(read)
+        {
+            if let Some(own) = calendar.day(micros) {
+                (start, day) = (Some(micros), RowDay::On(own));
+            } else {
+                // A start that no partition can be named after is none.
+                let key = plans.call.slot_keys[plans.call_start];
+                record
+                    .call
+                    .refuse(plans.call_start, key, value::OUT_OF_RANGE);
+            }
+        }
+        let record = &*record;
         let row_id = match record
             .call
             .get(plans.row_id)
@@ -106,6 +117,9 @@ impl RowWriter<'_> {
                 self.rows(plan, &entries.slots, &fills, builder);
             }
         }
+        if let (Some(start), Some(_)) = (start, self.source_timezone) {
+            self.check_zone(record, start, &tables.nested);
+        }
         let nested = record.nested.iter().zip(&plans.nested).enumerate();
         for (index, (entries, plan)) in nested.filter(|(_, (entries, _))| entries.rest.0 > 0) {
             let mut rest = RestOfEntries::new(entries);
@@ -117,6 +131,29 @@ impl RowWriter<'_> {
             }
         }
         Ok([count(0) as u64, count(1) as u64])
+    }
+
+    /// Holds the redials whose rows were appended last against their call's start.
+    #[inline]
+    fn check_zone(&mut self, record: &CallRecord<'_>, start: i64, nested: &[TableBuilder]) {
+        let at = plans().redial_start;
+        let redials = &record.nested[at.nested].slots;
+        let ColumnBuilder::Timestamp(times) = &nested[at.nested].columns[at.column] else {
+            return;
+        };
+        let mut seen: Option<(i64, i64)> = None;
+        for (redial, &micros) in times.last(redials.count).iter().enumerate() {
+            let is_local = |raw: &Raw<'_>| {
+                raw.token.len() == r#""YYYY-MM-DD HH:MM:SS""#.len() || value::is_local_time(raw)
+            };
+            if micros != 0 && redials.at(redial, at.slot).is_some_and(is_local) {
+                let (first, last) = seen.unwrap_or((micros, micros));
+                seen = Some((first.min(micros), last.max(micros)));
+            }
+        }
+        if let Some(seen) = seen {
+            self.zone_check.count(seen, start);
+        }
     }
 
     /// Appends the rows of some records, column by column.
@@ -177,10 +214,8 @@ impl RowWriter<'_> {
             return;
         }
         for stray in &records.strays {
-            if stray.kind != EXPECTED {
-                let key = key_text(stray.key, stray.key_escaped);
-                self.misfits.count(plan.table.name, stray.kind, &key);
-            }
+            let key = key_text(stray.key, stray.key_escaped);
+            self.misfits.count(plan.table.name, stray.kind, &key);
         }
         // Strays stand in the order of their records.
         let mut strays = records.strays.iter().peekable();
@@ -219,8 +254,9 @@ impl RowWriter<'_> {
                 });
             }
             ColumnBuilder::Text(text) => {
+                let parse = column.parse;
                 self.each(from, records, text, |raw, text| {
-                    push_json(raw, all_utf8, text)
+                    push_json(raw, (parse, all_utf8), text)
                 });
             }
             ColumnBuilder::Int32(numbers) if column.parse == Parse::Clock => {
@@ -250,7 +286,7 @@ impl RowWriter<'_> {
             }
             ColumnBuilder::Timestamp(times) => {
                 self.each(from, records, times, |raw, times| {
-                    pushed(value::timestamp(raw), times)
+                    pushed(value::timestamp(raw, zone), times)
                 });
             }
             ColumnBuilder::Date32(dates) => {
@@ -282,6 +318,7 @@ impl RowWriter<'_> {
             match fit {
                 Fit::Value(()) if is_shared => self.marks[record].held |= 1 << slot,
                 Fit::Value(()) => {}
+                Fit::Inexact((), kind) => self.misfit((plan, slot), kind, record),
                 Fit::Absent => builder.null(),
                 Fit::Misfit(kind) => {
                     self.misfit((plan, slot), kind, record);
@@ -332,6 +369,10 @@ impl RowWriter<'_> {
                     self.marks[record].held |= 1 << slot;
                     filled = true;
                 }
+                Fit::Inexact((), kind) => {
+                    self.misfit((plan, slot), kind, record);
+                    filled = true;
+                }
                 Fit::Absent => {}
                 Fit::Misfit(kind) => self.misfit((plan, slot), kind, record),
             }
@@ -350,7 +391,7 @@ impl RowWriter<'_> {
             ColumnBuilder::Text(text) if column.column_type == ColumnType::Utf8 => {
                 held(text.push_text(raw, self.all_utf8))
             }
-            ColumnBuilder::Text(text) => push_json(raw, self.all_utf8, text),
+            ColumnBuilder::Text(text) => push_json(raw, (column.parse, self.all_utf8), text),
             ColumnBuilder::Int32(numbers) => match column.parse {
                 Parse::Clock => pushed(narrow(value::clock(raw)), numbers),
                 _ => pushed(narrow(integer_32(raw)), numbers),
@@ -361,7 +402,7 @@ impl RowWriter<'_> {
             ColumnBuilder::Decimal(numbers) => pushed(value::decimal(raw), numbers),
             ColumnBuilder::Timestamp(times) => match column.parse {
                 Parse::Local => pushed(value::local_timestamp(raw, self.source_timezone), times),
-                _ => pushed(value::timestamp(raw), times),
+                _ => pushed(value::timestamp(raw, self.source_timezone), times),
             },
             ColumnBuilder::Date32(dates) => pushed(value::date(raw), dates),
             ColumnBuilder::RepeatText(_) | ColumnBuilder::RepeatTime(_) => {
@@ -423,6 +464,10 @@ fn pushed<T: Copy + Default>(fit: Fit<T>, column: &mut NumberColumn<T>) -> Fit<(
             column.push(Some(value));
             Fit::Value(())
         }
+        Fit::Inexact(value, kind) => {
+            column.push(Some(value));
+            Fit::Inexact((), kind)
+        }
         Fit::Absent => Fit::Absent,
         Fit::Misfit(kind) => Fit::Misfit(kind),
     }
@@ -436,8 +481,9 @@ fn held(result: Result<(), &'static str>) -> Fit<()> {
     }
 }
 
-fn push_json(raw: &Raw<'_>, all_utf8: bool, text: &mut TextColumn) -> Fit<()> {
-    if raw.is_empty() {
+fn push_json(raw: &Raw<'_>, (parse, all_utf8): (Parse, bool), text: &mut TextColumn) -> Fit<()> {
+    let no_object = parse == Parse::Object && raw.kind == Kind::Array && raw.is_bare();
+    if raw.is_empty() || no_object {
         Fit::Absent
     } else {
         held(text.push_json(raw, all_utf8))
@@ -449,8 +495,10 @@ fn integer_32(raw: &Raw<'_>) -> Fit<i64> {
 }
 
 fn narrow(fit: Fit<i64>) -> Fit<i32> {
+    let narrow = |value| i32::try_from(value).expect("it was held to this range");
     match fit {
-        Fit::Value(value) => Fit::Value(i32::try_from(value).expect("it was held to this range")),
+        Fit::Value(value) => Fit::Value(narrow(value)),
+        Fit::Inexact(value, kind) => Fit::Inexact(narrow(value), kind),
         Fit::Absent => Fit::Absent,
         Fit::Misfit(kind) => Fit::Misfit(kind),
     }

@@ -9,10 +9,17 @@ use super::scan::{Kind, Raw, Scanner, SyntaxError};
 /// million of them.
 const SLAB: usize = 16_384;
 
-/// The kind of a stray that is no surprise: kept, but not counted as a misfit.
-pub(super) const EXPECTED: &str = "expected";
+/// Stands in a slot whose key had two values: like null for every column. No value of an answer has
+/// an empty text.
+const CONTRADICTED: Raw<'static> = Raw {
+    kind: Kind::Null,
+    escaped: false,
+    unportable: false,
+    token: b"",
+};
 
 /// A key and value that no slot takes.
+#[derive(Clone)]
 pub(super) struct Stray<'a> {
     /// Of which record.
     pub(super) record: usize,
@@ -22,8 +29,28 @@ pub(super) struct Stray<'a> {
     pub(super) kind: &'static str,
 }
 
+fn is_contradicted(raw: &Raw<'_>) -> bool {
+    raw.kind == Kind::Null && raw.token.is_empty()
+}
+
+/// Whether two values say the same: the same text, escapes aside.
+pub(super) fn same_value(one: &Raw<'_>, other: &Raw<'_>) -> bool {
+    let is_escaped_text = |raw: &Raw<'_>| raw.kind == Kind::String && raw.escaped;
+    let text = |raw: &Raw<'_>| {
+        if raw.escaped {
+            raw.undone()
+        } else {
+            Some(raw.inner().to_vec())
+        }
+    };
+    one.token == other.token
+        || (one.kind == other.kind
+            && (is_escaped_text(one) || is_escaped_text(other))
+            && text(one).is_some_and(|one| text(other) == Some(one)))
+}
+
 /// The values of some records of one table, by slot.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Slots<'a> {
     width: usize,
     values: Vec<Option<Raw<'a>>>,
@@ -55,13 +82,51 @@ impl<'a> Slots<'a> {
         self.values[record * self.width + slot].as_ref()
     }
 
-    /// Sets a value of the last record. The last of twins counts; the ones before are kept with
-    /// the strays.
+    /// Sets a value of the last record.
     #[inline]
     fn put(&mut self, slot: usize, key: &Raw<'a>, value: Raw<'a>) {
         let place = self.values.len() - self.width + slot;
         if let Some(before) = self.values[place].replace(value) {
-            self.stray(key, before, "duplicate_key");
+            self.twin((place, key), before, value);
+        }
+    }
+
+    /// Two values of one key. The slot keeps what both say, or the one that says something where the
+    /// other is null; if they contradict each other, it keeps neither. What it does not keep is with
+    /// the strays.
+    #[cold]
+    fn twin(&mut self, (place, key): (usize, &Raw<'a>), before: Raw<'a>, value: Raw<'a>) {
+        let (kept, strays) = if is_contradicted(&before) {
+            (before, [None, Some(value)])
+        } else if before.kind == Kind::Null || same_value(&before, &value) {
+            (value, [Some(before), None])
+        } else if value.kind == Kind::Null {
+            (before, [None, Some(value)])
+        } else {
+            (CONTRADICTED, [Some(before), Some(value)])
+        };
+        self.values[place] = Some(kept);
+        for stray in strays.into_iter().flatten() {
+            self.stray(key, stray, "duplicate_key");
+        }
+    }
+
+    /// Whether the only record has two values of this slot's key that contradict each other.
+    pub(super) fn is_contradicted(&self, slot: usize) -> bool {
+        self.get(slot).is_some_and(is_contradicted)
+    }
+
+    /// Takes a value of the only record out of its slot, as one that does not fit.
+    #[cold]
+    pub(super) fn refuse(&mut self, slot: usize, key: &'static str, kind: &'static str) {
+        if let Some(value) = self.values.get_mut(slot).and_then(Option::take) {
+            self.strays.push(Stray {
+                record: 0,
+                key: key.as_bytes(),
+                key_escaped: false,
+                value,
+                kind,
+            });
         }
     }
 
@@ -88,6 +153,8 @@ pub(super) struct Entries<'a> {
     /// Of the first ones.
     pub(super) slots: Slots<'a>,
     seen: Option<Raw<'a>>,
+    /// Whether the array stood twice, with other entries each time: it has no rows then.
+    contradicted: bool,
     /// Those after them: how many, and the text from the first of them on.
     pub(super) rest: (usize, &'a [u8]),
 }
@@ -100,6 +167,7 @@ impl Entries<'_> {
     fn clear(&mut self, plan: &RecordPlan) {
         self.slots.clear(plan);
         self.seen = None;
+        self.contradicted = false;
         self.rest = Default::default();
     }
 }
@@ -145,26 +213,52 @@ impl<'a> CallRecord<'a> {
                 Target::Unknown => self.call.stray(&key, scanner.value()?, "unknown_key"),
                 Target::Nested(index) => {
                     let entries = &mut self.nested[index];
-                    if let Some(before) = entries.seen.take() {
-                        self.call.stray(&key, before, "duplicate_key");
-                        entries.clear(&plans.nested[index]);
-                    }
-                    if scanner.peek() == Some(b'[') {
+                    if scanner.peek() != Some(b'[') {
+                        let value = scanner.value()?;
+                        if !value.is_empty() && !value.is_bare() {
+                            self.call.stray(&key, value, "not_an_array");
+                        }
+                    } else if entries.seen.is_some() || entries.contradicted {
+                        let value = scanner.value()?;
+                        self.twin_array(index, &key, value)?;
+                    } else {
                         let plan = &plans.nested[index];
                         let guess = &mut self.nested_guess[index];
                         entries.seen = Some(read_entries(scanner, plan, guess, entries)?);
-                    } else {
-                        let value = scanner.value()?;
-                        let empty = value.kind == Kind::Object
-                            && value.token[1..value.token.len() - 1]
-                                .trim_ascii()
-                                .is_empty();
-                        if !value.is_empty() && !empty {
-                            self.call.stray(&key, value, "not_an_array");
-                        }
                     }
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Another array under the key of one that was read: decided as [`Slots::twin`] decides, where an
+    /// array without entries says nothing.
+    #[cold]
+    fn twin_array(
+        &mut self,
+        index: usize,
+        key: &Raw<'a>,
+        value: Raw<'a>,
+    ) -> Result<(), SyntaxError> {
+        let plan = &plans().nested[index];
+        let entries = &mut self.nested[index];
+        let Some(before) = entries.seen else {
+            self.call.stray(key, value, "duplicate_key");
+            return Ok(());
+        };
+        if value.is_bare() || value.token == before.token {
+            self.call.stray(key, value, "duplicate_key");
+        } else if before.is_bare() {
+            self.call.stray(key, before, "duplicate_key");
+            let mut scanner = Scanner::new(value.token);
+            let guess = &mut self.nested_guess[index];
+            entries.seen = Some(read_entries(&mut scanner, plan, guess, entries)?);
+        } else {
+            self.call.stray(key, before, "duplicate_key");
+            self.call.stray(key, value, "duplicate_key");
+            entries.clear(plan);
+            entries.contradicted = true;
         }
         Ok(())
     }
@@ -179,7 +273,7 @@ fn read_entries<'a>(
 ) -> Result<Raw<'a>, SyntaxError> {
     let start = scanner.position();
     let mut escaped = false;
-    let mut deep = false;
+    let mut unportable = false;
     scanner.take(b'[');
     let mut first = true;
     while scanner.entry(first)? {
@@ -191,22 +285,22 @@ fn read_entries<'a>(
             entries.rest.0 += 1;
             let value = scanner.value()?;
             escaped |= value.escaped;
-            deep |= value.deep;
+            unportable |= value.unportable;
             continue;
         }
         let value = read_entry(scanner, plan, guess, &mut entries.slots)?;
         escaped |= value.0;
-        deep |= value.1;
+        unportable |= value.1;
     }
     Ok(Raw {
         kind: Kind::Array,
         escaped,
-        deep,
+        unportable,
         token: scanner.since(start),
     })
 }
 
-/// Reads one entry; says whether anything in it is escaped, and whether it is deep.
+/// Reads one entry; says whether anything in it is escaped, and whether anything is unportable.
 #[inline]
 fn read_entry<'a>(
     scanner: &mut Scanner<'a>,
@@ -214,12 +308,12 @@ fn read_entry<'a>(
     guess: &mut KeyGuess<'a>,
     slots: &mut Slots<'a>,
 ) -> Result<(bool, bool), SyntaxError> {
-    let (mut escaped, mut deep) = (false, false);
+    let (mut escaped, mut unportable) = (false, false);
     slots.begin();
     if !scanner.take(b'{') {
         let value = scanner.value()?;
         escaped |= value.escaped;
-        deep |= value.deep;
+        unportable |= value.unportable;
         slots.strays.push(Stray {
             record: slots.count - 1,
             key: b"$entry",
@@ -227,7 +321,7 @@ fn read_entry<'a>(
             value,
             kind: "not_an_object",
         });
-        return Ok((escaped, deep));
+        return Ok((escaped, unportable));
     }
     guess.rewind();
     let mut first_key = true;
@@ -235,13 +329,13 @@ fn read_entry<'a>(
         first_key = false;
         let value = scanner.value()?;
         escaped |= key.escaped || value.escaped;
-        deep |= value.deep;
+        unportable |= value.unportable;
         match target {
             Target::Slot(slot) => slots.put(slot, &key, value),
             Target::Nested(_) | Target::Unknown => slots.stray(&key, value, "unknown_key"),
         }
     }
-    Ok((escaped, deep))
+    Ok((escaped, unportable))
 }
 
 /// Reads one object into slots; nested tables' keys are plain strays, for a record without rows

@@ -7,7 +7,9 @@
 
 use std::collections::VecDeque;
 
-use super::text::{Marks, find_special};
+use crate::api::is_plain_name;
+
+use super::text::{Marks, find_special, unescape};
 
 /// Entries of a run at most. An entry of two bytes becomes a row of hundreds, so that bytes alone do not
 /// bound the memory of its rows; entries as they are used are far fewer in a megabyte.
@@ -73,14 +75,25 @@ pub enum SplitError {
         at: u64,
     },
     /// Its own fields take more room than a record may.
-    #[error("the answer's own fields are over {limit} bytes; write.max_record_size sets the limit")]
+    #[error(
+        "the answer's own fields are over {limit} bytes{}; write.max_record_size sets the limit",
+        within(key.as_deref())
+    )]
     EnvelopeTooLarge {
         /// The limit in force.
         limit: usize,
+        /// The key whose value passed it, if it is one that can be shown: calls under another key
+        /// than `detail` are no entries.
+        key: Option<String>,
     },
     /// More entries than a 32-bit index can number.
     #[error("the answer has more than 2,147,483,647 entries")]
     TooManyEntries,
+}
+
+fn within(key: Option<&str>) -> String {
+    key.map(|key| format!(", passed in its key `{key}`"))
+        .unwrap_or_default()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +143,8 @@ struct EnvelopeState {
     escape: bool,
     string_start: usize,
     last_string: (usize, usize),
+    /// The last key of the answer or of `data`.
+    last_outer_key: (usize, usize),
     key: EnvelopeKey,
     in_data: bool,
 }
@@ -288,6 +303,7 @@ impl Split {
             if envelope.text.len() > self.options.max_record_bytes {
                 return Err(SplitError::EnvelopeTooLarge {
                     limit: self.options.max_record_bytes,
+                    key: envelope.outer_key(),
                 });
             }
             if envelope.in_string {
@@ -299,7 +315,12 @@ impl Split {
                     envelope.in_string = true;
                     envelope.string_start = envelope.text.len();
                 }
-                b':' => envelope.key = envelope.named_key(),
+                b':' => {
+                    envelope.key = envelope.named_key();
+                    if envelope.depth <= 2 {
+                        envelope.last_outer_key = envelope.last_string;
+                    }
+                }
                 b',' => envelope.key = EnvelopeKey::None,
                 b'[' if envelope.in_data
                     && envelope.depth == 2
@@ -560,9 +581,23 @@ impl EnvelopeState {
         }
     }
 
+    /// The key whose value is being read, if it is a name and not data.
+    fn outer_key(&self) -> Option<String> {
+        let (start, end) = self.last_outer_key;
+        let key = std::str::from_utf8(&self.text[start..end]).ok()?;
+        is_plain_name(key).then(|| key.to_owned())
+    }
+
+    /// Which key the last string is. Escapes make no other key of it.
     fn named_key(&self) -> EnvelopeKey {
         let (start, end) = self.last_string;
-        match (self.depth, &self.text[start..end]) {
+        let mut undone = Vec::new();
+        let key = match &self.text[start..end] {
+            key if !key.contains(&b'\\') => key,
+            key if unescape(key, &mut undone).is_ok() => undone.as_slice(),
+            _ => return EnvelopeKey::None,
+        };
+        match (self.depth, key) {
             (1, b"data") => EnvelopeKey::Data,
             (2, b"detail") => EnvelopeKey::Detail,
             _ => EnvelopeKey::None,
@@ -716,6 +751,25 @@ mod tests {
     }
 
     #[rstest]
+    #[case(r#"{"data":{"detail":[1,2]}}"#, 2)]
+    #[case(r#"{"d\u0061ta":{"\u0064etail":[1,2]}}"#, 2)]
+    #[case(r#"{"\u0064\u0061\u0074\u0061":{"detai\u006C":[1,2]}}"#, 2)]
+    #[case(r#"{"data":{"Detail":[1,2],"details":[3],"x":[{"detail":[4]}]}}"#, 0)]
+    #[case(r#"{"Data":{"detail":[1,2]},"detail":[3]}"#, 0)]
+    #[case(r#"{"data":[{"detail":[1,2]}]}"#, 0)]
+    #[case(r#"{"data":{"\ud83ddetail":[1,2],"detail\u0000":[3]}}"#, 0)]
+    #[case(r#"{"data":{"detail":{"detail":[1,2]}}}"#, 0)]
+    fn entries_are_those_of_detail_however_its_key_is_written(
+        #[case] text: &str,
+        #[case] entries: u64,
+    ) {
+        for step in [1, 7, 1000] {
+            let (_, ended) = split_in(text.as_bytes(), step, ROOMY).expect("valid");
+            assert_eq!(ended.entries, entries);
+        }
+    }
+
+    #[rstest]
     #[case("")]
     #[case("<html></html>")]
     #[case(r#"{"data":{"detail":[{"a":1}"#)]
@@ -740,7 +794,12 @@ mod tests {
             max_record_bytes: 50,
         };
         let error = split_in(text.as_bytes(), 9, options).expect_err("too large");
-        assert_eq!(error, SplitError::EnvelopeTooLarge { limit: 50 });
+        let key = Some("x".to_owned());
+        assert_eq!(error, SplitError::EnvelopeTooLarge { limit: 50, key });
+        let text = format!(r#"{{"data":{{"Detail":[{{"a":"{}"}}]}}}}"#, "y".repeat(100));
+        let error = split_in(text.as_bytes(), 9, options).expect_err("too large");
+        let says = error.to_string();
+        assert!(says.contains("passed in its key `Detail`"), "{says}");
     }
 
     proptest! {

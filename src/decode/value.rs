@@ -1,9 +1,12 @@
 //! From a JSON value to a column's value, by the rules of the table contract: digit strings may be
 //! numbers, absent has several forms, and what does not fit exactly is a misfit, never a guess.
 
-use chrono::{LocalResult, NaiveDate, TimeZone, Timelike};
+use std::ops::RangeInclusive;
+
+use chrono::{Datelike, LocalResult, NaiveDate, TimeZone, Timelike};
 use chrono_tz::Tz;
 
+use super::rows::PartitionDay;
 use super::scan::{Kind, Raw};
 use crate::schema::{DECIMAL_PRECISION, DECIMAL_SCALE};
 
@@ -17,32 +20,47 @@ pub(super) enum Fit<T> {
     Absent,
     /// It fits.
     Value(T),
+    /// It fits, but for a part finer than the column holds; the word says which. The column has the
+    /// value without that part, and `extra_fields` keeps the text as it was sent.
+    Inexact(T, &'static str),
     /// It does not fit; the word says what it is not. The column is null, `extra_fields` keeps it.
     Misfit(&'static str),
 }
 
-/// The digits of a number or of a string; `None` for other kinds.
-fn numeric<'a>(raw: &Raw<'a>) -> Option<&'a [u8]> {
+/// Hands the text of a string to `read`, its escapes undone; other kinds of values are `unfit`.
+#[inline]
+fn of_text<T>(raw: &Raw<'_>, unfit: &'static str, read: impl FnOnce(&[u8]) -> Fit<T>) -> Fit<T> {
     match raw.kind {
-        Kind::Number => Some(raw.token),
-        Kind::String if !raw.escaped => Some(raw.inner()),
-        _ => None,
+        _ if raw.is_empty() => Fit::Absent,
+        Kind::String if !raw.escaped => read(raw.inner()),
+        Kind::String => match raw.undone() {
+            Some(text) => read(&text),
+            None => Fit::Misfit(unfit),
+        },
+        _ => Fit::Misfit(unfit),
+    }
+}
+
+/// As [`of_text`], for a number or a string.
+#[inline]
+fn of_number<T>(raw: &Raw<'_>, unfit: &'static str, read: impl FnOnce(&[u8]) -> Fit<T>) -> Fit<T> {
+    match raw.kind {
+        Kind::Number => read(raw.token),
+        _ => of_text(raw, unfit, read),
     }
 }
 
 /// An integer from `least` to `most`.
 pub(super) fn integer(raw: &Raw<'_>, least: i64, most: i64) -> Fit<i64> {
-    if raw.is_empty() {
-        return Fit::Absent;
-    }
-    let Some(scaled) = numeric(raw).and_then(|digits| scaled_number(digits, 0)) else {
-        return Fit::Misfit("not_an_integer");
-    };
-    match scaled.and_then(|value| i64::try_from(value).ok()) {
-        Some(value) if (least..=most).contains(&value) => Fit::Value(value),
-        Some(_) => Fit::Misfit("out_of_range"),
-        None => Fit::Misfit("not_an_integer"),
-    }
+    const UNFIT: &str = "not_an_integer";
+    of_number(raw, UNFIT, |digits| {
+        let value = scaled_number(digits, 0).flatten();
+        match value.and_then(|value| i64::try_from(value).ok()) {
+            Some(value) if (least..=most).contains(&value) => Fit::Value(value),
+            Some(_) => Fit::Misfit(OUT_OF_RANGE),
+            None => Fit::Misfit(UNFIT),
+        }
+    })
 }
 
 /// The whole number that a text is (`250`, `250.0`, `2.5e2`), if it is one.
@@ -52,17 +70,15 @@ pub(super) fn whole_number(text: &[u8]) -> Option<i64> {
 
 /// An amount in units of 0.0001.
 pub(super) fn decimal(raw: &Raw<'_>) -> Fit<i128> {
-    if raw.is_empty() {
-        return Fit::Absent;
-    }
+    const UNFIT: &str = "not_a_number";
     let scale = DECIMAL_SCALE.unsigned_abs();
-    match numeric(raw).and_then(|digits| scaled_number(digits, scale)) {
+    of_number(raw, UNFIT, |digits| match scaled_number(digits, scale) {
         Some(Some(value)) if value.unsigned_abs() < 10u128.pow(DECIMAL_PRECISION.into()) => {
             Fit::Value(value)
         }
-        Some(_) => Fit::Misfit("out_of_range"),
-        None => Fit::Misfit("not_a_number"),
-    }
+        Some(_) => Fit::Misfit(OUT_OF_RANGE),
+        None => Fit::Misfit(UNFIT),
+    })
 }
 
 /// Reads `[+-]digits[.digits][e[+-]digits]` exactly, in units of `10^-scale`. `None`: it is no such
@@ -180,121 +196,198 @@ fn exact(whole: &[u8], places: &[u8], exponent: i64, scale: u8) -> Option<i128> 
     value.checked_mul(10i128.checked_pow(u32::try_from(shift).ok()?)?)
 }
 
-/// A moment in microseconds since 1970, from RFC 3339 with its zone.
-pub(super) fn timestamp(raw: &Raw<'_>) -> Fit<i64> {
-    match plain_text(raw) {
-        Err(fit) => fit,
-        Ok(text) => match Moment::parse(text) {
-            Some(Moment {
-                micros,
-                zone: Some(offset),
-            }) => fit_moment(micros - offset),
-            _ => Fit::Misfit("not_a_time"),
-        },
-    }
+const NOT_A_TIME: &str = "not_a_time";
+/// A value that is right, but not one of those the column is for.
+pub(super) const OUT_OF_RANGE: &str = "out_of_range";
+/// A local time, while no source time zone is set.
+pub(super) const WITHOUT_ZONE: &str = "time_without_zone";
+/// A local time that the clocks of the source time zone never showed.
+pub(super) const SKIPPED: &str = "not_a_local_time";
+
+/// A moment in microseconds since 1970. A text that names no zone is read in the source time zone;
+/// it does not fit while that is not set.
+pub(super) fn timestamp(raw: &Raw<'_>, zone: Option<Tz>) -> Fit<i64> {
+    of_text(raw, NOT_A_TIME, |text| match Moment::parse(text) {
+        Some(moment) => moment.fit(zone, Fit::Misfit(WITHOUT_ZONE)),
+        None => zero_or(text, NOT_A_TIME),
+    })
 }
 
-/// A moment from a local text without a zone; one that carries a zone is read by it. A time that
-/// the clocks showed twice is taken the first time, one they skipped does not fit.
+/// As [`timestamp`], for a time that is always sent as local text: without a source time zone nothing
+/// is guessed, and nothing is missing, since a column beside it holds the text.
 pub(super) fn local_timestamp(raw: &Raw<'_>, zone: Option<Tz>) -> Fit<i64> {
-    let text = match plain_text(raw) {
-        Err(fit) => return fit,
-        Ok(text) => text,
-    };
-    match (Moment::parse(text), zone) {
-        (
-            Some(Moment {
-                micros,
-                zone: Some(offset),
-            }),
-            _,
-        ) => fit_moment(micros - offset),
-        (Some(Moment { micros, zone: None }), Some(zone)) => {
-            if micros == ZERO_TIME_MICROS {
-                return Fit::Absent;
-            }
-            let naive = chrono::DateTime::from_timestamp_micros(micros).map(|t| t.naive_utc());
-            match naive.map(|naive| zone.from_local_datetime(&naive)) {
-                Some(LocalResult::Single(time) | LocalResult::Ambiguous(time, _)) => {
-                    fit_moment(time.timestamp_micros())
-                }
-                Some(LocalResult::None) => Fit::Misfit("not_a_local_time"),
-                None => Fit::Misfit("not_a_time"),
-            }
-        }
-        // Without a source time zone nothing is guessed: the text column has it all.
-        (Some(Moment { zone: None, .. }), None) => Fit::Absent,
-        (None, _) => Fit::Misfit("not_a_time"),
+    of_text(raw, NOT_A_TIME, |text| match Moment::parse(text) {
+        Some(moment) => moment.fit(zone, Fit::Absent),
+        None => zero_or(text, NOT_A_TIME),
+    })
+}
+
+/// Whether a value is the text of a time that names no zone.
+pub(super) fn is_local_time(raw: &Raw<'_>) -> bool {
+    let is_local = |text: &[u8]| Moment::parse(text).is_some_and(|moment| moment.zone.is_none());
+    match of_text(raw, NOT_A_TIME, |text| Fit::Value(is_local(text))) {
+        Fit::Value(is_local) => is_local,
+        _ => false,
     }
 }
 
-/// `0001-01-01T00:00:00Z`, which some clients write for "no time".
-const ZERO_TIME_MICROS: i64 = -62_135_596_800 * MICROS_PER_SECOND;
+/// Dates and times outside these years are a client's way to say "never", or wrong.
+const YEARS: RangeInclusive<i32> = 1900..=2199;
+/// 1900-01-01, in days since 1970.
+const FIRST_DAY: i32 = -25_567;
+/// 2200-01-01, in days since 1970.
+const END_DAY: i32 = 84_006;
 
-fn fit_moment(micros: i64) -> Fit<i64> {
-    if micros == ZERO_TIME_MICROS {
+fn day_fits(days: i64) -> bool {
+    (i64::from(FIRST_DAY)..i64::from(END_DAY)).contains(&days)
+}
+
+/// Whether a day is one of those that dates and times may be of.
+pub(super) fn is_usual(day: NaiveDate) -> bool {
+    YEARS.contains(&day.year())
+}
+
+fn fit_moment(micros: i64, exact: bool) -> Fit<i64> {
+    const MICROS_PER_DAY: i64 = SECONDS_PER_DAY * MICROS_PER_SECOND;
+    if !day_fits(micros.div_euclid(MICROS_PER_DAY)) {
+        Fit::Misfit(OUT_OF_RANGE)
+    } else if exact {
+        Fit::Value(micros)
+    } else {
+        Fit::Inexact(micros, "precision")
+    }
+}
+
+/// Absent, if the text is a date or time of the years 0000 and 0001: `0001-01-01T00:00:00Z`,
+/// `0000-00-00` and the like are how clients and databases write "no time". Otherwise a misfit.
+#[cold]
+fn zero_or<T>(text: &[u8], unfit: &'static str) -> Fit<T> {
+    let is_zero = || {
+        let (date, rest) = text.split_at_checked(10)?;
+        let [
+            b'0',
+            b'0',
+            b'0',
+            last @ (b'0' | b'1'),
+            b'-',
+            m1,
+            m2,
+            b'-',
+            d1,
+            d2,
+        ] = date
+        else {
+            return None;
+        };
+        let month = u32::try_from(number(&[*m1, *m2])?).ok()?;
+        let day = u32::try_from(number(&[*d1, *d2])?).ok()?;
+        let is_date = if month == 0 || day == 0 {
+            month <= 12 && day <= 31
+        } else {
+            NaiveDate::from_ymd_opt(i32::from(last - b'0'), month, day).is_some()
+        };
+        Some(is_date && (rest.is_empty() || TimeOfDay::parse(rest).is_some()))
+    };
+    if is_zero() == Some(true) {
         Fit::Absent
     } else {
-        Fit::Value(micros)
+        Fit::Misfit(unfit)
     }
 }
 
 /// Days since 1970, from `YYYY-MM-DD`.
 pub(super) fn date(raw: &Raw<'_>) -> Fit<i32> {
-    match plain_text::<i32>(raw) {
-        Err(Fit::Absent) => Fit::Absent,
-        Err(_) => Fit::Misfit("not_a_date"),
-        Ok(text) => match parse_date(text) {
-            Some(days) if text.len() == 10 => Fit::Value(days),
-            _ => Fit::Misfit("not_a_date"),
-        },
-    }
+    const UNFIT: &str = "not_a_date";
+    of_text(raw, UNFIT, |text| match parse_date(text) {
+        Some(_) if text.len() != 10 => Fit::Misfit(UNFIT),
+        Some(days) if day_fits(days.into()) => Fit::Value(days),
+        Some(_) => Fit::Misfit(OUT_OF_RANGE),
+        None => zero_or(text, UNFIT),
+    })
 }
 
-/// Seconds from `HH:MM:SS`; the hours may have more digits.
+/// Seconds from `H:MM:SS`, with any number of digits for the hours.
 pub(super) fn clock(raw: &Raw<'_>) -> Fit<i64> {
-    let text = match plain_text(raw) {
-        Err(fit) => return fit,
-        Ok(text) => text,
-    };
-    let seconds = || {
-        let (hours, rest) = text.split_at_checked(text.len().checked_sub(6)?)?;
-        let [b':', m1, m2, b':', s1, s2] = rest else {
-            return None;
+    const UNFIT: &str = "not_a_clock_time";
+    of_text(raw, UNFIT, |text| {
+        let seconds = || {
+            let (hours, rest) = text.split_at_checked(text.len().checked_sub(6)?)?;
+            let [b':', m1, m2, b':', s1, s2] = rest else {
+                return None;
+            };
+            if hours.is_empty() || !hours.iter().all(u8::is_ascii_digit) {
+                return None;
+            }
+            let more = |hours: i64, digit: &u8| {
+                let more = hours.saturating_mul(10);
+                more.saturating_add(i64::from(digit - b'0'))
+            };
+            let hours = hours.iter().fold(0, more).saturating_mul(3600);
+            let (minutes, seconds) = (number(&[*m1, *m2])?, number(&[*s1, *s2])?);
+            let seconds = (minutes < 60 && seconds < 60).then_some(minutes * 60 + seconds)?;
+            Some(hours.saturating_add(seconds))
         };
-        let hours = match hours {
-            [b'1'..=b'9', _, _, ..] | [_, _] if hours.len() <= 6 => number(hours)?,
-            _ => return None,
-        };
-        let (minutes, seconds) = (number(&[*m1, *m2])?, number(&[*s1, *s2])?);
-        (minutes < 60 && seconds < 60).then_some(hours * 3600 + minutes * 60 + seconds)
-    };
-    match seconds() {
-        Some(seconds) if seconds <= i64::from(i32::MAX) => Fit::Value(seconds),
-        _ => Fit::Misfit("not_a_clock_time"),
-    }
-}
-
-/// The bytes of a string without escapes, or what is to be said of the value instead.
-fn plain_text<'a, T>(raw: &Raw<'a>) -> Result<&'a [u8], Fit<T>> {
-    if raw.is_empty() {
-        return Err(Fit::Absent);
-    }
-    if raw.kind == Kind::String && !raw.escaped {
-        return Ok(raw.inner());
-    }
-    Err(Fit::Misfit("not_a_time"))
+        match seconds() {
+            Some(seconds) if seconds <= i64::from(i32::MAX) => Fit::Value(seconds),
+            Some(_) => Fit::Misfit(OUT_OF_RANGE),
+            None => Fit::Misfit(UNFIT),
+        }
+    })
 }
 
 /// A date and time as written, in microseconds, and the offset of its zone if it names one.
 struct Moment {
     micros: i64,
     zone: Option<i64>,
+    exact: bool,
 }
 
 impl Moment {
+    /// Reads `YYYY-MM-DD` and a time of day. `None` for the years 0000 and 0001, too.
     fn parse(text: &[u8]) -> Option<Self> {
         let days = parse_date(text)?;
+        let time = TimeOfDay::parse(text.get(10..)?)?;
+        Some(Self {
+            micros: i64::from(days) * SECONDS_PER_DAY * MICROS_PER_SECOND + time.micros,
+            zone: time.zone,
+            exact: time.exact,
+        })
+    }
+
+    /// The moment in UTC; `without_zone` if neither the text nor the settings name a zone. A local
+    /// time that the clocks showed twice is taken the first time, one they skipped does not fit.
+    #[inline]
+    fn fit(self, zone: Option<Tz>, without_zone: Fit<i64>) -> Fit<i64> {
+        match (self.zone, zone) {
+            (Some(offset), _) => fit_moment(self.micros - offset, self.exact),
+            (None, None) => without_zone,
+            (None, Some(zone)) => {
+                let local = chrono::DateTime::from_timestamp_micros(self.micros);
+                match local.map(|local| zone.from_local_datetime(&local.naive_utc())) {
+                    Some(LocalResult::Single(time) | LocalResult::Ambiguous(time, _)) => {
+                        fit_moment(time.timestamp_micros(), self.exact)
+                    }
+                    Some(LocalResult::None) => Fit::Misfit(SKIPPED),
+                    None => Fit::Misfit(NOT_A_TIME),
+                }
+            }
+        }
+    }
+}
+
+/// What follows the date in the text of a time.
+struct TimeOfDay {
+    micros: i64,
+    /// Microseconds east of UTC.
+    zone: Option<i64>,
+    /// Whether no digit finer than a microsecond was cut.
+    exact: bool,
+}
+
+impl TimeOfDay {
+    /// Reads `T` or a space, `HH:MM:SS`, a fraction of any length if there is one, and the zone if it
+    /// is named: `Z`, `+07:00`, `+0700` or `+07`, with or without a space before it.
+    fn parse(text: &[u8]) -> Option<Self> {
         let [
             b'T' | b't' | b' ',
             h1,
@@ -306,7 +399,7 @@ impl Moment {
             s1,
             s2,
             rest @ ..,
-        ] = text.get(10..)?
+        ] = text
         else {
             return None;
         };
@@ -315,46 +408,60 @@ impl Moment {
         if hour > 23 || minute > 59 || second > 59 {
             return None;
         }
-        let (fraction, rest) = match rest {
+        let (fraction, exact, rest) = match rest {
             [b'.', after @ ..] => {
                 let digits = after.iter().take_while(|b| b.is_ascii_digit()).count();
                 let (digits, rest) = after.split_at(digits);
-                (fraction_micros(digits)?, rest)
+                let (fraction, exact) = fraction_micros(digits)?;
+                (fraction, exact, rest)
             }
-            _ => (0, rest),
+            _ => (0, true, rest),
         };
-        let zone = match rest {
-            [] => None,
-            [b'Z' | b'z'] => Some(0),
-            [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
-                let (hours, minutes) = (number(&[*h1, *h2])?, number(&[*m1, *m2])?);
-                if hours > 23 || minutes > 59 {
-                    return None;
-                }
-                let offset = (hours * 60 + minutes) * 60 * MICROS_PER_SECOND;
-                Some(if *sign == b'-' { -offset } else { offset })
-            }
-            _ => return None,
-        };
-        let seconds = i64::from(days) * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second;
+        let seconds = (hour * 60 + minute) * 60 + second;
         Some(Self {
             micros: seconds * MICROS_PER_SECOND + fraction,
-            zone,
+            zone: parse_zone(rest)?,
+            exact,
         })
     }
 }
 
-/// Up to six places; more only if they are zeros, since a microsecond is the finest that is kept.
-fn fraction_micros(digits: &[u8]) -> Option<i64> {
-    let (kept, beyond) = digits.split_at(digits.len().min(6));
-    if kept.is_empty() || beyond.iter().any(|digit| *digit != b'0') {
+/// The offset from UTC at the end of a time's text, in microseconds; `Some(None)` where there is none.
+#[expect(
+    clippy::option_option,
+    reason = "no zone, and a text that is none, differ"
+)]
+fn parse_zone(text: &[u8]) -> Option<Option<i64>> {
+    let (sign, hours, minutes) = match text {
+        [] => return Some(None),
+        [b'Z' | b'z'] | [b' ', b'Z' | b'z'] => return Some(Some(0)),
+        [b' ', rest @ ..] | rest => match rest {
+            [sign, h1, h2] => (sign, [*h1, *h2], *b"00"),
+            [sign, h1, h2, m1, m2] | [sign, h1, h2, b':', m1, m2] => (sign, [*h1, *h2], [*m1, *m2]),
+            _ => return None,
+        },
+    };
+    let (hours, minutes) = (number(&hours)?, number(&minutes)?);
+    if hours > 23 || minutes > 59 {
         return None;
     }
-    let missing = u32::try_from(6 - kept.len()).ok()?;
-    Some(number(kept)? * 10i64.pow(missing))
+    let offset = (hours * 60 + minutes) * 60 * MICROS_PER_SECOND;
+    match sign {
+        b'+' => Some(Some(offset)),
+        b'-' => Some(Some(-offset)),
+        _ => None,
+    }
 }
 
-/// The days since 1970 of the date `text` begins with.
+/// The microseconds of a fraction's digits, and whether those beyond the sixth are all zeros.
+fn fraction_micros(digits: &[u8]) -> Option<(i64, bool)> {
+    let (kept, beyond) = digits.split_at(digits.len().min(6));
+    let missing = u32::try_from(6 - kept.len()).ok()?;
+    let exact = beyond.iter().all(|digit| *digit == b'0');
+    (!kept.is_empty()).then_some((number(kept)? * 10i64.pow(missing), exact))
+}
+
+/// The days since 1970 of the date `text` begins with. The years 0000 and 0001 stand for "no date".
 fn parse_date(text: &[u8]) -> Option<i32> {
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, ..] = text else {
         return None;
@@ -362,7 +469,7 @@ fn parse_date(text: &[u8]) -> Option<i32> {
     let year = i32::try_from(number(&[*y1, *y2, *y3, *y4])?).ok()?;
     let month = u32::try_from(number(&[*m1, *m2])?).ok()?;
     let day = u32::try_from(number(&[*d1, *d2])?).ok()?;
-    if year == 0 {
+    if year <= 1 {
         return None;
     }
     Some(NaiveDate::from_ymd_opt(year, month, day)?.to_epoch_days())
@@ -395,8 +502,8 @@ impl Calendar {
         }
     }
 
-    /// The day of a moment in microseconds; `None` beyond the calendar.
-    pub(super) fn day(&mut self, micros: i64) -> Option<NaiveDate> {
+    /// The day of a moment in microseconds; `None` where no partition can be named after it.
+    pub(super) fn day(&mut self, micros: i64) -> Option<PartitionDay> {
         const QUARTER: i64 = 900;
         let seconds = micros.div_euclid(MICROS_PER_SECOND);
         if self.zone != Tz::UTC && seconds.div_euclid(QUARTER) != self.quarter {
@@ -410,7 +517,7 @@ impl Calendar {
             debug_assert!(local.second() < 60);
         }
         let days = (seconds + self.offset_seconds).div_euclid(SECONDS_PER_DAY);
-        NaiveDate::from_epoch_days(i32::try_from(days).ok()?)
+        PartitionDay::new(NaiveDate::from_epoch_days(i32::try_from(days).ok()?)?)
     }
 }
 
@@ -442,6 +549,8 @@ mod tests {
     #[case("1e999999999999999999999", Fit::Misfit("not_an_integer"))]
     #[case(r#""4 ""#, Fit::Misfit("not_an_integer"))]
     #[case(r#""NaN""#, Fit::Misfit("not_an_integer"))]
+    #[case("NaN", Fit::Misfit("not_an_integer"))]
+    #[case("-Infinity", Fit::Misfit("not_an_integer"))]
     #[case("true", Fit::Misfit("not_an_integer"))]
     #[case("[]", Fit::Misfit("not_an_integer"))]
     #[case(r#""""#, Fit::Absent)]
@@ -499,17 +608,110 @@ mod tests {
     #[rstest]
     #[case(r#""1970-01-01T00:00:01Z""#, Fit::Value(1_000_000))]
     #[case(r#""1970-01-01t07:00:00.000001+07:00""#, Fit::Value(1))]
+    #[case(r#""1970-01-01 07:00:01+07:00""#, Fit::Value(1_000_000))]
+    #[case(r#""1970-01-01 07:00:01 +0700""#, Fit::Value(1_000_000))]
+    #[case(r#""1970-01-01T07:00:01+07""#, Fit::Value(1_000_000))]
+    #[case(r#""1969-12-31T20:30:01.0-03:30""#, Fit::Value(1_000_000))]
+    #[case(r#""1970-01-01 00:00:01 z""#, Fit::Value(1_000_000))]
     #[case(r#""2024-03-11T08:38:35.113221Z""#, Fit::Value(1_710_146_315_113_221))]
     #[case(r#""2024-03-11T08:38:35.1132210Z""#, Fit::Value(1_710_146_315_113_221))]
-    #[case(r#""2024-03-11T08:38:35.1132211Z""#, Fit::Misfit("not_a_time"))]
-    #[case(r#""0001-01-01T00:00:00Z""#, Fit::Absent)]
-    #[case(r#""""#, Fit::Absent)]
+    #[case(
+        r#""2024-03-11T08:38:35.1132219Z""#,
+        Fit::Inexact(1_710_146_315_113_221, "precision")
+    )]
+    #[case(
+        r#""2024-03-11T08:38:35.113221999999Z""#,
+        Fit::Inexact(1_710_146_315_113_221, "precision")
+    )]
     #[case(r#""2024-02-30T00:00:00Z""#, Fit::Misfit("not_a_time"))]
     #[case(r#""2024-03-11T24:00:00Z""#, Fit::Misfit("not_a_time"))]
-    #[case(r#""2024-03-11 08:38:35""#, Fit::Misfit("not_a_time"))]
+    #[case(r#""2024-03-11T08:38:35.Z""#, Fit::Misfit("not_a_time"))]
+    #[case(r#""2024-03-11T08:38:35+7""#, Fit::Misfit("not_a_time"))]
+    #[case(r#""2024-03-11T08:38:35*07:00""#, Fit::Misfit("not_a_time"))]
+    #[case(r#""2024-03-11T08:38:35+24:00""#, Fit::Misfit("not_a_time"))]
+    #[case(r#""2024-03-11T08:38:35  Z""#, Fit::Misfit("not_a_time"))]
+    #[case(r#""2024-03-11 08:38:35""#, Fit::Misfit("time_without_zone"))]
+    #[case(r#""2024-03-11T08:38:35.5""#, Fit::Misfit("time_without_zone"))]
+    #[case(r#""2024-03-11""#, Fit::Misfit("not_a_time"))]
     #[case("1710146315", Fit::Misfit("not_a_time"))]
+    #[case("NaN", Fit::Misfit("not_a_time"))]
+    #[case(r#""""#, Fit::Absent)]
     fn moments(#[case] text: &str, #[case] fit: Fit<i64>) {
-        assert_eq!(timestamp(&raw(text)), fit);
+        assert_eq!(timestamp(&raw(text), None), fit);
+    }
+
+    #[rstest]
+    #[case(r#""1970-01-01T07:00:01\u002B07:00""#, Fit::Value(1_000_000))]
+    #[case(r#""1970\u002d01-01T00:00:01\u005a""#, Fit::Value(1_000_000))]
+    #[case(r#""1970-01-01T00:00:01Z\ud83d""#, Fit::Misfit("not_a_time"))]
+    #[case(r#""\u0030001-01-01T00:00:00Z""#, Fit::Absent)]
+    fn escapes_in_a_time_are_undone_first(#[case] text: &str, #[case] fit: Fit<i64>) {
+        assert_eq!(timestamp(&raw(text), None), fit);
+        assert_eq!(local_timestamp(&raw(text), None), fit);
+    }
+
+    #[test]
+    fn escapes_in_other_typed_values_are_undone_first() {
+        let plus = r#""\u002B20000.50""#;
+        assert_eq!(decimal(&raw(plus)), Fit::Value(200_005_000));
+        assert_eq!(integer(&raw(r#""\u0034""#), 0, 9), Fit::Value(4));
+        assert_eq!(date(&raw(r#""1970\u002d01-02""#)), Fit::Value(1));
+        assert_eq!(clock(&raw(r#""00\u003a00:09""#)), Fit::Value(9));
+        let slash = r#""4\/""#;
+        assert_eq!(integer(&raw(slash), 0, 9), Fit::Misfit("not_an_integer"));
+    }
+
+    #[rstest]
+    #[case("0001-01-01T00:00:00Z")]
+    #[case("0001-01-01T00:00:00+07:00")]
+    #[case("0001-12-31T23:59:59-07:00")]
+    #[case("0001-01-01T00:00:00.0000000")]
+    #[case("0001-01-01 00:00:00")]
+    #[case("0001-01-01")]
+    #[case("0000-12-31T17:00:00Z")]
+    #[case("0000-01-01")]
+    #[case("0000-00-00")]
+    #[case("0000-00-00 00:00:00")]
+    #[case("0000-00-00T00:00:00 +0000")]
+    #[case("0001-00-00")]
+    fn the_zero_time_and_the_zero_date_are_absent(#[case] text: &str) {
+        let text = format!("\"{text}\"");
+        assert_eq!(timestamp(&raw(&text), None), Fit::Absent);
+        assert_eq!(local_timestamp(&raw(&text), None), Fit::Absent);
+        assert_eq!(
+            local_timestamp(&raw(&text), Some(Tz::Asia__Jakarta)),
+            Fit::Absent
+        );
+        assert_eq!(date(&raw(&text)), Fit::Absent);
+    }
+
+    #[rstest]
+    #[case("0001-13-01")]
+    #[case("0001-02-30")]
+    #[case("0000-00-00 24:00:00")]
+    #[case("0000-00-32")]
+    #[case("0000-00-00x")]
+    #[case("0000")]
+    fn what_only_looks_like_zero_is_a_misfit(#[case] text: &str) {
+        let text = format!("\"{text}\"");
+        assert_eq!(timestamp(&raw(&text), None), Fit::Misfit("not_a_time"));
+        assert_eq!(date(&raw(&text)), Fit::Misfit("not_a_date"));
+    }
+
+    #[rstest]
+    #[case("1900-01-01T00:00:00Z", true)]
+    #[case("1899-12-31T23:59:59.999999Z", false)]
+    #[case("1900-01-01T06:59:59+07:00", false)]
+    #[case("2199-12-31T23:59:59.999999Z", true)]
+    #[case("2200-01-01T00:00:00Z", false)]
+    #[case("2200-01-01T06:59:59+07:00", true)]
+    #[case("0002-01-01T00:00:00Z", false)]
+    #[case("9999-12-31T23:59:59Z", false)]
+    #[case("9999-12-31T23:59:59.9999999-23:59", false)]
+    fn times_are_of_the_years_1900_to_2199(#[case] text: &str, #[case] fits: bool) {
+        let fit = timestamp(&raw(&format!("\"{text}\"")), None);
+        assert_eq!(matches!(fit, Fit::Value(_)), fits, "{fit:?}");
+        assert_eq!(fit == Fit::Misfit("out_of_range"), !fits, "{fit:?}");
     }
 
     #[rstest]
@@ -517,6 +719,11 @@ mod tests {
         r#""2024-03-11 15:38:36""#,
         Some(Tz::Asia__Jakarta),
         Fit::Value(1_710_146_316_000_000)
+    )]
+    #[case(
+        r#""2024-03-11T15:38:36.0000001""#,
+        Some(Tz::Asia__Jakarta),
+        Fit::Inexact(1_710_146_316_000_000, "precision")
     )]
     #[case(
         r#""2024-03-11T08:38:36Z""#,
@@ -534,13 +741,37 @@ mod tests {
         Some(Tz::Europe__Berlin),
         Fit::Value(1_729_989_000_000_000)
     )]
+    #[case(r#""2200-01-01 15:38:36""#, Some(Tz::UTC), Fit::Misfit("out_of_range"))]
     #[case(r#""yesterday""#, None, Fit::Misfit("not_a_time"))]
     fn local_moments(#[case] text: &str, #[case] zone: Option<Tz>, #[case] fit: Fit<i64>) {
         assert_eq!(local_timestamp(&raw(text), zone), fit);
+        if zone.is_some() {
+            assert_eq!(
+                timestamp(&raw(text), zone),
+                fit,
+                "the others are read alike"
+            );
+        }
+    }
+
+    #[rstest]
+    #[case(r#""2024-03-11 15:38:36""#, true)]
+    #[case(r#""2024-03-11T15:38:36.5""#, true)]
+    #[case(r#""2024-03-11 15\u003a38:36""#, true)]
+    #[case(r#""2024-03-11 15:38:36Z""#, false)]
+    #[case(r#""0001-01-01 00:00:00""#, false)]
+    #[case("null", false)]
+    #[case("7", false)]
+    fn a_local_time_is_told_by_its_missing_zone(#[case] text: &str, #[case] is_local: bool) {
+        assert_eq!(is_local_time(&raw(text)), is_local);
     }
 
     #[rstest]
     #[case(r#""1970-01-02""#, Fit::Value(1))]
+    #[case(r#""1900-01-01""#, Fit::Value(FIRST_DAY))]
+    #[case(r#""2199-12-31""#, Fit::Value(END_DAY - 1))]
+    #[case(r#""1899-12-31""#, Fit::Misfit("out_of_range"))]
+    #[case(r#""9999-12-31""#, Fit::Misfit("out_of_range"))]
     #[case(r#""2023-02-29""#, Fit::Misfit("not_a_date"))]
     #[case(r#""2024-02-01T00:00:00Z""#, Fit::Misfit("not_a_date"))]
     #[case("20240201", Fit::Misfit("not_a_date"))]
@@ -551,15 +782,30 @@ mod tests {
 
     #[rstest]
     #[case(r#""00:00:09""#, Fit::Value(9))]
+    #[case(r#""0:00:09""#, Fit::Value(9))]
     #[case(r#""01:02:03""#, Fit::Value(3723))]
     #[case(r#""100:00:00""#, Fit::Value(360_000))]
-    #[case(r#""010:00:00""#, Fit::Misfit("not_a_clock_time"))]
-    #[case(r#""0:00:09""#, Fit::Misfit("not_a_clock_time"))]
+    #[case(r#""010:00:00""#, Fit::Value(36_000))]
+    #[case(r#""596523:14:07""#, Fit::Value(2_147_483_647))]
+    #[case(r#""596523:14:08""#, Fit::Misfit("out_of_range"))]
+    #[case(r#""00000000000000000000001:00:00""#, Fit::Value(3600))]
+    #[case(r#""99999999999999999999999:00:00""#, Fit::Misfit("out_of_range"))]
+    #[case(r#"":00:09""#, Fit::Misfit("not_a_clock_time"))]
+    #[case(r#""-1:00:09""#, Fit::Misfit("not_a_clock_time"))]
     #[case(r#""00:60:00""#, Fit::Misfit("not_a_clock_time"))]
     #[case(r#""9""#, Fit::Misfit("not_a_clock_time"))]
     #[case(r#""""#, Fit::Absent)]
     fn clock_times(#[case] text: &str, #[case] fit: Fit<i64>) {
         assert_eq!(clock(&raw(text)), fit);
+    }
+
+    #[test]
+    fn no_partition_is_named_after_a_day_outside_the_years() {
+        let late = 7_258_118_399_000_000; // 2199-12-31T23:59:59Z
+        assert!(Calendar::new(Tz::UTC).day(late).is_some());
+        assert_eq!(Calendar::new(Tz::Asia__Jakarta).day(late), None);
+        assert_eq!(Calendar::new(Tz::UTC).day(late + MICROS_PER_SECOND), None);
+        assert_eq!(Calendar::new(Tz::UTC).day(i64::MAX), None);
     }
 
     #[test]

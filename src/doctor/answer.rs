@@ -207,9 +207,7 @@ impl Reading {
             let reason = error.to_string();
             match error {
                 EnvelopeError::NotJson(_) => AnswerFault::NotJson { reason },
-                EnvelopeError::Twice(_) | EnvelopeError::DataNotObject => {
-                    AnswerFault::Rejected { reason }
-                }
+                _ => AnswerFault::Rejected { reason },
             }
         })?;
         match envelope.code {
@@ -223,10 +221,13 @@ impl Reading {
                 });
             }
         }
+        envelope.check().map_err(|error| AnswerFault::Rejected {
+            reason: error.to_string(),
+        })?;
         if !envelope.has_data() {
             return Err(AnswerFault::NoData);
         }
-        let facts = envelope.facts();
+        let facts = envelope.facts(self.decoder.options());
         if facts.id.as_ref().is_some_and(|id| id != asked) {
             return Err(AnswerFault::WrongTask);
         }

@@ -12,7 +12,7 @@ use tokio::sync::RwLock;
 
 use super::crew::{Crew, lock};
 use crate::allocator;
-use crate::decode::{Misfits, RecordDecoder, Rows, TaskFacts, TaskOrdinal};
+use crate::decode::{Misfits, RecordDecoder, Rows, TaskFacts, TaskOrdinal, ZoneVerdict};
 use crate::event::Events;
 use crate::job::{DecodeOptions, WriteOptions};
 use crate::lake::write::{
@@ -69,6 +69,7 @@ pub(super) struct Desk {
     buffers: Mutex<Vec<Vec<u8>>>,
     rejects: Mutex<Rejects>,
     misfits: Mutex<Misfits>,
+    zone: Mutex<ZoneVerdict>,
 }
 
 /// Buffers that are kept, at most.
@@ -162,6 +163,7 @@ impl Desk {
                 adopted: Vec::new(),
             }),
             misfits: Mutex::default(),
+            zone: Mutex::default(),
         }))
     }
 
@@ -264,6 +266,16 @@ impl Desk {
     /// Adds to what did not fit.
     pub(super) fn note_misfits(&self, misfits: &Misfits) {
         lock(&self.misfits).merge(misfits);
+    }
+
+    /// Adds to what the answers say of the source time zone.
+    pub(super) fn note_zone(&self, verdict: ZoneVerdict) {
+        lock(&self.zone).add(verdict);
+    }
+
+    /// What the answers say of the source time zone so far.
+    pub(super) fn zone(&self) -> ZoneVerdict {
+        *lock(&self.zone)
     }
 
     /// All that did not fit so far.

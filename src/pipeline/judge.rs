@@ -69,6 +69,8 @@ impl std::fmt::Display for FewerCalls {
 pub(super) struct KnownTask {
     /// Its status, where understood.
     pub(super) status: Option<TaskStatus>,
+    /// Its scheduled start, where understood.
+    pub(super) schedule_start: Option<DateTime<Utc>>,
     /// Its scheduled end, where understood.
     pub(super) schedule_end: Option<DateTime<Utc>>,
     /// When it was first seen final.
@@ -193,10 +195,13 @@ fn verdict(
     if !desk.judge.success_codes.contains(&code) {
         return Verdict::Other(Judged::Refused(code));
     }
+    if let Err(error) = envelope.check() {
+        return Verdict::Other(bad(&error));
+    }
     if !envelope.has_data() {
         return Verdict::Other(Judged::NoData);
     }
-    let mut facts = envelope.facts();
+    let mut facts = envelope.facts(&desk.decode);
     let known = &origin.known;
     // The answer's own word decides, but for a task that is listed as running: it would be opened
     // again tomorrow. It is final once both say so.
@@ -293,7 +298,7 @@ fn into_shared_rows(
         } => (facts, task, sealed),
         Verdict::Other(judged) => return Ok((judged, false)),
     };
-    let Some(ordinal) = desk.accept(accepted(&task, &facts, sealed)) else {
+    let Some(ordinal) = desk.accept(accepted(&task, (&facts, &origin.known), sealed)) else {
         return Ok((Judged::Twice(task), false));
     };
     let mut rows = desk.chunk.borrow_rows();
@@ -330,6 +335,7 @@ fn into_shared_rows(
             reason: entry.reason.clone(),
         });
     }
+    desk.note_zone(decoded.zone_check.verdict(facts.schedule_start_micros));
     finish(desk, (ordinal, &decoded, rejects));
     let judged = Judged::Accepted {
         task,
@@ -373,7 +379,7 @@ pub(super) fn large(
         .unwrap_or_else(PoisonError::into_inner);
     let day = desk.with_decoder(|decoder| decoder.day_of_task(&facts));
     let handover = gathered.hand_over(day, desk.crew.size())?;
-    let Some(ordinal) = desk.accept(accepted(&task, &facts, sealed)) else {
+    let Some(ordinal) = desk.accept(accepted(&task, (&facts, &origin.known), sealed)) else {
         return Ok(Judged::Twice(task));
     };
     let mut rows = desk.chunk.borrow_rows();
@@ -401,6 +407,7 @@ pub(super) fn large(
             reason,
         });
     }
+    desk.note_zone(decoded.zone_check.verdict(facts.schedule_start_micros));
     finish(desk, (ordinal, &decoded, reject_count));
     if desk.chunk.give_back(rows) {
         desk.chunk.relieve()?;
@@ -412,11 +419,17 @@ pub(super) fn large(
     })
 }
 
-fn accepted(task: &TaskId, facts: &TaskFacts, sealed: bool) -> AcceptedTask {
+/// The task as the commit remembers it: what the answer does not tell is taken from its listing.
+fn accepted(task: &TaskId, (facts, known): (&TaskFacts, &KnownTask), sealed: bool) -> AcceptedTask {
+    let micros = |time: Option<DateTime<Utc>>| time.map(|time| time.timestamp_micros());
+    let start = facts.schedule_start_micros;
+    let end = facts.schedule_end_micros;
     AcceptedTask {
         id: task.clone(),
         facts: TaskFacts {
             id: None,
+            schedule_start_micros: start.or_else(|| micros(known.schedule_start)),
+            schedule_end_micros: end.or_else(|| micros(known.schedule_end)),
             ..facts.clone()
         },
         sealed,

@@ -144,6 +144,7 @@ impl<'a> Export<'a> {
         };
         let committer = puller.pull((plan, &found), &mut summary).await?;
         summary.misfits = desk.misfits().lines();
+        summary.note_zone(desk.zone(), &self.events);
         summary.ended_at = self.clock.now();
         Ok((summary, committer.lake))
     }
@@ -183,6 +184,7 @@ impl<'a> Export<'a> {
         };
         let committer = replayer.replay(files, &mut summary).await?;
         summary.misfits = desk.misfits().lines();
+        summary.note_zone(desk.zone(), &self.events);
         summary.ended_at = self.clock.now();
         Ok((summary, committer.lake))
     }

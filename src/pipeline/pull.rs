@@ -150,6 +150,7 @@ impl Puller {
         let is_listed = planned.task.seen == Seen::Listed;
         KnownTask {
             status: planned.task.status.clone().filter(|_| is_listed),
+            schedule_start: planned.task.schedule_start,
             schedule_end: planned.task.schedule_end,
             final_since: ledger
                 .unsealed_task(id)

@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::find::FailedWorkflow;
 use crate::api::{ApiError, NotUnderstood};
-use crate::decode::Misfit;
+use crate::decode::{Misfit, ZoneVerdict};
 use crate::discover::Reason;
+use crate::event::{Event, Events};
 use crate::exit_code::ExitCode;
 use crate::schema::TableName;
 use crate::task::{RunId, TaskId};
@@ -93,6 +94,8 @@ pub struct Summary {
     pub failed_workflows: Vec<FailedWorkflow>,
     /// What was there in the listings and not understood.
     pub not_understood: Vec<NotUnderstood>,
+    /// Calls whose redials fit `source_timezone`, and calls whose redials contradict it.
+    pub source_timezone: ZoneVerdict,
     /// Whether the listings were complete, so that the next run can go on from here.
     pub listing_complete: bool,
     /// Why it stopped early, if it did.
@@ -119,6 +122,7 @@ impl Summary {
             failures: Vec::new(),
             failed_workflows: Vec::new(),
             not_understood: Vec::new(),
+            source_timezone: ZoneVerdict::default(),
             listing_complete: true,
             stopped: None,
             stop_code: None,
@@ -150,9 +154,32 @@ impl Summary {
 }
 
 impl Summary {
+    /// Takes over what the answers say of the source time zone, and says so if they contradict it.
+    pub(super) fn note_zone(&mut self, verdict: ZoneVerdict, events: &Events) {
+        self.source_timezone = verdict;
+        if self.contradicts_zone() {
+            let ZoneVerdict { fit, contradict } = verdict;
+            let text = format!(
+                "`source_timezone` does not fit the data: redials must lie between their task's \
+                 scheduled start and their call's start; those of {contradict} calls do not, those \
+                 of {fit} do. Find the right zone with `doctor`, set `source_timezone`, and replace \
+                 the days that were exported with `backfill --replace`"
+            );
+            events.emit(&Event::Warning { text });
+        }
+    }
+
+    /// Whether more of the data contradict the source time zone than fit it.
+    fn contradicts_zone(&self) -> bool {
+        self.source_timezone.contradict > self.source_timezone.fit
+    }
+
     /// Whether something is left to do, or could not be understood.
     fn is_partial(&self) -> bool {
-        self.tasks.failed > 0 || self.tasks.not_understood > 0 || !self.listing_complete
+        self.tasks.failed > 0
+            || self.tasks.not_understood > 0
+            || !self.listing_complete
+            || self.contradicts_zone()
     }
 }
 

@@ -14,7 +14,7 @@ use super::figures;
 use super::requests::{RequestTally, Requests, Warnings};
 use super::settings::SettingsReport;
 use crate::api::NotUnderstood;
-use crate::decode::Misfit;
+use crate::decode::{Misfit, ZoneVerdict};
 use crate::exit_code::ExitCode;
 use crate::job::{Destination, Job};
 use crate::lake::LakePath;
@@ -60,6 +60,7 @@ struct Document<'a> {
     failures: &'a [FailedPull],
     failed_workflows: &'a [FailedWorkflow],
     not_understood: &'a [NotUnderstood],
+    source_timezone: ZoneVerdict,
     requests: &'a Requests,
     warnings: &'a Warnings,
     settings: &'a SettingsReport,
@@ -130,6 +131,7 @@ impl RunReport {
             failures: &summary.failures,
             failed_workflows: &summary.failed_workflows,
             not_understood: &summary.not_understood,
+            source_timezone: summary.source_timezone,
             requests,
             warnings,
             settings,

@@ -133,13 +133,15 @@ impl ColumnType {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Parse {
-    /// By the type: RFC 3339 for timestamps, `YYYY-MM-DD` for dates.
+    /// By the type: a date, a time and its zone for timestamps, `YYYY-MM-DD` for dates.
     #[default]
     Plain,
     /// `YYYY-MM-DD HH:MM:SS` in the source time zone.
     Local,
-    /// `HH:MM:SS` from a start, in seconds.
+    /// `H:MM:SS` from a start, in seconds.
     Clock,
+    /// JSON that is an object where there is something: `[]` is how some languages write an empty one.
+    Object,
 }
 
 /// What fills a column that is not (or not only) read from a key of its own record.

@@ -42,7 +42,11 @@ pub fn text(names: &[TableName]) -> String {
     out
 }
 
-/// The tables as Markdown. With all tables this is `docs/tables.md`, to the letter.
+/// What holds for every table.
+const RULES: &str = include_str!("../../schemas/rules.md");
+
+/// The tables as Markdown. With all tables it ends with the rules that hold for each of them: this is
+/// `docs/tables.md`, to the letter.
 #[must_use]
 pub fn markdown(names: &[TableName]) -> String {
     let mut out = String::new();
@@ -102,6 +106,9 @@ pub fn markdown(names: &[TableName]) -> String {
                 ),
             );
         }
+    }
+    if names.len() == TableName::ALL.len() {
+        out.push_str(RULES);
     }
     out
 }

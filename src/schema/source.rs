@@ -155,6 +155,7 @@ fn read_table(name: TableName, text: &str, common: &[RawColumn]) -> Result<Table
             Parse::Plain => true,
             Parse::Local => column.column_type == ColumnType::Timestamp,
             Parse::Clock => column.column_type == ColumnType::Int32,
+            Parse::Object => column.column_type == ColumnType::Json,
         };
         if !parse_fits {
             return refuse(format!("the column {name} cannot be parsed like that"));

@@ -31,7 +31,7 @@ fn exported(folder: &tempfile::TempDir) -> LakeView {
 
 fn duckdb_type(kind: Kind) -> &'static str {
     match kind {
-        Kind::Text | Kind::Json => "VARCHAR",
+        Kind::Text | Kind::Json | Kind::JsonObject => "VARCHAR",
         Kind::Int32 | Kind::Clock => "INTEGER",
         Kind::Int64 => "BIGINT",
         Kind::Decimal => "DECIMAL(20,4)",
@@ -42,7 +42,7 @@ fn duckdb_type(kind: Kind) -> &'static str {
 
 fn pyarrow_type(kind: Kind) -> &'static str {
     match kind {
-        Kind::Text | Kind::Json => "string",
+        Kind::Text | Kind::Json | Kind::JsonObject => "string",
         Kind::Int32 | Kind::Clock => "int32",
         Kind::Int64 => "int64",
         Kind::Decimal => "decimal128(20, 4)",
@@ -53,7 +53,7 @@ fn pyarrow_type(kind: Kind) -> &'static str {
 
 fn clickhouse_type(kind: Kind) -> &'static str {
     match kind {
-        Kind::Text | Kind::Json => "String",
+        Kind::Text | Kind::Json | Kind::JsonObject => "String",
         Kind::Int32 | Kind::Clock => "Int32",
         Kind::Int64 => "Int64",
         Kind::Decimal => "Decimal(20, 4)",
@@ -64,7 +64,7 @@ fn clickhouse_type(kind: Kind) -> &'static str {
 
 fn spark_type(kind: Kind) -> &'static str {
     match kind {
-        Kind::Text | Kind::Json => "string",
+        Kind::Text | Kind::Json | Kind::JsonObject => "string",
         Kind::Int32 | Kind::Clock => "int",
         Kind::Int64 => "bigint",
         Kind::Decimal => "decimal(20,4)",

@@ -89,6 +89,11 @@ fn every_value_of_the_sample_is_found_again_in_the_tables() {
     let content = LakeView::new(exporter.dest()).content();
     let text = std::fs::read(project(SAMPLE)).expect("it is there");
     crate::rebuild::assert_all_given_back(&text, &content);
+    let mut rows = content.values().flatten();
+    assert!(
+        rows.all(|row| row["extra_fields"].text().is_none()),
+        "what is documented is no drift"
+    );
 }
 
 #[test]

@@ -42,6 +42,7 @@ async fn no_error_and_no_event_holds_anything_secret(
     if let Err(error) = client.task_detail(&task(), &mut Whole::default()).await {
         chain(&error);
     }
+    texts.push(format!("{:?}", client.not_understood_so_far()));
     texts.push(format!("{:?}", log.all()));
     assert!(texts.len() >= 3);
     for text in texts {

@@ -37,7 +37,7 @@ pub struct ClosedFile {
 /// The partition of a day that is known.
 pub(super) fn partition(day: RowDay) -> Partition {
     match day {
-        RowDay::On(day) => Partition::Date(day),
+        RowDay::On(day) => Partition::Date(day.date()),
         RowDay::OfTask | RowDay::Unknown => Partition::Unknown,
     }
 }

@@ -19,6 +19,8 @@ pub(crate) struct Column {
 pub(crate) enum Kind {
     Text,
     Json,
+    /// JSON of objects: an empty list stands for nothing.
+    JsonObject,
     Int32,
     Int64,
     Decimal,
@@ -26,7 +28,7 @@ pub(crate) enum Kind {
     /// A time that comes without its zone.
     LocalTime,
     Date,
-    /// `HH:MM:SS`, in seconds.
+    /// `H:MM:SS`, in seconds.
     Clock,
 }
 
@@ -62,8 +64,8 @@ talk_round int32 TalkRound
 extra_a text ExtraA
 extra_b text ExtraB
 extra_c text ExtraC
-ner_slots json NerSlots
-event_labels json EventLabel
+ner_slots object NerSlots
+event_labels object EventLabel
 redial_count! int32
 asr_turn_count! int32
 ";
@@ -134,6 +136,7 @@ impl Column {
         let kind = match words.next().expect("a type") {
             "text" => Kind::Text,
             "json" => Kind::Json,
+            "object" => Kind::JsonObject,
             "int32" => Kind::Int32,
             "int64" => Kind::Int64,
             "decimal" => Kind::Decimal,

@@ -16,6 +16,8 @@ pub(crate) enum Kind {
     Null,
     Bool,
     Number,
+    /// What some writers put for a number that is none: NaN, an infinity.
+    NoNumber,
     /// The text; none if it has no Unicode form.
     Text(Option<String>),
     List(Vec<Node>),
@@ -49,6 +51,23 @@ impl Node {
         }
     }
 
+    /// Whether it is a list or object of nothing.
+    pub(crate) fn is_hollow(&self) -> bool {
+        match &self.kind {
+            Kind::List(nodes) => nodes.is_empty(),
+            Kind::Object(entries) => entries.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// Whether two values say the same: the same bytes, or the same text.
+    pub(crate) fn says_as(&self, other: &Self) -> bool {
+        match (&self.kind, &other.kind) {
+            (Kind::Text(Some(one)), Kind::Text(Some(other))) => one == other,
+            _ => self.raw == other.raw,
+        }
+    }
+
     /// Whether it is an object.
     pub(crate) fn is_object(&self) -> bool {
         matches!(self.kind, Kind::Object(_))
@@ -74,14 +93,15 @@ impl Node {
         }
     }
 
-    /// Whether all text in it has a Unicode form.
-    pub(crate) fn is_unicode(&self) -> bool {
+    /// Whether it is JSON by the letter: all text in it has a Unicode form, all numbers are some.
+    pub(crate) fn is_strict(&self) -> bool {
         match &self.kind {
+            Kind::NoNumber => false,
             Kind::Text(text) => text.is_some(),
-            Kind::List(nodes) => nodes.iter().all(Self::is_unicode),
+            Kind::List(nodes) => nodes.iter().all(Self::is_strict),
             Kind::Object(entries) => entries
                 .iter()
-                .all(|(key, node)| key.text.is_some() && node.is_unicode()),
+                .all(|(key, node)| key.text.is_some() && node.is_strict()),
             _ => true,
         }
     }
@@ -117,7 +137,7 @@ impl Parser<'_> {
             b'{' => self.object(),
             b'[' => self.list(),
             b'"' => Kind::Text(self.string().text),
-            first => {
+            _ => {
                 while self
                     .text
                     .get(self.at)
@@ -125,10 +145,16 @@ impl Parser<'_> {
                 {
                     self.at += 1;
                 }
-                match first {
-                    b'n' => Kind::Null,
-                    b't' | b'f' => Kind::Bool,
-                    _ => Kind::Number,
+                match &self.text[start..self.at] {
+                    b"null" => Kind::Null,
+                    b"true" | b"false" => Kind::Bool,
+                    word if word.iter().any(u8::is_ascii_digit) => Kind::Number,
+                    word => {
+                        let word = String::from_utf8_lossy(word).to_lowercase();
+                        let words = ["nan", "inf", "infinity"];
+                        assert!(words.contains(&word.trim_start_matches('-')), "{word}");
+                        Kind::NoNumber
+                    }
                 }
             }
         };
