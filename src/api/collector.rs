@@ -5,6 +5,7 @@ use bytes::{Bytes, BytesMut};
 use serde_json::Value;
 
 use super::answer::{AnswerFault, AnswerSink, Attempt, Verdict};
+use super::envelope::{BodyShape, body_code};
 use crate::job::{ApiProfile, CodeMeaning};
 
 /// A page of a listing is never larger than this.
@@ -36,17 +37,20 @@ impl<'a> Collector<'a> {
     }
 
     fn read(&self) -> Result<Verdict<Value>, AnswerFault> {
-        let answer: Value = serde_json::from_slice(&self.body).map_err(|error| {
-            let reason = if self.body.trim_ascii_start().first() == Some(&b'<') {
-                "it looks like HTML".to_owned()
-            } else {
-                format!("line {}, column {}", error.line(), error.column())
-            };
-            AnswerFault::NotJson { reason }
-        })?;
-        let code = body_code(&answer).ok_or_else(|| AnswerFault::NotJson {
-            reason: "an object with a `code` was expected".to_owned(),
-        })?;
+        let shape = BodyShape::of(&self.body);
+        let none = || AnswerFault::NoEnvelope {
+            shape,
+            kept_as: None,
+        };
+        let answer: Value = match serde_json::from_slice(&self.body) {
+            Ok(answer) => answer,
+            Err(error) if shape == BodyShape::ObjectWithoutCode => {
+                let reason = format!("line {}, column {}", error.line(), error.column());
+                return Err(AnswerFault::NotJson { reason });
+            }
+            Err(_) => return Err(none()),
+        };
+        let code = body_code(&answer).ok_or_else(none)?;
         if self.profile.meaning(code) != CodeMeaning::Success {
             return Ok(Verdict::Refused { code });
         }
@@ -93,15 +97,6 @@ impl AnswerSink for Collector<'_> {
     }
 }
 
-/// The body's `code`, a number or a string of digits.
-pub(crate) fn body_code(answer: &Value) -> Option<i64> {
-    match answer.get("code")? {
-        Value::Number(number) => number.as_i64(),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
@@ -141,10 +136,13 @@ mod tests {
     #[case(r#"{"code":"SECRETNAME"}"#)]
     #[case(r#"{"code":2.5}"#)]
     fn what_is_no_envelope_is_not_quoted(#[case] body: &str) {
-        let Err(AnswerFault::NotJson { reason }) = read(body, false) else {
-            panic!("no envelope")
-        };
-        assert!(!reason.contains("SECRETNAME"), "{reason}");
+        let fault = read(body, false).expect_err("no envelope");
+        let is_none = matches!(
+            fault,
+            AnswerFault::NotJson { .. } | AnswerFault::NoEnvelope { .. }
+        );
+        assert!(is_none, "{fault:?}");
+        assert!(!format!("{fault:?}").contains("SECRETNAME"), "{fault:?}");
     }
 
     #[test]

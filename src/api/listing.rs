@@ -232,11 +232,11 @@ impl ApiClient {
             paging.page_size_param.clone(),
             json!(self.options().page_size),
         );
-        let request = Request::new(endpoint, address, params);
+        let request = Request::new(endpoint, address, params).of_workflow(call.workflow);
         let mut sink = Collector::new(&self.options().profile).null_is_data(paging.null_is_empty);
         self.perform(&request, &mut sink)
             .await
-            .map_err(|error| error.into_api_error(endpoint))
+            .map_err(|error| error.into_api_error(&request))
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::commit::{Committer, Learned};
 use super::desk::{Desk, Waiting, moment};
 use super::find::Found;
-use super::sink::{Pulled, TaskSink};
+use super::sink::{KeptPages, Pulled, TaskSink};
 use super::stop::StopSwitch;
 use super::summary::{FailedPull, Stop, Summary, chain};
 use crate::allocator;
@@ -82,11 +82,17 @@ impl Puller {
         let mut running = JoinSet::new();
         let mut next_commit = Instant::now() + self.pace.interval;
         let stopped = self.stop.token();
+        let pages = Arc::new(KeptPages::default());
         loop {
             let stopping = progress.stop.is_some() || self.stop.is_stopped();
             while !stopping && running.len() < self.concurrency {
                 let Some(task) = waiting.next() else { break };
-                running.spawn(pull_one(self.api.clone(), Arc::clone(&self.desk), task));
+                let sink = TaskSink::new(
+                    Arc::clone(&self.desk),
+                    task.task.id.clone(),
+                    Arc::clone(&pages),
+                );
+                running.spawn(pull_one(self.api.clone(), sink, task));
             }
             tokio::select! {
                 ended = running.join_next() => match ended {
@@ -164,6 +170,7 @@ impl Puller {
                 if !matches!(error, ApiError::Cancelled) && progress.stop.is_none() {
                     let code = error.exit_code();
                     progress.stop = Some((Stop::Api(chain(&error)), code));
+                    self.api.stop_repeating();
                 }
             }
             Err(error) => self.failed(planned, &error, (progress, summary)),
@@ -196,8 +203,9 @@ impl Puller {
             };
             self.desk.events.emit(&event);
         }
-        // An answer, however bad, shows that the API is there.
-        let is_there = rejected || gone;
+        // An answer of the API itself, however bad, shows that it is there. A page of whatever stands in
+        // between does not.
+        let is_there = (rejected || gone) && error.is_answered();
         progress.failures_in_a_row = if is_there {
             0
         } else {
@@ -230,6 +238,7 @@ impl Puller {
                 "{FAILURES_IN_A_ROW} tasks failed one after the other; the last one: {error}"
             );
             progress.stop = Some((Stop::Api(why), ExitCode::ApiUnavailable));
+            self.api.stop_repeating();
         }
     }
 
@@ -264,10 +273,9 @@ fn reason_of(error: &DetailError) -> String {
 
 async fn pull_one(
     api: ApiClient,
-    desk: Arc<Desk>,
+    mut sink: TaskSink,
     planned: PlannedTask,
 ) -> (PlannedTask, Result<Pulled, DetailError>) {
-    let mut sink = TaskSink::new(desk, planned.task.id.clone());
     let result = api.task_detail(&planned.task.id, &mut sink).await;
     (planned, result)
 }

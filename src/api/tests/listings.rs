@@ -161,6 +161,31 @@ async fn a_path_that_is_not_there_names_its_setting() {
     let error = client.list_tasks(&workflow()).await.expect_err("not there");
     insta::assert_snapshot!(
         error,
-        @"no useful answer from `list_tasks`: HTTP status 404; check `path` in [api.list_tasks]"
+        @"no useful answer from `list_tasks` of workflow w1: HTTP status 404 without the API's envelope (no body), after 6 tries; check `base_url` and `path` in [api.list_tasks]; or a gateway on the way is in trouble"
     );
+    assert_eq!(error.trouble(), Trouble::Outage);
+}
+
+#[rstest]
+#[case(|| Reply::json(&json!({"code": 404, "data": null})), Trouble::Gone)]
+#[case(|| Reply::Full(404, vec![], br#"{"code": "404"}"#.to_vec()), Trouble::Gone)]
+#[case(|| Reply::Full(404, vec![], br#"{"code": 9}"#.to_vec()), Trouble::Refused)]
+#[case(|| Reply::json(&json!({"code": 9})), Trouble::Refused)]
+#[case(|| Reply::data(&Value::Null), Trouble::Refused)]
+#[case(|| Reply::status(503), Trouble::Outage)]
+#[case(|| web_page(200), Trouble::Outage)]
+#[case(|| Reply::HangUp, Trouble::Outage)]
+#[case(|| Reply::data(&json!({"rows": []})), Trouble::Settings)]
+#[tokio::test]
+async fn what_kind_of_trouble_a_listing_met_is_told(
+    #[case] reply: fn() -> Reply,
+    #[case] trouble: Trouble,
+) {
+    let server = Server::with_auth(move |_, _| reply()).await;
+    let (client, _) = client(&server);
+    let error = client.list_tasks(&workflow()).await.expect_err("no list");
+    assert_eq!(error.trouble(), trouble, "{error:?}");
+    if let ApiError::Failed { workflow: of, .. } = error {
+        assert_eq!(of, Some(workflow()));
+    }
 }
