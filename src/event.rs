@@ -66,6 +66,25 @@ pub enum Event {
         /// How long it waits first.
         wait: Duration,
     },
+    /// A request is waited for, and has been for a while. Of several one speaks, every half minute.
+    Waiting {
+        /// Where to.
+        endpoint: Endpoint,
+        /// For which task.
+        task: Option<TaskId>,
+        /// For the tasks of which workflow.
+        workflow: Option<WorkflowId>,
+        /// How long this try has taken so far.
+        waited: Duration,
+        /// Bytes of body so far, after decompression.
+        bytes: u64,
+        /// Which try it is, from 1.
+        attempt: u32,
+        /// Ordinary tries there are, at most.
+        most_attempts: u32,
+        /// How many other requests take as long.
+        others: u32,
+    },
     /// All requests of the account are held (429, `Retry-After`, slow-down codes).
     Held {
         /// For how long from now.

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::BoxError;
+use super::envelope::BodyShape;
+use crate::task::TaskId;
 
 /// One try of a request whose answer begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,10 +34,22 @@ pub enum Verdict<T> {
 /// What is wrong with an answer, as its sink finds it.
 #[derive(Debug)]
 pub enum AnswerFault {
-    /// It is not JSON, or not an envelope with a `code`. Asked for again.
+    /// It begins as an envelope does, and is broken. Asked for again.
     NotJson {
         /// In what way: a kind and a position, never a piece of the text.
         reason: String,
+    },
+    /// It is no envelope with a `code`: somebody else answered in place of the API. Asked for again.
+    NoEnvelope {
+        /// What it looks like.
+        shape: BodyShape,
+        /// Among the rejects it is that of this task, if it is kept.
+        kept_as: Option<TaskId>,
+    },
+    /// The answer to a sign-in has no token that can be used. Asked for again.
+    NoToken {
+        /// In what way; nothing of its value.
+        problem: &'static str,
     },
     /// `data` is null or missing. Asked for again.
     NoData,

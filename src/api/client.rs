@@ -1,9 +1,11 @@
 //! The request path: the one way to the API.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures_util::future::{BoxFuture, FutureExt};
 use reqwest::header::HeaderValue;
 use serde_json::json;
@@ -13,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use super::BoxError;
 use super::account::{Account, Token};
 use super::answer::AnswerSink;
+use super::breaker::Breaker;
 use super::budget::Budget;
-use super::collector::Collector;
 use super::error::{ApiError, Cause, DetailError, Failure, SignInRefusal};
 use super::exchange::{self, End, Exchange, Progress};
 use super::listing::NotUnderstood;
@@ -22,11 +24,13 @@ use super::outcome::{Directive, Outcome, Signal, directive};
 use super::pacer::{Pacer, Slot, Slowed, Traffic};
 use super::paging::EndpointMemory;
 use super::request::{Addresses, Params, Request};
+use super::sign_in::SignIn;
+use super::vendor_clock::{ClockOffset, VendorClock};
+use super::watch::Watch;
 use crate::clock::{Clock, full_jitter};
-use crate::decode::json::Json;
 use crate::event::{Endpoint, Event, Events};
 use crate::job::{ApiOptions, Method};
-use crate::task::TaskId;
+use crate::task::{TaskId, WorkflowId};
 
 /// The API, as one account sees it. Cheap to clone; all clones share token and pace.
 #[derive(Clone)]
@@ -40,6 +44,11 @@ struct Inner {
     http: reqwest::Client,
     pacer: Pacer,
     account: Account,
+    breaker: Breaker,
+    watch: Watch,
+    vendor_clock: VendorClock,
+    /// Whether the API ever answered, in its envelope.
+    answered: AtomicBool,
     clock: Clock,
     events: Events,
     cancel: CancellationToken,
@@ -58,7 +67,12 @@ impl std::fmt::Debug for ApiClient {
 /// Why a request has no answer.
 pub(super) enum CallError {
     /// It failed after all tries.
-    Failed(Failure, Option<Cause>),
+    Failed {
+        failure: Failure,
+        cause: Option<Cause>,
+        /// Whether the sink knew that it was the last try, and kept what it keeps then.
+        announced: bool,
+    },
     /// The same would happen to every other request.
     Account(ApiError),
     /// The sink's own error.
@@ -73,10 +87,16 @@ impl From<ApiError> for CallError {
 
 impl CallError {
     /// For the calls whose sink cannot fail.
-    pub(super) fn into_api_error(self, endpoint: Endpoint) -> ApiError {
+    pub(super) fn into_api_error(
+        self,
+        endpoint: Endpoint,
+        workflow: Option<&WorkflowId>,
+    ) -> ApiError {
+        let workflow = workflow.cloned();
         match self {
-            Self::Failed(failure, cause) => ApiError::Failed {
+            Self::Failed { failure, cause, .. } => ApiError::Failed {
                 endpoint,
+                workflow,
                 failure,
                 cause,
             },
@@ -88,6 +108,7 @@ impl CallError {
                 let failure = Failure { outcome, tries: 1 };
                 ApiError::Failed {
                     endpoint,
+                    workflow,
                     failure,
                     cause: Some(error.into()),
                 }
@@ -114,6 +135,10 @@ impl ApiClient {
             account: Account::new(),
             listings: Default::default(),
             not_understood: Mutex::default(),
+            breaker: Breaker::new(),
+            watch: Watch::default(),
+            vendor_clock: VendorClock::default(),
+            answered: AtomicBool::new(false),
             options,
             clock,
             events,
@@ -149,16 +174,19 @@ impl ApiClient {
         let mut params: Params = profile.extra_params.iter().cloned().collect();
         params.insert(profile.task_param.clone(), &json!(task.as_str()));
         let address = (profile.method, &addresses.task_detail);
-        let request = Request::new(Endpoint::TaskDetail, address, &params);
+        let request = Request::new(Endpoint::TaskDetail, address, &params).of_task(task);
         let task = task.clone();
         self.perform(&request, sink)
             .await
             .map_err(|error| match error {
-                CallError::Failed(failure, cause) => match &failure.outcome {
+                CallError::Failed {
+                    failure,
+                    cause,
+                    announced,
+                } => match &failure.outcome {
                     Outcome::NotFound(_) => DetailError::NotFound { task, failure },
-                    Outcome::NotJson { .. } | Outcome::Rejected { .. } => {
-                        DetailError::Rejected { task, failure }
-                    }
+                    Outcome::Rejected { .. } => DetailError::Rejected { task, failure },
+                    Outcome::NotJson { .. } if announced => DetailError::Rejected { task, failure },
                     _ => DetailError::Failed {
                         task,
                         failure,
@@ -171,16 +199,39 @@ impl ApiClient {
             })
     }
 
-    /// What time it is for the vendor, if it says so.
-    #[must_use]
-    pub fn vendor_now(&self) -> Option<chrono::DateTime<chrono::Utc>> {
-        None
-    }
-
     /// Live figures, for the progress bar.
     #[must_use]
     pub fn traffic(&self) -> Traffic {
         self.inner.pacer.traffic()
+    }
+
+    /// How far the vendor's clock is from this machine's, by the `Date` of its answers so far.
+    ///
+    /// It is compared with the machine's own time, whatever time the run decides by (`--as-of`).
+    #[must_use]
+    pub fn vendor_clock(&self) -> Option<ClockOffset> {
+        self.inner.vendor_clock.offset()
+    }
+
+    /// What time it is at the vendor's, as far as its answers say so.
+    #[must_use]
+    pub fn vendor_now(&self) -> Option<DateTime<Utc>> {
+        Clock::system()
+            .now()
+            .checked_add_signed(self.vendor_clock()?.offset)
+    }
+
+    /// Whether so many requests failed one after the other, without a word of the API between them,
+    /// that it must be down. New requests get a single try each; an answer ends it.
+    #[must_use]
+    pub fn is_down(&self) -> bool {
+        self.inner.breaker.is_open()
+    }
+
+    /// From now on no request is repeated: whoever asked gives up. Requests that wait for another try
+    /// end at once with the failure that they have.
+    pub fn stop_repeating(&self) {
+        self.inner.breaker.open();
     }
 
     /// One request, with as many tries as it takes and may have.
@@ -192,24 +243,41 @@ impl ApiClient {
         let inner = &*self.inner;
         let endpoint = request.endpoint;
         let mut budget = Budget::new(&inner.options.retry);
+        let mut doubted_token = false;
         loop {
             let (slot, token) = self.admit(endpoint).await?;
             let sent_at = Instant::now();
+            let (number, last) = budget.begin();
+            let last = last || inner.breaker.is_open();
             let end = self
-                .try_once(request, token.as_ref(), budget.begin(), sink)
+                .try_once(request, token.as_ref(), (number, last), sink)
                 .await?;
             drop(slot);
             budget.spend(sent_at.elapsed());
             let (outcome, cause) = match end {
                 End::Done(output) => {
-                    self.succeeded(token.as_ref());
+                    self.succeeded(endpoint, token.as_ref());
                     return Ok(output);
                 }
                 End::Destination(error) => return Err(CallError::Destination(error)),
                 End::Failed(outcome, cause) => (outcome, cause),
             };
-            let backoff = match directive(endpoint, &outcome) {
-                Directive::Retry => budget.failed(),
+            if !outcome.is_outage() {
+                self.answered(endpoint);
+            }
+            let directive = directive(endpoint, &outcome);
+            let backoff = match directive {
+                Directive::Retry => {
+                    // Nobody knows who says that. If it is the token, a new one helps.
+                    if matches!(outcome, Outcome::NoEnvelope { status: 401, .. }) && !doubted_token
+                    {
+                        doubted_token = true;
+                        if let Some(token) = &token {
+                            inner.account.refused(token);
+                        }
+                    }
+                    budget.failed()
+                }
                 Directive::RetryBriefly => budget.not_found(),
                 Directive::RetryAfterHold { retry_after } => {
                     // The pacer does the waiting, for everybody.
@@ -224,27 +292,65 @@ impl ApiClient {
                 Directive::GiveUp => None,
             };
             let tries = budget.tries();
-            let Some(ceiling) = backoff else {
-                if let Outcome::Redirected { status, to } = outcome {
-                    return Err(ApiError::Redirected {
-                        endpoint,
-                        status,
-                        to,
+            let failure = Failure { outcome, tries };
+            let wait = backoff.map(full_jitter);
+            if let Some(wait) = wait.filter(|_| !inner.breaker.is_open()) {
+                inner.events.emit(&Event::Retry {
+                    endpoint,
+                    outcome: failure.outcome.word(),
+                    attempt: tries,
+                    wait,
+                });
+                budget.spend(wait);
+                let waited = async {
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => true,
+                        () = inner.breaker.opened() => false,
                     }
-                    .into());
+                };
+                if self.unless_cancelled(waited).await? {
+                    continue;
                 }
-                return Err(CallError::Failed(Failure { outcome, tries }, cause));
-            };
-            let wait = full_jitter(ceiling);
-            let outcome = outcome.word();
-            inner.events.emit(&Event::Retry {
-                endpoint,
-                outcome,
-                attempt: tries,
-                wait,
-            });
-            budget.spend(wait);
-            self.unless_cancelled(tokio::time::sleep(wait)).await?;
+            }
+            return Err(self.failed(endpoint, (failure, cause), last));
+        }
+    }
+
+    /// A request has had its last try.
+    fn failed(
+        &self,
+        endpoint: Endpoint,
+        (failure, cause): (Failure, Option<Cause>),
+        announced: bool,
+    ) -> CallError {
+        if failure.outcome.is_outage() {
+            self.inner.breaker.failed();
+        }
+        match failure.outcome {
+            Outcome::Redirected { status, to }
+                if matches!(status, 301 | 308) && !self.inner.answered.load(Ordering::Relaxed) =>
+            {
+                ApiError::Redirected {
+                    endpoint,
+                    status,
+                    to,
+                }
+                .into()
+            }
+            outcome => CallError::Failed {
+                failure: Failure { outcome, ..failure },
+                cause,
+                announced,
+            },
+        }
+    }
+
+    /// The API itself answered.
+    fn answered(&self, endpoint: Endpoint) {
+        self.inner.answered.store(true, Ordering::Relaxed);
+        // That it gives tokens does not show that it gives anything else.
+        if endpoint != Endpoint::Auth {
+            self.inner.breaker.answered();
         }
     }
 
@@ -283,22 +389,51 @@ impl ApiClient {
             clock,
             events,
             options,
+            watch,
+            vendor_clock,
             ..
         } = &*self.inner;
         let started = Instant::now();
+        let received = AtomicU64::new(0);
         let exchange = Exchange {
             http,
             options,
             clock,
             request,
             token,
+            received: &received,
+        };
+        let waiting = |waited, others| {
+            events.emit(&Event::Waiting {
+                endpoint: request.endpoint,
+                task: request.task.clone(),
+                workflow: request.workflow.clone(),
+                waited,
+                bytes: received.load(Ordering::Relaxed),
+                attempt: attempt.0,
+                most_attempts: options.retry.max_attempts.get(),
+                others,
+            });
         };
         let mut progress = Progress::default();
-        let end = self
-            .unless_cancelled(exchange.run(attempt, sink, &mut progress))
-            .await;
+        // Boxed: whoever waits for many requests holds one such future each.
+        let end = Box::pin(watch.over(exchange.run(attempt, sink, &mut progress), waiting));
+        let end = self.unless_cancelled(end).await;
         if end.is_err() && progress.open {
             sink.abandon().await;
+        }
+        let is_answer = match &end {
+            Ok(End::Done(_)) => true,
+            Ok(End::Failed(outcome, _)) => !outcome.is_outage(),
+            Ok(End::Destination(_)) | Err(_) => false,
+        };
+        let offset = progress.timing.filter(|_| is_answer);
+        if let Some(offset) = offset.and_then(|timing| vendor_clock.note(timing)) {
+            let text = format!(
+                "the clock of this machine is {offset}, by the `Date` of its answers; set it \
+                 right: whether a task and a day are over is decided by the time"
+            );
+            events.emit(&Event::Warning { text });
         }
         let outcome = match &end {
             Ok(End::Done(_)) => "ok".to_owned(),
@@ -309,13 +444,14 @@ impl ApiClient {
         events.emit(&Event::Request {
             endpoint: request.endpoint,
             outcome,
-            bytes: progress.bytes,
+            bytes: received.into_inner(),
             elapsed: started.elapsed(),
         });
         end
     }
 
-    fn succeeded(&self, token: Option<&Token>) {
+    fn succeeded(&self, endpoint: Endpoint, token: Option<&Token>) {
+        self.answered(endpoint);
         let Inner {
             account,
             pacer,
@@ -398,19 +534,10 @@ impl ApiClient {
             let address = (Method::Post, &addresses.auth);
             let params = params.into_iter().collect();
             let request = Request::new(Endpoint::Auth, address, &params);
-            let mut sink = Collector::new(&options.profile);
-            let answer = self
-                .perform(&request, &mut sink)
+            let mut sink = SignIn::new(&options.profile);
+            self.perform(&request, &mut sink)
                 .await
-                .map_err(|error| error.into_api_error(Endpoint::Auth))?;
-            token_header(&answer).ok_or_else(|| ApiError::Failed {
-                endpoint: Endpoint::Auth,
-                failure: Failure {
-                    outcome: Outcome::NoData,
-                    tries: 1,
-                },
-                cause: None,
-            })
+                .map_err(|error| error.into_api_error(Endpoint::Auth, None))
         }
         .boxed()
     }
@@ -485,18 +612,6 @@ impl ApiClient {
         let known = self.inner.not_understood.lock();
         known.unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// `Token <token>`, marked as sensitive.
-fn token_header(answer: &[u8]) -> Option<HeaderValue> {
-    let answer = Json::parse(answer).ok()?;
-    let token = answer.pointer("/data/token").value()?.text()?;
-    if token.is_empty() {
-        return None;
-    }
-    let mut header = HeaderValue::from_str(&format!("Token {token}")).ok()?;
-    header.set_sensitive(true);
-    Some(header)
 }
 
 fn refusal(outcome: &Outcome) -> ApiError {

@@ -4,6 +4,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::answer::{AnswerFault, AnswerSink, Attempt, Verdict};
+use super::envelope::{BodyShape, body_code};
 use crate::decode::json::{Json, Member, Shape};
 use crate::job::{ApiProfile, CodeMeaning};
 
@@ -36,17 +37,20 @@ impl<'a> Collector<'a> {
     }
 
     fn read(&self) -> Result<Verdict<()>, AnswerFault> {
-        let answer = Json::parse(&self.body).map_err(|error| {
-            let reason = if self.body.trim_ascii_start().first() == Some(&b'<') {
-                "it looks like HTML".to_owned()
-            } else {
-                error.to_string()
-            };
-            AnswerFault::NotJson { reason }
-        })?;
-        let code = body_code(answer).ok_or_else(|| AnswerFault::NotJson {
-            reason: "an object with a `code` was expected".to_owned(),
-        })?;
+        let shape = BodyShape::of(&self.body);
+        let none = || AnswerFault::NoEnvelope {
+            shape,
+            kept_as: None,
+        };
+        let answer = match Json::parse(&self.body) {
+            Ok(answer) => answer,
+            Err(error) if shape == BodyShape::ObjectWithoutCode => {
+                let reason = error.to_string();
+                return Err(AnswerFault::NotJson { reason });
+            }
+            Err(_) => return Err(none()),
+        };
+        let code = body_code(answer).ok_or_else(none)?;
         if self.profile.meaning(code) != CodeMeaning::Success {
             return Ok(Verdict::Refused { code });
         }
@@ -102,11 +106,6 @@ impl AnswerSink for Collector<'_> {
     }
 }
 
-/// The body's `code`: a whole number, or a text of its digits.
-pub(crate) fn body_code(answer: Json<'_>) -> Option<i64> {
-    answer.member("code").value()?.integer()
-}
-
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
@@ -150,10 +149,13 @@ mod tests {
     #[case(r#"{"code":200,"code":500,"data":{"name":"SECRETNAME"}}"#)]
     #[case(r#"{"code":200,"data":{"name":"SECRETNAME"},"data":{}}"#)]
     fn what_is_no_envelope_is_not_quoted(#[case] body: &str) {
-        let Err(AnswerFault::NotJson { reason }) = read(body, false) else {
-            panic!("no envelope")
-        };
-        assert!(!reason.contains("SECRETNAME"), "{reason}");
+        let fault = read(body, false).expect_err("no envelope");
+        let is_none = matches!(
+            fault,
+            AnswerFault::NotJson { .. } | AnswerFault::NoEnvelope { .. }
+        );
+        assert!(is_none, "{fault:?}");
+        assert!(!format!("{fault:?}").contains("SECRETNAME"), "{fault:?}");
     }
 
     #[test]

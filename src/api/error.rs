@@ -8,7 +8,7 @@ use super::BoxError;
 use super::outcome::{Outcome, Signal};
 use crate::event::Endpoint;
 use crate::exit_code::ExitCode;
-use crate::task::TaskId;
+use crate::task::{TaskId, WorkflowId};
 
 /// How the last try of a request ended, and how many there were.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,9 +73,10 @@ pub enum ApiError {
     /// The API does not accept the account.
     #[error("the API refused to sign in: {0}")]
     SignInRefused(SignInRefusal),
-    /// The API points elsewhere. The token is not sent there.
+    /// The address points elsewhere for good (301, 308), and nothing of the API ever answered there. The
+    /// token is not sent on. Any other redirect is an outage.
     #[error(
-        "`{}` answered HTTP status {status}, a redirect to {}, which is not followed; set \
+        "`{}` answered HTTP status {status}, a redirect for good to {}, which is not followed; set \
          `base_url` or the path to where the API is",
         endpoint.as_str(), to.as_deref().unwrap_or("nowhere")
     )]
@@ -88,10 +89,15 @@ pub enum ApiError {
         to: Option<String>,
     },
     /// No useful answer after all tries.
-    #[error("no useful answer from `{}`: {failure}{}", endpoint.as_str(), hint(*endpoint, &failure.outcome))]
+    #[error(
+        "no useful answer from `{}`{}: {failure}{}",
+        endpoint.as_str(), of_workflow(workflow.as_ref()), hint(*endpoint, &failure.outcome)
+    )]
     Failed {
         /// Which call.
         endpoint: Endpoint,
+        /// Of which workflow, for a task listing.
+        workflow: Option<WorkflowId>,
         /// How the last try ended.
         failure: Failure,
         /// What the transport said.
@@ -169,7 +175,7 @@ pub enum DetailError {
         #[source]
         cause: Option<Cause>,
     },
-    /// The task is not there (any more).
+    /// The task is not there (any more): the API says so in its envelope.
     #[error("task {task} is not there: {failure}")]
     NotFound {
         /// Which.
@@ -202,14 +208,51 @@ pub enum DetailError {
     Cancelled,
 }
 
+impl DetailError {
+    /// Whether the API itself answered, in its envelope: it is there, whatever it says.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        match self {
+            Self::Failed { failure, .. }
+            | Self::NotFound { failure, .. }
+            | Self::Rejected { failure, .. } => !failure.outcome.is_outage(),
+            Self::Account(_) | Self::Destination { .. } | Self::Cancelled => false,
+        }
+    }
+}
+
+fn of_workflow(workflow: Option<&WorkflowId>) -> String {
+    workflow.map_or_else(String::new, |workflow| format!(" of workflow {workflow}"))
+}
+
 /// The setting that may change it.
 fn hint(endpoint: Endpoint, outcome: &Outcome) -> String {
     let name = endpoint.as_str();
+    let path = match endpoint {
+        Endpoint::Auth => "`auth_path`".to_owned(),
+        _ => format!("`path` in [api.{name}]"),
+    };
     match outcome {
         Outcome::Connect => "; check `base_url` and the network".to_owned(),
-        Outcome::Timeout => "; `read_timeout` sets how long it is waited for".to_owned(),
-        Outcome::NotFound(_) if endpoint == Endpoint::Auth => "; check `auth_path`".to_owned(),
-        Outcome::NotFound(_) => format!("; check `path` in [api.{name}]"),
+        Outcome::ConnectTimeout => "; check `base_url`, the network and any proxy".to_owned(),
+        Outcome::NotFound(_) => format!("; check {path}"),
+        Outcome::Redirected { .. } => {
+            format!("; if the API has moved there, set `base_url` or {path}")
+        }
+        Outcome::NoEnvelope { status, .. } => match status {
+            404 | 410 => {
+                format!("; check `base_url` and {path}; or a gateway on the way is in trouble")
+            }
+            405 => format!("; check `method` in [api.{name}], or what stands in between"),
+            400 | 422 => {
+                format!("; check the parameters in [api.{name}], or what stands in between")
+            }
+            407 => "; the proxy wants a user and a password: set HTTPS_PROXY to \
+                    http://user:password@host:port"
+                .to_owned(),
+            _ => "; a gateway, a proxy or a firewall answered in place of the API".to_owned(),
+        },
+        Outcome::BadHead => "; is `base_url` the address of a web server?".to_owned(),
         Outcome::Refused(Signal::Http(405)) => format!("; check `method` in [api.{name}]"),
         Outcome::Refused(Signal::Http(400 | 422)) => {
             format!("; check the parameters in [api.{name}]")

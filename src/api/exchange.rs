@@ -1,24 +1,31 @@
 //! One try: the request goes out, the answer's pieces go to the sink, and its end is named.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION};
+use bytes::Bytes;
+use reqwest::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, LOCATION, PROXY_AUTHENTICATE,
+    WWW_AUTHENTICATE,
+};
 use reqwest::{Client, Response, redirect};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use url::Url;
 
 use super::BoxError;
 use super::account::Token;
 use super::answer::{AnswerFault, AnswerSink, Attempt, Verdict};
-use super::collector::body_code;
+use super::coding::{CodingFault, Decoder};
+use super::envelope::{BodyShape, envelope_code};
 use super::error::{ApiError, Cause};
-use super::outcome::{Outcome, Signal, of_code, of_status};
+use super::outcome::{Outcome, Signal, of_code, of_error, of_page};
 use super::request::{Request, is_loopback};
 use super::retry_after::retry_after;
+use super::sent::{Sent, SentBody};
+use super::vendor_clock::Timing;
 use crate::clock::Clock;
-use crate::decode::json::Json;
-use crate::job::{ApiOptions, ApiProfile, CodeMeaning};
+use crate::job::{ApiOptions, ApiProfile};
 
 /// The body of an error is read up to here, for its `code`.
 const MAX_ERROR_BYTES: usize = 64 << 10;
@@ -44,25 +51,27 @@ impl<T> From<Outcome> for End<T> {
 /// How far a try has come.
 #[derive(Default)]
 pub(crate) struct Progress {
-    /// Bytes of body, decompressed.
-    pub(crate) bytes: u64,
     /// The sink was told of the answer, and not yet of its end.
     pub(crate) open: bool,
+    /// What the answer's head says of the time.
+    pub(crate) timing: Option<Timing>,
 }
 
 /// Everything one try needs.
 ///
 /// Read time-outs are kept here and not by reqwest, whose timer also runs while a full sink keeps
-/// the next piece waiting.
+/// the next piece waiting. So is decompression, of which reqwest knows a part (`coding`).
 pub(crate) struct Exchange<'a> {
     pub(crate) http: &'a Client,
     pub(crate) options: &'a ApiOptions,
     pub(crate) clock: &'a Clock,
     pub(crate) request: &'a Request,
     pub(crate) token: Option<&'a Token>,
+    /// Bytes of body so far, decompressed: for whoever watches.
+    pub(crate) received: &'a AtomicU64,
 }
 
-/// The HTTP client: follows no redirect, repeats nothing.
+/// The HTTP client: follows no redirect, repeats nothing, takes headers as curl and browsers do.
 pub(crate) fn connect(options: &ApiOptions) -> Result<Client, ApiError> {
     // Another part of the program may have chosen it already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -70,6 +79,12 @@ pub(crate) fn connect(options: &ApiOptions) -> Result<Client, ApiError> {
         .user_agent(concat!("airudder-export/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())
+        .no_gzip()
+        // A line that is no header costs that line, not the answer: whether that is whole and of the
+        // right task is checked anyway.
+        .http1_allow_spaces_after_header_name_in_responses(true)
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
+        .http1_ignore_invalid_headers_in_responses(true)
         .connect_timeout(options.connect_timeout);
     if is_loopback(&options.base_url) {
         builder = builder.no_proxy();
@@ -91,14 +106,15 @@ impl Exchange<'_> {
         sink: &mut S,
         progress: &mut Progress,
     ) -> End<S::Output> {
-        let in_time = self.options.connect_timeout + self.options.read_timeout;
-        let response = match timeout(in_time, self.send()).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => return broken(error, Phase::Head),
-            Err(_) => return Outcome::Timeout.into(),
+        let sent_at = Clock::system().now();
+        let response = match self.head().await {
+            Ok(response) => response,
+            Err(end) => return end,
         };
         let received_at = self.clock.now();
-        let retry_after = retry_after(response.headers(), received_at);
+        let headers = response.headers();
+        progress.timing = Timing::new(headers, sent_at, Clock::system().now());
+        let retry_after = retry_after(headers, received_at);
         let status = response.status();
         if status.is_redirection() {
             let to = self.redirected_to(&response);
@@ -109,8 +125,13 @@ impl Exchange<'_> {
             .into();
         }
         if !status.is_success() {
-            return self.refused(response, retry_after, progress).await.into();
+            return self.refused(response, retry_after).await.into();
         }
+        let status = status.as_u16();
+        let body = match Body::new(response) {
+            Ok(body) => body,
+            Err(fault) => return BodyFault::Coding(fault).into_end(),
+        };
         progress.open = true;
         if let Err(fault) = sink
             .begin(Attempt {
@@ -121,9 +142,9 @@ impl Exchange<'_> {
             .await
         {
             progress.open = false;
-            return faulty(fault);
+            return faulty(fault, status);
         }
-        match self.stream(response, sink, progress).await {
+        match self.stream((body, status), sink, progress).await {
             Ok(Verdict::Complete(output)) => End::Done(output),
             Ok(Verdict::Refused { code }) => of_code(self.profile(), code, retry_after)
                 .unwrap_or(Outcome::Refused(Signal::Code(code)))
@@ -132,17 +153,40 @@ impl Exchange<'_> {
         }
     }
 
+    /// Sends the request and waits for the head of the answer: for the connection as long as
+    /// `connect_timeout` says, which reqwest keeps, and from then on as long as `read_timeout` says.
+    async fn head<T>(&self) -> Result<Response, End<T>> {
+        let ApiOptions {
+            connect_timeout,
+            read_timeout,
+            ..
+        } = *self.options;
+        let sent = Arc::new(Sent::default());
+        // Nothing is longer than both, whatever the libraries do.
+        let latest = Instant::now() + connect_timeout + read_timeout;
+        tokio::select! {
+            biased;
+            sent = self.send(&sent) => sent.map_err(|error| broken(error, Phase::Head)),
+            () = sent.is_older_than(read_timeout) => Err(Outcome::Timeout.into()),
+            () = sleep_until(latest) => Err(Outcome::Timeout.into()),
+        }
+    }
+
     fn profile(&self) -> &ApiProfile {
         &self.options.profile
     }
 
-    async fn send(&self) -> reqwest::Result<Response> {
+    async fn send(&self, sent: &Arc<Sent>) -> reqwest::Result<Response> {
         let Request { url, body, .. } = self.request;
         let mut builder = match body {
-            Some(body) => self.http.post(url.clone()).body(body.clone()),
+            Some(_) => self.http.post(url.clone()),
             None => self.http.get(url.clone()),
         };
-        builder = builder.header(CONTENT_TYPE, "application/json");
+        let body = SentBody::new(body.clone(), Arc::clone(sent));
+        builder = builder
+            .body(reqwest::Body::wrap(body))
+            .header(CONTENT_TYPE, "application/json")
+            .header(ACCEPT_ENCODING, "gzip");
         if let Some(token) = self.token {
             builder = builder.header(AUTHORIZATION, token.header.clone());
         }
@@ -152,66 +196,57 @@ impl Exchange<'_> {
     /// Hands the body over, piece by piece.
     async fn stream<S: AnswerSink>(
         &self,
-        mut response: Response,
+        (mut body, status): (Body, u16),
         sink: &mut S,
         progress: &mut Progress,
     ) -> Result<Verdict<S::Output>, End<S::Output>> {
         loop {
-            match timeout(self.options.read_timeout, response.chunk()).await {
-                Ok(Ok(Some(bytes))) => {
-                    progress.bytes += bytes.len() as u64;
+            match body.piece(self.options.read_timeout).await {
+                Ok(Some(bytes)) => {
+                    self.received
+                        .fetch_add(bytes.len() as u64, Ordering::Relaxed);
                     if let Err(fault) = sink.chunk(bytes).await {
                         progress.open = false;
-                        return Err(faulty(fault));
+                        return Err(faulty(fault, status));
                     }
                 }
-                Ok(Ok(None)) => break,
-                Ok(Err(error)) => {
+                Ok(None) => break,
+                Err(fault) => {
                     sink.abandon().await;
                     progress.open = false;
-                    return Err(broken(error, Phase::Body));
-                }
-                Err(_) => {
-                    sink.abandon().await;
-                    progress.open = false;
-                    return Err(Outcome::Timeout.into());
+                    return Err(fault.into_end());
                 }
             }
         }
         let finished = sink.finish().await;
         progress.open = false;
-        finished.map_err(faulty)
+        finished.map_err(|fault| faulty(fault, status))
     }
 
-    /// What an HTTP error means: its status says it, or a `code` in its body that says more.
-    async fn refused(
-        &self,
-        mut response: Response,
-        retry_after: Option<Duration>,
-        progress: &mut Progress,
-    ) -> Outcome {
-        let by_status = of_status(response.status().as_u16(), retry_after);
-        if matches!(by_status, Outcome::Expired(_) | Outcome::SlowDown { .. }) {
-            return by_status;
-        }
-        let mut body = Vec::new();
+    /// What an HTTP error means: by the envelope in its body, or without one.
+    async fn refused(&self, response: Response, retry_after: Option<Duration>) -> Outcome {
+        let status = response.status().as_u16();
+        let from_proxy = is_from_proxy(response.headers());
+        let mut text = Vec::new();
         let read = async {
-            while let Ok(Some(bytes)) = response.chunk().await {
-                body.extend_from_slice(&bytes);
-                if body.len() > MAX_ERROR_BYTES {
+            let Ok(mut body) = Body::new(response) else {
+                return;
+            };
+            while let Ok(Some(bytes)) = body.piece(MAX_ERROR_TIME).await {
+                text.extend_from_slice(&bytes);
+                if text.len() > MAX_ERROR_BYTES {
                     break;
                 }
             }
         };
-        // Whatever came in time is enough: this only refines the outcome.
+        // Whatever came in time is enough.
         let _ = timeout(MAX_ERROR_TIME, read).await;
-        progress.bytes += body.len() as u64;
-        Json::parse(&body)
-            .ok()
-            .and_then(body_code)
-            .filter(|code| self.profile().meaning(*code) != CodeMeaning::Refusal)
-            .and_then(|code| of_code(self.profile(), code, retry_after))
-            .unwrap_or(by_status)
+        self.received
+            .fetch_add(text.len() as u64, Ordering::Relaxed);
+        match envelope_code(&text) {
+            Some(code) => of_error(self.profile(), (status, code), retry_after),
+            None => of_page((status, BodyShape::of(&text)), from_proxy, retry_after),
+        }
     }
 
     /// Scheme, host and port of a redirect: its path and query may hold anything.
@@ -225,13 +260,82 @@ impl Exchange<'_> {
     }
 }
 
-fn faulty<T>(fault: AnswerFault) -> End<T> {
+/// Whether a proxy or a portal wants a password, not the API.
+fn is_from_proxy(headers: &HeaderMap) -> bool {
+    let of_browsers = |value: &str| {
+        let scheme = value.split([' ', ',']).next().unwrap_or_default();
+        ["basic", "digest", "negotiate", "ntlm"].contains(&scheme.to_ascii_lowercase().as_str())
+    };
+    let mut wanted = headers.get_all(WWW_AUTHENTICATE).iter();
+    headers.contains_key(PROXY_AUTHENTICATE)
+        || wanted.any(|value| value.to_str().is_ok_and(of_browsers))
+}
+
+fn faulty<T>(fault: AnswerFault, status: u16) -> End<T> {
     match fault {
         AnswerFault::NotJson { reason } => Outcome::NotJson { reason }.into(),
+        AnswerFault::NoEnvelope { shape, kept_as } => Outcome::NoEnvelope {
+            status,
+            shape,
+            kept_as,
+        }
+        .into(),
+        AnswerFault::NoToken { problem } => Outcome::NoToken { problem }.into(),
         AnswerFault::NoData => Outcome::NoData.into(),
         AnswerFault::WrongTask => Outcome::WrongTask.into(),
         AnswerFault::Rejected { reason } => Outcome::Rejected { reason }.into(),
         AnswerFault::Fatal(error) => End::Destination(error),
+    }
+}
+
+/// A body as it arrives, without its content coding.
+struct Body {
+    response: Response,
+    decoder: Decoder,
+}
+
+/// Why there is no more of a body.
+enum BodyFault {
+    Transport(reqwest::Error),
+    Coding(CodingFault),
+    Truncated,
+    Timeout,
+}
+
+impl Body {
+    fn new(response: Response) -> Result<Self, CodingFault> {
+        let decoder = Decoder::new(response.headers())?;
+        Ok(Self { response, decoder })
+    }
+
+    /// The next piece; `None` at the end.
+    async fn piece(&mut self, in_time: Duration) -> Result<Option<Bytes>, BodyFault> {
+        loop {
+            if let Some(piece) = self.decoder.piece().map_err(BodyFault::Coding)? {
+                return Ok(Some(piece));
+            }
+            match timeout(in_time, self.response.chunk()).await {
+                Ok(Ok(Some(bytes))) => self.decoder.feed(bytes),
+                Ok(Ok(None)) if self.decoder.is_complete() => return Ok(None),
+                Ok(Ok(None)) => return Err(BodyFault::Truncated),
+                Ok(Err(error)) => return Err(BodyFault::Transport(error)),
+                Err(_) => return Err(BodyFault::Timeout),
+            }
+        }
+    }
+}
+
+impl BodyFault {
+    fn into_end<T>(self) -> End<T> {
+        match self {
+            Self::Transport(error) => broken(error, Phase::Body),
+            Self::Coding(fault) => Outcome::Coding {
+                reason: fault.to_string(),
+            }
+            .into(),
+            Self::Truncated => Outcome::Truncated.into(),
+            Self::Timeout => Outcome::Timeout.into(),
+        }
     }
 }
 
@@ -251,14 +355,21 @@ fn broken<T>(error: reqwest::Error, phase: Phase) -> End<T> {
 fn of_transport(error: &reqwest::Error, phase: Phase) -> Outcome {
     use std::io::ErrorKind;
 
+    if error.is_connect() {
+        return if error.is_timeout() {
+            Outcome::ConnectTimeout
+        } else {
+            Outcome::Connect
+        };
+    }
     if error.is_timeout() {
         return Outcome::Timeout;
     }
-    if error.is_connect() {
-        return Outcome::Connect;
-    }
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = source {
+        if (error.downcast_ref::<hyper::Error>()).is_some_and(hyper::Error::is_parse) {
+            return Outcome::BadHead;
+        }
         match error
             .downcast_ref::<std::io::Error>()
             .map(std::io::Error::kind)

@@ -214,7 +214,7 @@ impl ApiClient {
                     return ended(pass, None);
                 }
                 Err(error) => {
-                    let error = error.into_api_error(endpoint);
+                    let error = error.into_api_error(endpoint, call.workflow);
                     return if error.is_about_the_account() {
                         Err(error)
                     } else {
@@ -309,7 +309,7 @@ impl ApiClient {
             paging.page_size_param.clone(),
             &json!(self.options().page_size),
         );
-        let request = Request::new(endpoint, address, &params);
+        let request = Request::new(endpoint, address, &params).of_workflow(call.workflow);
         let mut sink = Collector::new(&self.options().profile).null_is_data(paging.null_is_empty);
         self.perform(&request, &mut sink).await
     }
@@ -325,7 +325,7 @@ fn is_refused_proof(ask: &Ask, error: &CallError) -> bool {
         )
     };
     matches!(ask, Ask::Number { is_proof: true, .. })
-        && matches!(error, CallError::Failed(failure, _) if by_the_vendor(failure))
+        && matches!(error, CallError::Failed { failure, .. } if by_the_vendor(failure))
 }
 
 fn no_page(call: &Call<'_>, why: &NoPage) -> ApiError {

@@ -2,9 +2,9 @@
 //!
 //! Every request takes one path, in `client`, which reads as the policy: a token, a place in
 //! flight, the pace and the hold (`pacer`), the exchange (`exchange`), what its end means
-//! (`outcome`), and whether there is another try (`budget`). Signing in (`account`) is one
-//! more request on that path. Listings are paged by a small state machine (`paging`) that does
-//! no I/O.
+//! (`outcome`), and whether there is another try (`budget`, `breaker`). Signing in (`account`,
+//! `sign_in`) is one more request on that path. Listings are paged by a small state machine
+//! (`paging`) that does no I/O.
 //!
 //! What this module never does: put a body, a token or a secret into an error, an event or a log
 //! line; follow a redirect; hold a whole task in memory (a task's answer goes to an
@@ -27,9 +27,12 @@
 
 mod account;
 mod answer;
+mod breaker;
 mod budget;
 mod client;
+mod coding;
 mod collector;
+mod envelope;
 mod error;
 mod exchange;
 mod listed;
@@ -41,18 +44,24 @@ mod request;
 mod retry_after;
 #[cfg(test)]
 mod scripted;
+mod sent;
 mod shared;
+mod sign_in;
 #[cfg(test)]
 mod tests;
+mod vendor_clock;
+mod watch;
 
 pub use answer::{AnswerFault, AnswerSink, Attempt, Verdict};
 pub use client::ApiClient;
+pub use envelope::BodyShape;
 pub use error::{ApiError, DetailError, Failure, SignInRefusal};
 pub use listed::{ListedTask, ListedWorkflow};
 pub(crate) use listing::is_plain_name;
 pub use listing::{ItemKey, KeyKind, Listing, ListingEvidence, NotUnderstood, PageSurvey};
 pub use outcome::{Outcome, Signal};
 pub use pacer::Traffic;
+pub use vendor_clock::ClockOffset;
 
 /// An error of somebody else's, kept as a source.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;

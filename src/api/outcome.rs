@@ -1,13 +1,19 @@
 //! How a try ended that did not bring the answer, and what follows from it: the retry table.
 //!
-//! Both steps are pure and exhaustive. [`of_status`] and [`of_code`] say what an answer means,
-//! [`directive`] what is done about it.
+//! Both steps are pure and exhaustive. [`of_error`], [`of_page`] and [`of_code`] say what an answer
+//! means, [`directive`] what is done about it.
+//!
+//! Only the API's own envelope decides for good: that something is not there, that a key or a request is
+//! refused. An error without it comes from somewhere on the way (a gateway, a proxy, a portal) and is an
+//! outage, whatever its HTTP status.
 
 use std::fmt;
 use std::time::Duration;
 
+use super::envelope::BodyShape;
 use crate::event::Endpoint;
 use crate::job::{ApiProfile, CodeMeaning};
+use crate::task::TaskId;
 
 /// Where the API said it: the HTTP status or the body's `code`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +46,7 @@ impl fmt::Display for Signal {
 pub enum Outcome {
     /// With an error that may pass.
     Transient(Signal),
-    /// With an error that another try does not change.
+    /// With an error of the API that another try does not change.
     Refused(Signal),
     /// The token is not (or no longer) valid.
     Expired(Signal),
@@ -51,8 +57,17 @@ pub enum Outcome {
         /// For how long, if it was said.
         retry_after: Option<Duration>,
     },
-    /// What was asked for is not there.
+    /// What was asked for is not there: the API says so in its envelope.
     NotFound(Signal),
+    /// With an answer that is not the API's: no envelope, whatever its HTTP status.
+    NoEnvelope {
+        /// The HTTP status.
+        status: u16,
+        /// What its body looks like.
+        shape: BodyShape,
+        /// Among the rejects it is that of this task, if it is kept.
+        kept_as: Option<TaskId>,
+    },
     /// Somewhere else, where nobody follows.
     Redirected {
         /// The HTTP status.
@@ -62,16 +77,30 @@ pub enum Outcome {
     },
     /// No connection.
     Connect,
+    /// No connection in time.
+    ConnectTimeout,
     /// No answer, or no more of it, in time.
     Timeout,
     /// The connection broke before the answer began, or was reset.
     Reset,
+    /// What came is no HTTP: a status line or headers that cannot be read.
+    BadHead,
     /// The answer ended too early.
     Truncated,
+    /// The answer's content coding cannot be undone.
+    Coding {
+        /// In what way, safe to print.
+        reason: String,
+    },
     /// The answer is not the JSON it should be.
     NotJson {
         /// In what way, safe to print.
         reason: String,
+    },
+    /// The answer to a sign-in has no token that can be used.
+    NoToken {
+        /// In what way; nothing of its value.
+        problem: &'static str,
     },
     /// `data` is null or missing.
     NoData,
@@ -99,8 +128,15 @@ impl Outcome {
                     Signal::Code(code) => format!("code_{code}"),
                 };
             }
-            Self::Redirected { status, .. } => return format!("http_{status}"),
+            Self::NoEnvelope { status, .. } if (200..300).contains(status) => "not_json",
+            Self::Redirected { status, .. } | Self::NoEnvelope { status, .. } => {
+                return format!("http_{status}");
+            }
             Self::Connect => "connect",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::BadHead => "bad_head",
+            Self::Coding { .. } => "coding",
+            Self::NoToken { .. } => "no_token",
             Self::Timeout => "timeout",
             Self::Reset => "reset",
             Self::Truncated => "truncated",
@@ -112,18 +148,32 @@ impl Outcome {
         word.to_owned()
     }
 
-    /// Whether the API could not be reached at all, or is down: a sign that other requests will
-    /// fail the same way.
+    /// Whether nothing of this end came from the API itself: it could not be reached, it is down, or
+    /// somebody else answered. Other requests will end the same way.
     #[must_use]
     pub fn is_outage(&self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::Connect
-                | Self::Timeout
-                | Self::Reset
-                | Self::SlowDown { .. }
-                | Self::Transient(Signal::Http(_))
-        )
+            | Self::ConnectTimeout
+            | Self::Timeout
+            | Self::Reset
+            | Self::BadHead
+            | Self::Truncated
+            | Self::Coding { .. }
+            | Self::NotJson { .. }
+            | Self::NoEnvelope { .. }
+            | Self::Redirected { .. }
+            | Self::SlowDown { .. }
+            | Self::Transient(Signal::Http(_)) => true,
+            Self::Transient(Signal::Code(_))
+            | Self::Refused(_)
+            | Self::Expired(_)
+            | Self::NotFound(_)
+            | Self::NoToken { .. }
+            | Self::NoData
+            | Self::WrongTask
+            | Self::Rejected { .. } => false,
+        }
     }
 }
 
@@ -135,10 +185,39 @@ impl fmt::Display for Outcome {
             }
             Self::Expired(signal) => write!(f, "{signal} (token not valid)"),
             Self::SlowDown { signal, .. } => write!(f, "{signal} (slow down)"),
-            Self::Redirected { status, .. } => write!(f, "HTTP status {status} (a redirect)"),
+            Self::NoEnvelope {
+                status,
+                shape,
+                kept_as,
+            } => {
+                write!(
+                    f,
+                    "HTTP status {status} without the API's envelope ({shape})"
+                )?;
+                match kept_as {
+                    Some(task) => write!(f, ", kept as the reject of task {task}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Redirected { status, to } => {
+                let to = to.as_deref().unwrap_or("nowhere");
+                write!(
+                    f,
+                    "HTTP status {status}, a redirect to {to}, which is not followed"
+                )
+            }
             Self::Connect => f.write_str("no connection"),
-            Self::Timeout => f.write_str("no answer in time"),
+            Self::ConnectTimeout => f.write_str("no connection within `connect_timeout`"),
+            Self::Timeout => f.write_str("nothing received for `read_timeout`"),
             Self::Reset => f.write_str("a broken connection"),
+            Self::BadHead => f.write_str("an answer whose status line or headers cannot be read"),
+            Self::Coding { reason } => write!(f, "an answer with {reason}"),
+            Self::NoToken { problem } => {
+                write!(
+                    f,
+                    "an answer without a usable token at /data/token ({problem})"
+                )
+            }
             Self::Truncated => f.write_str("an answer that ended too early"),
             Self::NotJson { reason } => write!(f, "an answer that is not JSON ({reason})"),
             Self::NoData => f.write_str("an answer without `data`"),
@@ -171,13 +250,29 @@ pub(crate) enum Directive {
 /// The retry table.
 pub(crate) fn directive(endpoint: Endpoint, outcome: &Outcome) -> Directive {
     match (outcome, endpoint) {
+        // The first are about the request, but not in the API's words: two more tries show whether it
+        // stays.
+        (
+            Outcome::NoEnvelope {
+                status: 400 | 405 | 406 | 409 | 411..=417 | 422 | 431,
+                ..
+            },
+            _,
+        )
+        | (Outcome::NotFound(_), Endpoint::TaskDetail) => Directive::RetryBriefly,
         (
             Outcome::Transient(_)
             | Outcome::Connect
+            | Outcome::ConnectTimeout
             | Outcome::Timeout
             | Outcome::Reset
+            | Outcome::BadHead
             | Outcome::Truncated
+            | Outcome::Coding { .. }
+            | Outcome::Redirected { .. }
+            | Outcome::NoEnvelope { .. }
             | Outcome::NotJson { .. }
+            | Outcome::NoToken { .. }
             | Outcome::NoData
             | Outcome::WrongTask,
             _,
@@ -190,32 +285,84 @@ pub(crate) fn directive(endpoint: Endpoint, outcome: &Outcome) -> Directive {
             Outcome::Expired(_),
             Endpoint::ListWorkflows | Endpoint::ListTasks | Endpoint::TaskDetail,
         ) => Directive::RenewToken,
-        (Outcome::NotFound(_), Endpoint::TaskDetail) => Directive::RetryBriefly,
         (Outcome::NotFound(_), Endpoint::Auth | Endpoint::ListWorkflows | Endpoint::ListTasks)
         | (
             Outcome::Refused(_),
             Endpoint::ListWorkflows | Endpoint::ListTasks | Endpoint::TaskDetail,
         )
-        | (Outcome::Redirected { .. } | Outcome::Rejected { .. }, _) => Directive::GiveUp,
+        | (Outcome::Rejected { .. }, _) => Directive::GiveUp,
     }
 }
 
-/// What an HTTP status other than 2xx and 3xx means.
-pub(crate) fn of_status(status: u16, retry_after: Option<Duration>) -> Outcome {
+/// What an HTTP error means by its status alone, whoever sent it: that the server is in trouble, or
+/// wants less.
+fn of_trouble(status: u16, retry_after: Option<Duration>) -> Option<Outcome> {
     let signal = Signal::Http(status);
     match status {
-        401 => Outcome::Expired(signal),
-        429 => Outcome::SlowDown {
+        429 => Some(Outcome::SlowDown {
             signal,
             retry_after,
-        },
-        503 if retry_after.is_some() => Outcome::SlowDown {
+        }),
+        503 if retry_after.is_some() => Some(Outcome::SlowDown {
             signal,
             retry_after,
+        }),
+        408 | 425 | 500..=599 => Some(Outcome::Transient(signal)),
+        _ => None,
+    }
+}
+
+/// What an HTTP error means whose body is the API's envelope with this code.
+pub(crate) fn of_error(
+    profile: &ApiProfile,
+    (status, code): (u16, i64),
+    retry_after: Option<Duration>,
+) -> Outcome {
+    let by_status = of_trouble(status, retry_after);
+    if let Some(slow_down @ Outcome::SlowDown { .. }) = by_status {
+        return slow_down;
+    }
+    match (profile.meaning(code), status) {
+        // A proxy's words, whatever they look like.
+        (_, 407) => Outcome::NoEnvelope {
+            status,
+            shape: BodyShape::ObjectWithoutCode,
+            kept_as: None,
         },
-        404 | 410 => Outcome::NotFound(signal),
-        408 | 425 | 500..=599 => Outcome::Transient(signal),
-        _ => Outcome::Refused(signal),
+        // A success that is none.
+        (CodeMeaning::Success, _) => Outcome::Transient(Signal::Http(status)),
+        (CodeMeaning::Refusal, 401) => Outcome::Expired(Signal::Http(status)),
+        (CodeMeaning::Refusal, _) => by_status.unwrap_or(match status {
+            // That something is not there, only a code may say that means it.
+            404 | 410 => Outcome::Refused(Signal::Code(code)),
+            _ => Outcome::Refused(Signal::Http(status)),
+        }),
+        _ => {
+            of_code(profile, code, retry_after).unwrap_or(Outcome::Transient(Signal::Http(status)))
+        }
+    }
+}
+
+/// What an HTTP error without the API's envelope means. `from_proxy`: its headers say that a proxy
+/// made it.
+pub(crate) fn of_page(
+    (status, shape): (u16, BodyShape),
+    from_proxy: bool,
+    retry_after: Option<Duration>,
+) -> Outcome {
+    if let Some(outcome) = of_trouble(status, retry_after) {
+        return outcome;
+    }
+    match (status, shape) {
+        // An expired token and wrong credentials may show as the bare status, too.
+        (401, BodyShape::Empty | BodyShape::ObjectWithoutCode) if !from_proxy => {
+            Outcome::Expired(Signal::Http(status))
+        }
+        _ => Outcome::NoEnvelope {
+            status,
+            shape,
+            kept_as: None,
+        },
     }
 }
 
@@ -248,12 +395,15 @@ mod tests {
     const IN_5_S: Option<Duration> = Some(Duration::from_secs(5));
 
     #[rstest]
-    #[case(400, None, "http_400", Directive::GiveUp)]
-    #[case(401, None, "http_401", Directive::RenewToken)]
-    #[case(403, None, "http_403", Directive::GiveUp)]
-    #[case(404, None, "http_404", Directive::RetryBriefly)]
+    #[case(400, None, "http_400", Directive::RetryBriefly)]
+    #[case(401, None, "http_401", Directive::Retry)]
+    #[case(403, None, "http_403", Directive::Retry)]
+    #[case(404, None, "http_404", Directive::Retry)]
+    #[case(405, None, "http_405", Directive::RetryBriefly)]
+    #[case(407, None, "http_407", Directive::Retry)]
     #[case(408, None, "http_408", Directive::Retry)]
-    #[case(410, None, "http_410", Directive::RetryBriefly)]
+    #[case(410, None, "http_410", Directive::Retry)]
+    #[case(422, None, "http_422", Directive::RetryBriefly)]
     #[case(429, None, "http_429", Directive::RetryAfterHold { retry_after: None })]
     #[case(429, IN_5_S, "http_429", Directive::RetryAfterHold { retry_after: IN_5_S })]
     #[case(500, None, "http_500", Directive::Retry)]
@@ -261,13 +411,63 @@ mod tests {
     #[case(503, None, "http_503", Directive::Retry)]
     #[case(503, IN_5_S, "http_503", Directive::RetryAfterHold { retry_after: IN_5_S })]
     #[case(504, None, "http_504", Directive::Retry)]
-    fn a_status_leads_to_its_directive(
+    fn a_page_is_an_outage_whatever_its_status(
         #[case] status: u16,
         #[case] retry_after: Option<Duration>,
         #[case] word: &str,
         #[case] expected: Directive,
+        #[values(
+            Endpoint::Auth,
+            Endpoint::ListWorkflows,
+            Endpoint::ListTasks,
+            Endpoint::TaskDetail
+        )]
+        endpoint: Endpoint,
     ) {
-        let outcome = of_status(status, retry_after);
+        let outcome = of_page((status, BodyShape::Html), false, retry_after);
+        assert_eq!(outcome.word(), word);
+        assert!(outcome.is_outage());
+        assert_eq!(directive(endpoint, &outcome), expected);
+    }
+
+    #[rstest]
+    #[case::bare(BodyShape::Empty, false, false)]
+    #[case::json(BodyShape::ObjectWithoutCode, false, false)]
+    #[case::text(BodyShape::Other, false, true)]
+    #[case::page(BodyShape::Html, false, true)]
+    #[case::proxy(BodyShape::Empty, true, true)]
+    fn a_401_is_about_the_token_unless_somebody_else_says_it(
+        #[case] shape: BodyShape,
+        #[case] from_proxy: bool,
+        #[case] is_outage: bool,
+    ) {
+        let outcome = of_page((401, shape), from_proxy, None);
+        assert_eq!(outcome.is_outage(), is_outage);
+        let at_sign_in = directive(Endpoint::Auth, &outcome);
+        assert_eq!(at_sign_in == Directive::RefuseSignIn, !is_outage);
+    }
+
+    #[rstest]
+    #[case(400, 9, "http_400", Directive::GiveUp)]
+    #[case(401, 9, "http_401", Directive::RenewToken)]
+    #[case(400, 401, "code_401", Directive::RenewToken)]
+    #[case(403, 403, "http_403", Directive::GiveUp)]
+    #[case(404, 404, "code_404", Directive::RetryBriefly)]
+    #[case(500, 404, "code_404", Directive::RetryBriefly)]
+    #[case(404, 9, "code_9", Directive::GiveUp)]
+    #[case(407, 404, "http_407", Directive::Retry)]
+    #[case(500, 9, "http_500", Directive::Retry)]
+    #[case(500, 500, "code_500", Directive::Retry)]
+    #[case(404, 200, "http_404", Directive::Retry)]
+    #[case(429, 404, "http_429", Directive::RetryAfterHold { retry_after: None })]
+    #[case(400, 10705, "code_10705", Directive::RetryAfterHold { retry_after: None })]
+    fn an_error_in_the_envelope_is_the_vendors_word(
+        #[case] status: u16,
+        #[case] code: i64,
+        #[case] word: &str,
+        #[case] expected: Directive,
+    ) {
+        let outcome = of_error(&ApiProfile::default(), (status, code), None);
         assert_eq!(outcome.word(), word);
         assert_eq!(directive(Endpoint::TaskDetail, &outcome), expected);
     }
@@ -303,7 +503,11 @@ mod tests {
     #[case(Outcome::NotJson { reason: String::new() }, Directive::Retry)]
     #[case(Outcome::NoData, Directive::Retry)]
     #[case(Outcome::WrongTask, Directive::Retry)]
-    #[case(Outcome::Redirected { status: 302, to: None }, Directive::GiveUp)]
+    #[case(Outcome::ConnectTimeout, Directive::Retry)]
+    #[case(Outcome::BadHead, Directive::Retry)]
+    #[case(Outcome::Coding { reason: String::new() }, Directive::Retry)]
+    #[case(Outcome::NoToken { problem: "" }, Directive::Retry)]
+    #[case(Outcome::Redirected { status: 302, to: None }, Directive::Retry)]
     #[case(Outcome::Rejected { reason: String::new() }, Directive::GiveUp)]
     fn every_endpoint_treats_these_alike(
         #[case] outcome: Outcome,
@@ -323,7 +527,7 @@ mod tests {
     #[case(Outcome::Expired(Signal::Http(401)), Directive::RefuseSignIn)]
     #[case(Outcome::Refused(Signal::Http(403)), Directive::RefuseSignIn)]
     #[case(Outcome::Refused(Signal::Code(403)), Directive::RefuseSignIn)]
-    #[case(Outcome::NotFound(Signal::Http(404)), Directive::GiveUp)]
+    #[case(Outcome::NotFound(Signal::Code(404)), Directive::GiveUp)]
     #[case(Outcome::Transient(Signal::Code(500)), Directive::Retry)]
     fn signing_in_is_refused_rather_than_repeated(
         #[case] outcome: Outcome,
@@ -334,7 +538,7 @@ mod tests {
 
     #[test]
     fn a_listing_that_is_not_there_is_not_asked_for_again() {
-        let outcome = Outcome::NotFound(Signal::Http(404));
+        let outcome = Outcome::NotFound(Signal::Code(404));
         assert_eq!(directive(Endpoint::ListTasks, &outcome), Directive::GiveUp);
     }
 }

@@ -8,6 +8,7 @@ use super::error::ApiError;
 use crate::decode::json::Json;
 use crate::event::Endpoint;
 use crate::job::{ApiOptions, Method};
+use crate::task::{TaskId, WorkflowId};
 
 /// One request, without its token. Not `Debug`: signing in carries the secret.
 #[derive(Clone)]
@@ -16,6 +17,10 @@ pub(crate) struct Request {
     pub(crate) url: Url,
     /// JSON text for `POST`; none for `GET`.
     pub(crate) body: Option<String>,
+    /// Which task it asks for.
+    pub(crate) task: Option<TaskId>,
+    /// Whose tasks it lists.
+    pub(crate) workflow: Option<WorkflowId>,
 }
 
 /// Parameters in the order they are sent, as JSON text. A later one replaces an earlier one of its
@@ -77,6 +82,24 @@ impl Request {
             endpoint,
             url,
             body,
+            task: None,
+            workflow: None,
+        }
+    }
+
+    /// Notes whose tasks it lists, for messages.
+    pub(crate) fn of_workflow(self, workflow: Option<&WorkflowId>) -> Self {
+        Self {
+            workflow: workflow.cloned(),
+            ..self
+        }
+    }
+
+    /// Notes which task it asks for, for messages.
+    pub(crate) fn of_task(self, task: &TaskId) -> Self {
+        Self {
+            task: Some(task.clone()),
+            ..self
         }
     }
 }

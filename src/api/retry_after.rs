@@ -1,35 +1,99 @@
-//! `Retry-After`, in seconds or as a date (RFC 9110, section 10.2.3).
+//! `Retry-After`, in seconds or as a date (RFC 9110, section 10.2.3), and the dates of HTTP.
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
-/// How long the answer asks to wait. `None` when it does not say, says nothing usable, or names
-/// a moment that has passed.
+/// Nobody waits longer than this, whatever a header says: some 136 years.
+const MOST_SECONDS: u64 = u32::MAX as u64;
+
+/// How long the answer asks to wait, in whole seconds, rounded up. `None` when it does not say, says
+/// nothing usable, or names a moment that has passed. Of several headers the longest counts.
 ///
 /// A date is read against the answer's own `Date`, so that a wrong clock here does not matter;
 /// without one against `now`.
 pub(crate) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let server_now = headers
-        .get(DATE)
-        .and_then(|date| http_date(date.to_str().ok()?));
-    parse(text, server_now.unwrap_or(now))
+    let now = date(headers).unwrap_or(now);
+    let values = headers.get_all(RETRY_AFTER).iter();
+    values
+        .filter_map(|value| parse(value.to_str().ok()?.trim(), now))
+        .max()
+}
+
+/// The answer's `Date`: when it was made, by the clock of whoever made it.
+pub(crate) fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
+    http_date(headers.get(DATE)?.to_str().ok()?.trim())
 }
 
 fn parse(text: &str, now: DateTime<Utc>) -> Option<Duration> {
-    let wait = if let Ok(seconds) = text.parse::<u64>() {
-        Duration::from_secs(seconds)
-    } else {
-        (http_date(text)? - now).to_std().ok()?
+    let seconds = match seconds(text) {
+        Some(seconds) => seconds,
+        None => {
+            let wait = (http_date(text)? - now).to_std().ok()?;
+            round_up(wait.as_secs(), wait.subsec_nanos() > 0)
+        }
     };
-    (!wait.is_zero()).then_some(wait)
+    (seconds > 0).then(|| Duration::from_secs(seconds.min(MOST_SECONDS)))
 }
 
+/// Digits, or digits with a fraction as several limiters send it: `120`, `2.5`, `.5`.
+fn seconds(text: &str) -> Option<u64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.len() + fraction.len() == 0 || !is_number(whole) || !is_number(fraction) {
+        return None;
+    }
+    // What does not fit is longer than anybody waits.
+    let whole = match whole {
+        "" => 0,
+        digits => digits.parse().unwrap_or(u64::MAX),
+    };
+    Some(round_up(whole, fraction.bytes().any(|digit| digit != b'0')))
+}
+
+fn round_up(whole: u64, has_fraction: bool) -> u64 {
+    whole.saturating_add(u64::from(has_fraction))
+}
+
+/// One of the three forms of RFC 9110, section 5.6.7, or RFC 3339. A wrong day of the week does no
+/// harm.
 fn http_date(text: &str) -> Option<DateTime<Utc>> {
-    let date = DateTime::parse_from_rfc2822(text).or_else(|_| DateTime::parse_from_rfc3339(text));
-    Some(date.ok()?.to_utc())
+    if let Ok(date) = DateTime::parse_from_rfc3339(text) {
+        return Some(date.to_utc());
+    }
+    let of_zone = |zone: &str| ["GMT", "UTC", "Z", "+0000"].contains(&zone);
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let (day, month, year, time) = match words[..] {
+        // Sun, 06 Nov 1994 08:49:37 GMT
+        [_, day, month, year, time, zone] if of_zone(zone) => (day, month, year.to_owned(), time),
+        // Sunday, 06-Nov-94 08:49:37 GMT
+        [_, date, time, zone] if of_zone(zone) => {
+            let mut parts = date.splitn(3, '-');
+            let (day, month, year) = (parts.next()?, parts.next()?, parts.next()?);
+            (day, month, whole_year(year)?, time)
+        }
+        // Sun Nov  6 08:49:37 1994
+        [_, month, day, time, year] => (day, month, year.to_owned(), time),
+        _ => {
+            return DateTime::parse_from_rfc2822(text)
+                .ok()
+                .map(|date| date.to_utc());
+        }
+    };
+    let date = NaiveDate::parse_from_str(&format!("{day} {month} {year}"), "%d %b %Y").ok()?;
+    let time = NaiveTime::parse_from_str(time, "%H:%M:%S").ok()?;
+    Some(NaiveDateTime::new(date, time).and_utc())
+}
+
+/// A year of two digits: of this century, unless that is more than 50 years ahead. Which is true for
+/// any year a header can be from while this program is in use.
+fn whole_year(text: &str) -> Option<String> {
+    match (text.len(), text.parse::<u32>().ok()?) {
+        (2, year) if year < 76 => Some(format!("20{text}")),
+        (2, _) => Some(format!("19{text}")),
+        _ => Some(text.to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -41,7 +105,23 @@ mod tests {
     #[rstest]
     #[case::seconds("120", Some(120))]
     #[case::date("Mon, 11 Mar 2024 08:01:30 GMT", Some(90))]
+    #[case::date_of_rfc_850("Monday, 11-Mar-24 08:01:30 GMT", Some(90))]
+    #[case::date_of_asctime("Mon Mar 11 08:01:30 2024", Some(90))]
+    #[case::wrong_day_of_the_week("Fri, 11 Mar 2024 08:01:30 GMT", Some(90))]
+    #[case::offset("Mon, 11 Mar 2024 15:01:30 +0700", Some(90))]
     #[case::rfc3339("2024-03-11T08:00:05Z", Some(5))]
+    #[case::rfc3339_with_a_fraction("2024-03-11T08:00:04.2Z", Some(5))]
+    #[case::decimals("2.5", Some(3))]
+    #[case::decimals_of_zero("0.493", Some(1))]
+    #[case::no_whole_part(".5", Some(1))]
+    #[case::no_fraction("2.", Some(2))]
+    #[case::whole_decimals("2.000", Some(2))]
+    #[case::zeros("0.0", None)]
+    #[case::a_comma("2,5", None)]
+    #[case::a_point(".", None)]
+    #[case::an_exponent("1e3", None)]
+    #[case::more_than_fits("99999999999999999999999", Some(MOST_SECONDS))]
+    #[case::more_than_fits_and_a_bit("18446744073709551615.5", Some(MOST_SECONDS))]
     #[case::zero("0", None)]
     #[case::negative("-3", None)]
     #[case::a_date_in_the_past("Mon, 11 Mar 2024 07:59:59 GMT", None)]
@@ -51,6 +131,22 @@ mod tests {
     fn retry_after_is_read(#[case] text: &str, #[case] seconds: Option<u64>) {
         let now = "2024-03-11T08:00:00Z".parse().expect("valid");
         assert_eq!(parse(text, now), seconds.map(Duration::from_secs));
+    }
+
+    #[test]
+    fn a_date_is_rounded_up_against_our_own_clock() {
+        let now = "2024-03-11T08:00:00.9Z".parse().expect("valid");
+        let wait = parse("Mon, 11 Mar 2024 08:00:02 GMT", now);
+        assert_eq!(wait, Some(Duration::from_secs(2)));
+    }
+
+    #[rstest]
+    #[case("Sun Nov  6 08:49:37 1994")]
+    #[case("Sunday, 06-Nov-94 08:49:37 GMT")]
+    #[case("Sun, 06 Nov 1994 08:49:37 GMT")]
+    fn the_three_forms_of_a_date_are_one(#[case] text: &str) {
+        let expected = "1994-11-06T08:49:37Z".parse().expect("valid");
+        assert_eq!(http_date(text), Some(expected));
     }
 
     #[test]
@@ -64,6 +160,11 @@ mod tests {
         assert_eq!(
             retry_after(&headers, far_off),
             Some(Duration::from_secs(30))
+        );
+        headers.append(RETRY_AFTER, value("31.5"));
+        assert_eq!(
+            retry_after(&headers, far_off),
+            Some(Duration::from_secs(32))
         );
     }
 }

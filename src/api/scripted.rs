@@ -19,6 +19,7 @@ pub(super) struct Seen {
     pub(super) path: String,
     pub(super) query: String,
     pub(super) token: Option<String>,
+    pub(super) accept_encoding: Option<String>,
     pub(super) body: Value,
     /// The body as it came.
     pub(super) text: String,
@@ -34,6 +35,10 @@ pub(super) enum Reply {
     HangUp,
     /// The head and the beginning of the body, and then nothing.
     Stall(Vec<u8>),
+    /// Nothing, on a connection that stays open.
+    Never,
+    /// These bytes, whatever they are.
+    Raw(Vec<u8>),
 }
 
 impl Reply {
@@ -143,6 +148,8 @@ async fn serve(
             return std::future::pending().await;
         }
         Reply::HangUp => return,
+        Reply::Never => return std::future::pending().await,
+        Reply::Raw(bytes) => bytes,
     };
     // The client may have gone, which is its business.
     let _ = stream.write_all(&bytes).await;
@@ -170,6 +177,7 @@ async fn read(stream: &mut TcpStream) -> Option<Seen> {
         path: path.to_owned(),
         query: query.to_owned(),
         token: header(&head, "authorization"),
+        accept_encoding: header(&head, "accept-encoding"),
         body: serde_json::from_str(&body).unwrap_or_default(),
         text: body,
     })

@@ -2,10 +2,13 @@
 
 mod holds;
 mod listings;
+mod pages;
 mod redirects;
 mod retries;
 mod secrets;
 mod signing_in;
+mod transport;
+mod waits;
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -14,6 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::TimeDelta;
+use futures_util::future::FutureExt as _;
 use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -90,6 +94,11 @@ fn workflow() -> WorkflowId {
 
 async fn detail(client: &ApiClient) -> Result<Value, DetailError> {
     client.task_detail(&task(), &mut Whole::default()).await
+}
+
+/// What a gateway sends.
+fn web_page(status: u16) -> Reply {
+    Reply::Full(status, Vec::new(), b"<html>MARKED</html>".to_vec())
 }
 
 fn fine() -> Reply {

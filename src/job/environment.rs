@@ -19,6 +19,18 @@ pub const COMPLETION_INDEX: &str = "JOB_COMPLETION_INDEX";
 /// The time to decide by.
 pub const AS_OF: &str = "AIRUDDER_AS_OF";
 
+/// The variables that name a proxy, in the order in which the HTTP client looks at them.
+const PROXIES: [&str; 8] = [
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "NO_PROXY",
+    "no_proxy",
+];
+
 /// How the names of variables begin that this program or the libraries of the clouds read.
 const OWN_AND_CLOUDS: [&str; 7] = [
     "AIRUDDER_",
@@ -60,7 +72,8 @@ impl Environment {
             .filter(|(name, value)| {
                 !value.is_empty()
                     && (OWN_AND_CLOUDS.iter().any(|prefix| name.starts_with(prefix))
-                        || ["NO_COLOR", "CI", COMPLETION_INDEX].contains(&name.as_str()))
+                        || ["NO_COLOR", "CI", COMPLETION_INDEX].contains(&name.as_str())
+                        || PROXIES.contains(&name.as_str()))
             })
             .collect();
         Self { variables }
@@ -76,6 +89,11 @@ impl Environment {
         };
         let text = value.to_str().ok_or(NotUnicode)?.trim();
         Ok((!text.is_empty()).then_some(text))
+    }
+
+    /// Whether a variable has a value, Unicode or not.
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        self.variables.contains_key(name)
     }
 
     /// The variables whose names begin so, those left out that are not Unicode.

@@ -79,6 +79,17 @@ pub enum SettingsError {
         /// All places where it can be set.
         places: String,
     },
+    /// A proxy that cannot be used. Its value may hold a password.
+    #[error(
+        "use the proxy that {variable} names: {problem}; unset {variable}, or name the API's host in \
+         NO_PROXY, if no proxy is wanted"
+    )]
+    Proxy {
+        /// The variable.
+        variable: &'static str,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// No key pair, or half of one.
     #[error(
         "find the account's {what}: set {variable}, or name a file that holds it with `api.{file_key}`"

@@ -17,7 +17,7 @@ use super::settings::setting;
 use super::sources::{Sources, variable};
 use super::{
     ApiOptions, DecodeOptions, DiscoverOptions, Job, LogFormat, OutputOptions, ProgressMode, Rate,
-    ResultFormat, RetryOptions, Secret, SharedRate, WriteOptions, place, quantity,
+    ResultFormat, RetryOptions, Secret, SharedRate, WriteOptions, place, proxy, quantity,
 };
 use crate::clock::Clock;
 use crate::shard::{MAX_SHARDS, NoShard, Shard};
@@ -138,8 +138,14 @@ fn api(sources: &Sources<'_>, shard: Option<Shard>) -> Result<ApiOptions, Settin
         sources.required("api.burst", positive::<NonZeroU32>)?,
     );
     let allow_insecure = sources.required("api.allow_insecure", boolean)?;
+    let base_url =
+        sources.required("api.base_url", |text| place::base_url(text, allow_insecure))?;
+    // Nobody asks this machine through a proxy.
+    if sources.flags.reads_api && !place::is_loopback(&base_url) {
+        proxy::check(sources.env, &base_url)?;
+    }
     Ok(ApiOptions {
-        base_url: sources.required("api.base_url", |text| place::base_url(text, allow_insecure))?,
+        base_url,
         credentials: if sources.flags.reads_api {
             credentials(sources)?
         } else {

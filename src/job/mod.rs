@@ -17,6 +17,7 @@ pub(crate) mod nearest;
 mod object;
 pub(crate) mod place;
 mod profile;
+mod proxy;
 pub(crate) mod quantity;
 mod selection;
 pub mod settings;

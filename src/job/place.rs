@@ -103,7 +103,7 @@ pub(crate) fn base_url(text: &str, allow_insecure: bool) -> Result<Url, String> 
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),

@@ -269,7 +269,7 @@ impl Lister<'_> {
             failures_in_a_row += 1;
             if matches!(fault, ApiError::Listing { .. }) {
                 not_understood.get_or_insert(fault);
-            } else if failures_in_a_row >= FAILURES_IN_A_ROW {
+            } else if failures_in_a_row >= FAILURES_IN_A_ROW || api.is_down() {
                 return Err(fault);
             }
         }

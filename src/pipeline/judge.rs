@@ -33,6 +33,8 @@ pub(super) enum Judged {
     Left(TaskFacts),
     /// This run has the task already.
     Twice(TaskId),
+    /// It has no code: it is not the API's envelope.
+    NoCode,
     /// Its code is no success.
     Refused(i64),
     /// There is no task in it.
@@ -190,7 +192,7 @@ fn verdict(
     origin: &AnswerOrigin,
 ) -> Verdict {
     let Some(code) = envelope.code else {
-        return Verdict::Other(Judged::Bad("the answer has no code".to_owned()));
+        return Verdict::Other(Judged::NoCode);
     };
     if !desk.judge.success_codes.contains(&code) {
         return Verdict::Other(Judged::Refused(code));

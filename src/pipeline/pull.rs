@@ -12,7 +12,7 @@ use super::commit::{Committer, Learned};
 use super::desk::{Desk, Waiting, moment};
 use super::find::Found;
 use super::judge::KnownTask;
-use super::sink::{Pulled, TaskSink};
+use super::sink::{KeptPages, Pulled, TaskSink};
 use super::stop::StopSwitch;
 use super::summary::{FailedPull, Stop, Summary, chain};
 use crate::allocator;
@@ -81,17 +81,17 @@ impl Puller {
         let mut running = JoinSet::new();
         let mut next_commit = Instant::now() + self.pace.interval;
         let stopped = self.stop.token();
+        let pages = Arc::new(KeptPages::default());
         loop {
             let stopping = progress.stop.is_some() || self.stop.is_stopped();
             while !stopping && running.len() < self.concurrency {
                 let Some(task) = waiting.next() else { break };
-                let known = self.known(&task);
-                running.spawn(pull_one(
-                    self.api.clone(),
+                let sink = TaskSink::new(
                     Arc::clone(&self.desk),
-                    task,
-                    known,
-                ));
+                    task.task.id.clone(),
+                    (self.known(&task), Arc::clone(&pages)),
+                );
+                running.spawn(pull_one(self.api.clone(), sink, task));
             }
             tokio::select! {
                 ended = running.join_next() => match ended {
@@ -221,6 +221,7 @@ impl Puller {
                 if !matches!(error, ApiError::Cancelled) && progress.stop.is_none() {
                     let code = error.exit_code();
                     progress.stop = Some((Stop::Api(chain(&error)), code));
+                    self.api.stop_repeating();
                 }
             }
             Err(error) => self.failed(planned, &error, (progress, summary)),
@@ -253,8 +254,9 @@ impl Puller {
             };
             self.desk.events.emit(&event);
         }
-        // An answer, however bad, shows that the API is there.
-        let is_there = rejected || gone;
+        // An answer of the API itself, however bad, shows that it is there. A page of whatever stands in
+        // between does not.
+        let is_there = (rejected || gone) && error.is_answered();
         progress.failures_in_a_row = if is_there {
             0
         } else {
@@ -331,11 +333,9 @@ fn reason_of(error: &DetailError) -> String {
 
 async fn pull_one(
     api: ApiClient,
-    desk: Arc<Desk>,
+    mut sink: TaskSink,
     planned: PlannedTask,
-    known: KnownTask,
 ) -> (PlannedTask, Result<Pulled, DetailError>) {
-    let mut sink = TaskSink::new(desk, planned.task.id.clone(), known);
     let result = api.task_detail(&planned.task.id, &mut sink).await;
     (planned, result)
 }

@@ -277,6 +277,7 @@ impl Replayer {
             Judged::Refused(code) => format!("its code is {code}, which is no success"),
             Judged::NoData => "there is no data in it".to_owned(),
             Judged::WrongTask => "it names two different tasks".to_owned(),
+            Judged::NoCode => "the answer has no code".to_owned(),
             Judged::Bad(reason) => reason,
         };
         self.reject(path, None, reason, summary).await

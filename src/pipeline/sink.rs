@@ -1,13 +1,16 @@
 //! A task's answer from the API into the reader, try after try, and what is kept of a bad one.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 
+use super::crew::lock;
 use super::desk::Desk;
 use super::judge::{AnswerOrigin, FewerCalls, Judged, KnownTask};
 use super::reader::{AnswerReader, ReadError};
-use crate::api::{AnswerFault, AnswerSink, Attempt, Verdict};
+use crate::api::{AnswerFault, AnswerSink, Attempt, BodyShape, Verdict};
 use crate::decode::TaskFacts;
 use crate::lake::LakeError;
 use crate::lake::write::{Reject, RejectWriter};
@@ -34,6 +37,26 @@ pub(super) enum Pulled {
     Fewer(FewerCalls),
 }
 
+/// Bytes of a body's beginning that tell what it is.
+const BEGIN_BYTES: usize = 64;
+
+/// The pages without the API's envelope that a run has kept, by their content: a storm of one page is
+/// kept once.
+#[derive(Debug, Default)]
+pub(super) struct KeptPages(Mutex<HashMap<[u8; 32], TaskId>>);
+
+impl KeptPages {
+    /// Whose reject holds this page already, if one does. From now on this task's does.
+    fn note(&self, page: [u8; 32], task: &TaskId) -> Option<TaskId> {
+        let mut kept = lock(&self.0);
+        if let Some(other) = kept.get(&page) {
+            return Some(other.clone());
+        }
+        kept.insert(page, task.clone());
+        None
+    }
+}
+
 /// Takes one task's answers.
 #[derive(Debug)]
 pub(super) struct TaskSink {
@@ -44,11 +67,16 @@ pub(super) struct TaskSink {
     is_last: bool,
     fault: Option<AnswerFault>,
     body: Body,
+    pages: Arc<KeptPages>,
 }
 
 /// The answer as text, as far as a reject of it would need it.
 #[derive(Debug, Default)]
 struct Body {
+    /// Its first bytes after white space.
+    begin: Vec<u8>,
+    /// Of all of it, once it is known to be no envelope.
+    hash: Option<Sha256>,
     kept: Vec<Bytes>,
     bytes: usize,
     file: Option<RejectWriter>,
@@ -56,7 +84,11 @@ struct Body {
 }
 
 impl TaskSink {
-    pub(super) fn new(desk: Arc<Desk>, task: TaskId, known: KnownTask) -> Self {
+    pub(super) fn new(
+        desk: Arc<Desk>,
+        task: TaskId,
+        (known, pages): (KnownTask, Arc<KeptPages>),
+    ) -> Self {
         let origin = AnswerOrigin {
             expected: Some(task.clone()),
             received_at_micros: 0,
@@ -72,12 +104,14 @@ impl TaskSink {
             is_last: false,
             fault,
             body,
+            pages,
         }
     }
 
     /// Keeps the next piece of the body: in memory while it is small, in a file if nobody will ask
     /// again for it, not at all otherwise.
     async fn keep(&mut self, bytes: Bytes) -> Result<(), LakeError> {
+        self.body.begins(&bytes);
         self.body.bytes += bytes.len();
         if self.body.bytes <= KEPT_BYTES {
             self.body.kept.push(bytes);
@@ -148,13 +182,74 @@ impl TaskSink {
         }
     }
 
-    fn read_fault(error: ReadError) -> AnswerFault {
+    /// A page that is not the API's envelope: asked for again, and kept once if nobody will.
+    async fn page(&mut self) -> AnswerFault {
+        let shape = BodyShape::of(&self.body.begin);
+        if !self.is_last {
+            return AnswerFault::NoEnvelope {
+                shape,
+                kept_as: None,
+            };
+        }
+        // What lies in a file already and was taken for an envelope is no page that storms.
+        let hash = (self.body.hash.is_some() || self.body.file.is_none()).then(|| self.body.hash());
+        let known = hash.and_then(|hash| self.pages.note(hash.finalize().into(), &self.task));
+        let kept_as = match known {
+            Some(other) => {
+                self.body = Body::default();
+                Some(other)
+            }
+            None => match self
+                .reject(&format!("no envelope of the API: {shape}"))
+                .await
+            {
+                Ok(kept) => kept.then(|| self.task.clone()),
+                Err(error) => return fatal(error),
+            },
+        };
+        AnswerFault::NoEnvelope { shape, kept_as }
+    }
+
+    fn read_fault(&self, error: ReadError) -> AnswerFault {
         match error {
             ReadError::Lake(error) => fatal(error),
-            other => AnswerFault::NotJson {
-                reason: other.to_string(),
+            other => match BodyShape::of(&self.body.begin) {
+                // It begins as an envelope does.
+                BodyShape::ObjectWithoutCode => AnswerFault::NotJson {
+                    reason: other.to_string(),
+                },
+                shape => AnswerFault::NoEnvelope {
+                    shape,
+                    kept_as: None,
+                },
             },
         }
+    }
+}
+
+impl Body {
+    /// Notes how it begins.
+    fn begins(&mut self, bytes: &[u8]) {
+        if self.begin.len() < BEGIN_BYTES {
+            let bytes = if self.begin.is_empty() {
+                bytes.trim_ascii_start()
+            } else {
+                bytes
+            };
+            let rest = (BEGIN_BYTES - self.begin.len()).min(bytes.len());
+            self.begin.extend_from_slice(&bytes[..rest]);
+        }
+    }
+
+    /// The hash of what is there so far. What comes from now on is to be added to it.
+    fn hash(&mut self) -> Sha256 {
+        let of_kept = || {
+            self.kept.iter().fold(Sha256::new(), |mut hash, piece| {
+                hash.update(piece);
+                hash
+            })
+        };
+        self.hash.take().unwrap_or_else(of_kept)
     }
 }
 
@@ -182,15 +277,21 @@ impl AnswerSink for TaskSink {
     }
 
     async fn chunk(&mut self, bytes: Bytes) -> Result<(), AnswerFault> {
+        if let Some(hash) = &mut self.body.hash {
+            hash.update(&bytes);
+        }
         self.keep(bytes.clone()).await.map_err(fatal)?;
         if self.fault.is_some() {
             return Ok(());
         }
         if let Err(error) = self.reader.push(&bytes).await {
-            let fault = Self::read_fault(error);
+            let fault = self.read_fault(error);
             // The last answer is read to its end all the same: it is kept whole.
             if !self.is_last || matches!(fault, AnswerFault::Fatal(_)) {
                 return Err(fault);
+            }
+            if let (AnswerFault::NoEnvelope { .. }, None) = (&fault, &self.body.file) {
+                self.body.hash = Some(self.body.hash());
             }
             self.fault = Some(fault);
         }
@@ -199,26 +300,27 @@ impl AnswerSink for TaskSink {
 
     async fn finish(&mut self) -> Result<Verdict<Pulled>, AnswerFault> {
         self.body.complete = true;
-        if let Some(fault) = self.fault.take() {
-            self.reader.abandon().await;
-            if let AnswerFault::NotJson { reason } = fault {
-                return match self.reject(&reason).await {
-                    Ok(_) => Err(AnswerFault::NotJson { reason }),
-                    Err(error) => Err(fatal(error)),
-                };
+        let judged = match self.fault.take() {
+            Some(fault) => {
+                self.reader.abandon().await;
+                Err(fault)
             }
-            return Err(fault);
-        }
-        let judged = match self.reader.finish().await {
+            None => self
+                .reader
+                .finish()
+                .await
+                .map_err(|error| self.read_fault(error)),
+        };
+        let judged = match judged {
             Ok(judged) => judged,
-            Err(error) => {
-                let fault = Self::read_fault(error);
-                if let (AnswerFault::NotJson { reason }, true) = (&fault, self.is_last) {
-                    let reason = reason.clone();
+            Err(AnswerFault::NoEnvelope { .. }) => return Err(self.page().await),
+            Err(AnswerFault::NotJson { reason }) => {
+                if self.is_last {
                     self.reject(&reason).await.map_err(fatal)?;
                 }
-                return Err(fault);
+                return Err(AnswerFault::NotJson { reason });
             }
+            Err(fault) => return Err(fault),
         };
         match judged {
             Judged::Accepted { calls, rejects, .. } => {
@@ -227,6 +329,7 @@ impl AnswerSink for TaskSink {
             Judged::Left(facts) => Ok(Verdict::Complete(Pulled::Left(facts))),
             Judged::Twice(_) => Ok(Verdict::Complete(Pulled::Twice)),
             Judged::Fewer(_, fewer) => Ok(Verdict::Complete(Pulled::Fewer(fewer))),
+            Judged::NoCode => Err(self.page().await),
             Judged::Refused(code) => Ok(Verdict::Refused { code }),
             Judged::NoData => Err(AnswerFault::NoData),
             Judged::WrongTask => Err(AnswerFault::WrongTask),

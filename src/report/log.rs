@@ -1,6 +1,7 @@
 //! Events as log lines on standard error, and where log lines go at all.
 //!
-//! Lines hold what events hold: ids, counts and kinds, never a secret and nothing personal. At -vvv
+//! Lines hold what events hold: ids, counts and kinds, never a secret and nothing personal. Texts are
+//! quoted, numbers are not, so that a line can be taken apart again (`logfmt`). At -vvv
 //! other crates may speak too, up to debug: what they trace might hold headers and bodies.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +20,7 @@ use super::screen::Screen;
 use crate::clock::Clock;
 use crate::event::{Event, Listen};
 use crate::job::{LogFormat, OutputOptions};
+use crate::task::{TaskId, WorkflowId};
 
 /// The modules of this program, the binary included.
 const OURS: &str = "airudder_export";
@@ -90,6 +92,7 @@ impl Listen for LogListener {
             Event::Request { .. }
             | Event::Waited { .. }
             | Event::Retry { .. }
+            | Event::Waiting { .. }
             | Event::Held { .. }
             | Event::PaceChanged { .. }
             | Event::Listed { .. }
@@ -103,26 +106,36 @@ impl Listen for LogListener {
                 info!(pull, leave, reasons = reasons.join(", "), "planned");
             }
             Event::Decoded { calls } => trace!(calls, "decoded"),
-            Event::TaskAccepted { task, calls } => debug!(%task, calls, "task accepted"),
+            Event::TaskAccepted { task, calls } => {
+                debug!(task = task.as_str(), calls, "task accepted");
+            }
             Event::TaskLeft { task, status } => {
-                debug!(%task, status = %printable(status), "task left: it is not final");
+                let (task, status) = (task.as_str(), &*printable(status));
+                debug!(task, status, "task left: it is not final");
             }
             Event::TaskFailed { task, reason } => {
-                let reason = printable(reason);
+                let (task, reason) = (task.as_str(), &*printable(reason));
                 if within(&self.failed, "failed tasks are listed in the run's report") {
-                    warn!(%task, %reason, "task failed");
+                    warn!(task, reason, "task failed");
                 } else {
-                    debug!(%task, %reason, "task failed");
+                    debug!(task, reason, "task failed");
                 }
             }
             Event::Rejected { task, reason } => {
-                let reason = printable(reason);
+                let (task, reason) = (task.as_str(), &*printable(reason));
                 if within(&self.rejected, "all rejects are kept in _export/rejects/") {
-                    warn!(%task, %reason, "record rejected");
+                    warn!(task, reason, "record rejected");
                 } else {
-                    debug!(%task, %reason, "record rejected");
+                    debug!(task, reason, "record rejected");
                 }
             }
+            // It notes what was learned of tasks, and adds nothing to the tables.
+            Event::Committed {
+                sequence,
+                tasks: 0,
+                files: 0,
+                ..
+            } => debug!(sequence, "committed"),
             Event::Committed {
                 sequence,
                 tasks,
@@ -130,7 +143,7 @@ impl Listen for LogListener {
                 rows,
                 bytes,
             } => info!(sequence, tasks, files, rows, bytes, "committed"),
-            Event::Recovered { what } => info!(what = %printable(what), "recovered"),
+            Event::Recovered { what } => info!(what = &*printable(what), "recovered"),
             Event::Warning { text } => warn!("{}", printable(text)),
         }
     }
@@ -145,8 +158,14 @@ fn traffic(event: &Event) {
             bytes,
             elapsed,
         } => {
-            let (endpoint, outcome) = (endpoint.as_str(), printable(outcome));
-            trace!(endpoint, %outcome, bytes, seconds = seconds(*elapsed), "request");
+            let (endpoint, outcome) = (endpoint.as_str(), &*printable(outcome));
+            trace!(
+                endpoint,
+                outcome,
+                bytes,
+                seconds = seconds(*elapsed),
+                "request"
+            );
         }
         Event::Waited { time } => trace!(seconds = seconds(*time), "waited for the pace"),
         Event::Retry {
@@ -155,15 +174,48 @@ fn traffic(event: &Event) {
             attempt,
             wait,
         } => {
-            let (endpoint, outcome) = (endpoint.as_str(), printable(outcome));
+            let is_slow = ["timeout", "connect_timeout"].contains(&outcome.as_str());
+            let (endpoint, outcome) = (endpoint.as_str(), &*printable(outcome));
             let wait_seconds = seconds(*wait);
-            debug!(endpoint, %outcome, attempt, wait_seconds, "request will be repeated");
+            // Those are few, and take minutes.
+            if is_slow {
+                info!(
+                    endpoint,
+                    outcome, attempt, wait_seconds, "request will be repeated"
+                );
+            } else {
+                debug!(
+                    endpoint,
+                    outcome, attempt, wait_seconds, "request will be repeated"
+                );
+            }
         }
+        Event::Waiting {
+            endpoint,
+            task,
+            workflow,
+            waited,
+            bytes,
+            attempt,
+            most_attempts,
+            others,
+        } => info!(
+            endpoint = endpoint.as_str(),
+            task = task.as_ref().map(TaskId::as_str),
+            workflow = workflow.as_ref().map(WorkflowId::as_str),
+            seconds = waited.as_secs(),
+            bytes,
+            attempt,
+            of = most_attempts,
+            others,
+            "still waiting for the API"
+        ),
         Event::Held { time } => info!(
             seconds = seconds(*time),
             "the API asked for less: all requests are held"
         ),
-        Event::PaceChanged { per_second } => info!(per_second, "pace changed"),
+        // While it climbs back that is a line a second; progress shows it.
+        Event::PaceChanged { per_second } => debug!(per_second, "pace changed"),
         Event::Listed { endpoint, items } => {
             debug!(endpoint = endpoint.as_str(), items, "page of a listing");
         }
@@ -172,9 +224,12 @@ fn traffic(event: &Event) {
             workflow,
             reason,
         } => {
-            let (endpoint, reason) = (endpoint.as_str(), printable(reason));
-            let workflow = workflow.as_ref().map(tracing::field::display);
-            warn!(endpoint, workflow, %reason, "listing shifted and is taken again");
+            let (endpoint, reason) = (endpoint.as_str(), &*printable(reason));
+            let workflow = workflow.as_ref().map(WorkflowId::as_str);
+            warn!(
+                endpoint,
+                workflow, reason, "listing shifted and is taken again"
+            );
         }
         _ => {}
     }
@@ -200,7 +255,6 @@ mod tests {
     use super::*;
     use crate::event::Endpoint;
     use crate::job::{ProgressMode, ResultFormat};
-    use crate::task::TaskId;
 
     fn lines(verbosity: i8, log_format: LogFormat, events: &[Event]) -> Vec<String> {
         let options = OutputOptions {
@@ -284,11 +338,62 @@ mod tests {
         assert_eq!(
             tails,
             [
-                "TRACE request endpoint=\"task_detail\" outcome=ok bytes=12 seconds=1.5",
-                "DEBUG request will be repeated endpoint=\"list_tasks\" outcome=http_503 attempt=1 \
-                 wait_seconds=0.25",
+                "TRACE request endpoint=\"task_detail\" outcome=\"ok\" bytes=12 seconds=1.5",
+                "DEBUG request will be repeated endpoint=\"list_tasks\" outcome=\"http_503\" \
+                 attempt=1 wait_seconds=0.25",
                 "INFO committed sequence=3 tasks=40 files=5 rows=1234 bytes=99",
-                "WARN task failed task=88ee39e1 reason=http_503 six times\\nforged line",
+                r#"WARN task failed task="88ee39e1" reason="http_503 six times\\nforged line""#,
+            ]
+        );
+    }
+
+    #[test]
+    fn what_a_person_waits_for_is_said_and_the_climb_of_the_pace_is_not() {
+        let retry = |outcome: &str| Event::Retry {
+            endpoint: Endpoint::TaskDetail,
+            outcome: outcome.to_owned(),
+            attempt: 2,
+            wait: Duration::from_secs(1),
+        };
+        let waiting = Event::Waiting {
+            endpoint: Endpoint::TaskDetail,
+            task: Some(TaskId::new("88ee39e1").expect("an id")),
+            workflow: None,
+            waited: Duration::from_secs(30),
+            bytes: 0,
+            attempt: 2,
+            most_attempts: 6,
+            others: 3,
+        };
+        let nothing_new = Event::Committed {
+            sequence: 4,
+            tasks: 0,
+            files: 0,
+            rows: 0,
+            bytes: 0,
+        };
+        let events = [
+            waiting,
+            retry("timeout"),
+            retry("http_503"),
+            Event::Held {
+                time: Duration::from_secs(5),
+            },
+            Event::PaceChanged { per_second: 5.0 },
+            nothing_new,
+        ];
+        let lines = lines(0, LogFormat::Text, &events);
+        let tails: Vec<_> = (lines.iter())
+            .map(|line| line.split_once("Z ").expect("a time first").1.trim_start())
+            .collect();
+        assert_eq!(
+            tails,
+            [
+                "INFO still waiting for the API endpoint=\"task_detail\" task=\"88ee39e1\" seconds=30 \
+                 bytes=0 attempt=2 of=6 others=3",
+                "INFO request will be repeated endpoint=\"task_detail\" outcome=\"timeout\" attempt=2 \
+                 wait_seconds=1.0",
+                "INFO the API asked for less: all requests are held seconds=5.0",
             ]
         );
     }

@@ -1,5 +1,5 @@
-//! Progress while tasks are pulled: a bar on a terminal, a log line every ten seconds elsewhere.
-//! Nothing before the plan is made.
+//! Progress: on a terminal a line of what is listed so far and then a bar of the tasks that are pulled,
+//! a log line every ten seconds elsewhere.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -42,8 +42,19 @@ pub struct Progress {
 /// What the bar looks at whenever it is drawn.
 struct Shared {
     pace: Box<dyn Fn() -> PaceNow + Send + Sync>,
+    /// Nothing once the plan is made.
+    listed: Mutex<Option<Listed>>,
     /// Nothing before the plan is made and after the end.
     state: Mutex<Option<State>>,
+}
+
+/// What was listed before the plan is made.
+#[derive(Clone, Copy, Debug)]
+struct Listed {
+    began: Instant,
+    last_line: Instant,
+    pages: u64,
+    items: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -82,19 +93,25 @@ impl Progress {
     /// Progress on a screen. `pace` is asked whenever something is drawn; it must be quick.
     #[must_use]
     pub fn new(screen: &Screen, pace: impl Fn() -> PaceNow + Send + Sync + 'static) -> Self {
-        Self {
+        let progress = Self {
             screen: screen.clone(),
             shared: Arc::new(Shared {
                 pace: Box::new(pace),
+                listed: Mutex::new(Some(Listed::new(Instant::now()))),
                 state: Mutex::new(None),
             }),
             bar: Mutex::new(None),
+        };
+        if screen.show() == Show::Bar {
+            progress.show_listing();
         }
+        progress
     }
 
     /// Ends it: the bar goes away, lines get a last one if there is news. Before the report is
     /// printed.
     pub fn finish(&self) {
+        self.shared.with_listed(|listed| *listed = None);
         let last = self.shared.with(Option::take).filter(|state| state.news);
         if let (Some(state), Show::Lines) = (last, self.screen.show()) {
             state.picture(Instant::now(), (self.shared.pace)()).log();
@@ -103,10 +120,47 @@ impl Progress {
     }
 
     fn begin(&self, planned: u64) {
+        self.shared.with_listed(|listed| *listed = None);
         let begin = (planned > 0).then(|| State::new(Instant::now(), planned));
         self.shared.with(|state| *state = begin);
         let wanted = planned > 0 && self.screen.show() == Show::Bar;
         self.replace_bar(wanted.then_some(planned));
+    }
+
+    /// Shows what is listed, from the first moment on.
+    fn show_listing(&self) {
+        let shared = Arc::clone(&self.shared);
+        let figures = move |_: &ProgressState, out: &mut dyn fmt::Write| {
+            if let Some(listed) = shared.with_listed(|listed| *listed) {
+                // The line's own buffer takes all.
+                let _ = write!(out, "{listed}");
+            }
+        };
+        let style = ProgressStyle::with_template("{figures}")
+            .expect("the template is right")
+            .with_key("figures", figures);
+        let line = ProgressBar::no_length().with_style(style);
+        let line = self.screen.bars().add(line);
+        line.enable_steady_tick(TICK);
+        *self.bar.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
+    }
+
+    /// Takes note of a page.
+    fn listed(&self, items: usize) {
+        let now = Instant::now();
+        let due = self.shared.with_listed(|listed| {
+            let listed = listed.as_mut()?;
+            listed.pages += 1;
+            listed.items += items as u64;
+            if now - listed.last_line < LINE_INTERVAL {
+                return None;
+            }
+            listed.last_line = now;
+            Some(*listed)
+        });
+        if let (Some(Listed { pages, items, .. }), Show::Lines) = (due, self.screen.show()) {
+            info!(pages, items, "listing");
+        }
     }
 
     /// Takes the bar away, and puts a new one there if there are tasks.
@@ -167,6 +221,9 @@ impl Listen for Progress {
             self.begin(*pull);
             return;
         }
+        if let Event::Listed { items, .. } = event {
+            self.listed(*items);
+        }
         let done = self.shared.with(|state| {
             let state = state.as_mut()?;
             let before = state.done;
@@ -196,10 +253,40 @@ impl Shared {
         work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    fn with_listed<T>(&self, work: impl FnOnce(&mut Option<Listed>) -> T) -> T {
+        work(&mut self.listed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn picture(&self) -> Option<Picture> {
         let now = Instant::now();
         let pace = (self.pace)();
         self.with(|state| Some(state.as_ref()?.picture(now, pace)))
+    }
+}
+
+impl Listed {
+    fn new(now: Instant) -> Self {
+        Self {
+            began: now,
+            last_line: now,
+            pages: 0,
+            items: 0,
+        }
+    }
+}
+
+/// `listing: 62 pages, 4,567 items, 7 s`
+impl fmt::Display for Listed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (pages, items) = (
+            figures::counted(self.pages, "page"),
+            figures::counted(self.items, "item"),
+        );
+        write!(
+            f,
+            "listing: {pages}, {items}, {} s",
+            self.began.elapsed().as_secs()
+        )
     }
 }
 
@@ -383,6 +470,13 @@ mod tests {
         }
     }
 
+    fn listed() -> Event {
+        Event::Listed {
+            endpoint: Endpoint::ListTasks,
+            items: 500,
+        }
+    }
+
     fn request() -> Event {
         Event::Request {
             endpoint: Endpoint::TaskDetail,
@@ -405,6 +499,27 @@ mod tests {
         assert_eq!(progress.shared.picture(), None);
         progress.on(&planned(0));
         assert_eq!(progress.shared.picture(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_listed_is_shown_until_the_plan_is_made() {
+        let (screen, _) = Screen::in_memory(Show::Bar);
+        let progress = Progress::new(&screen, || PACE);
+        let text = || {
+            let listed = progress.shared.with_listed(|listed| *listed);
+            listed.map(|listed| listed.to_string())
+        };
+        assert_eq!(text().as_deref(), Some("listing: 0 pages, 0 items, 0 s"));
+        for _ in 0..3 {
+            progress.on(&listed());
+            seconds_pass(2).await;
+        }
+        assert_eq!(
+            text().as_deref(),
+            Some("listing: 3 pages, 1,500 items, 6 s")
+        );
+        progress.on(&planned(1));
+        assert_eq!(text(), None);
     }
 
     #[tokio::test(start_paused = true)]
@@ -486,6 +601,22 @@ mod tests {
         progress.finish();
         drop(progress);
         assert_eq!(*lines.0.lock().expect("no panic"), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_listing_has_a_line_every_ten_seconds() {
+        let lines = Count::default();
+        let _guard = tracing::subscriber::set_default(lines.clone());
+        let (screen, _) = Screen::in_memory(Show::Lines);
+        let progress = Progress::new(&screen, || PACE);
+        for _ in 0..25 {
+            seconds_pass(1).await;
+            progress.on(&listed());
+        }
+        assert_eq!(*lines.0.lock().expect("no panic"), 2);
+        progress.on(&planned(1));
+        progress.on(&listed());
+        assert_eq!(*lines.0.lock().expect("no panic"), 2);
     }
 
     #[tokio::test(start_paused = true)]

@@ -161,7 +161,8 @@ impl Sums {
                     self.warnings.first.push(text.clone());
                 }
             }
-            Event::Planned { .. }
+            Event::Waiting { .. }
+            | Event::Planned { .. }
             | Event::Decoded { .. }
             | Event::TaskAccepted { .. }
             | Event::TaskLeft { .. }

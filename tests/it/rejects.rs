@@ -91,7 +91,7 @@ fn entries_of_detail_that_are_no_objects_are_kept_beside_their_calls() {
 }
 
 #[test]
-fn an_answer_that_is_no_json_after_all_tries_is_kept_whole_and_asked_for_again() {
+fn a_page_in_place_of_an_answer_is_an_outage_kept_whole_and_asked_for_again() {
     let folder = folder();
     let page = "<html><body>down for maintenance</body></html>";
     let details = vec![
@@ -103,7 +103,7 @@ fn an_answer_that_is_no_json_after_all_tries_is_kept_whole_and_asked_for_again()
         .against(server.url())
         .job(FEW_TRIES)
         .at(NOW);
-    let ended = exporter.run(&["run"]).with(65);
+    let ended = exporter.run(&["run"]).with(75);
     assert!(ended.stdout.contains("page"), "{}", ended.stdout);
     let asked = |task: &str| {
         let seen = server.seen();
@@ -119,7 +119,7 @@ fn an_answer_that_is_no_json_after_all_tries_is_kept_whole_and_asked_for_again()
         (&json!("page"), &Value::Null)
     );
     assert_eq!(LakeView::new(exporter.dest()).counts(), [1, 0, 0, 1]);
-    exporter.run(&["run"]).with(65);
+    exporter.run(&["run"]).with(69);
     assert_eq!((asked("good"), asked("page")), (1, 6), "it is tried again");
     exporter.run(&["verify"]).done();
 }

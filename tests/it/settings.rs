@@ -25,9 +25,10 @@ fn a_redirect_to_another_host_never_carries_the_token() {
         });
         let folder = folder();
         let exporter = Exporter::new(folder.path()).against(server.url());
+        // The API gave a token at this address: it is an outage.
         exporter
             .run(&["run"])
-            .with(78)
+            .with(69)
             .saying(&["redirect", "base_url"]);
         assert!(server.seen().iter().any(Request::has_token));
     }
@@ -46,8 +47,38 @@ fn a_redirect_of_the_sign_in_never_carries_the_secret() {
     });
     let folder = folder();
     let exporter = Exporter::new(folder.path()).against(server.url());
-    exporter.run(&["run"]).with(78);
+    let ended = exporter.run(&["run"]).with(69);
+    ended.saying(&["redirect", elsewhere.url(), "base_url"]);
     assert_eq!(elsewhere.seen().len(), 0, "it followed");
+}
+
+#[test]
+fn an_address_that_has_moved_for_good_is_a_wrong_setting() {
+    let server = Scripted::start(|_| {
+        Some(Reply {
+            headers: vec!["location: https://elsewhere.example/x".to_owned()],
+            ..Reply::status(301, "")
+        })
+    });
+    let folder = folder();
+    let exporter = Exporter::new(folder.path()).against(server.url());
+    let ended = exporter.run(&["run"]).with(78);
+    ended.saying(&["https://elsewhere.example", "base_url"]);
+}
+
+#[test]
+fn a_proxy_that_cannot_be_read_is_no_direct_connection() {
+    let folder = folder();
+    let exporter = Exporter::new(folder.path()).against("https://api.invalid");
+    for (variable, value) in [
+        ("HTTPS_PROXY", "garbage"),
+        ("https_proxy", "::"),
+        ("ALL_PROXY", "socks5://user:MARK-PASSWORD@proxy:1080"),
+    ] {
+        let ended = exporter.clone().set(variable, value).run(&["run"]).with(78);
+        let ended = ended.saying(&[variable]);
+        assert!(!ended.stderr.contains("MARK"), "{}", ended.stderr);
+    }
 }
 
 #[test]

@@ -109,7 +109,7 @@ impl ApiClient {
         let page_size = self.options().page_size.get() as usize;
         let first = Pass::new(call.paging, self.memory(call.endpoint), page_size).first();
         let answer = self.answer(call, &first).await;
-        answer.map_err(|error| error.into_api_error(call.endpoint))
+        answer.map_err(|error| error.into_api_error(call.endpoint, call.workflow))
     }
 }
 

@@ -215,6 +215,32 @@ async fn a_path_that_is_not_there_names_its_setting() {
     let error = listing.fault.expect("not there");
     insta::assert_snapshot!(
         error,
-        @"no useful answer from `list_tasks`: HTTP status 404; check `path` in [api.list_tasks]"
+        @"no useful answer from `list_tasks` of workflow w1: HTTP status 404 without the API's envelope (no body), after 6 tries; check `base_url` and `path` in [api.list_tasks]; or a gateway on the way is in trouble"
     );
+    assert!(!error.is_gone());
+}
+
+#[rstest]
+#[case(|| Reply::json(&json!({"code": 404, "data": null})), true)]
+#[case(|| Reply::Full(404, vec![], br#"{"code": "404"}"#.to_vec()), true)]
+#[case(|| Reply::Full(404, vec![], br#"{"code": 9}"#.to_vec()), false)]
+#[case(|| Reply::json(&json!({"code": 9})), false)]
+#[case(|| Reply::data(&Value::Null), false)]
+#[case(|| Reply::status(503), false)]
+#[case(|| web_page(200), false)]
+#[case(|| Reply::HangUp, false)]
+#[case(|| Reply::data(&json!({"rows": []})), false)]
+#[tokio::test]
+async fn only_the_vendors_envelope_says_that_a_workflow_is_gone(
+    #[case] reply: fn() -> Reply,
+    #[case] is_gone: bool,
+) {
+    let server = Server::with_auth(move |_, _| reply()).await;
+    let (client, _) = client(&server);
+    let listing = client.list_tasks(&workflow()).await.expect("a listing");
+    let fault = listing.fault.expect("a fault");
+    assert_eq!(fault.is_gone(), is_gone, "{fault:?}");
+    if let ApiError::Failed { workflow: of, .. } = fault {
+        assert_eq!(of, Some(workflow()));
+    }
 }

@@ -140,7 +140,9 @@ fn requests(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
     }
     if !requests.waited.is_zero() {
         let waited = duration(requests.waited);
-        notes.push(format!("waits for the pace add up to {waited}"));
+        notes.push(format!(
+            "{waited} of waiting for the pace, summed over all requests"
+        ));
     }
     if requests.holds > 0 {
         let (times, held) = (counted(requests.holds, "time"), duration(requests.held));

@@ -1,0 +1,79 @@
+//! When a request was written on an open connection: from then on `read_timeout` runs.
+//!
+//! Neither reqwest nor hyper say so. But hyper asks a request's body for its end whenever it writes the
+//! request on a connection, and the last time that it does is when the request leaves.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+/// When a request was written, if it was.
+#[derive(Debug, Default)]
+pub(crate) struct Sent {
+    at: Mutex<Option<Instant>>,
+    told: Notify,
+}
+
+impl Sent {
+    fn now(&self) {
+        *self.at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        self.told.notify_one();
+    }
+
+    fn at(&self) -> Option<Instant> {
+        *self.at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until this long after the request was written.
+    pub(crate) async fn is_older_than(&self, time: Duration) {
+        loop {
+            match self.at().map(|at| at + time) {
+                None => self.told.notified().await,
+                Some(due) if due <= Instant::now() => return,
+                Some(due) => sleep_until(due).await,
+            }
+        }
+    }
+}
+
+/// A request's body that notes when it is written.
+#[derive(Debug)]
+pub(crate) struct SentBody {
+    bytes: Option<Bytes>,
+    sent: Arc<Sent>,
+}
+
+impl SentBody {
+    pub(crate) fn new(text: Option<String>, sent: Arc<Sent>) -> Self {
+        let bytes = text.filter(|text| !text.is_empty()).map(Bytes::from);
+        Self { bytes, sent }
+    }
+}
+
+impl Body for SentBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.sent.now();
+        self.bytes.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes.as_ref().map_or(0, Bytes::len) as u64)
+    }
+}

@@ -1,0 +1,214 @@
+//! The vendor's clock, as the `Date` of its answers shows it.
+//!
+//! `Date` has whole seconds and was set at some moment between the request and the answer's head, so
+//! each answer gives a range for the difference of the clocks. The median of the last answers counts:
+//! one machine of the vendor's with a wrong clock changes nothing. Answers that come out of a cache
+//! (`Age`) or without the API's envelope are left out.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::header::{AGE, HeaderMap};
+
+use super::retry_after;
+
+/// Answers that are remembered.
+const REMEMBERED: usize = 15;
+/// A difference beyond this is said.
+const WORTH_SAYING: TimeDelta = TimeDelta::minutes(5);
+
+/// How far the vendor's clock is from this machine's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockOffset {
+    /// The vendor's time less this machine's: negative when this machine is ahead.
+    pub offset: TimeDelta,
+    /// The offset is right to this much, either way.
+    pub uncertainty: TimeDelta,
+}
+
+impl ClockOffset {
+    /// Whether the clocks certainly differ by more than this.
+    #[must_use]
+    pub fn is_beyond(&self, limit: TimeDelta) -> bool {
+        self.offset.abs() - self.uncertainty > limit
+    }
+}
+
+/// `2 min 5 s ahead of the API's`, of this machine's clock.
+impl fmt::Display for ClockOffset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.offset.abs().num_seconds();
+        let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
+        let (minutes, seconds) = (seconds / 60 % 60, seconds % 60);
+        match (days, hours, minutes) {
+            (0, 0, 0) => write!(f, "{seconds} s")?,
+            (0, 0, _) => write!(f, "{minutes} min {seconds} s")?,
+            (0, _, _) => write!(f, "{hours} h {minutes} min")?,
+            _ => write!(f, "{days} d {hours} h")?,
+        }
+        f.write_str(if self.offset < TimeDelta::zero() {
+            " ahead of the API's"
+        } else {
+            " behind the API's"
+        })
+    }
+}
+
+/// When an exchange took place, by this machine's own clock, and what the answer says of the time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    /// When the request left.
+    pub(crate) sent: DateTime<Utc>,
+    /// When the head of its answer was there.
+    pub(crate) received: DateTime<Utc>,
+    /// The answer's `Date`.
+    pub(crate) date: DateTime<Utc>,
+}
+
+impl Timing {
+    /// Of an answer that was made for this request.
+    pub(crate) fn new(
+        headers: &HeaderMap,
+        sent: DateTime<Utc>,
+        received: DateTime<Utc>,
+    ) -> Option<Self> {
+        let date = retry_after::date(headers).filter(|_| !headers.contains_key(AGE))?;
+        Some(Self {
+            sent,
+            received,
+            date,
+        })
+    }
+
+    fn offset(self) -> ClockOffset {
+        let low = self.date - self.received;
+        // The second that `Date` was cut to. A clock that was set back meanwhile gives no range.
+        let high = (self.date + TimeDelta::seconds(1) - self.sent).max(low);
+        ClockOffset {
+            offset: (low + high) / 2,
+            uncertainty: (high - low) / 2,
+        }
+    }
+}
+
+/// What is known of the vendor's clock.
+#[derive(Debug, Default)]
+pub(crate) struct VendorClock(Mutex<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    recent: VecDeque<ClockOffset>,
+    said: bool,
+}
+
+impl VendorClock {
+    /// Takes note of an answer. Gives the offset if it is large and was not given before.
+    pub(crate) fn note(&self, timing: Timing) -> Option<ClockOffset> {
+        let mut seen = self.seen();
+        if seen.recent.len() == REMEMBERED {
+            seen.recent.pop_front();
+        }
+        seen.recent.push_back(timing.offset());
+        let offset = seen.median()?;
+        if seen.said || !offset.is_beyond(WORTH_SAYING) {
+            return None;
+        }
+        seen.said = true;
+        Some(offset)
+    }
+
+    /// The offset, as far as anybody knows.
+    pub(crate) fn offset(&self) -> Option<ClockOffset> {
+        self.seen().median()
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        // Nothing panics while it is held.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seen {
+    fn median(&self) -> Option<ClockOffset> {
+        let mut offsets: Vec<ClockOffset> = self.recent.iter().copied().collect();
+        offsets.sort_by_key(|offset| offset.offset);
+        offsets.get(offsets.len() / 2).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn timing(date: &str, latency_ms: i64) -> Timing {
+        let sent: DateTime<Utc> = "2024-03-11T08:00:00.500Z".parse().expect("valid");
+        Timing {
+            sent,
+            received: sent + TimeDelta::milliseconds(latency_ms),
+            date: date.parse().expect("valid"),
+        }
+    }
+
+    #[rstest]
+    #[case("2024-03-11T08:00:00Z", 200, None)]
+    #[case("2024-03-11T08:04:59Z", 200, None)]
+    #[case("2024-03-11T08:06:00Z", 200, Some("5 min 59 s behind the API's"))]
+    #[case("2024-03-11T07:54:00Z", 200, Some("6 min 0 s ahead of the API's"))]
+    #[case("2024-03-10T04:00:00Z", 200, Some("1 d 4 h ahead of the API's"))]
+    #[case("2024-03-11T10:01:00Z", 200, Some("2 h 0 min behind the API's"))]
+    // Nobody can tell where in these minutes the answer was made.
+    #[case("2024-03-11T08:06:00Z", 400_000, None)]
+    fn a_difference_of_minutes_is_said_with_its_direction(
+        #[case] date: &str,
+        #[case] latency_ms: i64,
+        #[case] expected: Option<&str>,
+    ) {
+        let clock = VendorClock::default();
+        let said = clock.note(timing(date, latency_ms));
+        assert_eq!(said.map(|offset| offset.to_string()).as_deref(), expected);
+        assert!(clock.note(timing(date, latency_ms)).is_none(), "said twice");
+    }
+
+    #[test]
+    fn the_true_difference_is_within_the_uncertainty() {
+        let clock = VendorClock::default();
+        assert_eq!(clock.offset(), None);
+        clock.note(timing("2024-03-11T08:00:03Z", 800));
+        let ClockOffset {
+            offset,
+            uncertainty,
+        } = clock.offset().expect("known");
+        // From 1.7 s (answered at its end) to 3.5 s (answered at once, late in that second).
+        assert_eq!(offset - uncertainty, TimeDelta::milliseconds(1_700));
+        assert_eq!(offset + uncertainty, TimeDelta::milliseconds(3_500));
+    }
+
+    #[test]
+    fn one_wrong_clock_of_many_changes_nothing() {
+        let clock = VendorClock::default();
+        for _ in 0..REMEMBERED {
+            assert_eq!(clock.note(timing("2024-03-11T08:00:00Z", 100)), None);
+        }
+        assert_eq!(clock.note(timing("2024-03-12T08:00:00Z", 100)), None);
+        let offset = clock.offset().expect("known");
+        assert!(!offset.is_beyond(TimeDelta::seconds(2)), "{offset:?}");
+    }
+
+    #[test]
+    fn an_answer_out_of_a_cache_says_nothing() {
+        let mut headers = HeaderMap::new();
+        let now = DateTime::UNIX_EPOCH;
+        assert!(Timing::new(&headers, now, now).is_none());
+        headers.insert(
+            reqwest::header::DATE,
+            "Mon, 11 Mar 2024 08:00:00 GMT".parse().expect("a header"),
+        );
+        assert!(Timing::new(&headers, now, now).is_some());
+        headers.insert(AGE, "10".parse().expect("a header"));
+        assert!(Timing::new(&headers, now, now).is_none());
+    }
+}
