@@ -9,7 +9,9 @@ use super::settings::{Rehearse, Settings};
 use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::job::quantity;
-use crate::sandbox::{Faults, RateLimit, SANDBOX_KEY, SANDBOX_SECRET, Sandbox, SandboxOptions};
+use crate::sandbox::{
+    FaultFamily, FaultKind, Faults, RateLimit, SANDBOX_KEY, SANDBOX_SECRET, Sandbox, SandboxOptions,
+};
 
 /// Arguments of `sandbox`.
 #[derive(Args, Clone, Debug, PartialEq)]
@@ -40,14 +42,74 @@ pub struct SandboxArgs {
     /// Without it everything is taken.
     #[arg(long, value_name = "PACE")]
     pub rate_limit: Option<RateLimit>,
-    /// What goes wrong, and how often: `all:0.2`, or names such as `http_503,truncated:0.05`
-    ///
-    /// The number is the share of requests with a fault. The names are printed when one is unknown.
-    #[arg(long, value_name = "KINDS[:SHARE]", default_value = "none")]
+    /// What goes wrong, and how often: `all:0.2`, or names such as `http_503,total:page`
+    #[arg(long, value_name = "KINDS[:SHARE]", default_value = "none", long_help = faults_help())]
     pub faults: Faults,
     /// Settings.
     #[command(flatten)]
     pub settings: Settings<Rehearse>,
+}
+
+/// The help of `--faults`: every kind, by family, in lines that fit 80 columns.
+fn faults_help() -> String {
+    /// What is left of 80 columns beside the help's own indent.
+    const WIDTH: usize = 70;
+    let mut text = "What goes wrong, and how often: `all:0.2`, `http_503,reset:0.05`, or \
+        `all:0.05,total:page,item:no_id:0.1`\n\n\
+        A name stands alone or with a share from 0 to 1. The share counts for the names of the \
+        same family before it, too, together. A family's name (`total`) stands for all of its \
+        kinds, and `all` for those of the first list. Some take a number: `total:off=-2`.\n\n\
+        Requests fail and pass when they are repeated. Everything else is decided by the seed, \
+        and stays.\n"
+        .to_owned();
+    for family in FaultFamily::ALL {
+        let title = match family {
+            FaultFamily::Request => "Requests that fail",
+            FaultFamily::Gateway => "Something else answers in place of the vendor",
+            FaultFamily::RetryAfter => "429 with less common forms of Retry-After",
+            FaultFamily::Header => "Headers that break the rules",
+            FaultFamily::Page => "Pages that are wrong, this time",
+            FaultFamily::Total => "The total of a listing",
+            FaultFamily::PageCap => "The size of its pages",
+            FaultFamily::Cursor => "Paged by a cursor: parameter `cursor`, next one at /data/next",
+            FaultFamily::Empty => "A page without items",
+            FaultFamily::Workflow => "Workflows whose tasks can't be listed",
+            FaultFamily::Item => "Items of both listings",
+            FaultFamily::Status => "A task's status, as listed",
+            FaultFamily::Start => "Its scheduled start, as listed",
+            FaultFamily::End => "Its scheduled end, as listed",
+            FaultFamily::Answer => "Its answer",
+            FaultFamily::Json => "The JSON of a listing or an answer",
+            FaultFamily::Gzip => "How it is compressed",
+            FaultFamily::Date => "The clock in its headers",
+        };
+        let of = family.share_of();
+        let share = match family.default_share() {
+            share if share < 1.0 => format!("{share} of {of}"),
+            _ => format!("all {of}"),
+        };
+        text.extend(["\n", title, " (", &share, " unless given):\n"]);
+        let mut line = String::new();
+        let mut kinds = family.kinds().map(shown).peekable();
+        while let Some(kind) = kinds.next() {
+            if !line.is_empty() && line.len() + kind.len() + 2 > WIDTH {
+                text.extend([" ", &line, "\n"]);
+                line.clear();
+            }
+            let comma = if kinds.peek().is_some() { "," } else { "" };
+            line.extend([" ", &kind, comma]);
+        }
+        text.extend([" ", &line, "\n"]);
+    }
+    text
+}
+
+/// A name, with the number it has unless given.
+fn shown(kind: FaultKind) -> String {
+    match kind.default_number() {
+        Some(number) => format!("{kind}={number}"),
+        None => kind.to_string(),
+    }
 }
 
 /// Listens until it is told to stop.
@@ -79,7 +141,8 @@ pub async fn run(args: &SandboxArgs, context: &mut Context<'_>) -> Result<ExitCo
          export AIRUDDER_BASE_URL={url}\n\
          export AIRUDDER_APP_KEY={SANDBOX_KEY}\n\
          export AIRUDDER_APP_SECRET={SANDBOX_SECRET}\n\n\
-         redial times are in Asia/Jakarta; what it saw: {url}/_sandbox/stats; stop it with Ctrl-C\n"
+         redial times are in Asia/Jakarta; what it saw: {url}/_sandbox/stats;\n\
+         what there is: {url}/_sandbox/truth; stop it with Ctrl-C\n"
     );
     context
         .out

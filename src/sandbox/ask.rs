@@ -5,6 +5,8 @@ use chrono::{DateTime, Utc};
 use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
@@ -33,10 +35,20 @@ pub(super) enum Ask {
 }
 
 /// Which page of a listing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PageAsk {
     pub(super) number: usize,
     pub(super) size: usize,
+    pub(super) cursor: Option<CursorAsk>,
+}
+
+/// A cursor as it came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum CursorAsk {
+    /// In a query, where everything is text.
+    Text(String),
+    /// In a body: its JSON, digit for digit.
+    Json(String),
 }
 
 /// A request that makes none.
@@ -102,6 +114,7 @@ impl Ask {
                 page: PageAsk {
                     number: number(&fields, "page", 1)?,
                     size: number(&fields, "page_size", 100)?,
+                    cursor: cursor(body),
                 },
             }),
             _ => Ok(Self::Detail {
@@ -118,6 +131,10 @@ impl Ask {
         let page = PageAsk {
             number: number(&fields, "page", 1)?,
             size: number(&fields, "page_size", 100)?,
+            cursor: fields
+                .get("cursor")
+                .and_then(Value::as_str)
+                .map(|text| CursorAsk::Text(text.to_owned())),
         };
         Ok(Self::Workflows {
             from: time(&fields, "start_time")?,
@@ -133,15 +150,36 @@ impl Ask {
             Self::SignIn { .. } => (place(Endpoint::Auth, 0), String::new()),
             Self::Workflows { from, to, page } => (
                 place(Endpoint::ListWorkflows, page.number),
-                format!("{from:?} {to:?} {}", page.number),
+                format!("{from:?} {to:?} {}", page.subject()),
             ),
             Self::Tasks { workflow, page } => (
                 place(Endpoint::ListTasks, page.number),
-                format!("{workflow} {}", page.number),
+                format!("{workflow} {}", page.subject()),
             ),
             Self::Detail { task } => (place(Endpoint::TaskDetail, 0), task.clone()),
         }
     }
+}
+
+impl PageAsk {
+    fn subject(&self) -> String {
+        match &self.cursor {
+            None => self.number.to_string(),
+            Some(CursorAsk::Text(text) | CursorAsk::Json(text)) => text.clone(),
+        }
+    }
+}
+
+/// A number beyond 64 bits must not lose its digits here.
+fn cursor(body: &[u8]) -> Option<CursorAsk> {
+    #[derive(Deserialize)]
+    struct Body<'a> {
+        #[serde(borrow, default)]
+        cursor: Option<&'a RawValue>,
+    }
+    let body: Body<'_> = serde_json::from_slice(body).ok()?;
+    let cursor = body.cursor?.get();
+    (cursor != "null").then(|| CursorAsk::Json(cursor.to_owned()))
 }
 
 fn text(fields: &Map<String, Value>, name: &str) -> Result<String, BadAsk> {

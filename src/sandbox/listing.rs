@@ -11,6 +11,8 @@ pub(super) enum Distortion {
     Shifted,
     /// The page before is answered again.
     Repeated,
+    /// One item is left out.
+    Short,
 }
 
 /// One page of a listing with `total` items.
@@ -18,14 +20,25 @@ pub(super) enum Distortion {
 pub(super) struct Page {
     pub(super) items: Range<usize>,
     pub(super) total: usize,
+    /// The one of these items that is not shown.
+    pub(super) left_out: Option<usize>,
 }
 
 /// The page with this number, counted from 1. Pages beyond the end are empty.
 pub(super) fn page(total: usize, number: usize, size: usize, distortion: Distortion) -> Page {
     let start = number.saturating_sub(1).saturating_mul(size).min(total);
     let items = start..start.saturating_add(size).min(total);
+    let whole = |items| Page {
+        items,
+        total,
+        left_out: None,
+    };
     match distortion {
-        Distortion::None => Page { items, total },
+        Distortion::None => whole(items),
+        Distortion::Short => Page {
+            left_out: items.clone().nth(items.len() / 2),
+            ..whole(items)
+        },
         Distortion::Repeated => page(total, number.saturating_sub(1), size, Distortion::None),
         Distortion::Shifted => {
             let items = if items.is_empty() {
@@ -40,8 +53,8 @@ pub(super) fn page(total: usize, number: usize, size: usize, distortion: Distort
                 items
             };
             Page {
-                items,
                 total: total + 1,
+                ..whole(items)
             }
         }
     }
@@ -63,7 +76,8 @@ mod tests {
             page(0, 1, 10, Distortion::None),
             Page {
                 items: 0..0,
-                total: 0
+                total: 0,
+                left_out: None,
             }
         );
         assert_eq!(items(usize::MAX, Distortion::None), 25..25);
@@ -79,9 +93,17 @@ mod tests {
             page(5, 1, 10, Distortion::Shifted),
             Page {
                 items: 0..5,
-                total: 6
+                total: 6,
+                left_out: None,
             }
         );
+    }
+
+    #[test]
+    fn a_short_page_leaves_one_item_out_and_counts_it() {
+        let short = |number| page(25, number, 10, Distortion::Short);
+        assert_eq!((short(1).left_out, short(3).left_out), (Some(5), Some(22)));
+        assert_eq!((short(1).total, short(4).left_out), (25, None));
     }
 
     #[test]

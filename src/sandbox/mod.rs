@@ -11,8 +11,10 @@
 //! It never listens beyond 127.0.0.1, and nothing in it is about a person: names are made up and
 //! telephone numbers begin with zeros.
 //!
-//! Two paths are its own and outside every limit: `GET /_sandbox/stats` ([`SandboxStats`]) and
-//! `GET /_sandbox/tasks` (a list of [`SandboxTask`]), the truth to compare an export with.
+//! Four paths are its own and outside every limit and fault: `GET /_sandbox/stats`
+//! ([`SandboxSummary`]), `GET /_sandbox/details` (detail requests by task), `GET /_sandbox/tasks` (a
+//! list of [`SandboxTask`]) and `GET /_sandbox/truth` (a list of [`SandboxTruth`]): what there really
+//! is, to compare an export with.
 //!
 //! ```
 //! use airudder_export::sandbox::{Sandbox, SandboxOptions};
@@ -29,14 +31,17 @@
 mod answer;
 mod ask;
 mod call;
+mod cursors;
 mod detail;
 mod draws;
 mod endpoint;
 mod faults;
 mod ink;
+mod items;
 mod limit;
 mod listing;
 mod lists;
+mod odd_json;
 mod options;
 mod phrases;
 mod refusals;
@@ -66,10 +71,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
 
 pub use endpoint::Endpoint;
-pub use faults::{FaultKind, Faults, FaultsError};
+pub use faults::{FaultFamily, FaultKind, Faults, FaultsError, Quirk};
 pub use limit::{RateLimit, RateLimitError};
 pub use options::{SANDBOX_KEY, SANDBOX_SECRET, SandboxOptions};
-pub use stats::SandboxStats;
+pub use stats::{DetailCounts, SandboxStats, SandboxSummary};
 
 use crate::clock::Clock;
 use vendor::Vendor;
@@ -94,6 +99,16 @@ pub struct SandboxTask {
     pub redials: u64,
     /// Turns of all transcripts.
     pub turns: u64,
+}
+
+/// One task with its calls: what an export of it must hold, whatever was listed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SandboxTruth {
+    /// The task.
+    #[serde(flatten)]
+    pub task: SandboxTask,
+    /// `CallID` of each of its calls, in the order of its answer.
+    pub call_ids: Vec<String>,
 }
 
 /// A running simulator. Dropping it stops it, too, without waiting.
@@ -141,6 +156,12 @@ impl Sandbox {
     #[must_use]
     pub fn tasks(&self) -> Vec<SandboxTask> {
         self.vendor.tasks()
+    }
+
+    /// Every task as it is now with its calls, in the same order.
+    #[must_use]
+    pub fn truth(&self) -> Vec<SandboxTruth> {
+        self.vendor.truth()
     }
 
     /// Lets time jump: from now on tasks and tokens go by this clock (a demo's second night).

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use hyper::StatusCode;
-use hyper::header::RETRY_AFTER;
+use hyper::header::{LOCATION, PROXY_AUTHENTICATE, RETRY_AFTER, WWW_AUTHENTICATE};
 
-use super::faults::{Fault, FaultKind};
-use super::reply::{Reply, http_date};
+use super::faults::{Fault, FaultFamily, FaultKind};
+use super::reply::{HTML, JSON, Reply, asctime_date, http_date, rfc850_date};
 use super::vendor::Vendor;
 
 /// "Number of queries exceeds the limit", as a sister API says it.
@@ -31,7 +31,7 @@ impl Vendor {
                 let soon = match roll % 3 {
                     0 => "0".to_owned(),
                     1 => "1".to_owned(),
-                    _ => http_date(self.now() + TimeDelta::seconds(1)),
+                    _ => http_date(self.wall() + TimeDelta::seconds(1)),
                 };
                 self.slow_down().with(RETRY_AFTER, &soon)
             }
@@ -44,12 +44,22 @@ impl Vendor {
                 self.unauthorized()
             }
             FaultKind::VanishedTask => self.failure(StatusCode::OK, 404, "task not found"),
-            FaultKind::Reset
-            | FaultKind::Truncated
-            | FaultKind::TruncatedComplete
-            | FaultKind::SlowBody
-            | FaultKind::ShiftedPages
-            | FaultKind::RepeatedPage => return None,
+            kind => match kind.family() {
+                FaultFamily::Gateway => gateway(kind),
+                FaultFamily::RetryAfter => {
+                    let soon = self.wall() + TimeDelta::seconds(1);
+                    let wait = match kind {
+                        FaultKind::RetryAfterDecimal if roll.is_multiple_of(2) => "0.5".to_owned(),
+                        FaultKind::RetryAfterDecimal => "1.5".to_owned(),
+                        FaultKind::RetryAfterRfc850 => rfc850_date(soon),
+                        FaultKind::RetryAfterAsctime => asctime_date(soon),
+                        _ => http_date(soon),
+                    };
+                    self.slow_down().with(RETRY_AFTER, &wait)
+                }
+                // The right thing, with another ending or of another page.
+                _ => return None,
+            },
         };
         Some(reply)
     }
@@ -62,7 +72,7 @@ impl Vendor {
             0 => self.slow_down().with(RETRY_AFTER, &seconds.to_string()),
             1 => {
                 let wait = TimeDelta::from_std(wait).unwrap_or_default() + TimeDelta::seconds(1);
-                let date = http_date(self.now() + wait);
+                let date = http_date(self.wall() + wait);
                 self.slow_down().with(RETRY_AFTER, &date)
             }
             2 => self.slow_down(),
@@ -105,5 +115,32 @@ impl Vendor {
                 format!(r#"{{"data":null,"message":"{text}","status":"FAIL","code":{code}}}"#)
             },
         )
+    }
+}
+
+/// What somebody between client and vendor answers. Nothing of it is the vendor's word.
+fn gateway(kind: FaultKind) -> Reply {
+    const LOGIN: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><title>Sign in</title></head>\n\
+        <body><form method=\"post\" action=\"/login\"><input name=\"user\">\
+        <input name=\"password\" type=\"password\"><button>Sign in</button></form></body></html>\n";
+    match kind {
+        FaultKind::Gateway302 => Reply::page(StatusCode::FOUND).with(LOCATION, "/portal/login"),
+        FaultKind::Gateway401 => {
+            Reply::page(StatusCode::UNAUTHORIZED).with(WWW_AUTHENTICATE, "Basic realm=\"portal\"")
+        }
+        FaultKind::Gateway403 => Reply::page(StatusCode::FORBIDDEN),
+        FaultKind::Gateway404Json => Reply::foreign(
+            StatusCode::NOT_FOUND,
+            JSON,
+            "{\"message\":\"no Route matched with those values\"}",
+        ),
+        FaultKind::Gateway407 => Reply::page(StatusCode::PROXY_AUTHENTICATION_REQUIRED)
+            .with(PROXY_AUTHENTICATE, "Basic realm=\"proxy\""),
+        FaultKind::GatewayEmpty => Reply::foreign(StatusCode::OK, HTML, ""),
+        FaultKind::GatewayLogin => Reply::foreign(StatusCode::OK, HTML, LOGIN),
+        FaultKind::GatewayMaintenance => {
+            Reply::page(StatusCode::SERVICE_UNAVAILABLE).with(RETRY_AFTER, "0")
+        }
+        _ => Reply::page(StatusCode::NOT_FOUND),
     }
 }

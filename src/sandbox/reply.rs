@@ -13,12 +13,13 @@ use super::answer::{Answer, Source};
 pub(super) struct Reply {
     http: StatusCode,
     content_type: &'static str,
-    header: Option<(HeaderName, String)>,
+    headers: Vec<(HeaderName, String)>,
     source: Source,
     failure: bool,
 }
 
-const JSON: &str = "application/json; charset=utf-8";
+pub(super) const JSON: &str = "application/json; charset=utf-8";
+pub(super) const HTML: &str = "text/html";
 
 impl Reply {
     /// HTTP 200 with JSON from anywhere.
@@ -26,7 +27,7 @@ impl Reply {
         Self {
             http: StatusCode::OK,
             content_type: JSON,
-            header: None,
+            headers: Vec::new(),
             source,
             failure: false,
         }
@@ -48,7 +49,9 @@ impl Reply {
 
     /// An answer of the sandbox itself, outside the vendor's API.
     pub(super) fn own(value: &impl Serialize) -> Self {
-        Self::json(serde_json::to_vec(value).expect("maps with text keys are JSON"))
+        let mut text = serde_json::to_vec_pretty(value).expect("maps with text keys are JSON");
+        text.push(b'\n');
+        Self::json(text)
     }
 
     /// A web page, as proxies put in place of an answer.
@@ -61,17 +64,32 @@ impl Reply {
             "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1>\
              </center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
         );
+        Self::foreign(http, HTML, html)
+    }
+
+    /// This text of another kind, as something between client and vendor answers.
+    pub(super) fn foreign(
+        http: StatusCode,
+        content_type: &'static str,
+        text: impl Into<Bytes>,
+    ) -> Self {
         Self {
             http,
-            content_type: "text/html",
+            content_type,
             failure: true,
-            ..Self::json(html)
+            ..Self::json(text)
         }
     }
 
-    pub(super) fn with(self, name: HeaderName, value: &str) -> Self {
+    pub(super) fn with(mut self, name: HeaderName, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+
+    /// The same with other bytes.
+    pub(super) fn map_source(self, change: impl FnOnce(Source) -> Source) -> Self {
         Self {
-            header: Some((name, value.to_owned())),
+            source: change(self.source),
             ..self
         }
     }
@@ -92,7 +110,7 @@ impl Reply {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
         headers.insert(SERVER, HeaderValue::from_static("airudder-sandbox"));
         let date = (DATE, http_date(date));
-        for (name, text) in std::iter::once(date).chain(self.header) {
+        for (name, text) in std::iter::once(date).chain(self.headers) {
             let value = HeaderValue::from_str(&text).expect("dates and numbers are plain text");
             headers.insert(name, value);
         }
@@ -103,4 +121,14 @@ impl Reply {
 /// As HTTP headers have it: `Mon, 11 Mar 2024 08:41:26 GMT`.
 pub(super) fn http_date(time: DateTime<Utc>) -> String {
     time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+/// As they had it before, which is still to be understood: `Monday, 11-Mar-24 08:41:26 GMT`.
+pub(super) fn rfc850_date(time: DateTime<Utc>) -> String {
+    time.format("%A, %d-%b-%y %H:%M:%S GMT").to_string()
+}
+
+/// As C's `asctime` has it: `Mon Mar 11 08:41:26 2024`.
+pub(super) fn asctime_date(time: DateTime<Utc>) -> String {
+    time.format("%a %b %e %H:%M:%S %Y").to_string()
 }

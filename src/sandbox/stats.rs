@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::endpoint::Endpoint;
 use super::faults::FaultKind;
 
-/// What the sandbox saw so far; `GET /_sandbox/stats` answers with the same as JSON.
+/// What the sandbox saw so far; `GET /_sandbox/stats` answers with a [`Summary`](Self::summary).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SandboxStats {
     /// Requests by endpoint, refused ones included.
@@ -23,11 +23,13 @@ pub struct SandboxStats {
     pub tokens_issued: u64,
     /// Requests refused because of their token, or for want of one.
     pub unauthorized: u64,
-    /// Faults by kind.
+    /// Faults by kind. What is odd for good is counted each time it is shown.
     pub faults: BTreeMap<FaultKind, u64>,
     /// Detail requests by task id, failed ones included.
+    #[serde(skip)]
     pub details: BTreeMap<String, u64>,
     /// Detail answers sent to their right end, by task id.
+    #[serde(skip)]
     pub details_complete: BTreeMap<String, u64>,
     /// Seconds from the first request to the latest: with the number of requests it says how much
     /// of the rate limit was used.
@@ -41,11 +43,49 @@ impl SandboxStats {
         self.requests.values().sum()
     }
 
+    /// The same without a counter for each task.
+    #[must_use]
+    pub fn summary(&self) -> SandboxSummary {
+        let of = |counts: &BTreeMap<String, u64>| DetailCounts {
+            tasks: counts.len() as u64,
+            times: counts.values().sum(),
+            most: counts.values().copied().max().unwrap_or_default(),
+        };
+        SandboxSummary {
+            stats: self.clone(),
+            details_requested: of(&self.details),
+            details_completed: of(&self.details_complete),
+        }
+    }
+
     /// Faults of all kinds.
     #[must_use]
     pub fn total_faults(&self) -> u64 {
         self.faults.values().sum()
     }
+}
+
+/// What `GET /_sandbox/stats` answers. `GET /_sandbox/details` counts requests task by task.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SandboxSummary {
+    /// Everything but what is counted by task.
+    #[serde(flatten)]
+    pub stats: SandboxStats,
+    /// Detail requests, failed ones included.
+    pub details_requested: DetailCounts,
+    /// Detail answers sent to their right end.
+    pub details_completed: DetailCounts,
+}
+
+/// Counts of many tasks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DetailCounts {
+    /// Different tasks.
+    pub tasks: u64,
+    /// All together.
+    pub times: u64,
+    /// The most of one task.
+    pub most: u64,
 }
 
 /// The counters while they run.

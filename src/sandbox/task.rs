@@ -5,6 +5,7 @@
 use std::ops::Range;
 
 use super::draws::{Draws, id as id_of, key_of, mix};
+use super::faults::FaultKind;
 use super::options::SandboxOptions;
 use super::phrases::Language;
 
@@ -30,6 +31,10 @@ pub(super) struct Task {
     pub(super) start: i64,
     pub(super) scheduled_end: i64,
     pub(super) calls: u32,
+    /// What is odd about how it is listed.
+    pub(super) item: Option<FaultKind>,
+    /// What is odd about its answer.
+    pub(super) answer: Option<FaultKind>,
     fate: Fate,
 }
 
@@ -42,7 +47,13 @@ enum Fate {
     Pauses(Range<i64>),
     /// A person called it off.
     Canceled { at: i64, word: &'static str },
+    /// As planned; later it calls again, those after the first so many.
+    Reopens { at: i64, first_calls: u32 },
 }
+
+/// From a task's end to when it calls again, and how long it does.
+const REOPENED_AFTER: i64 = 20 * HOUR;
+const REOPENED_FOR: i64 = 2 * HOUR;
 
 /// What exists of a task at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +105,17 @@ impl Task {
             return Some(not_begun("pending"));
         }
         if now >= self.end() {
+            if let Fate::Reopens { at, first_calls } = self.fate
+                && now < at + REOPENED_FOR
+            {
+                let again = now >= at;
+                return Some(View {
+                    status: if again { "calling" } else { "finished" },
+                    shown: if again { self.calls } else { first_calls },
+                    done: first_calls,
+                    canceled: false,
+                });
+            }
             let calls = self.calls;
             return Some(View {
                 status: "finished",
@@ -107,7 +129,7 @@ impl Task {
             _ => "calling",
         };
         let begun = self.begun(now);
-        let shown = begun.saturating_add(3).min(self.calls);
+        let shown = begun.saturating_add(3).min(self.first_calls());
         Some(View {
             status,
             shown,
@@ -118,8 +140,14 @@ impl Task {
 
     /// When call `index` has its turn.
     pub(super) fn turn_of(&self, index: u32) -> i64 {
+        if let Fate::Reopens { at, first_calls } = self.fate
+            && index >= first_calls
+        {
+            let each = (REOPENED_FOR - CALL_SPAN) / i64::from((self.calls - first_calls).max(1));
+            return at + each * i64::from(index - first_calls);
+        }
         let span = i128::from(self.active() - CALL_SPAN);
-        let active = span * i128::from(index) / i128::from(self.calls.max(1));
+        let active = span * i128::from(index) / i128::from(self.first_calls().max(1));
         let at = self.start + i64::try_from(active).expect("within the task");
         match &self.fate {
             Fate::Pauses(pause) if at >= pause.start => at + (pause.end - pause.start),
@@ -127,7 +155,33 @@ impl Task {
         }
     }
 
-    /// When its last call is over.
+    /// When the vendor says that it should end.
+    pub(super) fn end_said(&self) -> i64 {
+        /// 2099-12-31T23:59:59Z.
+        const FAR: i64 = 4_102_444_799 * SECOND;
+        match self.answer {
+            Some(FaultKind::AnswerEndFar) => FAR,
+            _ => self.scheduled_end,
+        }
+    }
+
+    /// Lets it call again after its end, with the last third of its calls.
+    pub(super) fn reopen(&mut self) {
+        self.fate = Fate::Reopens {
+            at: self.scheduled_end + REOPENED_AFTER,
+            first_calls: self.calls - self.calls / 3,
+        };
+    }
+
+    /// Calls that it makes before it ends for the first time.
+    fn first_calls(&self) -> u32 {
+        match self.fate {
+            Fate::Reopens { first_calls, .. } => first_calls,
+            _ => self.calls,
+        }
+    }
+
+    /// When its last call is over; of those it makes before it calls again, if it does.
     pub(super) fn end(&self) -> i64 {
         match &self.fate {
             Fate::Pauses(pause) => self.scheduled_end + (pause.end - pause.start),
@@ -147,8 +201,9 @@ impl Task {
             _ => 0,
         };
         let active = i128::from((now - self.start - held).clamp(0, self.active()));
-        let begun = active * i128::from(self.calls) / i128::from(self.active() - CALL_SPAN);
-        u32::try_from(begun).unwrap_or(u32::MAX).min(self.calls)
+        let calls = self.first_calls();
+        let begun = active * i128::from(calls) / i128::from(self.active() - CALL_SPAN);
+        u32::try_from(begun).unwrap_or(u32::MAX).min(calls)
     }
 
     /// Calls that have ended with all their redials.
@@ -231,6 +286,8 @@ pub(super) fn task(options: &SandboxOptions, seed: u64, seat: &Seat<'_>, place: 
         start,
         scheduled_end: start + length,
         calls,
+        item: None,
+        answer: None,
         fate,
     }
 }

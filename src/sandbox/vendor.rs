@@ -11,14 +11,13 @@ use hyper::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderMap,
 use hyper::{Request, Response, StatusCode};
 use tokio::time::{Instant, sleep};
 
-use super::SandboxTask;
 use super::answer::{Answer, Ending, Source};
 use super::ask::{Ask, BadAsk};
-use super::call::CallStyle;
-use super::detail::{Counts, Detail};
-use super::draws::{mix, share};
+use super::call::{CallPlan, CallStyle};
+use super::detail::{Counts, Detail, compress};
+use super::draws::{key_of, mix, share};
 use super::endpoint::Endpoint;
-use super::faults::{Fault, FaultKind, FaultLog};
+use super::faults::{Fault, FaultFamily, FaultKind, FaultLog, Quirks};
 use super::limit::Bucket;
 use super::listing::Distortion;
 use super::options::SandboxOptions;
@@ -26,8 +25,9 @@ use super::reply::Reply;
 use super::stats::{SandboxStats, Tally};
 use super::task::Task;
 use super::tokens::Tokens;
-use super::wire::ResetSwitch;
+use super::wire::{HEADER_WITH_SPACE, ResetSwitch};
 use super::world::World;
+use super::{SandboxTask, SandboxTruth};
 use crate::clock::Clock;
 
 /// No request of the vendor's API has more in its body.
@@ -38,6 +38,7 @@ const MAX_REQUEST_BYTES: usize = 64 * 1024;
 pub(super) struct Vendor {
     pub(super) options: SandboxOptions,
     pub(super) world: Arc<World>,
+    pub(super) quirks: Quirks,
     state: Mutex<State>,
 }
 
@@ -86,9 +87,11 @@ impl Vendor {
             tally: Tally::default(),
         };
         let world = Arc::new(World::new(&options));
+        let quirks = Quirks::new(&options.faults, options.seed);
         Self {
             options,
             world,
+            quirks,
             state: Mutex::new(state),
         }
     }
@@ -112,26 +115,52 @@ impl Vendor {
     /// The truth about every task, as of now.
     pub(super) fn tasks(&self) -> Vec<SandboxTask> {
         let now = self.now().timestamp_micros();
-        let time = |micros| DateTime::from_timestamp_micros(micros).unwrap_or_default();
+        let tasks = self.world.tasks.iter();
+        tasks.map(|task| self.task(task, now)).collect()
+    }
+
+    /// The same with the calls of each.
+    pub(super) fn truth(&self) -> Vec<SandboxTruth> {
+        let now = self.now().timestamp_micros();
         let truth = |task: &Task| {
             let view = task.at(now);
-            let held = view.map(|view| Counts::of(task, &view)).unwrap_or_default();
-            SandboxTask {
-                task_id: task.id.clone(),
-                workflow_id: self.world.workflows[task.workflow].id.clone(),
-                status: view.map(|view| view.status.to_owned()),
-                schedule_start_time: time(task.start),
-                schedule_end_time: time(task.scheduled_end),
-                calls: held.calls,
-                redials: held.redials,
-                turns: held.turns,
+            let calls = view.map_or(0, |view| view.shown);
+            SandboxTruth {
+                task: self.task(task, now),
+                call_ids: (0..calls)
+                    .zip(std::iter::repeat(view))
+                    .filter_map(|(index, view)| Some(CallPlan::new(task, &view?, index).call_id()))
+                    .collect(),
             }
         };
         self.world.tasks.iter().map(truth).collect()
     }
 
+    fn task(&self, task: &Task, now: i64) -> SandboxTask {
+        let time = |micros| DateTime::from_timestamp_micros(micros).unwrap_or_default();
+        let view = task.at(now);
+        let held = view.map(|view| Counts::of(task, &view)).unwrap_or_default();
+        SandboxTask {
+            task_id: task.id.clone(),
+            workflow_id: self.world.workflows[task.workflow].id.clone(),
+            status: view.map(|view| view.status.to_owned()),
+            schedule_start_time: time(task.start),
+            schedule_end_time: time(task.scheduled_end),
+            calls: held.calls,
+            redials: held.redials,
+            turns: held.turns,
+        }
+    }
+
     pub(super) fn now(&self) -> DateTime<Utc> {
         self.state().clock.now()
+    }
+
+    /// The time on the vendor's wall, which its `Date` headers say.
+    pub(super) fn wall(&self) -> DateTime<Utc> {
+        let behind = self.quirks.of(FaultFamily::Date, 0);
+        let hours = behind.map_or(0, |quirk| quirk.number);
+        self.now() - TimeDelta::hours(hours)
     }
 
     /// Answers one request. An error closes the connection without an answer.
@@ -142,8 +171,10 @@ impl Vendor {
     ) -> io::Result<Response<Answer>> {
         let (head, body) = request.into_parts();
         match head.uri.path() {
-            "/_sandbox/stats" => return Ok(self.send(Reply::own(&self.stats()), None)),
+            "/_sandbox/stats" => return Ok(self.send(Reply::own(&self.stats().summary()), None)),
+            "/_sandbox/details" => return Ok(self.send(Reply::own(&self.stats().details), None)),
             "/_sandbox/tasks" => return Ok(self.send(Reply::own(&self.tasks()), None)),
+            "/_sandbox/truth" => return Ok(self.send(Reply::own(&self.truth()), None)),
             _ => {}
         }
         let endpoint = Endpoint::of(head.uri.path());
@@ -175,8 +206,13 @@ impl Vendor {
         if reply.is_failure() {
             in_flight.detail_of = None;
         }
+        let reply = self.packed(reply, &ask, &head.headers);
         let Some(Fault { kind, roll }) = fault else {
             return Ok(self.send(reply, Some(in_flight)));
+        };
+        let reply = match kind {
+            FaultKind::HeaderSpace => reply.with(HEADER_WITH_SPACE, "1"),
+            _ => reply,
         };
         let ending = match kind {
             FaultKind::Reset if roll.is_multiple_of(2) => {
@@ -189,14 +225,14 @@ impl Vendor {
             FaultKind::SlowBody => Ending::Slow,
             _ => Ending::Right,
         };
-        let date = self.now();
+        let date = self.wall();
         Ok(reply.into_response(date, |source| {
             Answer::new(source, ending, mix(roll, 3), Some(in_flight))
         }))
     }
 
     fn send(&self, reply: Reply, in_flight: Option<InFlight>) -> Response<Answer> {
-        let date = self.now();
+        let date = self.wall();
         reply.into_response(date, |source| {
             Answer::new(source, Ending::Right, 0, in_flight)
         })
@@ -249,6 +285,7 @@ impl Vendor {
         let distortion = match fault {
             Some(FaultKind::ShiftedPages) => Distortion::Shifted,
             Some(FaultKind::RepeatedPage) => Distortion::Repeated,
+            Some(FaultKind::PageShort) => Distortion::Short,
             _ => Distortion::None,
         };
         match ask {
@@ -256,11 +293,11 @@ impl Vendor {
             Ask::Workflows { from, to, page } => self.workflows(
                 from.unwrap_or(i64::MIN),
                 to.unwrap_or(i64::MAX),
-                *page,
+                page,
                 distortion,
             ),
-            Ask::Tasks { workflow, page } => self.task_list(workflow, *page, distortion),
-            Ask::Detail { task } => self.detail(task, headers),
+            Ask::Tasks { workflow, page } => self.task_list(workflow, page, distortion),
+            Ask::Detail { task } => self.detail(task),
         }
     }
 
@@ -280,22 +317,54 @@ impl Vendor {
         ))
     }
 
-    fn detail(&self, task: &str, headers: &HeaderMap) -> Reply {
+    fn detail(&self, task: &str) -> Reply {
         let now = self.now().timestamp_micros();
         let style = CallStyle {
             zone: self.options.source_timezone,
             odd: self.options.odd,
         };
-        let Some(detail) = Detail::new(&self.world, task, now, style) else {
+        let Some(mut detail) = Detail::new(&self.world, task, now, style) else {
             return self.failure(StatusCode::OK, 404, "task not found");
         };
+        let json = self.quirks.of(FaultFamily::Json, key_of(task));
+        let mut state = self.state();
+        let kinds = [json.map(|quirk| quirk.kind), detail.oddity()];
+        for kind in kinds.into_iter().flatten() {
+            state.tally.fault(kind);
+        }
+        let again = state.tally.stats.details_complete.contains_key(task);
+        drop(state);
+        if again && detail.oddity() == Some(FaultKind::AnswerPurged) {
+            detail = detail.purged();
+        }
+        detail = detail.spelled(json.map(|quirk| quirk.kind));
+        Reply::ok(Source::Detail(Box::new(detail)))
+    }
+
+    /// The same reply, compressed if the client takes it and the vendor does it.
+    fn packed(&self, reply: Reply, ask: &Ask, headers: &HeaderMap) -> Reply {
         let accepted = headers
             .get(ACCEPT_ENCODING)
             .and_then(|value| value.to_str().ok());
-        if self.options.gzip && accepted.is_some_and(|accepted| accepted.contains("gzip")) {
-            let source = Source::Detail(Box::new(detail.compressed()));
-            return Reply::ok(source).with(CONTENT_ENCODING, "gzip");
+        if !accepted.is_some_and(|accepted| accepted.contains("gzip")) {
+            return reply;
         }
-        Reply::ok(Source::Detail(Box::new(detail)))
+        let quirk = self.quirks.of(FaultFamily::Gzip, key_of(&ask.subject().1));
+        let (coding, members) = match quirk.map(|quirk| quirk.kind) {
+            Some(FaultKind::GzipUpper) => ("GZIP", false),
+            Some(FaultKind::GzipX) => ("x-gzip", false),
+            Some(_) => ("gzip", true),
+            // Listings are small.
+            None if self.options.gzip && matches!(ask, Ask::Detail { .. }) => ("gzip", false),
+            None => return reply,
+        };
+        if let Some(quirk) = quirk {
+            self.state().tally.fault(quirk.kind);
+        }
+        let packed = reply.map_source(|source| match source {
+            Source::Whole(bytes) => Source::Whole(compress(&bytes, members).into()),
+            Source::Detail(detail) => Source::Detail(Box::new(detail.compressed(members))),
+        });
+        packed.with(CONTENT_ENCODING, coding)
     }
 }

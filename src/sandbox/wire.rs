@@ -7,8 +7,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
+use hyper::header::HeaderName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+
+/// A header that leaves with a space before its colon: the HTTP library would not write that.
+pub(super) const HEADER_WITH_SPACE: HeaderName = HeaderName::from_static("x-sandbox-space");
+const AS_WRITTEN: &[u8] = b"\r\nx-sandbox-space: ";
+const AS_SENT: &[u8] = b"\r\nx-sandbox-space :";
+
+/// These bytes with the space, if they are a head with that header.
+fn spaced(bytes: &[u8]) -> Option<Vec<u8>> {
+    let head = bytes.get(..1024).unwrap_or(bytes);
+    let at = head.starts_with(b"HTTP/1.1 ").then(|| {
+        head.windows(AS_WRITTEN.len())
+            .position(|at| at == AS_WRITTEN)
+    })??;
+    let mut sent = bytes.to_vec();
+    sent[at..at + AS_SENT.len()].copy_from_slice(AS_SENT);
+    Some(sent)
+}
 
 /// Decides how a connection ends. Clones belong to the same connection.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +82,11 @@ impl AsyncWrite for Wire {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        match spaced(bytes) {
+            // As long as before, so the count of what was written is right, too.
+            Some(sent) => Pin::new(&mut self.stream).poll_write(context, &sent),
+            None => Pin::new(&mut self.stream).poll_write(context, bytes),
+        }
     }
 
     fn poll_write_vectored(
@@ -72,7 +94,10 @@ impl AsyncWrite for Wire {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        match slices.first().and_then(|first| spaced(first)) {
+            Some(sent) => Pin::new(&mut self.stream).poll_write(context, &sent),
+            None => Pin::new(&mut self.stream).poll_write_vectored(context, slices),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -10,6 +10,7 @@ use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
 
 use super::draws::{Draws, id, key_of, mix};
+use super::faults::{FaultFamily, FaultKind, Quirks};
 use super::options::SandboxOptions;
 use super::phrases::{LANGUAGES, WEIGHTS};
 use super::task::{DAY, MINUTE, SECOND, Seat, Task, task};
@@ -22,6 +23,10 @@ pub(super) struct Workflow {
     pub(super) created: i64,
     /// Indexes into [`World::tasks`], in the order of their start.
     pub(super) tasks: Range<usize>,
+    /// What is odd about how it is listed.
+    pub(super) item: Option<FaultKind>,
+    /// Why its tasks can't be listed.
+    pub(super) trouble: Option<FaultKind>,
 }
 
 /// The account.
@@ -31,6 +36,7 @@ pub(super) struct World {
     pub(super) tasks: Vec<Task>,
     by_task: HashMap<String, usize>,
     by_workflow: HashMap<String, usize>,
+    quirks: Quirks,
 }
 
 impl World {
@@ -40,6 +46,7 @@ impl World {
             tasks: Vec::new(),
             by_task: HashMap::new(),
             by_workflow: HashMap::new(),
+            quirks: Quirks::new(&options.faults, options.seed),
         };
         for day in options.first_day.iter_days().take(options.days as usize) {
             world.add_day(options, day);
@@ -103,17 +110,61 @@ impl World {
                 start,
                 language,
             };
-            self.tasks
-                .push(task(options, mix(key, 1 + place as u64), &seat, place));
+            let mut task = task(options, mix(key, 1 + place as u64), &seat, place);
+            self.make_odd(&mut task);
+            self.tasks.push(task);
         }
         let tasks = from..self.tasks.len();
+        let subject = key_of(&id(key, "workflow"));
+        let item = self.kind_of(FaultFamily::Item, subject);
         self.workflows.push(Workflow {
-            id: id(key, "workflow"),
+            id: odd_id(item, subject).unwrap_or_else(|| id(key, "workflow")),
             name,
             created,
             tasks,
+            item,
+            trouble: self.kind_of(FaultFamily::Workflow, subject),
         });
     }
+
+    fn kind_of(&self, family: FaultFamily, subject: u64) -> Option<FaultKind> {
+        self.quirks.of(family, subject).map(|quirk| quirk.kind)
+    }
+
+    /// Gives a task the quirks that are the vendor's truth about it.
+    fn make_odd(&self, task: &mut Task) {
+        task.item = self.kind_of(FaultFamily::Item, task.key);
+        if let Some(id) = odd_id(task.item, task.key) {
+            task.id = id;
+        }
+        task.answer = self.kind_of(FaultFamily::Answer, task.key);
+        match task.answer {
+            Some(FaultKind::AnswerReopened) => task.reopen(),
+            Some(FaultKind::AnswerDetailNull) => task.calls = 0,
+            _ => {}
+        }
+    }
+}
+
+/// An id that is valid for the vendor and unusual for its clients.
+fn odd_id(item: Option<FaultKind>, key: u64) -> Option<String> {
+    match item? {
+        // Beyond 64 bits, and no two of them the same double.
+        FaultKind::ItemNumberId => Some(format!("9{:019}", key % 10_u64.pow(19))),
+        FaultKind::ItemLongNumberId => {
+            Some(format!("7{:010}{:019}", key >> 32, key % 10_u64.pow(19)))
+        }
+        FaultKind::ItemLongId => Some(format!("{key:016x}").repeat(125)),
+        _ => None,
+    }
+}
+
+/// Whether an id is a number in JSON.
+pub(super) fn is_number_id(item: Option<FaultKind>) -> bool {
+    matches!(
+        item,
+        Some(FaultKind::ItemNumberId | FaultKind::ItemLongNumberId)
+    )
 }
 
 /// A start within the day, in UTC: mostly working hours of the source time zone, sometimes late.

@@ -10,6 +10,7 @@ mod exit_codes;
 mod hostile;
 mod interrupts;
 mod kill_matrix;
+mod listings;
 mod machine;
 mod maintenance;
 mod memory;

@@ -1,6 +1,6 @@
 //! Whom a call was for, when it was made and how it ended.
 
-use super::{Call, Outcome, number};
+use super::{Call, Outcome, number, put_call_id};
 use crate::sandbox::draws::mix;
 use crate::sandbox::ink::Ink;
 
@@ -47,8 +47,7 @@ impl Call<'_> {
             );
         }
         out.put(",\"CallID\":\"");
-        out.hex(mix(self.callee, 11));
-        out.hex(mix(self.callee, 12));
+        put_call_id(out, self.callee);
         out.put("\",\"CallTimes\":");
         let times = if self.made() {
             u64::from(self.plan.redials) + 1

@@ -60,6 +60,20 @@ impl CallPlan {
             draws,
         }
     }
+
+    /// Its `CallID`.
+    pub(super) fn call_id(&self) -> String {
+        let mut draws = self.draws;
+        draws.below(20);
+        let mut out = Vec::with_capacity(32);
+        put_call_id(&mut out, draws.next());
+        String::from_utf8(out).expect("hex digits")
+    }
+}
+
+fn put_call_id(out: &mut Vec<u8>, callee: u64) {
+    out.hex(mix(callee, 11));
+    out.hex(mix(callee, 12));
 }
 
 /// How the rows of one task are written.
@@ -112,12 +126,12 @@ struct Call<'a> {
 impl<'a> Call<'a> {
     fn new(task: &'a Task, index: u32, style: CallStyle, plan: CallPlan) -> Self {
         let mut draws = plan.draws;
+        // `CallPlan::call_id` draws the same.
         let first = task.turn_of(index).div_euclid(SECOND) + 1 + i64::from(draws.below(20));
         let gaps = (0..plan.redials)
             .map(|attempt| gap(first, attempt))
             .sum::<i64>();
         let callee = draws.next();
-
         Self {
             task,
             index,

@@ -12,9 +12,11 @@ use flate2::write::GzEncoder;
 use hyper::body::Bytes;
 
 use crate::sandbox::call::{self, CallPlan, CallStyle};
+use crate::sandbox::faults::FaultKind;
 use crate::sandbox::ink::Ink;
+use crate::sandbox::odd_json::{escape_keys, replace_first};
 use crate::sandbox::task::{Task, View};
-use crate::sandbox::world::World;
+use crate::sandbox::world::{World, is_number_id};
 
 /// A piece is sent once it has this many bytes.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -28,8 +30,59 @@ pub(super) struct Detail {
     task: usize,
     view: View,
     style: CallStyle,
+    /// How its JSON is odd.
+    json: Option<FaultKind>,
     next: Next,
-    gzip: Option<GzEncoder<Vec<u8>>>,
+    gzip: Option<Gzip>,
+}
+
+#[derive(Debug)]
+struct Gzip {
+    encoder: GzEncoder<Vec<u8>>,
+    members: bool,
+}
+
+impl Gzip {
+    fn new(members: bool) -> Self {
+        let encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        Self { encoder, members }
+    }
+
+    /// What can be sent after these bytes; may be nothing yet.
+    fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let halves = if self.members {
+            bytes.split_at(bytes.len() / 2)
+        } else {
+            (bytes, &[][..])
+        };
+        let mut packed = Vec::new();
+        for half in [halves.0, halves.1] {
+            self.encoder
+                .write_all(half)
+                .expect("writing to memory cannot fail");
+            if self.members {
+                packed.append(&mut self.finish());
+            }
+        }
+        packed.append(self.encoder.get_mut());
+        packed
+    }
+
+    /// The end of a member. Another one may follow.
+    fn finish(&mut self) -> Vec<u8> {
+        let next = GzEncoder::new(Vec::new(), Compression::fast());
+        std::mem::replace(&mut self.encoder, next)
+            .finish()
+            .expect("writing to memory cannot fail")
+    }
+}
+
+/// A whole text, compressed.
+pub(super) fn compress(text: &[u8], members: bool) -> Vec<u8> {
+    let mut gzip = Gzip::new(members);
+    let mut packed = gzip.push(text);
+    packed.append(&mut gzip.finish());
+    packed
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,17 +123,35 @@ impl Detail {
             task,
             view,
             style,
+            json: None,
             next: Next::Head,
             gzip: None,
         })
     }
 
-    /// The same answer, compressed.
-    pub(super) fn compressed(self) -> Self {
+    /// The same answer, compressed, in one member or in several.
+    pub(super) fn compressed(self, members: bool) -> Self {
         Self {
-            gzip: Some(GzEncoder::new(Vec::new(), Compression::fast())),
+            gzip: Some(Gzip::new(members)),
             ..self
         }
+    }
+
+    /// The same answer in odd JSON.
+    pub(super) fn spelled(self, json: Option<FaultKind>) -> Self {
+        Self { json, ..self }
+    }
+
+    /// The same answer with half of its calls.
+    pub(super) fn purged(mut self) -> Self {
+        self.view.shown /= 2;
+        self.view.done = self.view.done.min(self.view.shown);
+        self
+    }
+
+    /// What is odd about the task's answers.
+    pub(super) fn oddity(&self) -> Option<FaultKind> {
+        self.world.tasks[self.task].answer
     }
 
     /// The answer has at least this many bytes, before compression.
@@ -92,17 +163,18 @@ impl Detail {
     pub(super) fn piece(&mut self) -> Option<Bytes> {
         loop {
             if self.next == Next::End {
-                let gzip = self.gzip.take()?;
-                let last = gzip.finish().expect("writing to memory cannot fail");
-                return Some(Bytes::from(last));
+                let mut gzip = self.gzip.take()?;
+                return Some(Bytes::from(gzip.finish()));
             }
             let mut out = Vec::with_capacity(PIECE_BYTES + CALL_BYTES);
             self.fill(&mut out);
+            if self.json == Some(FaultKind::JsonEscapedKeys) {
+                out = escape_keys(&out);
+            }
             let Some(gzip) = &mut self.gzip else {
                 return Some(Bytes::from(out));
             };
-            gzip.write_all(&out).expect("writing to memory cannot fail");
-            let packed = std::mem::take(gzip.get_mut());
+            let packed = gzip.push(&out);
             if !packed.is_empty() {
                 return Some(Bytes::from(packed));
             }
@@ -122,7 +194,7 @@ impl Detail {
                     if index > 0 {
                         out.push(b',');
                     }
-                    call::write(out, task, &self.view, index, self.style);
+                    self.call(out, task, index);
                     Next::Call(index + 1)
                 }
                 Next::Call(_) => Next::Tail,
@@ -135,25 +207,55 @@ impl Detail {
         }
     }
 
+    fn call(&self, out: &mut Vec<u8>, task: &Task, index: u32) {
+        if task.answer == Some(FaultKind::AnswerDetailObject) {
+            out.push(b'"');
+            out.int(u64::from(index));
+            out.put("\":");
+        }
+        let start = out.len();
+        call::write(out, task, &self.view, index, self.style);
+        if index == 0 && self.json == Some(FaultKind::JsonNan) {
+            let mut call = out.split_off(start);
+            replace_first(&mut call, "BorrowedAmount", "NaN");
+            out.append(&mut call);
+        }
+    }
+
     fn head(&self, out: &mut Vec<u8>, task: &Task) {
-        out.put("{\"data\":{");
+        match self.json {
+            Some(FaultKind::JsonBom) => out.put("\u{feff}{\"data\":{"),
+            Some(FaultKind::JsonTwinCode) => out.put("{\"code\":500,\"data\":{"),
+            _ => out.put("{\"data\":{"),
+        }
         match Place::of(task) {
-            Place::First => out.put("\"detail\":["),
+            Place::First => {}
             Place::Middle => {
                 self.own_keys(out, task);
-                out.put(",\"detail\":[");
+                out.push(b',');
             }
             Place::Last => {
                 self.own_keys(out, task);
                 out.push(b',');
                 self.workflow_keys(out, task);
-                out.put(",\"detail\":[");
+                out.push(b',');
             }
         }
+        out.put(match task.answer {
+            Some(FaultKind::AnswerDetailRenamed) => "\"Details\":[",
+            Some(FaultKind::AnswerDetailCase) => "\"Detail\":[",
+            Some(FaultKind::AnswerDetailObject) => "\"detail\":{",
+            Some(FaultKind::AnswerDetailNull) => "\"detail\":null",
+            _ => "\"detail\":[",
+        });
     }
 
     fn tail(&self, out: &mut Vec<u8>, task: &Task) {
-        out.push(b']');
+        match task.answer {
+            Some(FaultKind::AnswerDetailObject) => out.push(b'}'),
+            Some(FaultKind::AnswerDetailNull) => {}
+            _ => out.push(b']'),
+        }
         match Place::of(task) {
             Place::First => {
                 out.push(b',');
@@ -178,7 +280,12 @@ impl Detail {
 
     fn own_keys(&self, out: &mut Vec<u8>, task: &Task) {
         out.put("\"TaskID\":");
-        out.quoted(&task.id);
+        put_id(out, &task.id, task.item);
+        if self.json == Some(FaultKind::JsonTwinId) {
+            out.put(",\"TaskID\":\"");
+            out.hex(task.key);
+            out.push(b'"');
+        }
         out.put(",\"TaskName\":");
         out.quoted(&task.name);
         out.put(",\"RobotMethod\":");
@@ -192,17 +299,49 @@ impl Detail {
         out.hex(task.key.rotate_left(41));
         out.put("\",\"SIPLine\":\"CH_SANDBOX_");
         out.padded(task.key % 100, 2);
-        out.put("_LINE\",\"Status\":");
-        out.quoted(self.view.status);
+        out.put("_LINE\"");
+        self.status(out, task);
         out.put(",\"ScheduleStartTime\":");
         out.utc_micros(task.start);
         out.put(",\"ScheduleEndTime\":");
-        out.utc_micros(task.scheduled_end);
+        out.utc_micros(task.end_said());
         out.put(",\"RepeatInterval\":");
         out.int(task.key / 7 % 3 * 5);
         out.put(",\"RepeatNumber\":4");
         if self.style.odd && task.key % 16 > 12 {
             out.put(",\"CreatedBy\":\"api\"");
+        }
+        if self.json == Some(FaultKind::JsonHugeNumber) {
+            out.put(",\"Score\":1e400");
+        }
+    }
+
+    fn status(&self, out: &mut Vec<u8>, task: &Task) {
+        let word = match task.answer {
+            Some(FaultKind::AnswerNoStatus) => return,
+            Some(FaultKind::AnswerStatusWord) if self.view.is_final() => "completed",
+            _ => self.view.status,
+        };
+        out.put(match task.answer {
+            Some(FaultKind::AnswerStatusCase) => ",\"STATUS\":",
+            _ => ",\"Status\":",
+        });
+        out.quoted(word);
+        match self.json {
+            Some(FaultKind::JsonTwinEqual) => {
+                out.put(",\"Status\":");
+                out.quoted(word);
+            }
+            Some(FaultKind::JsonTwinStatus) => {
+                let other = if self.view.is_final() {
+                    "calling"
+                } else {
+                    "finished"
+                };
+                out.put(",\"Status\":");
+                out.quoted(other);
+            }
+            _ => {}
         }
     }
 
@@ -215,13 +354,33 @@ impl Detail {
         } else {
             "\"workflow_id\":"
         });
-        out.quoted(&workflow.id);
+        put_id(out, &workflow.id, workflow.item);
         out.put(",\"workflow_name\":");
-        out.quoted(&workflow.name);
+        put_name(out, &workflow.name, self.json);
         out.put(",\"nodetask_id\":");
         out.quoted(&task.node_id);
         out.put(",\"nodetask_name\":");
         out.quoted(&task.node_name);
+    }
+}
+
+/// An id as the vendor writes it: a text, or a number.
+pub(super) fn put_id(out: &mut Vec<u8>, id: &str, item: Option<FaultKind>) {
+    if is_number_id(item) {
+        out.put(id);
+    } else {
+        out.quoted(id);
+    }
+}
+
+/// A name, in odd JSON with half a surrogate pair at its end.
+pub(super) fn put_name(out: &mut Vec<u8>, name: &str, json: Option<FaultKind>) {
+    if json == Some(FaultKind::JsonHalfSurrogate) {
+        out.push(b'"');
+        out.put(name);
+        out.put("\\ud83d\"");
+    } else {
+        out.quoted(name);
     }
 }
 

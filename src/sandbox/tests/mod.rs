@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::*;
 
 mod faults;
+mod quirks;
 
 const NOON: &str = "2024-03-18T12:00:00Z";
 

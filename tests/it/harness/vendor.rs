@@ -1,7 +1,7 @@
 //! The sandbox, in this process, with the truth about it at hand.
 
 use airudder_export::clock::Clock;
-use airudder_export::sandbox::{Sandbox, SandboxOptions, SandboxStats, SandboxTask};
+use airudder_export::sandbox::{Sandbox, SandboxOptions, SandboxStats, SandboxTask, SandboxTruth};
 use tokio::runtime::Runtime;
 
 use super::NOW;
@@ -63,6 +63,11 @@ impl Vendor {
     /// All its tasks as they are now.
     pub(crate) fn tasks(&self) -> Vec<SandboxTask> {
         self.sandbox().tasks()
+    }
+
+    /// The same with the calls of each.
+    pub(crate) fn truth(&self) -> Vec<SandboxTruth> {
+        self.sandbox().truth()
     }
 
     /// Lets its time jump.
