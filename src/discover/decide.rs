@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
@@ -81,6 +81,8 @@ pub struct Rules {
     pub replace: bool,
     /// Only tasks with a scheduled start on these days.
     pub range: Option<DateRange>,
+    /// No task with an earlier scheduled start, whatever is known of it.
+    pub not_before: Option<NaiveDate>,
     /// The zone of those days.
     pub zone: Tz,
     /// Only tasks of this shard.
@@ -97,6 +99,7 @@ impl Rules {
             include_running: false,
             replace: false,
             range: None,
+            not_before: None,
             zone: Tz::UTC,
             shard: None,
         }
@@ -129,6 +132,8 @@ pub enum Reason {
     UnknownStatus,
     /// Its scheduled start is not on the days asked for.
     OutOfRange,
+    /// Its scheduled start is before the days that `tasks.not_before` allows.
+    NotBefore,
     /// It has no scheduled start, so no day of the range is its own.
     NoSchedule,
     /// Another shard pulls it.
@@ -137,7 +142,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in the order they are shown.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Final,
         Self::FinalNow,
         Self::FailedBefore,
@@ -149,6 +154,7 @@ impl Reason {
         Self::Settling,
         Self::UnknownStatus,
         Self::OutOfRange,
+        Self::NotBefore,
         Self::NoSchedule,
         Self::OtherShard,
     ];
@@ -168,6 +174,7 @@ impl Reason {
             Self::Settling => "settling",
             Self::UnknownStatus => "unknown_status",
             Self::OutOfRange => "out_of_range",
+            Self::NotBefore => "not_before",
             Self::NoSchedule => "no_schedule",
             Self::OtherShard => "other_shard",
         }
@@ -188,6 +195,7 @@ impl Reason {
             Self::Settling => "final, not settled yet",
             Self::UnknownStatus => "unknown status, so not final",
             Self::OutOfRange => "not on the days asked for",
+            Self::NotBefore => "before `tasks.not_before`",
             Self::NoSchedule => "without a scheduled start, so on no day",
             Self::OtherShard => "of another shard",
         }
@@ -232,8 +240,14 @@ impl Decision {
 /// Decides about one task. The answer's own status decides again whether it is sealed.
 #[must_use]
 pub fn decide(task: &Candidate, known: Known, rules: &Rules) -> Decision {
+    let day = task.schedule_start.map(|start| day_of(rules.zone, start));
+    let is_before =
+        |first: Option<NaiveDate>| first.zip(day).is_some_and(|(first, day)| day < first);
+    if is_before(rules.not_before) {
+        return Decision::Leave(Reason::NotBefore);
+    }
     if let Some(range) = &rules.range {
-        match task.schedule_start.map(|start| day_of(rules.zone, start)) {
+        match day {
             Some(day) if !range.contains(day) => return Decision::Leave(Reason::OutOfRange),
             None if task.seen == Seen::Listed => return Decision::Leave(Reason::NoSchedule),
             _ => {}
@@ -413,6 +427,26 @@ mod tests {
             decide(&task(status, LONG_AGO, seen), known, &rules),
             decision
         );
+    }
+
+    #[rstest]
+    #[case("2024-03-12", Tz::UTC, Leave(Reason::NotBefore))]
+    #[case("2024-03-11", Tz::UTC, Pull(Reason::Replace))]
+    #[case("2024-03-12", Tz::Asia__Jakarta, Pull(Reason::Replace))]
+    fn a_task_before_the_first_day_is_left_whatever_is_known_of_it(
+        #[case] first: &str,
+        #[case] zone: Tz,
+        #[case] decision: Decision,
+    ) {
+        let rules = Rules {
+            not_before: first.parse().ok(),
+            zone,
+            replace: true,
+            ..Rules::nightly(NOW.parse().unwrap())
+        };
+        let task = task(Some("finished"), LONG_AGO, Seen::Named);
+        assert_eq!(decide(&task, Known::Sealed, &rules), decision);
+        assert!(!decision.is_remembered());
     }
 
     #[rstest]

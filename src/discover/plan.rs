@@ -35,9 +35,13 @@ pub fn window_of(
             .unwrap_or(DateTime::<Utc>::MIN_UTC)
     };
     let some = |window: Window| (window.from < window.to).then_some(window);
+    // What is before it is not looked for, so a listing says nothing of it.
+    let first = rules.not_before.map(|first| day_start(rules.zone, first));
+    let not_before = |from: DateTime<Utc>| first.map_or(from, |first| from.max(first));
     match (&rules.range, resume) {
         (Some(range), _) => {
             let (from, to) = bounds(*range, rules.zone);
+            let from = not_before(from).min(to);
             let covered = Window {
                 from,
                 to: to.min(rules.now),
@@ -52,6 +56,7 @@ pub fn window_of(
         }
         (None, Some(resume)) => {
             let from = day_start(rules.zone, day_of(rules.zone, resume.min(rules.now)));
+            let from = not_before(from).min(rules.now);
             let covered = Window {
                 from,
                 to: rules.now,
@@ -252,10 +257,12 @@ impl<'a> Planner<'a> {
     pub fn add(&mut self, task: Candidate) {
         let known = Known::from(self.ledger.state(&task.id));
         let start = task.schedule_start;
+        let day = start.map(|start| day_of(self.rules.zone, start));
+        let decision = decide(&task, known, self.rules);
         self.tasks.push(&PlannedTask {
-            decision: decide(&task, known, self.rules),
-            day: start.map(|start| day_of(self.rules.zone, start)),
             task,
+            decision,
+            day,
         });
     }
 
@@ -337,6 +344,41 @@ mod tests {
                 to: now
             })
         );
+    }
+
+    #[test]
+    fn nothing_before_the_first_day_is_listed_or_covered() {
+        let now = time("2024-03-12T10:00:00Z");
+        let lookback = TimeDelta::days(30);
+        let range = |from: &str, to: &str| {
+            DateRange::new(from.parse().unwrap(), to.parse().unwrap()).unwrap()
+        };
+        let nightly = Rules {
+            not_before: "2024-03-11".parse().ok(),
+            ..Rules::nightly(now)
+        };
+        let first = time("2024-03-11T00:00:00Z");
+        let from = |(listed, covered): (Window, Option<Window>)| {
+            (listed.from, covered.map(|covered| covered.from))
+        };
+        let until = Some(time("2024-03-05T00:30:00Z"));
+        assert_eq!(
+            from(window_of((&nightly, lookback), until)),
+            (first - lookback, Some(first))
+        );
+        let backfill = Rules {
+            range: Some(range("2024-03-01", "2024-03-12")),
+            ..nightly.clone()
+        };
+        assert_eq!(
+            from(window_of((&backfill, lookback), None)),
+            (first - lookback, Some(first))
+        );
+        let before = Rules {
+            range: Some(range("2024-03-01", "2024-03-03")),
+            ..nightly
+        };
+        assert_eq!(from(window_of((&before, lookback), None)).1, None);
     }
 
     #[test]

@@ -27,7 +27,7 @@ use crate::clock::Clock;
 use crate::discover::{Plan, Planner, Rules};
 use crate::event::{Event, Events};
 use crate::job::{DateRange, Job};
-use crate::lake::{Lake, LakeError, LakeOptions, LakeWriter, Ledger};
+use crate::lake::{Lake, LakeError, LakeOptions, LakePath, LakeWriter, Ledger};
 use crate::task::RunId;
 
 use commit::Committer;
@@ -46,6 +46,10 @@ pub struct Assignment {
     pub range: Option<DateRange>,
     /// Pull sealed tasks again.
     pub replace: bool,
+    /// Let an answer with fewer calls take the place of sealed rows.
+    pub allow_fewer: bool,
+    /// Run although the clock is ahead of the vendor's.
+    pub allow_future: bool,
 }
 
 /// Why a run could not be done.
@@ -99,6 +103,25 @@ impl<'a> Export<'a> {
     #[must_use]
     pub fn run_id(&self) -> &RunId {
         &self.run
+    }
+
+    /// Whether the lake is one that the demo made.
+    ///
+    /// # Errors
+    /// When the destination fails.
+    pub async fn is_of_demo(&self) -> Result<bool, LakeError> {
+        let mark = self.lake.store().get(&LakePath::demo()).await?;
+        Ok(mark.is_some())
+    }
+
+    /// Marks the lake as the demo's.
+    ///
+    /// # Errors
+    /// When the destination fails.
+    pub async fn mark_as_demo(&self) -> Result<(), LakeError> {
+        let mark = b"{\"what\":\"invented calls, made by airudder-export demo\"}\n";
+        let store = self.lake.store();
+        store.replace(&LakePath::demo(), mark.to_vec()).await
     }
 
     /// Finds the tasks, decides about them, pulls and commits.
@@ -258,6 +281,7 @@ fn rules(job: &Job, assignment: &Assignment, clock: &Clock) -> Rules {
         include_running: job.discover.include_running,
         replace: assignment.replace,
         range: assignment.range,
+        not_before: job.discover.not_before,
         zone: job.discover.partition_timezone,
         shard: job.discover.shard,
     }
