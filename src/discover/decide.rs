@@ -83,6 +83,9 @@ pub struct Rules {
     pub range: Option<DateRange>,
     /// No task with an earlier scheduled start, whatever is known of it.
     pub not_before: Option<NaiveDate>,
+    /// No task with an earlier scheduled start that the lake knows nothing of and that is on none of
+    /// its days.
+    pub since: Option<NaiveDate>,
     /// The zone of those days.
     pub zone: Tz,
     /// Only tasks of this shard.
@@ -100,6 +103,7 @@ impl Rules {
             replace: false,
             range: None,
             not_before: None,
+            since: None,
             zone: Tz::UTC,
             shard: None,
         }
@@ -134,6 +138,8 @@ pub enum Reason {
     OutOfRange,
     /// Its scheduled start is before the days that `tasks.not_before` allows.
     NotBefore,
+    /// Its scheduled start is before the days of this lake.
+    BeforeLake,
     /// It has no scheduled start, so no day of the range is its own.
     NoSchedule,
     /// Another shard pulls it.
@@ -142,7 +148,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in the order they are shown.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Final,
         Self::FinalNow,
         Self::FailedBefore,
@@ -155,6 +161,7 @@ impl Reason {
         Self::UnknownStatus,
         Self::OutOfRange,
         Self::NotBefore,
+        Self::BeforeLake,
         Self::NoSchedule,
         Self::OtherShard,
     ];
@@ -175,6 +182,7 @@ impl Reason {
             Self::UnknownStatus => "unknown_status",
             Self::OutOfRange => "out_of_range",
             Self::NotBefore => "not_before",
+            Self::BeforeLake => "before_lake",
             Self::NoSchedule => "no_schedule",
             Self::OtherShard => "other_shard",
         }
@@ -196,6 +204,7 @@ impl Reason {
             Self::UnknownStatus => "unknown status, so not final",
             Self::OutOfRange => "not on the days asked for",
             Self::NotBefore => "before `tasks.not_before`",
+            Self::BeforeLake => "before the first day of this lake",
             Self::NoSchedule => "without a scheduled start, so on no day",
             Self::OtherShard => "of another shard",
         }
@@ -255,6 +264,9 @@ pub fn decide(task: &Candidate, known: Known, rules: &Rules) -> Decision {
     }
     if rules.shard.is_some_and(|shard| !shard.holds(&task.id)) {
         return Decision::Leave(Reason::OtherShard);
+    }
+    if known == Known::Nothing && task.seen == Seen::Listed && is_before(rules.since) {
+        return Decision::Leave(Reason::BeforeLake);
     }
     if known == Known::Sealed {
         return if rules.replace {
@@ -447,6 +459,23 @@ mod tests {
         let task = task(Some("finished"), LONG_AGO, Seen::Named);
         assert_eq!(decide(&task, Known::Sealed, &rules), decision);
         assert!(!decision.is_remembered());
+    }
+
+    #[rstest]
+    #[case(Seen::Listed, Known::Nothing, Leave(Reason::BeforeLake))]
+    #[case(Seen::Listed, Known::Open, Pull(Reason::Final))]
+    #[case(Seen::Named, Known::Nothing, Pull(Reason::Final))]
+    fn a_task_before_the_days_of_the_lake_is_left_if_nothing_is_known_of_it(
+        #[case] seen: Seen,
+        #[case] known: Known,
+        #[case] decision: Decision,
+    ) {
+        let rules = Rules {
+            since: "2024-03-12".parse().ok(),
+            ..Rules::nightly(NOW.parse().unwrap())
+        };
+        let task = task(Some("finished"), LONG_AGO, seen);
+        assert_eq!(decide(&task, known, &rules), decision);
     }
 
     #[rstest]

@@ -94,6 +94,22 @@ pub fn resume_point(
     })
 }
 
+/// The first day whose tasks a nightly run pulls although the lake has never seen them: where it
+/// goes on, or an earlier one that the lake has tasks of, no longer ago than the lookback. So the
+/// first run after a backfill does not pull the month before, whose workflows it lists.
+#[must_use]
+pub fn since(
+    ledger: &Ledger,
+    (rules, lookback): (&Rules, TimeDelta),
+    resume: Option<DateTime<Utc>>,
+) -> Option<NaiveDate> {
+    let resume = resume?.min(rules.now);
+    let oldest = resume.checked_sub_signed(lookback)?;
+    let first = ledger.first_day_with_tasks(day_of(rules.zone, oldest));
+    let resume = day_of(rules.zone, resume);
+    Some(first.map_or(resume, |first| first.min(resume)))
+}
+
 fn bounds(range: DateRange, zone: Tz) -> (DateTime<Utc>, DateTime<Utc>) {
     (day_start(zone, range.from()), day_end(zone, range.to()))
 }
@@ -258,7 +274,19 @@ impl<'a> Planner<'a> {
         let known = Known::from(self.ledger.state(&task.id));
         let start = task.schedule_start;
         let day = start.map(|start| day_of(self.rules.zone, start));
-        let decision = decide(&task, known, self.rules);
+        let decision = match decide(&task, known, self.rules) {
+            // It came late to a day that the lake has.
+            Decision::Leave(Reason::BeforeLake)
+                if day.is_some_and(|day| self.ledger.covers(day)) =>
+            {
+                let rules = Rules {
+                    since: None,
+                    ..self.rules.clone()
+                };
+                decide(&task, known, &rules)
+            }
+            decision => decision,
+        };
         self.tasks.push(&PlannedTask {
             task,
             decision,

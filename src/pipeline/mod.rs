@@ -24,9 +24,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{ApiClient, ApiError};
 use crate::clock::Clock;
-use crate::discover::{Plan, Planner, Rules};
+use crate::discover::{Plan, Planner, Rules, resume_point, since};
 use crate::event::{Event, Events};
-use crate::job::{DateRange, Job};
+use crate::job::{DateRange, Job, TaskSource};
 use crate::lake::{Lake, LakeError, LakeOptions, LakePath, LakeWriter, Ledger};
 use crate::task::RunId;
 
@@ -258,6 +258,12 @@ async fn decide(
         lookback,
         concurrency: job.api.concurrency.get(),
     };
+    let mut rules = rules.clone();
+    if rules.range.is_none() && job.discover.source == TaskSource::Listing {
+        let resume = resume_point(ledger, (&rules, lookback));
+        rules.since = since(ledger, (&rules, lookback), resume);
+    }
+    let rules = &rules;
     let mut planner = Planner::new(ledger, rules);
     let found = find(api, (ledger, rules), search, |task| planner.add(task)).await?;
     let plan = planner.into_plan();
@@ -282,6 +288,7 @@ fn rules(job: &Job, assignment: &Assignment, clock: &Clock) -> Rules {
         replace: assignment.replace,
         range: assignment.range,
         not_before: job.discover.not_before,
+        since: None,
         zone: job.discover.partition_timezone,
         shard: job.discover.shard,
     }
