@@ -43,6 +43,10 @@ pub enum Command {
     ///
     /// For accounts that cannot be listed, for answers of other programs, and for tests. The task
     /// is the unit here, too: one that is sealed already is left.
+    ///
+    /// Of several answers of one task one is taken, whatever their order and names: a final one
+    /// before one of a running task, then the one received last (the file's modification time), then
+    /// the larger one. The others are named in the report.
     Replay(ReplayArgs),
     /// What `run` or `backfill` would do, and why; nothing is pulled
     ///

@@ -35,7 +35,7 @@ use desk::{Desk, DeskOptions, JudgeRules};
 pub use find::{Found, Search, find};
 use pull::{CommitPace, Puller};
 use replay::Replayer;
-pub use replay::{ReplayInputError, saved_answers};
+pub use replay::{ReplayInputError, Superseded, SupersededAnswer, saved_answers};
 pub use stop::StopSwitch;
 pub use summary::{FailedPull, Stop, Summary, TaskTotals, Written};
 
@@ -179,12 +179,6 @@ impl<'a> Export<'a> {
         let mut summary = Summary::new(self.run.clone(), self.clock.now());
         let rules = rules(self.job, assignment, &self.clock);
         let desk = self.desk(rules)?;
-        let pull = files.len() as u64;
-        self.events.emit(&Event::Planned {
-            pull,
-            leave: 0,
-            reasons: Vec::new(),
-        });
         let replayer = Replayer {
             pace: self.commit_pace(),
             committer: Committer {

@@ -57,6 +57,7 @@ impl TaskSink {
         let origin = AnswerOrigin {
             expected: Some(task.clone()),
             received_at_micros: 0,
+            only_final: false,
         };
         let reader = AnswerReader::new(Arc::clone(&desk), origin);
         let (fault, body) = (None, Body::default());
@@ -167,6 +168,7 @@ impl AnswerSink for TaskSink {
             AnswerOrigin {
                 expected: Some(self.task.clone()),
                 received_at_micros: attempt.received_at.timestamp_micros(),
+                only_final: false,
             },
         );
         self.is_last = attempt.is_last;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::replay::Superseded;
 use crate::api::ApiError;
 use crate::decode::Misfit;
 use crate::discover::Reason;
@@ -84,6 +85,9 @@ pub struct Summary {
     pub misfits: Vec<Misfit>,
     /// Tasks that failed.
     pub failures: Vec<FailedPull>,
+    /// Saved answers that gave way to another one of the same task.
+    #[serde(skip_serializing_if = "Superseded::is_empty")]
+    pub superseded: Superseded,
     /// Whether the listings were complete, so that the next run can go on from here.
     pub listing_complete: bool,
     /// Why it stopped early, if it did.
@@ -108,6 +112,7 @@ impl Summary {
             rejects: 0,
             misfits: Vec::new(),
             failures: Vec::new(),
+            superseded: Superseded::default(),
             listing_complete: true,
             stopped: None,
             stop_code: None,

@@ -17,7 +17,7 @@ use crate::decode::Misfit;
 use crate::exit_code::ExitCode;
 use crate::job::{Destination, Job};
 use crate::lake::LakePath;
-use crate::pipeline::{FailedPull, Stop, Summary, Written};
+use crate::pipeline::{FailedPull, Stop, Summary, Superseded, Written};
 use crate::schema::{TableName, schema_version};
 use crate::task::RunId;
 
@@ -57,6 +57,8 @@ struct Document<'a> {
     rejects: u64,
     misfits: &'a [Misfit],
     failures: &'a [FailedPull],
+    #[serde(skip_serializing_if = "Superseded::is_empty")]
+    superseded: &'a Superseded,
     requests: &'a Requests,
     warnings: &'a Warnings,
     settings: &'a SettingsReport,
@@ -125,6 +127,7 @@ impl RunReport {
             rejects: summary.rejects,
             misfits: &summary.misfits,
             failures: &summary.failures,
+            superseded: &summary.superseded,
             requests,
             warnings,
             settings,
