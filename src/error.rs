@@ -8,6 +8,12 @@ pub enum Error {
     /// The command line names something that is not there.
     #[error("{0}")]
     Usage(String),
+    /// The lake is one that `demo` made, and the command is none of its.
+    #[error(
+        "{0} holds the invented calls of the demo: name another place with --dest, AIRUDDER_DEST or \
+         `dest` in the job file"
+    )]
+    DemoLake(String),
     /// A list of ids on the command line.
     #[error(transparent)]
     Select(#[from] crate::cli::select::SelectError),
@@ -60,6 +66,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether its text stands alone; the others go on from "failed to …".
+    #[must_use]
+    pub fn is_sentence(&self) -> bool {
+        matches!(
+            self,
+            Self::Api(_) | Self::Settings(_) | Self::Usage(_) | Self::DemoLake(_)
+        )
+    }
+
     /// The exit code of a process that ends with this. The one table.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
@@ -68,13 +83,14 @@ impl Error {
                 ExitCode::Usage
             }
             Self::Settings(error) if error.is_usage() => ExitCode::Usage,
-            Self::Settings(_) => ExitCode::Settings,
+            Self::Settings(_) | Self::DemoLake(_) => ExitCode::Settings,
             Self::Api(error) => error.exit_code(),
             Self::Lake(error) => error.exit_code(),
             Self::Stopped { code, .. } => *code,
             Self::Status(error) => error.exit_code(),
             Self::Files(error) => error.exit_code(),
-            Self::Init(_) | Self::Man(_) | Self::Output(_) => ExitCode::Destination,
+            Self::Init(error) => error.exit_code(),
+            Self::Man(_) | Self::Output(_) => ExitCode::Destination,
             Self::Start(_) => ExitCode::Bug,
         }
     }

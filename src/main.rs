@@ -138,8 +138,7 @@ fn is_broken_pipe(error: &Error) -> bool {
 }
 
 fn complain(error: &Error) {
-    // What went wrong with the API is said in whole sentences.
-    let lead = if matches!(error, Error::Api(_)) {
+    let lead = if error.is_sentence() {
         ""
     } else {
         "failed to "

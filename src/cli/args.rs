@@ -43,6 +43,10 @@ pub enum Command {
     ///
     /// For accounts that cannot be listed, for answers of other programs, and for tests. The task
     /// is the unit here, too: one that is sealed already is left.
+    ///
+    /// Of several answers of one task one is taken, whatever their order and names: a final one
+    /// before one of a running task, then the one received last (the file's modification time), then
+    /// the larger one. The others are named in the report.
     Replay(ReplayArgs),
     /// What `run` or `backfill` would do, and why; nothing is pulled
     ///
@@ -97,7 +101,7 @@ pub enum Command {
     /// Exports an invented week, then a second night to show that nothing is pulled twice, and
     /// prints what was written and what to try next.
     Demo(DemoArgs),
-    /// Write a job file with every key, its default and what it means
+    /// Write a job file with the keys to decide about; --all for every key there is
     Init(InitArgs),
     /// Completions for a shell, on standard output
     Completions(CompletionsArgs),
@@ -106,15 +110,24 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether it does what settings say, and stops at the first that is wrong. `doctor` examines
+    /// them; the others have none.
+    pub(super) fn reads_settings(&self) -> bool {
+        !matches!(
+            self,
+            Self::Doctor(_) | Self::Schema(_) | Self::Init(_) | Self::Completions(_) | Self::Man(_)
+        )
+    }
+
     /// The settings given with the command.
     pub(super) fn add_settings_to(&self, flags: &mut SettingFlags) {
         match self {
-            Self::Run(args) => args.settings.add_to(flags),
-            Self::Backfill(args) => args.settings.add_to(flags),
-            Self::Plan(PlanArgs {
+            Self::Run(args)
+            | Self::Plan(PlanArgs {
                 what: PlanWhat::Run(args),
             }) => args.settings.add_to(flags),
-            Self::Plan(PlanArgs {
+            Self::Backfill(args)
+            | Self::Plan(PlanArgs {
                 what: PlanWhat::Backfill(args),
             }) => args.settings.add_to(flags),
             Self::Replay(args) => args.settings.add_to(flags),

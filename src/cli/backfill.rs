@@ -1,19 +1,22 @@
 //! `backfill`: the tasks of past days.
 
+use chrono::{DateTime, Utc};
 use clap::Args;
 
 use super::context::Context;
 use super::dates::RangeArgs;
 use super::pull;
+use super::run::AllowArgs;
 use super::select::SelectArgs;
-use super::settings::{Group, Pull, Settings};
+use super::settings::{Pull, Settings};
 use crate::error::Error;
 use crate::exit_code::ExitCode;
+use crate::job::Job;
 use crate::pipeline::Assignment;
 
 /// Arguments of `backfill`. `plan backfill` takes the same ones.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
-pub struct BackfillArgs<G: Group = Pull> {
+pub struct BackfillArgs {
     /// The days.
     #[command(flatten)]
     pub days: RangeArgs,
@@ -23,12 +26,36 @@ pub struct BackfillArgs<G: Group = Pull> {
     /// Readers that follow `files` change from the old rows to the new ones at one moment.
     #[arg(long)]
     pub replace: bool,
+    /// What is refused otherwise.
+    #[command(flatten)]
+    pub allow: AllowArgs,
     /// Tasks named on the command line.
     #[command(flatten)]
     pub select: SelectArgs,
     /// Settings.
     #[command(flatten)]
-    pub settings: Settings<G>,
+    pub settings: Settings<Pull>,
+}
+
+impl BackfillArgs {
+    /// What is to be done, as of a moment.
+    ///
+    /// # Errors
+    /// When `tasks.not_before` leaves no day of the range.
+    pub fn assignment(&self, job: &Job, now: DateTime<Utc>) -> Result<Assignment, Error> {
+        let range = self.days.range(now, job.discover.partition_timezone);
+        if let Some(first) = job.discover.not_before.filter(|first| range.to() < *first) {
+            return Err(Error::Usage(format!(
+                "the range ends on {}, and `tasks.not_before` leaves out all tasks before {first}",
+                range.to()
+            )));
+        }
+        Ok(Assignment {
+            range: Some(range),
+            replace: self.replace,
+            ..self.allow.assignment()
+        })
+    }
 }
 
 /// Pulls what is final on the days of a range.
@@ -36,9 +63,6 @@ pub struct BackfillArgs<G: Group = Pull> {
 /// # Errors
 /// When a setting, the listing or the destination fails.
 pub async fn run(args: &BackfillArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
-    let assignment = Assignment {
-        range: Some(args.days.range),
-        replace: args.replace,
-    };
+    let assignment = args.assignment(&context.job()?, context.clock()?.now())?;
     pull::pull((&args.select, &assignment), "backfill", context).await
 }

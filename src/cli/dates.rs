@@ -1,16 +1,24 @@
-//! `--from` and `--to`: days, both included, that cannot run backward.
+//! Which days: `--from` and `--to` (both included, and they cannot run backward), and for `backfill`
+//! `--month` and `--last` in their place.
 
-use chrono::NaiveDate;
+use std::time::Duration;
+
+use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono_tz::Tz;
+use clap::builder::ArgPredicate;
 use clap::error::ErrorKind;
-use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use clap::{Arg, ArgGroup, ArgMatches, Args, Command, FromArgMatches};
 
-use crate::job::DateRange;
+use crate::job::{DateRange, quantity};
+use crate::lake::day_of;
 
-/// The range of `backfill`: both ends are needed.
+/// The days of `backfill`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RangeArgs {
-    /// The days.
-    pub range: DateRange,
+pub enum RangeArgs {
+    /// These days: of `--from` and `--to`, or of `--month`.
+    Days(DateRange),
+    /// So many days before today.
+    Last(u32),
 }
 
 /// The range of `files`: either end may be open.
@@ -20,6 +28,28 @@ pub struct OpenRangeArgs {
     pub from: Option<NaiveDate>,
     /// The last day, included.
     pub to: Option<NaiveDate>,
+}
+
+impl RangeArgs {
+    /// The days, as of a moment in the partition time zone. `--last` ends with the last day that is
+    /// over.
+    ///
+    /// # Panics
+    /// Never: `--last` is limited to days that the calendar has.
+    #[must_use]
+    pub fn range(self, now: DateTime<Utc>, zone: Tz) -> DateRange {
+        match self {
+            Self::Days(range) => range,
+            Self::Last(days) => {
+                let today = day_of(zone, now);
+                let back = |days: u32| today.checked_sub_days(Days::new(days.into()));
+                back(days)
+                    .zip(back(1))
+                    .and_then(|(from, to)| DateRange::new(from, to).ok())
+                    .expect("a century of days before today is in the calendar")
+            }
+        }
+    }
 }
 
 impl OpenRangeArgs {
@@ -38,9 +68,38 @@ impl Args for RangeArgs {
                     "from",
                     "The first day, in the partition time zone (2024-03-11)",
                 )
-                .required(true),
+                .requires_if(ArgPredicate::IsPresent, "to"),
             )
-            .arg(day("to", "The last day; it belongs to the range").required(true))
+            .arg(
+                day("to", "The last day; it belongs to the range")
+                    .requires_if(ArgPredicate::IsPresent, "from"),
+            )
+            .arg(
+                Arg::new("month")
+                    .long("month")
+                    .value_name("MONTH")
+                    .value_parser(read_month)
+                    .conflicts_with("to")
+                    .help("All days of a month, in the place of --from and --to (2024-03)"),
+            )
+            .arg(
+                Arg::new("last")
+                    .long("last")
+                    .value_name("TIME")
+                    .value_parser(read_last)
+                    .conflicts_with("to")
+                    .help("So many days up to yesterday, in the place of --from and --to (31d)")
+                    .long_help(
+                        "So many days up to yesterday, in the place of --from and --to: 31d or 4w. \
+                         Today, in the partition time zone and as of --as-of, is not over and does \
+                         not count.",
+                    ),
+            )
+            .group(
+                ArgGroup::new("days")
+                    .args(["from", "month", "last"])
+                    .required(true),
+            )
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -50,6 +109,12 @@ impl Args for RangeArgs {
 
 impl FromArgMatches for RangeArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        if let Some(days) = matches.get_one::<u32>("last") {
+            return Ok(Self::Last(*days));
+        }
+        if let Some(range) = matches.get_one::<DateRange>("month") {
+            return Ok(Self::Days(*range));
+        }
         let OpenRangeArgs {
             from: Some(from),
             to: Some(to),
@@ -57,9 +122,7 @@ impl FromArgMatches for RangeArgs {
         else {
             return Err(clap::Error::new(ErrorKind::MissingRequiredArgument));
         };
-        DateRange::new(from, to)
-            .map(|range| Self { range })
-            .map_err(backward)
+        DateRange::new(from, to).map(Self::Days).map_err(backward)
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -109,6 +172,71 @@ fn read_day(text: &str) -> Result<NaiveDate, String> {
         .map_err(|_| "a day is written as 2024-03-11".to_owned())
 }
 
+fn read_month(text: &str) -> Result<DateRange, String> {
+    let first = (text.len() == 7)
+        .then(|| format!("{text}-01").parse::<NaiveDate>().ok())
+        .flatten();
+    let last = first
+        .and_then(|first| first.checked_add_months(chrono::Months::new(1)))
+        .and_then(|next| next.pred_opt());
+    first
+        .zip(last)
+        .and_then(|(first, last)| DateRange::new(first, last).ok())
+        .ok_or_else(|| "a month is written as 2024-03".to_owned())
+}
+
+/// No account is older than a century.
+const MOST_DAYS: u32 = 36_525;
+
+fn read_last(text: &str) -> Result<u32, String> {
+    const DAY: u64 = 24 * 60 * 60;
+    let time = quantity::duration(text)?;
+    let whole = Duration::from_secs(time.as_secs() / DAY * DAY) == time;
+    let days = u32::try_from(time.as_secs() / DAY).ok();
+    days.filter(|days| whole && (1..=MOST_DAYS).contains(days))
+        .ok_or_else(|| format!("`{text}` is not a number of whole days such as 31d or 4w"))
+}
+
 fn backward(error: crate::job::BackwardRange) -> clap::Error {
     clap::Error::raw(ErrorKind::ValueValidation, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(Tz::UTC, "2024-02-10", "2024-03-11")]
+    #[case(Tz::Asia__Jakarta, "2024-02-11", "2024-03-12")]
+    fn the_last_days_end_with_the_last_one_that_is_over(
+        #[case] zone: Tz,
+        #[case] from: &str,
+        #[case] to: &str,
+    ) {
+        let now = "2024-03-12T20:00:00Z".parse().expect("a time");
+        let range = RangeArgs::Last(31).range(now, zone);
+        assert_eq!(range.to_string(), format!("{from} to {to}"));
+        assert_eq!(range.days().count(), 31);
+    }
+
+    #[rstest]
+    #[case("2024-02", "2024-02-01 to 2024-02-29")]
+    #[case("2023-12", "2023-12-01 to 2023-12-31")]
+    fn a_month_is_all_of_its_days(#[case] month: &str, #[case] days: &str) {
+        assert_eq!(read_month(month).expect("a month").to_string(), days);
+    }
+
+    #[rstest]
+    fn what_is_no_month_is_refused(
+        #[values("2024", "2024-13", "2024-3", "March", "2024-03-1", "")] text: &str,
+    ) {
+        assert!(read_month(text).is_err());
+    }
+
+    #[rstest]
+    fn the_last_days_are_whole_ones(#[values("0d", "36h", "5", "200y", "9999999d")] text: &str) {
+        assert!(read_last(text).is_err());
+    }
 }

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::job::{Credentials, DateRange, Job, Secret};
 use crate::lake::{FileQuery, Lake, Ledger};
-use crate::pipeline::Assignment;
+use crate::pipeline::{Assignment, Export};
 use crate::report::grid::Grid;
 use crate::report::{RunReport, figures};
 use crate::sandbox::{SANDBOX_KEY, SANDBOX_SECRET, Sandbox, SandboxOptions};
@@ -39,7 +39,7 @@ const RATE: &str = "100/s";
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct DemoArgs {
     /// Where the demo's lake is made
-    #[arg(long, value_name = "PATH", default_value = "./lake", value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "PATH", default_value = "./demo-lake", value_hint = ValueHint::DirPath)]
     pub dest: PathBuf,
     /// Settings.
     #[command(flatten)]
@@ -81,7 +81,7 @@ pub async fn run(args: &DemoArgs, context: &mut Context<'_>) -> Result<ExitCode,
     .expect("the week runs forward");
     let backfill = Assignment {
         range: Some(range),
-        replace: false,
+        ..Assignment::default()
     };
     let first = night(("backfill", &backfill), (&job, &first_night), context).await?;
     if first.summary().exit_code() != ExitCode::Done {
@@ -158,7 +158,8 @@ fn job(args: &DemoArgs, sandbox: &Sandbox, context: &Context<'_>) -> Result<Job,
     Ok(job)
 }
 
-/// The demo's people are invented: they must not get among real ones.
+/// The demo's people are invented: they must not get among real ones. Nor the other way round, so
+/// the lake is marked as the demo's before anything is in it.
 async fn refuse_other_lakes(job: &Job, sandbox: &Sandbox) -> Result<(), Error> {
     let lake = Lake::open(&job.dest).await?;
     let ours = sandbox
@@ -183,8 +184,14 @@ async fn night(
     context: &mut Context<'_>,
 ) -> Result<RunReport, Error> {
     let console = Console::new(job, &context.env);
-    let ended = pull::pull_with((job, clock), assignment, (&console, &context.stop)).await;
-    let ended = ended.inspect_err(|_| console.finish())?;
+    let ended = async {
+        let api = console.client(job, clock, &context.stop)?;
+        let parts = (clock.clone(), console.events.clone(), context.stop.clone());
+        let export = Export::open(job, parts).await?;
+        export.mark_as_demo().await?;
+        Ok(export.pull(assignment, api).await?)
+    };
+    let ended = ended.await.inspect_err(|_: &Error| console.finish())?;
     let report = console.report((command, job), ended).await?;
     pull::show(&report, (job, context.out))?;
     say(context, format_args!(""))?;

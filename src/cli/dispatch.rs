@@ -11,6 +11,9 @@ use crate::exit_code::ExitCode;
 /// # Errors
 /// When the command could not do it; see [`Error::exit_code`].
 pub async fn dispatch(cli: Cli, context: &mut Context<'_>) -> Result<ExitCode, Error> {
+    if cli.command.reads_settings() {
+        context.env.check()?;
+    }
     match cli.command {
         Command::Run(args) => super::run::run(&args, context).await,
         Command::Backfill(args) => super::backfill::run(&args, context).await,

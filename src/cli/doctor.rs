@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(code, ExitCode::Usage);
         let lines: Vec<&str> = text.lines().collect();
         assert!(
-            lines[0].starts_with("FAIL     settings                   failed to use the value of"),
+            lines[0].starts_with("FAIL     settings                   invalid value for"),
             "{text}"
         );
         assert!(

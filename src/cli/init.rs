@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use crate::job::template::template;
+use crate::exit_code::ExitCode;
+use crate::job::template::{short_template, template};
 
 /// Arguments of `init`.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
@@ -14,6 +15,9 @@ pub struct InitArgs {
     /// Where it is written; - is standard output
     #[arg(value_name = "FILE", default_value = "airudder.toml", value_hint = ValueHint::FilePath)]
     pub path: PathBuf,
+    /// Every key there is, with its default and what it means
+    #[arg(long)]
+    pub all: bool,
     /// Write over a file that is already there
     #[arg(long)]
     pub force: bool,
@@ -38,16 +42,27 @@ pub enum InitError {
     Output(#[source] io::Error),
 }
 
+impl InitError {
+    /// The exit code that stands for it.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            // The command line asks for what only --force does.
+            Self::Exists(_) => ExitCode::Usage,
+            Self::Write { .. } | Self::Output(_) => ExitCode::Destination,
+        }
+    }
+}
+
 /// Writes the job file and says what to do with it.
 ///
 /// # Errors
 /// When the file is there already (and `--force` is not given) or cannot be written.
 pub fn run(args: &InitArgs, out: &mut impl Write) -> Result<(), InitError> {
-    let InitArgs { path, force } = args;
+    let InitArgs { path, all, force } = args;
+    let text = if *all { template() } else { short_template() };
     if path.as_os_str() == "-" {
-        return out
-            .write_all(template().as_bytes())
-            .map_err(InitError::Output);
+        return out.write_all(text.as_bytes()).map_err(InitError::Output);
     }
     let mut options = OpenOptions::new();
     options.write(true);
@@ -58,7 +73,7 @@ pub fn run(args: &InitArgs, out: &mut impl Write) -> Result<(), InitError> {
     }
     options
         .open(path)
-        .and_then(|mut file| file.write_all(template().as_bytes()))
+        .and_then(|mut file| file.write_all(text.as_bytes()))
         .map_err(|source| match source.kind() {
             io::ErrorKind::AlreadyExists => InitError::Exists(path.clone()),
             _ => InitError::Write {
@@ -90,12 +105,13 @@ mod tests {
         run(
             &InitArgs {
                 path: path.clone(),
+                all: false,
                 force: false,
             },
             &mut out,
         )
         .expect("written");
-        assert_eq!(fs::read_to_string(&path).expect("there"), template());
+        assert_eq!(fs::read_to_string(&path).expect("there"), short_template());
         let out = String::from_utf8(out).expect("text");
         assert!(
             out.contains(&format!("doctor --job {}", path.display())),
@@ -111,6 +127,7 @@ mod tests {
         let error = run(
             &InitArgs {
                 path: path.clone(),
+                all: false,
                 force: false,
             },
             &mut io::sink(),
@@ -120,10 +137,12 @@ mod tests {
             error.to_string().ends_with("--force writes over it"),
             "{error}"
         );
+        assert_eq!(error.exit_code(), ExitCode::Usage);
         assert_eq!(fs::read_to_string(&path).expect("there"), "precious");
         run(
             &InitArgs {
                 path: path.clone(),
+                all: true,
                 force: true,
             },
             &mut io::sink(),
@@ -138,11 +157,12 @@ mod tests {
         run(
             &InitArgs {
                 path: "-".into(),
+                all: false,
                 force: false,
             },
             &mut out,
         )
         .expect("written");
-        assert_eq!(out, template().as_bytes());
+        assert_eq!(out, short_template().as_bytes());
     }
 }

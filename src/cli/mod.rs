@@ -55,6 +55,9 @@ use crate::report::LogListener;
 /// The program's name.
 pub const NAME: &str = "airudder-export";
 
+/// Help is never wider than this many columns, however wide the terminal is.
+const MAX_HELP_WIDTH: usize = 100;
+
 const AFTER_HELP: &str = "\
 Start with `airudder-export demo`, which needs nothing, then `init` and `doctor`.
 
@@ -87,7 +90,7 @@ Exit codes:
                   asr_turns, tasks) and commits them so that readers see whole tasks only. Run again \
                   every night without loss or duplicates.",
     after_long_help = AFTER_HELP,
-    max_term_width = 100,
+    max_term_width = MAX_HELP_WIDTH,
     arg_required_else_help = true
 )]
 pub struct Cli {

@@ -9,11 +9,10 @@ use super::context::Context;
 use super::output::deliver;
 use super::pull;
 use super::run::RunArgs;
-use super::settings::Ask;
 use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::job::ResultFormat;
-use crate::pipeline::{self, Assignment};
+use crate::pipeline;
 use crate::report::{PlanCost, PlanReport};
 
 /// Arguments of `plan`.
@@ -28,9 +27,9 @@ pub struct PlanArgs {
 #[derive(Subcommand, Clone, Debug, PartialEq, Eq)]
 pub enum PlanWhat {
     /// What `run` would pull now
-    Run(RunArgs<Ask>),
+    Run(RunArgs),
     /// What `backfill` would pull
-    Backfill(BackfillArgs<Ask>),
+    Backfill(BackfillArgs),
 }
 
 /// Decides as the command would, and shows it.
@@ -39,20 +38,20 @@ pub enum PlanWhat {
 /// When a setting, the listing or the lake fails.
 pub async fn run(args: &PlanArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
     let mut job = context.job()?;
-    let (command, select, assignment) = match &args.what {
-        PlanWhat::Run(args) => ("run".to_owned(), &args.select, Assignment::default()),
+    let clock = context.clock()?;
+    let (mut command, select, assignment) = match &args.what {
+        PlanWhat::Run(args) => ("run".to_owned(), &args.select, args.allow.assignment()),
         PlanWhat::Backfill(args) => (
-            format!("backfill {}", args.days.range),
+            "backfill".to_owned(),
             &args.select,
-            Assignment {
-                range: Some(args.days.range),
-                replace: args.replace,
-            },
+            args.assignment(&job, clock.now())?,
         ),
     };
+    if let Some(range) = assignment.range {
+        command = format!("{command} {range}");
+    }
     pull::choose(&mut job, select)?;
     job.api.required_credentials()?;
-    let clock = context.clock()?;
     let console = pull::Console::new(&job, &context.env);
     let parts = (&clock, &console.events);
     let decided = pipeline::plan(&job, &assignment, parts, context.stop.token()).await;

@@ -114,21 +114,24 @@ pub(super) async fn pull(
     let clock = context.clock()?;
     let console = Console::new(&job, &context.env);
     warn_without_zone(&job, &console.events);
-    let ended = pull_with((&job, &clock), assignment, (&console, &context.stop)).await;
-    let ended = ended.inspect_err(|_| console.finish())?;
+    let ended = async {
+        let api = console.client(&job, &clock, &context.stop)?;
+        let parts = (clock, console.events.clone(), context.stop.clone());
+        let export = Export::open(&job, parts).await?;
+        refuse_demo_lake(&export, &job).await?;
+        Ok(export.pull(assignment, api).await?)
+    };
+    let ended = ended.await.inspect_err(|_: &Error| console.finish())?;
     let report = console.report((command, &job), ended).await?;
     show(&report, (&job, context.out))
 }
 
-/// Opens the lake, pulls, and hands both back.
-pub(super) async fn pull_with(
-    (job, clock): (&Job, &Clock),
-    assignment: &Assignment,
-    (console, stop): (&Console, &StopSwitch),
-) -> Result<(Summary, LakeWriter), Error> {
-    let api = console.client(job, clock, stop)?;
-    let export = Export::open(job, (clock.clone(), console.events.clone(), stop.clone())).await?;
-    Ok(export.pull(assignment, api).await?)
+/// The demo's people are invented: an account's must not get among them.
+pub(super) async fn refuse_demo_lake(export: &Export<'_>, job: &Job) -> Result<(), Error> {
+    if export.is_of_demo().await? {
+        return Err(Error::DemoLake(job.dest.to_string()));
+    }
+    Ok(())
 }
 
 /// Prints a run's report, and gives the exit code it stands for.

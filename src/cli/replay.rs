@@ -23,6 +23,11 @@ pub struct ReplayArgs {
     /// Take sealed tasks again; their rows take the place of the old ones
     #[arg(long)]
     pub replace: bool,
+    /// Let an answer with fewer calls take the place of exported rows
+    ///
+    /// Otherwise it is refused and listed, and the rows stay.
+    #[arg(long, requires = "replace")]
+    pub allow_fewer: bool,
     /// Settings.
     #[command(flatten)]
     pub settings: Settings<Replay>,
@@ -36,20 +41,20 @@ pub async fn run(args: &ReplayArgs, context: &mut Context<'_>) -> Result<ExitCod
     let job = context.job()?;
     let files = saved_answers(&named(&args.files)?)?;
     let assignment = Assignment {
-        range: None,
         replace: args.replace,
+        allow_fewer: args.allow_fewer,
+        ..Assignment::default()
     };
     let clock = context.clock()?;
     let console = pull::Console::new(&job, &context.env);
     pull::warn_without_zone(&job, &console.events);
     let parts = (clock, console.events.clone(), context.stop.clone());
     let ended = async {
-        Export::open(&job, parts)
-            .await?
-            .replay(files, &assignment)
-            .await
+        let export = Export::open(&job, parts).await?;
+        pull::refuse_demo_lake(&export, &job).await?;
+        Ok(export.replay(files, &assignment).await?)
     };
-    let ended = ended.await.inspect_err(|_| console.finish())?;
+    let ended = ended.await.inspect_err(|_: &Error| console.finish())?;
     let report = console.report(("replay", &job), ended).await?;
     pull::show(&report, (&job, context.out))
 }

@@ -5,20 +5,50 @@ use clap::Args;
 use super::context::Context;
 use super::pull;
 use super::select::SelectArgs;
-use super::settings::{Group, Pull, Settings};
+use super::settings::{Pull, Settings};
 use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::pipeline::Assignment;
 
-/// Arguments of `run`. `plan run` takes the same ones, less those that only matter for writing.
+/// Allowances: what is refused without them.
+#[derive(Args, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AllowArgs {
+    /// Let an answer with fewer calls take the place of exported rows
+    ///
+    /// Otherwise it is refused and listed, and the rows stay: an answer that was emptied, purged or
+    /// cut at the vendor's would take them away.
+    #[arg(long)]
+    pub allow_fewer: bool,
+    /// Go on although the clock, or --as-of, is more than a day ahead of the vendor's
+    ///
+    /// Otherwise the run is refused: it would take days for over that are not.
+    #[arg(long)]
+    pub allow_future: bool,
+}
+
+impl AllowArgs {
+    /// An assignment that allows as much and asks for nothing special.
+    pub(super) fn assignment(self) -> Assignment {
+        Assignment {
+            allow_fewer: self.allow_fewer,
+            allow_future: self.allow_future,
+            ..Assignment::default()
+        }
+    }
+}
+
+/// Arguments of `run`. `plan run` takes the same ones.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
-pub struct RunArgs<G: Group = Pull> {
+pub struct RunArgs {
+    /// What is refused otherwise.
+    #[command(flatten)]
+    pub allow: AllowArgs,
     /// Tasks named on the command line.
     #[command(flatten)]
     pub select: SelectArgs,
     /// Settings.
     #[command(flatten)]
-    pub settings: Settings<G>,
+    pub settings: Settings<Pull>,
 }
 
 /// Pulls what is final and new.
@@ -26,5 +56,5 @@ pub struct RunArgs<G: Group = Pull> {
 /// # Errors
 /// When a setting, the listing or the destination fails.
 pub async fn run(args: &RunArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
-    pull::pull((&args.select, &Assignment::default()), "run", context).await
+    pull::pull((&args.select, &args.allow.assignment()), "run", context).await
 }

@@ -31,13 +31,17 @@ const API: (&str, &[&str]) = (
 const TASKS: (&str, &[&str]) = (
     "Which tasks",
     &[
+        "tasks.not_before",
         "tasks.workflow_lookback",
         "tasks.settle",
         "tasks.include_running",
         "tasks.shard",
     ],
 );
-const SHARD: (&str, &[&str]) = ("Which tasks", &["tasks.shard"]);
+const SAVED: (&str, &[&str]) = (
+    "Which tasks",
+    &["tasks.settle", "tasks.include_running", "tasks.shard"],
+);
 const WRITE: (&str, &[&str]) = (
     "Writing",
     &[
@@ -86,14 +90,6 @@ groups! {
         const SPLITS: bool = true;
         const READS_API: bool = true;
     }
-    /// Asks the API, writes nothing.
-    Ask {
-        const SECTIONS: &'static [(&'static str, &'static [&'static str])] =
-            &[LAKE, PARTITION_ZONE, API, TASKS, FORMAT];
-        const AS_OF: bool = true;
-        const SPLITS: bool = true;
-        const READS_API: bool = true;
-    }
     /// Tries everything once.
     Try {
         const SECTIONS: &'static [(&'static str, &'static [&'static str])] =
@@ -104,7 +100,7 @@ groups! {
     /// Writes into the lake without the API.
     Replay {
         const SECTIONS: &'static [(&'static str, &'static [&'static str])] =
-            &[LAKE, ZONES, SHARD, WRITE, FORMAT, PROGRESS];
+            &[LAKE, ZONES, SAVED, WRITE, FORMAT, PROGRESS];
         const AS_OF: bool = true;
         const SPLITS: bool = true;
     }
@@ -280,8 +276,8 @@ fn job() -> Arg {
         .value_hint(ValueHint::FilePath)
         .help("The job file: all settings in one place")
         .long_help(format!(
-            "The job file: all settings in one place. `init` writes one with every key and its \
-             default. A flag goes before an environment variable, that before the job file.\n\n\
+            "The job file: all settings in one place. `init` writes a short one, `init --all` one with \
+             every key and its default. A flag goes before an environment variable, that before the job file.\n\n\
              [env: {JOB}]"
         ))
 }
@@ -293,8 +289,8 @@ fn as_of() -> Arg {
         .help_heading("Which tasks")
         .help("Decide as if it were this time")
         .long_help(format!(
-            "Decide as if it were this time: 2024-03-18T00:30:00Z, or a date for its midnight in \
-             UTC. For rehearsals, and to repeat what a night decided.\n\n[env: {AS_OF}]"
+            "Decide as if it were this time: 2024-03-18T00:30:00Z, or a date for its midnight in the \
+             partition time zone. For rehearsals, and to repeat what a night decided.\n\n[env: {AS_OF}]"
         ))
 }
 

@@ -122,6 +122,11 @@ pub struct Rules {
     pub hold: Duration,
     /// Only tasks with a scheduled start on these days.
     pub range: Option<DateRange>,
+    /// No task with an earlier scheduled start, whatever is known of it.
+    pub not_before: Option<NaiveDate>,
+    /// No task with an earlier scheduled start that the lake knows nothing of and that is on none of
+    /// its days.
+    pub since: Option<NaiveDate>,
     /// The zone of those days.
     pub zone: Tz,
     /// Only tasks of this shard.
@@ -140,6 +145,8 @@ impl Rules {
             repull_reopened: true,
             hold: Duration::from_hours(3 * 24),
             range: None,
+            not_before: None,
+            since: None,
             zone: Tz::UTC,
             shard: None,
         }
@@ -176,6 +183,10 @@ pub enum Reason {
     Reopened,
     /// Its scheduled start is not on the days asked for.
     OutOfRange,
+    /// Its scheduled start is before the days that `tasks.not_before` allows.
+    NotBefore,
+    /// Its scheduled start is before the days of this lake.
+    BeforeLake,
     /// It has no scheduled start, so no day of the range is its own.
     NoSchedule,
     /// Another shard pulls it.
@@ -184,7 +195,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in the order they are shown.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Final,
         Self::FinalNow,
         Self::FailedBefore,
@@ -198,6 +209,8 @@ impl Reason {
         Self::Settling,
         Self::Reopened,
         Self::OutOfRange,
+        Self::NotBefore,
+        Self::BeforeLake,
         Self::NoSchedule,
         Self::OtherShard,
     ];
@@ -219,6 +232,8 @@ impl Reason {
             Self::UnknownDay => "unknown_day",
             Self::Reopened => "reopened",
             Self::OutOfRange => "out_of_range",
+            Self::NotBefore => "not_before",
+            Self::BeforeLake => "before_lake",
             Self::NoSchedule => "no_schedule",
             Self::OtherShard => "other_shard",
         }
@@ -241,6 +256,8 @@ impl Reason {
             Self::UnknownDay => "unknown day, the answer tells it",
             Self::Reopened => "sealed, and running again",
             Self::OutOfRange => "not on the days asked for",
+            Self::NotBefore => "before `tasks.not_before`",
+            Self::BeforeLake => "before the first day of this lake",
             Self::NoSchedule => "without a scheduled start, so on no day",
             Self::OtherShard => "of another shard",
         }
@@ -294,6 +311,11 @@ pub fn decide(task: &Candidate, remembered: impl Into<Remembered>, rules: &Rules
     let day = task
         .schedule_start
         .map_or(day, |start| Some(day_of(rules.zone, start)));
+    let is_before =
+        |first: Option<NaiveDate>| first.zip(day).is_some_and(|(first, day)| day < first);
+    if is_before(rules.not_before) {
+        return Decision::Leave(Reason::NotBefore);
+    }
     if let Some(range) = &rules.range {
         match day {
             Some(day) if !range.contains(day) => return Decision::Leave(Reason::OutOfRange),
@@ -306,6 +328,9 @@ pub fn decide(task: &Candidate, remembered: impl Into<Remembered>, rules: &Rules
     }
     if rules.shard.is_some_and(|shard| !shard.holds(&task.id)) {
         return Decision::Leave(Reason::OtherShard);
+    }
+    if known == Known::Nothing && task.seen == Seen::Listed && is_before(rules.since) {
+        return Decision::Leave(Reason::BeforeLake);
     }
     if known == Known::Sealed {
         let is_running = task.status.as_ref().is_some_and(TaskStatus::is_running);
@@ -499,6 +524,43 @@ mod tests {
             decide(&task(status, LONG_AGO, seen), known, &rules),
             decision
         );
+    }
+
+    #[rstest]
+    #[case("2024-03-12", Tz::UTC, Leave(Reason::NotBefore))]
+    #[case("2024-03-11", Tz::UTC, Pull(Reason::Replace))]
+    #[case("2024-03-12", Tz::Asia__Jakarta, Pull(Reason::Replace))]
+    fn a_task_before_the_first_day_is_left_whatever_is_known_of_it(
+        #[case] first: &str,
+        #[case] zone: Tz,
+        #[case] decision: Decision,
+    ) {
+        let rules = Rules {
+            not_before: first.parse().ok(),
+            zone,
+            replace: true,
+            ..Rules::nightly(NOW.parse().unwrap())
+        };
+        let task = task(Some("finished"), LONG_AGO, Seen::Named);
+        assert_eq!(decide(&task, Known::Sealed, &rules), decision);
+        assert!(!decision.is_remembered());
+    }
+
+    #[rstest]
+    #[case(Seen::Listed, Known::Nothing, Leave(Reason::BeforeLake))]
+    #[case(Seen::Listed, Known::Open, Pull(Reason::Final))]
+    #[case(Seen::Named, Known::Nothing, Pull(Reason::Final))]
+    fn a_task_before_the_days_of_the_lake_is_left_if_nothing_is_known_of_it(
+        #[case] seen: Seen,
+        #[case] known: Known,
+        #[case] decision: Decision,
+    ) {
+        let rules = Rules {
+            since: "2024-03-12".parse().ok(),
+            ..Rules::nightly(NOW.parse().unwrap())
+        };
+        let task = task(Some("finished"), LONG_AGO, seen);
+        assert_eq!(decide(&task, known, &rules), decision);
     }
 
     #[rstest]

@@ -26,4 +26,6 @@ mod plan;
 
 pub(crate) use decide::is_settled;
 pub use decide::{Candidate, Decision, Known, Reason, Remembered, Rules, Seen, decide};
-pub use plan::{DayPlan, Plan, PlannedTask, Planner, Pulls, Window, resume_point, window_of};
+pub use plan::{
+    DayPlan, Plan, PlannedTask, Planner, Pulls, Window, resume_point, since, window_of,
+};

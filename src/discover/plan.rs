@@ -35,9 +35,13 @@ pub fn window_of(
             .unwrap_or(DateTime::<Utc>::MIN_UTC)
     };
     let some = |window: Window| (window.from < window.to).then_some(window);
+    // What is before it is not looked for, so a listing says nothing of it.
+    let first = rules.not_before.map(|first| day_start(rules.zone, first));
+    let not_before = |from: DateTime<Utc>| first.map_or(from, |first| from.max(first));
     match (&rules.range, resume) {
         (Some(range), _) => {
             let (from, to) = bounds(*range, rules.zone);
+            let from = not_before(from).min(to);
             let covered = Window {
                 from,
                 to: to.min(rules.now),
@@ -52,6 +56,7 @@ pub fn window_of(
         }
         (None, Some(resume)) => {
             let from = day_start(rules.zone, day_of(rules.zone, resume.min(rules.now)));
+            let from = not_before(from).min(rules.now);
             let covered = Window {
                 from,
                 to: rules.now,
@@ -87,6 +92,22 @@ pub fn resume_point(
         let oldest = rules.now.checked_sub_signed(lookback)?;
         (oldest <= end).then_some(end)
     })
+}
+
+/// The first day whose tasks a nightly run pulls although the lake has never seen them: where it
+/// goes on, or an earlier one that the lake has tasks of, no longer ago than the lookback. So the
+/// first run after a backfill does not pull the month before, whose workflows it lists.
+#[must_use]
+pub fn since(
+    ledger: &Ledger,
+    (rules, lookback): (&Rules, TimeDelta),
+    resume: Option<DateTime<Utc>>,
+) -> Option<NaiveDate> {
+    let resume = resume?.min(rules.now);
+    let oldest = resume.checked_sub_signed(lookback)?;
+    let first = ledger.first_day_with_tasks(day_of(rules.zone, oldest));
+    let resume = day_of(rules.zone, resume);
+    Some(first.map_or(resume, |first| first.min(resume)))
 }
 
 fn bounds(range: DateRange, zone: Tz) -> (DateTime<Utc>, DateTime<Utc>) {
@@ -270,8 +291,23 @@ impl<'a> Planner<'a> {
         }
         let start = task.schedule_start;
         let day = start.map(|start| day_of(self.rules.zone, start));
-        let decision = decide(&task, remembered, self.rules);
-        if decision == Decision::Leave(Reason::OutOfRange) && remembered.known != Known::Sealed {
+        let decision = match decide(&task, remembered, self.rules) {
+            // It came late to a day that the lake has.
+            Decision::Leave(Reason::BeforeLake)
+                if day.is_some_and(|day| self.ledger.covers(day)) =>
+            {
+                let rules = Rules {
+                    since: None,
+                    ..self.rules.clone()
+                };
+                decide(&task, remembered, &rules)
+            }
+            decision => decision,
+        };
+        let is_left = |reason| decision == Decision::Leave(reason);
+        if is_left(Reason::BeforeLake)
+            || (is_left(Reason::OutOfRange) && remembered.known != Known::Sealed)
+        {
             self.note_reach(&task, day);
         }
         self.tasks.push(&PlannedTask {
@@ -282,13 +318,18 @@ impl<'a> Planner<'a> {
     }
 
     fn note_reach(&mut self, task: &Candidate, first: Option<NaiveDate>) {
-        let Some((range, first)) = self.rules.range.zip(first) else {
+        let begin = match self.rules.range {
+            Some(range) => Some(range.from()),
+            None => self.rules.since,
+        };
+        let Some((begin, first)) = begin.zip(first) else {
             return;
         };
         let last = task.schedule_end.map(|end| day_of(self.rules.zone, end));
         let last = last.map_or(first, |last| last.max(first));
-        if first < range.from() && last >= range.from() {
-            self.reach = self.reach.max(Some(last.min(range.to())));
+        if first < begin && last >= begin {
+            let end = self.rules.range.map_or(last, |range| range.to());
+            self.reach = self.reach.max(Some(last.min(end)));
         }
     }
 
@@ -373,6 +414,41 @@ mod tests {
                 to: now
             })
         );
+    }
+
+    #[test]
+    fn nothing_before_the_first_day_is_listed_or_covered() {
+        let now = time("2024-03-12T10:00:00Z");
+        let lookback = TimeDelta::days(30);
+        let range = |from: &str, to: &str| {
+            DateRange::new(from.parse().unwrap(), to.parse().unwrap()).unwrap()
+        };
+        let nightly = Rules {
+            not_before: "2024-03-11".parse().ok(),
+            ..Rules::nightly(now)
+        };
+        let first = time("2024-03-11T00:00:00Z");
+        let from = |(listed, covered): (Window, Option<Window>)| {
+            (listed.from, covered.map(|covered| covered.from))
+        };
+        let until = Some(time("2024-03-05T00:30:00Z"));
+        assert_eq!(
+            from(window_of((&nightly, lookback), until)),
+            (first - lookback, Some(first))
+        );
+        let backfill = Rules {
+            range: Some(range("2024-03-01", "2024-03-12")),
+            ..nightly.clone()
+        };
+        assert_eq!(
+            from(window_of((&backfill, lookback), None)),
+            (first - lookback, Some(first))
+        );
+        let before = Rules {
+            range: Some(range("2024-03-01", "2024-03-03")),
+            ..nightly
+        };
+        assert_eq!(from(window_of((&before, lookback), None)).1, None);
     }
 
     #[test]

@@ -1,11 +1,9 @@
 //! Do the settings load, and do they make sense together?
 
-use super::check::{Check, Notes, quoted};
+use super::check::{Check, Notes};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::job::environment::{APP_KEY, APP_SECRET};
-use crate::job::nearest::nearest;
-use crate::job::settings::SETTINGS;
 use crate::job::{self, Environment, Job, SettingFlags};
 
 /// The job and its clock, if the settings load.
@@ -22,9 +20,7 @@ pub(super) fn examine(
         }
         Err(error) => {
             let error = Error::Settings(error);
-            let mut check = Check::fail("settings", error.exit_code(), &error);
-            check.what.insert_str(0, "failed to ");
-            notes.add(check);
+            notes.add(Check::fail("settings", error.exit_code(), &error));
             None
         }
     };
@@ -38,25 +34,12 @@ pub(super) fn examine(
 
 /// Variables that look like settings and are none.
 fn strangers(env: &Environment, notes: &mut Notes<'_>) {
-    let strangers = env.strangers();
-    if strangers.is_empty() {
-        notes.add(Check::ok(
-            "environment",
-            "all AIRUDDER_… variables are known",
-        ));
-        return;
-    }
-    let names = || SETTINGS.iter().filter_map(|setting| setting.env);
-    let meant: Vec<&str> = strangers
-        .iter()
-        .filter_map(|name| nearest(name, names().chain([APP_KEY, APP_SECRET])))
-        .collect();
-    let what = format!("nothing reads {}", quoted(strangers));
-    let check = Check::warn("environment", what);
-    notes.add(if meant.is_empty() {
-        check.advise("unset them, or see `run --help` for the names of variables")
-    } else {
-        check.advise(format!("did you mean {}?", quoted(meant)))
+    notes.add(match env.check() {
+        Ok(()) => Check::ok("environment", "all AIRUDDER_… variables are known"),
+        Err(error) => {
+            let error = Error::Settings(error);
+            Check::fail("environment", error.exit_code(), &error)
+        }
     });
 }
 
@@ -64,9 +47,7 @@ fn strangers(env: &Environment, notes: &mut Notes<'_>) {
 fn credentials(job: &Job, env: &Environment, notes: &mut Notes<'_>) {
     if let Err(error) = job.api.required_credentials() {
         let error = Error::Settings(error);
-        let mut check = Check::fail("credentials", error.exit_code(), &error);
-        check.what.insert_str(0, "failed to ");
-        notes.add(check);
+        notes.add(Check::fail("credentials", error.exit_code(), &error));
         return;
     }
     let from = |variable, key| match env.get(variable) {

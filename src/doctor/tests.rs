@@ -153,7 +153,7 @@ async fn settings_that_do_not_load_are_the_first_failure() {
 }
 
 #[tokio::test]
-async fn a_mistyped_variable_is_mentioned() {
+async fn a_mistyped_variable_fails() {
     let practice = Practice::open().await;
     let env = Environment::of([("AIRUDDER_DETS", "x")]);
     let given = Given {
@@ -164,11 +164,11 @@ async fn a_mistyped_variable_is_mentioned() {
     };
     let diagnosis = examine(given, &mut |_| {}).await;
     let check = of(&diagnosis, "environment");
-    assert_eq!(check.status, Status::Warn);
     assert_eq!(
-        check.advice.as_deref(),
-        Some("did you mean `AIRUDDER_DEST`?")
+        (check.status, check.exit),
+        (Status::Fail, ExitCode::Settings)
     );
+    assert_eq!(check.advice.as_deref(), Some("did you mean AIRUDDER_DEST?"));
     assert_eq!(of(&diagnosis, "credentials").exit, ExitCode::Settings);
     assert_eq!(of(&diagnosis, "sign_in").status, Status::Skipped);
 }

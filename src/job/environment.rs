@@ -6,6 +6,10 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 
+use super::error::SettingsError;
+use super::nearest::nearest;
+use super::settings::SETTINGS;
+
 /// The account's key.
 pub const APP_KEY: &str = "AIRUDDER_APP_KEY";
 /// The account's secret.
@@ -119,19 +123,76 @@ impl Environment {
         self.variables.contains_key("CI")
     }
 
-    /// Names that look like a setting of this program but are none, for `doctor` to mention.
-    #[must_use]
-    pub fn strangers(&self) -> Vec<&str> {
-        let known = |name: &str| {
-            [APP_KEY, APP_SECRET, JOB, AS_OF].contains(&name)
-                || super::settings::SETTINGS
-                    .iter()
-                    .any(|setting| setting.env == Some(name))
-        };
-        let names = self.variables.keys().map(String::as_str);
-        names
-            .filter(|name| name.starts_with("AIRUDDER_") && !known(name))
-            .collect()
+    /// Refuses variables that look like a setting of this program and are none: a setting that is
+    /// not applied is worse than a command that does not start.
+    ///
+    /// # Errors
+    /// [`SettingsError::UnknownVariables`], with the nearest right name of each.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        let unknown: Vec<_> = self
+            .strangers()
+            .map(|name| {
+                let nearest = nearest(name, KNOWN.iter().copied().chain(of_settings()));
+                (name.to_owned(), nearest.map(str::to_owned))
+            })
+            .collect();
+        if unknown.is_empty() {
+            Ok(())
+        } else {
+            Err(SettingsError::UnknownVariables(unknown))
+        }
+    }
+
+    /// Names that look like a setting of this program and are none.
+    fn strangers(&self) -> impl Iterator<Item = &str> {
+        let variables = self.variables.iter();
+        variables
+            .filter(|(name, value)| {
+                name.starts_with("AIRUDDER_")
+                    && !KNOWN.contains(&name.as_str())
+                    && !of_settings().any(|known| known == name.as_str())
+                    && !is_service_link(name, &value.to_string_lossy())
+            })
+            .map(|(name, _)| name.as_str())
+    }
+}
+
+/// Names of variables that belong to no setting of the table.
+const KNOWN: [&str; 5] = [APP_KEY, APP_SECRET, JOB, AS_OF, FAILPOINT];
+
+fn of_settings() -> impl Iterator<Item = &'static str> {
+    SETTINGS.iter().filter_map(|setting| setting.env)
+}
+
+/// Whether Kubernetes or Docker made the variable: they tell every container of the services beside
+/// it, and one that is called `airudder` or `airudder-export` has our prefix
+/// (<https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>).
+fn is_service_link(name: &str, value: &str) -> bool {
+    const PROTOCOLS: [&str; 3] = ["TCP", "UDP", "SCTP"];
+    let is_address = |text: &str| {
+        let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+        scheme.is_some_and(|scheme| PROTOCOLS.contains(&scheme.to_ascii_uppercase().as_str()))
+    };
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if name.ends_with("_SERVICE_HOST") {
+        return true;
+    }
+    if let Some((_, port)) = name.rsplit_once("_SERVICE_PORT") {
+        return (port.is_empty() || port.starts_with('_')) && is_number(value);
+    }
+    let Some((_, link)) = name.rsplit_once("_PORT") else {
+        return false;
+    };
+    if link.is_empty() {
+        // Also the end of `…_PORT_80_TCP_PORT`, which is a number.
+        return is_address(value) || (name.contains("_PORT_") && is_number(value));
+    }
+    let parts: Vec<&str> = link.trim_start_matches('_').split('_').collect();
+    match parts.as_slice() {
+        [port, protocol] | [port, protocol, "ADDR" | "PROTO"] => {
+            is_number(port) && PROTOCOLS.contains(protocol)
+        }
+        _ => false,
     }
 }
 
@@ -163,13 +224,43 @@ mod tests {
     }
 
     #[test]
-    fn a_mistyped_variable_is_a_stranger() {
+    fn a_mistyped_variable_is_refused_with_the_name_that_was_meant() {
         let env = Environment::of([
             ("AIRUDDER_PAGESIZE", "5"),
             ("AIRUDDER_JOB", "x"),
+            ("AIRUDDER_SOMETHING_ELSE_ALTOGETHER", "y"),
             ("CI", "1"),
         ]);
-        assert_eq!(env.strangers(), ["AIRUDDER_PAGESIZE"]);
+        let error = env.check().expect_err("two are unknown").to_string();
+        assert_eq!(
+            error,
+            "unknown environment variable AIRUDDER_PAGESIZE; did you mean AIRUDDER_PAGE_SIZE? \
+             unknown environment variable AIRUDDER_SOMETHING_ELSE_ALTOGETHER; docs/job-file.md lists \
+             all that begin with AIRUDDER_"
+        );
         assert!(env.ci() && !env.no_color());
+    }
+
+    #[test]
+    fn what_this_program_knows_and_what_kubernetes_sets_is_no_mistake() {
+        let own = KNOWN.into_iter().chain(of_settings());
+        let mut variables: Vec<_> = own.map(|name| (name, "x")).collect();
+        variables.extend([
+            ("AIRUDDER_EXPORT_SERVICE_HOST", "10.0.0.11"),
+            ("AIRUDDER_EXPORT_SERVICE_PORT", "8787"),
+            ("AIRUDDER_EXPORT_SERVICE_PORT_HTTP", "8787"),
+            ("AIRUDDER_PORT", "tcp://10.0.0.11:8787"),
+            ("AIRUDDER_PORT_8787_TCP", "tcp://10.0.0.11:8787"),
+            ("AIRUDDER_PORT_8787_TCP_PROTO", "tcp"),
+            ("AIRUDDER_PORT_8787_TCP_PORT", "8787"),
+            ("AIRUDDER_PORT_8787_TCP_ADDR", "10.0.0.11"),
+        ]);
+        Environment::of(variables).check().expect("all known");
+        for (name, value) in [
+            ("AIRUDDER_PORT", "8787"),
+            ("AIRUDDER_STORE_SERVICE_PORT", "x"),
+        ] {
+            assert!(Environment::of([(name, value)]).check().is_err(), "{name}");
+        }
     }
 }

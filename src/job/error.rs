@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use super::environment::{APP_KEY, APP_SECRET};
 
 /// A setting that is missing, wrong or in the wrong place. Messages name the setting and where its
-/// value came from, and never hold a secret.
+/// value came from, and never hold a secret. They are whole sentences, not endings of "failed to …".
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// The job file is not there or not readable.
-    #[error("read the job file {path} (from {origin})", path = .path.display())]
+    #[error("cannot read the job file {path} (from {origin})", path = .path.display())]
     JobFile {
         /// Which.
         path: PathBuf,
@@ -21,7 +21,7 @@ pub enum SettingsError {
         source: io::Error,
     },
     /// The job file is not TOML.
-    #[error("read {at} as TOML: {problem}")]
+    #[error("invalid job file {at}: {problem}")]
     Syntax {
         /// Where.
         at: Place,
@@ -29,7 +29,7 @@ pub enum SettingsError {
         problem: String,
     },
     /// A key that means nothing.
-    #[error("understand `{key}` in {at}: there is no such setting{}", nearest_words(.nearest.as_deref()))]
+    #[error("unknown setting `{key}` in {at}{}", nearest_words(.nearest.as_deref()))]
     UnknownKey {
         /// The full key.
         key: String,
@@ -38,10 +38,14 @@ pub enum SettingsError {
         /// The right key that looks most like it.
         nearest: Option<String>,
     },
+    /// Environment variables that look like settings and mean nothing, each with the right name
+    /// that looks most like it.
+    #[error("{}", unknown_variables(.0))]
+    UnknownVariables(Vec<(String, Option<String>)>),
     /// A secret in the job file.
     #[error(
-        "accept `{key}` in {at}: secrets do not belong in a job file; put it into {variable} or \
-         into a file named by `api.{file_key}`, and consider this one leaked"
+        "`{key}` in {at} is a secret, and secrets do not belong in a job file; put it into {variable} \
+         or into a file named by `api.{file_key}`, and consider this one leaked"
     )]
     SecretInFile {
         /// The full key.
@@ -54,7 +58,7 @@ pub enum SettingsError {
         file_key: &'static str,
     },
     /// A part of the API profile that cannot be used.
-    #[error("use the API profile in {at}: {problem}")]
+    #[error("invalid API profile in {at}: {problem}")]
     Profile {
         /// Where.
         at: Place,
@@ -62,7 +66,7 @@ pub enum SettingsError {
         problem: String,
     },
     /// A value that cannot be used.
-    #[error("use the value of `{key}` (from {origin}): {problem}")]
+    #[error("invalid value for `{key}` (from {origin}): {problem}")]
     Value {
         /// The setting.
         key: &'static str,
@@ -72,7 +76,7 @@ pub enum SettingsError {
         problem: String,
     },
     /// A setting without which the command cannot work.
-    #[error("find `{key}`: set {places}")]
+    #[error("missing setting `{key}`: set {places}")]
     Missing {
         /// The setting.
         key: &'static str,
@@ -92,7 +96,7 @@ pub enum SettingsError {
     },
     /// No key pair, or half of one.
     #[error(
-        "find the account's {what}: set {variable}, or name a file that holds it with `api.{file_key}`"
+        "missing the account's {what}: set {variable}, or name a file that holds it with `api.{file_key}`"
     )]
     MissingCredentials {
         /// What is missing.
@@ -103,7 +107,7 @@ pub enum SettingsError {
         file_key: &'static str,
     },
     /// A key file that is not there or not readable.
-    #[error("read {path}, named by `{key}` (from {origin})", path = .path.display())]
+    #[error("cannot read {path}, named by `{key}` (from {origin})", path = .path.display())]
     KeyFile {
         /// The setting that names it.
         key: &'static str,
@@ -115,7 +119,7 @@ pub enum SettingsError {
         source: io::Error,
     },
     /// A key that cannot be one.
-    #[error("use the {what} from {from}: {problem}")]
+    #[error("invalid {what} from {from}: {problem}")]
     Key {
         /// Which of the two.
         what: &'static str,
@@ -161,6 +165,18 @@ fn nearest_words(nearest: Option<&str>) -> String {
         || "; docs/job-file.md lists all".to_owned(),
         |nearest| format!("; did you mean `{nearest}`?"),
     )
+}
+
+fn unknown_variables(unknown: &[(String, Option<String>)]) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    for (name, nearest) in unknown {
+        let text = format!("unknown environment variable {name}");
+        texts.push(match nearest {
+            Some(nearest) => format!("{text}; did you mean {nearest}?"),
+            None => format!("{text}; docs/job-file.md lists all that begin with AIRUDDER_"),
+        });
+    }
+    texts.join(" ")
 }
 
 /// Where a value came from.

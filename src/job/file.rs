@@ -152,6 +152,8 @@ impl Reader<'_> {
                 .collect::<Option<_>>()
                 .map(Value::Texts),
             (Kind::Integer | Kind::Boolean | Kind::Texts, _) => None,
+            // TOML has dates of its own; in quotes it is one as well.
+            (Kind::Date, DeValue::Datetime(date)) => Some(Value::Text(date.to_string())),
             (Kind::Path | Kind::Place, DeValue::String(text)) => {
                 Some(Value::Text(self.beside(text)))
             }
@@ -401,7 +403,7 @@ mod tests {
     fn a_syntax_error_names_its_line_and_quotes_nothing() {
         let message = error("dest = './lake'\napp_key = marked-secret\n");
         assert!(
-            message.starts_with("read jobs/x.toml, line 2 as TOML: "),
+            message.starts_with("invalid job file jobs/x.toml, line 2: "),
             "{message}"
         );
         assert!(!message.contains("marked-secret"), "{message}");

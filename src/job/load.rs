@@ -1,25 +1,28 @@
 //! From texts to a [`Job`]: every setting is read once, here.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::str::FromStr;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::credentials::credentials;
 use super::environment::{AS_OF, COMPLETION_INDEX, Environment};
 use super::error::{Origin, SettingsError};
 use super::flags::SettingFlags;
+use super::nearest::nearest;
 use super::selection::TaskSource;
 use super::settings::setting;
 use super::sources::{Sources, variable};
 use super::{
     ApiOptions, DecodeOptions, DiscoverOptions, Job, LogFormat, OutputOptions, ProgressMode, Rate,
-    ResultFormat, RetryOptions, Secret, SharedRate, WriteOptions, place, proxy, quantity,
+    Reopen, ResultFormat, RetryOptions, Secret, SharedRate, WriteOptions, place, proxy, quantity,
 };
 use crate::clock::Clock;
+use crate::lake::day_start;
+use crate::schema::{self, TableName};
 use crate::shard::{MAX_SHARDS, NoShard, Shard};
 use crate::task::WorkflowId;
 
@@ -40,6 +43,13 @@ pub fn load(flags: &SettingFlags, env: &Environment) -> Result<Job, SettingsErro
             workflow_lookback: sources.required("tasks.workflow_lookback", quantity::duration)?,
             settle: sources.required("tasks.settle", quantity::duration)?,
             include_running: sources.required("tasks.include_running", boolean)?,
+            not_before: sources.optional("tasks.not_before", date)?,
+            hold_days: sources.required("tasks.hold_days", days)?,
+            reopen: sources.required("tasks.reopen", |text| match text {
+                "repull" => Ok(Reopen::Repull),
+                "report" => Ok(Reopen::Report),
+                _ => Err(format!("`{text}` is neither repull nor report")),
+            })?,
             partition_timezone,
             shard,
             source: match sources.list("tasks.workflow_ids", workflow)? {
@@ -78,6 +88,10 @@ pub fn load_clock(flags: &SettingFlags, env: &Environment) -> Result<Clock, Sett
         (None, Some(text)) => (text, Origin::Variable(AS_OF)),
         (None, None) => return Ok(Clock::system()),
     };
+    if let Ok(day) = text.parse() {
+        let zone = Sources::read(flags, env)?.required("partition_timezone", place::zone)?;
+        return Ok(Clock::starting_at(day_start(zone, day)));
+    }
     moment(text)
         .map(Clock::starting_at)
         .map_err(|problem| SettingsError::Value {
@@ -227,7 +241,7 @@ fn write(sources: &Sources<'_>) -> Result<WriteOptions, SettingsError> {
         compression_level: sources.required("write.compression_level", zstd_level)?,
         commit_calls: sources.required("write.commit_calls", positive)?,
         commit_interval: sources.required("write.commit_interval", some_time)?,
-        bloom_filters: sources.list("write.bloom_filters", |name| Ok(name.to_owned()))?,
+        bloom_filters: sources.list("write.bloom_filters", column)?,
         workers: match sources.optional("write.workers", positive)? {
             Some(workers) => workers,
             None => available_parallelism().unwrap_or(NonZeroUsize::MIN),
@@ -298,6 +312,41 @@ fn zstd_level(text: &str) -> Result<i32, String> {
         .ok_or_else(|| format!("`{text}` is not a level of zstd, 1 to 22"))
 }
 
+/// A column of at least one table's files.
+fn column(name: &str) -> Result<String, String> {
+    let tables = TableName::ALL.map(schema::table);
+    if tables.iter().any(|table| table.column(name).is_some()) {
+        return Ok(name.to_owned());
+    }
+    let mut text = if tables
+        .iter()
+        .any(|table| table.name.partition_column() == name)
+    {
+        format!("`{name}` is the name of folders and stands in no file")
+    } else {
+        format!("no table has a column `{name}`")
+    };
+    let columns = tables.iter().flat_map(|table| &table.columns);
+    if let Some(nearest) = nearest(name, columns.map(|column| column.name.as_str())) {
+        write!(text, "; did you mean `{nearest}`?").expect("a String takes all");
+    }
+    for table in tables {
+        let columns: Vec<&str> = table.columns.iter().map(|column| &*column.name).collect();
+        write!(text, "\n  {}: {}", table.name, columns.join(", ")).expect("a String takes all");
+    }
+    Err(text)
+}
+
+fn date(text: &str) -> Result<NaiveDate, String> {
+    text.parse()
+        .map_err(|_| format!("`{text}` is not a date such as 2024-03-01"))
+}
+
+fn days(text: &str) -> Result<u32, String> {
+    text.parse()
+        .map_err(|_| format!("`{text}` is not a number of days from 0 up"))
+}
+
 fn workflow(text: &str) -> Result<WorkflowId, String> {
     WorkflowId::new(text).map_err(|error| error.to_string())
 }
@@ -306,17 +355,10 @@ fn moment(text: &str) -> Result<DateTime<Utc>, String> {
     let time = DateTime::parse_from_rfc3339(text)
         .map(|time| time.to_utc())
         .ok();
-    let midnight = || {
-        Some(
-            text.parse::<NaiveDate>()
-                .ok()?
-                .and_time(NaiveTime::MIN)
-                .and_utc(),
-        )
-    };
-    time.or_else(midnight).ok_or_else(|| {
+    time.ok_or_else(|| {
         format!(
-            "`{text}` is not a time such as 2024-03-18T00:30:00Z, or a date for its midnight in UTC"
+            "`{text}` is not a time such as 2024-03-18T00:30:00Z, or a date for its midnight in the \
+             partition time zone"
         )
     })
 }

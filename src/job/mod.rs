@@ -28,6 +28,7 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::NaiveDate;
 use chrono_tz::Tz;
 use url::Url;
 
@@ -203,12 +204,29 @@ pub struct DiscoverOptions {
     pub settle: Duration,
     /// Export the rows of running tasks now and replace them later.
     pub include_running: bool,
+    /// Tasks with an earlier scheduled start are neither pulled nor remembered. Default: no limit.
+    pub not_before: Option<NaiveDate>,
+    /// How many days after its scheduled end an unfinished task still keeps days from being
+    /// complete. Default 3.
+    pub hold_days: u32,
+    /// What happens to a sealed task that is listed as running again, or with other counts.
+    pub reopen: Reopen,
     /// The zone of partition dates. Default UTC.
     pub partition_timezone: Tz,
     /// Only the tasks of one of several processes.
     pub shard: Option<Shard>,
     /// Where tasks come from. The job file's; the command line's goes before it.
     pub source: TaskSource,
+}
+
+/// What happens to a sealed task that is listed as running again, or with other counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reopen {
+    /// It is pulled again once it is final, and its rows are replaced.
+    #[default]
+    Repull,
+    /// It is only reported.
+    Report,
 }
 
 /// How answers are read.

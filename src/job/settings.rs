@@ -55,6 +55,8 @@ pub enum Kind {
     Boolean,
     /// `2/4`.
     Shard,
+    /// `2024-03-01`.
+    Date,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// A list of texts.
@@ -195,6 +197,7 @@ impl Kind {
             Self::Integer => "N",
             Self::Boolean => "BOOL",
             Self::Shard => "I/N",
+            Self::Date => "DATE",
             Self::Choice(_) => "WORD",
             Self::Texts | Self::Profile => "VALUE",
         }
@@ -213,6 +216,7 @@ impl fmt::Display for Kind {
             Self::Size => "a size in quotes, such as \"64MiB\"",
             Self::Rate => "a pace in quotes, such as \"10/s\"",
             Self::Shard => "a shard in quotes, such as \"2/4\"",
+            Self::Date => "a date, such as 2024-03-01",
             Self::Integer => "a whole number",
             Self::Boolean => "true or false",
             Self::Choice(words) => {

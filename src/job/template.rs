@@ -1,8 +1,9 @@
-//! The commented job file that `init` writes: every key with its default and what it means.
+//! The commented job files that `init` writes: one with the keys that most people decide about, and
+//! one with every key, its default and what it means.
 
 use std::fmt::Write as _;
 
-use super::settings::{Fallback, SETTINGS, Setting, TABLES};
+use super::settings::{Fallback, SETTINGS, Setting, TABLES, setting};
 
 const WIDTH: usize = 96;
 
@@ -21,13 +22,47 @@ const HEAD: &str = "\
 # Relative paths start at the folder of this file.
 ";
 
+/// What the short file shows.
+const SHORT: [&str; 10] = [
+    "dest",
+    "source_timezone",
+    "partition_timezone",
+    "api.app_key_file",
+    "api.app_secret_file",
+    "api.rate",
+    "api.concurrency",
+    "tasks.not_before",
+    "tasks.workflow_lookback",
+    "write.memory_budget",
+];
+
+/// The text of a job file with the keys to decide about, that changes nothing.
+#[must_use]
+pub fn short_template() -> String {
+    let mut text = HEAD.to_owned();
+    comment(
+        &mut text,
+        "These are the keys to decide about. `airudder-export init --all` writes all there are.",
+    );
+    let mut table = "";
+    for setting in SHORT.map(setting) {
+        text.push('\n');
+        if setting.table() != table {
+            table = setting.table();
+            writeln!(text, "[{table}]\n").expect("a String takes all");
+        }
+        entry(&mut text, setting);
+    }
+    text
+}
+
 /// The text of a job file that changes nothing but says everything.
 #[must_use]
 pub fn template() -> String {
     let mut text = HEAD.to_owned();
     for (table, heading) in TABLES {
         text.push('\n');
-        comment(&mut text, heading);
+        comment(&mut text, &unlinked(heading));
         if !table.is_empty() {
             writeln!(text, "[{table}]").expect("a String takes all");
         }
@@ -58,6 +93,21 @@ fn entry(text: &mut String, setting: &Setting) {
     // Without a lake there is nothing to do: the one key that is set from the start.
     let hash = if setting.key == "dest" { "" } else { "#" };
     writeln!(text, "{hash}{} = {}", setting.name(), setting.toml()).expect("a String takes all");
+}
+
+/// Markdown's `[object-stores.md](object-stores.md)` as `docs/object-stores.md`.
+fn unlinked(heading: &str) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for word in heading.split(' ') {
+        let link = word
+            .strip_prefix('[')
+            .and_then(|link| link.split_once("]("));
+        words.push(match link.and_then(|(_, rest)| rest.split_once(')')) {
+            Some((target, behind)) => format!("docs/{target}{behind}"),
+            None => word.to_owned(),
+        });
+    }
+    words.join(" ")
 }
 
 fn comment(text: &mut String, words: &str) {
@@ -115,10 +165,21 @@ mod tests {
 
     #[test]
     fn as_written_it_changes_no_default() {
-        assert_eq!(
-            format!("{:?}", job(&template())),
-            format!("{:?}", defaults())
+        for text in [template(), short_template()] {
+            assert_eq!(format!("{:?}", job(&text)), format!("{:?}", defaults()));
+        }
+    }
+
+    #[test]
+    fn the_short_one_fits_two_screens_and_shows_no_markdown() {
+        assert!(
+            short_template().lines().count() < 80,
+            "{}",
+            short_template()
         );
+        for text in [template(), short_template()] {
+            assert!(!text.contains("]("), "a Markdown link");
+        }
     }
 
     #[test]
@@ -196,5 +257,10 @@ mod tests {
     #[test]
     fn it_is_what_it_was() {
         insta::assert_snapshot!(template());
+    }
+
+    #[test]
+    fn the_short_one_is_what_it_was() {
+        insta::assert_snapshot!(short_template());
     }
 }

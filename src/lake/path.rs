@@ -255,6 +255,12 @@ impl LakePath {
         Self("_export/published.json".into())
     }
 
+    /// What marks a lake as the demo's.
+    #[must_use]
+    pub fn demo() -> Self {
+        Self("_export/demo.json".into())
+    }
+
     /// The state of all days.
     #[must_use]
     pub fn days() -> Self {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, TimeDelta, Utc};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 
@@ -49,6 +49,8 @@ pub struct Search<'a> {
     pub lookback: TimeDelta,
     /// Listings asked for at once; the client has a limit of its own on top.
     pub concurrency: usize,
+    /// Go on although the clock is ahead of the vendor's by more than a day.
+    pub allow_future: bool,
 }
 
 /// A workflow that is gone so many nights in a row is let go of: its listing is missed no longer.
@@ -103,6 +105,9 @@ async fn listing(
     let resume = resume_point(ledger, (rules, search.lookback));
     let (window, covered) = window_of((rules, search.lookback), resume);
     let workflows = api.list_workflows(window).await?;
+    if !search.allow_future {
+        check_clock(api.vendor_now(), rules.now)?;
+    }
     if let Some(fault) = workflows.fault {
         if workflows.items.is_empty() {
             return Err(fault);
@@ -159,7 +164,7 @@ async fn listing(
         from: covered.from,
         to: covered.to.min(now),
         at: now,
-        is_range: rules.range.is_some(),
+        is_range: rules.range.is_some() || rules.since.is_some(),
         evidence: Some(evidence),
     });
     found.coverage = found
@@ -167,6 +172,27 @@ async fn listing(
         .filter(|coverage| coverage.from < coverage.to);
     found.listed_until = (found.complete && rules.range.is_none()).then_some(now);
     Ok(found)
+}
+
+/// A clock that is ahead of the vendor's by more than this decides about days that are still to come.
+const MAX_AHEAD: TimeDelta = TimeDelta::days(1);
+
+/// Refuses to decide with a clock, or an `--as-of`, that is far ahead of the vendor's.
+fn check_clock(vendor: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<(), ApiError> {
+    match vendor {
+        Some(vendor) if now.signed_duration_since(vendor) > MAX_AHEAD => {
+            let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
+            Err(ApiError::Settings {
+                reason: format!(
+                    "the clock (or --as-of) says {}, and the vendor's says {}: days that are still \
+                     to come would count as over; set the clock, or give --allow-future if it is right",
+                    time(now),
+                    time(vendor)
+                ),
+            })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What the listings of workflows' tasks came to.

@@ -90,6 +90,35 @@ pub(super) struct AnswerOrigin {
     pub(super) received_at_micros: i64,
     /// What is known of its task.
     pub(super) known: KnownTask,
+    /// Whether it is left unless its task is final: rows of a final answer are there already.
+    pub(super) only_final: bool,
+}
+
+/// How much a saved answer is worth, by what stands around its calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Standing {
+    /// It will be rejected.
+    Unusable,
+    /// Its task is not final, or not settled.
+    Running,
+    /// Its task is final and settled.
+    Final,
+}
+
+/// What will come of an answer with this envelope.
+pub(super) fn standing(
+    desk: &Desk,
+    (envelope, entries): (&[u8], u64),
+    origin: &AnswerOrigin,
+) -> Standing {
+    let Ok(envelope) = Envelope::read(envelope) else {
+        return Standing::Unusable;
+    };
+    match verdict(desk, (&envelope, entries), origin) {
+        Verdict::Accept { sealed: true, .. } => Standing::Final,
+        Verdict::Accept { .. } | Verdict::Other(Judged::Left(_)) => Standing::Running,
+        Verdict::Other(_) => Standing::Unusable,
+    }
 }
 
 /// The rows of an answer too large to wait as text, while it arrives.
@@ -228,7 +257,7 @@ fn verdict(
             known.final_since,
             &desk.judge.rules,
         );
-    if !sealed && !desk.judge.include_running {
+    if !sealed && (!desk.judge.include_running || origin.only_final) {
         return Verdict::Other(Judged::Left(TaskFacts {
             id: Some(task),
             ..facts

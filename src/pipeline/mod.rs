@@ -25,10 +25,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{ApiClient, ApiError};
 use crate::clock::Clock;
-use crate::discover::{Plan, Planner, Rules};
+use crate::discover::{Plan, Planner, Rules, resume_point, since};
 use crate::event::{Event, Events};
-use crate::job::{DateRange, Job};
-use crate::lake::{Coverage, Lake, LakeError, LakeOptions, LakeWriter, Ledger, day_end};
+use crate::job::{DateRange, Job, Reopen, TaskSource};
+use crate::lake::{Coverage, Lake, LakeError, LakeOptions, LakePath, LakeWriter, Ledger, day_end};
 use crate::task::RunId;
 
 use commit::Committer;
@@ -36,7 +36,7 @@ use desk::{Desk, DeskOptions, JudgeRules};
 pub use find::{FailedWorkflow, Found, Search, find};
 use pull::{CommitPace, Puller};
 use replay::Replayer;
-pub use replay::{ReplayInputError, saved_answers};
+pub use replay::{ReplayInputError, Superseded, SupersededAnswer, saved_answers};
 pub use stop::StopSwitch;
 pub use summary::{FailedPull, Stop, Summary, TaskTotals, Written};
 
@@ -47,6 +47,10 @@ pub struct Assignment {
     pub range: Option<DateRange>,
     /// Pull sealed tasks again.
     pub replace: bool,
+    /// Let an answer with fewer calls take the place of sealed rows.
+    pub allow_fewer: bool,
+    /// Run although the clock is ahead of the vendor's.
+    pub allow_future: bool,
 }
 
 /// Why a run could not be done.
@@ -102,6 +106,25 @@ impl<'a> Export<'a> {
         &self.run
     }
 
+    /// Whether the lake is one that the demo made.
+    ///
+    /// # Errors
+    /// When the destination fails.
+    pub async fn is_of_demo(&self) -> Result<bool, LakeError> {
+        let mark = self.lake.store().get(&LakePath::demo()).await?;
+        Ok(mark.is_some())
+    }
+
+    /// Marks the lake as the demo's.
+    ///
+    /// # Errors
+    /// When the destination fails.
+    pub async fn mark_as_demo(&self) -> Result<(), LakeError> {
+        let mark = b"{\"what\":\"invented calls, made by airudder-export demo\"}\n";
+        let store = self.lake.store();
+        store.replace(&LakePath::demo(), mark.to_vec()).await
+    }
+
     /// Finds the tasks, decides about them, pulls and commits.
     ///
     /// # Errors
@@ -113,7 +136,12 @@ impl<'a> Export<'a> {
     ) -> Result<(Summary, LakeWriter), LakeError> {
         let mut summary = Summary::new(self.run.clone(), self.clock.now());
         let rules = rules(self.job, assignment, &self.clock);
-        let decided = decide(self.job, (&api, self.lake.ledger(), &rules), &self.events).await;
+        let decided = decide(
+            (self.job, assignment),
+            (&api, self.lake.ledger(), &rules),
+            &self.events,
+        )
+        .await;
         summary.not_understood = api.not_understood_so_far();
         let (plan, found) = match decided {
             Ok(decided) => decided,
@@ -127,7 +155,7 @@ impl<'a> Export<'a> {
         summary.listing_complete = found.complete;
         summary.failed_workflows.clone_from(&found.failed_workflows);
         summary.tasks.reopened = plan.reopened().count() as u64;
-        let desk = self.desk(rules)?;
+        let desk = self.desk(rules, assignment)?;
         let puller = Puller {
             api,
             pace: self.commit_pace(),
@@ -160,13 +188,7 @@ impl<'a> Export<'a> {
     ) -> Result<(Summary, LakeWriter), LakeError> {
         let mut summary = Summary::new(self.run.clone(), self.clock.now());
         let rules = rules(self.job, assignment, &self.clock);
-        let desk = self.desk(rules)?;
-        let pull = files.len() as u64;
-        self.events.emit(&Event::Planned {
-            pull,
-            leave: 0,
-            reasons: Vec::new(),
-        });
+        let desk = self.desk(rules, assignment)?;
         let replayer = Replayer {
             pace: self.commit_pace(),
             committer: Committer {
@@ -189,7 +211,11 @@ impl<'a> Export<'a> {
         Ok((summary, committer.lake))
     }
 
-    fn desk(&self, rules: Rules) -> Result<std::sync::Arc<Desk>, LakeError> {
+    fn desk(
+        &self,
+        rules: Rules,
+        assignment: &Assignment,
+    ) -> Result<std::sync::Arc<Desk>, LakeError> {
         Desk::new(DeskOptions {
             run: &self.run,
             store: self.lake.store(),
@@ -198,7 +224,7 @@ impl<'a> Export<'a> {
             judge: JudgeRules {
                 success_codes: self.job.api.profile.success_codes.clone(),
                 include_running: rules.include_running,
-                allow_fewer: false,
+                allow_fewer: assignment.allow_fewer,
                 rules,
             },
             events: self.events.clone(),
@@ -228,11 +254,11 @@ pub async fn plan(
     let api = ApiClient::new(job.api.clone(), clock.clone(), events.clone(), cancel)?;
     let lake = Lake::open(&job.dest).await?;
     let rules = rules(job, assignment, clock);
-    Ok(decide(job, (&api, lake.ledger(), &rules), events).await?)
+    Ok(decide((job, assignment), (&api, lake.ledger(), &rules), events).await?)
 }
 
 async fn decide(
-    job: &Job,
+    (job, assignment): (&Job, &Assignment),
     (api, ledger, rules): (&ApiClient, &Ledger, &Rules),
     events: &Events,
 ) -> Result<(Plan, Found), ApiError> {
@@ -241,7 +267,14 @@ async fn decide(
         source: &job.discover.source,
         lookback,
         concurrency: job.api.concurrency.get(),
+        allow_future: assignment.allow_future,
     };
+    let mut rules = rules.clone();
+    if rules.range.is_none() && job.discover.source == TaskSource::Listing {
+        let resume = resume_point(ledger, (&rules, lookback));
+        rules.since = since(ledger, (&rules, lookback), resume);
+    }
+    let rules = &rules;
     let mut planner = Planner::new(ledger, rules);
     let add = |task| planner.add(task);
     let mut found = find(api, (ledger, rules), search, events, add).await?;
@@ -295,9 +328,11 @@ fn rules(job: &Job, assignment: &Assignment, clock: &Clock) -> Rules {
         settle: job.discover.settle,
         include_running: job.discover.include_running,
         replace: assignment.replace,
-        repull_reopened: true,
-        hold: std::time::Duration::from_hours(3 * 24),
+        repull_reopened: job.discover.reopen == Reopen::Repull,
+        hold: std::time::Duration::from_hours(24 * u64::from(job.discover.hold_days)),
         range: assignment.range,
+        not_before: job.discover.not_before,
+        since: None,
         zone: job.discover.partition_timezone,
         shard: job.discover.shard,
     }

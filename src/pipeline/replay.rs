@@ -1,8 +1,10 @@
 //! Saved answers into the lake, without the API.
 
-use std::collections::BTreeSet;
+mod files;
+mod survey;
+
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,111 +17,21 @@ use super::pull::{CommitPace, open_of_answer};
 use super::reader::{AnswerReader, ReadError};
 use super::stop::StopSwitch;
 use super::summary::{FailedPull, Summary};
-use crate::decode::{Split, SplitOptions, early_task_id};
 use crate::discover::Reason;
 use crate::event::Event;
+use crate::lake::LakeError;
 use crate::lake::write::Reject;
-use crate::lake::{LakeError, TaskState};
 use crate::shard::Shard;
 use crate::task::TaskId;
 
-/// Bytes read from a file at once.
-const READ_BYTES: usize = 256 << 10;
+use files::{READ_BYTES, open, read_full};
+pub use files::{ReplayInputError, saved_answers};
+use survey::Ids;
+pub use survey::{Superseded, SupersededAnswer};
 
-/// Why a list of saved answers cannot be made.
-#[derive(Debug, thiserror::Error)]
-pub enum ReplayInputError {
-    /// Not there, or not readable.
-    #[error("read {}", path.display())]
-    Unreadable {
-        /// Which.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Nothing to do.
-    #[error(
-        "find a saved answer in what was named: files ending in .json, .json.gz or .json.zst are taken from folders"
-    )]
-    Nothing,
-}
-
-/// The files meant by what a user named: files as they are, folders with the answers below them,
-/// each once, sorted within a folder.
-///
-/// # Errors
-/// When something is not there.
-pub fn saved_answers(named: &[PathBuf]) -> Result<Vec<PathBuf>, ReplayInputError> {
-    let mut files = Vec::new();
-    for path in named {
-        let unreadable = |source| ReplayInputError::Unreadable {
-            path: path.clone(),
-            source,
-        };
-        let kind = std::fs::metadata(path).map_err(unreadable)?;
-        if kind.is_dir() {
-            below(path, &mut files)?;
-        } else {
-            files.push(path.clone());
-        }
-    }
-    let mut seen = BTreeSet::new();
-    files.retain(|file| seen.insert(file.clone()));
-    if files.is_empty() {
-        Err(ReplayInputError::Nothing)
-    } else {
-        Ok(files)
-    }
-}
-
-fn below(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), ReplayInputError> {
-    let unreadable = |source| ReplayInputError::Unreadable {
-        path: folder.to_owned(),
-        source,
-    };
-    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
-        .and_then(|entries| {
-            entries
-                .map(|entry| entry.map(|entry| entry.path()))
-                .collect()
-        })
-        .map_err(unreadable)?;
-    entries.sort();
-    for path in entries {
-        if path.is_dir() {
-            below(&path, files)?;
-        } else if is_answer(&path) {
-            files.push(path);
-        }
-    }
-    Ok(())
-}
-
-fn is_answer(path: &Path) -> bool {
-    let name = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
-    [".json", ".json.gz", ".json.zst"]
-        .iter()
-        .any(|ending| name.ends_with(ending))
-}
-
-/// A saved answer's text, decompressed by the name's ending.
-fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
-    let file = BufReader::with_capacity(READ_BYTES, File::open(path)?);
-    Ok(match path.extension().and_then(|ending| ending.to_str()) {
-        Some("gz") => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
-        Some("zst") => Box::new(zstd::Decoder::with_buffer(file)?),
-        _ => Box::new(file),
-    })
-}
-
-/// How far one file is.
+/// What came of one file.
 #[derive(Debug)]
 enum Step {
-    /// It is of this task, as far as it says.
-    Scanned(Option<TaskId>),
     /// It was read to its end.
     Judged(Judged),
     /// Its text is no good: rejected whole.
@@ -129,6 +41,15 @@ enum Step {
     },
     /// It could not be read.
     Unread(io::Error),
+}
+
+/// Files by what is done with them.
+#[derive(Debug, Default)]
+struct Sorted {
+    /// Their numbers.
+    candidates: Vec<u32>,
+    sealed: u64,
+    others: u64,
 }
 
 /// Replays saved answers.
@@ -149,15 +70,39 @@ impl Replayer {
         files: Vec<PathBuf>,
         summary: &mut Summary,
     ) -> Result<Committer, LakeError> {
+        let files: Arc<[PathBuf]> = files.into();
         let mut learned = Learned::default();
-        let mut files = files.into_iter();
         let mut running = JoinSet::new();
-        let (mut sealed_before, mut others) = (0, 0);
+        let ids = survey::ids(&self.desk, &files, &self.stop).await;
+        let mut sorted = self.sort_out(&files, &ids);
+        let candidates = std::mem::take(&mut sorted.candidates);
+        let (chosen, superseded) =
+            survey::choose(&self.desk, (&files, &ids), candidates, &self.stop).await;
+        self.desk.events.emit(&Event::Planned {
+            pull: chosen.len() as u64,
+            leave: sorted.sealed + sorted.others + superseded.len() as u64,
+            reasons: Vec::new(),
+        });
+        let mut chosen = chosen.into_iter();
         let mut taken = 0;
         loop {
             while running.len() < self.desk.crew.size() && !self.stop.is_stopped() {
-                let Some(path) = files.next() else { break };
-                running.spawn(scan(Arc::clone(&self.desk), path));
+                let Some(number) = chosen.next() else { break };
+                let task = ids.task(number);
+                let is_sealed = task.as_ref().is_some_and(|task| self.is_sealed(task));
+                let ledger = self.committer.lake.ledger();
+                let known = KnownTask {
+                    sealed_calls: task.as_ref().and_then(|task| ledger.sealed_calls(task)),
+                    ..KnownTask::default()
+                };
+                let origin = AnswerOrigin {
+                    expected: task,
+                    received_at_micros: self.received_at_micros,
+                    known,
+                    only_final: is_sealed,
+                };
+                let path = files[number as usize].clone();
+                running.spawn(read(Arc::clone(&self.desk), path, origin));
             }
             let Some(ended) = running.join_next().await else {
                 break;
@@ -167,21 +112,6 @@ impl Replayer {
                 Err(error) => std::panic::resume_unwind(error.into_panic()),
             };
             match step? {
-                Step::Scanned(task) if self.is_others(task.as_ref(), &path) => others += 1,
-                Step::Scanned(task) if self.is_left(task.as_ref()) => sealed_before += 1,
-                Step::Scanned(task) => {
-                    let ledger = self.committer.lake.ledger();
-                    let known = KnownTask {
-                        sealed_calls: task.as_ref().and_then(|task| ledger.sealed_calls(task)),
-                        ..KnownTask::default()
-                    };
-                    let origin = AnswerOrigin {
-                        expected: task,
-                        received_at_micros: self.received_at_micros,
-                        known,
-                    };
-                    running.spawn(read(Arc::clone(&self.desk), path, origin));
-                }
                 Step::Judged(judged) => {
                     taken += 1;
                     self.judged(&path, judged, (&mut learned, summary)).await?;
@@ -196,12 +126,14 @@ impl Replayer {
                 self.committer.commit_and_go_on(summary).await?;
             }
         }
-        summary.tasks.not_pulled += files.len() as u64;
+        let unseen = files.len() - ids.len();
+        summary.tasks.not_pulled += (unseen + chosen.len()) as u64;
         summary.stopped = self.stop.why();
+        summary.superseded = superseded;
         summary.planned = [
             (Reason::AskAnswer, taken),
-            (Reason::Sealed, sealed_before),
-            (Reason::OtherShard, others),
+            (Reason::Sealed, sorted.sealed),
+            (Reason::OtherShard, sorted.others),
         ]
         .into_iter()
         .filter(|(_, count)| *count > 0)
@@ -210,10 +142,24 @@ impl Replayer {
         Ok(self.committer)
     }
 
-    /// Whether the task is sealed, and nobody asked to replace it.
-    fn is_left(&self, task: Option<&TaskId>) -> bool {
-        let state = task.and_then(|task| self.committer.lake.ledger().state(task));
-        !self.replace && matches!(state, Some(TaskState::Sealed { .. }))
+    /// Which files might be taken, and how many are left without a look at their rows.
+    fn sort_out(&self, files: &[PathBuf], ids: &Ids) -> Sorted {
+        let mut sorted = Sorted::default();
+        for (number, path) in (0..).zip(files).take(ids.len()) {
+            let task = ids.task(number);
+            if self.is_others(task.as_ref(), path) {
+                sorted.others += 1;
+            } else if !self.replace && task.is_some_and(|task| self.is_sealed(&task)) {
+                sorted.sealed += 1;
+            } else {
+                sorted.candidates.push(number);
+            }
+        }
+        sorted
+    }
+
+    fn is_sealed(&self, task: &TaskId) -> bool {
+        self.committer.lake.ledger().is_sealed(task)
     }
 
     /// Whether another shard takes this answer. One that names no task goes by its file's name.
@@ -244,6 +190,15 @@ impl Replayer {
             Judged::Left(facts) => {
                 summary.tasks.left += 1;
                 if let Some(id) = facts.id.clone() {
+                    if self.is_sealed(&id) {
+                        let text = format!(
+                            "{} is left: task {id} is exported for good, and this answer is of a \
+                             task that still ran",
+                            path.display()
+                        );
+                        self.desk.events.emit(&Event::Warning { text });
+                        return Ok(());
+                    }
                     let open = open_of_answer(id, &facts, self.committer.zone);
                     let status = open.status.safe_word().to_owned();
                     self.desk.events.emit(&Event::TaskLeft {
@@ -329,17 +284,6 @@ impl Replayer {
     }
 }
 
-/// First the task, then its rows: which task it is decides whether its rows are read.
-async fn scan(desk: Arc<Desk>, path: PathBuf) -> (PathBuf, Result<Step, LakeError>) {
-    let limit = desk.decode.max_record_bytes.get();
-    let file = path.clone();
-    let step = match desk.on_thread(move || scan_task_id(&file, limit)).await {
-        Ok(task) => Step::Scanned(task),
-        Err(error) => Step::Unread(error),
-    };
-    (path, Ok(step))
-}
-
 async fn read(
     desk: Arc<Desk>,
     path: PathBuf,
@@ -395,45 +339,6 @@ async fn read_answer(
                 task: expected,
                 reason: error.to_string(),
             })
-        }
-    }
-}
-
-/// Fills the buffer as far as the file goes.
-fn read_full(file: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match file.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(length) => filled += length,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
-}
-
-/// The task of a saved answer: its rows cannot be made before it is known, and it may come behind
-/// all of them. Reads no further than it must.
-fn scan_task_id(path: &Path, max_record_bytes: usize) -> io::Result<Option<TaskId>> {
-    let mut file = open(path)?;
-    let mut split = Split::new(SplitOptions {
-        run_bytes: 1 << 20,
-        max_record_bytes,
-    });
-    let mut piece = vec![0; READ_BYTES];
-    let mut looked_at = 0;
-    loop {
-        let length = read_full(&mut *file, &mut piece)?;
-        if length == 0 || split.push(&piece[..length]).is_err() {
-            return Ok(None);
-        }
-        split.pieces().for_each(drop);
-        if split.envelope().len() > looked_at {
-            looked_at = split.envelope().len();
-            if let Some(task) = early_task_id(split.envelope()) {
-                return Ok(Some(task));
-            }
         }
     }
 }

@@ -93,6 +93,7 @@ impl TaskSink {
             expected: Some(task.clone()),
             received_at_micros: 0,
             known: known.clone(),
+            only_final: false,
         };
         let reader = AnswerReader::new(Arc::clone(&desk), origin);
         let (fault, body) = (None, Body::default());
@@ -268,6 +269,7 @@ impl AnswerSink for TaskSink {
                 expected: Some(self.task.clone()),
                 received_at_micros: attempt.received_at.timestamp_micros(),
                 known: self.known.clone(),
+                only_final: false,
             },
         );
         self.is_last = attempt.is_last;

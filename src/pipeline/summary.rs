@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::find::FailedWorkflow;
+use super::replay::Superseded;
 use crate::api::{ApiError, NotUnderstood};
 use crate::decode::{Misfit, ZoneVerdict};
 use crate::discover::Reason;
@@ -96,6 +97,9 @@ pub struct Summary {
     pub not_understood: Vec<NotUnderstood>,
     /// Calls whose redials fit `source_timezone`, and calls whose redials contradict it.
     pub source_timezone: ZoneVerdict,
+    /// Saved answers that gave way to another one of the same task.
+    #[serde(skip_serializing_if = "Superseded::is_empty")]
+    pub superseded: Superseded,
     /// Whether the listings were complete, so that the next run can go on from here.
     pub listing_complete: bool,
     /// Why it stopped early, if it did.
@@ -123,6 +127,7 @@ impl Summary {
             failed_workflows: Vec::new(),
             not_understood: Vec::new(),
             source_timezone: ZoneVerdict::default(),
+            superseded: Superseded::default(),
             listing_complete: true,
             stopped: None,
             stop_code: None,

@@ -18,7 +18,7 @@ use crate::decode::{Misfit, ZoneVerdict};
 use crate::exit_code::ExitCode;
 use crate::job::{Destination, Job};
 use crate::lake::LakePath;
-use crate::pipeline::{FailedPull, FailedWorkflow, Stop, Summary, Written};
+use crate::pipeline::{FailedPull, FailedWorkflow, Stop, Summary, Superseded, Written};
 use crate::schema::{TableName, schema_version};
 use crate::task::RunId;
 
@@ -61,6 +61,8 @@ struct Document<'a> {
     failed_workflows: &'a [FailedWorkflow],
     not_understood: &'a [NotUnderstood],
     source_timezone: ZoneVerdict,
+    #[serde(skip_serializing_if = "Superseded::is_empty")]
+    superseded: &'a Superseded,
     requests: &'a Requests,
     warnings: &'a Warnings,
     settings: &'a SettingsReport,
@@ -132,6 +134,7 @@ impl RunReport {
             failed_workflows: &summary.failed_workflows,
             not_understood: &summary.not_understood,
             source_timezone: summary.source_timezone,
+            superseded: &summary.superseded,
             requests,
             warnings,
             settings,

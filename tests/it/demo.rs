@@ -65,6 +65,37 @@ fn the_demo_shows_a_week_and_a_second_night() {
         again.stdout
     );
     exporter.run(&["verify"]).done();
+
+    // An account's calls never get among the invented ones.
+    let account = exporter
+        .lake_at(dest.as_ref())
+        .against("http://127.0.0.1:9");
+    for args in [
+        &["run"][..],
+        &["backfill", "--last", "7d"],
+        &[
+            "replay",
+            crate::harness::project("tests/fixtures/taskdetail-documented.json")
+                .to_str()
+                .expect("Unicode"),
+        ],
+    ] {
+        account
+            .run(args)
+            .with(78)
+            .saying(&["holds the invented calls of the demo", "--dest"]);
+    }
+}
+
+#[test]
+fn the_demo_makes_a_lake_of_its_own() {
+    let folder = folder();
+    Exporter::new(folder.path())
+        .unset("AIRUDDER_JOB")
+        .run(&["demo", "-q"])
+        .done();
+    assert!(folder.path().join("demo-lake/_export/demo.json").exists());
+    assert!(!folder.path().join("lake").exists());
 }
 
 #[test]

@@ -369,7 +369,6 @@ fn assert_none(wrong: &[(String, Wrong)], tried: u64) {
 }
 
 #[test]
-#[ignore = "it fails until listings are read by rules that keep it"]
 fn all_is_exported_and_complete_or_the_run_fails_and_the_day_is_not() {
     let cases = match number("LISTING_CASE") {
         Some(case) => case..case + 1,
@@ -398,7 +397,6 @@ const APART: [FaultKind; 4] = [
 ];
 
 #[test]
-#[ignore = "it fails until listings and answers are read by rules that keep it"]
 fn each_kind_alone_ends_complete_or_with_a_failure() {
     let kinds = FaultKind::ALL
         .iter()

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -21,6 +22,19 @@ fn write(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) {
     let path = folder.join(name);
     fs::create_dir_all(path.parent().expect("a folder")).expect("writable");
     fs::write(path, bytes).expect("writable");
+}
+
+/// Writes a file that was last modified so many seconds after the beginning of 2024.
+fn write_at(folder: &Path, name: &str, bytes: impl AsRef<[u8]>, seconds: u64) {
+    write(folder, name, bytes);
+    let file = fs::File::options().write(true).open(folder.join(name));
+    let time = UNIX_EPOCH + Duration::from_secs(1_704_067_200 + seconds);
+    file.and_then(|file| file.set_modified(time))
+        .expect("it is our file");
+}
+
+fn running(task: &str, detail: &str) -> String {
+    answer(task, detail).replace("finished", "calling")
 }
 
 fn tasks(exporter: &Exporter) -> Vec<String> {
@@ -86,20 +100,20 @@ fn a_list_on_standard_input_names_the_files() {
 #[test]
 fn a_task_in_two_files_is_taken_once() {
     let folder = folder();
-    write(folder.path(), "a.json", answer("t", r#"[{"id":1}]"#));
-    write(
-        folder.path(),
-        "b.json",
-        answer("t", r#"[{"id":1},{"id":2}]"#),
-    );
+    write_at(folder.path(), "a.json", answer("t", &calls(1)), 100);
+    write_at(folder.path(), "b.json", answer("t", &calls(2)), 100);
     let exporter = Exporter::new(folder.path());
-    exporter.run(&["replay", "a.json", "b.json"]).done();
-    let lake = LakeView::new(exporter.dest());
+    let ended = exporter.run(&["replay", "a.json", "b.json"]).done();
+    let ended = ended.saying(&["a.json is left: b.json is another answer of task t"]);
     assert!(
-        [[1, 0, 0, 1], [2, 0, 0, 1]].contains(&lake.counts()),
-        "{:?}",
-        lake.counts()
+        ended
+            .stdout
+            .contains("left for another answer of the same task"),
+        "{}",
+        ended.stdout
     );
+    let lake = LakeView::new(exporter.dest());
+    assert_eq!(lake.counts(), [2, 0, 0, 1], "as old, and it has more calls");
     exporter.run(&["verify"]).done();
     let before = lake.tree();
     exporter.run(&["replay", "a.json", "b.json"]).done();
@@ -237,4 +251,196 @@ fn answers_that_are_none_are_rejected_and_the_others_taken() {
     }
     assert_eq!(tasks(&exporter), ["good"]);
     exporter.run(&["verify"]).done();
+}
+
+/// Saved answers of several tasks, most of them there more than once: names, text, when received.
+fn archive() -> Vec<(&'static str, Vec<u8>, u64)> {
+    let late_id = answer("late-id", &calls(3)).replace(r#""TaskID":"late-id","#, "");
+    let late_id = late_id.replace(r#"},"status""#, r#","TaskID":"late-id"},"status""#);
+    let plain = |text: String| text.into_bytes();
+    vec![
+        // The final one, although others are newer and larger.
+        ("final-old.json", plain(answer("final", &calls(1))), 10),
+        ("final-running.json", plain(running("final", &calls(9))), 99),
+        (
+            "final-half.json",
+            answer("final", &calls(9)).as_bytes()[..150].to_vec(),
+            99,
+        ),
+        (
+            "final-code.json",
+            plain(answer("final", &calls(9)).replace("200", "500")),
+            99,
+        ),
+        // The later one, although it is smaller.
+        ("later-1.json", plain(answer("later", &calls(7))), 10),
+        ("later-2.json.gz", gzip(&answer("later", &calls(2))), 20),
+        // The larger one of the same moment; a copy changes nothing.
+        ("larger-a.json", plain(answer("larger", &calls(4))), 10),
+        ("larger-b.json.gz", gzip(&answer("larger", &calls(5))), 10),
+        ("larger-c.json", plain(answer("larger", &calls(5))), 10),
+        // Nothing but the content tells them apart.
+        ("tie-a.json", plain(answer("tie", r#"[{"id":1}]"#)), 10),
+        ("tie-b.json", plain(answer("tie", r#"[{"id":2}]"#)), 10),
+        // Its task is named behind its calls.
+        ("late-id-1.json", plain(late_id.clone()), 10),
+        ("late-id-2.json", plain(answer("late-id", &calls(6))), 5),
+        ("alone.json", plain(answer("alone", &calls(2))), 10),
+        (
+            "running-1.json",
+            plain(running("still-running", &calls(1))),
+            30,
+        ),
+        (
+            "running-2.json",
+            plain(running("still-running", &calls(2))),
+            20,
+        ),
+    ]
+}
+
+#[test]
+fn the_same_files_give_the_same_lake_whatever_their_order_threads_and_folders() {
+    let mut first = None;
+    let mut random = fastrand::Rng::with_seed(11);
+    for round in 0..8 {
+        let folder = folder();
+        let mut names = Vec::new();
+        for (name, bytes, seconds) in archive() {
+            // Elsewhere and under another name in each round.
+            let (stem, ending) = name.split_once('.').expect("an ending");
+            let name = format!("{}/{stem}-{}.{ending}", random.u8(..4), random.u8(..));
+            write_at(folder.path(), &name, bytes, seconds);
+            names.push(name);
+        }
+        random.shuffle(&mut names);
+        let include = round % 2 == 1;
+        let exporter = Exporter::new(folder.path());
+        let exporter = exporter.set("AIRUDDER_INCLUDE_RUNNING", &include.to_string());
+        let workers = (round % 4 + 1).to_string();
+        let replay = |shard: &str| {
+            let mut args = vec!["replay", "--workers", &workers, "--shard", shard];
+            args.extend(names.iter().map(String::as_str));
+            exporter.run(&args)
+        };
+        if round < 6 {
+            replay("1/1").with(65);
+        } else {
+            // The files that are rejected belong to one of the shards.
+            let codes = ["1/2", "2/2"].map(|shard| replay(shard).code);
+            assert!(codes.contains(&Some(65)), "{codes:?}");
+        }
+        let lake = LakeView::new(exporter.dest());
+        let mut content = lake.content();
+        let calls = |task: &str| {
+            let rows = lake.table("calls");
+            let of_task = rows
+                .iter()
+                .filter(|row| row["task_id"].text() == Some(task));
+            of_task.count()
+        };
+        let counts = ["final", "later", "larger", "tie", "late-id", "alone"].map(calls);
+        assert_eq!(counts, [1, 2, 5, 1, 3, 2], "round {round}");
+        assert_eq!(calls("still-running"), usize::from(include));
+        exporter.run(&["verify"]).done();
+        // What is only there in every other round.
+        for rows in content.values_mut() {
+            rows.retain(|row| row["task_id"].text() != Some("still-running"));
+        }
+        assert_same(&content, first.get_or_insert_with(|| content.clone()));
+    }
+}
+
+#[test]
+fn the_report_names_every_file_that_gave_way_and_why() {
+    let folder = folder();
+    for (name, bytes, seconds) in archive() {
+        write_at(folder.path(), &format!("saved/{name}"), bytes, seconds);
+    }
+    let exporter = Exporter::new(folder.path());
+    let report = exporter
+        .run(&["replay", "saved", "--format", "json"])
+        .with(65)
+        .json();
+    let superseded: Vec<[&str; 3]> = report["superseded"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|answer| ["file", "taken", "why"].map(|key| answer[key].as_str().expect("a text")))
+        .collect();
+    let tie = superseded
+        .iter()
+        .find(|[file, ..]| file.contains("tie"))
+        .expect("one of two");
+    assert_eq!(tie[2], "checksum");
+    for expected in [
+        [
+            "saved/final-running.json",
+            "saved/final-old.json",
+            "not_final",
+        ],
+        [
+            "saved/later-1.json",
+            "saved/later-2.json.gz",
+            "received_earlier",
+        ],
+        [
+            "saved/larger-a.json",
+            "saved/larger-b.json.gz",
+            "fewer_calls",
+        ],
+        [
+            "saved/larger-c.json",
+            "saved/larger-b.json.gz",
+            "same_content",
+        ],
+        [
+            "saved/late-id-2.json",
+            "saved/late-id-1.json",
+            "received_earlier",
+        ],
+        [
+            "saved/running-2.json",
+            "saved/running-1.json",
+            "received_earlier",
+        ],
+    ] {
+        assert!(
+            superseded.contains(&expected),
+            "{expected:?} in {superseded:?}"
+        );
+    }
+    assert_eq!(superseded.len(), 7, "{superseded:?}");
+}
+
+#[test]
+fn a_running_answer_never_replaces_a_final_one_in_the_lake() {
+    let folder = folder();
+    write(folder.path(), "final.json", answer("t", &calls(2)));
+    write(folder.path(), "running.json", running("t", &calls(5)));
+    let exporter = Exporter::new(folder.path());
+    exporter.run(&["replay", "final.json"]).done();
+    let lake = LakeView::new(exporter.dest());
+    let before = lake.content();
+    for args in [
+        &["replay", "running.json", "--include-running"][..],
+        &["replay", "running.json", "--include-running", "--replace"],
+        &["replay", "running.json", "--replace"],
+    ] {
+        exporter.run(args).done();
+        assert_same(&lake.content(), &before);
+    }
+    let status = exporter.run(&["status", "--format", "json"]).done().json();
+    assert_eq!(status["tasks"]["sealed"], 1, "{status}");
+    // The other way round it does.
+    let early = exporter.lake("early");
+    early
+        .run(&["replay", "running.json", "--include-running"])
+        .done();
+    let lake = LakeView::new(early.dest());
+    assert_eq!(lake.counts(), [5, 0, 0, 1]);
+    early
+        .run(&["replay", "final.json", "running.json", "--include-running"])
+        .done();
+    assert_eq!(lake.counts(), [2, 0, 0, 1]);
 }

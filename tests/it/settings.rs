@@ -149,3 +149,57 @@ fn a_flag_goes_before_a_variable_and_a_variable_before_the_job_file() {
     variable.run(&["run", "--dest", "from-flag"]).done();
     assert!(at("from-flag"));
 }
+
+#[test]
+fn a_variable_that_nothing_reads_stops_every_command_that_has_settings() {
+    let folder = folder();
+    let exporter = Exporter::new(folder.path()).set("AIRUDDER_RAET", "5/s");
+    for command in [
+        "run",
+        "replay x.json",
+        "status",
+        "files",
+        "verify",
+        "compact",
+        "vacuum",
+    ] {
+        let args: Vec<&str> = command.split(' ').collect();
+        exporter.run(&args).with(78).saying(&[
+            "airudder-export: unknown environment variable AIRUDDER_RAET; did you mean AIRUDDER_RATE?",
+        ]);
+    }
+    let ended = exporter.run(&["doctor"]).with(78);
+    assert!(ended.stdout.contains("AIRUDDER_RAET"), "{}", ended.stdout);
+    // These have no settings: a shell's start-up must not fail because of one.
+    for command in ["schema", "completions bash", "init -"] {
+        let args: Vec<&str> = command.split_whitespace().collect();
+        exporter.run(&args).done();
+    }
+    // Kubernetes' own, for a service called airudder-export.
+    let exporter = Exporter::new(folder.path());
+    let exporter = exporter.set("AIRUDDER_EXPORT_PORT", "tcp://10.0.0.11:8787");
+    exporter
+        .set("AIRUDDER_EXPORT_SERVICE_HOST", "10.0.0.11")
+        .run(&["status"])
+        .done();
+}
+
+#[test]
+fn a_bloom_filter_of_no_column_stops_the_run() {
+    let folder = folder();
+    let exporter = Exporter::new(folder.path()).job("[write]\nbloom_filters = [\"callee\"]\n");
+    exporter.run(&["status"]).with(78).saying(&[
+        "write.bloom_filters",
+        "no table has a column `callee`",
+        "callee_number",
+    ]);
+}
+
+#[test]
+fn a_job_file_that_is_there_is_bad_usage_and_not_a_broken_destination() {
+    let folder = folder();
+    let exporter = Exporter::new(folder.path());
+    exporter.run(&["init"]).done();
+    exporter.run(&["init"]).with(64).saying(&["--force"]);
+    exporter.run(&["init", "--force", "--all"]).done();
+}

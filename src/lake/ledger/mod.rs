@@ -274,6 +274,12 @@ impl Ledger {
         (until > now + TOLERANCE).then_some(until)
     }
 
+    /// The first day from this one on that known tasks start on.
+    #[must_use]
+    pub fn first_day_with_tasks(&self, from: NaiveDate) -> Option<NaiveDate> {
+        self.days.first_with_tasks(from)
+    }
+
     /// Whether a complete listing made after the day covers it, or one of every shard.
     #[must_use]
     pub fn covers(&self, day: NaiveDate) -> bool {

@@ -237,6 +237,13 @@ impl Days {
         self.covered.keys().next_back().copied()
     }
 
+    /// The first day from this one on that tasks start on.
+    pub(super) fn first_with_tasks(&self, from: NaiveDate) -> Option<NaiveDate> {
+        let mut tallies = self.tallies.range(Some(from)..);
+        let first = tallies.find(|(_, tally)| tally.tasks != TaskCounts::default());
+        first.and_then(|(day, _)| *day)
+    }
+
     pub(super) fn covers(&self, day: NaiveDate) -> bool {
         self.covered.contains_key(&day)
     }

@@ -1,6 +1,7 @@
 //! A run's report for people: short, the important first.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use super::{RunReport, outcome_phrase, outcome_word};
 use crate::exit_code::ExitCode;
@@ -21,6 +22,7 @@ pub(super) fn write(report: &RunReport, out: &mut impl Write) -> io::Result<()> 
     requests(report, out)?;
     misfits(report, out)?;
     failures(report, out)?;
+    superseded(report, out)?;
     next(report, out)
 }
 
@@ -190,6 +192,22 @@ fn failures(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
     }
     grid.write(out)?;
     more(report, failures.len().saturating_sub(MOST_FAILURES), out)
+}
+
+fn superseded(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
+    let superseded = &report.summary.superseded;
+    if superseded.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nleft for another answer of the same task")?;
+    let mut grid = Grid::new("LLL");
+    for answer in superseded.iter().take(MOST_FAILURES) {
+        let name = |path: &Path| path.display().to_string();
+        let taken = format!("for {}", name(answer.taken));
+        grid.row([name(answer.file).as_str(), &taken, answer.reason]);
+    }
+    grid.write(out)?;
+    more(report, superseded.len().saturating_sub(MOST_FAILURES), out)
 }
 
 fn more(report: &RunReport, number: usize, out: &mut impl Write) -> io::Result<()> {

@@ -1,0 +1,456 @@
+//! Which saved answers are taken: of each task one, the same one whatever the order of the files, their
+//! folders, the threads and the shards.
+//!
+//! First every file is read as far as its task's id. Only files of a task that was met more than once
+//! are read whole, to weigh them: a usable answer goes before one that will be rejected, a final and
+//! settled one before a running one, then the one that was received later, then the one with more
+//! calls, then with more text, then the greater checksum. An answer that will be rejected takes part in
+//! nothing: it is read like any other, so that it is rejected with its reason.
+//!
+//! Nothing in an answer says when it was received. What there is for a saved one is the time its file
+//! was modified, which `cp -p`, `rsync -t` and `tar` keep and `touch` sets.
+//!
+//! Memory: the ids, and twenty-odd bytes a file.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use futures_util::stream::{self, StreamExt as _};
+use serde::ser::{Serialize, SerializeSeq as _, Serializer};
+use sha2::{Digest as _, Sha256};
+
+use super::super::desk::Desk;
+use super::super::judge::{AnswerOrigin, KnownTask, Standing, standing};
+use super::super::stop::StopSwitch;
+use super::files::{READ_BYTES, open, read_full};
+use crate::decode::{Envelope, Split, SplitOptions, early_task_id};
+use crate::event::Event;
+use crate::job::DecodeOptions;
+use crate::task::TaskId;
+
+/// Entries of an answer that is only looked at are dropped in pieces of this size.
+const RUN_BYTES: usize = 1 << 20;
+
+/// The task of each file, by the file's number.
+#[derive(Debug, Default)]
+pub(super) struct Ids {
+    text: String,
+    /// Where in the text; empty for a file that names no task.
+    spans: Vec<(usize, u16)>,
+}
+
+impl Ids {
+    fn push(&mut self, task: Option<&TaskId>) {
+        let id = task.map_or("", TaskId::as_str);
+        let length = u16::try_from(id.len()).expect("an id has some hundred bytes at most");
+        self.spans.push((self.text.len(), length));
+        self.text.push_str(id);
+    }
+
+    fn text(&self, file: u32) -> &str {
+        let (start, length) = self.spans[file as usize];
+        &self.text[start..start + usize::from(length)]
+    }
+
+    /// The task of a file that names one.
+    pub(super) fn task(&self, file: u32) -> Option<TaskId> {
+        TaskId::new(self.text(file)).ok()
+    }
+
+    /// How many files were looked at.
+    pub(super) fn len(&self) -> usize {
+        self.spans.len()
+    }
+}
+
+/// Looks which task each file is of, as far as it is not told to stop.
+pub(super) async fn ids(desk: &Arc<Desk>, files: &Arc<[PathBuf]>, stop: &StopSwitch) -> Ids {
+    let mut scans = stream::iter(0..files.len())
+        .take_while(|_| std::future::ready(!stop.is_stopped()))
+        .map(|number| {
+            let (files, decoding) = (Arc::clone(files), Arc::clone(desk));
+            desk.on_thread(move || scan_task_id(&files[number], &decoding.decode))
+        })
+        .buffered(desk.crew.size());
+    let mut ids = Ids::default();
+    while let Some(scanned) = scans.next().await {
+        // One that cannot be read names no task; why, is said when it is taken.
+        ids.push(scanned.ok().flatten().as_ref());
+    }
+    ids
+}
+
+/// The task of a saved answer: its rows cannot be made before it is known, and it may come behind
+/// all of them. Reads no further than it must.
+fn scan_task_id(path: &Path, options: &DecodeOptions) -> io::Result<Option<TaskId>> {
+    let mut file = open(path)?;
+    let mut split = Split::new(SplitOptions {
+        run_bytes: RUN_BYTES,
+        max_record_bytes: options.max_record_bytes.get(),
+    });
+    let mut piece = vec![0; READ_BYTES];
+    let mut looked_at = 0;
+    loop {
+        let length = read_full(&mut *file, &mut piece)?;
+        if length == 0 {
+            break;
+        }
+        if split.push(&piece[..length]).is_err() {
+            return Ok(None);
+        }
+        split.pieces().for_each(drop);
+        if split.envelope().len() > looked_at {
+            looked_at = split.envelope().len();
+            if let Some(task) = early_task_id(split.envelope()) {
+                return Ok(Some(task));
+            }
+        }
+    }
+    // It is read to its end: whoever judges it will see no more than this.
+    let Ok(ended) = split.finish() else {
+        return Ok(None);
+    };
+    let envelope = Envelope::read(&ended.envelope).ok();
+    Ok(envelope.and_then(|envelope| envelope.facts(options).id))
+}
+
+/// How much an answer counts against others of its task, the most important first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Weight {
+    standing: Standing,
+    received: Option<SystemTime>,
+    calls: u64,
+    bytes: u64,
+    digest: [u8; 32],
+}
+
+impl Weight {
+    const UNUSABLE: Self = Self {
+        standing: Standing::Unusable,
+        received: None,
+        calls: 0,
+        bytes: 0,
+        digest: [0; 32],
+    };
+
+    /// Why this one gave way to the other.
+    fn less_than(&self, other: &Self) -> Why {
+        if self.digest == other.digest {
+            Why::Same
+        } else if self.standing < other.standing {
+            Why::NotFinal
+        } else if self.received < other.received {
+            Why::Earlier
+        } else if self.calls < other.calls {
+            Why::FewerCalls
+        } else if self.bytes < other.bytes {
+            Why::Shorter
+        } else {
+            Why::Checksum
+        }
+    }
+}
+
+/// Why a saved answer gave way to another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    Same,
+    NotFinal,
+    Earlier,
+    FewerCalls,
+    Shorter,
+    Checksum,
+}
+
+impl Why {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Same => "same_content",
+            Self::NotFinal => "not_final",
+            Self::Earlier => "received_earlier",
+            Self::FewerCalls => "fewer_calls",
+            Self::Shorter => "less_text",
+            Self::Checksum => "checksum",
+        }
+    }
+
+    fn describe(self) -> &'static str {
+        match self {
+            Self::Same => "they are the same",
+            Self::NotFinal => "its task was not final, the other's is",
+            Self::Earlier => "its file was modified earlier",
+            Self::FewerCalls => "as old, with fewer calls",
+            Self::Shorter => "as old, with less text",
+            Self::Checksum => "nothing else tells them apart, so their checksums decide",
+        }
+    }
+}
+
+/// Saved answers that gave way to another one of the same task.
+#[derive(Clone, Default)]
+pub struct Superseded {
+    files: Arc<[PathBuf]>,
+    /// Which file, to which other, and why.
+    pairs: Vec<(u32, u32, Why)>,
+}
+
+/// A saved answer that gave way to another one of the same task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct SupersededAnswer<'a> {
+    /// The file that was left.
+    #[serde(serialize_with = "lossy")]
+    pub file: &'a Path,
+    /// The file that was taken.
+    #[serde(serialize_with = "lossy")]
+    pub taken: &'a Path,
+    /// Why, as one word.
+    pub why: &'static str,
+    /// The same for people.
+    #[serde(skip)]
+    pub reason: &'static str,
+}
+
+fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
+}
+
+impl Superseded {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
+    /// All of them, in the order of their tasks' ids.
+    pub fn iter(&self) -> impl Iterator<Item = SupersededAnswer<'_>> {
+        self.pairs
+            .iter()
+            .map(|(file, taken, why)| SupersededAnswer {
+                file: &self.files[*file as usize],
+                taken: &self.files[*taken as usize],
+                why: why.as_str(),
+                reason: why.describe(),
+            })
+    }
+}
+
+impl std::fmt::Debug for Superseded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl Serialize for Superseded {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut answers = serializer.serialize_seq(Some(self.len()))?;
+        for answer in self.iter() {
+            answers.serialize_element(&answer)?;
+        }
+        answers.end()
+    }
+}
+
+/// Of the files that might be taken, those that are: for each task one, and all that will be
+/// rejected. In their own order.
+pub(super) async fn choose(
+    desk: &Arc<Desk>,
+    (files, ids): (&Arc<[PathBuf]>, &Ids),
+    candidates: Vec<u32>,
+    stop: &StopSwitch,
+) -> (Vec<u32>, Superseded) {
+    let mut by_task = candidates;
+    // Files of equal weight are the same; which of them is named does not depend on their order either.
+    by_task.sort_unstable_by(|a, b| {
+        let path = |file: &u32| &files[*file as usize];
+        ids.text(*a)
+            .cmp(ids.text(*b))
+            .then_with(|| path(a).cmp(path(b)))
+    });
+    let mut taken = Vec::new();
+    let mut rivals = Vec::new();
+    for group in by_task.chunk_by(|a, b| ids.text(*a) == ids.text(*b)) {
+        let is_alone = group.len() == 1 || ids.text(group[0]).is_empty();
+        if is_alone { &mut taken } else { &mut rivals }.extend_from_slice(group);
+    }
+    drop(by_task);
+    let mut superseded = Superseded {
+        files: Arc::clone(files),
+        pairs: Vec::new(),
+    };
+    let mut weights = stream::iter(&rivals)
+        .take_while(|_| std::future::ready(!stop.is_stopped()))
+        .map(|&file| {
+            let weighing = weigh(Arc::clone(desk), (Arc::clone(files), file), ids.task(file));
+            async move { (file, weighing.await) }
+        })
+        .buffered(desk.crew.size());
+    let mut group: Vec<(u32, Weight)> = Vec::new();
+    while let Some((file, weight)) = weights.next().await {
+        let is_next = group
+            .first()
+            .is_some_and(|(first, _)| ids.text(*first) != ids.text(file));
+        if is_next {
+            settle(&mut group, &mut taken, &mut superseded.pairs);
+        }
+        if weight.standing == Standing::Unusable {
+            taken.push(file);
+        } else {
+            group.push((file, weight));
+        }
+    }
+    if stop.is_stopped() {
+        // Perhaps not all of its files were weighed.
+        group.clear();
+    }
+    settle(&mut group, &mut taken, &mut superseded.pairs);
+    taken.sort_unstable();
+    for (pair, answer) in superseded.pairs.iter().zip(superseded.iter()) {
+        if pair.2 != Why::Same {
+            let text = format!(
+                "{} is left: {} is another answer of task {}, and of the two {}",
+                answer.file.display(),
+                answer.taken.display(),
+                ids.text(pair.0),
+                answer.reason,
+            );
+            desk.events.emit(&Event::Warning { text });
+        }
+    }
+    (taken, superseded)
+}
+
+/// Takes the best of a group, and empties it.
+fn settle(
+    group: &mut Vec<(u32, Weight)>,
+    taken: &mut Vec<u32>,
+    superseded: &mut Vec<(u32, u32, Why)>,
+) {
+    let mut best: Option<&(u32, Weight)> = None;
+    for one in group.iter() {
+        // Of equals the first.
+        if best.is_none_or(|best| one.1 > best.1) {
+            best = Some(one);
+        }
+    }
+    if let Some((winner, best)) = best {
+        taken.push(*winner);
+        let others = group.iter().filter(|(file, _)| file != winner);
+        superseded.extend(others.map(|(file, weight)| (*file, *winner, weight.less_than(best))));
+    }
+    group.clear();
+}
+
+/// Reads an answer to its end, and says how much it counts.
+async fn weigh(
+    desk: Arc<Desk>,
+    (files, number): (Arc<[PathBuf]>, u32),
+    task: Option<TaskId>,
+) -> Weight {
+    let judge = Arc::clone(&desk);
+    desk.on_thread(move || {
+        let origin = AnswerOrigin {
+            expected: task,
+            received_at_micros: 0,
+            known: KnownTask::default(),
+            only_final: false,
+        };
+        weight_of(&judge, &files[number as usize], &origin).unwrap_or(Weight::UNUSABLE)
+    })
+    .await
+}
+
+/// Nothing for a file that cannot be read.
+fn weight_of(desk: &Desk, path: &Path, origin: &AnswerOrigin) -> Option<Weight> {
+    let received = std::fs::metadata(path)
+        .and_then(|file| file.modified())
+        .ok();
+    let mut file = open(path).ok()?;
+    let mut split = Split::new(SplitOptions {
+        run_bytes: RUN_BYTES,
+        max_record_bytes: desk.decode.max_record_bytes.get(),
+    });
+    let mut sum = Sha256::new();
+    let mut piece = vec![0; READ_BYTES];
+    loop {
+        let length = read_full(&mut *file, &mut piece).ok()?;
+        if length == 0 {
+            break;
+        }
+        sum.update(&piece[..length]);
+        split.push(&piece[..length]).ok()?;
+        split.pieces().for_each(drop);
+    }
+    let bytes = split.bytes_seen();
+    let ended = split.finish().ok()?;
+    Some(Weight {
+        standing: standing(desk, (&ended.envelope, ended.entries), origin),
+        received,
+        calls: ended.entries,
+        bytes,
+        digest: sum.finalize().into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn weight(change: impl FnOnce(&mut Weight)) -> Weight {
+        let mut weight = Weight {
+            standing: Standing::Running,
+            received: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(5)),
+            calls: 5,
+            bytes: 5,
+            digest: [5; 32],
+        };
+        change(&mut weight);
+        weight
+    }
+
+    #[test]
+    fn what_is_final_then_later_then_larger_wins() {
+        let base = weight(|_| ());
+        let final_one = weight(|w| {
+            (w.standing, w.received, w.calls, w.bytes) = (Standing::Final, None, 0, 0);
+            w.digest = [0; 32];
+        });
+        let later = weight(|w| {
+            w.received = w.received.map(|time| time + Duration::from_nanos(1));
+            (w.calls, w.bytes, w.digest) = (0, 0, [0; 32]);
+        });
+        let more = weight(|w| (w.calls, w.bytes, w.digest) = (6, 0, [0; 32]));
+        let longer = weight(|w| (w.bytes, w.digest) = (6, [0; 32]));
+        let other = weight(|w| w.digest = [6; 32]);
+        for (winner, why) in [
+            (final_one, Why::NotFinal),
+            (later, Why::Earlier),
+            (more, Why::FewerCalls),
+            (longer, Why::Shorter),
+            (other, Why::Checksum),
+        ] {
+            assert!(winner > base, "{winner:?}");
+            assert_eq!(base.less_than(&winner), why);
+        }
+        let copy = weight(|w| w.received = None);
+        assert_eq!(copy.less_than(&base), Why::Same);
+    }
+
+    #[test]
+    fn the_first_of_equals_is_taken() {
+        let same = weight(|_| ());
+        let (mut group, mut taken, mut pairs) =
+            (vec![(7, same.clone()), (3, same)], vec![], vec![]);
+        settle(&mut group, &mut taken, &mut pairs);
+        assert_eq!((taken, pairs), (vec![7], vec![(3, 7, Why::Same)]));
+    }
+}
