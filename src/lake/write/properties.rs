@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use parquet::arrow::ArrowSchemaConverter;
 use parquet::basic::{Compression, Encoding as ParquetEncoding, ZstdLevel};
+use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{
     EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterPropertiesPtr,
     WriterVersion,
 };
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
 use crate::job::{Encodings, WriteOptions};
@@ -54,6 +57,21 @@ fn of_writer(run: &RunId) -> WriterPropertiesBuilder {
         .set_key_value_metadata(Some(metadata.into()))
         // Data pages of the first version: the second is not read by all.
         .set_writer_version(WriterVersion::PARQUET_1_0)
+}
+
+/// A file with the table's columns and no rows.
+///
+/// # Errors
+/// Only if a schema file names a type that Parquet cannot hold, which would be a bug.
+pub(in crate::lake) fn file_without_rows(
+    table: &Table,
+    run: &RunId,
+) -> Result<Vec<u8>, ParquetError> {
+    let schema = ArrowSchemaConverter::new().convert(&table.arrow_schema())?;
+    let properties = Arc::new(of_writer(run).build());
+    let mut bytes = Vec::new();
+    SerializedFileWriter::new(&mut bytes, schema.root_schema_ptr(), properties)?.close()?;
+    Ok(bytes)
 }
 
 /// The properties of a table's files.
