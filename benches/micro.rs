@@ -12,7 +12,7 @@ use airudder_export::clock::Clock;
 use airudder_export::decode::{
     AnswerContext, Batch, RecordDecoder, RowDay, Rows, Run, Split, SplitOptions,
 };
-use airudder_export::job::{DecodeOptions, WriteOptions};
+use airudder_export::job::{DecodeOptions, Encodings, WriteOptions};
 use airudder_export::lake::write::RowGroupEncoder;
 use airudder_export::schema::TableName;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -80,6 +80,7 @@ fn micro(criterion: &mut Criterion) {
         compression_level: 1,
         commit_calls: NonZeroU64::new(1_000_000).expect("not zero"),
         commit_interval: Duration::from_mins(5),
+        encodings: Encodings::default(),
         bloom_filters: Vec::new(),
         workers: nonzero(1),
     };

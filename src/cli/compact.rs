@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::job::{ResultFormat, SettingFlags};
 use crate::lake::compact::{CompactOptions, CompactPlan, Compaction, compact};
-use crate::lake::{FileQuery, Lake, LakeWriter};
+use crate::lake::{self, FileQuery, Lake, LakeWriter};
 use crate::pipeline::Stop;
 use crate::report::CompactReport;
 
@@ -50,12 +50,14 @@ impl CompactArgs {
 /// When a setting or the destination fails, or a file is not what was committed.
 pub async fn run(args: &CompactArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
     let job = context.quiet_job()?;
+    lake::expect_place(&job.dest).await?;
     let OpenRangeArgs { from, to } = args.days;
     let options = CompactOptions {
         query: FileQuery {
             table: None,
             from,
             to,
+            undated: false,
         },
         write: job.write.clone(),
     };

@@ -1,7 +1,8 @@
 //! `files`: the data files that belong to the lake.
 //!
 //! Paths are absolute, so that whoever takes the list can use it from any folder. They are printed
-//! as the bytes the operating system knows, one a line.
+//! as the bytes the operating system knows, one a line, and objects under their keys as they are:
+//! readers, COPY commands and the tools of the clouds take neither percent-encoded.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -16,7 +17,9 @@ use super::settings::{Look, Settings};
 use super::table::table_name;
 use crate::exit_code::ExitCode;
 use crate::job::Job;
-use crate::lake::{Checksum, DataFile, FileQuery, Lake, LakeError, LakePath, LiveFile};
+use crate::lake::{
+    self, Checksum, DataFile, FilePath, FileQuery, Lake, LakeError, LakePath, LiveFile,
+};
 use crate::schema::TableName;
 
 /// Arguments of `files`.
@@ -28,6 +31,15 @@ pub struct FilesArgs {
     /// The days.
     #[command(flatten)]
     pub days: OpenRangeArgs,
+    /// Also the files of rows without a date; without --from and --to only those
+    ///
+    /// Rows whose time and whose task's scheduled start are missing are in the partition
+    /// `__HIVE_DEFAULT_PARTITION__`, which is in no range of days.
+    #[arg(long)]
+    pub undated: bool,
+    /// End each path with a NUL byte in place of a line break, for xargs -0
+    #[arg(long, short = '0')]
+    pub null: bool,
     /// How they are printed
     #[arg(long, value_enum, value_name = "WORD", default_value_t)]
     pub format: FilesFormat,
@@ -42,8 +54,8 @@ pub enum FilesFormat {
     /// One absolute path a line, for xargs and COPY commands
     #[default]
     Paths,
-    /// One JSON document: path, table, date, rows, bytes and checksum of each, and the commit that
-    /// is answered for
+    /// One JSON document: path, table, date, rows, bytes and checksum of each, the files that it
+    /// rewrites, and the commit that is answered for
     Json,
 }
 
@@ -61,6 +73,14 @@ pub enum FilesError {
         /// Why.
         source: io::Error,
     },
+    /// A line a path would not tell where one ends.
+    #[error(
+        "list {path}: its name holds a line break; take --null or --format json, or another destination"
+    )]
+    LineBreak {
+        /// The first such path.
+        path: String,
+    },
     /// Standard output cannot be written.
     #[error("write to standard output")]
     Output(#[source] io::Error),
@@ -73,6 +93,7 @@ impl FilesError {
         match self {
             Self::Lake(error) => error.exit_code(),
             Self::Place { .. } => ExitCode::Settings,
+            Self::LineBreak { .. } => ExitCode::Usage,
             Self::Output(_) => ExitCode::Destination,
         }
     }
@@ -100,6 +121,9 @@ struct FileLine {
     sha256: Checksum,
     /// The commit that added it.
     sequence: u64,
+    /// The files whose rows it took over, at once or by way of others that are gone too. Whoever
+    /// loaded one of them has those rows already.
+    rewrites: Vec<String>,
 }
 
 /// Prints the files that belong to the lake, by table, partition and name.
@@ -107,6 +131,7 @@ struct FileLine {
 /// # Errors
 /// When the lake can't be read or the result not be written.
 pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<(), FilesError> {
+    lake::expect_place(&job.dest).await?;
     let lake = Lake::open(&job.dest).await?;
     if lake.is_empty() {
         tracing::warn!(dest = %job.dest, "nothing was committed here yet");
@@ -125,22 +150,33 @@ pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<()
         table: args.table,
         from,
         to,
+        undated: args.undated,
     };
     let files = query.run(lake.ledger());
+    let end = if args.null { b'\0' } else { b'\n' };
+    if args.format == FilesFormat::Paths && root.as_os_str().as_encoded_bytes().contains(&end) {
+        let path = root.display().to_string();
+        return Err(FilesError::LineBreak { path });
+    }
     deliver(out, |out| match args.format {
         FilesFormat::Paths => {
             for file in files {
-                let path = locate(&root, &file);
+                let path = locate(&root, &file.path());
                 out.write_all(path.as_os_str().as_encoded_bytes())?;
-                out.write_all(b"\n")?;
+                out.write_all(&[end])?;
             }
             Ok(())
         }
         FilesFormat::Json => {
+            let mut rewrites = lake.ledger().rewrites();
+            let line = |file: LiveFile| {
+                let rewrites = rewrites.remove(&file.path()).unwrap_or_default();
+                FileLine::new(&root, &file, &rewrites)
+            };
             let document = Document {
                 sequence: lake.ledger().last_sequence(),
                 dest: root.display().to_string(),
-                files: files.map(|file| FileLine::new(&root, &file)).collect(),
+                files: files.map(line).collect(),
             };
             serde_json::to_writer_pretty(&mut *out, &document)?;
             out.write_all(b"\n")
@@ -149,13 +185,14 @@ pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<()
     .map_err(FilesError::Output)
 }
 
-fn locate(root: &Path, file: &LiveFile) -> PathBuf {
-    root.join(LakePath::from(&file.path()).as_str())
+fn locate(root: &Path, path: &FilePath) -> PathBuf {
+    root.join(LakePath::from(path).as_str())
 }
 
 impl FileLine {
-    fn new(root: &Path, file: &LiveFile) -> Self {
-        let path = locate(root, file).display().to_string();
+    fn new(root: &Path, file: &LiveFile, rewrites: &[FilePath]) -> Self {
+        let place = |path: &FilePath| locate(root, path).display().to_string();
+        let path = place(&file.path());
         let DataFile {
             table,
             partition,
@@ -174,6 +211,7 @@ impl FileLine {
             bytes,
             sha256,
             sequence: file.sequence,
+            rewrites: rewrites.iter().map(place).collect(),
         }
     }
 }
@@ -191,7 +229,12 @@ mod tests {
 
     async fn lake_with_files() -> (tempfile::TempDir, Job) {
         let folder = tempfile::tempdir().expect("a folder");
-        let flags = SettingFlags::default().with("dest", folder.path().to_str().expect("Unicode"));
+        let root = folder.path().to_owned();
+        lake_at(folder, &root).await
+    }
+
+    async fn lake_at(folder: tempfile::TempDir, root: &Path) -> (tempfile::TempDir, Job) {
+        let flags = SettingFlags::default().with("dest", root.to_str().expect("Unicode"));
         let job = load(&flags, &Environment::default()).expect("valid");
         let options = LakeOptions {
             dest: job.dest.clone(),
@@ -276,6 +319,69 @@ mod tests {
                 .await
                 .contains("tasks/task_date=2024-03-11/")
         );
+    }
+
+    #[tokio::test]
+    async fn rows_without_a_date_are_listed_where_they_are_asked_for() {
+        let (_folder, job) = lake_with_files().await;
+        let undated = |days| FilesArgs {
+            undated: true,
+            days,
+            ..FilesArgs::default()
+        };
+        let alone = listed(undated(OpenRangeArgs::default()), &job).await;
+        assert_eq!(alone.lines().count(), 1);
+        assert!(alone.contains("calls/call_date=__HIVE_DEFAULT_PARTITION__/"));
+        let days = OpenRangeArgs {
+            from: "2024-03-12".parse().ok(),
+            to: None,
+        };
+        assert_eq!(listed(undated(days), &job).await.lines().count(), 2);
+        assert_eq!(
+            listed(FilesArgs::default(), &job).await.lines().count(),
+            4,
+            "without a range they are there in any case"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_path_with_a_line_break_needs_another_end() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().join("two\nlines");
+        let (_folder, job) = lake_at(folder, &root).await;
+        let mut out = Vec::new();
+        let refused = run(&FilesArgs::default(), &job, &mut out).await;
+        let refused = refused.expect_err("where would a path end?");
+        assert_eq!(refused.exit_code(), ExitCode::Usage);
+        assert!(refused.to_string().contains("--null"), "{refused}");
+        assert!(out.is_empty());
+        let args = FilesArgs {
+            null: true,
+            ..FilesArgs::default()
+        };
+        let text = listed(args, &job).await;
+        let paths: Vec<_> = text.split_terminator('\0').collect();
+        assert_eq!(paths.len(), 4);
+        for path in paths {
+            assert_eq!(std::fs::read(path).expect("readable"), b"rows");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_place_that_is_not_there_is_no_empty_lake() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |path: &Path| {
+            let flags = SettingFlags::default().with("dest", path.to_str().expect("Unicode"));
+            load(&flags, &Environment::default()).expect("valid")
+        };
+        let mut out = Vec::new();
+        let missing = at(&folder.path().join("lakee"));
+        let error = run(&FilesArgs::default(), &missing, &mut out).await;
+        let error = error.expect_err("there is nothing");
+        assert_eq!(error.exit_code(), ExitCode::Destination);
+        // Where a folder is, a lake may begin.
+        let empty = at(folder.path());
+        assert_eq!(listed(FilesArgs::default(), &empty).await, "");
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use super::settings::{Inspect, Settings};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::job::{Job, ResultFormat};
-use crate::lake::{Lake, LakeError};
+use crate::lake::{self, Lake, LakeError};
 use crate::report::{StatusReport, past_runs};
 
 /// Past runs that are shown.
@@ -51,6 +51,7 @@ impl StatusError {
 /// # Errors
 /// When the lake can't be read or the result not be written.
 pub async fn run(job: &Job, clock: &Clock, out: &mut impl Write) -> Result<(), StatusError> {
+    lake::expect_place(&job.dest).await?;
     let lake = Lake::open(&job.dest).await?;
     if let Some(zone) = lake.ledger().zone() {
         let setting = job.discover.partition_timezone;

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::job::{ResultFormat, quantity};
 use crate::lake::vacuum::{VacuumOptions, Vacuumed, plan_vacuum, vacuum};
-use crate::lake::{Lake, LakeWriter};
+use crate::lake::{self, Lake, LakeWriter};
 use crate::report::VacuumReport;
 
 /// Arguments of `vacuum`.
@@ -44,6 +44,7 @@ pub struct VacuumArgs {
 /// When a setting or the destination fails.
 pub async fn run(args: &VacuumArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
     let job = context.quiet_job()?;
+    lake::expect_place(&job.dest).await?;
     let VacuumArgs {
         older_than,
         reports_older_than,

@@ -35,7 +35,7 @@ pub struct VerifyArgs {
 pub async fn run(args: &VerifyArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
     let job = context.quiet_job()?;
     let schemas = Arc::new(|name| table(name).arrow_schema());
-    lake::expect_folder(&job.dest).await?;
+    lake::expect_place(&job.dest).await?;
     if args.repair {
         let (clock, events) = (context.clock()?, super::maintenance_events());
         let opened = LakeWriter::open_existing(&job.dest, clock.run_id(), clock, events).await?;

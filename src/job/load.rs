@@ -17,8 +17,9 @@ use super::selection::TaskSource;
 use super::settings::setting;
 use super::sources::{Sources, variable};
 use super::{
-    ApiOptions, DecodeOptions, DiscoverOptions, Job, LogFormat, OutputOptions, ProgressMode, Rate,
-    Reopen, ResultFormat, RetryOptions, Secret, SharedRate, WriteOptions, place, proxy, quantity,
+    ApiOptions, DecodeOptions, DiscoverOptions, Encodings, Job, LogFormat, OutputOptions,
+    ProgressMode, Rate, Reopen, ResultFormat, RetryOptions, Secret, SharedRate, WriteOptions, place,
+    proxy, quantity,
 };
 use crate::clock::Clock;
 use crate::lake::day_start;
@@ -241,6 +242,11 @@ fn write(sources: &Sources<'_>) -> Result<WriteOptions, SettingsError> {
         compression_level: sources.required("write.compression_level", zstd_level)?,
         commit_calls: sources.required("write.commit_calls", positive)?,
         commit_interval: sources.required("write.commit_interval", some_time)?,
+        encodings: sources.required("write.encodings", |text| match text {
+            "plain" => Ok(Encodings::Plain),
+            "compact" => Ok(Encodings::Compact),
+            _ => Err(format!("`{text}` is neither plain nor compact")),
+        })?,
         bloom_filters: sources.list("write.bloom_filters", column)?,
         workers: match sources.optional("write.workers", positive)? {
             Some(workers) => workers,

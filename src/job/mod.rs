@@ -258,10 +258,34 @@ pub struct WriteOptions {
     pub commit_calls: NonZeroU64,
     /// A commit is made after this long. Default 5 min.
     pub commit_interval: Duration,
+    /// How pages are encoded. Default plain.
+    pub encodings: Encodings,
     /// Columns that get a Bloom filter. Default none.
     pub bloom_filters: Vec<String>,
     /// Threads that decode and encode. Default: one a core.
     pub workers: NonZeroUsize,
+}
+
+/// How the pages of data files are encoded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encodings {
+    /// PLAIN and dictionaries: what every reader of Parquet reads right.
+    #[default]
+    Plain,
+    /// Also `DELTA_BINARY_PACKED` and `DELTA_LENGTH_BYTE_ARRAY`: a little smaller, and read wrong or
+    /// not at all by the readers that `docs/readers.md` names.
+    Compact,
+}
+
+impl Encodings {
+    /// The word in settings and reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Compact => "compact",
+        }
+    }
 }
 
 /// Results on standard output.

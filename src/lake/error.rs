@@ -56,10 +56,12 @@ pub enum LakeError {
         setting: String,
     },
     /// There is nothing to read, not even an empty folder.
-    #[error("find a lake at {path}: there is no such folder; name the right one with --dest")]
+    #[error("find a lake at {path}: {what}; name the right place with --dest")]
     Absent {
         /// The lake's root.
         path: PathBuf,
+        /// What is missing there.
+        what: &'static str,
     },
     /// An object store said no.
     #[error("{action} {path}: {fault}")]

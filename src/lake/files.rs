@@ -22,17 +22,22 @@ pub struct FileQuery {
     pub from: Option<NaiveDate>,
     /// Of this day's partition and earlier ones.
     pub to: Option<NaiveDate>,
+    /// Also of the partition of rows without a date, which is in no range of days; without a range only of
+    /// that one.
+    pub undated: bool,
 }
 
 impl FileQuery {
     /// Whether it asks for the file. The partition of unknown dates is in no range.
     #[must_use]
     pub fn matches(&self, file: &LiveFile) -> bool {
+        let every_day = self.from.is_none() && self.to.is_none();
         let in_range = match file.file.partition.date() {
+            Some(_) if every_day => !self.undated,
             Some(date) => {
                 self.from.is_none_or(|from| from <= date) && self.to.is_none_or(|to| date <= to)
             }
-            None => self.from.is_none() && self.to.is_none(),
+            None => every_day || self.undated,
         };
         in_range && self.table.is_none_or(|table| table == file.file.table)
     }

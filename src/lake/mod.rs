@@ -67,6 +67,7 @@ mod point;
 mod publish;
 mod record;
 pub mod repair;
+mod rowless;
 mod store;
 mod strays;
 pub mod vacuum;
@@ -113,20 +114,23 @@ pub struct LakeOptions {
     pub partition_timezone: Tz,
 }
 
-/// Fails where there is nothing at all, not even an empty folder: a mistyped destination is no lake
-/// without files. An object store knows no folders, so it tells nothing there.
+/// Fails where there is nothing at all: not even an empty folder, or on an object store no object below
+/// the address. A mistyped destination is no lake without files.
 ///
 /// # Errors
-/// When there is no such folder, or it can't be told.
-pub async fn expect_folder(dest: &Destination) -> Result<(), LakeError> {
-    let Destination::Local(path) = dest else {
+/// When nothing is there, or it can't be told.
+pub async fn expect_place(dest: &Destination) -> Result<(), LakeError> {
+    let store = Store::new(dest)?;
+    if store.is_there().await? {
         return Ok(());
-    };
-    match tokio::fs::try_exists(path).await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(LakeError::Absent { path: path.clone() }),
-        Err(error) => Err(LakeError::io("look for", path)(error)),
     }
+    Err(LakeError::Absent {
+        path: store.root().to_owned(),
+        what: match dest {
+            Destination::Local(_) => "there is no such folder",
+            Destination::Object(_) => "there is nothing below this address",
+        },
+    })
 }
 
 /// A lake that is only read: one state of it, the newest whose files are all in place.

@@ -21,6 +21,9 @@ use crate::task::RunId;
 /// What Hive and everything after it call the partition of rows without a value.
 const UNKNOWN_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
 
+/// See [`FileName::without_rows`].
+const WITHOUT_ROWS: &str = "no-rows.parquet";
+
 /// Why a text is not a name or path of the lake.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a name or path of the lake")]
@@ -123,6 +126,12 @@ impl FromStr for Partition {
 pub struct FileName(Box<str>);
 
 impl FileName {
+    /// The name of the file without rows that a table has as long as it has no others. No run stages
+    /// one of that name.
+    fn without_rows() -> Self {
+        Self(WITHOUT_ROWS.into())
+    }
+
     /// The name of the `number`th file that a run stages.
     pub(super) fn of_run(run: &RunId, number: u64) -> Self {
         Self(format!("{run}-{number:06}.parquet").into())
@@ -174,6 +183,21 @@ pub struct FilePath {
 }
 
 impl FilePath {
+    /// Where a table has its file without rows.
+    pub(super) fn without_rows(table: TableName, partition: Partition) -> Self {
+        let name = FileName::without_rows();
+        Self {
+            table,
+            partition,
+            name,
+        }
+    }
+
+    /// Whether a table's file without rows is called so.
+    pub(super) fn is_without_rows(&self) -> bool {
+        self.name.as_str() == WITHOUT_ROWS
+    }
+
     /// The folder it is in.
     #[must_use]
     pub fn folder(&self) -> LakePath {

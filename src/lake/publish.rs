@@ -45,6 +45,7 @@ impl LakeWriter {
             finished += 1;
         }
         if finished > 0 {
+            self.show_columns(since).await?;
             self.write_days(since).await?;
             let marker = Marker {
                 sequence: self.log.ledger.last_sequence(),

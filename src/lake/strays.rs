@@ -3,6 +3,7 @@
 use super::error::LakeError;
 use super::ledger::Ledger;
 use super::path::{FilePath, LakePath};
+use super::rowless::is_rowless;
 use super::store::Store;
 use crate::schema::TableName;
 
@@ -25,7 +26,7 @@ pub(super) async fn strays(store: &Store, ledger: &Ledger) -> Result<Vec<Stray>,
             let is_parquet = std::path::Path::new(path.as_str())
                 .extension()
                 .is_some_and(|ending| ending == "parquet");
-            if is_parquet && !is_live(ledger, &path) {
+            if is_parquet && !is_live(ledger, &path) && !is_rowless(store, &path).await? {
                 let parsed = path.as_str().parse::<FilePath>();
                 let is_known = parsed.is_ok_and(|parsed| ledger.knows_file(&parsed.name));
                 strays.push(Stray { path, is_known });

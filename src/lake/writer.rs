@@ -1,5 +1,7 @@
 //! The lake in a writing command's hands. Opening it finishes what crashed runs left.
 
+use std::collections::BTreeSet;
+
 use chrono_tz::Tz;
 
 use super::error::LakeError;
@@ -12,6 +14,7 @@ use super::{CommitDraft, CommitKind, LakeOptions, LiveFile};
 use crate::clock::Clock;
 use crate::event::{Event, Events};
 use crate::job::Destination;
+use crate::schema::TableName;
 use crate::task::{RunId, TaskId};
 
 /// A lake that one run writes to. The only way to change a lake.
@@ -24,6 +27,8 @@ pub struct LakeWriter {
     pub(super) events: Events,
     /// What opening the lake did, in words.
     pub(super) recovered: Vec<String>,
+    /// Tables that are known to have their file without rows.
+    pub(super) rowless: BTreeSet<TableName>,
     /// A record that may or may not be in the log, or get there yet.
     pub(super) in_doubt: Option<u64>,
 }
@@ -89,6 +94,7 @@ impl LakeWriter {
             clock,
             events,
             recovered: Vec::new(),
+            rowless: BTreeSet::new(),
             in_doubt: None,
         };
         writer.recover().await

@@ -59,7 +59,8 @@ pub fn markdown(names: &[TableName]) -> String {
         &mut out,
         format_args!(
             "Schema version {}. Partition columns are in the path only. `!` marks columns that are \
-             never null, `P` those with personal data.",
+             never null, `P` those with personal data.\n\nWhich programs read the files, and how: \
+             [readers.md](readers.md).",
             schema_version()
         ),
     );

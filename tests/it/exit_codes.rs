@@ -43,9 +43,23 @@ fn a_mistyped_destination_is_no_empty_lake() {
     let folder = folder();
     let exporter = Exporter::new(folder.path());
     let parts = ["there is no such folder", "--dest"];
-    exporter.run(&["verify"]).with(74).saying(&parts);
-    // A loader may look before the first run.
+    let commands = ["verify", "files", "status", "compact", "vacuum"];
+    for command in commands {
+        exporter.run(&[command]).with(74).saying(&parts);
+    }
+    for command in ["compact", "vacuum"] {
+        exporter
+            .run(&[command, "--dry-run"])
+            .with(74)
+            .saying(&parts);
+    }
+    assert!(!exporter.dest().exists());
+    // Where there is a folder, a lake may begin: a loader may look before the first run.
+    fs::create_dir(exporter.dest()).expect("writable");
     exporter.run(&["files"]).done().saying(&["nothing"]);
+    for command in commands {
+        exporter.run(&[command]).done();
+    }
 }
 
 #[test]

@@ -84,18 +84,13 @@ fn properties(columns: &[Spec]) -> WriterProperties {
         .set_max_row_group_row_count(None);
     for (name, kind, coding, _) in columns {
         let path = ColumnPath::from(*name);
-        let text = matches!(kind, Kind::Text | Kind::Json | Kind::Repeat);
-        let encoding = match coding {
-            Coding::Plain => Encoding::PLAIN,
-            _ if *kind == Kind::Decimal => Encoding::PLAIN,
-            _ if text => Encoding::DELTA_LENGTH_BYTE_ARRAY,
-            _ => Encoding::DELTA_BINARY_PACKED,
-        };
         properties = properties
             .set_column_dictionary_enabled(path.clone(), *coding == Coding::Dictionary)
-            .set_column_encoding(path.clone(), encoding);
+            .set_column_encoding(path.clone(), Encoding::PLAIN);
         if WITHOUT_STATISTICS.contains(name) {
             properties = properties.set_column_statistics_enabled(path, EnabledStatistics::None);
+        } else if *kind == Kind::Text && *coding == Coding::Delta {
+            properties = properties.set_column_data_page_size_limit(path, 128 << 10);
         }
     }
     properties.build()

@@ -351,6 +351,13 @@ pub const SETTINGS: &[Setting] = &[
         .means("A commit is made after this many calls: what a crash costs. More commits make more, smaller files. It is made earlier when its tasks take half of write.memory_budget: after 32,768 of them by default."),
     Setting::is("write.commit_interval", Kind::Duration, "5m")
         .means("A commit is made after this long, however few calls arrived."),
+    Setting::is("write.encodings", Kind::Choice(&["plain", "compact"]), "plain").means(
+        "How pages are encoded. plain: PLAIN and dictionaries in data pages of version 1, which every \
+         reader reads right. compact: also DELTA_BINARY_PACKED and DELTA_LENGTH_BYTE_ARRAY, for files \
+         that are a few percent smaller; not for Spark 3.3 to 3.5 and 4.0 (refused, or wrong text \
+         without an error: SPARK-52240), AWS Glue 4.0 and 5.0, Azure Synapse, fastparquet, pyarrow up \
+         to 10, DuckDB up to 0.9.2 and polars 0.20.",
+    ),
     Setting::is("write.bloom_filters", Kind::Texts, "[]").means(
         "Columns that get a Bloom filter, such as \"callee_number\" for look-ups of single people. \
          A name counts for every table that has such a column; one that no table has is an error. \

@@ -1,5 +1,7 @@
 //! The data files that the log knows: those that are live, and where the rows of others went.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 use rustc_hash::FxHashMap;
 
@@ -182,12 +184,50 @@ impl Files {
         })
     }
 
-    /// The live files that hold the rows which these files held once.
-    pub(super) fn heirs(&self, paths: impl IntoIterator<Item = FilePath>) -> Vec<LiveFile> {
-        let mut todo: Vec<u32> = paths
-            .into_iter()
-            .filter_map(|path| self.slot(&path))
-            .collect();
+    /// Since when each table has had files, if it has any: the earliest commit of a live one.
+    pub(super) fn oldest(&self) -> BTreeMap<TableName, u64> {
+        let mut oldest = BTreeMap::new();
+        for slot in self.slots.iter().filter(|slot| slot.gone.is_none()) {
+            let sequence = u64::from(slot.sequence);
+            let known = oldest.entry(slot.table).or_insert(sequence);
+            *known = sequence.min(*known);
+        }
+        oldest
+    }
+
+    /// For each live file that took over rows of others: those others, and those whose rows they had
+    /// taken over.
+    pub(super) fn rewrites(&self) -> BTreeMap<FilePath, Vec<FilePath>> {
+        let mut paths: Vec<Option<FilePath>> = vec![None; self.slots.len()];
+        for (name, number) in &self.by_name {
+            let slot = &self.slots[*number as usize];
+            paths[*number as usize] = Some(FilePath {
+                table: slot.table,
+                partition: slot.partition,
+                name: name.clone(),
+            });
+        }
+        let mut rewrites = BTreeMap::<FilePath, Vec<FilePath>>::new();
+        for (number, slot) in self.slots.iter().enumerate() {
+            let (Some(heirs), Some(path)) = (&slot.gone, &paths[number]) else {
+                continue;
+            };
+            let live = self.living(heirs.to_vec());
+            for heir in live {
+                if let Some(heir) = &paths[heir as usize] {
+                    let earlier = rewrites.entry(heir.clone()).or_default();
+                    earlier.push(path.clone());
+                }
+            }
+        }
+        for earlier in rewrites.values_mut() {
+            earlier.sort_unstable();
+        }
+        rewrites
+    }
+
+    /// The live ones among these files and those that took over from them.
+    fn living(&self, mut todo: Vec<u32>) -> rustc_hash::FxHashSet<u32> {
         let mut seen: rustc_hash::FxHashSet<u32> = todo.iter().copied().collect();
         let mut live = rustc_hash::FxHashSet::default();
         while let Some(slot) = todo.pop() {
@@ -198,6 +238,13 @@ impl Files {
                 Some(heirs) => todo.extend(heirs.iter().copied().filter(|heir| seen.insert(*heir))),
             }
         }
+        live
+    }
+
+    /// The live files that hold the rows which these files held once.
+    pub(super) fn heirs(&self, paths: impl IntoIterator<Item = FilePath>) -> Vec<LiveFile> {
+        let slots = paths.into_iter().filter_map(|path| self.slot(&path));
+        let live = self.living(slots.collect());
         if live.is_empty() {
             return Vec::new();
         }

@@ -38,6 +38,7 @@ use super::day::{DaySummary, RevisionReason, TaskCounts, day_end};
 use super::digest::{Digest, SealedTask};
 use super::path::{FileName, FilePath};
 use super::record::{CommitDraft, CommitKind, Coverage, Failure, OpenTask, WorkflowNote};
+use crate::schema::TableName;
 use crate::shard::Shard;
 use crate::task::{RunId, TaskId, WorkflowId};
 
@@ -337,6 +338,18 @@ impl Ledger {
     /// The live files that took over from these.
     pub(super) fn heirs(&self, paths: impl IntoIterator<Item = FilePath>) -> Vec<LiveFile> {
         self.files.heirs(paths)
+    }
+
+    /// For each file of the lake that took over rows of others all those files, by path. None of them
+    /// belongs to the lake any more.
+    #[must_use]
+    pub fn rewrites(&self) -> BTreeMap<FilePath, Vec<FilePath>> {
+        self.files.rewrites()
+    }
+
+    /// The earliest commit of a file that belongs to the lake, for each table that has one.
+    pub(super) fn oldest_files(&self) -> BTreeMap<TableName, u64> {
+        self.files.oldest()
     }
 
     /// What keeps a draft from being committed as it is.

@@ -168,6 +168,20 @@ impl Store {
         }
     }
 
+    /// Whether there is anything at its root: a folder, if only an empty one, or an object below it.
+    ///
+    /// # Errors
+    /// When that can't be told.
+    pub async fn is_there(&self) -> Result<bool, LakeError> {
+        match &self.kind {
+            Kind::Local => {
+                let there = tokio::fs::try_exists(self.root()).await;
+                there.map_err(LakeError::io("look for", self.root()))
+            }
+            Kind::Object(bucket) => bucket.is_there().await,
+        }
+    }
+
     /// What a folder holds, sorted by name; nothing if there is no such folder.
     ///
     /// # Errors

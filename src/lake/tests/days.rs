@@ -302,6 +302,7 @@ async fn files_are_listed_by_table_and_day_in_order() {
         table: Some(TableName::Tasks),
         from: Some(date("2024-03-11")),
         to: Some(date("2024-03-11")),
+        undated: false,
     };
     assert_eq!(list(range), ["tasks 2024-03-11"]);
 }

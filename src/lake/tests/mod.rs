@@ -11,6 +11,7 @@ mod real;
 mod recovery;
 mod repair;
 mod replace;
+mod rowless;
 mod size;
 mod vacuum;
 mod verify;

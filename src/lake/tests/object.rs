@@ -56,7 +56,7 @@ impl Cloud {
     }
 
     /// A writer that takes the others for alive.
-    async fn writer(&self, run: &str) -> LakeWriter {
+    pub(super) async fn writer(&self, run: &str) -> LakeWriter {
         self.open(run, Duration::from_hours(1)).await.unwrap()
     }
 
@@ -65,7 +65,7 @@ impl Cloud {
         self.open(run, Duration::ZERO).await.unwrap()
     }
 
-    async fn lake(&self) -> Lake {
+    pub(super) async fn lake(&self) -> Lake {
         Lake::open(&self.dest(Duration::from_hours(1)))
             .await
             .unwrap()
@@ -89,7 +89,7 @@ impl Cloud {
     }
 
     /// The rows of everything that a glob over the tables' folders finds, sorted.
-    async fn glob(&self) -> Vec<Row> {
+    pub(super) async fn glob(&self) -> Vec<Row> {
         let lake = self.lake().await;
         let mut paths = Vec::new();
         for table in TableName::ALL {
@@ -106,7 +106,7 @@ impl Cloud {
     }
 
     /// The rows of the files that a manifest reader is told of.
-    async fn listed(&self) -> Vec<Row> {
+    pub(super) async fn listed(&self) -> Vec<Row> {
         let lake = self.lake().await;
         let files = FileQuery::default().run(lake.ledger());
         let paths = files.map(|file| file.path()).collect();
@@ -129,7 +129,7 @@ impl Cloud {
         (self.glob().await, day)
     }
 
-    async fn assert_sound(&self, at: &str) {
+    pub(super) async fn assert_sound(&self, at: &str) {
         let dest = self.dest(Duration::from_hours(1));
         let verification = super::super::verify(&dest, Arc::new(schema), clock().now())
             .await
@@ -556,4 +556,41 @@ async fn a_new_lake_is_refused_by_a_store_that_fails_the_probe() {
     assert!(error.to_string().contains("memory://"), "{error}");
     cloud.objects.heal();
     assert_eq!(cloud.staging().await, []);
+}
+
+#[tokio::test]
+async fn places_are_named_by_their_keys_as_they_are() {
+    for (path, key) in [
+        ("my lake", "my lake"),
+        ("my%20lake/", "my lake"),
+        ("50%25 off", "50% off"),
+        ("日本/calls", "日本/calls"),
+        ("", ""),
+    ] {
+        let cloud = Cloud::new();
+        let Destination::Object(mut place) = cloud.dest(Duration::ZERO) else {
+            panic!("it is an object store");
+        };
+        place.url = format!("memory://{}/{path}", cloud.host).parse().unwrap();
+        let store = Store::new(&Destination::Object(place)).unwrap();
+        let root = format!("memory://{}/{key}", cloud.host);
+        let root = root.trim_end_matches('/');
+        assert_eq!(store.root(), Path::new(root));
+        let record = store.locate(&LakePath::published());
+        assert_eq!(
+            record,
+            PathBuf::from(format!("{root}/_export/published.json"))
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_below_which_nothing_is_is_no_lake() {
+    let cloud = Cloud::new();
+    let dest = cloud.dest(Duration::from_hours(1));
+    let absent = super::super::expect_place(&dest).await.unwrap_err();
+    assert_eq!(absent.exit_code(), crate::exit_code::ExitCode::Destination);
+    assert!(absent.to_string().contains("nothing below"), "{absent}");
+    begun(&cloud).await;
+    super::super::expect_place(&dest).await.unwrap();
 }

@@ -217,6 +217,7 @@ async fn a_run_that_commits_and_dies_while_another_starts_loses_nothing() {
         clock: clock(),
         events: scene.events(),
         recovered: Vec::new(),
+        rowless: std::collections::BTreeSet::default(),
         in_doubt: None,
     };
     writer.recover().await.unwrap().close().await.unwrap();

@@ -175,3 +175,45 @@ async fn drafts_that_would_damage_the_lake_are_refused() {
     writer.close().await.unwrap();
     scene.assert_sound().await;
 }
+
+#[tokio::test]
+async fn a_file_names_all_those_whose_rows_it_took_over() {
+    let scene = Scene::new();
+    let mut writer = scene.writer("r1").await;
+    let mut before = Vec::new();
+    let calls = |writer: &LakeWriter| {
+        let query = FileQuery {
+            table: Some(TableName::Calls),
+            ..FileQuery::default()
+        };
+        let files = query.run(writer.ledger());
+        files.map(|live| live.path()).collect::<Vec<_>>()
+    };
+    for ids in [["a", "b"], ["c", "d"]] {
+        let next = draft(&writer, CommitKind::Append, DAY, &ids, "old");
+        commit(&mut writer, next).await;
+    }
+    before.extend(calls(&writer));
+    assert_eq!(writer.ledger().rewrites().len(), 0);
+    // The rest of the first file's rows goes to one, the new rows of its task to another.
+    let next = replacement(&writer, "a", "new").await;
+    commit(&mut writer, next).await;
+    let rewrites = writer.ledger().rewrites();
+    let heirs: Vec<_> = calls(&writer)
+        .into_iter()
+        .filter_map(|path| rewrites.get(&path))
+        .collect();
+    assert_eq!(heirs, [&before[..1]]);
+    before.extend(calls(&writer));
+    let next = compaction(&writer);
+    commit(&mut writer, next).await;
+    before.sort_unstable();
+    before.dedup();
+    let [only] = &calls(&writer)[..] else {
+        panic!("one file is left");
+    };
+    assert_eq!(writer.ledger().rewrites()[only], before);
+    writer.close().await.unwrap();
+    // A checkpoint knows it, too.
+    assert_eq!(scene.reader().await.ledger().rewrites()[only], before);
+}

@@ -32,6 +32,7 @@ pub use chunk::{Chunk, ChunkOptions, SealedChunk, UnclosedFiles, WaitingRows};
 pub use encode::RowGroupEncoder;
 pub use file::ClosedFile;
 pub use large::{LargeAnswer, LargeShare};
+pub(in crate::lake) use properties::file_without_rows;
 pub use rejects::{Reject, RejectWriter};
 pub use rewrite::rewrite;
 pub(in crate::lake) use rows_file::RowsFile;

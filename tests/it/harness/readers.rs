@@ -1,4 +1,4 @@
-//! `DuckDB`, pyarrow, `ClickHouse` and Spark, in Python environments of the tests' own.
+//! `DuckDB`, pyarrow, polars, fastparquet, `ClickHouse` and Spark, in Python environments of the tests' own.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -12,8 +12,10 @@ use super::lake::LakeView;
 use super::{packages, skip};
 
 const SMALL: [&str; 2] = ["duckdb==2.0.0", "pyarrow==26.0.1"];
+const FRAMES: [&str; 3] = ["polars==2.1.0", "fastparquet==2026.9.0", "pandas==3.1.1"];
 const CLICKHOUSE: [&str; 2] = ["chdb==4.4.0", "pyarrow==26.0.1"];
-const SPARK: [&str; 2] = ["pyspark==4.3.0", "pyarrow==26.0.1"];
+/// The versions of Spark that are tried by hand.
+pub(crate) const SPARKS: [&str; 5] = ["3.3.4", "3.4.4", "3.5.6", "4.0.0", "4.3.0"];
 const SCRIPT: &str = include_str!("readers.py");
 
 /// What a reader reads.
@@ -23,14 +25,17 @@ pub(crate) enum What {
     Listed,
     /// Whatever lies in a table's folder.
     Globbed,
+    /// The same, and the reader is told that the partition column is a date.
+    Typed,
 }
 
 /// What a reader makes of the tables: `{table: {"types": {column: type}, "rows": [[…]]}}`.
-/// None where there is no Python: the test is to be skipped.
+/// None where there is no Python: the test is to be skipped. Spark is asked for with its version:
+/// `spark 4.3.0`.
 pub(crate) fn read(reader: &str, what: What, lake: &LakeView) -> Option<Value> {
     let python = python_of(reader)?;
     let files: BTreeMap<&str, Vec<PathBuf>> = match what {
-        What::Globbed => BTreeMap::new(),
+        What::Globbed | What::Typed => BTreeMap::new(),
         What::Listed => lake
             .live_files()
             .into_iter()
@@ -42,7 +47,9 @@ pub(crate) fn read(reader: &str, what: What, lake: &LakeView) -> Option<Value> {
             })
             .collect(),
     };
-    let ask = json!({"reader": reader, "root": lake.root(), "files": files});
+    let typed = matches!(what, What::Typed);
+    let name = reader.split_whitespace().next().unwrap_or(reader);
+    let ask = json!({"reader": name, "root": lake.root(), "files": files, "typed": typed});
     let mut child = Command::new(python)
         .args(["-c", SCRIPT])
         .stdin(Stdio::piped())
@@ -104,7 +111,12 @@ fn ask<T: DeserializeOwned>(reader: &str, script: &str, args: &[&str]) -> Option
 fn python_of(reader: &str) -> Option<PathBuf> {
     let programs = match reader {
         "clickhouse" => packages::python("clickhouse-venv", &CLICKHOUSE),
-        "spark" => packages::python("spark-venv", &SPARK),
+        "polars" | "fastparquet" => packages::python("frames-venv", &FRAMES),
+        spark if spark.starts_with("spark ") => {
+            let package = spark.replacen(' ', "==", 1).replace("spark", "pyspark");
+            let folder = spark.replace(' ', "-");
+            packages::python(&format!("{folder}-venv"), &[package.as_str()])
+        }
         _ => packages::python("readers-venv", &SMALL),
     };
     match programs {

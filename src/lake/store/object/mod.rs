@@ -73,11 +73,14 @@ impl Bucket {
         };
         let prefix = Key::from_url_path(place.url.path())
             .map_err(|error| refused(format!("its path can't be used: {error}")))?;
+        // As the keys are, and as readers take them: not percent-encoded, as it is in a URL.
+        let authority = &place.url[..url::Position::BeforePath];
+        let address = format!("{authority}/{prefix}");
         let runtime = Handle::try_current().map_err(|error| refused(error.to_string()))?;
         Ok(Self {
             objects: client::connect(place).map_err(refused)?,
             prefix,
-            root: Path::new(root).into(),
+            root: Path::new(address.trim_end_matches('/')).into(),
             dead_after: place.options.dead_after,
             retry_time: place.options.retry_time,
             spool: place.options.spool.as_path().into(),
@@ -169,6 +172,17 @@ impl Bucket {
             .collect();
         entries.sort_unstable();
         Ok(entries)
+    }
+
+    /// Whether there is any object below the prefix.
+    pub(super) async fn is_there(&self) -> Result<bool, LakeError> {
+        let first = self.objects.list(Some(&self.prefix)).try_next().await;
+        let first = first.map_err(|error| LakeError::Object {
+            action: "list",
+            path: self.root.to_path_buf(),
+            fault: Fault::of(&error),
+        })?;
+        Ok(first.is_some())
     }
 
     /// All objects below a folder.
