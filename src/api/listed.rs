@@ -2,7 +2,7 @@
 //!
 //! For each value that a decision depends on, absent, understood and not understood are told apart.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use chrono_tz::Tz;
 
 use crate::decode::json::{Json, Member, Shape};
@@ -72,7 +72,7 @@ pub(crate) fn task(
         id,
         workflow: Some(workflow.clone()),
         status: status(find(item, &profile.status_keys)),
-        schedule_start: time(find(item, &profile.schedule_start_keys), zone),
+        schedule_start: start(time(find(item, &profile.schedule_start_keys), zone)),
         schedule_end: time(find(item, &profile.schedule_end_keys), zone),
     })
 }
@@ -120,6 +120,16 @@ fn time(value: Member<'_>, zone: Option<Tz>) -> Told<DateTime<Utc>> {
         Member::Absent => Told::Absent,
         Member::Conflict => Told::NotUnderstood(CONFLICT),
         Member::Value(value) => value.time(zone),
+    }
+}
+
+/// A start that is no date of our times tells no day. (An end may: some vendors write "never" so.)
+fn start(time: Told<DateTime<Utc>>) -> Told<DateTime<Utc>> {
+    match time {
+        Told::Known(time) if !(1900..2200).contains(&time.year()) => {
+            Told::NotUnderstood("a time outside the years 1900 to 2199")
+        }
+        time => time,
     }
 }
 
@@ -221,7 +231,6 @@ mod tests {
     #[case(r#""2024-03-11 15:41:26+07:00""#, "2024-03-11T08:41:26Z")]
     #[case(r#""2024-03-11T15:41:26\u002B07:00""#, "2024-03-11T08:41:26Z")]
     #[case(r#"" 2024-03-11T08:41:26Z ""#, "2024-03-11T08:41:26Z")]
-    #[case(r#""9999-12-31T23:59:59Z""#, "9999-12-31T23:59:59Z")]
     fn times_are_read_in_the_vendors_spellings(#[case] value: &str, #[case] expected: &str) {
         let item = format!(r#"{{"task_id": "a", "ScheduleStartTime": {value}}}"#);
         let expected = expected.parse().expect("valid");
@@ -229,6 +238,13 @@ mod tests {
             read(&item).expect("a task").schedule_start,
             Told::Known(expected)
         );
+    }
+
+    #[test]
+    fn an_end_may_be_never() {
+        let item = r#"{"task_id": "a", "schedule_end_time": "9999-12-31T23:59:59Z"}"#;
+        let never = "9999-12-31T23:59:59Z".parse().expect("valid");
+        assert_eq!(read(item).expect("a task").schedule_end, Told::Known(never));
     }
 
     #[rstest]
@@ -248,6 +264,8 @@ mod tests {
     )]
     #[case(r#""tomorrow""#, "text that is no time")]
     #[case("1710146486", "a number")]
+    #[case(r#""9999-12-31T23:59:59Z""#, "a time outside the years 1900 to 2199")]
+    #[case(r#""1899-12-31T23:59:59Z""#, "a time outside the years 1900 to 2199")]
     #[case("[]", "an array")]
     fn other_times_are_not_understood(#[case] value: &str, #[case] shape: &str) {
         let item = format!(r#"{{"task_id": "a", "schedule_start_time": {value}}}"#);

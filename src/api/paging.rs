@@ -123,8 +123,9 @@ fn read_cursor(cursor: Member<'_>) -> Cursor {
     };
     match value.shape() {
         Shape::Null | Shape::Blank => Cursor::End,
-        shape @ (Shape::Boolean | Shape::NonFinite) => Cursor::NotUnderstood(shape.words()),
-        Shape::Number | Shape::Text | Shape::Array | Shape::Object => {
+        Shape::Boolean if value.token() == b"false" => Cursor::End,
+        Shape::NonFinite => Cursor::NotUnderstood(Shape::NonFinite.words()),
+        Shape::Boolean | Shape::Number | Shape::Text | Shape::Array | Shape::Object => {
             // What is not UTF-8 can't be sent back as it came.
             match std::str::from_utf8(value.token()) {
                 Ok(token) => Cursor::Next(token.to_owned()),
@@ -135,8 +136,8 @@ fn read_cursor(cursor: Member<'_>) -> Cursor {
 }
 
 /// The first list that the profile's pointers lead to. Several languages write an empty one as
-/// `null`, as `{}`, or not at all: such a page is empty unless its total, or a list under another
-/// key, says that there are items.
+/// `null`, as `{}`, or not at all: such a page is empty unless there is a list under another key. A
+/// total that promises items is held against those of all pages.
 fn find_list<'a>(
     answer: Json<'a>,
     profile: &PagingProfile,
@@ -169,12 +170,11 @@ fn find_list<'a>(
             }
         }
     }
-    let none_promised = match total {
-        Total::Is(0) => true,
-        Total::Absent => empty || answer.pointer("/data").value().is_some_and(holds_little),
-        Total::Is(_) | Total::NotUnderstood(_) => false,
-    };
-    if none_promised && !holds_a_list(answer, 0) {
+    // Behind the end the total still counts the whole list; whether it agrees is found out there.
+    let says_none = empty
+        || matches!(total, Total::Is(_))
+        || answer.pointer("/data").value().is_some_and(holds_little);
+    if says_none && !holds_a_list(answer, 0) {
         Ok(None)
     } else {
         Err(NoPage::NoList)
@@ -242,6 +242,8 @@ pub(crate) enum Shift {
     NoCursor,
     /// A next cursor that is none.
     OddCursor(&'static str),
+    /// The vendor refused a page that would only have shown that there are no more.
+    Refused,
 }
 
 impl fmt::Display for Shift {
@@ -253,6 +255,7 @@ impl fmt::Display for Shift {
             Self::RepeatedPage => f.write_str("a page came twice"),
             Self::NoCursor => f.write_str("a full page names no next cursor"),
             Self::OddCursor(shape) => write!(f, "the next cursor is {shape}"),
+            Self::Refused => f.write_str("the page behind the last one was refused"),
         }
     }
 }
@@ -275,8 +278,6 @@ pub(crate) struct EndpointMemory {
     largest: AtomicUsize,
     /// A page named its cursor, be it empty.
     names_cursors: AtomicBool,
-    /// Page numbers lead to different pages.
-    turns_pages: AtomicBool,
 }
 
 impl EndpointMemory {
@@ -313,6 +314,7 @@ impl Totals {
         // Behind the end some vendors count nothing.
         if items == 0 {
             self.changed |= total != 0 && self.first.is_some_and(|first| first != total);
+            self.first = self.first.or(Some(total));
             return;
         }
         self.pages += 1;
@@ -347,8 +349,6 @@ pub(crate) struct Pass<'a> {
     cursors: HashSet<String>,
     count: u32,
     totals: Totals,
-    /// The request for the last page was made for the proof alone.
-    in_doubt: bool,
     shift: Option<Shift>,
 }
 
@@ -369,7 +369,6 @@ impl<'a> Pass<'a> {
             cursors: HashSet::new(),
             count: 0,
             totals: Totals::default(),
-            in_doubt: false,
             shift: None,
         }
     }
@@ -411,9 +410,6 @@ impl<'a> Pass<'a> {
             }
             return self.end();
         }
-        if self.pages.len() > 1 {
-            self.memory.turns_pages.store(true, Ordering::Relaxed);
-        }
         for id in &ids {
             if !self.seen.insert(id.clone()) {
                 self.shift = Some(Shift::Duplicate);
@@ -426,7 +422,6 @@ impl<'a> Pass<'a> {
             PagingStyle::Number { first, .. } => {
                 let largest = self.memory.largest(items);
                 let agrees = self.totals.of_list() == Some(self.found());
-                self.in_doubt = agrees || items < self.page_size;
                 let is_over = items == 0 || (agrees && items < largest);
                 (!is_over).then(|| Ask::Number {
                     number: u64::from(*first) + u64::from(self.count),
@@ -446,18 +441,22 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// The vendor refuses the page that was asked for as a proof: there is none.
+    /// The vendor refuses the page that was asked for as a proof. There is none, if the total counts
+    /// more than one page; a single page may be its own total, and is taken again.
     pub(crate) fn refused(&mut self) {
+        if self.pages.len() < 2 {
+            self.shift.get_or_insert(Shift::Refused);
+        }
         self.end();
     }
 
     /// Whether a vendor that turns no further than its last page showed that one again. One that
-    /// shows the same page whatever the number looks alike, so page numbers must have worked before.
+    /// shows the same page whatever the number looks alike, so this listing must have had two pages,
+    /// and a total that counts both.
     fn is_last_page_again(&self, items: usize) -> bool {
-        self.in_doubt
+        self.pages.len() > 1
             && items < self.page_size
             && self.totals.of_list() == Some(self.found())
-            && self.memory.turns_pages.load(Ordering::Relaxed)
     }
 
     fn next_cursor(&mut self, cursor: Cursor, items: usize) -> Option<Ask> {
@@ -472,7 +471,8 @@ impl<'a> Pass<'a> {
             Cursor::Missing if agrees || items < self.page_size => {}
             Cursor::Missing if named.load(Ordering::Relaxed) => {}
             Cursor::Missing => self.shift = Some(Shift::NoCursor),
-            Cursor::NotUnderstood(_) if agrees => {}
+            // It may mean that there is no other page, if there is nothing on this one.
+            Cursor::NotUnderstood(_) if items == 0 => {}
             Cursor::NotUnderstood(shape) => self.shift = Some(Shift::OddCursor(shape)),
         }
         None
@@ -541,15 +541,18 @@ impl<T> Union<T> {
     }
 
     /// Judges a pass whose items were all kept. It is good if nothing shifted; if it agrees with the
-    /// pass before item for item, and either met an item twice or more items than the total promises
-    /// (then the list stands still, and is as odd as it looks); or if, after another pass, the union
+    /// pass before item for item, and either met an item twice, or more items than the total promises,
+    /// or was refused the page behind its end (then the list stands still, and is as odd as it looks);
+    /// or if, after another pass, the union
     /// is as large as the total.
     pub(crate) fn judge(&mut self, pass: Pass<'_>) -> Sum {
         let Some(shift) = pass.shift else {
             return Sum::Complete;
         };
         let total = pass.totals.of_list();
-        let whole = total == Some((self.items.len() + pass.unusable) as u64);
+        // A total that is that of the only page says nothing of the list.
+        let counts_more = pass.totals.of_page < pass.totals.pages;
+        let whole = counts_more && total == Some((self.items.len() + pass.unusable) as u64);
         let again = self.last.is_some();
         // A vendor whose list has an item twice may count it twice.
         let listed = (pass.ids.len() + pass.unusable) as u64;
@@ -559,6 +562,7 @@ impl<T> Union<T> {
         self.last = Some(this);
         let harmless = match shift {
             Shift::Duplicate => !short,
+            Shift::Refused => true,
             Shift::Count { found, total } => found > total,
             _ => false,
         };
@@ -724,6 +728,17 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_first_page_is_held_against_its_total() {
+        let (profile, memory) = (numbered(), EndpointMemory::default());
+        let mut pass = Pass::new(&profile, &memory, 2);
+        assert_eq!(pass.take(page("", Some(3))), Next::End);
+        assert_eq!(pass.shift, Some(Shift::Count { found: 0, total: 3 }));
+        let mut pass = Pass::new(&profile, &memory, 2);
+        assert_eq!(pass.take(page("", Some(0))), Next::End);
+        assert_eq!(pass.shift, None);
+    }
+
+    #[test]
     fn a_refused_page_behind_the_end_is_the_end() {
         let (profile, memory) = (numbered(), EndpointMemory::default());
         let mut pass = Pass::new(&profile, &memory, 100);
@@ -733,7 +748,16 @@ mod tests {
             Next::Ask(Ask::Number { is_proof: true, .. })
         ));
         pass.refused();
-        assert_eq!(pass.shift, None);
+        assert_eq!(pass.shift, Some(Shift::Refused), "it may be its own total");
+        let mut pass = Pass::new(&profile, &memory, 100);
+        pass.take(page("a b", Some(4)));
+        let next = pass.take(page("c d", Some(4)));
+        assert!(matches!(
+            next,
+            Next::Ask(Ask::Number { is_proof: true, .. })
+        ));
+        pass.refused();
+        assert_eq!(pass.shift, None, "the total counts two pages");
         // With more promised, or as many as were asked for, it is no proof.
         let mut pass = Pass::new(&profile, &memory, 100);
         let next = pass.take(page("a b", Some(3)));
@@ -827,7 +851,7 @@ mod tests {
         assert_eq!(pass.shift, Some(Shift::OddCursor("true or false")));
         let mut pass = Pass::new(&profile, &memory, 2);
         pass.take(with(page("a", Some(1)), odd()));
-        assert_eq!(pass.shift, None, "the total agrees");
+        assert!(pass.shift.is_some(), "the total may be that of the page");
     }
 
     #[test]
@@ -887,6 +911,9 @@ mod tests {
         &[("a b|c d|", Some(3)), ("a b|c d|", Some(3))], Sum::Complete, "a b c d"
     )]
     #[case::repeated(&[("a b|a b", None)], Sum::Shifted(Shift::RepeatedPage), "a b")]
+    #[case::repeated_and_its_own_total(
+        &[("a b|a b", Some(2)), ("a b|a b", Some(2))], Sum::Shifted(Shift::RepeatedPage), "a b"
+    )]
     #[case::repeated_twice(
         &[("a b|a b", None), ("a b|a b", None)], Sum::Shifted(Shift::RepeatedPage), "a b"
     )]
@@ -1032,6 +1059,13 @@ mod tests {
     #[case(r#"{"data": {"list": {}}}"#, 0, Total::Absent)]
     #[case(r#"{"data": {"list": ""}}"#, 0, Total::Absent)]
     #[case(r#"{"data": {"total": 0}}"#, 0, Total::Is(0))]
+    #[case::behind_the_end(r#"{"data": {"list": null, "total": 3}}"#, 0, Total::Is(3))]
+    #[case::behind_the_end(r#"{"data": {"total": 3}}"#, 0, Total::Is(3))]
+    #[case::behind_the_end(
+        r#"{"data": {"list": {}, "total": -1}}"#,
+        0,
+        Total::NotUnderstood("a negative number")
+    )]
     #[case(r#"{"data": {"total": 0, "page": {"no": 1}}}"#, 0, Total::Is(0))]
     #[case(r#"{"data": {}}"#, 0, Total::Absent)]
     #[case(r#"{"data": {"page": 1}}"#, 0, Total::Absent)]
@@ -1044,8 +1078,6 @@ mod tests {
     }
 
     #[rstest]
-    #[case::the_total_says_more(r#"{"data": {"list": null, "total": 3}}"#)]
-    #[case::the_total_says_more(r#"{"data": {"total": 3}}"#)]
     #[case::the_list_is_elsewhere(r#"{"data": {"rows": [1, 2]}}"#)]
     #[case::the_list_is_elsewhere(r#"{"data": {"rows": [1, 2], "total": 0}}"#)]
     #[case::the_list_is_elsewhere(r#"{"data": {"list": null, "page": {"rows": [1]}}}"#)]
@@ -1078,7 +1110,9 @@ mod tests {
     #[case(r#"{"after":[1]}"#, Cursor::Next(r#"{"after":[1]}"#.to_owned()))]
     #[case(r#""""#, Cursor::End)]
     #[case("null", Cursor::End)]
-    #[case("false", Cursor::NotUnderstood("true or false"))]
+    #[case("true", Cursor::Next("true".to_owned()))]
+    #[case("false", Cursor::End)]
+    #[case("NaN", Cursor::NotUnderstood("NaN or an infinity"))]
     fn the_next_cursor_is_kept_as_it_came(#[case] next: &str, #[case] expected: Cursor) {
         let answer = format!(r#"{{"data": {{"list": [], "next": {next}}}}}"#);
         let answer = Json::parse(answer.as_bytes()).expect("JSON");

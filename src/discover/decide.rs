@@ -133,7 +133,16 @@ pub struct Rules {
     pub shard: Option<Shard>,
 }
 
+/// A scheduled end further ahead than this is none: some vendors write "never" so.
+const NEVER: TimeDelta = TimeDelta::days(366);
+
 impl Rules {
+    /// A scheduled end, unless it is so far ahead that it means none.
+    #[must_use]
+    pub fn near_end(&self, end: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+        end.filter(|end| end.signed_duration_since(self.now) <= NEVER)
+    }
+
     /// The rules of a nightly run with all settings at their defaults.
     #[must_use]
     pub fn nightly(now: DateTime<Utc>) -> Self {

@@ -94,20 +94,17 @@ pub fn resume_point(
     })
 }
 
-/// The first day whose tasks a nightly run pulls although the lake has never seen them: where it
-/// goes on, or an earlier one that the lake has tasks of, no longer ago than the lookback. So the
-/// first run after a backfill does not pull the month before, whose workflows it lists.
+/// The first day whose tasks a nightly run pulls although the lake has never seen them. Nothing for a
+/// lake that began with a nightly run, which took all that the lookback showed. One that began with a
+/// backfill goes on behind it: the first run does not pull the month before, whose workflows it lists,
+/// and later ones remember where it began.
 #[must_use]
-pub fn since(
-    ledger: &Ledger,
-    (rules, lookback): (&Rules, TimeDelta),
-    resume: Option<DateTime<Utc>>,
-) -> Option<NaiveDate> {
-    let resume = resume?.min(rules.now);
-    let oldest = resume.checked_sub_signed(lookback)?;
-    let first = ledger.first_day_with_tasks(day_of(rules.zone, oldest));
-    let resume = day_of(rules.zone, resume);
-    Some(first.map_or(resume, |first| first.min(resume)))
+pub fn since(ledger: &Ledger, (rules, lookback): (&Rules, TimeDelta)) -> Option<NaiveDate> {
+    if ledger.listed_until(rules.shard).is_some() {
+        return ledger.first_day();
+    }
+    let resume = resume_point(ledger, (rules, lookback))?;
+    Some(day_of(rules.zone, resume.min(rules.now)))
 }
 
 fn bounds(range: DateRange, zone: Tz) -> (DateTime<Utc>, DateTime<Utc>) {
@@ -305,9 +302,7 @@ impl<'a> Planner<'a> {
             decision => decision,
         };
         let is_left = |reason| decision == Decision::Leave(reason);
-        if is_left(Reason::BeforeLake)
-            || (is_left(Reason::OutOfRange) && remembered.known != Known::Sealed)
-        {
+        if is_left(Reason::OutOfRange) && remembered.known != Known::Sealed {
             self.note_reach(&task, day);
         }
         self.tasks.push(&PlannedTask {
@@ -318,18 +313,14 @@ impl<'a> Planner<'a> {
     }
 
     fn note_reach(&mut self, task: &Candidate, first: Option<NaiveDate>) {
-        let begin = match self.rules.range {
-            Some(range) => Some(range.from()),
-            None => self.rules.since,
-        };
-        let Some((begin, first)) = begin.zip(first) else {
+        let Some((range, first)) = self.rules.range.zip(first) else {
             return;
         };
-        let last = task.schedule_end.map(|end| day_of(self.rules.zone, end));
-        let last = last.map_or(first, |last| last.max(first));
-        if first < begin && last >= begin {
-            let end = self.rules.range.map_or(last, |range| range.to());
-            self.reach = self.reach.max(Some(last.min(end)));
+        let zone = self.rules.zone;
+        let last = self.rules.near_end(task.schedule_end);
+        let last = last.map_or(first, |end| day_of(zone, end).max(first));
+        if first < range.from() && last >= range.from() {
+            self.reach = self.reach.max(Some(last.min(range.to())));
         }
     }
 

@@ -18,8 +18,8 @@ use super::settings::setting;
 use super::sources::{Sources, variable};
 use super::{
     ApiOptions, DecodeOptions, DiscoverOptions, Encodings, Job, LogFormat, OutputOptions,
-    ProgressMode, Rate, Reopen, ResultFormat, RetryOptions, Secret, SharedRate, WriteOptions, place,
-    proxy, quantity,
+    ProgressMode, Rate, Reopen, ResultFormat, RetryOptions, Secret, SharedRate, WriteOptions,
+    place, proxy, quantity,
 };
 use crate::clock::Clock;
 use crate::lake::day_start;

@@ -17,7 +17,8 @@
 //!   2. when it became complete, no task was known and not sealed (open, failed, or exported early)
 //!      that could still put rows there: none that starts on the day or before it, or on an unknown
 //!      day. One whose end is longer ago than `tasks.hold_days` is overdue: it holds no day any
-//!      more, and a person is told. One that failed holds the days of its schedule however old;
+//!      more, and a person is told. One that failed, or whose status is not understood, holds the
+//!      days of its schedule however old;
 //!   3. no task that was found later, or reopened, has it in its schedule and is not sealed yet.
 //! - `revision` is 0 until the day is complete for the first time, and then 1. It grows with each
 //!   commit that changes rows of the day after that; `reason` says why the last one did: `late` rows

@@ -39,6 +39,7 @@ pub(super) struct Digest {
     pub(super) coverage: Vec<Coverage>,
     pub(super) retracted_from: Option<DateTime<Utc>>,
     pub(super) listed_until: Option<DateTime<Utc>>,
+    pub(super) first_day: Option<NaiveDate>,
     pub(super) shard: Option<Shard>,
 }
 
@@ -100,6 +101,7 @@ struct ChangesLine<'a> {
     coverage: Vec<Coverage>,
     retracted_from: Option<DateTime<Utc>>,
     listed_until: Option<DateTime<Utc>>,
+    first_day: Option<NaiveDate>,
     shard: Option<Shard>,
 }
 
@@ -192,6 +194,7 @@ impl Digest {
             coverage: changes.coverage,
             retracted_from: changes.retracted_from,
             listed_until: changes.listed_until,
+            first_day: changes.first_day,
             shard: changes.shard,
         })
     }

@@ -48,6 +48,9 @@ impl CommitDraft {
         if !ledger.extends_coverage(&self.coverage, self.shard) {
             self.coverage.clear();
         }
+        if ledger.first_day().is_some() || self.listed_until.is_none() {
+            self.first_day = None;
+        }
         if self.listed_until <= ledger.listed_until(self.shard) {
             self.listed_until = None;
         }

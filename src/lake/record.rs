@@ -349,6 +349,10 @@ pub struct CommitDraft {
     /// Workflows made before this were listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listed_until: Option<DateTime<Utc>>,
+    /// The first day of a lake that began with a backfill: tasks of earlier days are the lake's only
+    /// where a listing covers their day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_day: Option<NaiveDate>,
     /// The shard whose tasks these are: `coverage` and `listed_until` speak of its tasks alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<Shard>,
@@ -374,6 +378,7 @@ impl CommitDraft {
             coverage: Vec::new(),
             retracted_from: None,
             listed_until: None,
+            first_day: None,
             shard: None,
         }
     }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use chrono_tz::Tz;
 
 use super::desk::{AcceptedTask, Desk, Taken, blocking, moment};
@@ -28,6 +29,7 @@ pub(super) struct Learned {
     pub(super) workflows: Vec<WorkflowNote>,
     pub(super) coverage: Vec<Coverage>,
     pub(super) listed_until: Option<chrono::DateTime<chrono::Utc>>,
+    pub(super) first_day: Option<NaiveDate>,
 }
 
 /// What a commit is to say.
@@ -137,6 +139,7 @@ impl Committer {
         draft.forgotten.clone_from(&learned.forgotten);
         draft.coverage.clone_from(&learned.coverage);
         draft.listed_until = learned.listed_until;
+        draft.first_day = learned.first_day;
         draft.shard = self.shard;
         if draft.tasks.is_empty() {
             draft.kind = CommitKind::Observe;

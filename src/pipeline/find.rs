@@ -21,6 +21,8 @@ pub struct Found {
     pub coverage: Option<Coverage>,
     /// What the next run goes on from.
     pub listed_until: Option<DateTime<Utc>>,
+    /// The first day of a lake that began with a backfill.
+    pub first_day: Option<NaiveDate>,
     /// Whether every listing was complete.
     pub complete: bool,
     /// Workflows whose tasks were listed.
@@ -75,6 +77,7 @@ pub async fn find(
         ledger,
         events,
         today: rules.now.date_naive(),
+        is_nightly: rules.range.is_none(),
         concurrency: search.concurrency.max(1),
     };
     match search.source {
@@ -171,6 +174,7 @@ async fn listing(
         .coverage
         .filter(|coverage| coverage.from < coverage.to);
     found.listed_until = (found.complete && rules.range.is_none()).then_some(now);
+    found.first_day = rules.since;
     Ok(found)
 }
 
@@ -236,6 +240,8 @@ struct Lister<'a> {
     ledger: &'a Ledger,
     events: &'a Events,
     today: NaiveDate,
+    /// Nights are counted.
+    is_nightly: bool,
     concurrency: usize,
 }
 
@@ -310,11 +316,9 @@ impl Lister<'_> {
     /// been between two of the vendor's own requests.
     fn gone(&self, workflow: WorkflowId, fault: &ApiError, listed: &mut Listed) {
         let before = self.ledger.nights_gone(&workflow);
-        let nights = match before {
-            Some(gone) if gone.on == self.today => gone.nights,
-            Some(gone) => gone.nights.saturating_add(1),
-            None => 1,
-        };
+        let counted = before.map_or(0, |gone| gone.nights);
+        let is_another_night = before.is_none_or(|gone| gone.on != self.today);
+        let nights = counted + u32::from(self.is_nightly && is_another_night);
         let is_let_go = nights >= NIGHTS_UNTIL_LET_GO;
         let was_let_go = before.is_some_and(|gone| gone.nights >= NIGHTS_UNTIL_LET_GO);
         if was_let_go {
@@ -332,8 +336,8 @@ impl Lister<'_> {
                 reason: format!("it is gone at the vendor: {fault}"),
             });
             format!(
-                "workflow {workflow} is gone at the vendor (night {nights} of \
-                 {NIGHTS_UNTIL_LET_GO}, then it is let go of)"
+                "workflow {workflow} is gone at the vendor; after {NIGHTS_UNTIL_LET_GO} nights it is \
+                 let go of (nights so far: {nights})"
             )
         };
         self.events.emit(&Event::Warning { text });

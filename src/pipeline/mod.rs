@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{ApiClient, ApiError};
 use crate::clock::Clock;
-use crate::discover::{Plan, Planner, Rules, resume_point, since};
+use crate::discover::{Plan, Planner, Rules, since};
 use crate::event::{Event, Events};
 use crate::job::{DateRange, Job, Reopen, TaskSource};
 use crate::lake::{Coverage, Lake, LakeError, LakeOptions, LakePath, LakeWriter, Ledger, day_end};
@@ -271,8 +271,7 @@ async fn decide(
     };
     let mut rules = rules.clone();
     if rules.range.is_none() && job.discover.source == TaskSource::Listing {
-        let resume = resume_point(ledger, (&rules, lookback));
-        rules.since = since(ledger, (&rules, lookback), resume);
+        rules.since = since(ledger, (&rules, lookback));
     }
     let rules = &rules;
     let mut planner = Planner::new(ledger, rules);

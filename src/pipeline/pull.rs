@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -117,6 +117,7 @@ impl Puller {
             // Only a run that looked at all it had listed may say that it did.
             progress.learned.coverage = found.coverage.into_iter().collect();
             progress.learned.listed_until = found.listed_until;
+            progress.learned.first_day = found.first_day;
         }
         if let Some(why) = self.stop.why() {
             summary.stopped = Some(why);
@@ -340,17 +341,14 @@ async fn pull_one(
     (planned, result)
 }
 
-/// A scheduled end further ahead than this is none: some vendors write "never" so.
-const NEVER: TimeDelta = TimeDelta::days(366);
-
-/// Whether a task's end (or, without one, its start, or the moment it was first seen) is so long ago
-/// that days no longer wait for it.
+/// Whether a task's end (or, without one, its start), and the moment it was first seen, are so long
+/// ago that days no longer wait for it.
 fn is_overdue(task: &OpenTask, rules: &Rules) -> bool {
     let hold = TimeDelta::from_std(rules.hold).unwrap_or(TimeDelta::MAX);
-    let is_near = |end: &DateTime<Utc>| end.signed_duration_since(rules.now) <= NEVER;
-    let end = task.schedule_end.filter(is_near);
-    let end = end.or(task.schedule_start).or(task.first_seen);
-    end.is_some_and(|end| rules.now.signed_duration_since(end) > hold)
+    let end = rules.near_end(task.schedule_end);
+    // One that was found late is waited for as long as one that was known in time.
+    let last = end.or(task.schedule_start).max(task.first_seen);
+    last.is_some_and(|last| rules.now.signed_duration_since(last) > hold)
 }
 
 /// A task as an answer showed it, for one that was never planned.
@@ -387,6 +385,12 @@ mod tests {
         Some("2024-03-08T00:00:00Z"),
         Some("2024-04-01T00:00:00Z"),
         None,
+        false
+    )]
+    #[case::found_late(
+        Some("2024-01-08T00:00:00Z"),
+        Some("2024-01-09T00:00:00Z"),
+        Some("2024-03-11T00:00:00Z"),
         false
     )]
     #[case::unknown(None, None, Some("2024-03-08T00:00:00Z"), true)]

@@ -55,6 +55,7 @@ pub struct Ledger {
     counts: TaskCounts,
     ended: BTreeSet<RunId>,
     gone_workflows: BTreeMap<WorkflowId, NightsGone>,
+    first_day: Option<NaiveDate>,
 }
 
 /// How long a workflow has been gone.
@@ -275,10 +276,10 @@ impl Ledger {
         (until > now + TOLERANCE).then_some(until)
     }
 
-    /// The first day from this one on that known tasks start on.
+    /// The first day of a lake that began with a backfill.
     #[must_use]
-    pub fn first_day_with_tasks(&self, from: NaiveDate) -> Option<NaiveDate> {
-        self.days.first_with_tasks(from)
+    pub fn first_day(&self) -> Option<NaiveDate> {
+        self.first_day
     }
 
     /// Whether a complete listing made after the day covers it, or one of every shard.
@@ -479,10 +480,11 @@ impl Ledger {
             run: &digest.run_id,
         });
         self.listed.note(digest.listed_until, digest.shard);
-        let failed = self.unsealed.values();
-        let failed = failed.filter(|known| known.task.overdue && known.failure.is_some());
+        self.first_day = self.first_day.or(digest.first_day);
+        let missed = self.unsealed.values();
+        let missed = missed.filter(|known| known.task.overdue && tally::is_missed(known));
         self.days
-            .complete(self.zone, failed.map(|known| &known.task));
+            .complete(self.zone, missed.map(|known| &known.task));
         self.last_sequence = digest.sequence;
         Ok(())
     }

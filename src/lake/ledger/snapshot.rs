@@ -41,6 +41,7 @@ struct Small {
     covered_by: Vec<(NaiveDate, Vec<(Shard, Covered)>)>,
     pending: Vec<NaiveDate>,
     gone_workflows: BTreeMap<WorkflowId, NightsGone>,
+    first_day: Option<NaiveDate>,
     unsealed: Vec<UnsealedTask>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     ended: Vec<RunId>,
@@ -116,6 +117,7 @@ impl Ledger {
             counts,
             ended,
             gone_workflows,
+            first_day,
         } = self;
         let Days {
             tallies,
@@ -166,6 +168,7 @@ impl Ledger {
             covered_by,
             pending: pending.iter().copied().collect(),
             gone_workflows: gone_workflows.clone(),
+            first_day: *first_day,
             unsealed: unsealed.values().cloned().collect(),
             ended: ended.iter().cloned().collect(),
         };
@@ -226,6 +229,7 @@ impl Ledger {
             counts: small.counts,
             ended: small.ended.into_iter().collect(),
             gone_workflows: small.gone_workflows,
+            first_day: small.first_day,
         })
     }
 }

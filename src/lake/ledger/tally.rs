@@ -15,7 +15,7 @@ use crate::lake::day::{
 use crate::lake::record::{Coverage, OpenTask};
 use crate::schema::TableName;
 use crate::shard::Shard;
-use crate::task::RunId;
+use crate::task::{RunId, TaskStatus};
 
 /// No listing covers days before this: the vendor is younger, and "everything" as a range must
 /// not make a day file for each day since the year zero.
@@ -192,12 +192,12 @@ impl Days {
         }
     }
 
-    /// Finds the days that have become complete. `failed` are the overdue tasks whose rows are known
-    /// to be missing.
+    /// Finds the days that have become complete. `missed` are the overdue tasks whose rows are
+    /// missing, or may be.
     pub(super) fn complete<'a>(
         &mut self,
         zone: Option<Tz>,
-        failed: impl Iterator<Item = &'a OpenTask> + Clone,
+        missed: impl Iterator<Item = &'a OpenTask> + Clone,
     ) {
         // Days without a date come first: a task of an unknown day holds all.
         let first_held = self.holding.keys().next().copied();
@@ -211,7 +211,7 @@ impl Days {
             .copied()
             .take_while(|day| is_free(*day))
             .filter(|day| self.knows_earlier_tasks(*day))
-            .filter(|day| !failed.clone().any(|task| touches(task, zone, *day)))
+            .filter(|day| !missed.clone().any(|task| touches(task, zone, *day)))
             .collect();
         for day in free {
             self.pending.remove(&day);
@@ -235,13 +235,6 @@ impl Days {
 
     pub(super) fn last_covered(&self) -> Option<NaiveDate> {
         self.covered.keys().next_back().copied()
-    }
-
-    /// The first day from this one on that tasks start on.
-    pub(super) fn first_with_tasks(&self, from: NaiveDate) -> Option<NaiveDate> {
-        let mut tallies = self.tallies.range(Some(from)..);
-        let first = tallies.find(|(_, tally)| tally.tasks != TaskCounts::default());
-        first.and_then(|(day, _)| *day)
     }
 
     pub(super) fn covers(&self, day: NaiveDate) -> bool {
@@ -291,7 +284,13 @@ impl Days {
 
 /// Whether a task is waited for no longer.
 fn is_let_go(known: &UnsealedTask) -> bool {
-    known.task.overdue && known.failure.is_none()
+    known.task.overdue && !is_missed(known)
+}
+
+/// Whether rows of a task are known to be missing, or may be: its pull failed, or nobody understands
+/// its status.
+pub(super) fn is_missed(known: &UnsealedTask) -> bool {
+    known.failure.is_some() || matches!(known.task.status, TaskStatus::Unknown(_))
 }
 
 /// Whether a day is one of a task's schedule.

@@ -80,8 +80,11 @@ impl Exporter {
         self.set("AIRUDDER_DEST", dest.to_str().expect("Unicode"))
     }
 
-    /// Asking this API with the sandbox's key.
-    pub(crate) fn against(self, url: impl AsRef<str>) -> Self {
+    /// Asking this API with the sandbox's key, at the time of the harness's vendors unless another
+    /// is set: a clock that is ahead of the vendor's is refused.
+    pub(crate) fn against(mut self, url: impl AsRef<str>) -> Self {
+        let as_of = self.environment.entry("AIRUDDER_AS_OF".to_owned());
+        as_of.or_insert_with(|| super::NOW.to_owned());
         self.set("AIRUDDER_BASE_URL", url.as_ref())
             .set("AIRUDDER_APP_KEY", SANDBOX_KEY)
             .set("AIRUDDER_APP_SECRET", SANDBOX_SECRET)
