@@ -278,6 +278,10 @@ pub(crate) struct EndpointMemory {
     largest: AtomicUsize,
     /// A page named its cursor, be it empty.
     names_cursors: AtomicBool,
+    /// Behind a last page that is the only one, it comes again.
+    repeats_last: AtomicBool,
+    /// Behind it, the vendor refuses to answer.
+    refuses_behind: AtomicBool,
 }
 
 impl EndpointMemory {
@@ -349,6 +353,8 @@ pub(crate) struct Pass<'a> {
     cursors: HashSet<String>,
     count: u32,
     totals: Totals,
+    /// The only page came again.
+    came_again: bool,
     shift: Option<Shift>,
 }
 
@@ -369,6 +375,7 @@ impl<'a> Pass<'a> {
             cursors: HashSet::new(),
             count: 0,
             totals: Totals::default(),
+            came_again: false,
             shift: None,
         }
     }
@@ -405,10 +412,11 @@ impl<'a> Pass<'a> {
         self.count += 1;
         let items = ids.len() + unusable;
         if items > 0 && !self.pages.insert((ids.clone(), unusable)) {
-            if !self.is_last_page_again(items) {
-                self.shift = Some(Shift::RepeatedPage);
-            }
-            return self.end();
+            return self.repeated(items);
+        }
+        if self.came_again {
+            // The page between was neither the last one nor one of its own.
+            self.shift = Some(Shift::RepeatedPage);
         }
         for id in &ids {
             if !self.seen.insert(id.clone()) {
@@ -444,19 +452,37 @@ impl<'a> Pass<'a> {
     /// The vendor refuses the page that was asked for as a proof. There is none, if the total counts
     /// more than one page; a single page may be its own total, and is taken again.
     pub(crate) fn refused(&mut self) {
-        if self.pages.len() < 2 {
+        let known = self.memory.refuses_behind.load(Ordering::Relaxed);
+        if self.pages.len() < 2 && !known {
             self.shift.get_or_insert(Shift::Refused);
         }
         self.end();
     }
 
-    /// Whether a vendor that turns no further than its last page showed that one again. One that
-    /// shows the same page whatever the number looks alike, so this listing must have had two pages,
-    /// and a total that counts both.
-    fn is_last_page_again(&self, items: usize) -> bool {
-        self.pages.len() > 1
-            && items < self.page_size
-            && self.totals.of_list() == Some(self.found())
+    /// A page came again. Vendors that turn no further than their last page, and those that know one
+    /// page only, show the last one again: that is the end if the total agrees and counts more than
+    /// one page. The total of a single page may be its own, and its return a mishap: one more number
+    /// is asked for, in the first such listing of the endpoint.
+    fn repeated(&mut self, items: usize) -> Next {
+        let agrees = items < self.page_size && self.totals.of_list() == Some(self.found());
+        let PagingStyle::Number { first, .. } = &self.profile.style else {
+            self.shift = Some(Shift::RepeatedPage);
+            return self.end();
+        };
+        if !agrees {
+            self.shift = Some(Shift::RepeatedPage);
+        } else if self.pages.len() == 1 {
+            let known = &self.memory.repeats_last;
+            if !self.came_again && !known.load(Ordering::Relaxed) {
+                self.came_again = true;
+                return Next::Ask(Ask::Number {
+                    number: u64::from(*first) + u64::from(self.count),
+                    is_proof: false,
+                });
+            }
+            known.store(true, Ordering::Relaxed);
+        }
+        self.end()
     }
 
     fn next_cursor(&mut self, cursor: Cursor, items: usize) -> Option<Ask> {
@@ -566,6 +592,9 @@ impl<T> Union<T> {
             Shift::Count { found, total } => found > total,
             _ => false,
         };
+        if stands_still && shift == Shift::Refused {
+            pass.memory.refuses_behind.store(true, Ordering::Relaxed);
+        }
         if (stands_still && harmless) || (again && whole && shift != Shift::TotalChanged) {
             Sum::Complete
         } else {
@@ -780,21 +809,46 @@ mod tests {
     }
 
     #[test]
-    fn the_last_page_again_is_the_end_only_where_page_numbers_work() {
+    fn the_only_page_again_and_again_is_the_end_if_its_total_agrees() {
         let (profile, memory) = (numbered(), EndpointMemory::default());
         let mut pass = Pass::new(&profile, &memory, 100);
-        pass.take(page("a b", Some(2)));
+        assert_eq!(number(pass.take(page("a b", Some(2)))), 2);
+        assert_eq!(number(pass.take(page("a b", Some(2)))), 3);
         assert_eq!(pass.take(page("a b", Some(2))), Next::End);
-        assert_eq!(
-            pass.shift,
-            Some(Shift::RepeatedPage),
-            "always the same page?"
-        );
+        assert_eq!(pass.shift, None);
+        // Once it is known, it costs one request.
+        let mut pass = Pass::new(&profile, &memory, 100);
+        pass.take(page("x y", Some(2)));
+        assert_eq!(pass.take(page("x y", Some(2))), Next::End);
+        assert_eq!(pass.shift, None);
+    }
+
+    #[rstest]
+    #[case::another_page_follows(&["a b", "a b", "c d"], Some(2))]
+    #[case::nothing_follows(&["a b", "a b", ""], Some(2))]
+    #[case::the_total_says_more(&["a b", "a b"], Some(4))]
+    #[case::no_total(&["a b", "a b"], None)]
+    #[case::as_many_as_were_asked_for(&["a b c", "a b c"], Some(3))]
+    fn a_page_that_comes_again_may_hide_another(
+        #[case] pages: &[&str],
+        #[case] total: Option<u64>,
+    ) {
+        let (profile, memory) = (numbered(), EndpointMemory::default());
+        let mut pass = Pass::new(&profile, &memory, 3);
+        for text in pages {
+            pass.take(page(text, total));
+        }
+        assert_eq!(pass.shift, Some(Shift::RepeatedPage));
+    }
+
+    #[test]
+    fn the_last_of_several_pages_again_is_the_end_if_the_total_agrees() {
+        let (profile, memory) = (numbered(), EndpointMemory::default());
         let mut pass = Pass::new(&profile, &memory, 100);
         pass.take(page("a b", Some(4)));
         pass.take(page("c d", Some(4)));
         assert_eq!(pass.take(page("c d", Some(4))), Next::End);
-        assert_eq!(pass.shift, None, "two pages differed");
+        assert_eq!(pass.shift, None);
     }
 
     #[test]
@@ -912,7 +966,8 @@ mod tests {
     )]
     #[case::repeated(&[("a b|a b", None)], Sum::Shifted(Shift::RepeatedPage), "a b")]
     #[case::repeated_and_its_own_total(
-        &[("a b|a b", Some(2)), ("a b|a b", Some(2))], Sum::Shifted(Shift::RepeatedPage), "a b"
+        &[("a b|a b|c|", Some(2)), ("a b|a b|c|", Some(2))], Sum::Shifted(Shift::RepeatedPage),
+        "a b c"
     )]
     #[case::repeated_twice(
         &[("a b|a b", None), ("a b|a b", None)], Sum::Shifted(Shift::RepeatedPage), "a b"

@@ -206,7 +206,12 @@ impl Puller {
                     }
                     Pulled::Twice => {}
                     Pulled::Fewer(fewer) => {
-                        self.note_failure(planned, fewer.to_string(), (progress, summary));
+                        let reason = fewer.to_string();
+                        self.desk.events.emit(&Event::TaskFailed {
+                            task: task.clone(),
+                            reason: reason.clone(),
+                        });
+                        summary.fewer(task.clone(), reason);
                     }
                 }
             }

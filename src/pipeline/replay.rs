@@ -222,11 +222,7 @@ impl Replayer {
                 self.desk
                     .events
                     .emit(&Event::Warning { text: text.clone() });
-                summary.tasks.failed += 1;
-                summary.failures.push(FailedPull {
-                    task_id,
-                    reason: text,
-                });
+                summary.fewer(task_id, text);
                 return Ok(());
             }
             Judged::Refused(code) => format!("its code is {code}, which is no success"),

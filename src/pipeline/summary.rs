@@ -43,6 +43,8 @@ pub struct TaskTotals {
     pub not_pulled: u64,
     /// Sealed before, and listed as running again.
     pub reopened: u64,
+    /// Left, since their answers have fewer calls than are sealed.
+    pub fewer: u64,
     /// Pulled and left, since neither listing nor answer tells a status that is understood.
     pub not_understood: u64,
 }
@@ -159,6 +161,12 @@ impl Summary {
 }
 
 impl Summary {
+    /// An answer with fewer calls than are sealed was left.
+    pub(super) fn fewer(&mut self, task_id: TaskId, reason: String) {
+        self.tasks.fewer += 1;
+        self.failures.push(FailedPull { task_id, reason });
+    }
+
     /// Takes over what the answers say of the source time zone, and says so if they contradict it.
     pub(super) fn note_zone(&mut self, verdict: ZoneVerdict, events: &Events) {
         self.source_timezone = verdict;
@@ -182,6 +190,7 @@ impl Summary {
     /// Whether something is left to do, or could not be understood.
     fn is_partial(&self) -> bool {
         self.tasks.failed > 0
+            || self.tasks.fewer > 0
             || self.tasks.not_understood > 0
             || !self.listing_complete
             || self.contradicts_zone()

@@ -289,7 +289,7 @@ fn lakes(folder: &tempfile::TempDir) -> Vec<(&'static str, LakeView)> {
     replay("compacted", "usual", &[]);
     replay("compacted", "more", &[]).run(&["compact"]).done();
     replay("replaced", "usual", &[]);
-    replay("replaced", "changed", &["--replace"]);
+    replay("replaced", "changed", &["--replace", "--allow-fewer"]);
     replay("odd values", "odd", &[]);
     replay("only null", "nothing", &[]);
     replay("without rows", "quiet", &[]);

@@ -178,6 +178,7 @@ fn a_variable_that_nothing_reads_stops_every_command_that_has_settings() {
     // Kubernetes' own, for a service called airudder-export.
     let exporter = Exporter::new(folder.path());
     let exporter = exporter.set("AIRUDDER_EXPORT_PORT", "tcp://10.0.0.11:8787");
+    fs::create_dir(exporter.dest()).expect("writable");
     exporter
         .set("AIRUDDER_EXPORT_SERVICE_HOST", "10.0.0.11")
         .run(&["status"])

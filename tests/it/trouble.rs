@@ -23,8 +23,10 @@ pub(crate) fn undisturbed(options: &SandboxOptions) -> Content {
         ..options.clone()
     };
     let (folder, vendor) = (folder(), Vendor::start(healthy));
-    let exporter = Exporter::new(folder.path()).against(vendor.url()).at(NOW);
-    exporter.run(&WEEK).done();
+    let now = options.clock.now().to_rfc3339();
+    let exporter = Exporter::new(folder.path()).against(vendor.url());
+    exporter.at(&now).run(&WEEK).done();
+    let exporter = Exporter::new(folder.path());
     LakeView::new(exporter.dest()).content()
 }
 

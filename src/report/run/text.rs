@@ -66,6 +66,7 @@ fn tasks(summary: &Summary, out: &mut impl Write) -> io::Result<()> {
         taken,
         not_pulled,
         reopened,
+        fewer,
         not_understood,
     } = summary.tasks;
     let mut grid = Grid::new("LR");
@@ -77,6 +78,7 @@ fn tasks(summary: &Summary, out: &mut impl Write) -> io::Result<()> {
         ("exported by another run meanwhile", taken),
         ("planned, not pulled", not_pulled),
         ("sealed, and running again", reopened),
+        ("left, with fewer calls than are sealed", fewer),
         ("left, their status is not understood", not_understood),
     ] {
         if number > 0 {
