@@ -228,13 +228,13 @@ fn usual_calls(day: &str, first: usize, count: usize) -> Vec<Value> {
         json!({
             "id": n, "CallID": format!("call-{n:04}"), "CalleeName": format!("name {}", n % 7),
             "CalleeNumber": (!n.is_multiple_of(5)).then_some(number),
-            "CallStartTime": format!("{day}T{:02}:{:02}:00Z", n / 60 % 24, n % 60),
+            "CallStartTime": format!("{day}T{:02}:{:02}:00Z", 9 + n / 60 % 14, n % 60),
             "BorrowedAmount": format!("{n}.25"), "DueDate": "2024-05-01", "RingTime": n % 30,
             "AsrResult": [
                 {"time": "00:00:01", "robottext": "halo", "text": "x".repeat(n % 4)},
                 {"time": "00:00:05", "robottext": "ya", "text": (!n.is_multiple_of(3)).then_some("y")},
             ],
-            "RedailCall": [{"CallID": format!("redial-{n}"), "CallStartTime": format!("{day} 08:00:00"), "RingTime": 3}],
+            "RedailCall": [{"CallID": format!("redial-{n}"), "CallStartTime": format!("{day} 15:30:00"), "RingTime": 3}],
         })
     };
     (first..first + count).map(call).collect()
