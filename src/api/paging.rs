@@ -1011,7 +1011,9 @@ mod tests {
                 Self::OfThePage => Total::Is(items as u64),
                 Self::FirstPageOnly if page == 0 => Total::Is(all as u64),
                 Self::Capped(cap) => Total::Is(cap.min(all as u64)),
-                Self::Wrong(by) => u64::try_from(all as i64 + by).map_or(Total::Absent, Total::Is),
+                Self::Wrong(by) => (all as u64)
+                    .checked_add_signed(by)
+                    .map_or(Total::Absent, Total::Is),
                 Self::FirstPageOnly | Self::Missing => Total::Absent,
                 Self::Odd => Total::NotUnderstood("a negative number"),
             }
@@ -1052,7 +1054,9 @@ mod tests {
                         .map(|item| item.to_string())
                         .collect();
                     let total = form.of((number, ids.len(), all));
-                    ids.iter().for_each(|id| union.keep(id, ()));
+                    for id in &ids {
+                        union.keep(id, ());
+                    }
                     let facts = PageFacts { ids, unusable: 0, total, cursor: Cursor::Missing };
                     requests += 1;
                     if pass.take(facts) == Next::End {

@@ -481,10 +481,13 @@ impl Ledger {
         });
         self.listed.note(digest.listed_until, digest.shard);
         self.first_day = self.first_day.or(digest.first_day);
-        let missed = self.unsealed.values();
-        let missed = missed.filter(|known| known.task.overdue && tally::is_missed(known));
-        self.days
-            .complete(self.zone, missed.map(|known| &known.task));
+        let unsealed = &self.unsealed;
+        let missed = || {
+            let missed = unsealed.values();
+            let missed = missed.filter(|known| known.task.overdue && tally::is_missed(known));
+            missed.map(|known| &known.task)
+        };
+        self.days.complete(self.zone, missed);
         self.last_sequence = digest.sequence;
         Ok(())
     }

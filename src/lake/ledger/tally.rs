@@ -194,11 +194,10 @@ impl Days {
 
     /// Finds the days that have become complete. `missed` are the overdue tasks whose rows are
     /// missing, or may be.
-    pub(super) fn complete<'a>(
-        &mut self,
-        zone: Option<Tz>,
-        missed: impl Iterator<Item = &'a OpenTask> + Clone,
-    ) {
+    pub(super) fn complete<'a, I>(&mut self, zone: Option<Tz>, missed: impl Fn() -> I)
+    where
+        I: Iterator<Item = &'a OpenTask>,
+    {
         // Days without a date come first: a task of an unknown day holds all.
         let first_held = self.holding.keys().next().copied();
         let is_free = |day: NaiveDate| match first_held {
@@ -211,7 +210,7 @@ impl Days {
             .copied()
             .take_while(|day| is_free(*day))
             .filter(|day| self.knows_earlier_tasks(*day))
-            .filter(|day| !missed.clone().any(|task| touches(task, zone, *day)))
+            .filter(|day| !missed().any(|task| touches(task, zone, *day)))
             .collect();
         for day in free {
             self.pending.remove(&day);
