@@ -29,6 +29,8 @@ pub struct ListedTask {
     pub schedule_start: Told<DateTime<Utc>>,
     /// When they end.
     pub schedule_end: Told<DateTime<Utc>>,
+    /// How many calls it has, where the profile says which key tells.
+    pub calls: Told<u64>,
 }
 
 impl ListedTask {
@@ -42,6 +44,7 @@ impl ListedTask {
             ("status_keys", status),
             ("schedule_start_keys", self.schedule_start.not_understood()),
             ("schedule_end_keys", self.schedule_end.not_understood()),
+            ("call_count_keys", self.calls.not_understood()),
         ]
         .into_iter()
         .filter_map(|(key, shape)| Some((key, shape?)))
@@ -74,6 +77,7 @@ pub(crate) fn task(
         status: status(find(item, &profile.status_keys)),
         schedule_start: start(time(find(item, &profile.schedule_start_keys), zone)),
         schedule_end: time(find(item, &profile.schedule_end_keys), zone),
+        calls: calls(find(item, &profile.call_count_keys)),
     })
 }
 
@@ -120,6 +124,23 @@ fn time(value: Member<'_>, zone: Option<Tz>) -> Told<DateTime<Utc>> {
         Member::Absent => Told::Absent,
         Member::Conflict => Told::NotUnderstood(CONFLICT),
         Member::Value(value) => value.time(zone),
+    }
+}
+
+fn calls(value: Member<'_>) -> Told<u64> {
+    let value = match value {
+        Member::Absent => return Told::Absent,
+        Member::Conflict => return Told::NotUnderstood(CONFLICT),
+        Member::Value(value) => value,
+    };
+    let number = value
+        .integer()
+        .and_then(|number| u64::try_from(number).ok());
+    match (value.shape(), number) {
+        (Shape::Null | Shape::Blank, _) => Told::Absent,
+        (_, Some(number)) => Told::Known(number),
+        (Shape::Number, None) => Told::NotUnderstood("a number that is no count"),
+        (shape, None) => Told::NotUnderstood(shape.words()),
     }
 }
 

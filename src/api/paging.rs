@@ -966,8 +966,7 @@ mod tests {
     )]
     #[case::repeated(&[("a b|a b", None)], Sum::Shifted(Shift::RepeatedPage), "a b")]
     #[case::repeated_and_its_own_total(
-        &[("a b|a b|c|", Some(2)), ("a b|a b|c|", Some(2))], Sum::Shifted(Shift::RepeatedPage),
-        "a b c"
+        &[("a b|a b", Some(2)), ("a b|a b", Some(2))], Sum::Shifted(Shift::RepeatedPage), "a b"
     )]
     #[case::repeated_twice(
         &[("a b|a b", None), ("a b|a b", None)], Sum::Shifted(Shift::RepeatedPage), "a b"

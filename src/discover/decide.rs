@@ -37,6 +37,8 @@ pub struct Candidate {
     pub schedule_start: Option<DateTime<Utc>>,
     /// Its scheduled end, where known.
     pub schedule_end: Option<DateTime<Utc>>,
+    /// How many calls it is listed with, where known.
+    pub calls: Option<u64>,
     /// How it is known.
     pub seen: Seen,
 }
@@ -67,6 +69,8 @@ pub struct Remembered {
     pub day: Option<NaiveDate>,
     /// When it was first seen with a final status, if it is not exported.
     pub final_since: Option<DateTime<Utc>>,
+    /// The calls it was sealed with.
+    pub calls: Option<u64>,
 }
 
 impl Remembered {
@@ -78,6 +82,7 @@ impl Remembered {
             known: Known::from(ledger.state(task)),
             day: ledger.day_of_task(task),
             final_since: unsealed.and_then(|known| known.task.final_since),
+            calls: ledger.sealed_calls(task),
         }
     }
 }
@@ -88,6 +93,7 @@ impl From<Known> for Remembered {
             known,
             day: None,
             final_since: None,
+            calls: None,
         }
     }
 }
@@ -174,6 +180,8 @@ pub enum Reason {
     FailedBefore,
     /// Sealed, to be replaced.
     Replace,
+    /// Sealed, and listed with another number of calls.
+    OtherCount,
     /// Nothing is known of its status: its answer decides.
     AskAnswer,
     /// Its listed status is none that is known: its answer decides.
@@ -204,11 +212,12 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in the order they are shown.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Final,
         Self::FinalNow,
         Self::FailedBefore,
         Self::Replace,
+        Self::OtherCount,
         Self::AskAnswer,
         Self::UnknownStatus,
         Self::UnknownDay,
@@ -232,6 +241,7 @@ impl Reason {
             Self::FinalNow => "final_now",
             Self::FailedBefore => "failed_before",
             Self::Replace => "replace",
+            Self::OtherCount => "other_count",
             Self::AskAnswer => "ask_answer",
             Self::RunningIncluded => "running_included",
             Self::Sealed => "sealed",
@@ -256,6 +266,7 @@ impl Reason {
             Self::FinalNow => "final now, exported early before",
             Self::FailedBefore => "failed last time",
             Self::Replace => "sealed, to be replaced",
+            Self::OtherCount => "sealed, and listed with another number of calls",
             Self::AskAnswer => "status not known, the answer decides",
             Self::RunningIncluded => "running, rows wanted now",
             Self::Sealed => "sealed already",
@@ -316,6 +327,7 @@ pub fn decide(task: &Candidate, remembered: impl Into<Remembered>, rules: &Rules
         known,
         day,
         final_since,
+        calls,
     } = remembered.into();
     let day = task
         .schedule_start
@@ -347,6 +359,16 @@ pub fn decide(task: &Candidate, remembered: impl Into<Remembered>, rules: &Rules
             Decision::Pull(Reason::Replace)
         } else if is_running && task.seen == Seen::Listed {
             Decision::Leave(Reason::Reopened)
+        } else if task
+            .calls
+            .zip(calls)
+            .is_some_and(|(listed, sealed)| listed != sealed)
+        {
+            if rules.repull_reopened {
+                Decision::Pull(Reason::OtherCount)
+            } else {
+                Decision::Leave(Reason::OtherCount)
+            }
         } else {
             Decision::Leave(Reason::Sealed)
         };
@@ -425,6 +447,7 @@ mod tests {
             status: status.map(TaskStatus::from),
             schedule_start: Some("2024-03-11T22:00:00Z".parse().unwrap()),
             schedule_end: end.map(|text| text.parse().unwrap()),
+            calls: None,
             seen,
         }
     }
@@ -650,5 +673,30 @@ mod tests {
         let rules = Rules::nightly(NOW.parse().unwrap());
         let final_since = final_since.map(|since| since.parse().unwrap());
         assert_eq!(is_settled(end.parse().ok(), final_since, &rules), settled);
+    }
+
+    #[rstest]
+    #[case(Some(3), true, Leave(Reason::Sealed))]
+    #[case(Some(4), true, Pull(Reason::OtherCount))]
+    #[case(Some(2), false, Leave(Reason::OtherCount))]
+    #[case(None, true, Leave(Reason::Sealed))]
+    fn a_sealed_task_that_is_listed_with_another_number_of_calls_is_pulled_again(
+        #[case] listed: Option<u64>,
+        #[case] repull_reopened: bool,
+        #[case] decision: Decision,
+    ) {
+        let task = Candidate {
+            calls: listed,
+            ..task(Some("finished"), LONG_AGO, Seen::Listed)
+        };
+        let remembered = Remembered {
+            calls: Some(3),
+            ..Known::Sealed.into()
+        };
+        let rules = Rules {
+            repull_reopened,
+            ..Rules::nightly(NOW.parse().unwrap())
+        };
+        assert_eq!(decide(&task, remembered, &rules), decision);
     }
 }

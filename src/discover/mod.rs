@@ -13,6 +13,7 @@
 //!     status: Some(TaskStatus::Finished),
 //!     schedule_start: Some("2024-03-11T08:00:00Z".parse()?),
 //!     schedule_end: Some("2024-03-11T09:00:00Z".parse()?),
+//!     calls: None,
 //!     seen: Seen::Listed,
 //! };
 //! assert_eq!(decide(&task, Known::Nothing, &rules), Decision::Pull(Reason::Final));

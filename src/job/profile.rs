@@ -237,6 +237,8 @@ pub struct ListTasksProfile {
     pub schedule_start_keys: Vec<String>,
     /// Keys of its scheduled end.
     pub schedule_end_keys: Vec<String>,
+    /// Keys of the number of its calls, as many as entries of `detail`. None by default.
+    pub call_count_keys: Vec<String>,
     /// Parameters sent with every request, as they are.
     pub extra_params: Vec<(String, Value)>,
 }
@@ -252,6 +254,7 @@ impl Default for ListTasksProfile {
             status_keys: keys(&["status", "Status"]),
             schedule_start_keys: keys(&["schedule_start_time", "ScheduleStartTime"]),
             schedule_end_keys: keys(&["schedule_end_time", "ScheduleEndTime"]),
+            call_count_keys: Vec::new(),
             extra_params: Vec::new(),
         }
     }

@@ -152,6 +152,7 @@ async fn listing(
             status: Some(known.task.status.clone()),
             schedule_start: known.task.schedule_start,
             schedule_end: known.task.schedule_end,
+            calls: None,
             seen: Seen::Remembered,
         });
     }
@@ -361,6 +362,7 @@ fn candidate(task: ListedTask) -> Candidate {
         status: task.status.known(),
         schedule_start: task.schedule_start.known(),
         schedule_end: task.schedule_end.known(),
+        calls: task.calls.known(),
         seen: Seen::Listed,
     }
 }
@@ -374,6 +376,7 @@ fn named(id: &TaskId, ledger: &Ledger) -> Candidate {
         status: None,
         schedule_start: known.and_then(|task| task.schedule_start),
         schedule_end: known.and_then(|task| task.schedule_end),
+        calls: None,
         seen: Seen::Named,
     }
 }

@@ -240,6 +240,7 @@ mod tests {
             status: Some(TaskStatus::from(status)),
             schedule_start: start.map(time),
             schedule_end: start.map(time),
+            calls: None,
             seen: Seen::Listed,
         }
     }

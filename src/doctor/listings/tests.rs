@@ -30,6 +30,7 @@ fn task(id: &str, status: Option<&str>) -> ListedTask {
         status: status.map_or(Told::Absent, |text| Told::Known(TaskStatus::from(text))),
         schedule_start: time("2024-03-11T08:00:00Z"),
         schedule_end: time("2024-03-11T09:00:00Z"),
+        calls: Told::Absent,
     }
 }
 

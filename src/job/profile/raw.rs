@@ -65,6 +65,7 @@ pub(super) struct RawListTasks {
     status_keys: Vec<String>,
     schedule_start_keys: Vec<String>,
     schedule_end_keys: Vec<String>,
+    call_count_keys: Vec<String>,
     extra_params: Map<String, Value>,
 }
 
@@ -253,6 +254,7 @@ impl TryFrom<RawListTasks> for ListTasksProfile {
             status_keys: raw.status_keys,
             schedule_start_keys: raw.schedule_start_keys,
             schedule_end_keys: raw.schedule_end_keys,
+            call_count_keys: raw.call_count_keys,
             extra_params: raw.extra_params.into_iter().collect(),
         })
     }
@@ -279,6 +281,7 @@ impl From<ListTasksProfile> for RawListTasks {
             status_keys: profile.status_keys,
             schedule_start_keys: profile.schedule_start_keys,
             schedule_end_keys: profile.schedule_end_keys,
+            call_count_keys: profile.call_count_keys,
             extra_params: profile.extra_params.into_iter().collect(),
         }
     }

@@ -245,6 +245,11 @@ pub const SETTINGS: &[Setting] = &[
         "[\"schedule_end_time\", \"ScheduleEndTime\"]",
     )
     .means("Keys of its scheduled end."),
+    Setting::assumed("api.list_tasks.call_count_keys", "[]").means(
+        "Keys of the number of its calls, as many as its answer has entries of detail. If set, an \
+         exported task that is listed with another number is pulled again and its rows are replaced \
+         (tasks.reopen).",
+    ),
     Setting::is("api.list_tasks.extra_params", Kind::Profile, "{}")
         .means("Parameters sent with every request, as they are: { name = \"value\" }."),
     // ------------------------------------------------------------------------------------------
