@@ -70,7 +70,9 @@ fn vendor_of(
 /// The exporter of these tests; each night it asks another vendor.
 struct Lake {
     exporter: Exporter,
-    _folder: tempfile::TempDir,
+    /// Removed with it.
+    #[expect(dead_code, reason = "it is there to be dropped")]
+    folder: tempfile::TempDir,
 }
 
 impl Lake {
@@ -81,7 +83,7 @@ impl Lake {
             exporter: Exporter::new(folder.path()).job(
                 "[api]\nrate = \"2000/s\"\nburst = 100\nbase_backoff = \"1ms\"\nmax_attempts = 2\n",
             ),
-            _folder: folder,
+            folder,
         };
         lake.night("2024-03-11", &vendor(Vec::new(), Vec::new()))
             .done();
@@ -279,8 +281,8 @@ fn a_sealed_task_that_runs_again_is_pulled_again_when_it_ends() {
 fn a_sealed_task_that_runs_again_is_only_reported_if_so_set() {
     let lake = Lake::begun();
     let lake = Lake {
-        exporter: lake.exporter.set("AIRUDDER_REOPEN", "report"),
-        _folder: lake._folder,
+        exporter: lake.exporter.clone().set("AIRUDDER_REOPEN", "report"),
+        ..lake
     };
     let finished = vendor(
         vec![item("a", "finished")],
@@ -396,8 +398,8 @@ fn a_sealed_task_that_is_listed_with_another_number_of_calls_is_pulled_again() {
     let lake = Lake::begun();
     let job = "[api]\nrate = \"2000/s\"\n[api.list_tasks]\ncall_count_keys = [\"contacts\"]\n";
     let lake = Lake {
-        exporter: lake.exporter.job(job),
-        _folder: lake._folder,
+        exporter: lake.exporter.clone().job(job),
+        ..lake
     };
     let listed = |count: u64| vec![with(item("a", "finished"), "contacts", json!(count))];
     let of = |count, detail| vendor(listed(count), vec![("a", answer("a", detail))]);
