@@ -30,6 +30,12 @@ pub struct VacuumArgs {
     /// Also rejects older than this; otherwise they stay for good
     #[arg(long, value_name = "DURATION", value_parser = quantity::duration)]
     pub rejects_older_than: Option<Duration>,
+    /// Also files in the tables' folders that no commit knows
+    ///
+    /// Such files are never made by a run whose commit log is whole: somebody put them there, or the log
+    /// was lost or restored from an older copy. `verify --repair` puts them aside instead.
+    #[arg(long)]
+    pub unknown: bool,
     /// Only say what would go
     #[arg(long)]
     pub dry_run: bool,
@@ -49,11 +55,13 @@ pub async fn run(args: &VacuumArgs, context: &mut Context<'_>) -> Result<ExitCod
         older_than,
         reports_older_than,
         rejects_older_than,
+        unknown,
         dry_run,
         settings: _,
     } = args;
     let options = VacuumOptions {
         older_than: *older_than,
+        unknown: *unknown,
         reports_older_than: *reports_older_than,
         rejects_older_than: *rejects_older_than,
     };

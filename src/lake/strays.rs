@@ -1,5 +1,7 @@
 //! Parquet files in the tables' folders that are not the lake's.
 
+use rustc_hash::FxHashSet;
+
 use super::error::LakeError;
 use super::ledger::Ledger;
 use super::path::{FilePath, LakePath};
@@ -11,8 +13,18 @@ use crate::schema::TableName;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stray {
     pub(super) path: LakePath,
-    /// Its name is one of the log's: it gave way to other files, or lies in another's folder.
-    pub(super) is_known: bool,
+    pub(super) origin: Origin,
+}
+
+/// Where a stray comes from, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It was the lake's, and gave way to other files.
+    GaveWay,
+    /// A file of this name belongs to the lake, in another folder: this may be its only copy.
+    Misplaced,
+    /// No commit knows its name.
+    Unknown,
 }
 
 /// Finds them. What is published meanwhile may be among them: whoever does something about it must
@@ -28,12 +40,65 @@ pub(super) async fn strays(store: &Store, ledger: &Ledger) -> Result<Vec<Stray>,
                 .is_some_and(|ending| ending == "parquet");
             if is_parquet && !is_live(ledger, &path) && !is_rowless(store, &path).await? {
                 let parsed = path.as_str().parse::<FilePath>();
-                let is_known = parsed.is_ok_and(|parsed| ledger.knows_file(&parsed.name));
-                strays.push(Stray { path, is_known });
+                let name = match parsed {
+                    Ok(parsed) => Some(parsed.name),
+                    // In a folder that is no partition's.
+                    Err(_) => path
+                        .as_str()
+                        .rsplit('/')
+                        .next()
+                        .and_then(|name| name.parse().ok()),
+                };
+                let origin = match name {
+                    Some(name) if ledger.is_live_name(&name) => Origin::Misplaced,
+                    Some(name) if ledger.knows_file(&name) => Origin::GaveWay,
+                    _ => Origin::Unknown,
+                };
+                strays.push(Stray { path, origin });
             }
         }
     }
     Ok(strays)
+}
+
+/// Refuses what would remove files while any file of the lake is not where it should be: what lies
+/// elsewhere may be its only copy, and a log that names files which never were is damaged.
+pub(super) async fn check_nothing_is_missing(
+    store: &Store,
+    ledger: &Ledger,
+) -> Result<(), LakeError> {
+    let mut there = FxHashSet::default();
+    for table in TableName::ALL {
+        there.extend(store.list_files(&LakePath::table(table)).await?);
+    }
+    for live in ledger.live_files() {
+        let path = LakePath::from(&live.path());
+        // It may have got there since the folders were listed.
+        if !there.contains(&path) && store.size(&path).await?.is_none() {
+            let what = "it was committed, and is not there: nothing is removed while files of the lake \
+                        are missing; `verify` says what is, and `verify --repair` moves back what was \
+                        only moved";
+            return Err(LakeError::damaged(&store.locate(&path), what));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses to begin a lake where the tables hold files and there is no log: they would be strays of
+/// the new one.
+pub(super) async fn check_no_lake_without_a_log(store: &Store) -> Result<(), LakeError> {
+    for table in TableName::ALL {
+        for path in store.list_files(&LakePath::table(table)).await? {
+            let is_parquet = path.as_str().ends_with(".parquet");
+            if is_parquet && !is_rowless(store, &path).await? {
+                let what = "it is there and there is no commit log: `_export/commits` was lost, or is \
+                            somewhere else. Restore it from a backup, or name another place for a new \
+                            lake";
+                return Err(LakeError::damaged(&store.locate(&path), what));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Whether a path is that of a file which belongs to the lake now.

@@ -1,7 +1,9 @@
 //! `vacuum`: removes what no commit needs any more.
 //!
-//! - **Strays**: Parquet files in the tables' folders that no commit names, or that gave way to
-//!   others, once they are old enough. The folders are listed first and the log is read after: a
+//! - **Strays**: Parquet files in the tables' folders that gave way to others, once they are old
+//!   enough, and, only if asked for, those that no commit knows. Never one whose name a living file
+//!   has. Nothing at all while a file of the lake is missing: what lies about may be its only copy.
+//!   The folders are listed first and the log is read after: a
 //!   file gets there after its commit's record, so whatever belongs to the lake is known by then.
 //! - **Staging of dead runs**: any command that opens the lake for writing removes that; this one
 //!   says what it was.
@@ -21,7 +23,7 @@ use super::error::LakeError;
 use super::path::LakePath;
 use super::point::Point;
 use super::store::Store;
-use super::strays::{is_live, strays};
+use super::strays::{Origin, check_nothing_is_missing, is_live, strays};
 use super::writer::LakeWriter;
 use super::{Lake, Ledger};
 
@@ -30,6 +32,8 @@ use super::{Lake, Ledger};
 pub struct VacuumOptions {
     /// What was last written before this long ago.
     pub older_than: Duration,
+    /// Files in the tables' folders that no commit knows, too.
+    pub unknown: bool,
     /// Run reports, older than this.
     pub reports_older_than: Option<Duration>,
     /// Rejects, older than this.
@@ -87,6 +91,8 @@ pub struct Vacuumed {
     pub items: Vec<VacuumItem>,
     /// Strays that are too young yet.
     pub kept: u64,
+    /// Files in the tables' folders that no commit knows, and were not to go.
+    pub left: u64,
     /// What opening the lake did, in words.
     pub recovered: Vec<String>,
 }
@@ -100,6 +106,10 @@ pub async fn plan_vacuum(
     options: VacuumOptions,
     now: DateTime<Utc>,
 ) -> Result<Vacuumed, LakeError> {
+    // What is committed and not published is not there yet; removing publishes it first.
+    if lake.log.pending.is_empty() {
+        check_nothing_is_missing(lake.store(), lake.ledger()).await?;
+    }
     let found = Found::look(lake.store(), lake.ledger(), (options, now)).await?;
     let mut done = found.done;
     for path in staged_by_the_dead(lake).await? {
@@ -119,11 +129,13 @@ pub async fn vacuum(
     options: VacuumOptions,
     now: DateTime<Utc>,
 ) -> Result<Vacuumed, LakeError> {
+    check_nothing_is_missing(&lake.run, &lake.log.ledger).await?;
     let found = Found::look(&lake.run, &lake.log.ledger, (options, now)).await?;
     // Everything that was in a table's folder just now and belongs there is in the log by now.
     lake.refresh().await?;
     let mut done = Vacuumed {
         kept: found.done.kept,
+        left: found.done.left,
         recovered: lake.recovered.clone(),
         ..Vacuumed::default()
     };
@@ -172,10 +184,13 @@ impl Found {
         };
         let before = old(options.older_than);
         for stray in strays(store, ledger).await? {
-            let kind = if stray.is_known {
-                VacuumKind::GaveWay
-            } else {
-                VacuumKind::Unknown
+            let kind = match stray.origin {
+                Origin::GaveWay => VacuumKind::GaveWay,
+                Origin::Unknown if options.unknown => VacuumKind::Unknown,
+                Origin::Unknown | Origin::Misplaced => {
+                    found.done.left += 1;
+                    continue;
+                }
             };
             if !found.take(store, (kind, before), stray.path).await? {
                 found.done.kept += 1;

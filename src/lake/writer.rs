@@ -10,6 +10,7 @@ use super::log::Log;
 use super::path::LakePath;
 use super::point::Point;
 use super::store::{RunStore, Store};
+use super::strays::check_no_lake_without_a_log;
 use super::{CommitDraft, CommitKind, LakeOptions, LiveFile};
 use crate::clock::Clock;
 use crate::event::{Event, Events};
@@ -52,6 +53,9 @@ impl LakeWriter {
         let zone = options.partition_timezone;
         check_zone(&store, &log.ledger, zone)?;
         let is_new = log.ledger.last_sequence() == 0;
+        if is_new {
+            check_no_lake_without_a_log(&store).await?;
+        }
         if is_new && !store.is_local() {
             store.check_able(&run).await?;
         }

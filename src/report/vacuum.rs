@@ -67,6 +67,14 @@ impl VacuumReport {
             let files = counted(self.done.kept, "stray file");
             writeln!(out, "{files} too young yet, see --older-than")?;
         }
+        if self.done.left > 0 {
+            let files = counted(self.done.left, "file");
+            writeln!(
+                out,
+                "{files} that no commit knows, left: `verify --repair` puts them aside, --unknown \
+                 removes them"
+            )?;
+        }
         Ok(())
     }
 
@@ -123,6 +131,7 @@ mod tests {
                 item(VacuumKind::Report, "_export/runs/r.json", 700),
             ],
             kept: 1,
+            left: 2,
             recovered: Vec::new(),
         };
         let mut out = Vec::new();
@@ -141,13 +150,15 @@ mod tests {
           no commit knows it     10 B  tasks/b.parquet
           run report            700 B  _export/runs/r.json
         1 stray file too young yet, see --older-than
+        2 files that no commit knows, left: `verify --repair` puts them aside, --unknown removes them
         ");
         insta::assert_snapshot!(text(false, false), @"
         removed 3 files, 2.6 KiB
           no commit knows it  2  2.0 KiB
           run report          1    700 B
         1 stray file too young yet, see --older-than
+        2 files that no commit knows, left: `verify --repair` puts them aside, --unknown removes them
         ");
-        assert_eq!(text(false, true).lines().count(), 5);
+        assert_eq!(text(false, true).lines().count(), 6);
     }
 }

@@ -14,6 +14,15 @@ fn settled(output: &str) -> String {
 
 fn settled_line(line: &str) -> String {
     let mut words: Vec<String> = Vec::new();
+    // The proof of a listing's end depends on which listing was first.
+    let line = line.trim_start();
+    if line.starts_with("list_tasks") {
+        return "list_tasks ok [some]".to_owned();
+    }
+    let line = match line.split_once(" requests, ") {
+        Some((_, rest)) => format!("[some] requests, {rest}"),
+        None => line.to_owned(),
+    };
     for word in line.split_whitespace() {
         let before = words.last().map(String::as_str);
         let is_number = word.starts_with(|c: char| c.is_ascii_digit());

@@ -262,7 +262,10 @@ fn a_vacuum_and_a_repair_killed_in_the_middle_are_done_again() {
     begin(&exporter);
     let expected = state(&exporter, &shelf);
     let commands: [(&str, &[&str]); 2] = [
-        ("vacuum.file_removed", &["vacuum", "--older-than", "0s"]),
+        (
+            "vacuum.file_removed",
+            &["vacuum", "--unknown", "--older-than", "0s"],
+        ),
         ("repair.file_moved", &["verify", "--repair"]),
     ];
     for (point, command) in commands {

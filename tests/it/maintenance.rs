@@ -5,7 +5,8 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::harness::lake::assert_same;
+use crate::harness::lake::{assert_same, below};
+use crate::harness::scripted::answer;
 use crate::harness::vendor::past_days;
 use crate::harness::{Exporter, LakeView, NOW, Vendor, folder};
 use crate::trouble::WEEK;
@@ -38,7 +39,14 @@ fn vacuum_removes_strays_that_are_old_enough() {
     let (_folder, exporter, lake) = exported();
     let content = lake.content();
     let stray = stray(&lake);
-    let young = exporter.run(&["vacuum"]).done();
+    let left = exporter.run(&["vacuum", "--older-than", "0s"]).done();
+    assert!(
+        left.stdout.contains("1 file that no commit knows, left"),
+        "{}",
+        left.stdout
+    );
+    assert!(stray.exists());
+    let young = exporter.run(&["vacuum", "--unknown"]).done();
     assert!(
         young.stdout.contains("1 stray file too young yet"),
         "{}",
@@ -46,6 +54,7 @@ fn vacuum_removes_strays_that_are_old_enough() {
     );
     let dry = [
         "vacuum",
+        "--unknown",
         "--older-than",
         "0s",
         "--dry-run",
@@ -54,7 +63,15 @@ fn vacuum_removes_strays_that_are_old_enough() {
     ];
     let planned = exporter.run(&dry).done().json();
     assert!(stray.exists());
-    let done = exporter.run(&["vacuum", "--older-than", "0s", "--format", "json"]);
+    let now = [
+        "vacuum",
+        "--unknown",
+        "--older-than",
+        "0s",
+        "--format",
+        "json",
+    ];
+    let done = exporter.run(&now);
     let done = done.done().json();
     assert_eq!(planned["items"], done["items"]);
     let found = paths(&done, "items", "path");
@@ -130,4 +147,41 @@ fn a_place_without_a_lake_stays_as_it_is() {
         .with(74)
         .saying(&["failed to find a lake", "--dest"]);
     assert!(!exporter.dest().exists());
+}
+
+#[test]
+fn vacuum_removes_nothing_while_a_file_of_the_lake_is_missing() {
+    for renamed in ["calls/call_date=2024-03-11.bak", "calls/old"] {
+        let (_folder, exporter, lake) = exported();
+        let content = lake.content();
+        let partition = lake.root().join("calls/call_date=2024-03-11");
+        fs::rename(&partition, lake.root().join(renamed)).expect("writable");
+        let args = ["vacuum", "--unknown", "--older-than", "0s"];
+        exporter.run(&[&args[..], &["--dry-run"]].concat()).with(65);
+        exporter.run(&args).with(65).saying(&["nothing is removed"]);
+        exporter.run(&["verify", "--repair"]).done();
+        assert_same(&lake.content(), &content);
+        exporter.run(&args).done();
+        assert_same(&lake.content(), &content);
+    }
+}
+
+#[test]
+fn a_lake_whose_log_was_lost_is_not_begun_anew() {
+    let (folder, exporter, lake) = exported();
+    fs::remove_dir_all(lake.root().join("_export")).expect("writable");
+    let before = below(&lake.root());
+    let saved = folder.path().join("saved.json");
+    fs::write(&saved, answer("t", "[{}]")).expect("writable");
+    let saved = saved.to_str().expect("Unicode");
+    for command in [&["replay", saved][..], &["run"]] {
+        exporter
+            .run(command)
+            .with(65)
+            .saying(&["there is no commit log"]);
+    }
+    exporter
+        .run(&["vacuum", "--unknown", "--older-than", "0s"])
+        .done();
+    assert_eq!(below(&lake.root()), before);
 }

@@ -14,8 +14,11 @@ fn plan(args: &[&str]) -> String {
         ..past_days(3, 12, 4)
     });
     let folder = folder();
+    // One listing after the other: how many requests the proof of their ends takes depends on which
+    // has shown the largest page.
     let exporter = Exporter::new(folder.path())
         .against(vendor.url())
+        .set("AIRUDDER_CONCURRENCY", "1")
         .at(MIDDAY);
     exporter
         .run(&["backfill", "--from", "2024-03-11", "--to", "2024-03-11"])

@@ -62,6 +62,12 @@ impl Files {
         self.by_name.contains_key(name)
     }
 
+    /// Whether a file of this name belongs to the lake now, wherever it should be.
+    pub(super) fn is_live_name(&self, name: &FileName) -> bool {
+        let slot = self.by_name.get(name).map(|slot| *slot as usize);
+        slot.is_some_and(|slot| self.slots[slot].gone.is_none())
+    }
+
     pub(super) fn is_live(&self, path: &FilePath) -> bool {
         self.slot(path)
             .is_some_and(|slot| self.slots[slot as usize].gone.is_none())

@@ -336,6 +336,12 @@ impl Ledger {
         self.files.knows(name)
     }
 
+    /// Whether a file of this name belongs to the lake now, wherever it should be.
+    #[must_use]
+    pub fn is_live_name(&self, name: &FileName) -> bool {
+        self.files.is_live_name(name)
+    }
+
     /// The live files that took over from these.
     pub(super) fn heirs(&self, paths: impl IntoIterator<Item = FilePath>) -> Vec<LiveFile> {
         self.files.heirs(paths)

@@ -533,6 +533,7 @@ async fn vacuum_and_repair_work_there_too() {
         .unwrap();
     let options = crate::lake::vacuum::VacuumOptions {
         older_than: Duration::ZERO,
+        unknown: true,
         reports_older_than: None,
         rejects_older_than: None,
     };

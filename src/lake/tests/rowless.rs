@@ -140,6 +140,7 @@ async fn vacuum_keeps_it_and_verify_takes_only_one_without_rows_for_it() {
     let mut writer = quiet_lake(&scene).await;
     let options = crate::lake::vacuum::VacuumOptions {
         older_than: std::time::Duration::ZERO,
+        unknown: true,
         reports_older_than: None,
         rejects_older_than: None,
     };

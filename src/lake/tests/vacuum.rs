@@ -13,6 +13,7 @@ const WEEK: Duration = Duration::from_hours(7 * 24);
 fn options() -> VacuumOptions {
     VacuumOptions {
         older_than: WEEK,
+        unknown: true,
         reports_older_than: None,
         rejects_older_than: None,
     }

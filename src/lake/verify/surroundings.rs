@@ -6,16 +6,16 @@ use crate::lake::error::LakeError;
 use crate::lake::log::Log;
 use crate::lake::path::LakePath;
 use crate::lake::store::Store;
-use crate::lake::strays::strays;
+use crate::lake::strays::{Origin, strays};
 
 /// Looks at everything but the data files themselves.
 pub(super) async fn look(store: &Store, log: &Log) -> Result<Vec<Finding>, LakeError> {
     let mut findings = Vec::new();
     for stray in strays(store, &log.ledger).await? {
-        let detail = if stray.is_known {
-            "it gave way to other files, or belongs elsewhere in the lake"
-        } else {
-            "no commit knows it"
+        let detail = match stray.origin {
+            Origin::GaveWay => "it gave way to other files",
+            Origin::Misplaced => "it belongs elsewhere in the lake",
+            Origin::Unknown => "no commit knows it",
         };
         findings.push(Finding::new(FindingKind::StrayFile, &stray.path, detail));
     }
