@@ -17,6 +17,7 @@ use airudder_export::pipeline::{Stop, StopSwitch};
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
+    airudder_export::hardening::prepare();
     airudder_export::allocator::prepare();
     let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
