@@ -40,6 +40,7 @@ pub mod hardening;
 pub mod job;
 pub mod lake;
 pub mod pipeline;
+pub mod privacy;
 pub mod report;
 pub mod sandbox;
 pub mod schema;
