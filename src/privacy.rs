@@ -14,7 +14,7 @@
 //! ```
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -148,7 +148,7 @@ pub fn terminal_safe(bytes: &[u8], colours: bool) -> Cow<'_, [u8]> {
             safe.push(c);
         } else {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                safe.push_str(&format!("\\u{unit:04x}"));
+                write!(safe, "\\u{unit:04x}").expect("a String takes all");
             }
         }
     }

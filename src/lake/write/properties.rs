@@ -14,7 +14,9 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
 use crate::job::{Encodings, WriteOptions};
-use crate::schema::{Column, ColumnType, Encoding, Statistics, Table, schema_version};
+use crate::schema::{
+    Column, ColumnType, Encoding, Statistics, Table, TableName, schema_version, table,
+};
 use crate::task::RunId;
 
 /// Large enough to compress well, small enough to skip within a row group.
@@ -117,6 +119,20 @@ pub(super) fn properties(
     Arc::new(properties.build())
 }
 
+/// The same for a writer that keeps no counts of nulls without the least and the greatest values: of
+/// personal columns nothing is kept.
+pub(super) fn without_personal_statistics(
+    name: TableName,
+    properties: &WriterProperties,
+) -> WriterProperties {
+    let mut properties = properties.clone().into_builder();
+    for column in (table(name).columns.iter()).filter(|column| column.personal) {
+        let path = ColumnPath::from(column.name.as_str());
+        properties = properties.set_column_statistics_enabled(path, EnabledStatistics::None);
+    }
+    properties.build()
+}
+
 /// How large a column's pages get, if not as large as all others'. Larger ones for free text would take 1 % off
 /// the files, but their buffers cost page faults: 2 to 4 % of all CPU time.
 fn page_bytes(column: &Column, encodings: Encodings) -> Option<usize> {
@@ -148,7 +164,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::schema::TableName;
 
     fn encodings_of(encodings: Encodings) -> BTreeSet<String> {
         let columns = TableName::ALL.map(|name| crate::schema::table(name).columns.iter());
