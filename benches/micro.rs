@@ -83,6 +83,7 @@ fn micro(criterion: &mut Criterion) {
         encodings: Encodings::default(),
         bloom_filters: Vec::new(),
         workers: nonzero(1),
+        file_mode: None,
     };
     let encoder = RowGroupEncoder::new(&options, &Clock::system().run_id()).expect("schemas fit");
     let batches = decode(&mut decoder, &runs).take().expect("valid arrays");

@@ -1,6 +1,6 @@
 //! The thin binary around the library: arguments, runtime, signals, error chain, exit code.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, PanicHookInfo};
 use std::process::ExitCode;
@@ -14,9 +14,11 @@ use airudder_export::job::Environment;
 #[cfg(any(debug_assertions, feature = "failpoints"))]
 use airudder_export::job::environment::FAILPOINT;
 use airudder_export::pipeline::{Stop, StopSwitch};
+use airudder_export::privacy::{TerminalSafe, printable};
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
+    airudder_export::hardening::prepare();
     airudder_export::allocator::prepare();
     let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
@@ -61,7 +63,7 @@ fn admit(panic: &PanicHookInfo<'_>) {
 /// Writes a line to standard error, if anybody reads it: a closed pipe changes nothing of how the
 /// command ended.
 fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", printable(line));
 }
 
 fn run(cli: Cli) -> Result<Code, Error> {
@@ -70,7 +72,7 @@ fn run(cli: Cli) -> Result<Code, Error> {
         .enable_all()
         .build()
         .map_err(Error::Start)?;
-    let mut out = BufWriter::new(io::stdout());
+    let mut out = results(&cli);
     let stop = StopSwitch::default();
     let env = Environment::capture();
     #[cfg(any(debug_assertions, feature = "failpoints"))]
@@ -95,6 +97,17 @@ fn run(cli: Cli) -> Result<Code, Error> {
         flushed => flushed.map_err(Error::Output),
     };
     ended.and_then(|code| flushed.map(|()| code))
+}
+
+/// Standard output. What a terminal would obey is spelled out, except in lists of paths for
+/// programs, which take them as they are.
+fn results(cli: &Cli) -> Box<dyn Write + Send> {
+    let out = BufWriter::new(io::stdout());
+    if cli.command.lists_paths() && !io::stdout().is_terminal() {
+        Box::new(out)
+    } else {
+        Box::new(TerminalSafe::new(out))
+    }
 }
 
 /// Threads that receive, unpack and split answers: half as many as there are cores, since decoding has its

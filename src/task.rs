@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::privacy::is_plain_name;
+
 /// The longest id that is accepted, in bytes. The vendor's are 32 hex digits.
 const MAX_ID_BYTES: usize = 512;
 
@@ -143,6 +145,16 @@ impl TaskStatus {
         }
     }
 
+    /// The word for people who ask about single tasks: also the vendor's unknown one, if it is a
+    /// plain name.
+    #[must_use]
+    pub fn shown_word(&self) -> &str {
+        match self {
+            Self::Unknown(word) if !is_plain_name(word.trim()) => "unknown",
+            word => word.as_str().trim(),
+        }
+    }
+
     /// The vendor's own word.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -231,6 +243,16 @@ mod tests {
         let status = TaskStatus::from("Archived");
         assert!(!status.is_final());
         assert_eq!(status.as_str(), "Archived");
+    }
+
+    #[test]
+    fn an_unknown_status_is_shown_only_if_it_is_a_plain_word() {
+        let shown = |word: &str| TaskStatus::from(word).shown_word().to_owned();
+        assert_eq!(shown("Archived "), "Archived");
+        assert_eq!(shown("finished"), "finished");
+        for data in ["+62 811 222 333", "Budi Santoso", "a\u{202e}b", ""] {
+            assert_eq!(shown(data), "unknown");
+        }
     }
 
     #[test]

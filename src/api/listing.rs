@@ -5,7 +5,6 @@
 
 mod survey;
 
-pub(crate) use survey::is_plain_name;
 pub use survey::{ItemKey, KeyKind, PageSurvey};
 
 use bytes::Bytes;

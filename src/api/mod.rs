@@ -57,7 +57,6 @@ pub use client::ApiClient;
 pub use envelope::BodyShape;
 pub use error::{ApiError, DetailError, Failure, SignInRefusal};
 pub use listed::{ListedTask, ListedWorkflow};
-pub(crate) use listing::is_plain_name;
 pub use listing::{ItemKey, KeyKind, Listing, ListingEvidence, NotUnderstood, PageSurvey};
 pub use outcome::{Outcome, Signal};
 pub use pacer::Traffic;

@@ -7,7 +7,7 @@ use super::compact::CompactArgs;
 use super::completions::CompletionsArgs;
 use super::demo::DemoArgs;
 use super::doctor::DoctorArgs;
-use super::files::FilesArgs;
+use super::files::{FilesArgs, FilesFormat};
 use super::init::InitArgs;
 use super::man::ManArgs;
 use super::plan::{PlanArgs, PlanWhat};
@@ -117,6 +117,12 @@ impl Command {
             self,
             Self::Doctor(_) | Self::Schema(_) | Self::Init(_) | Self::Completions(_) | Self::Man(_)
         )
+    }
+
+    /// Whether its result is a list of paths, one a line, as programs take them.
+    #[must_use]
+    pub fn lists_paths(&self) -> bool {
+        matches!(self, Self::Files(args) if args.format == FilesFormat::Paths)
     }
 
     /// The settings given with the command.

@@ -32,7 +32,11 @@ impl Context<'_> {
     /// # Errors
     /// The first setting that is missing or wrong.
     pub fn job(&self) -> Result<Job, Error> {
-        Ok(job::load(&self.flags, &self.env)?)
+        let job = job::load(&self.flags, &self.env)?;
+        if let Some(mode) = job.write.file_mode {
+            mode.apply();
+        }
+        Ok(job)
     }
 
     /// The job of a command that only reads, with its log lines on standard error.

@@ -23,6 +23,7 @@ pub mod dispatch;
 pub mod doctor;
 pub mod files;
 pub mod init;
+mod lines;
 pub mod man;
 pub mod output;
 pub mod plan;
@@ -44,12 +45,14 @@ use std::ffi::OsString;
 use std::sync::Arc;
 
 use clap::Parser;
+use clap::error::{ContextKind, ContextValue};
 
 use self::args::Command;
 use self::settings::{Everywhere, Settings, Verbosity};
 use crate::event::Events;
 use crate::exit_code::ExitCode;
 use crate::job::SettingFlags;
+use crate::privacy::looks_like_data;
 use crate::report::LogListener;
 
 /// The program's name.
@@ -112,7 +115,7 @@ impl Cli {
     pub fn read<T: Into<OsString> + Clone>(
         arguments: impl IntoIterator<Item = T>,
     ) -> Result<Self, clap::Error> {
-        Self::try_parse_from(arguments)
+        Self::try_parse_from(arguments).map_err(without_data)
     }
 
     /// The settings among it, for `job::load`.
@@ -126,6 +129,24 @@ impl Cli {
         self.command.add_settings_to(&mut flags);
         flags
     }
+}
+
+/// The error without an argument that looks like data, such as an answer where an id belongs.
+fn without_data(mut error: clap::Error) -> clap::Error {
+    for kind in [
+        ContextKind::InvalidValue,
+        ContextKind::InvalidArg,
+        ContextKind::InvalidSubcommand,
+    ] {
+        let masked = match error.get(kind) {
+            Some(ContextValue::String(text)) if looks_like_data(text) => {
+                format!("({} bytes that look like data)", text.len())
+            }
+            _ => continue,
+        };
+        error.insert(kind, ContextValue::String(masked));
+    }
+    error
 }
 
 /// The events of a command that maintains the lake: log lines and nothing else.

@@ -1,11 +1,12 @@
 //! `replay`: saved answers into the lake.
 
-use std::io::BufRead as _;
+use std::io::BufRead;
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
 use super::context::Context;
+use super::lines::{LONGEST_LINE, Lines};
 use super::pull;
 use super::settings::{Replay, Settings};
 use crate::error::Error;
@@ -67,15 +68,71 @@ fn named(files: &[PathBuf]) -> Result<Vec<PathBuf>, ReplayInputError> {
             named.push(file.clone());
             continue;
         }
-        for line in std::io::stdin().lock().lines() {
-            let line = line.map_err(|source| ReplayInputError::Unreadable {
-                path: PathBuf::from("-"),
-                source,
-            })?;
-            if !line.trim().is_empty() {
-                named.push(PathBuf::from(line.trim_end_matches('\r')));
-            }
-        }
+        listed(&mut std::io::stdin().lock(), &mut named)?;
     }
     Ok(named)
+}
+
+/// The names of a list. Each must be there: what is no list of names, such as an answer, fails at
+/// its first line.
+fn listed(list: &mut impl BufRead, named: &mut Vec<PathBuf>) -> Result<(), ReplayInputError> {
+    let unreadable = |source| ReplayInputError::Unreadable {
+        path: PathBuf::from("-"),
+        source,
+    };
+    let mut lines = Lines::new(list);
+    while let Some((line, name)) = lines.next().map_err(unreadable)? {
+        if name.trim_ascii().is_empty() {
+            continue;
+        }
+        let bytes = name.len();
+        if bytes > LONGEST_LINE {
+            return Err(ReplayInputError::LongLine { line });
+        }
+        let path = path(name);
+        std::fs::metadata(&path).map_err(|source| ReplayInputError::Line {
+            line,
+            bytes,
+            source,
+        })?;
+        named.push(path);
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn path(name: Vec<u8>) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt as _;
+    std::ffi::OsString::from_vec(name).into()
+}
+
+#[cfg(not(unix))]
+fn path(name: Vec<u8>) -> PathBuf {
+    String::from_utf8_lossy(&name).into_owned().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(list: &str) -> String {
+        let mut named = Vec::new();
+        let error = listed(&mut list.as_bytes(), &mut named).expect_err("no list of names");
+        error.to_string()
+    }
+
+    #[test]
+    fn an_answer_where_a_list_of_names_belongs_is_not_quoted() {
+        for answer in [
+            "{\"data\": {\"CalleeName\": \"MARK\"}}".to_owned(),
+            "Cargo.toml\n\n  \"CalleeName\": \"MARK\",\n".to_owned(),
+            format!("{{\"MARK\": \"{}\"}}", "x".repeat(100_000)),
+        ] {
+            let said = refused(&answer);
+            assert!(!said.contains("MARK") && said.contains("line "), "{said}");
+        }
+        assert!(
+            refused("Cargo.toml\n\nnot/there\n").contains("line 3 of standard input (9 bytes)")
+        );
+    }
 }

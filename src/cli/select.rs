@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
+use super::lines::Lines;
 use crate::job::TaskSource;
+use crate::privacy::{looks_like_data, shown_path};
 use crate::task::{IdError, TaskId, WorkflowId};
 
 /// Where tasks come from, if not from the listings.
@@ -19,7 +21,7 @@ pub struct SelectArgs {
     ///
     /// For accounts whose listings cannot be asked. A named task is decided like any other: left
     /// when it is sealed, sealed when its answer says that it is final.
-    #[arg(long, value_name = "ID", value_parser = TaskId::new)]
+    #[arg(long, value_name = "ID", value_parser = named(TaskId::new))]
     pub task_id: Vec<TaskId>,
     /// Pull the tasks of this list, one id a line; - is standard input.
     ///
@@ -27,7 +29,7 @@ pub struct SelectArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub task_ids: Option<PathBuf>,
     /// Take the tasks of this workflow and list no others. Repeatable.
-    #[arg(long, value_name = "ID", value_parser = WorkflowId::new,
+    #[arg(long, value_name = "ID", value_parser = named(WorkflowId::new),
           conflicts_with_all = ["task_id", "task_ids"])]
     pub workflow_id: Vec<WorkflowId>,
     /// Take the tasks of the workflows of this list, one id a line; - is standard input.
@@ -40,15 +42,28 @@ pub struct SelectArgs {
 #[derive(Debug, thiserror::Error)]
 pub enum SelectError {
     /// Not there or not readable.
-    #[error("read the list of ids {path}", path = .path.display())]
+    #[error("read the list of ids {path}", path = shown_path(.path))]
     Read {
         /// Which.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
+    /// A line that looks like something else than an id. It may be anything, so it is not quoted.
+    #[error(
+        "read the list of ids {path}, line {line}: {problem}; a list holds one id a line",
+        path = shown_path(.path)
+    )]
+    NoId {
+        /// Which.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What it looks like.
+        problem: &'static str,
+    },
     /// A line that is no id.
-    #[error("read the list of ids {path}, line {line}", path = .path.display())]
+    #[error("read the list of ids {path}, line {line}", path = shown_path(.path))]
     Id {
         /// Which.
         path: PathBuf,
@@ -83,6 +98,19 @@ impl SelectArgs {
     }
 }
 
+/// Reads an id that is given with a flag. What looks like data is refused: it would be sent, logged
+/// and reported.
+fn named<I>(
+    read: fn(&str) -> Result<I, IdError>,
+) -> impl Fn(&str) -> Result<I, String> + Clone + Send + Sync {
+    move |text| {
+        if looks_like_data(text) {
+            return Err("it looks like data, not like an id".to_owned());
+        }
+        read(text).map_err(|error| error.to_string())
+    }
+}
+
 fn gathered<I: Clone + Eq + Hash>(
     named: &[I],
     list: Option<&Path>,
@@ -112,22 +140,45 @@ fn append<I>(
     path: &Path,
     read: fn(&str) -> Result<I, IdError>,
 ) -> Result<(), SelectError> {
-    for (index, line) in lines.lines().enumerate() {
-        let line = line.map_err(|source| SelectError::Read {
+    let unreadable = |source| SelectError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let mut lines = Lines::new(lines);
+    while let Some((number, line)) = lines.next().map_err(unreadable)? {
+        let no_id = |problem| SelectError::NoId {
             path: path.to_owned(),
-            source,
-        })?;
-        let line = line.trim_start_matches('\u{feff}').trim();
+            line: number,
+            problem,
+        };
+        let line = std::str::from_utf8(&line).map_err(|_| no_id("it is not Unicode"))?;
+        let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        ids.push(read(line).map_err(|source| SelectError::Id {
+        let id = read(line).map_err(|source| SelectError::Id {
             path: path.to_owned(),
-            line: index + 1,
+            line: number,
             source,
-        })?);
+        })?;
+        if let Some(problem) = not_an_id(line) {
+            return Err(no_id(problem));
+        }
+        ids.push(id);
     }
     Ok(())
+}
+
+/// What a line looks like that is hardly an id: a list is easily taken for a saved answer or a table
+/// of people, and each of its lines would be sent, logged and reported.
+fn not_an_id(line: &str) -> Option<&'static str> {
+    if line.contains(['{', '}', '[', ']', '"', '<', '>']) {
+        Some("it looks like JSON or a page, not like an id")
+    } else if line.contains([',', ';']) || line.contains(char::is_whitespace) {
+        Some("it holds several words or columns (an id that does can be given with a flag)")
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -173,6 +224,26 @@ mod tests {
         let text = format!("w1\n{}\n", "x".repeat(600));
         let error = args.source(&mut text.as_bytes()).expect_err("too long");
         assert_eq!(error.to_string(), "read the list of ids -, line 2");
+    }
+
+    #[test]
+    fn an_answer_or_a_table_where_a_list_of_ids_belongs_is_not_taken_and_not_quoted() {
+        for (list, line) in [
+            ("{\n  \"CalleeName\": \"MARK\",\n", 1),
+            ("a1\n\n\"CalleeName\": \"MARK\",", 3),
+            ("task_id,MARK\n", 1),
+            ("MARK NAME\n", 1),
+            ("<html>MARK", 1),
+        ] {
+            let args = SelectArgs {
+                task_ids: Some("-".into()),
+                ..SelectArgs::default()
+            };
+            let error = args.source(&mut list.as_bytes()).expect_err("no list");
+            let said = error.to_string();
+            assert!(!said.contains("MARK"), "{said}");
+            assert!(said.contains(&format!("line {line}: it ")), "{said}");
+        }
     }
 
     #[test]

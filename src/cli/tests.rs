@@ -241,3 +241,14 @@ fn help_is_the_manual(
 fn short_help_fits_a_screen() {
     insta::assert_snapshot!("short_help_run", help("airudder-export run -h"));
 }
+
+#[rstest]
+#[case(&["run", "--task-id", "{\"CalleeName\": \"MARK\"}\n"])]
+#[case(&["plan", "{\"CalleeName\": \"MARK\"}"])]
+#[case(&["schema", "<html>MARK"])]
+fn an_argument_that_looks_like_data_is_not_quoted(#[case] arguments: &[&str]) {
+    let arguments = [&["airudder-export"], arguments].concat();
+    let said = Cli::read(arguments).expect_err("refused").to_string();
+    assert!(!said.contains("MARK"), "{said}");
+    assert!(said.contains("bytes that look like data"), "{said}");
+}

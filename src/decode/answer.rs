@@ -10,8 +10,8 @@ use super::rows::{AnswerContext, RowDay, Rows};
 use super::scan::{Kind, Raw, Scanner, SyntaxError};
 use super::slots::{Slots, read_object, same_value};
 use super::value::{self, Calendar, Fit};
-use crate::api::is_plain_name;
 use crate::job::DecodeOptions;
+use crate::privacy::is_plain_name;
 use crate::schema::Fill;
 use crate::task::{TaskId, TaskStatus, Told, WorkflowId};
 

@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 
 use super::scan::Raw;
 use super::text::{base64, has_lone_surrogate, push_json_string, unescape};
+use crate::privacy::shown_key;
 use crate::schema::TableName;
 
 /// The extra fields of one row while they are gathered.
@@ -97,7 +98,7 @@ pub struct Misfits {
 pub struct Misfit {
     /// In which table's records.
     pub table: TableName,
-    /// The JSON key.
+    /// The JSON key; keys that look like data are counted together.
     pub key: String,
     /// `unknown_key`, or what the value is not (`not_an_integer`, `out_of_range`, …).
     pub kind: &'static str,
@@ -110,7 +111,8 @@ impl Misfits {
     /// since a vendor may use ids as keys.
     const MOST_KEYS: usize = 200;
     const OTHER_KEYS: &'static str = "(other keys)";
-    const LONGEST_KEY: usize = 100;
+    /// Keys that this module gives.
+    const OWN_KEYS: [&'static str; 2] = ["$entry", Self::OTHER_KEYS];
 
     /// Counts one.
     pub(super) fn count(&mut self, table: TableName, kind: &'static str, key: &str) {
@@ -119,9 +121,10 @@ impl Misfits {
 
     fn add(&mut self, table: TableName, kind: &'static str, key: &str, times: u64) {
         let keys = self.counts.entry((table, kind)).or_default();
-        let key = match key.char_indices().nth(Self::LONGEST_KEY) {
-            Some((end, _)) => &key[..end],
-            None => key,
+        let key = if Self::OWN_KEYS.contains(&key) {
+            key
+        } else {
+            shown_key(key)
         };
         let key = if keys.len() < Self::MOST_KEYS || keys.contains_key(key) {
             key
@@ -210,6 +213,34 @@ mod tests {
         );
         let deep = ["[".repeat(200), "]".repeat(200)].concat();
         assert!(added(&[(b"a", deep.as_bytes())]).starts_with(r#"{"a":{"$json_base64":""#));
+    }
+
+    #[test]
+    fn keys_that_look_like_data_are_counted_and_not_named() {
+        let mut misfits = Misfits::default();
+        for key in [
+            "+628111222333 Budi",
+            "k6281234567890",
+            "José",
+            "",
+            "$entry",
+            "fresh_key",
+        ] {
+            misfits.count(TableName::Calls, "unknown_key", key);
+        }
+        let mut all = Misfits::default();
+        all.merge(&misfits);
+        all.merge(&misfits);
+        let lines = all.lines();
+        let lines: Vec<_> = lines.iter().map(|line| (&*line.key, line.count)).collect();
+        assert_eq!(
+            lines,
+            [
+                ("$entry", 2),
+                ("(keys that look like data)", 8),
+                ("fresh_key", 2)
+            ]
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use crate::api::is_plain_name;
+use crate::privacy::is_plain_name;
 
 use super::text::{Marks, find_special, unescape};
 

@@ -4,10 +4,11 @@ use super::answer::{AnswerFacts, FactSink};
 use super::check::{Check, Notes, quoted};
 use super::listings::Candidates;
 use super::redial_times::RedialTimes;
-use crate::api::{ApiClient, DetailError, is_plain_name};
+use crate::api::{ApiClient, DetailError};
 use crate::decode::Misfit;
 use crate::exit_code::ExitCode;
 use crate::job::Job;
+use crate::privacy::DATA_KEYS;
 use crate::task::TaskStatus;
 
 const NAME: &str = "task_detail";
@@ -142,7 +143,7 @@ fn judge(facts: &AnswerFacts) -> Vec<Check> {
 
 /// Keys and how often; names that may be data are only counted.
 fn named(lines: &[&Misfit]) -> String {
-    let (plain, odd): (Vec<&&Misfit>, _) = lines.iter().partition(|line| is_plain_name(&line.key));
+    let (odd, plain): (Vec<&&Misfit>, _) = lines.iter().partition(|line| line.key == DATA_KEYS);
     let texts: Vec<String> = plain
         .iter()
         .map(|line| match line.kind {
@@ -151,9 +152,9 @@ fn named(lines: &[&Misfit]) -> String {
         })
         .collect();
     let shown = quoted(texts.iter().map(String::as_str));
-    match (odd.len(), shown.as_str()) {
+    match (odd.iter().map(|line| line.count).sum(), shown.as_str()) {
         (0, _) => shown,
-        (odd, "") => format!("{odd} that look like data"),
-        (odd, shown) => format!("{shown}, {odd} that look like data"),
+        (odd, "") => format!("some that look like data ×{odd}"),
+        (odd, shown) => format!("{shown}, some that look like data ×{odd}"),
     }
 }

@@ -4,8 +4,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use zeroize::Zeroizing;
+
 use super::environment::{APP_KEY, APP_SECRET, NotUnicode};
 use super::error::SettingsError;
+use super::load::boolean;
 use super::sources::Sources;
 use super::{ApiOptions, Credentials, Secret};
 
@@ -62,19 +65,45 @@ fn one(
     let Some((path, origin)) = sources.text(file_key)? else {
         return Ok(None);
     };
+    let accepts_open = sources.required("api.allow_open_key_files", boolean)?;
     let path = Path::new(path);
-    let mut text = String::new();
-    File::open(path)
-        .and_then(|file| file.take(LONGEST_KEY_BYTES).read_to_string(&mut text))
-        .map_err(|source| SettingsError::KeyFile {
+    let unreadable = |source| SettingsError::KeyFile {
+        key: file_key,
+        origin: origin.clone(),
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    let mode = open_to_others(&file).map_err(unreadable)?;
+    if let Some(mode) = mode.filter(|_| !accepts_open) {
+        return Err(SettingsError::OpenKeyFile {
             key: file_key,
-            origin,
             path: path.to_owned(),
-            source,
-        })?;
+            mode,
+        });
+    }
+    let mut text = Zeroizing::new(String::new());
+    file.take(LONGEST_KEY_BYTES)
+        .read_to_string(&mut text)
+        .map_err(unreadable)?;
     checked(text.trim())
         .map(Some)
         .map_err(|problem| wrong(path.display().to_string(), problem))
+}
+
+/// The mode of a file that the group or others may read or write.
+#[cfg(unix)]
+fn open_to_others(file: &File) -> std::io::Result<Option<u32>> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let meta = file.metadata()?;
+    let mode = meta.permissions().mode() & 0o777;
+    // A pipe of the shell (`<(pass show key)`) is nobody else's.
+    Ok((meta.is_file() && mode & 0o066 != 0).then_some(mode))
+}
+
+#[cfg(not(unix))]
+fn open_to_others(_: &File) -> std::io::Result<Option<u32>> {
+    Ok(None)
 }
 
 fn checked(text: &str) -> Result<Secret, &'static str> {

@@ -118,6 +118,20 @@ pub enum SettingsError {
         /// Why.
         source: io::Error,
     },
+    /// A key file that others than its owner may read or change.
+    #[error(
+        "{path}, named by `{key}`, has mode {mode:04o}: others than its owner can read or change it; \
+         run `chmod 600 {path}`, or set `allow_open_key_files = true` under [api]",
+        path = .path.display()
+    )]
+    OpenKeyFile {
+        /// The setting that names it.
+        key: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
     /// A key that cannot be one.
     #[error("invalid {what} from {from}: {problem}")]
     Key {

@@ -16,6 +16,7 @@ use super::ApiProfile;
 use super::environment::{APP_KEY, APP_SECRET};
 use super::error::{Origin, Place, SettingsError};
 use super::nearest::nearest;
+use super::place;
 use super::settings::{Kind, SETTINGS, Setting};
 
 /// A job file that was read and whose keys are all known.
@@ -154,6 +155,10 @@ impl Reader<'_> {
             (Kind::Integer | Kind::Boolean | Kind::Texts, _) => None,
             // TOML has dates of its own; in quotes it is one as well.
             (Kind::Date, DeValue::Datetime(date)) => Some(Value::Text(date.to_string())),
+            // Refused by whoever reads it, with what it should be.
+            (Kind::Place, DeValue::String(text)) if place::lacks_slashes(text.trim()) => {
+                Some(Value::Text(text.trim().to_owned()))
+            }
             (Kind::Path | Kind::Place, DeValue::String(text)) => {
                 Some(Value::Text(self.beside(text)))
             }

@@ -226,6 +226,12 @@ fn redis_address(sources: &Sources<'_>) -> Result<Option<(Secret, String)>, Sett
              AIRUDDER_RATE_SHARED, and consider this password leaked",
         ));
     }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(wrong(
+            "it must not hold a query or a fragment; user and password go before the host, as in \
+             rediss://user:password@host",
+        ));
+    }
     let address = Secret::new(url.to_string());
     // Neither can fail for an address with a host.
     let _ = url.set_username("");
@@ -252,6 +258,7 @@ fn write(sources: &Sources<'_>) -> Result<WriteOptions, SettingsError> {
             Some(workers) => workers,
             None => available_parallelism().unwrap_or(NonZeroUsize::MIN),
         },
+        file_mode: sources.optional("write.file_mode", str::parse)?,
     })
 }
 

@@ -31,7 +31,9 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use url::Url;
+use zeroize::Zeroizing;
 
+use crate::hardening::FileMode;
 use crate::shard::Shard;
 
 pub use environment::Environment;
@@ -80,15 +82,15 @@ impl std::fmt::Display for Destination {
     }
 }
 
-/// A text that is never printed.
+/// A text that is never printed, and overwritten in memory when it is dropped.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct Secret(Zeroizing<String>);
 
 impl Secret {
     /// Wraps the text.
     #[must_use]
     pub fn new(text: String) -> Self {
-        Self(text)
+        Self(Zeroizing::new(text))
     }
 
     /// The text itself, for the request that needs it and nothing else.
@@ -264,6 +266,9 @@ pub struct WriteOptions {
     pub bloom_filters: Vec<String>,
     /// Threads that decode and encode. Default: one a core.
     pub workers: NonZeroUsize,
+    /// Who may read and write the files that are made. Default: `0640`, or what the umask leaves
+    /// of it.
+    pub file_mode: Option<FileMode>,
 }
 
 /// How the pages of data files are encoded.

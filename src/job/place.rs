@@ -31,9 +31,12 @@ pub(crate) fn destination(text: &str) -> Result<Named, String> {
         ));
     }
     let Some((scheme, _)) = text.split_once("://") else {
-        return Ok(Named::Folder(PathBuf::from(text)));
+        return folder(text);
     };
     let url = Url::parse(text).map_err(|error| format!("it is not an address: {error}"))?;
+    if url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+        return Err("the address must not hold a password, a query or a fragment".to_owned());
+    }
     if scheme.eq_ignore_ascii_case("file") {
         let path = url.to_file_path().map_err(|()| {
             format!("`{text}` names no folder of this machine; write file:///folder")
@@ -46,13 +49,49 @@ pub(crate) fn destination(text: &str) -> Result<Named, String> {
              gs://, az:// or abfss://"
         ));
     }
-    if url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
-        return Err("the address must not hold a password, a query or a fragment".to_owned());
-    }
     if url.host_str().is_none_or(str::is_empty) {
         return Err(format!("`{text}` names no bucket"));
     }
     Ok(Named::Object(url))
+}
+
+/// A path, unless it is an address that lacks a slash: the rows would go to a folder of that name.
+fn folder(text: &str) -> Result<Named, String> {
+    let Some((scheme, rest)) = scheme_and_rest(text) else {
+        return Ok(Named::Folder(PathBuf::from(text)));
+    };
+    // What follows may hold a password.
+    let rest = rest.trim_start_matches('/');
+    let lower = scheme.to_ascii_lowercase();
+    let right = match (lower.as_str(), rest.contains(['@', '?', '#'])) {
+        ("file", false) => format!("write file:///{rest}"),
+        ("file", true) => "write file:///folder".to_owned(),
+        (cloud, false) if Cloud::of_scheme(cloud).is_some() => format!("write {cloud}://{rest}"),
+        (cloud, true) if Cloud::of_scheme(cloud).is_some() => {
+            format!("write {cloud}://bucket/prefix")
+        }
+        _ => "write an address with file://, s3://, gs://, az:// or abfss://".to_owned(),
+    };
+    Err(format!(
+        "`{scheme}:` begins an address, but not `{scheme}://`; {right}, or ./ in front of a folder \
+         that is called so"
+    ))
+}
+
+/// Whether a destination begins like an address and is none: `s3:/bucket`, `file:lake`.
+pub(super) fn lacks_slashes(text: &str) -> bool {
+    !text.contains("://") && scheme_and_rest(text).is_some()
+}
+
+/// One letter is a drive of Windows.
+fn scheme_and_rest(text: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = text.split_once(':')?;
+    let is_scheme = scheme.len() > 1
+        && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+    is_scheme.then_some((scheme, rest))
 }
 
 /// Reads an object store's endpoint. As [`base_url`], for what the lake holds.
@@ -63,8 +102,14 @@ pub(crate) fn store_endpoint(text: &str, allow_insecure: bool) -> Result<Url, St
     let url = Url::parse(text).map_err(|error| {
         format!("it is not an address such as https://minio.example:9000: {error}")
     })?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("the address must not hold a user or a password".to_owned());
+    if !url.username().is_empty()
+        || url.password().is_some()
+        || url.query().is_some()
+        || url.fragment().is_some()
+    {
+        return Err(
+            "the address must not hold a user, a password, a query or a fragment".to_owned(),
+        );
     }
     match url.scheme() {
         "https" => Ok(url),
@@ -153,6 +198,8 @@ mod tests {
 
     #[rstest]
     #[case("./lake", Named::Folder("./lake".into()))]
+    #[case("./s3:/bucket", Named::Folder("./s3:/bucket".into()))]
+    #[case("lake/2024:03", Named::Folder("lake/2024:03".into()))]
     #[case("file:///var/lake", Named::Folder("/var/lake".into()))]
     #[case("s3://bucket/lake", Named::Object("s3://bucket/lake".parse().unwrap()))]
     #[case(
@@ -170,9 +217,30 @@ mod tests {
     #[case("s3:///lake", "names no bucket")]
     #[case("file://host/lake", "names no folder of this machine")]
     #[case("s3://key:marked-secret@bucket/", "must not hold a password")]
+    #[case("file://u:marked-secret@host/lake", "it is not an address")]
+    #[case("s3:///lake?marked-secret", "must not hold a password")]
+    #[case("s3:/bucket/lake", "write s3://bucket/lake")]
+    #[case("S3:/bucket", "write s3://bucket")]
+    #[case("gs:bucket", "write gs://bucket")]
+    #[case("abfss:/box@account/lake", "write abfss://bucket/prefix")]
+    #[case("s3:/key:marked-secret@bucket", "write s3://bucket/prefix")]
+    #[case("file:/var/lake", "write file:///var/lake")]
+    #[case("https:/host/lake", "write an address with file://")]
+    #[case("hdfs:lake", "./ in front of a folder")]
     fn what_is_no_destination_is_refused(#[case] text: &str, #[case] problem: &str) {
         let message = destination(text).expect_err("refused");
         assert!(message.contains(problem), "{message}");
+        assert!(!message.contains("marked-secret"), "{message}");
+    }
+
+    #[rstest]
+    #[case("https://user@minio.example")]
+    #[case("https://user:marked-secret@minio.example")]
+    #[case("https://minio.example/?password=marked-secret")]
+    #[case("http://minio.example/#marked-secret")]
+    fn an_endpoint_with_a_secret_is_refused_and_not_repeated(#[case] text: &str) {
+        let message = store_endpoint(text, false).expect_err("refused");
+        assert!(message.contains("must not hold a user"), "{message}");
         assert!(!message.contains("marked-secret"), "{message}");
     }
 

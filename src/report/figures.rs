@@ -1,10 +1,11 @@
 //! Figures for people: thousands separated, bytes and times in the unit that fits, and text from
 //! outside without anything that a terminal would obey. JSON never goes through here.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+
+pub(crate) use crate::privacy::printable;
 
 const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
 
@@ -76,19 +77,6 @@ pub(crate) fn between(from: DateTime<Utc>, to: DateTime<Utc>) -> Duration {
     (to - from).to_std().unwrap_or_default()
 }
 
-/// Text from outside with its control characters spelled out.
-pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    if text.chars().any(char::is_control) {
-        let spell = |c: char| {
-            let escaped = c.is_control().then(|| c.escape_default().to_string());
-            escaped.unwrap_or_else(|| c.to_string())
-        };
-        Cow::Owned(text.chars().map(spell).collect())
-    } else {
-        Cow::Borrowed(text)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
@@ -133,12 +121,6 @@ mod tests {
     #[case(5.0 / 3.0, "1.67/s")]
     fn a_pace_is_as_short_as_it_can_be(#[case] per_second: f64, #[case] text: &str) {
         assert_eq!(pace(per_second), text);
-    }
-
-    #[test]
-    fn a_terminal_obeys_nothing_from_outside() {
-        assert_eq!(printable("plain – text"), "plain – text");
-        assert_eq!(printable("a\u{1b}[2Jb\r\n"), "a\\u{1b}[2Jb\\r\\n");
     }
 
     #[test]

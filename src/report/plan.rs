@@ -197,7 +197,7 @@ impl TaskLine {
         Self {
             task_id: task.id,
             date: day,
-            status: task.status.map(String::from),
+            status: task.status.map(|status| status.shown_word().to_owned()),
             decision: decision_word(decision),
             reason: decision.reason(),
         }

@@ -13,6 +13,7 @@ use indicatif::{MultiProgress, ProgressDrawTarget, TermLike};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::job::{Environment, LogFormat, OutputOptions, ProgressMode};
+use crate::privacy::terminal_safe;
 
 /// Redraws of a bar in a second, at most.
 const REDRAWS_PER_SECOND: u8 = 10;
@@ -90,7 +91,9 @@ impl Screen {
     }
 
     /// Writes whole lines, above the bar if there is one.
+    /// What a terminal would obey is spelled out, whoever wrote the line.
     pub fn print(&self, lines: &[u8]) {
+        let lines = &*terminal_safe(lines, self.colours);
         self.bars.suspend(|| match &self.sink {
             Sink::StandardError => {
                 // Nobody is left who could be told.

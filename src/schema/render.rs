@@ -30,8 +30,9 @@ pub fn text(names: &[TableName]) -> String {
         );
         for column in &table.columns {
             let null = if column.nullable { "" } else { "!" };
+            let personal = if column.personal { "  (personal)" } else { "" };
             let line_text = format!(
-                "  {:<26} {:<19} {}",
+                "  {:<26} {:<19} {}{personal}",
                 format!("{}{null}", column.name),
                 column.column_type.as_str(),
                 origin(table, column),
@@ -123,13 +124,18 @@ pub fn arrow_json(names: &[TableName]) -> serde_json::Value {
             .arrow_schema()
             .fields()
             .iter()
-            .map(|field| {
-                json!({
+            .zip(&table.columns)
+            .map(|(field, column)| {
+                let mut shown = json!({
                     "name": field.name(),
                     "nullable": field.is_nullable(),
                     "type": arrow_type(field.data_type()),
                     "children": [],
-                })
+                });
+                if column.personal {
+                    shown["metadata"] = json!([{"key": "personal", "value": "true"}]);
+                }
+                shown
             })
             .collect();
         (

@@ -94,7 +94,7 @@ fn a_list_on_standard_input_names_the_files() {
     exporter
         .run_with(&["replay", "-"], "not-there.json\n")
         .with(64)
-        .saying(&["not-there.json"]);
+        .saying(&["line 1 of standard input (14 bytes)"]);
 }
 
 #[test]

@@ -113,6 +113,12 @@ fn the_worked_job_files_work_with_plan() {
         // The keys from files, as the examples have it.
         fs::write(folder.path().join("key"), "sandbox-key\n").expect("writable");
         fs::write(folder.path().join("secret"), "sandbox-secret\n").expect("writable");
+        #[cfg(unix)]
+        for name in ["key", "secret"] {
+            use std::os::unix::fs::PermissionsExt as _;
+            let owner_alone = fs::Permissions::from_mode(0o600);
+            fs::set_permissions(folder.path().join(name), owner_alone).expect("ours");
+        }
         let files = exporter
             .unset("AIRUDDER_APP_KEY")
             .unset("AIRUDDER_APP_SECRET")

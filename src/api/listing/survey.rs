@@ -17,6 +17,7 @@ use crate::api::paging::{Cursor, Page, Pass, Total};
 use crate::decode::json::{Json, Shape};
 use crate::discover::Window;
 use crate::job::{PagingProfile, PagingStyle};
+use crate::privacy::is_plain_name;
 use crate::task::WorkflowId;
 
 /// Items whose keys are looked at.
@@ -227,21 +228,8 @@ fn kind(value: Json<'_>) -> KeyKind {
     }
 }
 
-/// Whether a key's name is one that a programmer gave, rather than data used as a key. Only such
-/// names are shown to anybody.
-pub(crate) fn is_plain_name(name: &str) -> bool {
-    let digits = name.bytes().filter(u8::is_ascii_digit).count();
-    name.len() <= 64
-        && digits <= 4
-        && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
-}
-
 #[cfg(test)]
 mod tests {
-    use rstest::rstest;
     use serde_json::{Value, json};
 
     use super::*;
@@ -293,16 +281,5 @@ mod tests {
         ];
         assert_eq!(keys, expected);
         assert!(!format!("{survey:?}").contains("SECRET"));
-    }
-
-    #[rstest]
-    #[case("task_id", true)]
-    #[case("ScheduleStartTime2", true)]
-    #[case("+6281234567890", false)]
-    #[case("k6281234567890", false)]
-    #[case("WILL SMITH", false)]
-    #[case("", false)]
-    fn only_names_that_a_programmer_gave_are_shown(#[case] name: &str, #[case] plain: bool) {
-        assert_eq!(is_plain_name(name), plain);
     }
 }

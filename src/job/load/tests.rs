@@ -21,6 +21,107 @@ fn file(folder: &Path, text: &str) -> SettingFlags {
     }
 }
 
+/// A key file as its owner should have it.
+fn key_file(path: &Path, text: &str) {
+    fs::write(path, text).expect("written");
+    #[cfg(unix)]
+    set_mode(path, 0o600);
+}
+
+#[cfg(unix)]
+fn set_mode(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("changed");
+}
+
+#[cfg(unix)]
+#[rstest]
+#[case(0o600, false, true)]
+#[case(0o400, false, true)]
+#[case(0o640, false, false)]
+#[case(0o604, false, false)]
+#[case(0o602, false, false)]
+#[case(0o644, true, true)]
+fn a_key_file_that_others_can_read_or_change_is_refused(
+    #[case] mode: u32,
+    #[case] allowed: bool,
+    #[case] taken: bool,
+) {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["key", "secret"] {
+        key_file(&folder.path().join(name), "marked");
+    }
+    set_mode(&folder.path().join("secret"), mode);
+    let text = format!(
+        "dest = 'x'\n[api]\napp_key_file = 'key'\napp_secret_file = 'secret'\n\
+         allow_open_key_files = {allowed}"
+    );
+    let flags = SettingFlags {
+        reads_api: true,
+        ..file(folder.path(), &text)
+    };
+    match load(&flags, &env(&[])) {
+        Ok(job) => assert!(taken && job.api.credentials.is_some(), "{mode:o}"),
+        Err(error) => {
+            let said = error.to_string();
+            assert!(!taken && !said.contains("marked"), "{said}");
+            for part in [
+                "secret",
+                "app_secret_file",
+                "chmod 600",
+                "allow_open_key_files",
+            ] {
+                assert!(said.contains(part), "{said}");
+            }
+            assert!(!error.is_usage());
+        }
+    }
+}
+
+#[test]
+fn an_address_with_one_slash_in_a_job_file_is_no_folder_beside_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let flags = file(folder.path(), "dest = 's3:/bucket/lake'");
+    let error = load(&flags, &env(&[])).expect_err("refused");
+    assert!(
+        error.to_string().contains("write s3://bucket/lake"),
+        "{error}"
+    );
+    assert!(!error.is_usage());
+}
+
+#[test]
+fn the_mode_of_files_is_a_setting() {
+    let mode = |text| {
+        let env = env(&[("AIRUDDER_FILE_MODE", text)]);
+        load(&with_dest(), &env).map(|job| job.write.file_mode.map(|mode| mode.to_string()))
+    };
+    assert_eq!(mode("").expect("valid"), None);
+    assert_eq!(mode("0660").expect("valid").as_deref(), Some("0660"));
+    let error = mode("0777").expect_err("refused").to_string();
+    assert!(
+        error.contains("write.file_mode") && error.contains("0640"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_password_in_the_query_of_redis_is_refused_and_not_printed() {
+    for address in [
+        "redis://127.0.0.1:1/0?password=MARK",
+        "redis://127.0.0.1:1/0#MARK",
+        "redis:/127.0.0.1?MARK",
+        "http://user:MARK@h",
+    ] {
+        let error = load(&with_dest(), &env(&[("AIRUDDER_RATE_SHARED", address)]));
+        let said = error.expect_err("refused").to_string();
+        assert!(
+            !said.contains("MARK") && said.contains("rate.shared"),
+            "{said}"
+        );
+    }
+}
+
 fn with_dest() -> SettingFlags {
     SettingFlags::default().with("dest", "./lake")
 }
@@ -133,8 +234,8 @@ fn a_missing_job_file_says_who_named_it() {
 #[test]
 fn key_files_are_trimmed_and_the_environment_goes_before_them() {
     let folder = tempfile::tempdir().expect("a folder");
-    fs::write(folder.path().join("key"), "  file-key\n").expect("written");
-    fs::write(folder.path().join("secret"), "file-secret\r\n").expect("written");
+    key_file(&folder.path().join("key"), "  file-key\n");
+    key_file(&folder.path().join("secret"), "file-secret\r\n");
     let text = "dest = 'x'\n[api]\napp_key_file = 'key'\napp_secret_file = 'secret'";
     let flags = SettingFlags {
         reads_api: true,
@@ -168,7 +269,7 @@ fn half_a_key_pair_is_an_error_and_none_is_one_only_for_who_needs_it() {
 #[test]
 fn an_empty_key_file_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
-    fs::write(folder.path().join("key"), "\n").expect("written");
+    key_file(&folder.path().join("key"), "\n");
     let flags = file(folder.path(), "dest = 'x'\n[api]\napp_key_file = 'key'");
     let error = load(
         &SettingFlags {

@@ -83,6 +83,13 @@ pub const SETTINGS: &[Setting] = &[
     Setting::unset("api.app_secret_file", Kind::Path, "AIRUDDER_APP_SECRET is read", "\"/run/secrets/airudder_app_secret\"")
         .env("AIRUDDER_APP_SECRET_FILE")
         .means("A file with the APPSecret alone in it. As app_key_file, for AIRUDDER_APP_SECRET."),
+    Setting::is("api.allow_open_key_files", Kind::Boolean, "false")
+        .env("AIRUDDER_ALLOW_OPEN_KEY_FILES")
+        .means(
+            "Take key files that the group or others may read or write. Otherwise they are refused. \
+             For secrets that Docker or Kubernetes mount with such a mode and that nobody else can \
+             reach: better is mode = 0400 (Docker) or defaultMode: 0400 (Kubernetes).",
+        ),
     Setting::is("api.allow_insecure", Kind::Boolean, "false")
         .flag("allow-insecure", "AIRUDDER_ALLOW_INSECURE")
         .means(
@@ -371,6 +378,14 @@ pub const SETTINGS: &[Setting] = &[
     Setting::unset("write.workers", Kind::Integer, "one a core", "4")
         .flag("workers", "AIRUDDER_WORKERS")
         .means("Threads that decode answers and encode files."),
+    Setting::unset("write.file_mode", Kind::Text, "0640, or what the umask leaves of it", "\"0660\"")
+        .env("AIRUDDER_FILE_MODE")
+        .means(
+            "Who may read and write the files of a lake on a local disk: 0600, 0640, 0644, 0660 or \
+             0664. Folders can be entered by who may read their files. Set, it counts whatever the \
+             umask is. Rejects and what `verify --repair` puts aside hold whole answers and are for \
+             the owner alone.",
+        ),
     Setting::is("write.max_record_size", Kind::Size, "16MiB").means(
         "One call with more JSON text than this is rejected and kept aside, so that a broken answer \
          cannot take the memory.",

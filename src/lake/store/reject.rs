@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
+use super::local;
 use super::run::RunStore;
 use crate::lake::error::LakeError;
 use crate::lake::path::LakePath;
@@ -24,7 +25,7 @@ pub struct StagedReject {
 impl StagedReject {
     pub(super) fn create(store: RunStore, name: String) -> Result<Self, LakeError> {
         let place = store.staging().join(&name);
-        let file = File::create_new(&place).map_err(LakeError::io("create", &place))?;
+        let file = local::create_private(&place).map_err(LakeError::io("create", &place))?;
         Ok(Self {
             store,
             name,

@@ -372,6 +372,9 @@ impl RunStore {
             if !local::link(&from, &to)? {
                 return Err(taken(&to));
             }
+            if local::is_private(&to) {
+                local::make_private(&to)?;
+            }
             local::sync_parent(&to)?;
             local::remove(&from)?;
             local::sync_parent(&from)

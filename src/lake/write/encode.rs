@@ -7,8 +7,10 @@ use arrow_array::ArrayRef;
 use arrow_schema::{Field, Schema};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterPropertiesPtr;
+use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{ColumnDescPtr, SchemaDescPtr, Type, TypePtr};
 
@@ -41,6 +43,7 @@ struct TableEncoder {
 struct ColumnEncoder {
     memory_field: Field,
     column: ColumnDescPtr,
+    personal: bool,
     factory: ArrowRowGroupWriterFactory,
 }
 
@@ -143,6 +146,13 @@ impl EncodedColumn {
         }
     }
 
+    fn close_mut(&mut self) -> &mut ColumnCloseResult {
+        match self {
+            Self::General(chunk) => chunk.close_mut(),
+            Self::Runs(chunk) => &mut chunk.close,
+        }
+    }
+
     /// Writes it as the next column of a row group.
     pub(super) fn append_to<W: Write + Send>(
         self,
@@ -155,9 +165,38 @@ impl EncodedColumn {
     }
 }
 
+/// Takes the least and the greatest values out of what a footer says of a column: they would stand
+/// there in the clear, for whoever lists files, caches footers or puts them into a table's metadata.
+/// How many nulls there are stays, and where the pages are.
+fn without_values(close: &mut ColumnCloseResult) -> Result<(), ParquetError> {
+    // It cannot hold the counts of nulls without the values.
+    close.column_index = None;
+    let Some(statistics) = close.metadata.statistics() else {
+        return Ok(());
+    };
+    let nulls = statistics.null_count_opt();
+    let statistics = match statistics {
+        Statistics::Int32(_) => Statistics::int32(None, None, None, nulls, false),
+        Statistics::Int64(_) => Statistics::int64(None, None, None, nulls, false),
+        Statistics::ByteArray(_) => Statistics::byte_array(None, None, None, nulls, false),
+        Statistics::FixedLenByteArray(_) => {
+            Statistics::fixed_len_byte_array(None, None, None, nulls, false)
+        }
+        // No column has such a type; nothing is said of it rather than too much.
+        _ => {
+            let metadata = close.metadata.clone().into_builder();
+            close.metadata = metadata.clear_statistics().build()?;
+            return Ok(());
+        }
+    };
+    let metadata = close.metadata.clone().into_builder();
+    close.metadata = metadata.set_statistics(statistics).build()?;
+    Ok(())
+}
+
 impl ColumnEncoder {
     fn new(
-        (memory_field, column): (Field, ColumnDescPtr),
+        (memory_field, column, personal): (Field, ColumnDescPtr, bool),
         parquet_type: TypePtr,
         properties: &WriterPropertiesPtr,
     ) -> Result<Self, ParquetError> {
@@ -173,12 +212,25 @@ impl ColumnEncoder {
         Ok(Self {
             memory_field,
             column,
+            personal,
             factory,
         })
     }
 
     /// Encodes the column of some batches, each array freed when it is done.
     fn encode(
+        &self,
+        arrays: Vec<ArrayRef>,
+        properties: &WriterPropertiesPtr,
+    ) -> Result<EncodedColumn, ParquetError> {
+        let mut encoded = self.encode_all(arrays, properties)?;
+        if self.personal {
+            without_values(encoded.close_mut())?;
+        }
+        Ok(encoded)
+    }
+
+    fn encode_all(
         &self,
         arrays: Vec<ArrayRef>,
         properties: &WriterPropertiesPtr,
@@ -210,7 +262,7 @@ impl TableEncoder {
         let columns = columns
             .map(|((column, descriptor), parquet_type)| {
                 let field = Field::new(&column.name, memory_type(column), column.nullable);
-                let place = (field, Arc::clone(descriptor));
+                let place = (field, Arc::clone(descriptor), column.personal);
                 ColumnEncoder::new(place, Arc::clone(parquet_type), &properties)
             })
             .collect::<Result<_, _>>()?;

@@ -14,7 +14,9 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
 use crate::job::{Encodings, WriteOptions};
-use crate::schema::{Column, ColumnType, Encoding, Statistics, Table, schema_version};
+use crate::schema::{
+    Column, ColumnType, Encoding, Statistics, Table, TableName, schema_version, table,
+};
 use crate::task::RunId;
 
 /// Large enough to compress well, small enough to skip within a row group.
@@ -42,8 +44,9 @@ fn created_by() -> String {
 }
 
 /// What every file says of its writer.
-fn of_writer(run: &RunId) -> WriterPropertiesBuilder {
+fn of_writer(table: &Table, run: &RunId) -> WriterPropertiesBuilder {
     let metadata = [
+        ("personal_columns", personal_columns(table)),
         ("schema_version", schema_version().to_string()),
         ("run_id", run.to_string()),
         ("producer", PRODUCER.to_owned()),
@@ -59,6 +62,15 @@ fn of_writer(run: &RunId) -> WriterPropertiesBuilder {
         .set_writer_version(WriterVersion::PARQUET_1_0)
 }
 
+/// The columns with personal data, as a JSON list of names.
+fn personal_columns(table: &Table) -> String {
+    let names: Vec<&str> = (table.columns.iter())
+        .filter(|column| column.personal)
+        .map(|column| column.name.as_str())
+        .collect();
+    serde_json::to_string(&names).expect("names are JSON")
+}
+
 /// A file with the table's columns and no rows.
 ///
 /// # Errors
@@ -68,7 +80,7 @@ pub(in crate::lake) fn file_without_rows(
     run: &RunId,
 ) -> Result<Vec<u8>, ParquetError> {
     let schema = ArrowSchemaConverter::new().convert(&table.arrow_schema())?;
-    let properties = Arc::new(of_writer(run).build());
+    let properties = Arc::new(of_writer(table, run).build());
     let mut bytes = Vec::new();
     SerializedFileWriter::new(&mut bytes, schema.root_schema_ptr(), properties)?.close()?;
     Ok(bytes)
@@ -82,7 +94,7 @@ pub(super) fn properties(
 ) -> WriterPropertiesPtr {
     let level = ZstdLevel::try_new(options.compression_level)
         .expect("the setting was checked when the job was read");
-    let mut properties = of_writer(run)
+    let mut properties = of_writer(table, run)
         .set_compression(Compression::ZSTD(level))
         .set_data_page_size_limit(PAGE_BYTES)
         .set_max_row_group_row_count(None);
@@ -105,6 +117,20 @@ pub(super) fn properties(
         }
     }
     Arc::new(properties.build())
+}
+
+/// The same for a writer that keeps no counts of nulls without the least and the greatest values: of
+/// personal columns nothing is kept.
+pub(super) fn without_personal_statistics(
+    name: TableName,
+    properties: &WriterProperties,
+) -> WriterProperties {
+    let mut properties = properties.clone().into_builder();
+    for column in (table(name).columns.iter()).filter(|column| column.personal) {
+        let path = ColumnPath::from(column.name.as_str());
+        properties = properties.set_column_statistics_enabled(path, EnabledStatistics::None);
+    }
+    properties.build()
 }
 
 /// How large a column's pages get, if not as large as all others'. Pages of 1 MiB for free text would take 0.2 %
@@ -138,7 +164,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::schema::TableName;
 
     fn encodings_of(encodings: Encodings) -> BTreeSet<String> {
         let columns = TableName::ALL.map(|name| crate::schema::table(name).columns.iter());

@@ -11,6 +11,7 @@ use parquet::arrow::arrow_writer::ArrowWriterOptions;
 
 use super::chunk::ChunkOptions;
 use super::noted::Noted;
+use super::properties::without_personal_statistics;
 use crate::lake::{DataFile, LakeError, Partition, StoredFile};
 use crate::schema::{TableName, table};
 
@@ -53,7 +54,7 @@ pub fn rewrite(
         if writer.is_none() {
             let staged = options.store.stage(name, partition)?;
             let settings = ArrowWriterOptions::new()
-                .with_properties((*properties).clone())
+                .with_properties(without_personal_statistics(name, &properties))
                 .with_skip_arrow_metadata(true);
             let schema = table(name).arrow_schema();
             let staged = Noted::new(staged);

@@ -1,7 +1,5 @@
 //! One data file from record batches, row group by row group, for rows that were read back.
 
-use std::sync::Arc;
-
 use arrow_array::RecordBatch;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
@@ -9,6 +7,7 @@ use parquet::file::metadata::SortingColumn;
 
 use super::encode::RowGroupEncoder;
 use super::noted::Noted;
+use super::properties::without_personal_statistics;
 use crate::lake::{DataFile, LakeError, Partition, RunStore};
 use crate::schema::{TableName, table};
 
@@ -41,7 +40,7 @@ impl RowsFile {
             }
         });
         let sorting: Vec<_> = sorting.collect();
-        let properties = Arc::unwrap_or_clone(properties).into_builder();
+        let properties = without_personal_statistics(name, &properties).into_builder();
         let properties = properties.set_sorting_columns((!sorting.is_empty()).then_some(sorting));
         let settings = ArrowWriterOptions::new()
             .with_properties(properties.build())

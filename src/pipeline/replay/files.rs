@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use crate::privacy::shown_path;
+
 /// Bytes read from a file at once.
 pub(super) const READ_BYTES: usize = 256 << 10;
 
@@ -12,12 +14,53 @@ pub(super) const READ_BYTES: usize = 256 << 10;
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayInputError {
     /// Not there, or not readable.
-    #[error("read {}", path.display())]
+    #[error("read {}", shown_path(path))]
     Unreadable {
         /// Which.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// A line of a list of names names nothing that is there. The line may be anything, so it is
+    /// not quoted.
+    #[error(
+        "find what line {line} of standard input ({bytes} bytes) names: with - it holds one file \
+         name a line, not an answer"
+    )]
+    Line {
+        /// Counted from 1.
+        line: usize,
+        /// How long it is.
+        bytes: usize,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A line of a list of names is longer than any name.
+    #[error(
+        "read line {line} of standard input, which is longer than any path: with - it holds one \
+         file name a line, not an answer"
+    )]
+    LongLine {
+        /// Counted from 1.
+        line: usize,
+    },
+    /// A pipe, a socket or a device: it could be read once only, and an answer is read twice.
+    #[error(
+        "read {}, which is no regular file; save the answer to a file first",
+        shown_path(path)
+    )]
+    NotAFile {
+        /// Which.
+        path: PathBuf,
+    },
+    /// A link in a folder leads out of it.
+    #[error(
+        "take {}: it is a link that leads out of the folder that was named; name what it leads to",
+        shown_path(path)
+    )]
+    LinkOutside {
+        /// The link.
+        path: PathBuf,
     },
     /// Nothing to do.
     #[error(
@@ -40,9 +83,12 @@ pub fn saved_answers(named: &[PathBuf]) -> Result<Vec<PathBuf>, ReplayInputError
         };
         let kind = std::fs::metadata(path).map_err(unreadable)?;
         if kind.is_dir() {
-            below(path, &mut files)?;
-        } else {
+            let root = path.canonicalize().map_err(unreadable)?;
+            below((path, &root), &mut files)?;
+        } else if kind.is_file() {
             files.push(path.clone());
+        } else {
+            return Err(ReplayInputError::NotAFile { path: path.clone() });
         }
     }
     let mut seen = BTreeSet::new();
@@ -54,7 +100,9 @@ pub fn saved_answers(named: &[PathBuf]) -> Result<Vec<PathBuf>, ReplayInputError
     }
 }
 
-fn below(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), ReplayInputError> {
+/// The answers below a folder. Links to what is below it anyway are passed over, others refused:
+/// nobody named what they lead to, and what is no answer is copied into the lake whole.
+fn below((folder, root): (&Path, &Path), files: &mut Vec<PathBuf>) -> Result<(), ReplayInputError> {
     let unreadable = |source| ReplayInputError::Unreadable {
         path: folder.to_owned(),
         source,
@@ -68,9 +116,25 @@ fn below(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), ReplayInputError
         .map_err(unreadable)?;
     entries.sort();
     for path in entries {
-        if path.is_dir() {
-            below(&path, files)?;
+        let unreadable = |source| ReplayInputError::Unreadable {
+            path: path.clone(),
+            source,
+        };
+        let kind = std::fs::symlink_metadata(&path).map_err(unreadable)?;
+        if kind.is_symlink() {
+            if !is_answer(&path) && !path.is_dir() {
+                continue;
+            }
+            let target = path.canonicalize().map_err(unreadable)?;
+            if !target.starts_with(root) {
+                return Err(ReplayInputError::LinkOutside { path });
+            }
+        } else if kind.is_dir() {
+            below((&path, root), files)?;
         } else if is_answer(&path) {
+            if !kind.is_file() {
+                return Err(ReplayInputError::NotAFile { path });
+            }
             files.push(path);
         }
     }
@@ -109,4 +173,42 @@ pub(super) fn read_full(file: &mut dyn Read, buffer: &mut [u8]) -> io::Result<us
         }
     }
     Ok(filled)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_link_in_a_folder_is_no_way_out_of_it_and_no_second_time() {
+        let root = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| root.path().join(name);
+        fs::create_dir_all(at("in/below")).expect("made");
+        fs::write(at("outside.json"), "{}").expect("written");
+        fs::write(at("in/below/a.json"), "{}").expect("written");
+        symlink("below/a.json", at("in/again.json")).expect("linked");
+        symlink("..", at("in/below/loop")).expect("linked");
+        let taken = saved_answers(&[at("in")]).expect("answers");
+        assert_eq!(taken, [at("in/below/a.json")]);
+        symlink(at("outside.json"), at("in/b.json")).expect("linked");
+        let refused = saved_answers(&[at("in")]).expect_err("it leads out");
+        assert!(
+            refused.to_string().contains("b.json: it is a link"),
+            "{refused}"
+        );
+        // Whoever names the link itself means what it leads to.
+        assert!(saved_answers(&[at("in/b.json")]).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_refused() {
+        let refused = saved_answers(&["/dev/null".into()]).expect_err("a device");
+        assert!(refused.to_string().contains("no regular file"), "{refused}");
+        let data = r#"{"CalleeName": "MARK"}"#;
+        let refused = saved_answers(&[data.into()]).expect_err("no file");
+        assert!(!refused.to_string().contains("MARK"), "{refused}");
+    }
 }

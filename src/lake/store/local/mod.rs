@@ -88,13 +88,62 @@ pub(super) fn create_folders(folder: &Path) -> Result<(), LakeError> {
     if let Some(parent) = parent {
         create_folders(parent)?;
     }
-    match fs::create_dir(folder) {
+    match make_folder(folder) {
         Ok(()) => {}
         // Somebody else was quicker.
         Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => {}
         Err(error) => return Err(LakeError::io("create folder", folder)(error)),
     }
     sync_folder(parent.unwrap_or(Path::new(".")))
+}
+
+/// Folders whose files hold whole answers: for their owner alone, whatever others may read.
+const PRIVATE: [&str; 2] = ["rejects", "quarantine"];
+
+/// Whether a place in the lake is in such a folder, or is one.
+pub(super) fn is_private(place: &Path) -> bool {
+    let names = || place.iter().map(|name| name.to_str().unwrap_or_default());
+    names()
+        .zip(names().skip(1))
+        .any(|(above, name)| above == "_export" && PRIVATE.contains(&name))
+}
+
+#[cfg(unix)]
+fn make_folder(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let mode = if is_private(folder) { 0o700 } else { 0o777 };
+    fs::DirBuilder::new().mode(mode).create(folder)
+}
+
+#[cfg(not(unix))]
+fn make_folder(folder: &Path) -> io::Result<()> {
+    fs::create_dir(folder)
+}
+
+/// A new file for its owner alone.
+pub(super) fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options.open(path)
+}
+
+/// Takes others' rights to a file away.
+pub(super) fn make_private(path: &Path) -> Result<(), LakeError> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let owner_alone = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(path, owner_alone)
+            .map_err(LakeError::io("change the mode of", path))?;
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
 }
 
 /// Makes names in the folder durable.
@@ -237,6 +286,27 @@ pub(super) fn put_in_place(temporary: &Path, path: &Path) -> Result<(), LakeErro
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn what_holds_whole_answers_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let root = tempfile::tempdir().expect("a temporary folder can be made");
+        let mode = |place: &str| {
+            let meta = fs::metadata(root.path().join(place)).expect("it is there");
+            meta.permissions().mode() & 0o077
+        };
+        for folder in ["_export/rejects/r1", "_export/quarantine/r1/calls"] {
+            create_folders(&root.path().join(folder)).expect("made");
+            assert_eq!(mode(folder), 0, "{folder}");
+        }
+        assert_eq!(mode("_export/rejects"), 0);
+        let file = root.path().join("_export/rejects/r1/000001.jsonl");
+        drop(create_private(&file).expect("made"));
+        assert_eq!(mode("_export/rejects/r1/000001.jsonl"), 0);
+        assert!(is_private(Path::new("lake/_export/rejects")));
+        assert!(!is_private(Path::new("rejects/_export/runs/quarantine")));
+    }
 
     #[test]
     fn a_file_that_is_gone_before_it_is_put_in_its_place_is_missed() {
