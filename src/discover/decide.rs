@@ -174,6 +174,8 @@ pub enum Reason {
     FailedBefore,
     /// Sealed, to be replaced.
     Replace,
+    /// A file with rows of it is missing or damaged: they are to be replaced.
+    DamagedFile,
     /// Nothing is known of its status: its answer decides.
     AskAnswer,
     /// Its listed status is none that is known: its answer decides.
@@ -204,11 +206,12 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in the order they are shown.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Final,
         Self::FinalNow,
         Self::FailedBefore,
         Self::Replace,
+        Self::DamagedFile,
         Self::AskAnswer,
         Self::UnknownStatus,
         Self::UnknownDay,
@@ -232,6 +235,7 @@ impl Reason {
             Self::FinalNow => "final_now",
             Self::FailedBefore => "failed_before",
             Self::Replace => "replace",
+            Self::DamagedFile => "damaged_file",
             Self::AskAnswer => "ask_answer",
             Self::RunningIncluded => "running_included",
             Self::Sealed => "sealed",
@@ -256,6 +260,7 @@ impl Reason {
             Self::FinalNow => "final now, exported early before",
             Self::FailedBefore => "failed last time",
             Self::Replace => "sealed, to be replaced",
+            Self::DamagedFile => "of a damaged file, to be replaced",
             Self::AskAnswer => "status not known, the answer decides",
             Self::RunningIncluded => "running, rows wanted now",
             Self::Sealed => "sealed already",
