@@ -117,7 +117,11 @@ pub(super) async fn pull(
     let ended = async {
         let api = console.client(&job, &clock, &context.stop)?;
         let parts = (clock, console.events.clone(), context.stop.clone());
-        let export = Export::open(&job, parts).await?;
+        let export = if assignment.replace {
+            Export::open_to_mend(&job, parts).await?
+        } else {
+            Export::open(&job, parts).await?
+        };
         refuse_demo_lake(&export, &job).await?;
         Ok(export.pull(assignment, api).await?)
     };

@@ -51,7 +51,11 @@ pub async fn run(args: &ReplayArgs, context: &mut Context<'_>) -> Result<ExitCod
     pull::warn_without_zone(&job, &console.events);
     let parts = (clock, console.events.clone(), context.stop.clone());
     let ended = async {
-        let export = Export::open(&job, parts).await?;
+        let export = if assignment.replace {
+            Export::open_to_mend(&job, parts).await?
+        } else {
+            Export::open(&job, parts).await?
+        };
         pull::refuse_demo_lake(&export, &job).await?;
         Ok(export.replay(files, &assignment).await?)
     };

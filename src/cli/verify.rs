@@ -38,7 +38,8 @@ pub async fn run(args: &VerifyArgs, context: &mut Context<'_>) -> Result<ExitCod
     lake::expect_place(&job.dest).await?;
     if args.repair {
         let (clock, events) = (context.clock()?, super::maintenance_events());
-        let opened = LakeWriter::open_existing(&job.dest, clock.run_id(), clock, events).await?;
+        let opened = LakeWriter::open_existing_to_mend(&job.dest, clock.run_id(), clock, events);
+        let opened = opened.await?;
         if let Some(mut lake) = opened {
             let done = repair(&mut lake, &job.dest, schemas).await?;
             lake.close().await?;

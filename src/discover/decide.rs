@@ -182,6 +182,8 @@ pub enum Reason {
     Replace,
     /// Sealed, and listed with another number of calls.
     OtherCount,
+    /// A file with rows of it is missing or damaged: they are to be replaced.
+    DamagedFile,
     /// Nothing is known of its status: its answer decides.
     AskAnswer,
     /// Its listed status is none that is known: its answer decides.
@@ -212,12 +214,13 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in the order they are shown.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Final,
         Self::FinalNow,
         Self::FailedBefore,
         Self::Replace,
         Self::OtherCount,
+        Self::DamagedFile,
         Self::AskAnswer,
         Self::UnknownStatus,
         Self::UnknownDay,
@@ -242,6 +245,7 @@ impl Reason {
             Self::FailedBefore => "failed_before",
             Self::Replace => "replace",
             Self::OtherCount => "other_count",
+            Self::DamagedFile => "damaged_file",
             Self::AskAnswer => "ask_answer",
             Self::RunningIncluded => "running_included",
             Self::Sealed => "sealed",
@@ -267,6 +271,7 @@ impl Reason {
             Self::FailedBefore => "failed last time",
             Self::Replace => "sealed, to be replaced",
             Self::OtherCount => "sealed, and listed with another number of calls",
+            Self::DamagedFile => "of a damaged file, to be replaced",
             Self::AskAnswer => "status not known, the answer decides",
             Self::RunningIncluded => "running, rows wanted now",
             Self::Sealed => "sealed already",

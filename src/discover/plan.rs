@@ -9,7 +9,7 @@ use super::decide::{Candidate, Decision, Known, Reason, Remembered, Rules, decid
 use super::packed::PackedTasks;
 use crate::job::DateRange;
 use crate::lake::{Ledger, OpenTask, day_end, day_of, day_start};
-use crate::task::TaskStatus;
+use crate::task::{TaskId, TaskStatus};
 
 /// Moments from `from` (included) to `to` (excluded).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,6 +199,43 @@ impl Plan {
         Pulls {
             rest: self.tasks.into_reversed(|entry| entry.decision.is_pull()),
         }
+    }
+
+    /// Has these tasks pulled, whatever was decided about them, and before all others: a file with rows
+    /// of theirs is damaged.
+    pub fn mend(&mut self, tasks: impl IntoIterator<Item = Candidate>, zone: Option<Tz>) {
+        let zone = zone.unwrap_or(Tz::UTC);
+        let decision = Decision::Pull(Reason::DamagedFile);
+        let tasks = tasks.into_iter().map(|task| {
+            let day = task.schedule_start.map(|start| day_of(zone, start));
+            let planned = PlannedTask {
+                task,
+                decision,
+                day,
+            };
+            (planned.task.id.clone(), planned)
+        });
+        let mut tasks: BTreeMap<TaskId, PlannedTask> = tasks.collect();
+        for planned in self.tasks() {
+            // Its listing tells more.
+            if let Some(task) = tasks.get_mut(&planned.task.id) {
+                *task = PlannedTask {
+                    decision,
+                    ..planned
+                };
+            }
+        }
+        let mut first = PackedTasks::default();
+        for planned in tasks.values() {
+            first.push(planned);
+        }
+        first.sort_each_once();
+        for planned in self.tasks() {
+            if !tasks.contains_key(&planned.task.id) {
+                first.push(&planned);
+            }
+        }
+        self.tasks = first;
     }
 
     /// The sealed tasks that are running again.

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use super::ledger::ids::IdKey;
 use super::path::{FilePath, is_safe_run_id};
 use super::record::{
-    Commit, CommitKind, CommittedTask, Coverage, DataFile, FORMAT_VERSION, FailedTask, OpenTask,
-    Removal, WorkflowNote,
+    Commit, CommitKind, CommittedTask, Coverage, DataFile, FORMAT_VERSION, FailedTask, LostFile,
+    OpenTask, Removal, WorkflowNote,
 };
 use crate::shard::Shard;
 use crate::task::{RunId, TaskId};
@@ -34,6 +34,7 @@ pub(super) struct Digest {
     /// For each of `files`, how many of the record's tasks have rows in it.
     pub(super) file_tasks: Vec<u32>,
     pub(super) removes: Vec<Removal>,
+    pub(super) lost: Vec<LostFile>,
     pub(super) ended: Vec<RunId>,
     pub(super) workflows: Vec<WorkflowNote>,
     pub(super) coverage: Vec<Coverage>,
@@ -93,6 +94,8 @@ struct ChangesLine<'a> {
     files: Vec<DataFile>,
     #[serde(default)]
     removes: Vec<Removal>,
+    #[serde(default)]
+    lost: Vec<LostFile>,
     #[serde(default)]
     ended: Vec<RunId>,
     #[serde(default)]
@@ -189,6 +192,7 @@ impl Digest {
             files: changes.files,
             file_tasks,
             removes: changes.removes,
+            lost: changes.lost,
             ended: changes.ended,
             workflows: changes.workflows,
             coverage: changes.coverage,

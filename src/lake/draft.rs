@@ -5,6 +5,7 @@ use rustc_hash::FxHashSet;
 use super::error::LakeError;
 use super::ledger::Ledger;
 use super::record::{CommitDraft, CommitKind, FailedTask, OpenTask};
+use crate::task::TaskId;
 
 impl CommitDraft {
     /// Whether it says nothing at all.
@@ -36,9 +37,13 @@ impl CommitDraft {
     /// The draft without what the ledger knows already.
     #[must_use]
     pub fn pruned(mut self, ledger: &Ledger) -> Self {
-        self.open.retain(|task| ledger.is_news(task, None));
-        self.failed
-            .retain(|FailedTask { task, failure }| ledger.is_news(task, Some(failure)));
+        let lost = self.lost.iter().flat_map(|file| &file.tasks);
+        let lost: FxHashSet<TaskId> = lost.map(|task| task.id.clone()).collect();
+        self.open
+            .retain(|task| lost.contains(&task.id) || ledger.is_news(task, None));
+        self.failed.retain(|FailedTask { task, failure }| {
+            lost.contains(&task.id) || ledger.is_news(task, Some(failure))
+        });
         self.reopened
             .retain(|task| ledger.can_reopen(&task.id, self.base));
         self.forgotten.retain(|id| ledger.can_forget(id));
@@ -93,6 +98,15 @@ impl CommitDraft {
                 return refuse(format!("rows of {} go to another table", removal.path));
             }
         }
+        for lost in &self.lost {
+            let removal = self
+                .removes
+                .iter()
+                .find(|removal| removal.path == lost.path);
+            if removal.is_none_or(|removal| !removal.into.is_empty()) {
+                return refuse(format!("{} is lost, and not removed", lost.path));
+            }
+        }
         let sound = match self.kind {
             CommitKind::Append => self.removes.is_empty(),
             CommitKind::Replace => true,
@@ -110,7 +124,7 @@ impl CommitDraft {
         let replaces = self
             .tasks
             .iter()
-            .find(|task| ledger.rows_in(&task.id).is_some());
+            .find(|task| ledger.rows_in(&task.id).is_some() && !ledger.has_lost(&task.id));
         if let Some(task) = replaces.filter(|_| self.removes.is_empty()) {
             return refuse(format!("task {} has rows that it does not remove", task.id));
         }

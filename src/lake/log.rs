@@ -45,6 +45,8 @@ pub(super) struct Pending {
     pub(super) run_id: RunId,
     pub(super) adds: Vec<DataFile>,
     pub(super) removes: Vec<FilePath>,
+    /// Those of `removes` that are damaged: they are put aside.
+    pub(super) lost: BTreeSet<FilePath>,
 }
 
 /// `_export/published.json`.
@@ -258,6 +260,7 @@ impl Log {
                     .iter()
                     .map(|removal| removal.path.clone())
                     .collect(),
+                lost: digest.lost.iter().map(|lost| lost.path.clone()).collect(),
             });
         }
         Ok(())

@@ -62,6 +62,7 @@ mod files;
 mod ledger;
 mod log;
 mod loose_ends;
+mod mend;
 mod path;
 mod point;
 mod publish;
@@ -85,13 +86,14 @@ pub use error::LakeError;
 pub use files::FileQuery;
 pub use ledger::{Conflict, Ledger, LiveFile, NightsGone, TaskState, UnsealedTask};
 pub use loose_ends::LooseEnds;
+pub use mend::{Checked, MISSING};
 pub use path::{FileName, FilePath, LakePath, Partition, PathError};
 pub use point::Point;
 #[cfg(any(debug_assertions, feature = "failpoints"))]
 pub use point::arm;
 pub use record::{
     Checksum, Commit, CommitDraft, CommitKind, CommittedTask, Coverage, DataFile, Evidence,
-    FORMAT_VERSION, FailedTask, Failure, OpenTask, Removal, Upload, WorkflowNote,
+    FORMAT_VERSION, FailedTask, Failure, LostFile, OpenTask, Removal, Upload, WorkflowNote,
 };
 #[cfg(any(test, debug_assertions, feature = "failpoints"))]
 pub use store::conform;

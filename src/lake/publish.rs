@@ -18,10 +18,11 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::checkpoint;
 use super::error::LakeError;
 use super::log::{Marker, Pending};
+use super::mend;
 use super::path::{FilePath, LakePath};
 use super::point::Point;
 use super::record::DataFile;
-use super::store::Published;
+use super::store::{Published, RunStore};
 use super::writer::LakeWriter;
 
 impl LakeWriter {
@@ -97,27 +98,61 @@ impl LakeWriter {
     }
 
     /// Files that are gone were published by others and gave way to a later commit. Anything else
-    /// is a loss.
+    /// is a loss, which only a run that can mend it gets over.
     async fn explain(&mut self, gone: &[FilePath]) -> Result<(), LakeError> {
         self.log.catch_up(&self.run).await?;
-        match gone.iter().find(|path| self.log.ledger.is_live(path)) {
-            None => Ok(()),
-            Some(path) => Err(LakeError::damaged(
-                &self.run.locate(&LakePath::from(path)),
-                "it was committed, and is neither there nor staged (on an object store: its upload is \
-                 gone; does a lifecycle rule abort uploads too early?); restore it from a backup",
-            )),
+        for path in gone {
+            if !self.log.ledger.is_live(path) {
+                continue;
+            }
+            if !self.mends {
+                let what = "it was committed, and is neither there nor staged (on an object store: its \
+                            upload is gone; does a lifecycle rule abort uploads too early?)";
+                return Err(self.damage(path, what).await?);
+            }
+            let command = mend::command(&self.run, &self.log.ledger, path).await?;
+            self.recovered(format!(
+                "a commit was published without {path}, which is neither there nor staged; its rows \
+                 are missing until `{command}` is through"
+            ));
         }
+        Ok(())
     }
 
-    /// Deletes the files that gave way to those of the commit.
+    /// Moves a damaged file that gave way out of its table, as far as it is there.
+    async fn put_aside(run: RunStore, path: LakePath, aside: LakePath) -> Result<bool, LakeError> {
+        if run.size(&path).await?.is_none() {
+            return Ok(false);
+        }
+        if run.size(&aside).await?.is_none() {
+            let moved = run.move_aside(&path, &aside).await;
+            match moved {
+                Ok(()) => return Ok(true),
+                // Another process was quicker.
+                Err(_) if run.size(&path).await?.is_none() => return Ok(false),
+                Err(error) if run.size(&aside).await?.is_none() => return Err(error),
+                Err(_) => {}
+            }
+        }
+        run.remove(&path).await
+    }
+
+    /// Deletes the files that gave way to those of the commit; those that are damaged are put aside.
     async fn remove_files(&self, pending: &Pending) -> Result<(), LakeError> {
         if pending.removes.is_empty() {
             return Ok(());
         }
         let remove = |path: &FilePath| {
+            let is_lost = pending.lost.contains(path);
             let (run, path) = (self.run.clone(), LakePath::from(path));
-            async move { run.remove(&path).await }
+            let aside = LakePath::quarantine(&pending.run_id, &path);
+            async move {
+                if is_lost {
+                    Self::put_aside(run, path, aside).await
+                } else {
+                    run.remove(&path).await
+                }
+            }
         };
         let requests: Vec<_> = pending.removes.iter().map(remove).collect();
         let mut removed = stream::iter(requests).buffer_unordered(self.run.at_once());

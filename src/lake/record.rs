@@ -302,6 +302,23 @@ pub struct Removal {
     pub into: Vec<u32>,
 }
 
+/// A file that gives way although its rows could not be carried over: it is missing or damaged.
+///
+/// The tasks are in [`CommitDraft::reopened`] too, so that a reader that does not know this field
+/// pulls them again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostFile {
+    /// The file. It is among the commit's `removes`. Publishing moves what is left of it to
+    /// `_export/quarantine/`.
+    pub path: FilePath,
+    /// What is wrong with it.
+    pub why: String,
+    /// The tasks that had rows in it and are not in the commit. Those rows are lost until the tasks
+    /// are exported again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<OpenTask>,
+}
+
 /// What is to be committed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommitDraft {
@@ -333,6 +350,9 @@ pub struct CommitDraft {
     /// The files that give way.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removes: Vec<Removal>,
+    /// Those of `removes` that could not be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<LostFile>,
     /// Runs that gave no sign of life for long. They can't commit from here on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ended: Vec<RunId>,
@@ -373,6 +393,7 @@ impl CommitDraft {
             forgotten: Vec::new(),
             files: Vec::new(),
             removes: Vec::new(),
+            lost: Vec::new(),
             ended: Vec::new(),
             workflows: Vec::new(),
             coverage: Vec::new(),

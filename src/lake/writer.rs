@@ -26,6 +26,9 @@ pub struct LakeWriter {
     pub(super) zone: Tz,
     pub(super) clock: Clock,
     pub(super) events: Events,
+    /// A committed file that is lost does not keep a commit from being published: this run is to
+    /// mend it.
+    pub(super) mends: bool,
     /// What opening the lake did, in words.
     pub(super) recovered: Vec<String>,
     /// Tables that are known to have their file without rows.
@@ -48,6 +51,29 @@ impl LakeWriter {
         clock: Clock,
         events: Events,
     ) -> Result<Self, LakeError> {
+        Self::open_as(options, run, (clock, events), false).await
+    }
+
+    /// As [`LakeWriter::open`], for a run that mends files: a commit of which a file is lost is
+    /// published without it, and says so, where [`LakeWriter::open`] refuses.
+    ///
+    /// # Errors
+    /// As [`LakeWriter::open`].
+    pub async fn open_to_mend(
+        options: &LakeOptions,
+        run: RunId,
+        clock: Clock,
+        events: Events,
+    ) -> Result<Self, LakeError> {
+        Self::open_as(options, run, (clock, events), true).await
+    }
+
+    async fn open_as(
+        options: &LakeOptions,
+        run: RunId,
+        told: (Clock, Events),
+        mends: bool,
+    ) -> Result<Self, LakeError> {
         let store = Store::new(&options.dest)?;
         let log = Log::load(&store).await?;
         let zone = options.partition_timezone;
@@ -60,7 +86,7 @@ impl LakeWriter {
             store.check_able(&run).await?;
         }
         let run = RunStore::open(store, run).await?;
-        Self::begin(run, (log, zone), clock, events).await
+        Self::begin(run, (log, zone), told, mends).await
     }
 
     /// Opens a lake that is there, whatever its zone, for work on what it holds. Nothing, and
@@ -74,13 +100,35 @@ impl LakeWriter {
         clock: Clock,
         events: Events,
     ) -> Result<Option<Self>, LakeError> {
+        Self::open_existing_as(dest, run, (clock, events), false).await
+    }
+
+    /// As [`LakeWriter::open_existing`], where [`LakeWriter::open_to_mend`] opens.
+    ///
+    /// # Errors
+    /// As [`LakeWriter::open`].
+    pub async fn open_existing_to_mend(
+        dest: &Destination,
+        run: RunId,
+        clock: Clock,
+        events: Events,
+    ) -> Result<Option<Self>, LakeError> {
+        Self::open_existing_as(dest, run, (clock, events), true).await
+    }
+
+    async fn open_existing_as(
+        dest: &Destination,
+        run: RunId,
+        told: (Clock, Events),
+        mends: bool,
+    ) -> Result<Option<Self>, LakeError> {
         let store = Store::new(dest)?;
         let log = Log::load(&store).await?;
         let Some(zone) = log.ledger.zone() else {
             return Ok(None);
         };
         let run = RunStore::open(store, run).await?;
-        let writer = Self::begin(run, (log, zone), clock, events).await?;
+        let writer = Self::begin(run, (log, zone), told, mends).await?;
         Ok(Some(writer))
     }
 
@@ -88,8 +136,8 @@ impl LakeWriter {
     pub(super) async fn begin(
         run: RunStore,
         (log, zone): (Log, Tz),
-        clock: Clock,
-        events: Events,
+        (clock, events): (Clock, Events),
+        mends: bool,
     ) -> Result<Self, LakeError> {
         let writer = Self {
             run,
@@ -97,6 +145,7 @@ impl LakeWriter {
             zone,
             clock,
             events,
+            mends,
             recovered: Vec::new(),
             rowless: BTreeSet::new(),
             in_doubt: None,
@@ -204,7 +253,7 @@ impl LakeWriter {
         Ok(true)
     }
 
-    fn recovered(&mut self, what: String) {
+    pub(super) fn recovered(&mut self, what: String) {
         self.recovered.push(what.clone());
         self.events.emit(&Event::Recovered { what });
     }

@@ -1,7 +1,7 @@
 //! From what was accepted to a commit: files and tasks joined, rows that give way carried over, and
 //! what to do when somebody else was quicker.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
@@ -11,10 +11,11 @@ use super::desk::{AcceptedTask, Desk, Taken, blocking, moment};
 use super::summary::Summary;
 use crate::allocator;
 use crate::decode::TaskOrdinal;
+use crate::event::Event;
 use crate::lake::write::{ClosedFile, rewrite};
 use crate::lake::{
-    CommitDraft, CommitKind, CommitOutcome, CommittedTask, Coverage, DataFile, FailedTask,
-    FilePath, LakeError, LakePath, LakeWriter, OpenTask, Removal, WorkflowNote, day_of,
+    Checked, CommitDraft, CommitKind, CommitOutcome, CommittedTask, Coverage, DataFile, FailedTask,
+    FilePath, LakeError, LakeWriter, LostFile, MISSING, OpenTask, Removal, WorkflowNote, day_of,
 };
 use crate::shard::Shard;
 use crate::task::{TaskId, TaskStatus};
@@ -30,6 +31,20 @@ pub(super) struct Learned {
     pub(super) coverage: Vec<Coverage>,
     pub(super) listed_until: Option<chrono::DateTime<chrono::Utc>>,
     pub(super) first_day: Option<NaiveDate>,
+    /// Which damaged files give way although none of their tasks is in the commit.
+    pub(super) give_up: GiveUp,
+}
+
+/// Which damaged files give way although none of their tasks was exported again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum GiveUp {
+    /// None: the run is not through.
+    #[default]
+    Nothing,
+    /// Those that are not there: nothing is lost with them, and their tasks are asked for again.
+    Missing,
+    /// All: the API was asked for each of their tasks and answered.
+    All,
 }
 
 /// What a commit is to say.
@@ -37,8 +52,8 @@ pub(super) struct Learned {
 enum Drafted {
     /// With the files that carry rows over.
     Ready(Box<CommitDraft>, Vec<DataFile>),
-    /// A file that gives way is not there.
-    Gone(FilePath),
+    /// A file that gives way is not there, or not what was committed; says how.
+    Damaged(FilePath, String),
 }
 
 /// Commits what the desk has.
@@ -52,6 +67,12 @@ pub(super) struct Committer {
     /// The last commit that was known when it was decided which tasks are pulled. Rows that came
     /// later are somebody else's, and never replaced.
     pub(super) base: u64,
+    /// Whether rows of a damaged file may give way without being carried over.
+    pub(super) mends: bool,
+    /// Files that are not what was committed, with what is wrong.
+    pub(super) damaged: BTreeMap<FilePath, String>,
+    /// The rows that went with them, as far as their tasks were not in the same commit.
+    pub(super) lost: BTreeSet<(TaskId, FilePath)>,
 }
 
 impl Committer {
@@ -65,14 +86,15 @@ impl Committer {
         loop {
             let (draft, carried) = match self.draft(&taken, &learned).await? {
                 Drafted::Ready(draft, carried) => (*draft, carried),
-                Drafted::Gone(path) => {
-                    self.explain(path).await?;
+                Drafted::Damaged(path, what) => {
+                    self.explain(path, what).await?;
                     continue;
                 }
             };
             match self.lake.commit(draft).await? {
                 CommitOutcome::Committed(commit) => {
                     note(summary, &taken, commit.sequence);
+                    self.note_lost(&commit.changes.lost);
                     return Ok(());
                 }
                 CommitOutcome::Unchanged => return Ok(()),
@@ -102,16 +124,33 @@ impl Committer {
         .await
     }
 
-    /// A file that gives way is not there: somebody else has rewritten it, which the log says by
-    /// now, or it is lost.
-    async fn explain(&mut self, path: FilePath) -> Result<(), LakeError> {
+    /// A file that gives way is not what was committed: somebody else has rewritten it, which the log
+    /// says by now, or it is damaged. A run that replaces goes on without its rows.
+    async fn explain(&mut self, path: FilePath, what: String) -> Result<(), LakeError> {
         self.lake.refresh().await?;
         if !self.lake.ledger().is_live(&path) {
             return Ok(());
         }
-        let path = self.lake.store().locate(&LakePath::from(&path));
-        let what = "it was committed, and is not there; restore it from a backup".to_owned();
-        Err(LakeError::Damaged { path, what })
+        if !self.mends {
+            return Err(self.lake.damage(&path, &what).await?);
+        }
+        self.damaged.insert(path, what);
+        Ok(())
+    }
+
+    fn note_lost(&mut self, files: &[LostFile]) {
+        for file in files {
+            let LostFile { path, why, tasks } = file;
+            let text = format!(
+                "the rows of {} tasks in {path} are not in the lake until these are pulled again: {why}",
+                tasks.len()
+            );
+            if !tasks.is_empty() {
+                self.desk.events.emit(&Event::Warning { text });
+            }
+            let tasks = tasks.iter().map(|task| (task.id.clone(), path.clone()));
+            self.lost.extend(tasks);
+        }
     }
 
     /// The draft of all that was taken, and the files in it that carry other tasks' rows over.
@@ -141,16 +180,16 @@ impl Committer {
         draft.listed_until = learned.listed_until;
         draft.first_day = learned.first_day;
         draft.shard = self.shard;
-        if draft.tasks.is_empty() {
-            draft.kind = CommitKind::Observe;
-            return Ok(Drafted::Ready(Box::new(draft), Vec::new()));
-        }
-        self.carry_over(draft).await
+        self.carry_over(draft, learned.give_up).await
     }
 
     /// Plans the removal of rows that give way to new ones of the same tasks: their files are
-    /// written again without them.
-    async fn carry_over(&self, mut draft: CommitDraft) -> Result<Drafted, LakeError> {
+    /// written again without them. A damaged file gives way as it is, with the rows of all its tasks.
+    async fn carry_over(
+        &self,
+        mut draft: CommitDraft,
+        give_up: GiveUp,
+    ) -> Result<Drafted, LakeError> {
         let ledger = self.lake.ledger();
         let replaced: Vec<TaskId> = draft
             .tasks
@@ -162,7 +201,21 @@ impl Committer {
             })
             .map(|task| task.id.clone())
             .collect();
-        if replaced.is_empty() {
+        let mut lost: BTreeSet<FilePath> = BTreeSet::new();
+        for (path, what) in &self.damaged {
+            let is_due = match give_up {
+                GiveUp::Nothing => false,
+                GiveUp::Missing => what == MISSING,
+                GiveUp::All => true,
+            };
+            if is_due && ledger.is_live(path) {
+                lost.insert(path.clone());
+            }
+        }
+        if replaced.is_empty() && lost.is_empty() {
+            if draft.tasks.is_empty() {
+                draft.kind = CommitKind::Observe;
+            }
             return Ok(Drafted::Ready(Box::new(draft), Vec::new()));
         }
         draft.kind = CommitKind::Replace;
@@ -175,22 +228,21 @@ impl Committer {
         let mut carried = Vec::new();
         for live in self.lake.files_of_tasks(&replaced).await? {
             let path = live.path();
-            let written = self.rewrite(&live.file, false, Arc::clone(&without)).await;
+            if self.damaged.contains_key(&path) {
+                lost.insert(path);
+                continue;
+            }
+            let written = self
+                .rewrite(&live.file, false, Arc::clone(&without))
+                .await?;
             let written = match written {
-                Err(_)
-                    if self
-                        .lake
-                        .store()
-                        .size(&LakePath::from(&path))
-                        .await?
-                        .is_none() =>
-                {
+                Ok(written) => written,
+                Err(what) => {
                     for file in &carried {
                         self.lake.store().unstage(file).await?;
                     }
-                    return Ok(Drafted::Gone(path));
+                    return Ok(Drafted::Damaged(path, what));
                 }
-                written => written?,
             };
             let mut into = Vec::new();
             if let Some(file) = written {
@@ -200,28 +252,62 @@ impl Committer {
             }
             draft.removes.push(Removal { path, into });
         }
+        self.give_up(lost, &mut draft).await?;
         Ok(Drafted::Ready(Box::new(draft), carried))
     }
 
+    /// Takes damaged files out of the lake, and says of which tasks the commit does not bring the rows
+    /// back.
+    async fn give_up(
+        &self,
+        lost: BTreeSet<FilePath>,
+        draft: &mut CommitDraft,
+    ) -> Result<(), LakeError> {
+        let committed: HashSet<&TaskId> = draft.tasks.iter().map(|task| &task.id).collect();
+        let mut reopened: BTreeMap<TaskId, OpenTask> = BTreeMap::new();
+        for path in lost {
+            let mut tasks = self.lake.tasks_of_file(&path).await?;
+            tasks.retain(|task| !committed.contains(&task.id));
+            reopened.extend(tasks.iter().map(|task| (task.id.clone(), task.clone())));
+            draft.removes.push(Removal {
+                path: path.clone(),
+                into: Vec::new(),
+            });
+            let why = self.damaged.get(&path).cloned().unwrap_or_default();
+            draft.lost.push(LostFile { path, why, tasks });
+        }
+        for task in &draft.reopened {
+            reopened.remove(&task.id);
+        }
+        draft.reopened.extend(reopened.into_values());
+        Ok(())
+    }
+
+    /// The rows of a file without those of some tasks, staged; nothing where none is left. Or else how
+    /// the file is not what was written: then none of its rows is used.
     async fn rewrite(
         &self,
         file: &DataFile,
         is_staged: bool,
         without: Arc<HashSet<String>>,
-    ) -> Result<Option<DataFile>, LakeError> {
+    ) -> Result<Result<Option<DataFile>, String>, LakeError> {
         let (options, file) = (self.desk.chunk_options.clone(), file.clone());
         blocking(move || {
-            let path = LakePath::from(&file.path());
             let source = if is_staged {
-                options.store.open_staged(&file)?
+                options.store.open_staged_checked(&file)?
             } else {
-                options.store.open(&path)?
+                options.store.open_checked(&file)?
             };
-            let source = source.ok_or_else(|| LakeError::Damaged {
-                path: options.store.locate(&path),
-                what: "its rows are needed and it is gone".to_owned(),
-            })?;
-            rewrite(&options, source, (file.table, file.partition), &without)
+            let source = match source {
+                Checked::Sound(source) => source,
+                Checked::Gone => return Ok(Err(MISSING.to_owned())),
+                Checked::Changed(what) => return Ok(Err(what)),
+            };
+            match rewrite(&options, source, &file, &without) {
+                // Reading from an object store fails for other reasons, too.
+                Err(LakeError::Damaged { what, .. }) if options.store.is_local() => Ok(Err(what)),
+                written => written.map(Ok),
+            }
         })
         .await
     }
@@ -257,7 +343,11 @@ impl Committer {
                 let store = self.lake.store();
                 let written = self
                     .rewrite(&closed.file, true, Arc::clone(&without))
-                    .await?;
+                    .await?
+                    .map_err(|what| LakeError::Damaged {
+                        path: store.staged_place(&closed.file),
+                        what: format!("{what} (staged by this run, so nothing is lost; run again)"),
+                    })?;
                 store.unstage(&closed.file).await?;
                 written
             };

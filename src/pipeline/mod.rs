@@ -10,6 +10,7 @@ mod crew;
 mod desk;
 mod find;
 mod judge;
+mod mend;
 mod pull;
 mod reader;
 mod replay;
@@ -17,6 +18,7 @@ mod sink;
 mod stop;
 mod summary;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use chrono::{NaiveDate, TimeDelta};
@@ -34,11 +36,12 @@ use crate::task::RunId;
 use commit::Committer;
 use desk::{Desk, DeskOptions, JudgeRules};
 pub use find::{FailedWorkflow, Found, Search, find};
+use mend::Damage;
 use pull::{CommitPace, Puller};
 use replay::Replayer;
 pub use replay::{ReplayInputError, Superseded, SupersededAnswer, saved_answers};
 pub use stop::StopSwitch;
-pub use summary::{FailedPull, Stop, Summary, TaskTotals, Written};
+pub use summary::{FailedPull, LostRows, Stop, Summary, TaskTotals, Written};
 
 /// What a run is to do.
 #[derive(Clone, Debug, Default)]
@@ -84,12 +87,37 @@ impl<'a> Export<'a> {
         job: &'a Job,
         (clock, events, stop): (Clock, Events, StopSwitch),
     ) -> Result<Self, LakeError> {
+        Self::open_as(job, (clock, events, stop), false).await
+    }
+
+    /// As [`Export::open`], for a run that replaces: a committed file that is lost does not keep it
+    /// from opening the lake.
+    ///
+    /// # Errors
+    /// When the destination fails.
+    pub async fn open_to_mend(
+        job: &'a Job,
+        parts: (Clock, Events, StopSwitch),
+    ) -> Result<Self, LakeError> {
+        Self::open_as(job, parts, true).await
+    }
+
+    async fn open_as(
+        job: &'a Job,
+        (clock, events, stop): (Clock, Events, StopSwitch),
+        mends: bool,
+    ) -> Result<Self, LakeError> {
         let run = clock.run_id();
         let options = LakeOptions {
             dest: job.dest.clone(),
             partition_timezone: job.discover.partition_timezone,
         };
-        let lake = LakeWriter::open(&options, run.clone(), clock.clone(), events.clone()).await?;
+        let told = (run.clone(), clock.clone(), events.clone());
+        let lake = if mends {
+            LakeWriter::open_to_mend(&options, told.0, told.1, told.2).await?
+        } else {
+            LakeWriter::open(&options, told.0, told.1, told.2).await?
+        };
         Ok(Self {
             job,
             clock,
@@ -143,7 +171,7 @@ impl<'a> Export<'a> {
         )
         .await;
         summary.not_understood = api.not_understood_so_far();
-        let (plan, found) = match decided {
+        let (mut plan, found) = match decided {
             Ok(decided) => decided,
             Err(error) => {
                 summary.stop(self.stop.why(), &error);
@@ -151,6 +179,14 @@ impl<'a> Export<'a> {
                 return Ok((summary, self.lake));
             }
         };
+        let damage = if assignment.replace {
+            let is_of_days = !matches!(self.job.discover.source, TaskSource::Tasks(_));
+            let days = assignment.range.filter(|_| is_of_days);
+            Damage::find(&self.lake, (&mut plan, days), &self.events).await?
+        } else {
+            Damage::default()
+        };
+        announce(&plan, &self.events);
         summary.planned = plan.reasons();
         summary.listing_complete = found.complete;
         summary.failed_workflows.clone_from(&found.failed_workflows);
@@ -165,12 +201,17 @@ impl<'a> Export<'a> {
                 desk: desk.clone(),
                 zone: self.job.discover.partition_timezone,
                 shard: self.job.discover.shard,
+                mends: assignment.replace,
+                damaged: damage.files,
+                lost: BTreeSet::new(),
             },
+            mending: damage.tasks,
             concurrency: self.job.api.concurrency.get(),
             stop: self.stop,
             desk: desk.clone(),
         };
         let committer = puller.pull((plan, &found), &mut summary).await?;
+        summary.lost = mend::still_lost(committer.lost, committer.lake.ledger());
         summary.misfits = desk.misfits().lines();
         summary.note_zone(desk.zone(), &self.events);
         summary.ended_at = self.clock.now();
@@ -197,6 +238,9 @@ impl<'a> Export<'a> {
                 desk: desk.clone(),
                 zone: self.job.discover.partition_timezone,
                 shard: self.job.discover.shard,
+                mends: assignment.replace,
+                damaged: BTreeMap::new(),
+                lost: BTreeSet::new(),
             },
             stop: self.stop,
             replace: assignment.replace,
@@ -205,6 +249,7 @@ impl<'a> Export<'a> {
             desk: desk.clone(),
         };
         let committer = replayer.replay(files, &mut summary).await?;
+        summary.lost = mend::still_lost(committer.lost, committer.lake.ledger());
         summary.misfits = desk.misfits().lines();
         summary.note_zone(desk.zone(), &self.events);
         summary.ended_at = self.clock.now();
@@ -254,7 +299,9 @@ pub async fn plan(
     let api = ApiClient::new(job.api.clone(), clock.clone(), events.clone(), cancel)?;
     let lake = Lake::open(&job.dest).await?;
     let rules = rules(job, assignment, clock);
-    Ok(decide((job, assignment), (&api, lake.ledger(), &rules), events).await?)
+    let decided = decide((job, assignment), (&api, lake.ledger(), &rules), events).await?;
+    announce(&decided.0, events);
+    Ok(decided)
 }
 
 async fn decide(
@@ -293,6 +340,11 @@ async fn decide(
         );
         events.emit(&Event::Warning { text });
     }
+    Ok((plan, found))
+}
+
+/// Says what the plan is.
+fn announce(plan: &Plan, events: &Events) {
     let pull = plan.pulled();
     events.emit(&Event::Planned {
         pull: pull as u64,
@@ -303,7 +355,6 @@ async fn decide(
             .map(|(r, count)| (r.as_str(), count))
             .collect(),
     });
-    Ok((plan, found))
 }
 
 /// A task that starts before the range, and is not exported, reaches into it: the days up to then

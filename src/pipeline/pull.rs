@@ -1,6 +1,7 @@
 //! The loop of a run: pulls what the plan says, commits every so often, and ends with one commit of
 //! what was learned. Decides nothing about tasks; that is done.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use chrono::TimeDelta;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::commit::{Committer, Learned};
+use super::commit::{Committer, GiveUp, Learned};
 use super::desk::{Desk, Waiting, moment};
 use super::find::Found;
 use super::judge::KnownTask;
@@ -18,7 +19,7 @@ use super::summary::{FailedPull, Stop, Summary, chain};
 use crate::allocator;
 use crate::api::{ApiClient, ApiError, DetailError};
 use crate::decode::TaskFacts;
-use crate::discover::{Plan, PlannedTask, Rules, Seen};
+use crate::discover::{Plan, PlannedTask, Reason, Rules, Seen};
 use crate::event::Event;
 use crate::exit_code::ExitCode;
 use crate::lake::{FailedTask, Failure, LakeError, OpenTask, day_of};
@@ -52,6 +53,9 @@ pub(super) struct Puller {
     pub(super) desk: Arc<Desk>,
     pub(super) committer: Committer,
     pub(super) pace: CommitPace,
+    /// Tasks with rows in damaged files. They come first, and no commit comes before the last of them
+    /// is through, but for want of memory.
+    pub(super) mending: HashSet<TaskId>,
     pub(super) concurrency: usize,
     pub(super) stop: StopSwitch,
 }
@@ -59,6 +63,8 @@ pub(super) struct Puller {
 struct Progress {
     learned: Learned,
     failures_in_a_row: u32,
+    /// A task of a damaged file failed for want of an answer.
+    unanswered: bool,
     stop: Option<(Stop, ExitCode)>,
 }
 
@@ -73,6 +79,7 @@ impl Puller {
         let mut progress = Progress {
             learned: self.learned(&plan, found),
             failures_in_a_row: 0,
+            unanswered: false,
             stop: None,
         };
         let mut waiting = plan.into_pulls();
@@ -82,6 +89,7 @@ impl Puller {
         let mut next_commit = Instant::now() + self.pace.interval;
         let stopped = self.stop.token();
         let pages = Arc::new(KeptPages::default());
+        let mut mended = false;
         loop {
             let stopping = progress.stop.is_some() || self.stop.is_stopped();
             while !stopping && running.len() < self.concurrency {
@@ -96,15 +104,24 @@ impl Puller {
             tokio::select! {
                 ended = running.join_next() => match ended {
                     None => break,
-                    Some(Ok((task, result))) => self.ended(&task, result, (&mut progress, summary))?,
+                    Some(Ok((task, result))) => {
+                        self.ended(&task, result, (&mut progress, summary))?;
+                        mended |= self.mending.remove(&task.task.id) && self.mending.is_empty();
+                    }
                     Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
                 },
                 () = tokio::time::sleep_until(next_commit) => {}
                 () = stopped.cancelled(), if !stopping => {}
             }
+            let rest = waiting.len();
             let waiting = self.desk.waiting();
             let (much, late) = (self.pace.is_much(waiting), Instant::now() >= next_commit);
-            if much || (late && waiting.tasks > 0) {
+            let due = if self.mending.is_empty() {
+                much || ((late || (std::mem::take(&mut mended) && rest > 0)) && waiting.tasks > 0)
+            } else {
+                waiting.task_bytes() >= self.pace.task_bytes
+            };
+            if due {
                 self.committer.commit_and_go_on(summary).await?;
             }
             if much || late {
@@ -118,6 +135,11 @@ impl Puller {
             progress.learned.coverage = found.coverage.into_iter().collect();
             progress.learned.listed_until = found.listed_until;
             progress.learned.first_day = found.first_day;
+            progress.learned.give_up = if progress.unanswered {
+                GiveUp::Missing
+            } else {
+                GiveUp::All
+            };
         }
         if let Some(why) = self.stop.why() {
             summary.stopped = Some(why);
@@ -263,6 +285,7 @@ impl Puller {
         // An answer of the API itself, however bad, shows that it is there. A page of whatever stands in
         // between does not.
         let is_there = (rejected || gone) && error.is_answered();
+        progress.unanswered |= !is_there && planned.decision.reason() == Reason::DamagedFile;
         progress.failures_in_a_row = if is_there {
             0
         } else {

@@ -12,6 +12,7 @@ use crate::decode::{Misfit, ZoneVerdict};
 use crate::discover::Reason;
 use crate::event::{Event, Events};
 use crate::exit_code::ExitCode;
+use crate::lake::FilePath;
 use crate::schema::TableName;
 use crate::task::{RunId, TaskId};
 
@@ -58,6 +59,17 @@ pub struct FailedPull {
     pub reason: String,
 }
 
+/// Rows of a task that were in a damaged file, and that no answer has brought back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LostRows {
+    /// Which.
+    pub task_id: TaskId,
+    /// The file that held them.
+    pub file: FilePath,
+    /// Why the task was not exported again, safe to print.
+    pub reason: String,
+}
+
 /// Why a run stopped before its plan was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "why", content = "detail")]
@@ -93,6 +105,9 @@ pub struct Summary {
     pub misfits: Vec<Misfit>,
     /// Tasks that failed.
     pub failures: Vec<FailedPull>,
+    /// Rows of damaged files that no answer has brought back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<LostRows>,
     /// Workflows whose tasks could not be listed, or not all of them.
     pub failed_workflows: Vec<FailedWorkflow>,
     /// What was there in the listings and not understood.
@@ -126,6 +141,7 @@ impl Summary {
             rejects: 0,
             misfits: Vec::new(),
             failures: Vec::new(),
+            lost: Vec::new(),
             failed_workflows: Vec::new(),
             not_understood: Vec::new(),
             source_timezone: ZoneVerdict::default(),
@@ -153,6 +169,7 @@ impl Summary {
             (Some(Stop::Terminated), _) => ExitCode::Terminated,
             (Some(Stop::Api(_)), code) => code.unwrap_or(ExitCode::ApiUnavailable),
             (None, _) if self.rejects > 0 => ExitCode::Data,
+            (None, _) if !self.lost.is_empty() => ExitCode::Partial,
             (None, _) if self.tasks.failed > 0 && nothing_done => ExitCode::ApiUnavailable,
             (None, _) if self.is_partial() => ExitCode::Partial,
             (None, _) => ExitCode::Done,

@@ -18,7 +18,7 @@ use crate::decode::{Misfit, ZoneVerdict};
 use crate::exit_code::ExitCode;
 use crate::job::{Destination, Job};
 use crate::lake::LakePath;
-use crate::pipeline::{FailedPull, FailedWorkflow, Stop, Summary, Superseded, Written};
+use crate::pipeline::{FailedPull, FailedWorkflow, LostRows, Stop, Summary, Superseded, Written};
 use crate::schema::{TableName, schema_version};
 use crate::task::RunId;
 
@@ -58,6 +58,8 @@ struct Document<'a> {
     rejects: u64,
     misfits: &'a [Misfit],
     failures: &'a [FailedPull],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    lost: &'a [LostRows],
     failed_workflows: &'a [FailedWorkflow],
     not_understood: &'a [NotUnderstood],
     source_timezone: ZoneVerdict,
@@ -131,6 +133,7 @@ impl RunReport {
             rejects: summary.rejects,
             misfits: &summary.misfits,
             failures: &summary.failures,
+            lost: &summary.lost,
             failed_workflows: &summary.failed_workflows,
             not_understood: &summary.not_understood,
             source_timezone: summary.source_timezone,

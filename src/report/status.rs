@@ -10,7 +10,7 @@ use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::past::{PastNotUnderstood, PastRun, PastWorkflow};
-use crate::lake::{DaySummary, FileCounts, Lake, TaskCounts, UnsealedTask};
+use crate::lake::{DaySummary, FileCounts, FilePath, Lake, Ledger, TaskCounts, UnsealedTask};
 use crate::schema::TableName;
 use crate::task::{RunId, TaskId, TaskStatus, WorkflowId};
 
@@ -40,6 +40,8 @@ pub struct StatusReport {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 struct Attention {
     failed: Vec<FailedLine>,
+    /// Tasks whose rows went with a damaged file.
+    lost: Vec<LostLine>,
     overdue: Vec<OverdueLine>,
     not_known: Vec<NotKnownLine>,
     rejects: Vec<RejectsLine>,
@@ -85,6 +87,14 @@ struct FailedLine {
     last_run: RunId,
 }
 
+/// Rows that went with a damaged file, and were not brought back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct LostLine {
+    task_id: TaskId,
+    date: Option<NaiveDate>,
+    file: FilePath,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct OverdueLine {
     task_id: TaskId,
@@ -120,6 +130,7 @@ impl StatusReport {
         let newest = runs.first();
         let attention = Attention {
             failed: ledger.unsealed().filter_map(FailedLine::new).collect(),
+            lost: lost(ledger),
             overdue: overdue(ledger.unsealed(), now),
             not_known: not_known(ledger.unsealed(), now),
             gone_workflows: ledger
@@ -186,6 +197,18 @@ impl FailedLine {
             last_run: failure.last_run.clone(),
         })
     }
+}
+
+/// The rows that are lost, by task.
+fn lost(ledger: &Ledger) -> Vec<LostLine> {
+    let lines = ledger.lost().flat_map(|(task, files)| {
+        files.iter().map(|file| LostLine {
+            task_id: task.clone(),
+            date: ledger.day_of_task(task),
+            file: file.clone(),
+        })
+    });
+    lines.collect()
 }
 
 impl LastRunLine {

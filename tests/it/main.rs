@@ -14,6 +14,7 @@ mod listings;
 mod machine;
 mod maintenance;
 mod memory;
+mod mend;
 mod nights;
 mod object_stores;
 mod odd_answers;

@@ -170,7 +170,7 @@ fn vacuum_removes_nothing_while_a_file_of_the_lake_is_missing() {
 fn a_lake_whose_log_was_lost_is_not_begun_anew() {
     let (folder, exporter, lake) = exported();
     fs::remove_dir_all(lake.root().join("_export")).expect("writable");
-    let before = below(&lake.root());
+    let before = below(lake.root());
     let saved = folder.path().join("saved.json");
     fs::write(&saved, answer("t", "[{}]")).expect("writable");
     let saved = saved.to_str().expect("Unicode");
@@ -183,5 +183,5 @@ fn a_lake_whose_log_was_lost_is_not_begun_anew() {
     exporter
         .run(&["vacuum", "--unknown", "--older-than", "0s"])
         .done();
-    assert_eq!(below(&lake.root()), before);
+    assert_eq!(below(lake.root()), before);
 }

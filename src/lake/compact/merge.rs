@@ -10,6 +10,7 @@ use super::plan::PartitionPlan;
 use super::sort::Sorter;
 use super::source::Source;
 use crate::lake::error::LakeError;
+use crate::lake::mend::Checked;
 use crate::lake::path::{FilePath, LakePath};
 use crate::lake::record::DataFile;
 use crate::lake::store::RunStore;
@@ -33,6 +34,8 @@ pub(super) enum Merged {
     Files(Vec<(DataFile, BTreeSet<usize>)>),
     /// A file of the plan is not there: somebody else rewrote it, or it is lost.
     Gone(FilePath),
+    /// A file of the plan is not what was committed; says how.
+    Damaged(FilePath, String),
     /// It was told to stop.
     Stopped,
 }
@@ -63,8 +66,10 @@ fn merge_all(options: MergeOptions<'_>, plan: &PartitionPlan) -> Result<Merged, 
     let mut before = Content::default();
     for (live, number) in plan.files.iter().zip(0_i32..) {
         let path = LakePath::from(&live.path());
-        let Some(source) = store.open(&path)? else {
-            return Ok(Merged::Gone(live.path()));
+        let source = match store.open_checked(&live.file)? {
+            Checked::Sound(source) => source,
+            Checked::Gone => return Ok(Merged::Gone(live.path())),
+            Checked::Changed(what) => return Ok(Merged::Damaged(live.path(), what)),
         };
         let source = Source::new(source, plan.table)?;
         let mut content = Content::default();

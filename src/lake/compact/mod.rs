@@ -34,7 +34,8 @@ use super::checkpoint;
 use super::commit::CommitOutcome;
 use super::error::LakeError;
 use super::files::FileQuery;
-use super::path::{LakePath, Partition};
+use super::mend::MISSING;
+use super::path::Partition;
 use super::record::{CommitDraft, CommitKind, Removal};
 use super::store::{RunStore, blocking};
 use super::write::RowGroupEncoder;
@@ -217,12 +218,16 @@ async fn commit(
     let run = lake.store().run_id().clone();
     let mut draft = CommitDraft::new(run, CommitKind::Compact, lake.ledger().last_sequence());
     let mut tables = Vec::new();
-    let (mut gone, mut stopped) = (None, false);
+    let (mut gone, mut damaged, mut stopped) = (None, None, false);
     for (plan, merged) in plans.iter().zip(merged) {
         let files = match merged {
             Merged::Files(files) => files,
             Merged::Gone(path) => {
                 gone = Some(path);
+                continue;
+            }
+            Merged::Damaged(path, what) => {
+                damaged = Some((path, what));
                 continue;
             }
             Merged::Stopped => {
@@ -252,14 +257,16 @@ async fn commit(
     }
     let outcome = if stopped {
         Ok(DayOutcome::Stopped)
+    } else if let Some((path, what)) = damaged {
+        lake.refresh().await?;
+        if lake.ledger().is_live(&path) {
+            return Err(lake.damage(&path, &what).await?);
+        }
+        Ok(DayOutcome::Conflict)
     } else if let Some(path) = gone {
         lake.refresh().await?;
         if lake.ledger().is_live(&path) {
-            let place = lake.store().locate(&LakePath::from(&path));
-            return Err(LakeError::damaged(
-                &place,
-                "it was committed and is not there; restore it from a backup",
-            ));
+            return Err(lake.damage(&path, MISSING).await?);
         }
         Ok(DayOutcome::Conflict)
     } else {

@@ -201,6 +201,12 @@ impl Files {
         oldest
     }
 
+    /// The commit that added a file.
+    pub(super) fn added_in(&self, path: &FilePath) -> Option<u64> {
+        let slot = self.slot(path)?;
+        Some(self.slots[slot as usize].sequence.into())
+    }
+
     /// For each live file that took over rows of others: those others, and those whose rows they had
     /// taken over.
     pub(super) fn rewrites(&self) -> BTreeMap<FilePath, Vec<FilePath>> {

@@ -37,7 +37,7 @@ use tally::{Covering, Days};
 use super::day::{DaySummary, RevisionReason, TaskCounts, day_end};
 use super::digest::{Digest, SealedTask};
 use super::path::{FileName, FilePath};
-use super::record::{CommitDraft, CommitKind, Coverage, Failure, OpenTask, WorkflowNote};
+use super::record::{CommitDraft, CommitKind, Coverage, Failure, LostFile, OpenTask, WorkflowNote};
 use crate::schema::TableName;
 use crate::shard::Shard;
 use crate::task::{RunId, TaskId, WorkflowId};
@@ -56,6 +56,8 @@ pub struct Ledger {
     ended: BTreeSet<RunId>,
     gone_workflows: BTreeMap<WorkflowId, NightsGone>,
     first_day: Option<NaiveDate>,
+    /// The tasks of which rows are lost, and the files that held them.
+    lost: BTreeMap<TaskId, BTreeSet<FilePath>>,
 }
 
 /// How long a workflow has been gone.
@@ -354,6 +356,30 @@ impl Ledger {
         self.files.rewrites()
     }
 
+    /// A live file and all those whose rows it took over.
+    pub(super) fn with_ancestors(&self, path: &FilePath) -> Vec<FilePath> {
+        let mut paths = self.files.rewrites().remove(path).unwrap_or_default();
+        paths.push(path.clone());
+        paths
+    }
+
+    /// The commit that added a file.
+    pub(super) fn added_in(&self, path: &FilePath) -> Option<u64> {
+        self.files.added_in(path)
+    }
+
+    /// The tasks of which rows are lost, each with the files that held them. A task that is exported
+    /// again is no longer among them.
+    pub fn lost(&self) -> impl Iterator<Item = (&TaskId, &BTreeSet<FilePath>)> {
+        self.lost.iter()
+    }
+
+    /// Whether rows of the task are lost.
+    #[must_use]
+    pub fn has_lost(&self, id: &TaskId) -> bool {
+        self.lost.contains_key(id)
+    }
+
     /// The earliest commit of a file that belongs to the lake, for each table that has one.
     pub(super) fn oldest_files(&self) -> BTreeMap<TableName, u64> {
         self.files.oldest()
@@ -450,6 +476,7 @@ impl Ledger {
                 kind: Kind::Sealed,
             };
             self.know(key, known, None);
+            self.recover(key);
         }
         for task in &digest.early {
             let known = Known {
@@ -458,7 +485,12 @@ impl Ledger {
                 day: task.day,
                 kind: Kind::Early,
             };
-            self.know(&IdKey::of(&task.id), known, Some((task.into(), None)));
+            let key = IdKey::of(&task.id);
+            self.know(&key, known, Some((task.into(), None)));
+            self.recover(&key);
+        }
+        for lost in &digest.lost {
+            self.lose(lost, &digest.run_id);
         }
         for task in &digest.open {
             self.observe(task, None);
@@ -525,6 +557,38 @@ impl Ledger {
                 ..known
             };
             self.know(&key, known, Some((task.clone(), None)));
+        }
+    }
+
+    /// Rows of tasks are lost: they must be pulled again.
+    fn lose(&mut self, lost: &LostFile, run: &RunId) {
+        for task in &lost.tasks {
+            let key = IdKey::of(&task.id);
+            let known = self.tasks.get(&key).copied();
+            let Some(known) = known.filter(|known| known.rows_in > 0) else {
+                continue;
+            };
+            let files = self.lost.entry(task.id.clone()).or_default();
+            files.insert(lost.path.clone());
+            let seen = self.unsealed.get(&task.id);
+            let task = seen.map_or_else(|| task.clone(), |seen| seen.task.clone());
+            let failure = Failure {
+                reason: format!("its rows in {} are lost: {}", lost.path, lost.why),
+                attempts: 0,
+                last_run: run.clone(),
+            };
+            let known = Known {
+                kind: Kind::Failed,
+                ..known
+            };
+            self.know(&key, known, Some((task, Some(failure))));
+        }
+    }
+
+    /// All rows of the task are there.
+    fn recover(&mut self, key: &IdKey) {
+        if !self.lost.is_empty() {
+            self.lost.remove(&key.to_id());
         }
     }
 

@@ -4,7 +4,7 @@
 //! millions of (tasks, files) is written in columns of plain numbers, which are read fast and leave
 //! to the compressor what can be compressed; the rest is JSON.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -17,7 +17,7 @@ use super::listed::Listed;
 use super::tally::{CoveredDay, Days};
 use super::{Kind, Known, Ledger, NightsGone, UnsealedTask};
 use crate::lake::day::{DayEvidence, FileCounts, RevisionReason, TaskCounts};
-use crate::lake::path::{FileName, Partition};
+use crate::lake::path::{FileName, FilePath, Partition};
 use crate::lake::record::{Checksum, FORMAT_VERSION};
 use crate::schema::TableName;
 use crate::shard::Shard;
@@ -45,6 +45,8 @@ struct Small {
     unsealed: Vec<UnsealedTask>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     ended: Vec<RunId>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    lost: BTreeMap<TaskId, BTreeSet<FilePath>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -118,6 +120,7 @@ impl Ledger {
             ended,
             gone_workflows,
             first_day,
+            lost,
         } = self;
         let Days {
             tallies,
@@ -171,6 +174,7 @@ impl Ledger {
             first_day: *first_day,
             unsealed: unsealed.values().cloned().collect(),
             ended: ended.iter().cloned().collect(),
+            lost: lost.clone(),
         };
         let mut out = Out::default();
         out.text(&serde_json::to_vec(&small).expect("counts, dates and ids are JSON"));
@@ -230,6 +234,7 @@ impl Ledger {
             ended: small.ended.into_iter().collect(),
             gone_workflows: small.gone_workflows,
             first_day: small.first_day,
+            lost: small.lost,
         })
     }
 }

@@ -5,6 +5,7 @@ mod checkpoints;
 mod compact;
 mod completeness;
 mod days;
+mod lost;
 pub(super) mod object;
 mod random;
 mod real;
@@ -101,7 +102,7 @@ impl Scene {
         let log = Log::load(&store).await?;
         let run = RunStore::open(store, run_id(run)).await?;
         run.faults().stop_at(point, 1);
-        LakeWriter::begin(run, (log, Tz::UTC), clock(), self.events()).await
+        LakeWriter::begin(run, (log, Tz::UTC), (clock(), self.events()), false).await
     }
 
     async fn reader(&self) -> Lake {

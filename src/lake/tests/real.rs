@@ -137,8 +137,7 @@ pub(super) async fn replacement(writer: &LakeWriter, id: &str, at: i64) -> Commi
         let path = live.path();
         let source = writer.store().open(&LakePath::from(&path));
         let source = source.unwrap().unwrap();
-        let place = (path.table, path.partition);
-        let file = rewrite(&options, source, place, &without).unwrap();
+        let file = rewrite(&options, source, &live.file, &without).unwrap();
         let into = file
             .iter()
             .map(|_| u32::try_from(draft.files.len()).unwrap())

@@ -216,6 +216,7 @@ async fn a_run_that_commits_and_dies_while_another_starts_loses_nothing() {
         zone: Tz::UTC,
         clock: clock(),
         events: scene.events(),
+        mends: false,
         recovered: Vec::new(),
         rowless: std::collections::BTreeSet::default(),
         in_doubt: None,

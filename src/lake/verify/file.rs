@@ -1,7 +1,5 @@
 //! Reading one data file back: its checksum, its footer, its columns, the keys of its rows.
 
-use std::io::Read;
-
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
 use arrow_array::{Array, RecordBatch};
@@ -10,13 +8,13 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
-use sha2::{Digest, Sha256};
 
 use super::tally::{Counts, Expected, Found, Tallies};
 use super::{Finding, FindingKind};
 use crate::lake::error::LakeError;
+use crate::lake::mend::sum_up;
 use crate::lake::path::{FilePath, LakePath};
-use crate::lake::record::{Checksum, DataFile};
+use crate::lake::record::DataFile;
 use crate::lake::store::{Store, StoredFile};
 use crate::schema::{TableName, schema_version};
 
@@ -205,22 +203,6 @@ pub(super) fn open(store: &Store, target: &Target) -> Result<Option<StoredFile>,
         }
     }
     Ok(None)
-}
-
-fn sum_up(file: &StoredFile) -> std::io::Result<(u64, Checksum)> {
-    let mut file = file.read_from(0)?;
-    let mut sum = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    let mut bytes = 0;
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok((bytes, Checksum(sum.finalize().into()))),
-            read => {
-                sum.update(&buffer[..read]);
-                bytes += read as u64;
-            }
-        }
-    }
 }
 
 /// A Parquet file whose footer was understood.

@@ -15,6 +15,7 @@ mod file;
 mod surroundings;
 mod tally;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,7 +26,8 @@ use futures_util::stream::{self, StreamExt};
 use super::error::LakeError;
 use super::ledger::Ledger;
 use super::log::{Log, READ_AHEAD, read_record};
-use super::path::LakePath;
+use super::mend;
+use super::path::{FilePath, LakePath};
 use super::store::{Store, blocking};
 use crate::job::Destination;
 use crate::schema::TableName;
@@ -49,6 +51,8 @@ pub enum FindingKind {
     FileUnreadable,
     /// A file has another number of rows than was committed.
     FileRows,
+    /// Rows of a task were in a file that was lost, and the task was not exported again.
+    RowsLost,
     /// A file's columns are not those of its table.
     FileSchema,
     /// Two rows have one key.
@@ -84,6 +88,7 @@ impl FindingKind {
             Self::FileChanged => "file_changed",
             Self::FileUnreadable => "file_unreadable",
             Self::FileRows => "file_rows",
+            Self::RowsLost => "rows_lost",
             Self::FileSchema => "file_schema",
             Self::DuplicateRow => "duplicate_row",
             Self::OrphanRow => "orphan_row",
@@ -175,6 +180,7 @@ pub async fn verify(
         let pass = Pass::begin(&store, read, Arc::clone(&schemas)).await?;
         let (mut verification, absent) = blocking(move || Ok(pass.run())).await?;
         log.catch_up(&store).await?;
+        say_how_to_mend(&store, &log.ledger, &mut verification.findings).await?;
         // Files that gave way while they were read: what was read is no one state.
         let unsettled = absent.iter().any(|path| !log.ledger.is_live(path));
         if unsettled && passes < MAX_PASSES {
@@ -192,6 +198,7 @@ pub async fn verify(
             .extend(surroundings::look(&store, &log).await?);
         verification.findings.extend(stale);
         verification.findings.extend(listed_ahead(&log.ledger, now));
+        verification.findings.extend(rows_lost(&log.ledger));
         verification.findings.sort_unstable();
         verification.findings.dedup();
         let more = verification.findings.len().saturating_sub(MAX_FINDINGS);
@@ -199,6 +206,45 @@ pub async fn verify(
         verification.more_findings += more as u64;
         return Ok(verification);
     }
+}
+
+/// Adds to what is found of a file the command that mends it.
+async fn say_how_to_mend(
+    store: &Store,
+    ledger: &Ledger,
+    findings: &mut [Finding],
+) -> Result<(), LakeError> {
+    for finding in findings {
+        let is_damage = matches!(
+            finding.kind,
+            FindingKind::FileMissing
+                | FindingKind::FileChanged
+                | FindingKind::FileUnreadable
+                | FindingKind::FileRows
+        );
+        let path = finding.place.parse::<FilePath>().ok();
+        let path = path.filter(|path| is_damage && ledger.is_live(path));
+        if let Some(path) = path {
+            let command = mend::command(store, ledger, &path).await?;
+            finding.detail = format!("{}; mend it with `{command}`", finding.detail);
+        }
+    }
+    Ok(())
+}
+
+/// Tasks whose rows went with a file, and were not exported again.
+fn rows_lost(ledger: &Ledger) -> impl Iterator<Item = Finding> {
+    ledger.lost().flat_map(|(task, files)| {
+        let next = if ledger.unsealed_task(task).is_some() {
+            "the next run asks for it again"
+        } else {
+            "the API does not have it any more"
+        };
+        files.iter().map(move |path| {
+            let detail = format!("the rows of task {task} that were in it are lost; {next}");
+            Finding::new(FindingKind::RowsLost, path, detail)
+        })
+    })
 }
 
 /// Coverage that no listing can have: some run's clock was ahead.
@@ -217,6 +263,8 @@ struct Pass {
     store: Store,
     files: Vec<file::Target>,
     tallies: Tallies,
+    /// Of the tallies those of tasks whose rows are lost.
+    lost: BTreeSet<u32>,
     schemas: Arc<TableSchemas>,
     verification: Verification,
 }
@@ -252,6 +300,9 @@ impl Pass {
                 }
             }
         }
+        let lost = ledger.lost();
+        let lost = lost.filter_map(|(task, _)| tallies.number(task.as_str()));
+        let lost = lost.collect();
         let mut files = Vec::new();
         for live in ledger.live_files() {
             // Not published: still where it was staged, unless somebody publishes it just now.
@@ -277,6 +328,7 @@ impl Pass {
             store: store.clone(),
             files,
             tallies,
+            lost,
             schemas,
             verification,
         })
@@ -314,7 +366,8 @@ impl Pass {
                 absent.push(report.path);
             }
         }
-        let suspects = self.tallies.suspects();
+        let mut suspects = self.tallies.suspects();
+        suspects.retain(|number| !self.lost.contains(number));
         let findings = exact::examine(&self.store, &self.files, &self.tallies, &suspects, unread);
         self.verification.findings.extend(findings);
         (self.verification, absent)

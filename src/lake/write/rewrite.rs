@@ -12,32 +12,37 @@ use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use super::chunk::ChunkOptions;
 use super::noted::Noted;
 use super::properties::without_personal_statistics;
-use crate::lake::{DataFile, LakeError, Partition, StoredFile};
-use crate::schema::{TableName, table};
+use crate::lake::{DataFile, LakeError, StoredFile};
+use crate::schema::table;
 
 /// Rows read, filtered and written at once.
 const BATCH_ROWS: usize = 8192;
 
-/// Stages the rows of the file `source` whose task is not among `without`; `None` if there are
-/// none. Blocks.
+/// Stages the rows of the file `source`, which is the committed `file` and was checked to be, whose
+/// task is not among `without`; `None` if there are none. Blocks.
 ///
 /// # Errors
-/// When the file cannot be read, or the destination fails.
+/// When the file cannot be read or has another number of rows, or the destination fails.
 pub fn rewrite(
     options: &ChunkOptions,
     source: StoredFile,
-    (name, partition): (TableName, Partition),
+    file: &DataFile,
     without: &HashSet<String, impl BuildHasher>,
 ) -> Result<Option<DataFile>, LakeError> {
+    let (name, partition) = (file.table, file.partition);
     let place = source.place().to_owned();
-    let reader = ParquetRecordBatchReaderBuilder::try_new(source)?
-        .with_batch_size(BATCH_ROWS)
-        .build()?;
+    let unreadable = |error: &dyn std::error::Error| {
+        LakeError::damaged(&place, format!("it can't be read: {error}"))
+    };
+    let reader = ParquetRecordBatchReaderBuilder::try_new(source)
+        .and_then(|reader| reader.with_batch_size(BATCH_ROWS).build())
+        .map_err(|error| unreadable(&error))?;
     let (_, properties) = options.encoder.file_parts(name);
     let mut writer: Option<ArrowWriter<_>> = None;
-    let mut rows = 0;
+    let (mut found, mut rows) = (0, 0);
     for batch in reader {
-        let batch = batch?;
+        let batch = batch.map_err(|error| unreadable(&error))?;
+        found += batch.num_rows() as u64;
         let tasks = batch
             .column_by_name("task_id")
             .and_then(|column| column.as_string_opt::<i32>())
@@ -71,6 +76,10 @@ pub fn rewrite(
                 .flush()
                 .map_err(|error| writer.inner().note().explain(error))?;
         }
+    }
+    if found != file.rows {
+        let what = format!("it has {found} rows, committed {}", file.rows);
+        return Err(LakeError::damaged(&place, what));
     }
     let Some(writer) = writer else {
         return Ok(None);

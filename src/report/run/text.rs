@@ -22,6 +22,7 @@ pub(super) fn write(report: &RunReport, out: &mut impl Write) -> io::Result<()> 
     requests(report, out)?;
     misfits(report, out)?;
     failures(report, out)?;
+    lost(report, out)?;
     superseded(report, out)?;
     next(report, out)
 }
@@ -194,6 +195,21 @@ fn failures(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
     }
     grid.write(out)?;
     more(report, failures.len().saturating_sub(MOST_FAILURES), out)
+}
+
+fn lost(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
+    let lost = &report.summary.lost;
+    if lost.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nlost with damaged files, and not exported again")?;
+    let mut grid = Grid::new("LLL");
+    for rows in lost.iter().take(MOST_FAILURES) {
+        let file = rows.file.to_string();
+        grid.row([rows.task_id.as_str(), &file, &rows.reason]);
+    }
+    grid.write(out)?;
+    more(report, lost.len().saturating_sub(MOST_FAILURES), out)
 }
 
 fn superseded(report: &RunReport, out: &mut impl Write) -> io::Result<()> {

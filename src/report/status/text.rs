@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Attention, StatusReport};
+use super::{Attention, LostLine, StatusReport};
 use crate::lake::{DaySummary, FileCounts, TaskCounts};
 use crate::report::figures::{between, bytes, count, counted, duration, moment};
 use crate::report::grid::Grid;
@@ -168,6 +168,7 @@ fn runs(report: &StatusReport, out: &mut impl Write) -> io::Result<()> {
 fn attention(attention: &Attention, out: &mut impl Write) -> io::Result<()> {
     let Attention {
         failed,
+        lost,
         overdue,
         not_known,
         rejects,
@@ -235,6 +236,7 @@ fn attention(attention: &Attention, out: &mut impl Write) -> io::Result<()> {
         grid.write(out)?;
         more(failed.len(), out)?;
     }
+    lost_rows(lost, out)?;
     if !overdue.is_empty() {
         let tasks = counted(overdue.len() as u64, "task");
         writeln!(
@@ -258,6 +260,25 @@ fn attention(attention: &Attention, out: &mut impl Write) -> io::Result<()> {
         grid.write(out)?;
     }
     Ok(())
+}
+
+/// Rows that went with damaged files.
+fn lost_rows(lost: &[LostLine], out: &mut impl Write) -> io::Result<()> {
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let rows = counted(lost.len() as u64, "task");
+    writeln!(
+        out,
+        "\nrows of {rows} were in damaged files and are lost until the task is exported again"
+    )?;
+    let mut grid = Grid::new("LLL");
+    for line in lost.iter().take(MOST_TASKS) {
+        let day = line.date.map_or_else(String::new, |date| date.to_string());
+        grid.row([line.task_id.as_str(), &day, &line.file.to_string()]);
+    }
+    grid.write(out)?;
+    more(lost.len(), out)
 }
 
 /// What the last run could not list, or did not understand.
