@@ -35,10 +35,7 @@ pub(super) async fn strays(store: &Store, ledger: &Ledger) -> Result<Vec<Stray>,
     for table in TableName::ALL {
         let folder = LakePath::table(table);
         for path in store.list_files(&folder).await? {
-            let is_parquet = std::path::Path::new(path.as_str())
-                .extension()
-                .is_some_and(|ending| ending == "parquet");
-            if is_parquet && !is_live(ledger, &path) && !is_rowless(store, &path).await? {
+            if is_parquet(&path) && !is_live(ledger, &path) && !is_rowless(store, &path).await? {
                 let parsed = path.as_str().parse::<FilePath>();
                 let name = match parsed {
                     Ok(parsed) => Some(parsed.name),
@@ -89,8 +86,7 @@ pub(super) async fn check_nothing_is_missing(
 pub(super) async fn check_no_lake_without_a_log(store: &Store) -> Result<(), LakeError> {
     for table in TableName::ALL {
         for path in store.list_files(&LakePath::table(table)).await? {
-            let is_parquet = path.as_str().ends_with(".parquet");
-            if is_parquet && !is_rowless(store, &path).await? {
+            if is_parquet(&path) && !is_rowless(store, &path).await? {
                 let what = "it is there and there is no commit log: `_export/commits` was lost, or is \
                             somewhere else. Restore it from a backup, or name another place for a new \
                             lake";
@@ -99,6 +95,12 @@ pub(super) async fn check_no_lake_without_a_log(store: &Store) -> Result<(), Lak
         }
     }
     Ok(())
+}
+
+/// Whether a reader who globs takes a file for a table's.
+fn is_parquet(path: &LakePath) -> bool {
+    let ending = std::path::Path::new(path.as_str()).extension();
+    ending.is_some_and(|ending| ending == "parquet")
 }
 
 /// Whether a path is that of a file which belongs to the lake now.
