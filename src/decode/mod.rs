@@ -20,6 +20,7 @@ mod answer;
 pub(crate) mod column;
 mod extra;
 pub(crate) mod json;
+pub(crate) mod outside;
 mod plan;
 mod record;
 mod row_writer;

@@ -15,6 +15,7 @@ mod flags;
 mod load;
 pub(crate) mod nearest;
 mod object;
+pub(crate) mod outside;
 pub(crate) mod place;
 mod profile;
 mod proxy;

@@ -63,6 +63,7 @@ mod ledger;
 mod log;
 mod loose_ends;
 mod mend;
+pub(crate) mod outside;
 mod path;
 mod point;
 mod publish;

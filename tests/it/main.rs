@@ -4,6 +4,7 @@
 mod harness;
 
 mod again;
+mod changes;
 mod compact;
 mod demo;
 mod exit_codes;
@@ -18,6 +19,7 @@ mod mend;
 mod nights;
 mod object_stores;
 mod odd_answers;
+mod outside;
 mod pace;
 mod planned;
 mod readers;
