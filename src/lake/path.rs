@@ -114,7 +114,9 @@ impl FromStr for Partition {
         // `2024-3-11` parses too, but is another folder.
         text.parse::<NaiveDate>()
             .ok()
-            .filter(|date| date.to_string() == text)
+            // So does `+10000-01-01`. The years that runs never write (before 1900, after 2199) are read:
+            // lakes of earlier versions may hold them, and what a commit names must stay readable.
+            .filter(|date| text.len() == "2024-03-11".len() && date.to_string() == text)
             .map(Self::Date)
             .ok_or_else(|| PathError::new(text))
     }
@@ -421,6 +423,29 @@ pub(super) fn is_safe_run_id(run: &RunId) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_partition_of_a_day_has_ten_characters() {
+        for text in [
+            "2024-03-11",
+            "0001-01-01",
+            "1899-12-31",
+            "9999-12-31",
+            UNKNOWN_PARTITION,
+        ] {
+            assert_eq!(text.parse::<Partition>().expect(text).to_string(), text);
+        }
+        for text in [
+            "+10000-01-01",
+            "-0001-01-01",
+            "2024-3-11",
+            "2024-03-11 ",
+            "24-03-11",
+            "",
+        ] {
+            assert!(text.parse::<Partition>().is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn a_data_file_is_found_again_by_its_path() {
