@@ -46,6 +46,9 @@ impl Context<'_> {
     pub fn quiet_job(&self) -> Result<Job, Error> {
         let job = self.job()?;
         init_logging(&job.output, &Screen::standard_error(&job.output, &self.env));
+        for text in &job.unused {
+            tracing::warn!("{text}");
+        }
         Ok(job)
     }
 

@@ -16,7 +16,7 @@ use super::output::deliver;
 use super::settings::{Look, Settings};
 use super::table::table_name;
 use crate::exit_code::ExitCode;
-use crate::job::Job;
+use crate::job::{Job, ResultFormat};
 use crate::lake::{
     self, Checksum, DataFile, FilePath, FileQuery, Lake, LakeError, LakePath, LiveFile,
 };
@@ -40,9 +40,9 @@ pub struct FilesArgs {
     /// End each path with a NUL byte in place of a line break, for xargs -0
     #[arg(long, short = '0')]
     pub null: bool,
-    /// How they are printed
-    #[arg(long, value_enum, value_name = "WORD", default_value_t)]
-    pub format: FilesFormat,
+    /// How they are printed [default: paths]
+    #[arg(long, value_enum, value_name = "WORD")]
+    pub format: Option<FilesFormat>,
     /// Settings.
     #[command(flatten)]
     pub settings: Settings<Look>,
@@ -131,6 +131,14 @@ struct FileLine {
 /// # Errors
 /// When the lake can't be read or the result not be written.
 pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<(), FilesError> {
+    if args.format.is_none() && job.output.format == ResultFormat::Json {
+        // A job file is for all commands, and loaders rely on paths.
+        tracing::warn!(
+            "`output.format` (AIRUDDER_FORMAT, or the job file) is not used by files, which prints \
+             paths: give --format json, or --format paths to say so"
+        );
+    }
+    let format = args.format.unwrap_or_default();
     lake::expect_place(&job.dest).await?;
     let lake = Lake::open(&job.dest).await?;
     if lake.is_empty() {
@@ -154,11 +162,11 @@ pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<()
     };
     let files = query.run(lake.ledger());
     let end = if args.null { b'\0' } else { b'\n' };
-    if args.format == FilesFormat::Paths && root.as_os_str().as_encoded_bytes().contains(&end) {
+    if format == FilesFormat::Paths && root.as_os_str().as_encoded_bytes().contains(&end) {
         let path = root.display().to_string();
         return Err(FilesError::LineBreak { path });
     }
-    deliver(out, |out| match args.format {
+    deliver(out, |out| match format {
         FilesFormat::Paths => {
             for file in files {
                 let path = locate(&root, &file.path());
@@ -388,7 +396,7 @@ mod tests {
     async fn json_says_for_which_commit_it_speaks() {
         let (_folder, job) = lake_with_files().await;
         let args = FilesArgs {
-            format: FilesFormat::Json,
+            format: Some(FilesFormat::Json),
             ..FilesArgs::default()
         };
         let json: serde_json::Value =

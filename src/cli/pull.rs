@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::error::Error;
 use crate::event::{Event, Events};
 use crate::exit_code::ExitCode;
-use crate::job::{Environment, Job, ResultFormat};
+use crate::job::{Environment, Job, ResultFormat, unused_with};
 use crate::lake::LakeWriter;
 use crate::pipeline::{Assignment, Export, Stop, StopSwitch, Summary};
 use crate::report::{
@@ -46,6 +46,9 @@ impl Console {
             }
         }));
         let tally = Arc::new(RequestTally::default());
+        for text in &job.unused {
+            tracing::warn!("{text}");
+        }
         let events = Events::new(vec![
             Arc::new(LogListener::default()),
             progress.clone(),
@@ -110,7 +113,7 @@ pub(super) async fn pull(
     context: &mut Context<'_>,
 ) -> Result<ExitCode, Error> {
     let mut job = context.job()?;
-    choose(&mut job, select)?;
+    choose(&mut job, select, context)?;
     let clock = context.clock()?;
     let console = Console::new(&job, &context.env);
     warn_without_zone(&job, &console.events);
@@ -172,10 +175,16 @@ pub(super) fn warn_without_zone(job: &Job, events: &Events) {
 }
 
 /// The command line's tasks go before the job file's.
-pub(super) fn choose(job: &mut Job, select: &SelectArgs) -> Result<(), Error> {
+pub(super) fn choose(
+    job: &mut Job,
+    select: &SelectArgs,
+    context: &Context<'_>,
+) -> Result<(), Error> {
     let mut stdin = BufReader::new(std::io::stdin());
     if let Some(source) = select.source(&mut stdin)? {
         job.discover.source = source;
     }
+    let unused = unused_with(&context.flags, &job.discover.source);
+    job.unused.extend(unused);
     Ok(())
 }

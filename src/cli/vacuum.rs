@@ -11,6 +11,7 @@ use super::settings::{Rest, Settings};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::exit_code::ExitCode;
+use crate::job::environment::AS_OF;
 use crate::job::{ResultFormat, quantity};
 use crate::lake::vacuum::{VacuumOptions, Vacuumed, plan_vacuum, vacuum};
 use crate::lake::{self, Lake, LakeWriter};
@@ -65,6 +66,12 @@ pub async fn run(args: &VacuumArgs, context: &mut Context<'_>) -> Result<ExitCod
         reports_older_than: *reports_older_than,
         rejects_older_than: *rejects_older_than,
     };
+    if let Ok(Some(_)) = context.env.get(AS_OF) {
+        tracing::warn!(
+            "{AS_OF} is not used by vacuum: files carry the machine's time, and their age (such as \
+             --older-than) is told by it"
+        );
+    }
     // Files carry the machine's time, whatever a run decides by.
     let clock = Clock::system();
     let now = clock.now();

@@ -23,6 +23,7 @@ mod selection;
 pub mod settings;
 mod sources;
 pub mod template;
+mod unused;
 
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
@@ -46,6 +47,7 @@ pub use profile::{
     PagingStyle, ProfileError, TaskDetailProfile, TimeFormat,
 };
 pub use selection::{BackwardRange, DateRange, TaskSource};
+pub use unused::unused_with;
 
 /// All settings of one run, valid together.
 #[derive(Clone, Debug)]
@@ -62,6 +64,8 @@ pub struct Job {
     pub write: WriteOptions,
     /// What is shown while it runs.
     pub output: OutputOptions,
+    /// Settings that were given and that another one makes idle, to be said as warnings.
+    pub unused: Vec<String>,
 }
 
 /// The place of the lake.

@@ -65,6 +65,7 @@ impl SettingsReport {
             decode,
             write,
             output: _,
+            unused: _,
         } = job;
         Self {
             dest: dest.to_string(),

@@ -122,8 +122,9 @@ pub const SETTINGS: &[Setting] = &[
     Setting::is("api.connect_timeout", Kind::Duration, "120s")
         .means("How long a connection may take to stand. Programs in production use 120 s."),
     Setting::is("api.read_timeout", Kind::Duration, "120s").means(
-        "How long the next piece of an answer may take. There is no limit on a whole answer: a \
-         large one that keeps flowing is left in peace.",
+        "How long an answer may take to begin once its request is sent, and then each next piece of \
+         it. There is no limit on a whole answer: a large one that keeps flowing is left in peace. \
+         The connection has a limit of its own, connect_timeout.",
     ),
     Setting::is("api.max_attempts", Kind::Integer, "6")
         .means("Tries of one request in all, the first included. Then its task fails and is tried again by the next run."),
@@ -312,8 +313,9 @@ pub const SETTINGS: &[Setting] = &[
         .flag("not-before", "AIRUDDER_NOT_BEFORE")
         .means(
             "The first day of scheduled starts, in the partition time zone. Older tasks are neither \
-             pulled nor remembered, and no day before it becomes complete. Workflows are listed from \
-             workflow_lookback before it at the earliest.",
+             pulled nor waited for, and no day before it becomes complete; one whose day only its answer \
+             tells is asked for once. Workflows are listed from workflow_lookback before it at the \
+             earliest.",
         ),
     Setting::is("tasks.hold_days", Kind::Integer, "3")
         .env("AIRUDDER_HOLD_DAYS")
@@ -341,7 +343,8 @@ pub const SETTINGS: &[Setting] = &[
         .means(
             "The number of shards where something else counts them: with it and without shard, the \
              shard is the one numbered JOB_COMPLETION_INDEX + 1, as Kubernetes sets it for the pods \
-             of an indexed job. Set it to the job's completions.",
+             of an indexed job. Set it to the job's completions. Another number than that of shard is \
+             an error.",
         ),
     // ------------------------------------------------------------------------------------------
     Setting::is("write.memory_budget", Kind::Size, "64MiB")
