@@ -188,6 +188,7 @@ impl<'a> Export<'a> {
         };
         announce(&plan, &self.events);
         summary.planned = plan.reasons();
+        summary.listed = self.job.discover.source == TaskSource::Listing;
         summary.listing_complete = found.complete;
         summary.failed_workflows.clone_from(&found.failed_workflows);
         summary.tasks.reopened = plan.reopened().count() as u64;

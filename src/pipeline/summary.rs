@@ -36,6 +36,8 @@ pub struct TaskTotals {
     pub early: u64,
     /// Pulled, found not to be final, and left.
     pub left: u64,
+    /// Pulled, found to be of a day before `tasks.not_before`, and left.
+    pub not_before: u64,
     /// Failed after all tries.
     pub failed: u64,
     /// Somebody else exported them meanwhile.
@@ -117,6 +119,8 @@ pub struct Summary {
     /// Saved answers that gave way to another one of the same task.
     #[serde(skip_serializing_if = "Superseded::is_empty")]
     pub superseded: Superseded,
+    /// Whether the account was listed. Not where tasks or workflows were named, or saved answers read.
+    pub listed: bool,
     /// Whether the listings were complete, so that the next run can go on from here.
     pub listing_complete: bool,
     /// Why it stopped early, if it did.
@@ -146,6 +150,7 @@ impl Summary {
             not_understood: Vec::new(),
             source_timezone: ZoneVerdict::default(),
             superseded: Superseded::default(),
+            listed: false,
             listing_complete: true,
             stopped: None,
             stop_code: None,
@@ -163,7 +168,8 @@ impl Summary {
     /// is left to do.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
-        let nothing_done = self.tasks.sealed + self.tasks.early + self.tasks.left == 0;
+        let nothing_done =
+            self.tasks.sealed + self.tasks.early + self.tasks.left + self.tasks.not_before == 0;
         match (&self.stopped, self.stop_code) {
             (Some(Stop::Interrupted), _) => ExitCode::Interrupted,
             (Some(Stop::Terminated), _) => ExitCode::Terminated,

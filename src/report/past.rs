@@ -34,6 +34,9 @@ pub struct PastRun {
     /// Records that were rejected.
     #[serde(default)]
     pub rejects: u64,
+    /// Whether it listed the account. Earlier versions do not say; most of their runs did.
+    #[serde(default = "yes", skip_serializing)]
+    pub listed: bool,
     /// Whether its listings were complete. Missing where it listed nothing.
     #[serde(default)]
     pub listing_complete: Option<bool>,
@@ -65,6 +68,10 @@ pub struct PastNotUnderstood {
     pub shape: String,
     /// How often.
     pub count: u64,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl PastRun {

@@ -2,7 +2,7 @@
 
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
@@ -14,6 +14,8 @@ use crate::lake::{DaySummary, FileCounts, FilePath, Lake, Ledger, TaskCounts, Un
 use crate::schema::TableName;
 use crate::task::{RunId, TaskId, TaskStatus, WorkflowId};
 
+/// Past runs that are shown.
+const MOST_RUNS: usize = 5;
 /// A task that is not final this long after its scheduled end has been forgotten by somebody.
 const LONG: TimeDelta = TimeDelta::days(2);
 /// On the third night a task of which nobody knows a status or a day is shown to a person: two days
@@ -36,6 +38,15 @@ pub struct StatusReport {
     attention: Attention,
 }
 
+/// What a status depends on beside the lake.
+#[derive(Clone, Copy, Debug)]
+pub struct StatusOptions {
+    /// What time it is.
+    pub now: DateTime<Utc>,
+    /// Tasks of earlier days are left out, and need nobody (`tasks.not_before`).
+    pub not_before: Option<NaiveDate>,
+}
+
 /// What needs a person, or will.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 struct Attention {
@@ -46,9 +57,9 @@ struct Attention {
     not_known: Vec<NotKnownLine>,
     rejects: Vec<RejectsLine>,
     gone_workflows: Vec<GoneWorkflowLine>,
-    /// Of the last run.
+    /// Of the last run, and of earlier ones whose listing no later one has completed.
     failed_workflows: Vec<PastWorkflow>,
-    /// Of the last run.
+    /// As with these workflows.
     not_understood: Vec<PastNotUnderstood>,
     /// The last run did not do all that it should have.
     last_run: Option<LastRunLine>,
@@ -112,10 +123,17 @@ struct RejectsLine {
 }
 
 impl StatusReport {
-    /// Looks at a lake as of `now`. `runs` are the newest, newest first.
+    /// Looks at a lake. `runs` are the newest, newest first.
     #[must_use]
-    pub fn new(lake: &Lake, runs: Vec<PastRun>, now: DateTime<Utc>) -> Self {
+    pub fn new(lake: &Lake, runs: Vec<PastRun>, options: StatusOptions) -> Self {
+        let StatusOptions { now, not_before } = options;
         let ledger = lake.ledger();
+        // What `tasks.not_before` leaves out needs nobody.
+        let is_left_out = |task: &UnsealedTask| {
+            let both = not_before.zip(task.task.day);
+            both.is_some_and(|(first, day)| day < first)
+        };
+        let unsealed = || ledger.unsealed().filter(|task| !is_left_out(task));
         let days: Vec<_> = (ledger.days())
             .filter_map(|day| ledger.day_summary(day))
             .collect();
@@ -128,11 +146,12 @@ impl StatusReport {
             sum.bytes += counts.bytes;
         }
         let newest = runs.first();
+        let unsettled = unsettled(&runs);
         let attention = Attention {
-            failed: ledger.unsealed().filter_map(FailedLine::new).collect(),
+            failed: unsealed().filter_map(FailedLine::new).collect(),
             lost: lost(ledger),
-            overdue: overdue(ledger.unsealed(), now),
-            not_known: not_known(ledger.unsealed(), now),
+            overdue: overdue(unsealed(), now),
+            not_known: not_known(unsealed(), now),
             gone_workflows: ledger
                 .gone_workflows()
                 .map(|(id, gone)| GoneWorkflowLine {
@@ -141,12 +160,19 @@ impl StatusReport {
                     last_night: gone.on,
                 })
                 .collect(),
-            failed_workflows: newest.map_or_else(Vec::new, |run| run.failed_workflows.clone()),
-            not_understood: newest.map_or_else(Vec::new, |run| run.not_understood.clone()),
+            failed_workflows: once(
+                unsettled.iter().flat_map(|run| &run.failed_workflows),
+                |workflow| workflow.workflow_id.clone(),
+            ),
+            not_understood: once(
+                unsettled.iter().flat_map(|run| &run.not_understood),
+                |line| (line.endpoint.clone(), line.key.clone(), line.shape.clone()),
+            ),
             last_run: newest.and_then(LastRunLine::new),
             listed_ahead: ledger.listed_ahead(now),
             rejects: runs
                 .iter()
+                .take(MOST_RUNS)
                 .filter(|run| run.rejects > 0)
                 .map(|run| RejectsLine {
                     run_id: run.run_id.clone(),
@@ -164,7 +190,7 @@ impl StatusReport {
             tables,
             days,
             undated,
-            runs,
+            runs: runs.into_iter().take(MOST_RUNS).collect(),
             attention,
         }
     }
@@ -184,6 +210,32 @@ impl StatusReport {
     pub fn write_text(&self, every_day: bool, out: &mut impl Write) -> io::Result<()> {
         text::write(self, every_day, out)
     }
+}
+
+/// The last run, and the earlier ones whose listing was not complete and has not been completed by a
+/// later one of the same command: their days still wait.
+fn unsettled(runs: &[PastRun]) -> Vec<&PastRun> {
+    let mut completed = BTreeSet::new();
+    let mut unsettled = Vec::new();
+    for (number, run) in runs.iter().enumerate() {
+        let waits = run.listing_complete == Some(false) && !completed.contains(&*run.command);
+        if number == 0 || waits {
+            unsettled.push(run);
+        }
+        if run.listed && run.listing_complete == Some(true) {
+            completed.insert(&*run.command);
+        }
+    }
+    unsettled
+}
+
+/// The first of those that are alike.
+fn once<'a, T: Clone + 'a, K: Ord>(
+    all: impl Iterator<Item = &'a T>,
+    key: impl Fn(&T) -> K,
+) -> Vec<T> {
+    let mut seen = BTreeSet::new();
+    all.filter(|one| seen.insert(key(one))).cloned().collect()
 }
 
 impl FailedLine {
@@ -291,6 +343,13 @@ mod tests {
         text.parse().expect("a time")
     }
 
+    fn at(text: &str) -> StatusOptions {
+        StatusOptions {
+            now: time(text),
+            not_before: None,
+        }
+    }
+
     fn open_task(id: &str, start: &str) -> OpenTask {
         let start = time(start);
         OpenTask {
@@ -374,6 +433,7 @@ mod tests {
             rejects,
             listing_complete: None,
             failed_workflows: Vec::new(),
+            listed: true,
             not_understood: Vec::new(),
         }
     }
@@ -396,7 +456,7 @@ mod tests {
             run_of("20240313T003000Z-aaaaaa", "rejects", 3),
             run_of("20240312T003000Z-bbbbbb", "partial", 0),
         ];
-        let report = StatusReport::new(&lake, runs, time("2024-03-15T12:00:00Z"));
+        let report = StatusReport::new(&lake, runs, at("2024-03-15T12:00:00Z"));
         insta::assert_snapshot!(text(&report, false));
     }
 
@@ -404,7 +464,7 @@ mod tests {
     async fn a_small_lake_for_programs() {
         let folder = tempfile::tempdir().expect("a folder");
         let lake = small_lake(folder.path()).await;
-        let report = StatusReport::new(&lake, Vec::new(), time("2024-03-13T12:00:00Z"));
+        let report = StatusReport::new(&lake, Vec::new(), at("2024-03-13T12:00:00Z"));
         let json: serde_json::Value =
             serde_json::from_slice(&report.to_json()).expect("it is JSON");
         assert_eq!(json["sequence"], 1);
@@ -424,7 +484,7 @@ mod tests {
         let report = StatusReport::new(
             &lake.expect("empty"),
             Vec::new(),
-            time("2024-03-13T12:00:00Z"),
+            at("2024-03-13T12:00:00Z"),
         );
         insta::assert_snapshot!(text(&report, false), @"LAKE: nothing was committed here yet");
     }
@@ -433,7 +493,7 @@ mod tests {
     async fn days_beyond_a_month_are_left_out_unless_asked_for() {
         let folder = tempfile::tempdir().expect("a folder");
         let lake = small_lake(folder.path()).await;
-        let mut report = StatusReport::new(&lake, Vec::new(), time("2024-03-13T12:00:00Z"));
+        let mut report = StatusReport::new(&lake, Vec::new(), at("2024-03-13T12:00:00Z"));
         let day = report.days[0].clone();
         report.days = std::iter::repeat_n(day, 40).collect();
         assert_eq!(text(&report, false).matches("2024-03-11").count(), 31);

@@ -63,6 +63,7 @@ fn tasks(summary: &Summary, out: &mut impl Write) -> io::Result<()> {
         sealed,
         early,
         left,
+        not_before,
         failed,
         taken,
         not_pulled,
@@ -75,6 +76,10 @@ fn tasks(summary: &Summary, out: &mut impl Write) -> io::Result<()> {
         ("exported", sealed),
         ("exported early, not final", early),
         ("not final, left", left),
+        (
+            "left, before `tasks.not_before` by their answer",
+            not_before,
+        ),
         ("failed", failed),
         ("exported by another run meanwhile", taken),
         ("planned, not pulled", not_pulled),

@@ -281,7 +281,7 @@ fn lost_rows(lost: &[LostLine], out: &mut impl Write) -> io::Result<()> {
     more(lost.len(), out)
 }
 
-/// What the last run could not list, or did not understand.
+/// What runs could not list, or did not understand.
 fn listings(
     workflows: &[PastWorkflow],
     not_understood: &[PastNotUnderstood],
@@ -289,7 +289,7 @@ fn listings(
 ) -> io::Result<()> {
     if !workflows.is_empty() {
         let count = counted(workflows.len() as u64, "workflow");
-        writeln!(out, "\n{count} not listed by the last run")?;
+        writeln!(out, "\n{count} not listed, nor by a later run")?;
         let mut grid = Grid::new("LL");
         for workflow in workflows.iter().take(MOST_TASKS) {
             grid.row([&workflow.workflow_id, &workflow.reason]);
@@ -298,7 +298,10 @@ fn listings(
         more(workflows.len(), out)?;
     }
     if !not_understood.is_empty() {
-        writeln!(out, "\nnot understood in the listings of the last run")?;
+        writeln!(
+            out,
+            "\nnot understood in the listings, and not settled by a later run"
+        )?;
         let mut grid = Grid::new("RLLL");
         for line in not_understood.iter().take(MOST_TASKS) {
             let times = count(line.count);
