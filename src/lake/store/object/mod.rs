@@ -13,6 +13,7 @@ mod fault;
 #[cfg(test)]
 pub(in crate::lake) mod faulty;
 mod life;
+mod listed;
 mod probe;
 mod run;
 mod upload;
