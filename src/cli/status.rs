@@ -63,7 +63,8 @@ pub async fn run(job: &Job, clock: &Clock, out: &mut impl Write) -> Result<(), S
         }
     }
     let runs = past_runs(lake.store(), MOST_RUNS).await?;
-    let report = StatusReport::new(&lake, runs, clock.now());
+    let not_published = lake.unpublished().await?;
+    let report = StatusReport::new(&lake, (runs, not_published), clock.now());
     deliver(out, |out| match job.output.format {
         ResultFormat::Text => report.write_text(job.output.verbosity > 0, out),
         ResultFormat::Json => out.write_all(&report.to_json()),

@@ -10,7 +10,9 @@ use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::past::{PastNotUnderstood, PastRun, PastWorkflow};
-use crate::lake::{DaySummary, FileCounts, FilePath, Lake, Ledger, TaskCounts, UnsealedTask};
+use crate::lake::{
+    DaySummary, FileCounts, FilePath, Lake, Ledger, TaskCounts, Unpublished, UnsealedTask,
+};
 use crate::schema::TableName;
 use crate::task::{RunId, TaskId, TaskStatus, WorkflowId};
 
@@ -50,6 +52,9 @@ struct Attention {
     failed_workflows: Vec<PastWorkflow>,
     /// Of the last run.
     not_understood: Vec<PastNotUnderstood>,
+    /// Commits that are durable, and not all of whose files are in their tables.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_published: Option<Unpublished>,
     /// The last run did not do all that it should have.
     last_run: Option<LastRunLine>,
     /// Days count as listed that are not over yet: some run's clock was ahead.
@@ -76,6 +81,9 @@ struct LastRunLine {
     run_id: RunId,
     outcome: String,
     exit_code: u8,
+    /// Why it stopped, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -112,9 +120,14 @@ struct RejectsLine {
 }
 
 impl StatusReport {
-    /// Looks at a lake as of `now`. `runs` are the newest, newest first.
+    /// Looks at a lake as of `now`, with its newest runs, newest first, and what it says itself of
+    /// commits that are not published.
     #[must_use]
-    pub fn new(lake: &Lake, runs: Vec<PastRun>, now: DateTime<Utc>) -> Self {
+    pub fn new(
+        lake: &Lake,
+        (runs, not_published): (Vec<PastRun>, Option<Unpublished>),
+        now: DateTime<Utc>,
+    ) -> Self {
         let ledger = lake.ledger();
         let days: Vec<_> = (ledger.days())
             .filter_map(|day| ledger.day_summary(day))
@@ -143,6 +156,7 @@ impl StatusReport {
                 .collect(),
             failed_workflows: newest.map_or_else(Vec::new, |run| run.failed_workflows.clone()),
             not_understood: newest.map_or_else(Vec::new, |run| run.not_understood.clone()),
+            not_published,
             last_run: newest.and_then(LastRunLine::new),
             listed_ahead: ledger.listed_ahead(now),
             rejects: runs
@@ -221,6 +235,7 @@ impl LastRunLine {
             run_id: run.run_id.clone(),
             outcome: run.outcome.clone(),
             exit_code,
+            reason: run.stopped.as_ref().and_then(|stop| stop.detail.clone()),
         })
     }
 }
@@ -370,6 +385,7 @@ mod tests {
             ended_at: Some(time("2024-03-13T00:31:30Z")),
             outcome: outcome.to_owned(),
             exit_code: Some(65),
+            stopped: None,
             tasks: [("sealed".to_owned(), 1), ("failed".to_owned(), 1)].into(),
             rejects,
             listing_complete: None,
@@ -396,7 +412,7 @@ mod tests {
             run_of("20240313T003000Z-aaaaaa", "rejects", 3),
             run_of("20240312T003000Z-bbbbbb", "partial", 0),
         ];
-        let report = StatusReport::new(&lake, runs, time("2024-03-15T12:00:00Z"));
+        let report = StatusReport::new(&lake, (runs, None), time("2024-03-15T12:00:00Z"));
         insta::assert_snapshot!(text(&report, false));
     }
 
@@ -404,7 +420,7 @@ mod tests {
     async fn a_small_lake_for_programs() {
         let folder = tempfile::tempdir().expect("a folder");
         let lake = small_lake(folder.path()).await;
-        let report = StatusReport::new(&lake, Vec::new(), time("2024-03-13T12:00:00Z"));
+        let report = StatusReport::new(&lake, (Vec::new(), None), time("2024-03-13T12:00:00Z"));
         let json: serde_json::Value =
             serde_json::from_slice(&report.to_json()).expect("it is JSON");
         assert_eq!(json["sequence"], 1);
@@ -423,7 +439,7 @@ mod tests {
         let lake = Lake::open(&Destination::Local(folder.path().to_owned())).await;
         let report = StatusReport::new(
             &lake.expect("empty"),
-            Vec::new(),
+            (Vec::new(), None),
             time("2024-03-13T12:00:00Z"),
         );
         insta::assert_snapshot!(text(&report, false), @"LAKE: nothing was committed here yet");
@@ -433,7 +449,7 @@ mod tests {
     async fn days_beyond_a_month_are_left_out_unless_asked_for() {
         let folder = tempfile::tempdir().expect("a folder");
         let lake = small_lake(folder.path()).await;
-        let mut report = StatusReport::new(&lake, Vec::new(), time("2024-03-13T12:00:00Z"));
+        let mut report = StatusReport::new(&lake, (Vec::new(), None), time("2024-03-13T12:00:00Z"));
         let day = report.days[0].clone();
         report.days = std::iter::repeat_n(day, 40).collect();
         assert_eq!(text(&report, false).matches("2024-03-11").count(), 31);

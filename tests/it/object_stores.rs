@@ -255,6 +255,49 @@ fn processes_side_by_side_on_s3_one_of_them_killed_lose_and_double_nothing() {
     assert_eq!((state["calls"].len(), state["tasks"].len()), (40, 40));
 }
 
+#[test]
+fn odd_keys_below_the_prefix_are_passed_over() {
+    use std::io::{Read as _, Write as _};
+    let folder = folder();
+    let Some(bucket) = bucket(Kind::Moto, "odd") else {
+        return;
+    };
+    let server = Server::of(Kind::Moto).expect("it runs");
+    save(&folder.path().join("saved"), 2);
+    let exporter = bucket.exporter(&Exporter::new(folder.path())).job(HASTY);
+    exporter.run(&["replay", "saved/0.json"]).done();
+    for key in [
+        "odd/calls//x",
+        "odd/_export/commits//x",
+        "odd/_export/staging//x",
+        "odd/tasks//task_date=2024-03-11//x.parquet",
+    ] {
+        let mut stream = std::net::TcpStream::connect(server.address()).expect("it listens");
+        let head = format!(
+            "PUT /{BUCKET}/{key} HTTP/1.1\r\nHost: {}\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx",
+            server.address()
+        );
+        stream.write_all(head.as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    for command in [
+        &["replay", "saved"][..],
+        &["status"],
+        &["files"],
+        &["compact"],
+        &["vacuum"],
+        &["verify"],
+    ] {
+        exporter.run(command).done();
+    }
+    exporter
+        .run(&["verify"])
+        .done()
+        .saying(&["//x", "passed over"]);
+}
+
 /// Saved answers of a few tasks.
 fn save(folder: &std::path::Path, tasks: usize) {
     std::fs::create_dir_all(folder).expect("writable");

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use super::{Attention, LostLine, StatusReport};
-use crate::lake::{DaySummary, FileCounts, TaskCounts};
-use crate::report::figures::{between, bytes, count, counted, duration, moment};
+use crate::lake::{DaySummary, FileCounts, TaskCounts, Unpublished};
+use crate::report::figures::{between, bytes, count, counted, duration, moment, printable};
 use crate::report::grid::Grid;
 use crate::report::past::{PastNotUnderstood, PastWorkflow};
 use crate::report::run::outcome_phrase;
@@ -175,6 +175,7 @@ fn attention(attention: &Attention, out: &mut impl Write) -> io::Result<()> {
         gone_workflows,
         failed_workflows,
         not_understood,
+        not_published,
         last_run,
         listed_ahead,
     } = attention;
@@ -187,6 +188,22 @@ fn attention(attention: &Attention, out: &mut impl Write) -> io::Result<()> {
             out,
             "\nthe last run ended with exit code {} ({how})",
             run.exit_code
+        )?;
+        if let Some(reason) = &run.reason {
+            writeln!(out, "  failed to {}", printable(reason))?;
+        }
+    }
+    if let Some(Unpublished { first, last }) = not_published {
+        let what = if first == last {
+            format!("commit {first} is")
+        } else {
+            format!("commits {first} to {last} are")
+        };
+        writeln!(
+            out,
+            "\n{what} durable and not published: not all rows are in the tables' folders yet; unless a \
+             run is at it just now, the next one publishes, or says what keeps it from that; `verify` \
+             shows what is wrong"
         )?;
     }
     if let Some(until) = listed_ahead {
