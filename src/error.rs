@@ -98,7 +98,9 @@ impl Error {
                 ExitCode::Usage
             }
             Self::Settings(error) if error.is_usage() => ExitCode::Usage,
-            Self::Settings(_) | Self::DemoLake(_) => ExitCode::Settings,
+            Self::Settings(_) | Self::DemoLake(_) | Self::Start(_) | Self::Threads { .. } => {
+                ExitCode::Settings
+            }
             Self::Api(error) => error.exit_code(),
             Self::Lake(error) => error.exit_code(),
             Self::Stopped { code, .. } => *code,
@@ -106,7 +108,6 @@ impl Error {
             Self::Files(error) => error.exit_code(),
             Self::Init(error) => error.exit_code(),
             Self::Man(_) | Self::Output(_) => ExitCode::Destination,
-            Self::Start(_) | Self::Threads { .. } => ExitCode::Settings,
         }
     }
 }

@@ -246,6 +246,10 @@ fn complain(error: &Error) -> Code {
         line.push_str(&cause.to_string());
         source = cause.source();
     }
+    // Wherever the system said so, settings and reports among them.
+    if line.contains("(os error 24)") && !line.contains("ulimit -n") {
+        line.push_str("; raise the limit (ulimit -n)");
+    }
     say(&last_line(&line, code));
     code
 }

@@ -58,6 +58,20 @@ pub struct PastStop {
     pub detail: Option<String>,
 }
 
+impl PastStop {
+    /// Why, as a sentence of its own.
+    pub(super) fn reason(&self) -> Option<String> {
+        let detail = self.detail.as_ref()?;
+        // What the lake says goes on from there.
+        let lead = if self.why == "destination" {
+            "failed to "
+        } else {
+            ""
+        };
+        Some(format!("{lead}{detail}"))
+    }
+}
+
 /// A workflow whose tasks a past run could not list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PastWorkflow {

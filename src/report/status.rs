@@ -9,7 +9,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
-use super::past::{PastNotUnderstood, PastRun, PastWorkflow};
+use super::past::{PastNotUnderstood, PastRun, PastStop, PastWorkflow};
 use crate::lake::{
     DaySummary, FileCounts, FilePath, Lake, Ledger, TaskCounts, Unpublished, UnsealedTask,
 };
@@ -235,7 +235,7 @@ impl LastRunLine {
             run_id: run.run_id.clone(),
             outcome: run.outcome.clone(),
             exit_code,
-            reason: run.stopped.as_ref().and_then(|stop| stop.detail.clone()),
+            reason: run.stopped.as_ref().and_then(PastStop::reason),
         })
     }
 }

@@ -132,7 +132,6 @@ impl Cutter {
     fn spoil(&self, mut client: TcpStream, kind: &str, answer: &[u8]) -> std::io::Result<()> {
         let head = head_of(answer).unwrap_or(answer.len());
         match self.cut {
-            Cut::Closed => {}
             Cut::Reset => return Ok(()),
             Cut::InHead => client.write_all(&answer[..head / 2])?,
             Cut::InBody => client.write_all(&answer[..head + (answer.len() - head) / 2])?,
@@ -151,7 +150,7 @@ impl Cutter {
                 // Until the client has enough of it.
                 while client.read(&mut [0; 64])? > 0 {}
             }
-            Cut::Refused | Cut::SlowDown | Cut::InternalError => {}
+            Cut::Closed | Cut::Refused | Cut::SlowDown | Cut::InternalError => {}
         }
         end(client)
     }

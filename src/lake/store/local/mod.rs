@@ -49,7 +49,8 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, LakeError> {
 pub(super) fn size(path: &Path) -> Result<Option<u64>, LakeError> {
     match fs::metadata(path) {
         Ok(meta) => Ok(Some(meta.len())),
-        Err(error) if is_missing(&error) => Ok(None),
+        // Nor is it there if a file has the place of its folder.
+        Err(error) if is_missing(&error) || error.kind() == ErrorKind::NotADirectory => Ok(None),
         Err(error) => Err(LakeError::io("look at", path)(error)),
     }
 }
@@ -98,7 +99,7 @@ fn regular(file: File) -> io::Result<File> {
 struct NoFile;
 
 fn is_no_file(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<NoFile>())
+    matches!(error.get_ref(), Some(inner) if inner.is::<NoFile>())
 }
 
 /// Whether there is anything under this name, a link included.
