@@ -45,16 +45,36 @@ impl Clock {
     }
 
     /// A new run's id: its start to the second and six random characters, so that ids sort by
-    /// time and two processes starting together differ. For example `20240318T003000Z-k3x9qa`.
+    /// time and two processes starting together differ, on however many machines that are copies of
+    /// each other. For example `20240318T003000Z-k3x9qa`.
     #[must_use]
     pub fn run_id(&self) -> RunId {
-        let tail: String = std::iter::repeat_with(fastrand::alphanumeric)
-            .map(|c| c.to_ascii_lowercase())
-            .take(6)
-            .collect();
+        const SIGNS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+        let mut random = system_random();
+        let mut sign = || {
+            let sign = usize::try_from(random % 36).expect("it is below 36");
+            random /= 36;
+            char::from(SIGNS[sign])
+        };
+        let tail: String = std::iter::repeat_with(&mut sign).take(6).collect();
         RunId::new(&format!("{}-{tail}", self.now().format("%Y%m%dT%H%M%SZ")))
             .expect("a time stamp and six letters are a valid id")
     }
+}
+
+/// A number that nobody else has: from the operating system, not from a generator that two processes
+/// may have started alike.
+///
+/// # Panics
+/// When the system has no randomness: no connection could be made either.
+#[must_use]
+pub fn system_random() -> u64 {
+    let mut bytes = [0; 8];
+    let source = rustls::crypto::ring::default_provider().secure_random;
+    source
+        .fill(&mut bytes)
+        .expect("the operating system has randomness");
+    u64::from_ne_bytes(bytes)
 }
 
 #[expect(
@@ -83,5 +103,21 @@ mod tests {
         assert!(clock.now() >= then);
         assert!(clock.now() < then + TimeDelta::hours(1));
         assert!(clock.run_id().as_str().starts_with("20240318T003"));
+    }
+
+    #[test]
+    fn generators_that_start_alike_give_no_equal_ids() {
+        let clock = Clock::starting_at("2024-03-18T00:30:00Z".parse().expect("valid"));
+        let tail = || {
+            fastrand::seed(7);
+            clock
+                .run_id()
+                .as_str()
+                .split_once('-')
+                .map(|parts| parts.1.to_owned())
+        };
+        let tails: std::collections::BTreeSet<_> = (0..100).map(|_| tail()).collect();
+        assert_eq!(tails.len(), 100);
+        assert!(tails.iter().flatten().all(|tail| tail.len() == 6));
     }
 }

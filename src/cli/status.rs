@@ -64,9 +64,11 @@ pub async fn run(job: &Job, clock: &Clock, out: &mut impl Write) -> Result<(), S
         }
     }
     let runs = past_runs(lake.store(), MOST_RUNS).await?;
+    let not_published = lake.unpublished().await?;
     let report = StatusReport::new(
         &lake,
         runs,
+        not_published,
         StatusOptions {
             now: clock.now(),
             not_before: job.discover.not_before,

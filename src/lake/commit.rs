@@ -60,6 +60,7 @@ impl LakeWriter {
                 draft: Box::new(draft),
             });
         }
+        self.check_names(&draft)?;
         draft.check(&self.log.ledger)?;
         self.run.pass(Point::CommitBegun)?;
         self.check_staged(&draft).await?;
@@ -131,6 +132,7 @@ impl LakeWriter {
                     let found = self.run.get(&LakePath::commit(sequence)).await?;
                     if found.as_deref() != Some(&*bytes) {
                         self.catch_up().await?;
+                        self.check_names(&commit.changes)?;
                         if let Some(conflict) = self.log.ledger.conflict(&commit.changes) {
                             return Ok(Err((conflict, commit.changes)));
                         }
@@ -145,6 +147,16 @@ impl LakeWriter {
             self.log.take(&self.run, &digest.await?)?;
             return Ok(Ok(commit));
         }
+    }
+
+    /// No commit may name a file that another one named: the log would be broken for good. Only a run
+    /// of the same id could have.
+    fn check_names(&self, draft: &CommitDraft) -> Result<(), LakeError> {
+        let mut files = draft.files.iter();
+        if files.any(|file| self.log.ledger.knows_file(&file.name)) {
+            return Err(LakeError::RunTaken(self.run.run_id().clone()));
+        }
+        Ok(())
     }
 
     async fn catch_up(&mut self) -> Result<(), LakeError> {

@@ -107,6 +107,12 @@ pub use writer::LakeWriter;
 use crate::job::Destination;
 use crate::task::TaskId;
 
+/// From now on no lock of a lake is waited for longer than a few seconds: the process was told to
+/// stop.
+pub fn stop_waiting() {
+    store::stop_waiting();
+}
+
 /// Which lake, and what its days mean.
 #[derive(Clone, Debug)]
 pub struct LakeOptions {
@@ -133,6 +139,15 @@ pub async fn expect_place(dest: &Destination) -> Result<(), LakeError> {
             Destination::Object(_) => "there is nothing below this address",
         },
     })
+}
+
+/// Commits that count, and not all of whose files are in their tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Unpublished {
+    /// The first of them.
+    pub first: u64,
+    /// The last of them.
+    pub last: u64,
 }
 
 /// A lake that is only read: one state of it, the newest whose files are all in place.
@@ -169,6 +184,19 @@ impl Lake {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The commits that count and are not published: a run is at it now, or could not.
+    ///
+    /// # Errors
+    /// When that can't be told.
+    pub async fn unpublished(&self) -> Result<Option<Unpublished>, LakeError> {
+        let first = self.log.published + 1;
+        let mut last = self.ledger().last_sequence();
+        while (self.store.size(&LakePath::commit(last + 1)).await?).is_some() {
+            last += 1;
+        }
+        Ok((first <= last).then_some(Unpublished { first, last }))
     }
 
     /// The live files that hold rows of these tasks, for replacing them: read these files, leave

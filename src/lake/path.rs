@@ -341,6 +341,11 @@ impl LakePath {
         }
     }
 
+    /// The rejects of one run.
+    pub(super) fn rejects_of(run: &RunId) -> Self {
+        Self(format!("_export/rejects/{run}"))
+    }
+
     /// The rejects of all runs.
     #[must_use]
     pub fn all_rejects() -> Self {

@@ -12,7 +12,7 @@ use crate::decode::{Misfit, ZoneVerdict};
 use crate::discover::Reason;
 use crate::event::{Event, Events};
 use crate::exit_code::ExitCode;
-use crate::lake::FilePath;
+use crate::lake::{FilePath, LakeError};
 use crate::schema::TableName;
 use crate::task::{RunId, TaskId};
 
@@ -82,6 +82,9 @@ pub enum Stop {
     Terminated,
     /// The API does not answer any more, or not as it should; in words.
     Api(String),
+    /// The destination failed, so that what was accepted last is not committed, or not published; in
+    /// words.
+    Destination(String),
 }
 
 /// What a run did.
@@ -164,6 +167,14 @@ impl Summary {
         self.stop_code = Some(error.exit_code());
     }
 
+    /// The run ends because of an error of the lake: what its report is to say.
+    pub fn fail(&mut self, error: &LakeError, now: DateTime<Utc>) {
+        self.listing_complete = false;
+        self.stopped = Some(Stop::Destination(chain(error)));
+        self.stop_code = Some(error.exit_code());
+        self.ended_at = now;
+    }
+
     /// The exit code of a run that did this: what stopped it first, then what was lost, then what
     /// is left to do.
     #[must_use]
@@ -174,6 +185,7 @@ impl Summary {
             (Some(Stop::Interrupted), _) => ExitCode::Interrupted,
             (Some(Stop::Terminated), _) => ExitCode::Terminated,
             (Some(Stop::Api(_)), code) => code.unwrap_or(ExitCode::ApiUnavailable),
+            (Some(Stop::Destination(_)), code) => code.unwrap_or(ExitCode::Destination),
             (None, _) if self.rejects > 0 => ExitCode::Data,
             (None, _) if !self.lost.is_empty() => ExitCode::Partial,
             (None, _) if self.tasks.failed > 0 && nothing_done => ExitCode::ApiUnavailable,

@@ -9,8 +9,10 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
-use super::past::{PastNotUnderstood, PastRun, PastWorkflow};
-use crate::lake::{DaySummary, FileCounts, FilePath, Lake, Ledger, TaskCounts, UnsealedTask};
+use super::past::{PastNotUnderstood, PastRun, PastStop, PastWorkflow};
+use crate::lake::{
+    DaySummary, FileCounts, FilePath, Lake, Ledger, TaskCounts, Unpublished, UnsealedTask,
+};
 use crate::schema::TableName;
 use crate::task::{RunId, TaskId, TaskStatus, WorkflowId};
 
@@ -61,6 +63,9 @@ struct Attention {
     failed_workflows: Vec<PastWorkflow>,
     /// As with these workflows.
     not_understood: Vec<PastNotUnderstood>,
+    /// Commits that are durable, and not all of whose files are in their tables.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_published: Option<Unpublished>,
     /// The last run did not do all that it should have.
     last_run: Option<LastRunLine>,
     /// Days count as listed that are not over yet: some run's clock was ahead.
@@ -87,6 +92,9 @@ struct LastRunLine {
     run_id: RunId,
     outcome: String,
     exit_code: u8,
+    /// Why it stopped, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -123,9 +131,15 @@ struct RejectsLine {
 }
 
 impl StatusReport {
-    /// Looks at a lake. `runs` are the newest, newest first.
+    /// Looks at a lake. `runs` are the newest, newest first; `not_published` is what the lake says itself
+    /// of commits that are not.
     #[must_use]
-    pub fn new(lake: &Lake, runs: Vec<PastRun>, options: StatusOptions) -> Self {
+    pub fn new(
+        lake: &Lake,
+        runs: Vec<PastRun>,
+        not_published: Option<Unpublished>,
+        options: StatusOptions,
+    ) -> Self {
         let StatusOptions { now, not_before } = options;
         let ledger = lake.ledger();
         // What `tasks.not_before` leaves out needs nobody.
@@ -168,6 +182,7 @@ impl StatusReport {
                 unsettled.iter().flat_map(|run| &run.not_understood),
                 |line| (line.endpoint.clone(), line.key.clone(), line.shape.clone()),
             ),
+            not_published,
             last_run: newest.and_then(LastRunLine::new),
             listed_ahead: ledger.listed_ahead(now),
             rejects: runs
@@ -273,6 +288,7 @@ impl LastRunLine {
             run_id: run.run_id.clone(),
             outcome: run.outcome.clone(),
             exit_code,
+            reason: run.stopped.as_ref().and_then(PastStop::reason),
         })
     }
 }
@@ -429,6 +445,7 @@ mod tests {
             ended_at: Some(time("2024-03-13T00:31:30Z")),
             outcome: outcome.to_owned(),
             exit_code: Some(65),
+            stopped: None,
             tasks: [("sealed".to_owned(), 1), ("failed".to_owned(), 1)].into(),
             rejects,
             listing_complete: None,
@@ -456,7 +473,7 @@ mod tests {
             run_of("20240313T003000Z-aaaaaa", "rejects", 3),
             run_of("20240312T003000Z-bbbbbb", "partial", 0),
         ];
-        let report = StatusReport::new(&lake, runs, at("2024-03-15T12:00:00Z"));
+        let report = StatusReport::new(&lake, runs, None, at("2024-03-15T12:00:00Z"));
         insta::assert_snapshot!(text(&report, false));
     }
 
@@ -464,7 +481,7 @@ mod tests {
     async fn a_small_lake_for_programs() {
         let folder = tempfile::tempdir().expect("a folder");
         let lake = small_lake(folder.path()).await;
-        let report = StatusReport::new(&lake, Vec::new(), at("2024-03-13T12:00:00Z"));
+        let report = StatusReport::new(&lake, Vec::new(), None, at("2024-03-13T12:00:00Z"));
         let json: serde_json::Value =
             serde_json::from_slice(&report.to_json()).expect("it is JSON");
         assert_eq!(json["sequence"], 1);
@@ -484,6 +501,7 @@ mod tests {
         let report = StatusReport::new(
             &lake.expect("empty"),
             Vec::new(),
+            None,
             at("2024-03-13T12:00:00Z"),
         );
         insta::assert_snapshot!(text(&report, false), @"LAKE: nothing was committed here yet");
@@ -493,7 +511,7 @@ mod tests {
     async fn days_beyond_a_month_are_left_out_unless_asked_for() {
         let folder = tempfile::tempdir().expect("a folder");
         let lake = small_lake(folder.path()).await;
-        let mut report = StatusReport::new(&lake, Vec::new(), at("2024-03-13T12:00:00Z"));
+        let mut report = StatusReport::new(&lake, Vec::new(), None, at("2024-03-13T12:00:00Z"));
         let day = report.days[0].clone();
         report.days = std::iter::repeat_n(day, 40).collect();
         assert_eq!(text(&report, false).matches("2024-03-11").count(), 31);

@@ -33,4 +33,5 @@ mod shared_pace;
 mod stores;
 mod trouble;
 mod verify;
+mod ways_out;
 mod writers;

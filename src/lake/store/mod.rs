@@ -279,6 +279,11 @@ impl Store {
     }
 }
 
+/// From now on no lock is waited for at length: the process was told to stop.
+pub(super) fn stop_waiting() {
+    local::stop_waiting();
+}
+
 /// Runs file system work where it holds up nobody.
 pub(super) async fn blocking<T, F>(work: F) -> Result<T, LakeError>
 where

@@ -73,7 +73,7 @@ impl RunStore {
     /// Begins to write: makes the run's staging folder and shows that the run lives.
     ///
     /// # Errors
-    /// When the destination can't be written to.
+    /// When the destination can't be written to, or a run of this id stages there already.
     pub async fn open(store: Store, run: RunId) -> Result<Self, LakeError> {
         if !is_safe_run_id(&run) {
             return Err(LakeError::Draft(format!(
@@ -86,11 +86,24 @@ impl RunStore {
                 let staging = store.locate(&LakePath::staging_of(&run));
                 let staging = blocking(move || {
                     folders.iter().try_for_each(|f| local::create_folders(f))?;
-                    Staging::open(staging, local::create_folders)
+                    let Some(staging) = Staging::open(staging, local::create_new_folder)? else {
+                        return Ok(None);
+                    };
+                    if let Err(error) = local::check_links(staging.folder()) {
+                        let _ = staging.remove(|| Ok(()));
+                        return Err(error);
+                    }
+                    Ok(Some(staging))
                 });
-                Hold::Local(staging.await?)
+                staging.await?.map(Hold::Local)
             }
-            Kind::Object(bucket) => Hold::Object(ObjectRun::open(bucket.clone(), &run).await?),
+            Kind::Object(bucket) => {
+                let run = ObjectRun::open(bucket.clone(), &run).await?;
+                run.map(Hold::Object)
+            }
+        };
+        let Some(hold) = hold else {
+            return Err(LakeError::RunTaken(run));
         };
         let inner = Inner {
             store,
@@ -321,6 +334,17 @@ impl RunStore {
         let to = self.locate(&LakePath::from(path));
         blocking(move || {
             local::create_folders(&folder)?;
+            // A rename would write over what is there.
+            if local::is_there(&to)? && local::is_there(&from)? && !local::are_equal(&from, &to)? {
+                // Unless somebody else moved it there just now.
+                if local::is_there(&from)? {
+                    return Err(LakeError::damaged(
+                        &to,
+                        "another file has the name of one that was committed and is to be published; \
+                         move it away, then the next run publishes the other",
+                    ));
+                }
+            }
             if local::rename(&from, &to)? {
                 Ok(Published::Moved)
             } else if local::size(&to)?.is_some() {
@@ -454,7 +478,7 @@ impl RunStore {
     ///
     /// # Errors
     /// When the store refuses it. A later run will try again.
-    pub(in crate::lake) async fn close(self) -> Result<u64, LakeError> {
+    pub async fn close(self) -> Result<u64, LakeError> {
         if let Hold::Object(run) = &self.inner.hold {
             return run.close().await;
         }

@@ -165,13 +165,13 @@ async fn reports_and_rejects_go_only_if_asked_for() {
     lake(&scene).await;
     put(&scene, "_export/runs/r1.json");
     put(&scene, "_export/rejects/r1/000001.jsonl");
-    put(&scene, "_export/rejects/living/000001.jsonl");
     put(&scene, "_export/doctor-r9/file");
     put(
         &scene,
         "_export/quarantine/r9/calls/call_date=2024-03-11/x.parquet",
     );
     let living = scene.writer("living").await;
+    put(&scene, "_export/rejects/living/000001.jsonl");
     let done = vacuumed(&scene, options(), later()).await;
     assert_eq!(
         kinds(&done),

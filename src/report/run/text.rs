@@ -39,7 +39,7 @@ fn headline(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
         duration(report.duration()),
         code.number()
     )?;
-    if let Some(Stop::Api(why)) = &summary.stopped {
+    if let Some(Stop::Api(why) | Stop::Destination(why)) = &summary.stopped {
         writeln!(out, "stopped: {}", printable(why))?;
     }
     let seen: u64 = summary.planned.iter().map(|(_, number)| number).sum();
@@ -285,6 +285,7 @@ fn after_stop(summary: &Summary) -> Option<&'static str> {
             Some("correct the account's key and secret, then run again")
         }
         Some(Stop::Api(_)) => Some("run again later; `doctor` says whether the API profile fits"),
+        Some(Stop::Destination(_)) => Some("put the destination right, then run again"),
         Some(Stop::Interrupted | Stop::Terminated) => {
             (summary.tasks.not_pulled == 0).then_some("run again: the run was stopped early")
         }

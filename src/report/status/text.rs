@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use super::{Attention, LostLine, StatusReport};
-use crate::lake::{DaySummary, FileCounts, TaskCounts};
-use crate::report::figures::{between, bytes, count, counted, duration, moment};
+use super::{Attention, LastRunLine, LostLine, StatusReport};
+use crate::lake::{DaySummary, FileCounts, TaskCounts, Unpublished};
+use crate::report::figures::{between, bytes, count, counted, duration, moment, printable};
 use crate::report::grid::Grid;
 use crate::report::past::{PastNotUnderstood, PastWorkflow};
 use crate::report::run::outcome_phrase;
@@ -165,6 +165,37 @@ fn runs(report: &StatusReport, out: &mut impl Write) -> io::Result<()> {
     grid.write(out)
 }
 
+fn last_run_line(last_run: Option<&LastRunLine>, out: &mut impl Write) -> io::Result<()> {
+    let Some(run) = last_run else { return Ok(()) };
+    let how = outcome_phrase(&run.outcome);
+    writeln!(
+        out,
+        "\nthe last run ended with exit code {} ({how})",
+        run.exit_code
+    )?;
+    match &run.reason {
+        Some(reason) => writeln!(out, "  {}", printable(reason)),
+        None => Ok(()),
+    }
+}
+
+fn not_published_line(commits: Option<Unpublished>, out: &mut impl Write) -> io::Result<()> {
+    let Some(Unpublished { first, last }) = commits else {
+        return Ok(());
+    };
+    let what = if first == last {
+        format!("commit {first} is")
+    } else {
+        format!("commits {first} to {last} are")
+    };
+    writeln!(
+        out,
+        "\n{what} durable and not published: not all rows are in the tables' folders yet; unless a run \
+         is at it just now, the next one publishes, or says what keeps it from that; `verify` shows what \
+         is wrong"
+    )
+}
+
 fn attention(attention: &Attention, out: &mut impl Write) -> io::Result<()> {
     let Attention {
         failed,
@@ -175,20 +206,15 @@ fn attention(attention: &Attention, out: &mut impl Write) -> io::Result<()> {
         gone_workflows,
         failed_workflows,
         not_understood,
+        not_published,
         last_run,
         listed_ahead,
     } = attention;
     if *attention == Attention::default() {
         return writeln!(out, "\nnothing needs a person");
     }
-    if let Some(run) = last_run {
-        let how = outcome_phrase(&run.outcome);
-        writeln!(
-            out,
-            "\nthe last run ended with exit code {} ({how})",
-            run.exit_code
-        )?;
-    }
+    last_run_line(last_run.as_ref(), out)?;
+    not_published_line(*not_published, out)?;
     if let Some(until) = listed_ahead {
         writeln!(
             out,
