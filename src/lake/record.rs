@@ -268,7 +268,7 @@ pub struct Coverage {
 }
 
 /// What was asked for and found by listings that are called complete.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Evidence {
     /// Listings: one of workflows, and one for each workflow.
     pub listings: u64,
