@@ -83,8 +83,9 @@ pub(super) fn sum(bytes: &[u8]) -> Checksum {
     Checksum(Sha256::digest(bytes).into())
 }
 
-/// How many bytes may be summed up in the search for a damaged byte: some seconds of work.
-const EFFORT: usize = 8 << 30;
+/// How many bytes may be summed up in the search for a damaged bit, and for a damaged byte: seconds of
+/// work, for records of up to 32 KiB and 2 KiB.
+const EFFORT: (usize, usize) = (4 << 30, 512 << 20);
 
 /// The record as it was sealed, if what is wrong with it is one bit, or in a small record one byte.
 /// `whole` is what the record after it says of all its bytes. Blocks, for seconds.
@@ -106,13 +107,14 @@ pub(super) fn mended(record: &[u8], whole: Option<Checksum>) -> Option<Vec<u8>> 
     let (_, _, found) = split(record)?;
     let found: Checksum = std::str::from_utf8(found).ok()?.parse().ok()?;
     let all = |bits: bool| {
-        let changes: Vec<u8> = if bits {
-            (0..8).map(|bit| 1 << bit).collect()
+        let (changes, most): (Vec<u8>, usize) = if bits {
+            ((0..8).map(|bit| 1 << bit).collect(), EFFORT.0)
         } else {
-            (1..=u8::MAX).collect()
+            ((1..=u8::MAX).collect(), EFFORT.1)
         };
         // Each try sums up what is behind the byte.
-        (at / 2 * at * changes.len() <= EFFORT).then_some(changes)
+        let work = (at / 2).saturating_mul(at).saturating_mul(changes.len());
+        (work <= most).then_some(changes)
     };
     for changes in [all(true), all(false)].into_iter().flatten() {
         let mut before = Sha256::new();
