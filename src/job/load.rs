@@ -19,8 +19,8 @@ use super::sources::{Sources, variable};
 use super::unused::unused;
 use super::{
     ApiOptions, DecodeOptions, DiscoverOptions, Encodings, Job, LogFormat, OutputOptions,
-    ProgressMode, Rate, Reopen, ResultFormat, RetryOptions, Secret, SharedRate, WriteOptions,
-    place, proxy, quantity,
+    ProgressMode, Rate, Reopen, ResultFormat, RetryOptions, Secret, SharedRate, VacuumSettings,
+    WriteOptions, place, proxy, quantity,
 };
 use crate::clock::Clock;
 use crate::lake::day_start;
@@ -67,6 +67,7 @@ pub fn load(flags: &SettingFlags, env: &Environment) -> Result<Job, SettingsErro
             max_record_bytes: sources.required("write.max_record_size", bytes_in_memory)?,
         },
         write: write(&sources)?,
+        vacuum: vacuum(&sources)?,
         output: output(&sources)?,
     })
 }
@@ -304,6 +305,19 @@ fn write(sources: &Sources<'_>) -> Result<WriteOptions, SettingsError> {
         },
         file_mode: sources.optional("write.file_mode", str::parse)?,
     })
+}
+
+fn vacuum(sources: &Sources<'_>) -> Result<VacuumSettings, SettingsError> {
+    Ok(VacuumSettings {
+        reports_older_than: sources.required("vacuum.reports_older_than", quantity::duration)?,
+        max_share: sources.required("vacuum.max_share", percent)?,
+    })
+}
+
+fn percent(text: &str) -> Result<u64, String> {
+    let digits = text.strip_suffix('%').unwrap_or(text).trim_end();
+    let number = digits.parse().ok().filter(|number| *number <= 100);
+    number.ok_or_else(|| format!("`{text}` is not a whole number from 0 to 100"))
 }
 
 fn output(sources: &Sources<'_>) -> Result<OutputOptions, SettingsError> {

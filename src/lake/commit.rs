@@ -16,6 +16,7 @@ use super::ledger::Conflict;
 use super::path::LakePath;
 use super::point::Point;
 use super::record::{Commit, CommitDraft, FORMAT_VERSION};
+use super::seal;
 use super::store::{Put, blocking};
 use super::writer::{LakeWriter, check_zone};
 use crate::event::Event;
@@ -100,6 +101,7 @@ impl LakeWriter {
         let mut commit = Commit {
             format_version: FORMAT_VERSION,
             sequence: 0,
+            previous: None,
             at: self.clock.now(),
             partition_timezone: self.zone.name().to_owned(),
             changes: draft,
@@ -111,6 +113,8 @@ impl LakeWriter {
                 return Err(LakeError::Ended(self.run.run_id().clone()));
             }
             commit.sequence = self.log.ledger.next_sequence();
+            // Of the record that somebody else was quicker with, after a lost race.
+            commit.previous = self.log.tail.map(|tail| tail.sum);
             let (encoded, bytes) = blocking(move || {
                 let bytes = Bytes::from(json_of(&commit));
                 Ok((commit, bytes))
@@ -187,9 +191,9 @@ impl LakeWriter {
     }
 }
 
-/// The record's text, in memory of its size: a vector that grows takes thrice as much, and a record
+/// The record's text with its seal, in memory of its size: a vector that grows takes thrice as much, and a record
 /// of many tasks is megabytes.
-fn json_of(commit: &Commit) -> Vec<u8> {
+pub(super) fn json_of(commit: &Commit) -> Vec<u8> {
     struct Length(usize);
     impl std::io::Write for Length {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -202,8 +206,9 @@ fn json_of(commit: &Commit) -> Vec<u8> {
     }
     let mut length = Length(0);
     serde_json::to_writer(&mut length, commit).expect("a record is JSON");
-    let mut json = Vec::with_capacity(length.0);
+    let mut json = Vec::with_capacity(length.0 + seal::LENGTH);
     serde_json::to_writer(&mut json, commit).expect("a record is JSON");
+    seal::seal(&mut json);
     json
 }
 

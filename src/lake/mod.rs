@@ -22,6 +22,7 @@
 //! # On disk
 //! ```text
 //! DEST/calls/call_date=2024-03-11/<unique>.parquet   … redials/, asr_turns/, tasks/task_date=…
+//! DEST/_newest.json                              {"sequence": N, "sha256": …}: the newest commit
 //! DEST/_export/commits/00000000000000000001.json     the log
 //! DEST/_export/checkpoints/                          the ledger as of some commit, to start from
 //! DEST/_export/published.json                        {"sequence": N}
@@ -54,6 +55,7 @@
 mod checkpoint;
 mod commit;
 pub mod compact;
+mod cut;
 pub mod day;
 mod digest;
 mod draft;
@@ -63,12 +65,14 @@ mod ledger;
 mod log;
 mod loose_ends;
 mod mend;
+mod newest;
 mod path;
 mod point;
 mod publish;
 mod record;
 pub mod repair;
 mod rowless;
+mod seal;
 mod store;
 mod strays;
 pub mod vacuum;
@@ -79,6 +83,7 @@ mod writer;
 use chrono_tz::Tz;
 
 pub use commit::CommitOutcome;
+pub use cut::mend_log;
 pub use day::{
     DayEvidence, DaySummary, FileCounts, RevisionReason, TaskCounts, day_end, day_of, day_start,
 };

@@ -281,6 +281,13 @@ impl LakePath {
         Self("_export/published.json".into())
     }
 
+    /// Which commit was the newest when it was published. Outside of `_export`, so that an older copy of
+    /// that is noticed.
+    #[must_use]
+    pub fn newest() -> Self {
+        Self("_newest.json".into())
+    }
+
     /// What marks a lake as the demo's.
     #[must_use]
     pub fn demo() -> Self {

@@ -19,11 +19,13 @@ use super::checkpoint;
 use super::error::LakeError;
 use super::log::{Marker, Pending};
 use super::mend;
+use super::newest::Witness;
 use super::path::{FilePath, LakePath};
 use super::point::Point;
 use super::record::DataFile;
 use super::store::{Published, RunStore};
 use super::writer::LakeWriter;
+use crate::event::Event;
 
 impl LakeWriter {
     /// Publishes every commit that is not, brings the days up to date, moves the marker. Says
@@ -48,6 +50,7 @@ impl LakeWriter {
         if finished > 0 {
             self.show_columns(since).await?;
             self.write_days(since).await?;
+            self.write_witness().await?;
             let marker = Marker {
                 sequence: self.log.ledger.last_sequence(),
             };
@@ -59,6 +62,36 @@ impl LakeWriter {
             self.checkpoint(checkpoint::EVERY).await?;
         }
         Ok(finished as u64)
+    }
+
+    /// Notes the newest commit beside the tables. That the root of a lake may not be written is no reason
+    /// to fail.
+    async fn write_witness(&self) -> Result<(), LakeError> {
+        let Some(tail) = self.log.tail else {
+            return Ok(());
+        };
+        let witness = Witness {
+            sequence: self.log.ledger.last_sequence(),
+            sha256: tail.sum,
+        };
+        match witness.write(&self.run).await {
+            Err(LakeError::Io {
+                action,
+                path,
+                source,
+            }) if source.kind() == std::io::ErrorKind::PermissionDenied
+                && self.run.get_small(&LakePath::published()).await.is_ok() =>
+            {
+                let text = format!(
+                    "the newest commit was not noted beside the tables, so that an older _export put \
+                     over this lake would not be noticed: failed to {action} {}: {source}",
+                    path.display()
+                );
+                self.events.emit(&Event::Warning { text });
+                Ok(())
+            }
+            done => done,
+        }
     }
 
     /// Moves the files of one commit to their tables. Returns those that are neither there nor

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono_tz::Tz;
 
+use super::checkpoint;
 use super::error::LakeError;
 use super::ledger::Ledger;
 use super::log::Log;
@@ -250,6 +251,9 @@ impl LakeWriter {
             self.recovered(format!(
                 "run {run} ended early; {files} unfinished files were removed"
             ));
+        }
+        if self.log.passed_over {
+            self.checkpoint(checkpoint::EVERY).await?;
         }
         Ok(self)
     }

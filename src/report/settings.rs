@@ -64,6 +64,8 @@ impl SettingsReport {
             discover,
             decode,
             write,
+            // A run removes nothing.
+            vacuum: _,
             output: _,
             unused: _,
         } = job;

@@ -30,6 +30,7 @@ mod secrets;
 mod settings;
 mod shards;
 mod shared_pace;
+mod sound_log;
 mod stores;
 mod trouble;
 mod verify;

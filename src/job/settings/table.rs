@@ -35,6 +35,7 @@ pub const TABLES: &[(&str, &str)] = &[
         "write",
         "How rows become files. The defaults suit one account on a small machine.",
     ),
+    ("vacuum", "What `vacuum` removes."),
     (
         "store",
         "How an object store is reached, when `dest` is one. Credentials come from the environment, \
@@ -393,6 +394,17 @@ pub const SETTINGS: &[Setting] = &[
         "One call with more JSON text than this is rejected and kept aside, so that a broken answer \
          cannot take the memory.",
     ),
+    // ------------------------------------------------------------------------------------------
+    Setting::is("vacuum.reports_older_than", Kind::Duration, "400d")
+        .flag("reports-older-than", "AIRUDDER_REPORTS_OLDER_THAN")
+        .means("Run reports that were written this long ago go."),
+    Setting::is("vacuum.max_share", Kind::Integer, "40")
+        .flag("max-share", "AIRUDDER_MAX_SHARE")
+        .means(
+            "The most of a table that may go at once, in percent of its bytes, from 0 to 100. Where more \
+             would go, nothing does, and the command ends with 65: a lake seldom has so much that it \
+             does not need.",
+        ),
     // ------------------------------------------------------------------------------------------
     Setting::unset("store.endpoint", Kind::Url, "the cloud's own", "\"https://minio.example:9000\"")
         .env("AIRUDDER_STORE_ENDPOINT")

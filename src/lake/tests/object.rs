@@ -592,7 +592,8 @@ async fn vacuum_and_repair_work_there_too() {
     let options = crate::lake::vacuum::VacuumOptions {
         older_than: Duration::ZERO,
         unknown: true,
-        reports_older_than: None,
+        max_share: 100,
+        reports_older_than: Duration::MAX,
         rejects_older_than: None,
     };
     let later = "2100-01-01T00:00:00Z".parse().unwrap();

@@ -310,14 +310,14 @@ async fn a_record_of_a_newer_version_is_refused() {
     let path = scene
         .root()
         .join("_export/commits/00000000000000000003.json");
-    std::fs::write(path, r#"{"format_version": 3, "shape": "unknown"}"#).unwrap();
+    std::fs::write(path, r#"{"format_version": 4, "shape": "unknown"}"#).unwrap();
     let error = Lake::open(&scene.dest()).await.unwrap_err();
     assert!(
         matches!(
             error,
             LakeError::NewerFormat {
-                found: 3,
-                known: 2,
+                found: 4,
+                known: 3,
                 ..
             }
         ),

@@ -7,7 +7,7 @@
 //!
 //! It never writes, and may run while others write: what changes meanwhile is looked at again.
 //! A damaged commit record is an error, not a finding: without the log there is nothing to verify
-//! against.
+//! against. A log that is shorter than it should be is a finding.
 
 mod checkpoints;
 mod exact;
@@ -71,6 +71,8 @@ pub enum FindingKind {
     DayStale,
     /// A checkpoint that is damaged or does not say what the log says. It is not used.
     CheckpointStale,
+    /// Newest commits are missing in the log: something else in the lake names them.
+    LogBehind,
     /// Durable commits are not published. The next writing command publishes them.
     NotPublished,
     /// Days count as listed that are still to come: the clock of a run was ahead.
@@ -98,6 +100,7 @@ impl FindingKind {
             Self::LeftOver => "left_over",
             Self::DayStale => "day_stale",
             Self::CheckpointStale => "checkpoint_stale",
+            Self::LogBehind => "log_behind",
             Self::NotPublished => "not_published",
             Self::ListedAhead => "listed_ahead",
             Self::Unsettled => "unsettled",
@@ -197,6 +200,9 @@ pub async fn verify(
             .findings
             .extend(surroundings::look(&store, &log).await?);
         verification.findings.extend(stale);
+        verification
+            .findings
+            .extend(log_behind(&store, &log).await?);
         verification.findings.extend(listed_ahead(&log.ledger, now));
         verification.findings.extend(rows_lost(&log.ledger));
         verification.findings.sort_unstable();
@@ -245,6 +251,12 @@ fn rows_lost(ledger: &Ledger) -> impl Iterator<Item = Finding> {
             Finding::new(FindingKind::RowsLost, path, detail)
         })
     })
+}
+
+/// Something names a commit that the log does not have.
+async fn log_behind(store: &Store, log: &Log) -> Result<Option<Finding>, LakeError> {
+    let behind = log.behind(store, log.ledger.last_sequence()).await?;
+    Ok(behind.map(|behind| Finding::new(FindingKind::LogBehind, &behind.place, behind.what)))
 }
 
 /// Coverage that no listing can have: some run's clock was ahead.
