@@ -33,4 +33,5 @@ mod shared_pace;
 mod stores;
 mod trouble;
 mod verify;
+mod verify_beside;
 mod writers;

@@ -61,12 +61,19 @@ pub(super) fn list(folder: &Path) -> Result<Vec<Entry>, LakeError> {
     };
     let mut found = Vec::new();
     for entry in entries {
-        let entry = entry.map_err(LakeError::io("list", folder))?;
+        let entry = match entry {
+            Ok(entry) => entry,
+            // The folder was removed while it was read.
+            Err(error) if is_missing(&error) => break,
+            Err(error) => return Err(LakeError::io("list", folder)(error)),
+        };
         // Names that are not UTF-8 are nobody's of ours.
         if let Ok(name) = entry.file_name().into_string() {
-            let kind = entry
-                .file_type()
-                .map_err(LakeError::io("look at", &entry.path()))?;
+            let kind = match entry.file_type() {
+                Ok(kind) => kind,
+                Err(error) if is_missing(&error) => continue,
+                Err(error) => return Err(LakeError::io("look at", &entry.path())(error)),
+            };
             found.push(Entry {
                 name,
                 is_folder: kind.is_dir(),
