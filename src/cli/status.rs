@@ -63,7 +63,10 @@ pub async fn run(job: &Job, clock: &Clock, out: &mut impl Write) -> Result<(), S
         }
     }
     let runs = past_runs(lake.store(), MOST_RUNS).await?;
-    let report = StatusReport::new(&lake, runs, clock.now());
+    let pins = lake::Pins::list(lake.store()).await?;
+    // Pins hold by the machine's time, whatever is decided by.
+    let now = Clock::system().now();
+    let report = StatusReport::new(&lake, runs, clock.now()).with_pins(&pins, now);
     deliver(out, |out| match job.output.format {
         ResultFormat::Text => report.write_text(job.output.verbosity > 0, out),
         ResultFormat::Json => out.write_all(&report.to_json()),

@@ -21,6 +21,7 @@ use serde::Serialize;
 use super::checkpoint;
 use super::error::LakeError;
 use super::path::LakePath;
+use super::pin::Pins;
 use super::point::Point;
 use super::store::Store;
 use super::strays::{Origin, check_nothing_is_missing, is_live, strays};
@@ -93,6 +94,10 @@ pub struct Vacuumed {
     pub kept: u64,
     /// Files in the tables' folders that no commit knows, and were not to go.
     pub left: u64,
+    /// Files that gave way and stay, as pins of readers hold them.
+    pub held: u64,
+    /// Pins that had expired; what only they held is gone with them.
+    pub pins_ended: u64,
     /// What opening the lake did, in words.
     pub recovered: Vec<String>,
 }
@@ -136,6 +141,8 @@ pub async fn vacuum(
     let mut done = Vacuumed {
         kept: found.done.kept,
         left: found.done.left,
+        held: found.done.held,
+        pins_ended: lake.pins_ended,
         recovered: lake.recovered.clone(),
         ..Vacuumed::default()
     };
@@ -183,7 +190,14 @@ impl Found {
                 .unwrap_or(DateTime::<Utc>::MIN_UTC)
         };
         let before = old(options.older_than);
-        for stray in strays(store, ledger).await? {
+        let strays = strays(store, ledger).await?;
+        // After the strays: a pin that is made later needs none of them.
+        let held = Pins::list(store).await?.held(store, ledger).await?;
+        for stray in strays {
+            if stray.origin == Origin::GaveWay && held.contain(&stray.path) {
+                found.done.held += 1;
+                continue;
+            }
             let kind = match stray.origin {
                 Origin::GaveWay => VacuumKind::GaveWay,
                 Origin::Unknown if options.unknown => VacuumKind::Unknown,

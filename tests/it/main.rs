@@ -19,6 +19,7 @@ mod nights;
 mod object_stores;
 mod odd_answers;
 mod pace;
+mod pins;
 mod planned;
 mod readers;
 mod rebuild;

@@ -7,6 +7,7 @@ use crate::lake::day;
 use crate::lake::error::LakeError;
 use crate::lake::log::Log;
 use crate::lake::path::{FilePath, LakePath};
+use crate::lake::pin::Pins;
 use crate::lake::store::Store;
 use crate::lake::strays::{Origin, Stray, is_live, strays};
 
@@ -46,11 +47,13 @@ async fn table_folders(
         return Ok(());
     }
     log.catch_up_with_marker(store).await?;
+    let held = Pins::list(store).await?.held(store, &log.ledger).await?;
     for Stray { path, origin } in found {
         // Published since, or in the middle of giving way.
         let parsed = path.as_str().parse::<FilePath>().ok();
         let mut giving_way = log.pending.iter().flat_map(|pending| &pending.removes);
-        let is_due = !giving_way.any(|removed| Some(removed) == parsed.as_ref());
+        let is_held = origin == Origin::GaveWay && held.contain(&path);
+        let is_due = !is_held && !giving_way.any(|removed| Some(removed) == parsed.as_ref());
         if is_live(&log.ledger, &path) || !is_due || store.size(&path).await?.is_none() {
             continue;
         }

@@ -1,11 +1,13 @@
 //! The local disk: plain functions that block, each naming the path when it fails.
 
+mod links;
 mod staging;
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
+pub(super) use links::{Link, make_folders, remove_tree, second_name, sync_tree};
 pub(super) use staging::Staging;
 
 use super::{Entry, Stamp};
