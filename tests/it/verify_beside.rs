@@ -6,8 +6,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use crate::harness::bucket::Bucket;
 use crate::harness::scripted::answer;
-use crate::harness::{Exporter, LakeView, folder};
+use crate::harness::servers::{Kind, Server};
+use crate::harness::{Exporter, LakeView, folder, skip};
 
 /// Saved answers of tasks `0..count`, as they are in this version.
 fn save(folder: &Path, name: &str, tasks: std::ops::Range<u32>) {
@@ -70,11 +72,10 @@ fn beside_writers(exporter: &Exporter, rounds: usize, look: impl Fn(&Exporter)) 
     });
 }
 
-fn begun(folder: &Path) -> Exporter {
+fn begun(folder: &Path, exporter: Exporter) -> Exporter {
     save(folder, "one", 0..12);
     save(folder, "two", 0..12);
     save(folder, "three", 30..34);
-    let exporter = Exporter::new(folder);
     exporter.run(&["replay", "one"]).done();
     for task in 30..34 {
         exporter
@@ -87,7 +88,7 @@ fn begun(folder: &Path) -> Exporter {
 #[test]
 fn a_sound_lake_is_found_sound_beside_writers() {
     let folder = folder();
-    let exporter = begun(folder.path());
+    let exporter = begun(folder.path(), Exporter::new(folder.path()));
     beside_writers(&exporter, 40, |exporter| {
         exporter.run(&["verify"]).done();
         exporter.run(&["status"]).done();
@@ -97,9 +98,26 @@ fn a_sound_lake_is_found_sound_beside_writers() {
 }
 
 #[test]
+fn a_sound_lake_is_found_sound_beside_writers_on_s3() {
+    let server = match Server::of(Kind::SeaweedFs) {
+        Ok(server) => server,
+        Err(why) => return skip(&why),
+    };
+    let folder = folder();
+    let bucket = Bucket::new(server, &format!("beside-{:016x}", fastrand::u64(..)));
+    let exporter = bucket.exporter(&Exporter::new(folder.path()));
+    let exporter = begun(folder.path(), exporter);
+    beside_writers(&exporter, 6, |exporter| {
+        exporter.run(&["verify"]).done();
+        exporter.run(&["files"]).done();
+    });
+    exporter.run(&["verify"]).done();
+}
+
+#[test]
 fn what_is_broken_is_found_beside_writers() {
     let folder = folder();
-    let exporter = begun(folder.path());
+    let exporter = begun(folder.path(), Exporter::new(folder.path()));
     // A task that the writers leave alone, on a day of its own.
     let detail = r#"[{"id":1,"CallID":"c","CallStartTime":"2024-04-01T08:00:00Z"}]"#;
     fs::write(folder.path().join("alone.json"), answer("alone", detail)).expect("writable");
