@@ -85,6 +85,23 @@ fn system_now() -> DateTime<Utc> {
     Utc::now()
 }
 
+/// Sixteen letters and digits that nobody else has: of the operating system's randomness, by way of
+/// the keys that each hash map begins with.
+#[must_use]
+pub fn random_id() -> String {
+    use std::hash::{BuildHasher as _, RandomState};
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut id = String::with_capacity(16);
+    for _ in 0..2 {
+        let mut bits = RandomState::new().hash_one(LETTERS);
+        for _ in 0..8 {
+            id.push(LETTERS[(bits % 32) as usize].into());
+            bits /= 32;
+        }
+    }
+    id
+}
+
 /// A random duration from zero to `ceiling`, both ends included ("full jitter").
 #[must_use]
 pub fn full_jitter(ceiling: Duration) -> Duration {
@@ -95,6 +112,13 @@ pub fn full_jitter(ceiling: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_two_random_ids_are_the_same() {
+        let ids: std::collections::BTreeSet<_> = (0..10_000).map(|_| random_id()).collect();
+        assert_eq!(ids.len(), 10_000);
+        assert!(ids.iter().all(|id| id.len() == 16));
+    }
 
     #[test]
     fn a_shifted_clock_starts_where_it_was_told() {

@@ -64,6 +64,7 @@ pub async fn run(job: &Job, clock: &Clock, out: &mut impl Write) -> Result<(), S
         }
     }
     let runs = past_runs(lake.store(), MOST_RUNS).await?;
+    let pins = lake::Pins::list(lake.store()).await?;
     let not_published = lake.unpublished().await?;
     let report = StatusReport::new(
         &lake,
@@ -73,7 +74,9 @@ pub async fn run(job: &Job, clock: &Clock, out: &mut impl Write) -> Result<(), S
             now: clock.now(),
             not_before: job.discover.not_before,
         },
-    );
+    )
+    // Pins hold by the machine's time, whatever is decided by.
+    .with_pins(&pins, Clock::system().now());
     deliver(out, |out| match job.output.format {
         ResultFormat::Text => report.write_text(job.output.verbosity > 0, out),
         ResultFormat::Json => out.write_all(&report.to_json()),

@@ -124,6 +124,9 @@ pub enum LakeError {
         /// What it is.
         path: PathBuf,
     },
+    /// A state of the lake could not be held for a reader.
+    #[error("hold the files: {0}; try again")]
+    NotHeld(&'static str),
     /// The caller asked for a commit that makes no sense. A bug.
     #[error("commit: {0}")]
     Draft(String),
@@ -172,6 +175,7 @@ impl LakeError {
             | Self::OtherZone { .. }
             | Self::StoreSettings { .. }
             | Self::Threads { .. } => ExitCode::Settings,
+            Self::NotHeld(_) => ExitCode::Partial,
             Self::Cancelled => ExitCode::Interrupted,
             Self::Draft(_)
             | Self::Stopped(_)

@@ -294,6 +294,18 @@ impl Log {
         }
     }
 
+    /// Takes in what others committed and published since: what is left in `pending` was not published
+    /// when that was looked at.
+    pub(super) async fn catch_up_with_marker(&mut self, store: &Store) -> Result<(), LakeError> {
+        // The marker first: it is behind the log, never ahead of it.
+        let published = Self::begin(store).await?.published;
+        self.catch_up(store).await?;
+        self.published = self.published.max(published);
+        self.pending
+            .retain(|pending| pending.sequence > self.published);
+        Ok(())
+    }
+
     /// Takes in the next commit.
     pub(super) fn take(&mut self, store: &Store, digest: &Digest) -> Result<(), LakeError> {
         let taken = match self.broken_chain(digest) {

@@ -28,6 +28,7 @@
 //! DEST/_export/published.json                        {"sequence": N}
 //! DEST/_export/days/2024-03-11.json                  for schedulers
 //! DEST/_export/staging/<run id>/                     staged files; `lock` is held while the run lives
+//! DEST/_export/pins/<id>.json, <id>/                 states that readers hold for a while
 //! DEST/_export/quarantine/<run id>/                  what `verify --repair` put aside
 //! DEST/_export/runs/, DEST/_export/rejects/          reports and rejects
 //! ```
@@ -61,12 +62,14 @@ mod digest;
 mod draft;
 mod error;
 mod files;
+mod hold;
 mod ledger;
 mod log;
 mod loose_ends;
 mod mend;
 mod newest;
 mod path;
+mod pin;
 mod point;
 mod publish;
 mod record;
@@ -75,6 +78,7 @@ mod rowless;
 mod seal;
 mod store;
 mod strays;
+mod unpin;
 pub mod vacuum;
 pub mod verify;
 pub mod write;
@@ -89,10 +93,12 @@ pub use day::{
 };
 pub use error::LakeError;
 pub use files::FileQuery;
+pub use hold::{Held, hold};
 pub use ledger::{Conflict, Ledger, LiveFile, NightsGone, TaskState, UnsealedTask};
 pub use loose_ends::LooseEnds;
 pub use mend::{Checked, MISSING};
 pub use path::{FileName, FilePath, LakePath, Partition, PathError};
+pub use pin::{Pin, PinId, PinState, PinWay, Pins};
 pub use point::Point;
 #[cfg(any(debug_assertions, feature = "failpoints"))]
 pub use point::arm;
@@ -144,6 +150,14 @@ pub async fn expect_place(dest: &Destination) -> Result<(), LakeError> {
             Destination::Object(_) => "there is nothing below this address",
         },
     })
+}
+
+/// The pins of readers.
+///
+/// # Errors
+/// When the destination can't be read.
+pub async fn pins(dest: &Destination) -> Result<Pins, LakeError> {
+    Pins::list(&Store::new(dest)?).await
 }
 
 /// Commits that count, and not all of whose files are in their tables.

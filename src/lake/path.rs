@@ -15,6 +15,7 @@ use std::str::FromStr;
 
 use chrono::NaiveDate;
 
+use super::pin::PinId;
 use crate::schema::TableName;
 use crate::task::RunId;
 
@@ -166,7 +167,7 @@ impl FromStr for FileName {
 }
 
 /// Whether a text can be one step of a path and is hidden from nobody.
-fn is_plain(text: &str) -> bool {
+pub(super) fn is_plain(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text
             .bytes()
@@ -363,6 +364,24 @@ impl LakePath {
     #[must_use]
     pub fn export() -> Self {
         Self("_export".into())
+    }
+
+    /// The pins of all readers.
+    #[must_use]
+    pub fn pins() -> Self {
+        Self("_export/pins".into())
+    }
+
+    /// The record of one pin.
+    #[must_use]
+    pub fn pin(id: &PinId) -> Self {
+        Self(format!("_export/pins/{id}.json"))
+    }
+
+    /// Where a pin has its files under second names.
+    #[must_use]
+    pub fn pin_folder(id: &PinId) -> Self {
+        Self(format!("_export/pins/{id}"))
     }
 
     /// What repairs put aside.

@@ -4,6 +4,7 @@ use rustc_hash::FxHashSet;
 
 use super::error::LakeError;
 use super::ledger::Ledger;
+use super::log::Log;
 use super::path::{FilePath, LakePath};
 use super::rowless::is_rowless;
 use super::store::Store;
@@ -84,10 +85,19 @@ impl Listing {
         ledger: &Ledger,
     ) -> Result<(), LakeError> {
         let there: FxHashSet<&LakePath> = self.paths.iter().collect();
+        let mut newest = None;
         for live in ledger.live_files() {
             let path = LakePath::from(&live.path());
             // It may have got there since the folders were listed.
             if !there.contains(&path) && store.size(&path).await?.is_none() {
+                // Or given way since the log was read.
+                let newest = match &newest {
+                    Some(log) => log,
+                    None => newest.insert(Log::load(store).await?),
+                };
+                if !newest.ledger.is_live(&live.path()) {
+                    continue;
+                }
                 let what = "it was committed, and is not there: nothing is removed while files of the lake \
                             are missing; `verify` says what is, and `verify --repair` moves back what was \
                             only moved";

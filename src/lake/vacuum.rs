@@ -25,6 +25,7 @@ use super::checkpoint;
 use super::error::LakeError;
 use super::log::Log;
 use super::path::LakePath;
+use super::pin::Pins;
 use super::point::Point;
 use super::store::Store;
 use super::strays::{Listing, Origin, is_live};
@@ -100,6 +101,10 @@ pub struct Vacuumed {
     pub kept: u64,
     /// Files in the tables' folders that no commit knows, and were not to go.
     pub left: u64,
+    /// Files that gave way and stay, as pins of readers hold them.
+    pub held: u64,
+    /// Pins that had expired; what only they held is gone with them.
+    pub pins_ended: u64,
     /// What opening the lake did, in words.
     pub recovered: Vec<String>,
 }
@@ -150,6 +155,8 @@ pub async fn vacuum(
     let mut done = Vacuumed {
         kept: found.done.kept,
         left: found.done.left,
+        held: found.done.held,
+        pins_ended: lake.pins_ended,
         recovered: lake.recovered.clone(),
         ..Vacuumed::default()
     };
@@ -203,7 +210,14 @@ impl Found {
                 .unwrap_or(DateTime::<Utc>::MIN_UTC)
         };
         let before = old(options.older_than);
-        for stray in listing.strays(store, ledger).await? {
+        let strays = listing.strays(store, ledger).await?;
+        // After the strays: a pin that is made later needs none of them.
+        let held = Pins::list(store).await?.held(store, ledger).await?;
+        for stray in strays {
+            if stray.origin == Origin::GaveWay && held.contain(&stray.path) {
+                found.done.held += 1;
+                continue;
+            }
             let kind = match stray.origin {
                 Origin::GaveWay => VacuumKind::GaveWay,
                 Origin::Unknown if options.unknown => VacuumKind::Unknown,

@@ -35,6 +35,8 @@ pub struct LakeWriter {
     pub(super) mends: bool,
     /// What opening the lake did, in words.
     pub(super) recovered: Vec<String>,
+    /// Pins that were over when the lake was opened.
+    pub(super) pins_ended: u64,
     /// Tables that are known to have their file without rows.
     pub(super) rowless: BTreeSet<TableName>,
     /// A record that may or may not be in the log, or get there yet.
@@ -151,6 +153,7 @@ impl LakeWriter {
             events,
             mends,
             recovered: Vec::new(),
+            pins_ended: 0,
             rowless: BTreeSet::new(),
             in_doubt: None,
         };
@@ -255,6 +258,8 @@ impl LakeWriter {
         if self.log.passed_over {
             self.checkpoint(checkpoint::EVERY).await?;
         }
+        // Not the run's own clock: readers wait by that of the machine.
+        self.pins_ended = self.end_pins(Clock::system().now(), None).await?;
         Ok(self)
     }
 

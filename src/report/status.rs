@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use super::past::{PastNotUnderstood, PastRun, PastStop, PastWorkflow};
 use crate::lake::{
-    DaySummary, FileCounts, FilePath, Lake, Ledger, TaskCounts, Unpublished, UnsealedTask,
+    DaySummary, FileCounts, FilePath, Lake, Ledger, Pin, PinId, PinState, PinWay, Pins, TaskCounts,
+    Unpublished, UnsealedTask,
 };
 use crate::schema::TableName;
 use crate::task::{RunId, TaskId, TaskStatus, WorkflowId};
@@ -37,6 +38,8 @@ pub struct StatusReport {
     days: Vec<DaySummary>,
     undated: Option<DaySummary>,
     runs: Vec<PastRun>,
+    /// States that readers hold.
+    pins: Vec<PinLine>,
     attention: Attention,
 }
 
@@ -47,6 +50,22 @@ pub struct StatusOptions {
     pub now: DateTime<Utc>,
     /// Tasks of earlier days are left out, and need nobody (`tasks.not_before`).
     pub not_before: Option<NaiveDate>,
+}
+
+/// A state that somebody holds, or has held until just now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct PinLine {
+    id: PinId,
+    /// `held`, `making`, `ended` (goes with the next run or vacuum), `not_understood`.
+    state: &'static str,
+    /// The commit whose state it is; null where the record is not understood, as all that follows.
+    sequence: Option<u64>,
+    created_at: Option<DateTime<Utc>>,
+    expires_at: Option<DateTime<Utc>>,
+    by: Option<String>,
+    way: Option<PinWay>,
+    files: Option<u64>,
+    bytes: Option<u64>,
 }
 
 /// What needs a person, or will.
@@ -206,8 +225,43 @@ impl StatusReport {
             days,
             undated,
             runs: runs.into_iter().take(MOST_RUNS).collect(),
+            pins: Vec::new(),
             attention,
         }
+    }
+
+    /// The same with the pins of readers, as of a moment.
+    #[must_use]
+    pub fn with_pins(mut self, pins: &Pins, now: DateTime<Utc>) -> Self {
+        let line = |pin: &Pin| PinLine {
+            id: pin.id.clone(),
+            state: match pin.state {
+                _ if !pin.is_active(now, TimeDelta::zero()) => "ended",
+                PinState::Making => "making",
+                PinState::Held | PinState::Ended => "held",
+            },
+            sequence: Some(pin.sequence),
+            created_at: Some(pin.created_at),
+            expires_at: Some(pin.expires_at),
+            by: Some(pin.by.clone()),
+            way: Some(pin.way),
+            files: Some(pin.files),
+            bytes: Some(pin.bytes),
+        };
+        self.pins = pins.pins.iter().map(line).collect();
+        let not_understood = pins.not_understood.iter().map(|id| PinLine {
+            id: id.clone(),
+            state: "not_understood",
+            sequence: None,
+            created_at: None,
+            expires_at: None,
+            by: None,
+            way: None,
+            files: None,
+            bytes: None,
+        });
+        self.pins.extend(not_understood);
+        self
     }
 
     /// The status as JSON.

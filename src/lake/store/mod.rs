@@ -43,6 +43,7 @@ pub use object::{Fault, FaultKind};
 pub use probe::{ProbeAction, ProbeStep};
 pub use read::StoredFile;
 pub use reject::StagedReject;
+pub(super) use run::Linked;
 pub use run::{Published, Put, RunStore};
 pub use staged::StagedFile;
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
-use super::local::{self, Staging};
+use super::local::{self, Link, Staging};
 use super::object::{DeadObjectRun, ObjectRun};
 use super::{Kind, StagedFile, StagedReject, Store, StoredFile, blocking};
 use crate::lake::error::LakeError;
@@ -48,6 +48,17 @@ pub enum Put {
     Created,
     /// The name is taken.
     Taken,
+}
+
+/// How `RunStore::link_files` ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::lake) enum Linked {
+    /// All of them have second names.
+    All,
+    /// This one is not there.
+    Gone(FilePath),
+    /// There are no second names here.
+    Refused,
 }
 
 /// How `RunStore::publish` ended.
@@ -368,6 +379,62 @@ impl RunStore {
             }
             Kind::Object(bucket) => bucket.remove(path).await,
         }
+    }
+
+    /// Gives files of the lake second names below a folder. Says which have them, and how it ended.
+    /// They are durable after [`RunStore::sync_tree`].
+    ///
+    /// # Errors
+    /// When the disk refuses it for another reason than that it has no second names.
+    pub(in crate::lake) async fn link_files(
+        &self,
+        folder: &LakePath,
+        paths: Vec<FilePath>,
+    ) -> Result<(Vec<FilePath>, Linked), LakeError> {
+        if !self.is_local() {
+            return Ok((Vec::new(), Linked::Refused));
+        }
+        let (store, folder) = (self.clone(), folder.clone());
+        blocking(move || {
+            let mut done = Vec::new();
+            for path in paths {
+                let partition = store.locate(&folder.join(path.folder().as_str()));
+                local::make_folders(&partition)?;
+                let to = partition.join(path.name.as_str());
+                match local::second_name(&store.locate(&LakePath::from(&path)), &to)? {
+                    Link::Made => store.pass(Point::PinFileLinked)?,
+                    Link::Gone => return Ok((done, Linked::Gone(path))),
+                    Link::Refused => return Ok((done, Linked::Refused)),
+                }
+                done.push(path);
+            }
+            Ok((done, Linked::All))
+        })
+        .await
+    }
+
+    /// Makes all names in a folder and in those in it durable. An object store has none.
+    ///
+    /// # Errors
+    /// When the disk refuses it.
+    pub(in crate::lake) async fn sync_tree(&self, folder: &LakePath) -> Result<(), LakeError> {
+        if !self.is_local() {
+            return Ok(());
+        }
+        let folder = self.locate(folder);
+        blocking(move || local::sync_tree(&folder)).await
+    }
+
+    /// Removes a folder of second names with all that is in it. An object store has none.
+    ///
+    /// # Errors
+    /// When the disk refuses it.
+    pub(in crate::lake) async fn remove_tree(&self, folder: &LakePath) -> Result<(), LakeError> {
+        if !self.is_local() {
+            return Ok(());
+        }
+        let (store, folder) = (self.clone(), self.locate(folder));
+        blocking(move || local::remove_tree(&folder, || store.pass(Point::PinFileRemoved))).await
     }
 
     /// Moves a file to a place that is free; fails if that is taken. On an object store the bytes

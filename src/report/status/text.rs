@@ -38,6 +38,7 @@ pub(super) fn write(
     days(report, every_day, out)?;
     tables(report, out)?;
     runs(report, out)?;
+    pins(report, out)?;
     attention(&report.attention, out)
 }
 
@@ -134,6 +135,28 @@ fn tables(report: &StatusReport, out: &mut impl Write) -> io::Result<()> {
         grid.row([table.as_str(), &count(files), &count(rows), &bytes(size)]);
     }
     writeln!(out, "\ntables")?;
+    grid.write(out)
+}
+
+fn pins(report: &StatusReport, out: &mut impl Write) -> io::Result<()> {
+    if report.pins.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\npins of readers")?;
+    let mut grid = Grid::new("LRLLRRL");
+    grid.row(["pin", "commit", "", "until", "files", "bytes", "by"]);
+    for pin in &report.pins {
+        let number = |number: Option<u64>| number.map_or_else(String::new, count);
+        grid.row([
+            &pin.id.to_string(),
+            &number(pin.sequence),
+            &pin.state.replace('_', " "),
+            &pin.expires_at.map_or_else(String::new, moment),
+            &number(pin.files),
+            &pin.bytes.map_or_else(String::new, bytes),
+            pin.by.as_deref().unwrap_or(""),
+        ]);
+    }
     grid.write(out)
 }
 

@@ -1,5 +1,6 @@
 //! The local disk: plain functions that block, each naming the path when it fails.
 
+mod links;
 mod staging;
 
 use std::fs::{self, File, TryLockError};
@@ -8,6 +9,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+pub(super) use links::{Link, make_folders, remove_tree, second_name, sync_tree};
 pub(super) use staging::Staging;
 
 use super::{Entry, Stamp};
@@ -140,12 +142,19 @@ pub(super) fn list(folder: &Path) -> Result<Vec<Entry>, LakeError> {
     };
     let mut found = Vec::new();
     for entry in entries {
-        let entry = entry.map_err(LakeError::io("list", folder))?;
+        let entry = match entry {
+            Ok(entry) => entry,
+            // The folder was removed while it was read.
+            Err(error) if is_missing(&error) => break,
+            Err(error) => return Err(LakeError::io("list", folder)(error)),
+        };
         // Names that are not UTF-8 are nobody's of ours.
         if let Ok(name) = entry.file_name().into_string() {
-            let kind = entry
-                .file_type()
-                .map_err(LakeError::io("look at", &entry.path()))?;
+            let kind = match entry.file_type() {
+                Ok(kind) => kind,
+                Err(error) if is_missing(&error) => continue,
+                Err(error) => return Err(LakeError::io("look at", &entry.path())(error)),
+            };
             found.push(Entry {
                 name,
                 is_folder: kind.is_dir(),
