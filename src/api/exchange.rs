@@ -351,6 +351,36 @@ fn broken<T>(error: reqwest::Error, phase: Phase) -> End<T> {
     End::Failed(of_transport(&error, phase), Some(Arc::new(error)))
 }
 
+/// Which part of an answer's head cannot be read. hyper keeps the line to itself, but tells the kind,
+/// some only in words. Spaces around a header's name, folded lines and lines that are no headers at
+/// all are taken ([`connect`]), so little is left.
+fn unreadable_part(error: &hyper::Error) -> &'static str {
+    if error.is_parse_too_large() {
+        return "there are more than 100 headers, or they are too long";
+    }
+    if error.is_parse_status() {
+        return "the status code is no number of three digits";
+    }
+    let said = error.to_string();
+    let kinds = [
+        (
+            "content-length",
+            "the header Content-Length is no number, or is there twice with two values",
+        ),
+        (
+            "transfer-encoding",
+            "the header Transfer-Encoding names no coding that is known, or does not belong there",
+        ),
+        ("HTTP version", "it begins with no status line of HTTP/1"),
+        (
+            "header",
+            "a header holds a control byte, such as NUL or a bare carriage return",
+        ),
+    ];
+    let known = kinds.iter().find(|(word, _)| said.contains(word));
+    known.map_or("it is no HTTP", |(_, what)| what)
+}
+
 /// Names what the transport says.
 fn of_transport(error: &reqwest::Error, phase: Phase) -> Outcome {
     use std::io::ErrorKind;
@@ -367,8 +397,10 @@ fn of_transport(error: &reqwest::Error, phase: Phase) -> Outcome {
     }
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = source {
-        if (error.downcast_ref::<hyper::Error>()).is_some_and(hyper::Error::is_parse) {
-            return Outcome::BadHead;
+        let parsed = error.downcast_ref::<hyper::Error>();
+        if let Some(error) = parsed.filter(|error| error.is_parse()) {
+            let what = unreadable_part(error);
+            return Outcome::BadHead { what };
         }
         match error
             .downcast_ref::<std::io::Error>()

@@ -189,7 +189,9 @@ async fn night(
         let parts = (clock.clone(), console.events.clone(), context.stop.clone());
         let export = Export::open(job, parts).await?;
         export.mark_as_demo().await?;
-        Ok(export.pull(assignment, api).await?)
+        console
+            .pull((command, job), export, (assignment, api))
+            .await
     };
     let ended = ended.await.inspect_err(|_: &Error| console.finish())?;
     let report = console.report((command, job), ended).await?;

@@ -11,7 +11,7 @@ use super::pull;
 use super::settings::{Replay, Settings};
 use crate::error::Error;
 use crate::exit_code::ExitCode;
-use crate::pipeline::{Assignment, Export, ReplayInputError, saved_answers};
+use crate::pipeline::{Assignment, ReplayInputError, saved_answers};
 
 /// Arguments of `replay`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
@@ -49,15 +49,15 @@ pub async fn run(args: &ReplayArgs, context: &mut Context<'_>) -> Result<ExitCod
     let clock = context.clock()?;
     let console = pull::Console::new(&job, &context.env);
     pull::warn_without_zone(&job, &console.events);
-    let parts = (clock, console.events.clone(), context.stop.clone());
     let ended = async {
-        let export = if assignment.replace {
-            Export::open_to_mend(&job, parts).await?
-        } else {
-            Export::open(&job, parts).await?
-        };
+        let parts = (&clock, &context.stop);
+        let export = console
+            .open(("replay", &job), parts, assignment.replace)
+            .await?;
         pull::refuse_demo_lake(&export, &job).await?;
-        Ok(export.replay(files, &assignment).await?)
+        console
+            .replay(("replay", &job), export, (&assignment, files))
+            .await
     };
     let ended = ended.await.inspect_err(|_: &Error| console.finish())?;
     let report = console.report(("replay", &job), ended).await?;

@@ -24,6 +24,7 @@ mod selection;
 pub mod settings;
 mod sources;
 pub mod template;
+mod unused;
 
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
@@ -47,6 +48,7 @@ pub use profile::{
     PagingStyle, ProfileError, TaskDetailProfile, TimeFormat,
 };
 pub use selection::{BackwardRange, DateRange, TaskSource};
+pub use unused::unused_with;
 
 /// All settings of one run, valid together.
 #[derive(Clone, Debug)]
@@ -61,8 +63,12 @@ pub struct Job {
     pub decode: DecodeOptions,
     /// How files are written and committed.
     pub write: WriteOptions,
+    /// What `vacuum` removes.
+    pub vacuum: VacuumSettings,
     /// What is shown while it runs.
     pub output: OutputOptions,
+    /// Settings that were given and that another one makes idle, to be said as warnings.
+    pub unused: Vec<String>,
 }
 
 /// The place of the lake.
@@ -242,6 +248,15 @@ pub struct DecodeOptions {
     pub partition_timezone: Tz,
     /// One entry of `detail` with more JSON text than this is rejected. Default 16 MiB.
     pub max_record_bytes: NonZeroUsize,
+}
+
+/// What `vacuum` removes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VacuumSettings {
+    /// Run reports, older than this. Default 400 d.
+    pub reports_older_than: Duration,
+    /// The most of a table that may go at once, in percent of its bytes, 0 to 100. Default 40.
+    pub max_share: u64,
 }
 
 /// How files are written and committed.

@@ -13,8 +13,8 @@ use crate::decode::{
 };
 use crate::discover::is_settled;
 use crate::event::Event;
-use crate::lake::LakeError;
 use crate::lake::write::{LargeAnswer, Reject, RejectWriter};
+use crate::lake::{LakeError, day_of};
 use crate::task::{TaskId, TaskStatus};
 
 /// What came of a complete answer.
@@ -31,6 +31,8 @@ pub(super) enum Judged {
     },
     /// It is good, but its task is not final: nothing was kept.
     Left(TaskFacts),
+    /// It is good, but its task's day is before `tasks.not_before`: nothing was kept.
+    Before(TaskFacts),
     /// This run has the task already.
     Twice(TaskId),
     /// It has no code: it is not the API's envelope.
@@ -116,7 +118,9 @@ pub(super) fn standing(
     };
     match verdict(desk, (&envelope, entries), origin) {
         Verdict::Accept { sealed: true, .. } => Standing::Final,
-        Verdict::Accept { .. } | Verdict::Other(Judged::Left(_)) => Standing::Running,
+        Verdict::Accept { .. } | Verdict::Other(Judged::Left(_) | Judged::Before(_)) => {
+            Standing::Running
+        }
         Verdict::Other(_) => Standing::Unusable,
     }
 }
@@ -250,12 +254,23 @@ fn verdict(
             return Verdict::Other(Judged::Bad("the answer names no TaskID".to_owned()));
         }
     };
+    let rules = &desk.judge.rules;
+    let schedule_start = facts.schedule_start_micros.and_then(moment);
+    let day = schedule_start.or(known.schedule_start);
+    let day = day.map(|start| day_of(rules.zone, start));
+    // A listing that does not tell the day leaves it to the answer.
+    if rules.is_before_first(day) {
+        return Verdict::Other(Judged::Before(TaskFacts {
+            id: Some(task),
+            ..facts
+        }));
+    }
     let schedule_end = facts.schedule_end_micros.and_then(moment);
     let sealed = facts.status.as_ref().is_some_and(TaskStatus::is_final)
         && is_settled(
             schedule_end.or(known.schedule_end),
             known.final_since,
-            &desk.judge.rules,
+            rules,
         );
     if !sealed && (!desk.judge.include_running || origin.only_final) {
         return Verdict::Other(Judged::Left(TaskFacts {

@@ -30,7 +30,9 @@ use crate::clock::Clock;
 use crate::discover::{Plan, Planner, Rules, since};
 use crate::event::{Event, Events};
 use crate::job::{DateRange, Job, Reopen, TaskSource};
-use crate::lake::{Coverage, Lake, LakeError, LakeOptions, LakePath, LakeWriter, Ledger, day_end};
+use crate::lake::{
+    Coverage, Lake, LakeError, LakeOptions, LakePath, LakeWriter, Ledger, RunStore, day_end,
+};
 use crate::task::RunId;
 
 use commit::Committer;
@@ -112,12 +114,14 @@ impl<'a> Export<'a> {
             dest: job.dest.clone(),
             partition_timezone: job.discover.partition_timezone,
         };
-        let told = (run.clone(), clock.clone(), events.clone());
+        let told = (run, clock.clone(), events.clone());
         let lake = if mends {
             LakeWriter::open_to_mend(&options, told.0, told.1, told.2).await?
         } else {
             LakeWriter::open(&options, told.0, told.1, told.2).await?
         };
+        // Another one, if that was taken.
+        let run = lake.store().run_id().clone();
         Ok(Self {
             job,
             clock,
@@ -132,6 +136,18 @@ impl<'a> Export<'a> {
     #[must_use]
     pub fn run_id(&self) -> &RunId {
         &self.run
+    }
+
+    /// A summary for [`Export::pull`] and [`Export::replay`] to fill, whichever way they end.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        Summary::new(self.run.clone(), self.clock.now())
+    }
+
+    /// Where the report of a run belongs that failed. The run counts as living as long as it is held.
+    #[must_use]
+    pub fn store(&self) -> RunStore {
+        self.lake.store().clone()
     }
 
     /// Whether the lake is one that the demo made.
@@ -156,13 +172,14 @@ impl<'a> Export<'a> {
     /// Finds the tasks, decides about them, pulls and commits.
     ///
     /// # Errors
-    /// When the destination fails. What the API does wrong is in the summary.
+    /// When the destination fails; the summary says what was done until then. What the API does wrong
+    /// is in the summary.
     pub async fn pull(
         self,
         assignment: &Assignment,
         api: ApiClient,
-    ) -> Result<(Summary, LakeWriter), LakeError> {
-        let mut summary = Summary::new(self.run.clone(), self.clock.now());
+        summary: &mut Summary,
+    ) -> Result<LakeWriter, LakeError> {
         let rules = rules(self.job, assignment, &self.clock);
         let decided = decide(
             (self.job, assignment),
@@ -176,7 +193,7 @@ impl<'a> Export<'a> {
             Err(error) => {
                 summary.stop(self.stop.why(), &error);
                 summary.ended_at = self.clock.now();
-                return Ok((summary, self.lake));
+                return Ok(self.lake);
             }
         };
         let damage = if assignment.replace {
@@ -188,6 +205,7 @@ impl<'a> Export<'a> {
         };
         announce(&plan, &self.events);
         summary.planned = plan.reasons();
+        summary.listed = self.job.discover.source == TaskSource::Listing;
         summary.listing_complete = found.complete;
         summary.failed_workflows.clone_from(&found.failed_workflows);
         summary.tasks.reopened = plan.reopened().count() as u64;
@@ -210,12 +228,12 @@ impl<'a> Export<'a> {
             stop: self.stop,
             desk: desk.clone(),
         };
-        let committer = puller.pull((plan, &found), &mut summary).await?;
+        let committer = puller.pull((plan, &found), summary).await?;
         summary.lost = mend::still_lost(committer.lost, committer.lake.ledger());
         summary.misfits = desk.misfits().lines();
         summary.note_zone(desk.zone(), &self.events);
         summary.ended_at = self.clock.now();
-        Ok((summary, committer.lake))
+        Ok(committer.lake)
     }
 
     /// Takes saved answers.
@@ -226,8 +244,8 @@ impl<'a> Export<'a> {
         self,
         files: Vec<PathBuf>,
         assignment: &Assignment,
-    ) -> Result<(Summary, LakeWriter), LakeError> {
-        let mut summary = Summary::new(self.run.clone(), self.clock.now());
+        summary: &mut Summary,
+    ) -> Result<LakeWriter, LakeError> {
         let rules = rules(self.job, assignment, &self.clock);
         let desk = self.desk(rules, assignment)?;
         let replayer = Replayer {
@@ -248,12 +266,12 @@ impl<'a> Export<'a> {
             received_at_micros: self.clock.now().timestamp_micros(),
             desk: desk.clone(),
         };
-        let committer = replayer.replay(files, &mut summary).await?;
+        let committer = replayer.replay(files, summary).await?;
         summary.lost = mend::still_lost(committer.lost, committer.lake.ledger());
         summary.misfits = desk.misfits().lines();
         summary.note_zone(desk.zone(), &self.events);
         summary.ended_at = self.clock.now();
-        Ok((summary, committer.lake))
+        Ok(committer.lake)
     }
 
     fn desk(

@@ -31,6 +31,8 @@ pub(super) enum Pulled {
     },
     /// It is not final.
     Left(TaskFacts),
+    /// Its day is before `tasks.not_before`.
+    Before(TaskFacts),
     /// This run had it already.
     Twice,
     /// It has fewer calls than are sealed: those stay.
@@ -329,6 +331,7 @@ impl AnswerSink for TaskSink {
                 Ok(Verdict::Complete(Pulled::Accepted { calls, rejects }))
             }
             Judged::Left(facts) => Ok(Verdict::Complete(Pulled::Left(facts))),
+            Judged::Before(facts) => Ok(Verdict::Complete(Pulled::Before(facts))),
             Judged::Twice(_) => Ok(Verdict::Complete(Pulled::Twice)),
             Judged::Fewer(_, fewer) => Ok(Verdict::Complete(Pulled::Fewer(fewer))),
             Judged::NoCode => Err(self.page().await),

@@ -64,7 +64,10 @@ impl SettingsReport {
             discover,
             decode,
             write,
+            // A run removes nothing.
+            vacuum: _,
             output: _,
+            unused: _,
         } = job;
         Self {
             dest: dest.to_string(),

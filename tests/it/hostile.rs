@@ -14,7 +14,7 @@ use proptest::sample::{Index, select};
 
 use crate::harness::lake::below;
 use crate::harness::scripted::{Reply, Scripted};
-use crate::harness::{Exporter, LakeView, NOW, folder, project};
+use crate::harness::{Exporter, LakeView, NOW, folder};
 
 #[path = "../../fuzz/check.rs"]
 mod check;

@@ -35,6 +35,7 @@ pub const TABLES: &[(&str, &str)] = &[
         "write",
         "How rows become files. The defaults suit one account on a small machine.",
     ),
+    ("vacuum", "What `vacuum` removes."),
     (
         "store",
         "How an object store is reached, when `dest` is one. Credentials come from the environment, \
@@ -122,8 +123,9 @@ pub const SETTINGS: &[Setting] = &[
     Setting::is("api.connect_timeout", Kind::Duration, "120s")
         .means("How long a connection may take to stand. Programs in production use 120 s."),
     Setting::is("api.read_timeout", Kind::Duration, "120s").means(
-        "How long the next piece of an answer may take. There is no limit on a whole answer: a \
-         large one that keeps flowing is left in peace.",
+        "How long an answer may take to begin once its request is sent, and then each next piece of \
+         it. There is no limit on a whole answer: a large one that keeps flowing is left in peace. \
+         The connection has a limit of its own, connect_timeout.",
     ),
     Setting::is("api.max_attempts", Kind::Integer, "6")
         .means("Tries of one request in all, the first included. Then its task fails and is tried again by the next run."),
@@ -312,8 +314,9 @@ pub const SETTINGS: &[Setting] = &[
         .flag("not-before", "AIRUDDER_NOT_BEFORE")
         .means(
             "The first day of scheduled starts, in the partition time zone. Older tasks are neither \
-             pulled nor remembered, and no day before it becomes complete. Workflows are listed from \
-             workflow_lookback before it at the earliest.",
+             pulled nor waited for, and no day before it becomes complete; one whose day only its answer \
+             tells is asked for once. Workflows are listed from workflow_lookback before it at the \
+             earliest.",
         ),
     Setting::is("tasks.hold_days", Kind::Integer, "3")
         .env("AIRUDDER_HOLD_DAYS")
@@ -341,7 +344,8 @@ pub const SETTINGS: &[Setting] = &[
         .means(
             "The number of shards where something else counts them: with it and without shard, the \
              shard is the one numbered JOB_COMPLETION_INDEX + 1, as Kubernetes sets it for the pods \
-             of an indexed job. Set it to the job's completions.",
+             of an indexed job. Set it to the job's completions. Another number than that of shard is \
+             an error.",
         ),
     // ------------------------------------------------------------------------------------------
     Setting::is("write.memory_budget", Kind::Size, "64MiB")
@@ -390,6 +394,17 @@ pub const SETTINGS: &[Setting] = &[
         "One call with more JSON text than this is rejected and kept aside, so that a broken answer \
          cannot take the memory.",
     ),
+    // ------------------------------------------------------------------------------------------
+    Setting::is("vacuum.reports_older_than", Kind::Duration, "400d")
+        .flag("reports-older-than", "AIRUDDER_REPORTS_OLDER_THAN")
+        .means("Run reports that were written this long ago go."),
+    Setting::is("vacuum.max_share", Kind::Integer, "40")
+        .flag("max-share", "AIRUDDER_MAX_SHARE")
+        .means(
+            "The most of a table that may go at once, in percent of its bytes, from 0 to 100. Where more \
+             would go, nothing does, and the command ends with 65: a lake seldom has so much that it \
+             does not need.",
+        ),
     // ------------------------------------------------------------------------------------------
     Setting::unset("store.endpoint", Kind::Url, "the cloud's own", "\"https://minio.example:9000\"")
         .env("AIRUDDER_STORE_ENDPOINT")

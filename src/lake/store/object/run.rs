@@ -41,12 +41,18 @@ impl ObjectRun {
     pub(in crate::lake::store) async fn open(
         bucket: Bucket,
         run: &RunId,
-    ) -> Result<Self, LakeError> {
+    ) -> Result<Option<Self>, LakeError> {
         let folder = bucket.spool.join(format!("{SPOOL_PREFIX}{run}"));
-        let spool = blocking(move || open_spool(folder)).await?;
+        let Some(spool) = blocking(move || open_spool(folder)).await? else {
+            return Ok(None);
+        };
         let staging = LakePath::staging_of(run);
-        let life = bucket.live(&staging).await?;
-        Ok(Self {
+        let Some(life) = bucket.live(&staging).await? else {
+            return blocking(move || spool.remove(|| Ok(())))
+                .await
+                .map(|_| None);
+        };
+        Ok(Some(Self {
             bucket,
             spool: Arc::new(spool),
             staging,
@@ -54,7 +60,7 @@ impl ObjectRun {
             next_note: AtomicU64::new(1),
             forgotten: AtomicU64::new(0),
             life: Mutex::new(Some(life)),
-        })
+        }))
     }
 
     pub(in crate::lake::store) fn spool(&self) -> &Path {
@@ -214,7 +220,19 @@ impl ObjectRun {
 }
 
 /// Removes what dead runs left in the spool, and makes a folder in it that only this user reads.
-fn open_spool(folder: PathBuf) -> Result<Staging, LakeError> {
+/// Nothing if that is there already.
+fn open_spool(folder: PathBuf) -> Result<Option<Staging>, LakeError> {
+    let place = folder.clone();
+    make_spool(folder).map_err(|error| match error {
+        LakeError::Io { source, .. } => LakeError::Spool {
+            path: place.parent().unwrap_or(&place).to_owned(),
+            source,
+        },
+        error => error,
+    })
+}
+
+fn make_spool(folder: PathBuf) -> Result<Option<Staging>, LakeError> {
     let spool = folder.parent().unwrap_or(Path::new("."));
     local::create_folders(spool)?;
     for entry in local::list(spool)? {
@@ -226,10 +244,9 @@ fn open_spool(folder: PathBuf) -> Result<Staging, LakeError> {
         }
     }
     Staging::open(folder, |folder| match make_private(folder) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-            Err(LakeError::io("create folder", folder)(error))
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(LakeError::io("create folder", folder)(error)),
     })
 }
 
