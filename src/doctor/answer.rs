@@ -342,6 +342,7 @@ mod tests {
             source_timezone: None,
             partition_timezone: Tz::UTC,
             max_record_bytes: std::num::NonZeroUsize::new(1 << 20).expect("not zero"),
+            max_reject_bytes: std::num::NonZeroU64::MAX,
         };
         let task = TaskId::new(task).expect("an id");
         let profile = ApiProfile::default();

@@ -65,6 +65,7 @@ pub fn load(flags: &SettingFlags, env: &Environment) -> Result<Job, SettingsErro
             source_timezone: sources.optional("source_timezone", place::zone)?,
             partition_timezone,
             max_record_bytes: sources.required("write.max_record_size", bytes_in_memory)?,
+            max_reject_bytes: sources.required("write.max_rejects_size", bytes)?,
         },
         write: write(&sources)?,
         vacuum: vacuum(&sources)?,
@@ -231,6 +232,8 @@ fn api(sources: &Sources<'_>, shard: Option<Shard>) -> Result<ApiOptions, Settin
         page_size: sources.required("api.page_size", positive)?,
         connect_timeout: sources.required("api.connect_timeout", some_time)?,
         read_timeout: sources.required("api.read_timeout", some_time)?,
+        max_answer_time: sources.required("api.max_answer_time", some_time)?,
+        max_answer_bytes: sources.required("api.max_answer_size", bytes)?,
         retry: RetryOptions {
             max_attempts: sources.required("api.max_attempts", positive)?,
             base_backoff: sources.required("api.base_backoff", quantity::duration)?,

@@ -148,6 +148,10 @@ pub struct ApiOptions {
     pub connect_timeout: Duration,
     /// Between two pieces of an answer. Default 120 s.
     pub read_timeout: Duration,
+    /// Until an answer is complete. Default 6 h.
+    pub max_answer_time: Duration,
+    /// Of an answer, decompressed. Default 16 GiB.
+    pub max_answer_bytes: NonZeroU64,
     /// When and how often a request is repeated.
     pub retry: RetryOptions,
     /// Plain `http://` to other hosts than loopback.
@@ -248,6 +252,8 @@ pub struct DecodeOptions {
     pub partition_timezone: Tz,
     /// One entry of `detail` with more JSON text than this is rejected. Default 16 MiB.
     pub max_record_bytes: NonZeroUsize,
+    /// What the entries of one answer may take among the rejects. Default 64 MiB.
+    pub max_reject_bytes: NonZeroU64,
 }
 
 /// What `vacuum` removes.

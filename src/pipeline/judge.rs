@@ -1,6 +1,7 @@
 //! Complete answers: is it a good one, is it final, and where do its rows go. Runs on threads that
 //! may block.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
@@ -125,6 +126,9 @@ pub(super) fn standing(
     }
 }
 
+/// What a line of rejects takes beside the record.
+const REJECT_LINE_BYTES: usize = 100;
+
 /// The rows of an answer too large to wait as text, while it arrives.
 #[derive(Debug)]
 pub(super) struct LargeTask {
@@ -133,6 +137,9 @@ pub(super) struct LargeTask {
     decoded: Mutex<Decoded>,
     rejects: Mutex<RejectWriter>,
     reject_count: Mutex<u64>,
+    /// What they take, and what they may.
+    reject_bytes: AtomicU64,
+    most_reject_bytes: u64,
 }
 
 impl LargeTask {
@@ -143,6 +150,8 @@ impl LargeTask {
             decoded: Mutex::default(),
             rejects: Mutex::new(desk.reject_writer()),
             reject_count: Mutex::new(0),
+            reject_bytes: AtomicU64::new(0),
+            most_reject_bytes: desk.decode.max_reject_bytes.get(),
         }
     }
 
@@ -179,6 +188,9 @@ impl LargeTask {
         *lock(&self.reject_count) += rejects.len() as u64;
         let mut writer = lock(&self.rejects);
         rejects.iter().try_for_each(|entry| {
+            if !self.has_room(REJECT_LINE_BYTES + entry.bytes.len()) {
+                return Ok(());
+            }
             let reject = Reject {
                 task_id: &self.task,
                 detail_index: Some(entry.index),
@@ -188,6 +200,25 @@ impl LargeTask {
         })
     }
 
+    /// Whether rejects may take so many more bytes. Once they may not, the answer is given up, and what
+    /// was kept is a sample.
+    fn has_room(&self, bytes: usize) -> bool {
+        let before = self.reject_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        before + bytes as u64 <= self.most_reject_bytes
+    }
+
+    /// The limit on its rejects, once they are over it.
+    pub(super) fn too_many_rejects(&self) -> Option<u64> {
+        let found = self.reject_bytes.load(Ordering::Relaxed);
+        (found > self.most_reject_bytes).then_some(self.most_reject_bytes)
+    }
+
+    /// Hands what was kept of its rejects to the run, although the answer is given up.
+    pub(super) fn keep_sample(self, desk: &Desk) {
+        let rejects = self.rejects.into_inner();
+        desk.adopt_rejects(rejects.unwrap_or_else(PoisonError::into_inner));
+    }
+
     /// Keeps a piece of an entry that is too large to be a record.
     pub(super) fn keep_oversize(
         &self,
@@ -195,8 +226,11 @@ impl LargeTask {
         (piece, last): (&[u8], bool),
     ) -> Result<(), LakeError> {
         let mut writer = lock(&self.rejects);
-        writer.keep_piece(piece)?;
-        if last {
+        let has_room = self.has_room(piece.len());
+        if has_room {
+            writer.keep_piece(piece)?;
+        }
+        if last || !has_room {
             *lock(&self.reject_count) += 1;
             let reason = format!("it is over {limit} bytes; write.max_record_size sets the limit");
             writer.end_pieces(Reject {

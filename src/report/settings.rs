@@ -53,6 +53,7 @@ struct WriteReport {
     encodings: &'static str,
     bloom_filters: Vec<String>,
     max_record_bytes: usize,
+    max_reject_bytes: u64,
     workers: usize,
 }
 
@@ -100,6 +101,7 @@ impl SettingsReport {
                 encodings: write.encodings.as_str(),
                 bloom_filters: write.bloom_filters.clone(),
                 max_record_bytes: decode.max_record_bytes.get(),
+                max_reject_bytes: decode.max_reject_bytes.get(),
                 workers: write.workers.get(),
             },
         }

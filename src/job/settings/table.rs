@@ -124,8 +124,16 @@ pub const SETTINGS: &[Setting] = &[
         .means("How long a connection may take to stand. Programs in production use 120 s."),
     Setting::is("api.read_timeout", Kind::Duration, "120s").means(
         "How long an answer may take to begin once its request is sent, and then each next piece of \
-         it. There is no limit on a whole answer: a large one that keeps flowing is left in peace. \
-         The connection has a limit of its own, connect_timeout.",
+         it. A page of a listing and a sign-in must be whole after ten times as long; a task's answer \
+         that keeps flowing has max_answer_time. The connection has a limit of its own, \
+         connect_timeout.",
+    ),
+    Setting::is("api.max_answer_time", Kind::Duration, "6h").means(
+        "A task's answer that is not complete by then is given up, however it flows: it has no end.",
+    ),
+    Setting::is("api.max_answer_size", Kind::Size, "16GiB").means(
+        "An answer with more text than this, decompressed, is given up: it has no end. The memory \
+         that an answer takes does not depend on it.",
     ),
     Setting::is("api.max_attempts", Kind::Integer, "6")
         .means("Tries of one request in all, the first included. Then its task fails and is tried again by the next run."),
@@ -393,6 +401,11 @@ pub const SETTINGS: &[Setting] = &[
     Setting::is("write.max_record_size", Kind::Size, "16MiB").means(
         "One call with more JSON text than this is rejected and kept aside, so that a broken answer \
          cannot take the memory.",
+    ),
+    Setting::is("write.max_rejects_size", Kind::Size, "64MiB").means(
+        "What the entries of one answer that are no calls, or calls over max_record_size, may take among \
+         the rejects. An answer with more of them is not exported: its task fails, and what was kept \
+         until then stays as a sample. A page that is not the API's is kept up to this size, too.",
     ),
     // ------------------------------------------------------------------------------------------
     Setting::is("vacuum.reports_older_than", Kind::Duration, "400d")
