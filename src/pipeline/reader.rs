@@ -29,8 +29,8 @@ pub(super) enum ReadError {
     LateTaskId,
     /// So many of its entries are no calls that they are not kept, and neither is the answer.
     #[error(
-        "its entries that are no calls, or are over `max_record_size`, take more than {0} bytes; \
-         `max_rejects_size` under [write] sets the limit"
+        "its entries that are no calls take more than {0} bytes; `max_rejects_size` under [write] sets \
+         the limit"
     )]
     TooManyRejects(u64),
     /// Where the rows go failed.
