@@ -9,7 +9,7 @@ use rstest::rstest;
 use serde_json::Value;
 
 use crate::harness::bucket::Bucket;
-use crate::harness::disk::works;
+use crate::harness::disk::{strace, works};
 use crate::harness::scripted::answer;
 use crate::harness::servers::{Kind, Server};
 use crate::harness::vendor::past_days;
@@ -200,25 +200,8 @@ fn a_file_that_has_the_name_of_a_committed_one_is_not_written_over() {
 
 /// The program with a system call that always fails so.
 fn failing(exporter: &Exporter, call: &str, error: &str) -> Result<Exporter, String> {
-    works(
-        "strace",
-        &["-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync", "true"],
-    )?;
-    let (trace, inject) = (
-        format!("trace={call}"),
-        format!("inject={call}:error={error}"),
-    );
-    let words = [
-        "strace",
-        "-f",
-        "-qq",
-        "-o",
-        "/dev/null",
-        "-e",
-        &trace,
-        "-e",
-        &inject,
-    ];
+    let words = strace(call, &format!("error={error}"))?;
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
     Ok(exporter.through(&words))
 }
 
