@@ -46,4 +46,5 @@ pub mod report;
 pub mod sandbox;
 pub mod schema;
 pub mod shard;
+mod sync;
 pub mod task;

@@ -18,12 +18,13 @@ use std::io::Read as _;
 use sha2::{Digest as _, Sha256};
 
 use super::error::LakeError;
+use super::error::blocking;
 use super::ledger::Ledger;
 use super::path::LakePath;
 use super::point::Point;
 use super::record::Checksum;
 use super::seal::{self, Tail};
-use super::store::{Entry, Store, blocking};
+use super::store::{Entry, Store};
 use super::writer::LakeWriter;
 use crate::event::Event;
 

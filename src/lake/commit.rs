@@ -12,12 +12,13 @@ use bytes::Bytes;
 
 use super::digest::Digest;
 use super::error::LakeError;
+use super::error::blocking;
 use super::ledger::Conflict;
 use super::path::LakePath;
 use super::point::Point;
 use super::record::{Commit, CommitDraft, FORMAT_VERSION};
 use super::seal;
-use super::store::{Put, blocking};
+use super::store::Put;
 use super::writer::{LakeWriter, check_zone};
 use crate::event::Event;
 

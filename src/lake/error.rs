@@ -155,7 +155,7 @@ pub enum LakeError {
     },
     /// Work on another thread ended without a result. A bug.
     #[error("finish work on the lake: its thread ended early")]
-    Thread(#[source] tokio::task::JoinError),
+    Thread(#[from] tokio::task::JoinError),
 }
 
 impl LakeError {
@@ -200,6 +200,15 @@ impl LakeError {
             what: what.into(),
         }
     }
+}
+
+/// Runs file system work where it holds up nobody.
+pub(crate) async fn blocking<T, F>(work: F) -> Result<T, LakeError>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Result<T, LakeError> + Send + 'static,
+{
+    crate::sync::blocking(work).await?
 }
 
 /// What to do, where that is known.

@@ -13,12 +13,13 @@ use serde::{Deserialize, Serialize};
 use super::checkpoint;
 use super::digest::{Digest, Unreadable};
 use super::error::LakeError;
+use super::error::blocking;
 use super::ledger::Ledger;
 use super::newest::{Behind, Claims};
 use super::path::{FilePath, LakePath};
 use super::record::{DataFile, FORMAT_VERSION};
 use super::seal::Tail;
-use super::store::{Store, blocking};
+use super::store::Store;
 use super::strays::check_no_lake_without_a_log;
 use crate::task::RunId;
 

@@ -9,11 +9,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::digest::read_commit;
 use super::error::LakeError;
+use super::error::blocking;
 use super::ledger::{Ledger, LiveFile};
 use super::log::read_record;
 use super::path::{FileName, FilePath, LakePath};
 use super::record::{Checksum, DataFile, OpenTask};
-use super::store::{RunStore, Store, StoredFile, blocking};
+use super::store::{RunStore, Store, StoredFile};
 use super::writer::LakeWriter;
 
 /// Files that are read at once while they are checked.

@@ -93,6 +93,7 @@ pub use day::{
     DayEvidence, DaySummary, FileCounts, RevisionReason, TaskCounts, day_end, day_of, day_start,
 };
 pub use error::LakeError;
+pub(crate) use error::blocking;
 pub use files::FileQuery;
 pub use hold::{Held, hold};
 pub use ledger::{Conflict, Ledger, LiveFile, NightsGone, TaskState, UnsealedTask};

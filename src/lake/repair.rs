@@ -23,10 +23,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::day;
 use super::error::LakeError;
+use super::error::blocking;
 use super::path::{FilePath, LakePath};
 use super::point::Point;
 use super::record::{Checksum, CommitDraft, CommitKind, DataFile};
-use super::store::{Store, blocking};
+use super::store::Store;
 use super::strays::is_live;
 use super::verify::{Finding, FindingKind, TableSchemas, Verification, verify};
 use super::writer::LakeWriter;

@@ -10,9 +10,10 @@
 //! gets rows. Should a slow process write it after that, it stays and does no harm.
 
 use super::error::LakeError;
+use super::error::blocking;
 use super::path::{FilePath, LakePath, Partition};
 use super::point::Point;
-use super::store::{Store, blocking};
+use super::store::Store;
 use super::write::file_without_rows;
 use super::writer::LakeWriter;
 use crate::schema::{TableName, table};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
-use super::desk::{AcceptedTask, Desk, Taken, blocking, moment};
+use super::desk::{AcceptedTask, Desk, Taken, moment};
 use super::summary::Summary;
 use crate::allocator;
 use crate::decode::TaskOrdinal;
@@ -15,7 +15,8 @@ use crate::event::Event;
 use crate::lake::write::{ClosedFile, rewrite};
 use crate::lake::{
     Checked, CommitDraft, CommitKind, CommitOutcome, CommittedTask, Coverage, DataFile, FailedTask,
-    FilePath, LakeError, LakeWriter, LostFile, MISSING, OpenTask, Removal, WorkflowNote, day_of,
+    FilePath, LakeError, LakeWriter, LostFile, MISSING, OpenTask, Removal, WorkflowNote, blocking,
+    day_of,
 };
 use crate::shard::Shard;
 use crate::task::{TaskId, TaskStatus};

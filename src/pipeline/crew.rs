@@ -8,11 +8,13 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
+
+use crate::sync::lock;
 
 type Work = Box<dyn FnOnce() + Send>;
 
@@ -92,11 +94,6 @@ impl Crew {
         let _room = self.room.try_acquire().ok()?;
         Some(work())
     }
-}
-
-/// A lock whose holder panicked has failed the run already.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn next(receiver: &Mutex<Receiver<Work>>) -> Option<Work> {

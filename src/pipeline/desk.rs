@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use chrono::{DateTime, Utc};
 use tokio::sync::RwLock;
 
-use super::crew::{Crew, lock};
+use super::crew::Crew;
 use crate::allocator;
 use crate::decode::{Misfits, RecordDecoder, Rows, TaskFacts, TaskOrdinal, ZoneVerdict};
 use crate::event::Events;
@@ -18,7 +18,8 @@ use crate::job::{DecodeOptions, WriteOptions};
 use crate::lake::write::{
     Chunk, ChunkOptions, ClosedFile, LargeShare, RejectWriter, RowGroupEncoder, UnclosedFiles,
 };
-use crate::lake::{LakeError, RunStore};
+use crate::lake::{LakeError, RunStore, blocking};
+use crate::sync::lock;
 use crate::task::{RunId, TaskId, WorkflowId};
 
 /// How answers are judged.
@@ -355,16 +356,6 @@ impl Desk {
         }
         result?;
         Ok(self.chunk.take_files())
-    }
-}
-
-/// Does work that waits for the disk on a thread of the runtime.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, LakeError> + Send + 'static,
-) -> Result<T, LakeError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use super::crew::lock;
 use super::desk::{AcceptedTask, Desk, moment};
 use crate::decode::{
     AnswerContext, Decoded, Ended, Envelope, EnvelopeError, RejectedEntry, RowDay, Rows, Run,
@@ -16,6 +15,7 @@ use crate::discover::is_settled;
 use crate::event::Event;
 use crate::lake::write::{LargeAnswer, Reject, RejectWriter};
 use crate::lake::{LakeError, day_of};
+use crate::sync::lock;
 use crate::task::{TaskId, TaskStatus};
 
 /// What came of a complete answer.

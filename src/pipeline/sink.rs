@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-use super::crew::lock;
 use super::desk::Desk;
 use super::judge::{AnswerOrigin, FewerCalls, Judged, KnownTask};
 use super::reader::{AnswerReader, ReadError};
@@ -14,6 +13,7 @@ use crate::api::{AnswerFault, AnswerSink, Attempt, BodyShape, Verdict};
 use crate::decode::TaskFacts;
 use crate::lake::LakeError;
 use crate::lake::write::{Reject, RejectWriter};
+use crate::sync::lock;
 use crate::task::TaskId;
 
 /// Bodies up to this long are kept in memory until they are judged.

@@ -33,11 +33,12 @@ pub use plan::{Amount, CompactPlan, PartitionPlan};
 use super::checkpoint;
 use super::commit::CommitOutcome;
 use super::error::LakeError;
+use super::error::blocking;
 use super::files::FileQuery;
 use super::mend::MISSING;
 use super::path::Partition;
 use super::record::{CommitDraft, CommitKind, Removal};
-use super::store::{RunStore, blocking};
+use super::store::RunStore;
 use super::write::RowGroupEncoder;
 use super::writer::LakeWriter;
 use crate::job::WriteOptions;
@@ -184,7 +185,7 @@ impl DayWork {
             {
                 let result = merge(options, plan);
                 let failed = result.is_err();
-                super::write::lock(&merged).insert(index, result);
+                crate::sync::lock(&merged).insert(index, result);
                 if failed {
                     break;
                 }

@@ -48,7 +48,7 @@ pub use run::{Published, Put, RunStore};
 pub use staged::StagedFile;
 
 use self::object::Bucket;
-use super::error::LakeError;
+use super::error::{LakeError, blocking};
 use super::path::LakePath;
 use crate::job::Destination;
 
@@ -309,19 +309,4 @@ impl Store {
 /// From now on no lock is waited for at length: the process was told to stop.
 pub(super) fn stop_waiting() {
     local::stop_waiting();
-}
-
-/// Runs file system work where it holds up nobody.
-pub(super) async fn blocking<T, F>(work: F) -> Result<T, LakeError>
-where
-    T: Send + 'static,
-    F: FnOnce() -> Result<T, LakeError> + Send + 'static,
-{
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(error) => Err(LakeError::Thread(error)),
-        },
-    }
 }

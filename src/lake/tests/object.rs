@@ -7,7 +7,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::job::{ObjectOptions, ObjectPlace};
-use crate::lake::store::blocking;
+use crate::lake::error::blocking;
 use crate::lake::store::faulty::{Faulty, Operation, Trouble};
 
 /// A lake in memory.

@@ -4,10 +4,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::file::{Reader, Target, open};
 use super::tally::Tallies;
-use super::{Finding, FindingKind, MAX_FINDINGS, on_all_cores};
+use super::{Finding, FindingKind, MAX_FINDINGS};
 use crate::lake::path::FilePath;
 use crate::lake::store::Store;
 use crate::schema::TableName;
+use crate::sync::on_all_cores;
 use crate::task::TaskId;
 
 /// Rows that are kept at once, at 24 bytes each.

@@ -20,7 +20,6 @@ mod tally;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use arrow_schema::SchemaRef;
@@ -28,13 +27,15 @@ use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt};
 
 use super::error::LakeError;
+use super::error::blocking;
 use super::ledger::Ledger;
 use super::log::{Log, READ_AHEAD, read_record};
 use super::mend;
 use super::path::{FilePath, LakePath};
-use super::store::{Store, blocking};
+use super::store::Store;
 use crate::job::Destination;
 use crate::schema::TableName;
+use crate::sync::on_all_cores;
 use file::FileReport;
 use tally::Tallies;
 
@@ -413,31 +414,4 @@ impl Reading {
         verification.findings.extend(findings);
         verification
     }
-}
-
-/// Does something for each number below `count`, on as many threads as there are cores. Results
-/// come in the order of the numbers.
-fn on_all_cores<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let threads = std::thread::available_parallelism()
-        .map_or(1, Into::into)
-        .min(count.max(1));
-    let next = AtomicUsize::new(0);
-    let worker = || {
-        let numbers = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
-        numbers
-            .take_while(|n| *n < count)
-            .map(|n| (n, work(n)))
-            .collect::<Vec<_>>()
-    };
-    let mut results: Vec<(usize, T)> = std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
-        let join = |handle: std::thread::ScopedJoinHandle<'_, Vec<(usize, T)>>| {
-            handle
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        handles.into_iter().flat_map(join).collect()
-    });
-    results.sort_unstable_by_key(|(n, _)| *n);
-    results.into_iter().map(|(_, result)| result).collect()
 }

@@ -1,59 +1,20 @@
 //! All that waits for the next commit.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use super::encode::RowGroupEncoder;
 use super::file::{ClosedFile, OpenFile};
-use super::files::{FileLimits, FileSet};
+use super::files::FileSet;
 use super::large::Handover;
+use super::options::ChunkOptions;
 use super::queue::{Queue, Queues};
 use crate::decode::{Batch, RowDay, Rows, TaskOrdinal};
-use crate::job::WriteOptions;
-use crate::lake::{LakeError, RunStore};
+use crate::lake::LakeError;
 use crate::schema::TableName;
+use crate::sync::{in_parallel, lock};
 
 /// Rows of one answer that a thread appends to before they are queued as batches.
 const LOCAL_ROWS_BYTES: usize = 1 << 20;
-
-/// What a chunk needs to write.
-#[derive(Clone, Debug)]
-pub struct ChunkOptions {
-    /// Where files are staged.
-    pub store: RunStore,
-    /// How rows become row groups.
-    pub encoder: Arc<RowGroupEncoder>,
-    /// Rows waiting in memory at most, in bytes.
-    pub memory_bytes: usize,
-    /// A row group's rows, in bytes of memory.
-    pub row_group_bytes: usize,
-    /// See [`WriteOptions::target_file_bytes`].
-    pub target_file_bytes: u64,
-    /// See [`WriteOptions::max_open_files`].
-    pub max_open_files: usize,
-}
-
-impl ChunkOptions {
-    /// As the settings say.
-    #[must_use]
-    pub fn new(store: RunStore, encoder: Arc<RowGroupEncoder>, options: &WriteOptions) -> Self {
-        Self {
-            store,
-            encoder,
-            memory_bytes: options.memory_budget_bytes.get(),
-            row_group_bytes: options.row_group_bytes.get(),
-            target_file_bytes: options.target_file_bytes.get(),
-            max_open_files: options.max_open_files.get(),
-        }
-    }
-
-    pub(super) fn limits(&self) -> FileLimits {
-        FileLimits {
-            target_bytes: self.target_file_bytes,
-            open: self.max_open_files,
-        }
-    }
-}
 
 /// Accepted rows that wait for a commit. Shared by the threads that decode.
 #[derive(Debug)]
@@ -279,7 +240,7 @@ impl UnclosedFiles {
     pub fn close(self, threads: usize) -> Result<SealedChunk, LakeError> {
         let open = Mutex::new(self.open);
         let closed = Mutex::new(self.closed);
-        in_parallel(threads, || {
+        in_parallel(threads, || -> Result<(), LakeError> {
             loop {
                 let Some(file) = lock(&open).pop() else {
                     return Ok(());
@@ -296,27 +257,4 @@ impl UnclosedFiles {
 
 fn has_grown(rows: &Rows) -> bool {
     rows.appended() >= LOCAL_ROWS_BYTES / 8
-}
-
-/// Does the same on several threads; the first error counts.
-pub(super) fn in_parallel(
-    threads: usize,
-    work: impl Fn() -> Result<(), LakeError> + Sync,
-) -> Result<(), LakeError> {
-    std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(&work)).collect();
-        let mut result = work();
-        for other in others {
-            match other.join() {
-                Ok(ended) => result = result.and(ended),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        result
-    })
-}
-
-/// A lock whose holder panicked has failed the run already; the data is dropped with it.
-pub(in crate::lake) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,9 +1,5 @@
 //! One data file while row groups are appended to it.
 
-use std::io;
-use std::path::Path;
-
-use parquet::errors::ParquetError;
 use parquet::file::writer::SerializedFileWriter;
 
 use super::encode::{EncodedRows, RowGroupEncoder};
@@ -102,16 +98,5 @@ impl OpenFile {
             day: self.day,
             tasks: self.tasks,
         })
-    }
-}
-
-/// The system's own error, with the file's name, if that is what lies beneath.
-pub(super) fn write_error(place: &Path, error: ParquetError) -> LakeError {
-    match error {
-        ParquetError::External(source) => match source.downcast::<io::Error>() {
-            Ok(source) => LakeError::io("write", place)(*source),
-            Err(source) => LakeError::Encode(ParquetError::External(source)),
-        },
-        other => LakeError::Encode(other),
     }
 }

@@ -7,14 +7,15 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::chunk::{ChunkOptions, in_parallel, lock};
 use super::encode::EncodedRows;
 use super::file::ClosedFile;
 use super::files::{FileLimits, FileSet};
+use super::options::ChunkOptions;
 use super::queue::{Queue, Queues};
 use crate::decode::{Batch, RowDay};
 use crate::lake::LakeError;
 use crate::schema::TableName;
+use crate::sync::{in_parallel, lock};
 
 /// Files one answer may hold open: its tables, on a day or two.
 const OPEN_FILES: usize = 8;
@@ -175,7 +176,7 @@ impl LargeAnswer {
         } else {
             let waiting = Mutex::new(queues);
             let done = Mutex::new(&mut encoded);
-            in_parallel(threads, || {
+            in_parallel(threads, || -> Result<(), LakeError> {
                 loop {
                     let Some((place, queue)) = lock(&waiting).take_longest() else {
                         return Ok(());

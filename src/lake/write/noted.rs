@@ -2,12 +2,11 @@
 //! writer puts that into words of its own, and then nobody knows any more that the disk is full.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use parquet::errors::ParquetError;
 
-use super::file::write_error;
 use crate::lake::{LakeError, StagedFile};
 
 /// A staged file, its errors noted.
@@ -79,5 +78,16 @@ impl Write for Noted {
     fn flush(&mut self) -> io::Result<()> {
         let flushed = self.staged.flush();
         self.noting(flushed)
+    }
+}
+
+/// The system's own error, with the file's name, if that is what lies beneath.
+fn write_error(place: &Path, error: ParquetError) -> LakeError {
+    match error {
+        ParquetError::External(source) => match source.downcast::<io::Error>() {
+            Ok(source) => LakeError::io("write", place)(*source),
+            Err(source) => LakeError::Encode(ParquetError::External(source)),
+        },
+        other => LakeError::Encode(other),
     }
 }

@@ -9,8 +9,8 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 
-use super::chunk::ChunkOptions;
 use super::noted::Noted;
+use super::options::ChunkOptions;
 use super::properties::without_personal_statistics;
 use crate::lake::{DataFile, LakeError, StoredFile};
 use crate::schema::table;
