@@ -80,6 +80,12 @@ pub enum Error {
     },
 }
 
+impl From<crate::store::StoreError> for Error {
+    fn from(error: crate::store::StoreError) -> Self {
+        Self::Lake(error.into())
+    }
+}
+
 impl Error {
     /// Whether its text stands alone; the others go on from "failed to …".
     #[must_use]

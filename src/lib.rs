@@ -46,5 +46,6 @@ pub mod report;
 pub mod sandbox;
 pub mod schema;
 pub mod shard;
+pub mod store;
 mod sync;
 pub mod task;

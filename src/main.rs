@@ -133,7 +133,7 @@ fn run(cli: Cli, env: Environment) -> Result<Code, Error> {
     let stop = StopSwitch::default();
     #[cfg(any(debug_assertions, feature = "failpoints"))]
     if let Some(point) = env.get(FAILPOINT).ok().flatten() {
-        airudder_export::lake::arm(point).map_err(Error::Usage)?;
+        airudder_export::store::arm(point).map_err(Error::Usage)?;
     }
     let mut context = Context {
         flags: cli.settings(),

@@ -19,11 +19,9 @@ use super::table::table_name;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::job::{Job, ResultFormat, quantity};
-use crate::lake::{
-    self, Checksum, DataFile, FilePath, FileQuery, Held, Lake, LakeError, LakePath, LakeWriter,
-    LiveFile, Pin, PinId, PinWay,
-};
+use crate::lake::{self, FileQuery, Held, Lake, LakeError, LakeWriter, LiveFile, Pin, PinWay};
 use crate::schema::TableName;
+use crate::store::{Checksum, DataFile, FilePath, LakePath, PinId};
 
 /// Arguments of `files`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
@@ -356,7 +354,8 @@ mod tests {
     use super::*;
     use crate::event::Events;
     use crate::job::{Environment, SettingFlags, load};
-    use crate::lake::{CommitDraft, CommitKind, CommittedTask, LakeOptions, Partition};
+    use crate::lake::{CommitDraft, CommitKind, CommittedTask, LakeOptions};
+    use crate::store::Partition;
     use crate::task::{TaskId, TaskStatus};
 
     async fn lake_with_files() -> (tempfile::TempDir, Job) {

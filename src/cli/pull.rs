@@ -14,11 +14,12 @@ use crate::error::Error;
 use crate::event::{Event, Events};
 use crate::exit_code::ExitCode;
 use crate::job::{Environment, Job, ResultFormat, unused_with};
-use crate::lake::{LakeError, LakePath, LakeWriter, RunStore, Store};
+use crate::lake::{LakeError, LakeWriter};
 use crate::pipeline::{Assignment, Export, Stop, StopSwitch, Summary};
 use crate::report::{
     LogListener, PaceNow, Progress, RequestTally, RunReport, Screen, init_logging,
 };
+use crate::store::{LakePath, RunStore, Store, StoreError};
 
 /// What is shown of a run on standard error, and what is counted for its report.
 pub(super) struct Console {
@@ -153,7 +154,8 @@ impl Console {
         if let Err(error) = &opened
             && matches!(
                 error,
-                LakeError::Damaged { .. } | LakeError::NoFile { .. } | LakeError::Io { .. }
+                LakeError::Damaged { .. }
+                    | LakeError::Store(StoreError::NoFile { .. } | StoreError::Io { .. })
             )
             && let Err(error) = self.report_of_start((command, job), (clock, error)).await
         {
@@ -176,7 +178,8 @@ impl Console {
         let store = RunStore::open(store, summary.run_id.clone()).await?;
         let report = RunReport::new(command, job, summary, &self.tally);
         self.leave(&report, &store).await;
-        store.close().await.map(drop)
+        store.close().await?;
+        Ok(())
     }
 
     /// Writes the report of a run that failed, if the destination takes that much.

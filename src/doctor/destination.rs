@@ -1,13 +1,16 @@
 //! Can the lake be kept where it is to be, and is it in order?
 
+use std::error::Error;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 
 use super::check::{Check, Notes, count};
 use crate::clock::Clock;
+use crate::exit_code::ExitCode;
 use crate::job::{Destination, Job};
-use crate::lake::{Lake, LakeError, LooseEnds, ProbeAction, ProbeStep, Store};
+use crate::lake::{Lake, LakeError, LooseEnds};
+use crate::store::{ProbeAction, ProbeStep, Store};
 
 /// So far another machine's clock may be ahead.
 const CLOCK_SLACK: TimeDelta = TimeDelta::minutes(5);
@@ -33,7 +36,7 @@ pub(super) async fn examine(job: &Job, clock: &Clock, notes: &mut Notes<'_>) {
     let (store, steps) = match probed {
         Ok(probed) => probed,
         Err(error) => {
-            notes.add(failed("destination", &error));
+            notes.add(failed("destination", error.exit_code(), &error));
             return;
         }
     };
@@ -50,8 +53,8 @@ pub(super) async fn examine(job: &Job, clock: &Clock, notes: &mut Notes<'_>) {
     lake(job, clock, notes).await;
 }
 
-fn failed(name: &'static str, error: &LakeError) -> Check {
-    let mut check = Check::fail(name, error.exit_code(), error);
+fn failed(name: &'static str, exit: ExitCode, error: &dyn Error) -> Check {
+    let mut check = Check::fail(name, exit, error);
     check.what.insert_str(0, "failed to ");
     check
 }
@@ -111,7 +114,7 @@ fn probe_check(action: ProbeAction, step: Option<&ProbeStep>) -> Check {
         None => Check::skipped(name, "a step before it failed"),
         Some(Ok(())) => Check::ok(name, can),
         Some(Err(error)) => {
-            let check = failed(name, error);
+            let check = failed(name, error.exit_code(), error);
             // What goes for this error is closer than what goes for the step.
             if check.advice.is_some() {
                 check
@@ -135,7 +138,7 @@ async fn space(store: &Store, job: &Job) -> Check {
                 size(wanted)
             ))
         }
-        Err(error) => failed("dest.space", &error),
+        Err(error) => failed("dest.space", error.exit_code(), &error),
     }
 }
 
@@ -154,7 +157,7 @@ fn size(bytes: u64) -> String {
 async fn lake(job: &Job, clock: &Clock, notes: &mut Notes<'_>) {
     match look(job, clock).await {
         Ok(checks) => notes.add_all(checks),
-        Err(error) => notes.add(failed("lake", &error)),
+        Err(error) => notes.add(failed("lake", error.exit_code(), &error)),
     }
 }
 
@@ -182,14 +185,12 @@ async fn look(job: &Job, clock: &Clock) -> Result<Vec<Check>, LakeError> {
     )];
     let setting = job.discover.partition_timezone;
     if let Some(zone) = ledger.zone().filter(|zone| *zone != setting) {
-        checks.push(failed(
-            "lake.timezone",
-            &LakeError::OtherZone {
-                path: lake.store().root().to_owned(),
-                lake: zone.name().to_owned(),
-                setting: setting.name().to_owned(),
-            },
-        ));
+        let error = LakeError::OtherZone {
+            path: lake.store().root().to_owned(),
+            lake: zone.name().to_owned(),
+            setting: setting.name().to_owned(),
+        };
+        checks.push(failed("lake.timezone", error.exit_code(), &error));
     }
     if commit.at > clock.now() + CLOCK_SLACK {
         checks.push(
@@ -234,6 +235,7 @@ fn number(count: u64) -> usize {
 mod tests {
     use super::*;
     use crate::doctor::Status;
+    use crate::store::StoreError;
 
     #[test]
     fn sizes_are_told_in_the_unit_that_fits() {
@@ -263,7 +265,7 @@ mod tests {
     fn a_step_that_fails_says_what_to_do() {
         let step = ProbeStep {
             action: ProbeAction::Lock,
-            result: Err(LakeError::Io {
+            result: Err(StoreError::Io {
                 action: "lock",
                 path: "/mnt/lake/lock".into(),
                 source: std::io::Error::from(std::io::ErrorKind::Unsupported),

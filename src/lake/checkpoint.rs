@@ -17,16 +17,12 @@ use std::io::Read as _;
 
 use sha2::{Digest as _, Sha256};
 
-use super::error::LakeError;
-use super::error::blocking;
+use super::error::{LakeError, blocking};
 use super::ledger::Ledger;
-use super::path::LakePath;
-use super::point::Point;
-use super::record::Checksum;
 use super::seal::{self, Tail};
-use super::store::{Entry, Store};
 use super::writer::LakeWriter;
 use crate::event::Event;
+use crate::store::{Checksum, Entry, LakePath, Point, Store, StoreError};
 
 /// A checkpoint is made once there are so many commits without one. Reading that many records takes
 /// less than a second.
@@ -233,7 +229,7 @@ impl LakeWriter {
                 self.log.passed_over = false;
                 Ok(true)
             }
-            Err(error @ LakeError::Stopped(_)) => Err(error),
+            Err(error @ LakeError::Store(StoreError::Stopped(_))) => Err(error),
             Err(error) => {
                 let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
                 let text = format!(

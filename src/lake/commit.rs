@@ -11,16 +11,13 @@
 use bytes::Bytes;
 
 use super::digest::Digest;
-use super::error::LakeError;
-use super::error::blocking;
+use super::error::{LakeError, blocking};
 use super::ledger::Conflict;
-use super::path::LakePath;
-use super::point::Point;
 use super::record::{Commit, CommitDraft, FORMAT_VERSION};
 use super::seal;
-use super::store::Put;
 use super::writer::{LakeWriter, check_zone};
 use crate::event::Event;
+use crate::store::{LakePath, Point, Put, StoreError};
 
 /// How [`LakeWriter::commit`] ended.
 #[derive(Debug)]
@@ -67,7 +64,7 @@ impl LakeWriter {
         self.run.pass(Point::CommitBegun)?;
         self.check_staged(&draft).await?;
         if let Err(error) = self.run.sync_staged(&mut draft.files).await {
-            return Err(self.why(error).await);
+            return Err(self.why(error.into()).await);
         }
         self.run.pass(Point::CommitStagingSynced)?;
         let commit = match self.append(draft).await? {
@@ -159,7 +156,7 @@ impl LakeWriter {
     fn check_names(&self, draft: &CommitDraft) -> Result<(), LakeError> {
         let mut files = draft.files.iter();
         if files.any(|file| self.log.ledger.knows_file(&file.name)) {
-            return Err(LakeError::RunTaken(self.run.run_id().clone()));
+            return Err(StoreError::RunTaken(self.run.run_id().clone()).into());
         }
         Ok(())
     }

@@ -15,18 +15,15 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 
-use super::day;
 use super::digest::read_commit;
-use super::error::LakeError;
-use super::error::blocking;
+use super::error::{LakeError, blocking};
 use super::log::{Log, Marker, missing, read_digest, sequence_of};
 use super::newest::{self, Witness};
-use super::path::{FilePath, LakePath};
 use super::repair::Repaired;
-use super::seal;
-use super::store::{RunStore, Store};
 use super::strays::{Origin, strays};
+use super::{day, seal};
 use crate::job::Destination;
+use crate::store::{FilePath, LakePath, RunStore, Store};
 use crate::task::RunId;
 
 /// Puts the log right as far as that goes, before a lake is opened to be repaired. With `cut` a record

@@ -6,13 +6,13 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 
 use super::ledger::ids::IdKey;
-use super::path::{FilePath, is_safe_run_id};
 use super::record::{
-    Checksum, Commit, CommitKind, CommittedTask, Coverage, DataFile, FORMAT_VERSION, FailedTask,
-    LostFile, OpenTask, Removal, WorkflowNote,
+    Commit, CommitKind, CommittedTask, Coverage, FORMAT_VERSION, FailedTask, LostFile, OpenTask,
+    Removal, WorkflowNote,
 };
 use super::seal::{self, Tail};
 use crate::shard::Shard;
+use crate::store::{Checksum, DataFile, FilePath, is_safe_run_id};
 use crate::task::{RunId, TaskId};
 
 /// What the ledger learns from one record.

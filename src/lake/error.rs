@@ -3,24 +3,16 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::point::Point;
-use super::store::Fault;
 use crate::exit_code::ExitCode;
+use crate::store::StoreError;
 use crate::task::RunId;
 
 /// Why the lake could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum LakeError {
-    /// The operating system said no.
-    #[error("{action} {path}{}", advice(source))]
-    Io {
-        /// What was tried, as a verb.
-        action: &'static str,
-        /// With what.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(StoreError),
     /// The lake is not what its commit log says, or the log itself is damaged.
     #[error("use {path}: {what}")]
     Damaged {
@@ -63,76 +55,18 @@ pub enum LakeError {
         /// What is missing there.
         what: &'static str,
     },
-    /// An object store said no.
-    #[error("{action} {path}: {fault}")]
-    Object {
-        /// What was tried, as a verb.
-        action: &'static str,
-        /// With what: an address.
-        path: PathBuf,
-        /// What the store said.
-        fault: Fault,
-    },
-    /// The settings of an object store make no sense.
-    #[error("use {place}: {problem}")]
-    StoreSettings {
-        /// Its address.
-        place: String,
-        /// What is wrong.
-        problem: String,
-    },
     /// This run gave no sign of life for so long that another one took it for dead.
     #[error(
         "commit: run {0} gave no sign of life for longer than `dead_after` under [store] allows, and \
          another run took it for dead; run again: what was committed is safe, the rest is pulled again"
     )]
     Ended(RunId),
-    /// Another run has this id.
-    #[error(
-        "begin run {0}: another run has this id; nothing was committed under it, run again: the next \
-         one has another id"
-    )]
-    RunTaken(RunId),
-    /// There is no place for what is on its way to an object store.
-    #[error(
-        "make a place for files on their way to the store in {path}: name a folder that can be written \
-         with `spool` under [store] (AIRUDDER_STORE_SPOOL)"
-    )]
-    Spool {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Another process did not give a lock back.
-    #[error(
-        "lock {path}: another process has held it for {seconds} s (lslocks shows which); what was \
-         committed is safe, end that process and run again"
-    )]
-    Locked {
-        /// The lock file.
-        path: PathBuf,
-        /// How long it was waited for.
-        seconds: u64,
-    },
-    /// Something that can't be read or locked has the name of a file of the lake.
-    #[error(
-        "use {path}: it is a FIFO, a device or a link, and a file belongs there; move it away, then \
-         `verify` says what is missing"
-    )]
-    NoFile {
-        /// What it is.
-        path: PathBuf,
-    },
     /// A state of the lake could not be held for a reader.
     #[error("hold the files: {0}; try again")]
     NotHeld(&'static str),
     /// The caller asked for a commit that makes no sense. A bug.
     #[error("commit: {0}")]
     Draft(String),
-    /// A named point of the protocol was told to fail (tests only).
-    #[error("pass {}: stopped there as told", .0.as_str())]
-    Stopped(Point),
     /// Rows could not be made into Parquet. A bug, unless the disk lies beneath.
     #[error("encode rows as Parquet")]
     Encode(#[from] parquet::errors::ParquetError),
@@ -163,22 +97,15 @@ impl LakeError {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Io { .. }
-            | Self::Absent { .. }
-            | Self::Object { .. }
-            | Self::Ended(_)
-            | Self::RunTaken(_)
-            | Self::Locked { .. } => ExitCode::Destination,
-            Self::Damaged { .. } | Self::NoFile { .. } => ExitCode::Data,
-            Self::NewerFormat { .. }
-            | Self::Spool { .. }
-            | Self::OtherZone { .. }
-            | Self::StoreSettings { .. }
-            | Self::Threads { .. } => ExitCode::Settings,
+            Self::Store(error) => error.exit_code(),
+            Self::Absent { .. } | Self::Ended(_) => ExitCode::Destination,
+            Self::Damaged { .. } => ExitCode::Data,
+            Self::NewerFormat { .. } | Self::OtherZone { .. } | Self::Threads { .. } => {
+                ExitCode::Settings
+            }
             Self::NotHeld(_) => ExitCode::Partial,
             Self::Cancelled => ExitCode::Interrupted,
             Self::Draft(_)
-            | Self::Stopped(_)
             | Self::Encode(_)
             | Self::Columns(_)
             | Self::Sink(_)
@@ -187,17 +114,24 @@ impl LakeError {
     }
 
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
-            action,
-            path: path.to_owned(),
-            source,
-        }
+        let as_store = StoreError::io(action, path);
+        move |source| Self::Store(as_store(source))
     }
 
     pub(super) fn damaged(path: &Path, what: impl Into<String>) -> Self {
         Self::Damaged {
             path: path.to_owned(),
             what: what.into(),
+        }
+    }
+}
+
+/// What is damaged in the store is a damaged lake; all else is told by the store itself.
+impl From<StoreError> for LakeError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Damaged { path, what } => Self::Damaged { path, what },
+            other => Self::Store(other),
         }
     }
 }
@@ -209,45 +143,4 @@ where
     F: FnOnce() -> Result<T, LakeError> + Send + 'static,
 {
     crate::sync::blocking(work).await?
-}
-
-/// What to do, where that is known.
-fn advice(source: &io::Error) -> &'static str {
-    match source.kind() {
-        io::ErrorKind::StorageFull => {
-            ": the disk is full; free space (or inodes) there, or name another destination with \
-             --dest. What was committed is safe, the next run goes on from there"
-        }
-        io::ErrorKind::QuotaExceeded => {
-            ": the disk quota is used up; raise it or free space, then run again"
-        }
-        io::ErrorKind::PermissionDenied => {
-            ": permission denied; give this user the right to read and write the destination \
-             folder, or name another one with --dest"
-        }
-        io::ErrorKind::ReadOnlyFilesystem => {
-            ": the file system is mounted read-only; remount it for writing or name another \
-             destination with --dest"
-        }
-        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-            ": a file is where a folder is needed; move it away or name another destination with \
-             --dest"
-        }
-        io::ErrorKind::NotFound => {
-            ": it is gone; was the destination unmounted or moved, or does something else clean \
-             up there?"
-        }
-        io::ErrorKind::CrossesDevices => {
-            ": the lake spans several file systems; all of the destination folder must be on one"
-        }
-        io::ErrorKind::Unsupported => {
-            ": this file system lacks hard links or file locks, which commits need and FAT and some \
-             network and FUSE mounts do not have; name a place on a local file system (ext4, XFS, APFS) \
-             with --dest"
-        }
-        _ if source.raw_os_error() == Some(24) => {
-            ": too many open files; raise the limit (ulimit -n) or lower max_open_files"
-        }
-        _ => "",
-    }
 }

@@ -8,10 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::error::LakeError;
 use super::ledger::{Ledger, LiveFile};
 use super::log::read_record;
-use super::path::{LakePath, Partition};
-use super::record::DataFile;
-use super::store::Store;
 use crate::schema::TableName;
+use crate::store::{DataFile, LakePath, Partition, Store};
 use crate::task::TaskId;
 
 /// Which files to list.

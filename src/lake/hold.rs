@@ -22,16 +22,13 @@ use chrono::TimeDelta;
 use super::error::LakeError;
 use super::files::FileQuery;
 use super::ledger::LiveFile;
-use super::mend;
-use super::path::{FilePath, LakePath, Partition};
-use super::pin::{Pin, PinId, PinState, PinWay};
-use super::point::Point;
-use super::store::{Linked, RunStore};
+use super::pin::{Pin, PinState, PinWay};
 use super::write::file_without_rows;
-use super::{Lake, MISSING};
+use super::{Lake, MISSING, mend};
 use crate::clock::Clock;
 use crate::job::Destination;
 use crate::schema::{TableName, table};
+use crate::store::{FilePath, LakePath, Linked, Partition, PinId, Point, RunStore};
 
 /// How long a pin may take to be made before others take it for one of a dead process.
 const MAKING: TimeDelta = TimeDelta::hours(1);
@@ -149,7 +146,7 @@ impl Holding<'_> {
             pin.expires_at = expires_at.unwrap_or(pin.expires_at);
         })
         .await?;
-        self.run.pass(Point::PinHeld)
+        Ok(self.run.pass(Point::PinHeld)?)
     }
 
     /// Writes the record, under an id that is free.
@@ -159,7 +156,7 @@ impl Holding<'_> {
             let create = move |present: Option<&[u8]>| present.is_none().then(|| json.clone());
             let path = LakePath::pin(&self.pin.id);
             if self.run.update(&path, create).await? {
-                return self.run.pass(Point::PinRecorded);
+                return Ok(self.run.pass(Point::PinRecorded)?);
             }
             self.pin.id = PinId::random();
         }

@@ -12,15 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use super::checkpoint;
 use super::digest::{Digest, Unreadable};
-use super::error::LakeError;
-use super::error::blocking;
+use super::error::{LakeError, blocking};
 use super::ledger::Ledger;
 use super::newest::{Behind, Claims};
-use super::path::{FilePath, LakePath};
-use super::record::{DataFile, FORMAT_VERSION};
+use super::record::FORMAT_VERSION;
 use super::seal::Tail;
-use super::store::Store;
 use super::strays::check_no_lake_without_a_log;
+use crate::store::{DataFile, FilePath, LakePath, Store};
 use crate::task::RunId;
 
 /// Records that are read ahead while the ledger takes in earlier ones.
@@ -394,7 +392,7 @@ fn damaged_at(path: &Path, what: &str) -> LakeError {
     LakeError::damaged(path, what)
 }
 
-pub(super) fn sequence_of(entry: &super::store::Entry) -> Option<u64> {
+pub(super) fn sequence_of(entry: &crate::store::Entry) -> Option<u64> {
     let digits = entry.name.strip_suffix(".json")?;
     (digits.len() == 20 && !entry.is_folder)
         .then(|| digits.parse().ok())

@@ -1,8 +1,8 @@
 //! What runs have left to be done: commits that are not published, and staging folders.
 
+use super::Lake;
 use super::error::LakeError;
-use super::path::LakePath;
-use super::{Lake, Store};
+use crate::store::{LakePath, Store};
 
 /// What is not finished in a lake. The next command that writes does it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -8,14 +8,12 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use sha2::{Digest as _, Sha256};
 
 use super::digest::read_commit;
-use super::error::LakeError;
-use super::error::blocking;
+use super::error::{LakeError, blocking};
 use super::ledger::{Ledger, LiveFile};
 use super::log::read_record;
-use super::path::{FileName, FilePath, LakePath};
-use super::record::{Checksum, DataFile, OpenTask};
-use super::store::{RunStore, Store, StoredFile};
+use super::record::OpenTask;
 use super::writer::LakeWriter;
+use crate::store::{Checksum, DataFile, FileName, FilePath, LakePath, RunStore, Store, StoredFile};
 
 /// Files that are read at once while they are checked.
 const CHECKED_AT_ONCE: usize = 4;

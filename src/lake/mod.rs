@@ -17,7 +17,7 @@
 //!       → day files → marker
 //! ```
 //! Everything after the record is repeatable, and repeated by the next start if need be
-//! ([`LakeWriter::open`]). Every step has a name ([`Point`]) where tests make it fail.
+//! ([`LakeWriter::open`]). Every step has a name ([`Point`](crate::store::Point)) where tests make it fail.
 //!
 //! # On disk
 //! ```text
@@ -35,7 +35,7 @@
 //!
 //! # Example
 //! ```no_run
-//! # use airudder_export::{clock::Clock, event::Events, job::Destination, lake::*, schema::TableName};
+//! # use airudder_export::{clock::Clock, event::Events, job::Destination, lake::*, schema::TableName, store::Partition};
 //! # async fn export(options: LakeOptions, mut tasks: Vec<CommittedTask>) -> Result<(), LakeError> {
 //! let clock = Clock::system();
 //! let run = clock.run_id();
@@ -69,15 +69,12 @@ mod loose_ends;
 mod mend;
 mod newest;
 pub(crate) mod outside;
-mod path;
 mod pin;
-mod point;
 mod publish;
 mod record;
 pub mod repair;
 mod rowless;
 mod seal;
-mod store;
 mod strays;
 mod unpin;
 pub mod vacuum;
@@ -99,31 +96,22 @@ pub use hold::{Held, hold};
 pub use ledger::{Conflict, Ledger, LiveFile, NightsGone, TaskState, UnsealedTask};
 pub use loose_ends::LooseEnds;
 pub use mend::{Checked, MISSING};
-pub use path::{FileName, FilePath, LakePath, Partition, PathError};
-pub use pin::{Pin, PinId, PinState, PinWay, Pins};
-pub use point::Point;
-#[cfg(any(debug_assertions, feature = "failpoints"))]
-pub use point::arm;
+pub use pin::{Pin, PinState, PinWay, Pins};
 pub use record::{
-    Checksum, Commit, CommitDraft, CommitKind, CommittedTask, Coverage, DataFile, Evidence,
-    FORMAT_VERSION, FailedTask, Failure, LostFile, OpenTask, Removal, Upload, WorkflowNote,
-};
-#[cfg(any(test, debug_assertions, feature = "failpoints"))]
-pub use store::conform;
-pub use store::{
-    Entry, Fault, FaultKind, ProbeAction, ProbeStep, Published, Put, RunStore, StagedFile,
-    StagedReject, Stamp, Store, StoredFile,
+    Commit, CommitDraft, CommitKind, CommittedTask, Coverage, Evidence, FORMAT_VERSION, FailedTask,
+    Failure, LostFile, OpenTask, Removal, WorkflowNote,
 };
 pub use verify::{Finding, FindingKind, Verification, verify};
 pub use writer::LakeWriter;
 
 use crate::job::Destination;
+use crate::store::{LakePath, Store};
 use crate::task::TaskId;
 
 /// From now on no lock of a lake is waited for longer than a few seconds: the process was told to
 /// stop.
 pub fn stop_waiting() {
-    store::stop_waiting();
+    crate::store::stop_waiting();
 }
 
 /// Which lake, and what its days mean.
@@ -241,4 +229,4 @@ impl Lake {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -23,14 +23,10 @@ use chrono::NaiveDate;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
-use super::checkpoint;
-use super::day;
 use super::error::LakeError;
-use super::path::LakePath;
-use super::record::Checksum;
-use super::seal;
-use super::store::{RunStore, Store};
 use super::strays::first_data_file;
+use super::{checkpoint, day, seal};
+use crate::store::{Checksum, LakePath, RunStore, Store};
 
 /// Day files that are looked at, the latest days first: on a disk, in a bucket.
 const DAYS: (usize, usize) = (400, 16);

@@ -7,8 +7,6 @@
 //! This module knows what pins say. [`super::hold`] makes them, [`super::unpin`] ends them.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::str::FromStr;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -17,39 +15,7 @@ use super::error::LakeError;
 use super::files::FileQuery;
 use super::ledger::Ledger;
 use super::log::read_digest;
-use super::path::{FilePath, LakePath, PathError, as_text, is_plain};
-use super::store::Store;
-
-as_text!(PinId, "the id of a pin");
-
-/// The id of a pin: letters, digits, `-`, `_` and `.`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PinId(Box<str>);
-
-impl PinId {
-    /// One that nobody else has.
-    pub(super) fn random() -> Self {
-        Self(crate::clock::random_id().into())
-    }
-}
-
-impl fmt::Display for PinId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for PinId {
-    type Err = PathError;
-
-    fn from_str(text: &str) -> Result<Self, PathError> {
-        if text.len() <= 100 && is_plain(text) {
-            Ok(Self(text.into()))
-        } else {
-            Err(PathError::new(text))
-        }
-    }
-}
+use crate::store::{FilePath, LakePath, PinId, Store};
 
 /// How a pin keeps its files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

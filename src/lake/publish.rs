@@ -15,19 +15,15 @@
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::checkpoint;
 use super::error::LakeError;
 use super::log::{Marker, Pending};
-use super::mend;
 use super::newest::Witness;
-use super::path::{FilePath, LakePath};
 use super::pin::{self as pins, Pins};
-use super::point::Point;
-use super::record::DataFile;
-use super::store::{Published, RunStore};
 use super::writer::LakeWriter;
+use super::{checkpoint, mend};
 use crate::clock::Clock;
 use crate::event::Event;
+use crate::store::{DataFile, FilePath, LakePath, Point, Published, RunStore, StoreError};
 
 impl LakeWriter {
     /// Publishes every commit that is not, brings the days up to date, moves the marker. Says
@@ -77,11 +73,11 @@ impl LakeWriter {
             sha256: tail.sum,
         };
         match witness.write(&self.run).await {
-            Err(LakeError::Io {
+            Err(LakeError::Store(StoreError::Io {
                 action,
                 path,
                 source,
-            }) if source.kind() == std::io::ErrorKind::PermissionDenied
+            })) if source.kind() == std::io::ErrorKind::PermissionDenied
                 && self.run.get_small(&LakePath::published()).await.is_ok() =>
             {
                 let text = format!(
@@ -168,11 +164,11 @@ impl LakeWriter {
                 }
                 // Another process was quicker.
                 Err(_) if run.size(&path).await?.is_none() => return Ok(false),
-                Err(error) if run.size(&aside).await?.is_none() => return Err(error),
+                Err(error) if run.size(&aside).await?.is_none() => return Err(error.into()),
                 Err(_) => {}
             }
         }
-        run.remove(&path).await
+        Ok(run.remove(&path).await?)
     }
 
     /// Deletes the files that gave way to those of the commit; those that are damaged are put aside.
@@ -205,7 +201,7 @@ impl LakeWriter {
                 if is_lost {
                     Self::put_aside(run, path, aside).await
                 } else {
-                    run.remove(&path).await
+                    Ok(run.remove(&path).await?)
                 }
             }
         };
@@ -220,7 +216,7 @@ impl LakeWriter {
         self.run
             .sync_folders(pending.removes.iter().map(FilePath::folder).collect())
             .await?;
-        self.run.pass(Point::PublishRemoved)
+        Ok(self.run.pass(Point::PublishRemoved)?)
     }
 
     /// Brings the file of every day that a commit after this one touched up to date.
@@ -243,6 +239,6 @@ impl LakeWriter {
         }
         drop(updated);
         self.run.sync_folders([LakePath::days()].into()).await?;
-        self.run.pass(Point::DaysSynced)
+        Ok(self.run.pass(Point::DaysSynced)?)
     }
 }

@@ -15,15 +15,11 @@
 //! record itself ([`super::seal`] says of which bytes). Later versions keep the seal as it is, so that a
 //! damaged record is told from a newer one.
 
-use std::fmt;
-use std::str::FromStr;
-
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::path::{FileName, FilePath, LakePath, Partition, PathError};
-use crate::schema::TableName;
 use crate::shard::Shard;
+use crate::store::{Checksum, DataFile, FilePath};
 use crate::task::{RunId, TaskId, TaskStatus, WorkflowId};
 
 /// The version of records that this program writes, and the highest it reads.
@@ -53,95 +49,6 @@ impl CommitKind {
             Self::Compact => "compact",
             Self::Observe => "observe",
         }
-    }
-}
-
-/// A SHA-256.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Checksum(pub [u8; 32]);
-
-impl fmt::Display for Checksum {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Checksum {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl FromStr for Checksum {
-    type Err = PathError;
-
-    fn from_str(text: &str) -> Result<Self, PathError> {
-        let digit = |b: u8| {
-            char::from(b)
-                .to_digit(16)
-                .and_then(|d| u8::try_from(d).ok())
-        };
-        let parse = || {
-            let mut bytes = [0; 32];
-            let pairs = text.as_bytes().as_chunks::<2>();
-            if text.len() != 64 {
-                return None;
-            }
-            for (byte, [high, low]) in bytes.iter_mut().zip(pairs.0) {
-                *byte = digit(*high)? << 4 | digit(*low)?;
-            }
-            Some(Self(bytes))
-        };
-        parse().ok_or_else(|| PathError::new(text))
-    }
-}
-
-super::path::as_text!(Checksum, "a SHA-256 in 64 hex digits");
-
-/// A finished data file: staged and durable, or published once its commit is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DataFile {
-    /// Its table.
-    pub table: TableName,
-    /// Its partition of the table.
-    pub partition: Partition,
-    /// Its name, staged and published.
-    pub name: FileName,
-    /// Rows in it.
-    pub rows: u64,
-    /// Its length.
-    pub bytes: u64,
-    /// Of all its bytes.
-    pub sha256: Checksum,
-    /// On an object store, the upload that publishing completes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub upload: Option<Upload>,
-}
-
-/// A multipart upload that was sent whole and left open.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Upload {
-    /// The store's name for it. Azure gives none.
-    pub id: String,
-    /// The store's names for its parts, in order.
-    pub parts: Vec<String>,
-}
-
-impl DataFile {
-    /// Where it is once published.
-    #[must_use]
-    pub fn path(&self) -> FilePath {
-        FilePath {
-            table: self.table,
-            partition: self.partition,
-            name: self.name.clone(),
-        }
-    }
-
-    /// Where it waits until then.
-    #[must_use]
-    pub fn staged(&self, run: &RunId) -> LakePath {
-        LakePath::staged(run, &self.name)
     }
 }
 

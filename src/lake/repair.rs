@@ -22,16 +22,13 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::day;
-use super::error::LakeError;
-use super::error::blocking;
-use super::path::{FilePath, LakePath};
-use super::point::Point;
-use super::record::{Checksum, CommitDraft, CommitKind, DataFile};
-use super::store::Store;
+use super::error::{LakeError, blocking};
+use super::record::{CommitDraft, CommitKind};
 use super::strays::is_live;
 use super::verify::{Finding, FindingKind, TableSchemas, Verification, verify};
 use super::writer::LakeWriter;
 use crate::job::Destination;
+use crate::store::{Checksum, DataFile, FilePath, LakePath, Point, Store};
 
 /// One thing that was put right.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

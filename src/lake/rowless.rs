@@ -9,14 +9,11 @@
 //! written when a commit is published (the lake's first one, as a rule) and removed when its table
 //! gets rows. Should a slow process write it after that, it stays and does no harm.
 
-use super::error::LakeError;
-use super::error::blocking;
-use super::path::{FilePath, LakePath, Partition};
-use super::point::Point;
-use super::store::Store;
+use super::error::{LakeError, blocking};
 use super::write::file_without_rows;
 use super::writer::LakeWriter;
 use crate::schema::{TableName, table};
+use crate::store::{FilePath, LakePath, Partition, Point, Store};
 
 impl LakeWriter {
     /// Gives every table without rows its file, and takes it from those that got their first rows after
@@ -50,7 +47,7 @@ impl LakeWriter {
         let bytes = file_without_rows(table(name), self.run.run_id())?;
         let decide = move |present: Option<&[u8]>| present.is_none().then(|| bytes.clone());
         self.run.update(&LakePath::from(&path), decide).await?;
-        self.run.pass(Point::RowlessWritten)
+        Ok(self.run.pass(Point::RowlessWritten)?)
     }
 
     async fn remove_rowless(&self, name: TableName) -> Result<(), LakeError> {

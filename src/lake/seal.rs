@@ -15,7 +15,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::record::Checksum;
+use crate::store::Checksum;
 
 /// The first version of records that are sealed.
 pub(super) const SINCE: u32 = 3;

@@ -5,10 +5,9 @@ use rustc_hash::FxHashSet;
 use super::error::LakeError;
 use super::ledger::Ledger;
 use super::log::Log;
-use super::path::{FilePath, LakePath};
 use super::rowless::is_rowless;
-use super::store::Store;
 use crate::schema::TableName;
+use crate::store::{FilePath, LakePath, Store};
 
 /// A file that a reader who globs takes for the lake's.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,10 +8,9 @@
 use chrono::{DateTime, Utc};
 
 use super::error::LakeError;
-use super::path::LakePath;
-use super::pin::{Pin, PinId, PinState, PinWay, Pins, margin};
-use super::point::Point;
+use super::pin::{Pin, PinState, PinWay, Pins, margin};
 use super::writer::LakeWriter;
+use crate::store::{LakePath, PinId, Point};
 
 impl LakeWriter {
     /// Ends a pin before its time; nothing if there is none of this id.
@@ -109,7 +108,7 @@ impl LakeWriter {
         self.run.remove_tree(&LakePath::pin_folder(id)).await?;
         self.run.remove(&LakePath::pin(id)).await?;
         self.run.pass(Point::PinRemoved)?;
-        self.run.sync_folders([LakePath::pins()].into()).await
+        Ok(self.run.sync_folders([LakePath::pins()].into()).await?)
     }
 
     /// A folder is made after its record, so one without is nobody's.

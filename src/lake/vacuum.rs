@@ -21,17 +21,14 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::checkpoint;
 use super::error::LakeError;
 use super::log::Log;
-use super::path::LakePath;
 use super::pin::Pins;
-use super::point::Point;
-use super::store::Store;
 use super::strays::{Listing, Origin, is_live};
 use super::writer::LakeWriter;
-use super::{Lake, Ledger};
+use super::{Lake, Ledger, checkpoint};
 use crate::schema::TableName;
+use crate::store::{LakePath, Point, Store};
 
 /// What may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,19 +4,16 @@ use std::collections::BTreeSet;
 
 use chrono_tz::Tz;
 
-use super::checkpoint;
 use super::error::LakeError;
 use super::ledger::Ledger;
 use super::log::Log;
-use super::path::LakePath;
-use super::point::Point;
-use super::store::{RunStore, Store};
 use super::strays::check_no_lake_without_a_log;
-use super::{CommitDraft, CommitKind, LakeOptions, LiveFile};
+use super::{CommitDraft, CommitKind, LakeOptions, LiveFile, checkpoint};
 use crate::clock::Clock;
 use crate::event::{Event, Events};
 use crate::job::Destination;
 use crate::schema::TableName;
+use crate::store::{LakePath, Point, RunStore, Store, StoreError};
 use crate::task::{RunId, TaskId};
 
 /// How many ids are tried until one is free.
@@ -233,7 +230,7 @@ impl LakeWriter {
                 Ok(Some(dead)) => dead,
                 Ok(None) => continue,
                 // None of ours: it stays, and keeps nobody from anything.
-                Err(LakeError::NoFile { path }) => {
+                Err(StoreError::NoFile { path }) => {
                     let text = format!(
                         "{} is a FIFO, a device or a link, and no run's lock: its folder is left alone; \
                          look at it, and remove it by hand",
@@ -242,7 +239,7 @@ impl LakeWriter {
                     self.events.emit(&Event::Warning { text });
                     continue;
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             };
             self.run.pass(Point::RecoverDeadFound)?;
             if dead.may_live() && !self.say_dead(&run).await? {
@@ -294,13 +291,13 @@ async fn begin_run(
     for _ in 0..ID_TRIES {
         if !is_taken(store, ledger, &run).await? {
             match RunStore::open(store.clone(), run.clone()).await {
-                Err(LakeError::RunTaken(_)) => {}
-                opened => return opened,
+                Err(StoreError::RunTaken(_)) => {}
+                opened => return Ok(opened?),
             }
         }
         run = clock.run_id();
     }
-    Err(LakeError::RunTaken(run))
+    Err(StoreError::RunTaken(run).into())
 }
 
 /// Whether a run of this id left something that outlives it.

@@ -14,11 +14,11 @@ use crate::decode::TaskOrdinal;
 use crate::event::Event;
 use crate::lake::write::{ClosedFile, rewrite};
 use crate::lake::{
-    Checked, CommitDraft, CommitKind, CommitOutcome, CommittedTask, Coverage, DataFile, FailedTask,
-    FilePath, LakeError, LakeWriter, LostFile, MISSING, OpenTask, Removal, WorkflowNote, blocking,
-    day_of,
+    Checked, CommitDraft, CommitKind, CommitOutcome, CommittedTask, Coverage, FailedTask,
+    LakeError, LakeWriter, LostFile, MISSING, OpenTask, Removal, WorkflowNote, blocking, day_of,
 };
 use crate::shard::Shard;
+use crate::store::{DataFile, FilePath};
 use crate::task::{TaskId, TaskStatus};
 
 /// What was learned about tasks beside their rows, for the last commit of a run.

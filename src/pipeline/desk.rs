@@ -18,7 +18,8 @@ use crate::job::{DecodeOptions, WriteOptions};
 use crate::lake::write::{
     Chunk, ChunkOptions, ClosedFile, LargeShare, RejectWriter, RowGroupEncoder, UnclosedFiles,
 };
-use crate::lake::{LakeError, RunStore, blocking};
+use crate::lake::{LakeError, blocking};
+use crate::store::RunStore;
 use crate::sync::lock;
 use crate::task::{RunId, TaskId, WorkflowId};
 

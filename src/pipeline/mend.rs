@@ -8,7 +8,8 @@ use super::summary::LostRows;
 use crate::discover::{Candidate, Plan, Seen};
 use crate::event::{Event, Events};
 use crate::job::DateRange;
-use crate::lake::{FilePath, LakeError, LakeWriter, Ledger, LiveFile, OpenTask};
+use crate::lake::{LakeError, LakeWriter, Ledger, LiveFile, OpenTask};
+use crate::store::FilePath;
 use crate::task::TaskId;
 
 /// Files that are not what was committed, and the tasks that had rows in them.

@@ -30,9 +30,8 @@ use crate::clock::Clock;
 use crate::discover::{Plan, Planner, Rules, since};
 use crate::event::{Event, Events};
 use crate::job::{DateRange, Job, Reopen, TaskSource};
-use crate::lake::{
-    Coverage, Lake, LakeError, LakeOptions, LakePath, LakeWriter, Ledger, RunStore, day_end,
-};
+use crate::lake::{Coverage, Lake, LakeError, LakeOptions, LakeWriter, Ledger, day_end};
+use crate::store::{LakePath, RunStore};
 use crate::task::RunId;
 
 use commit::Committer;
@@ -166,7 +165,7 @@ impl<'a> Export<'a> {
     pub async fn mark_as_demo(&self) -> Result<(), LakeError> {
         let mark = b"{\"what\":\"invented calls, made by airudder-export demo\"}\n";
         let store = self.lake.store();
-        store.replace(&LakePath::demo(), mark.to_vec()).await
+        Ok(store.replace(&LakePath::demo(), mark.to_vec()).await?)
     }
 
     /// Finds the tasks, decides about them, pulls and commits.

@@ -12,8 +12,9 @@ use crate::decode::{Misfit, ZoneVerdict};
 use crate::discover::Reason;
 use crate::event::{Event, Events};
 use crate::exit_code::ExitCode;
-use crate::lake::{FilePath, LakeError};
+use crate::lake::LakeError;
 use crate::schema::TableName;
+use crate::store::FilePath;
 use crate::task::{RunId, TaskId};
 
 /// What was written to one table.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::lake::{LakeError, LakePath, Store};
+use crate::lake::LakeError;
+use crate::store::{LakePath, Store};
 use crate::task::RunId;
 
 /// A past run. Reports of other versions may lack fields; what is missing is empty.

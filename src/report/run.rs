@@ -17,9 +17,9 @@ use crate::api::NotUnderstood;
 use crate::decode::{Misfit, ZoneVerdict};
 use crate::exit_code::ExitCode;
 use crate::job::{Destination, Job};
-use crate::lake::LakePath;
 use crate::pipeline::{FailedPull, FailedWorkflow, LostRows, Stop, Summary, Superseded, Written};
 use crate::schema::{TableName, schema_version};
+use crate::store::LakePath;
 use crate::task::RunId;
 
 /// The version of the report's form. It grows when a field changes its meaning or goes away.

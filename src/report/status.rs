@@ -12,10 +12,11 @@ use serde::Serialize;
 use super::past::{PastNotUnderstood, PastRun, PastStop, PastWorkflow};
 use crate::discover::is_before;
 use crate::lake::{
-    DaySummary, FileCounts, FilePath, Lake, Ledger, Pin, PinId, PinState, PinWay, Pins, TaskCounts,
-    Unpublished, UnsealedTask,
+    DaySummary, FileCounts, Lake, Ledger, Pin, PinState, PinWay, Pins, TaskCounts, Unpublished,
+    UnsealedTask,
 };
 use crate::schema::TableName;
+use crate::store::{FilePath, PinId};
 use crate::task::{RunId, TaskId, TaskStatus, WorkflowId};
 
 /// Past runs that are shown.
@@ -403,8 +404,9 @@ mod tests {
     use crate::job::Destination;
     use crate::lake::{
         CommitDraft, CommitKind, CommitOutcome, CommittedTask, Coverage, FailedTask, Failure,
-        LakeOptions, LakeWriter, OpenTask, Partition,
+        LakeOptions, LakeWriter, OpenTask,
     };
+    use crate::store::Partition;
     use crate::task::TaskStatus;
 
     fn time(text: &str) -> DateTime<Utc> {

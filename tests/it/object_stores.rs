@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use airudder_export::job::{Environment, SettingFlags, load};
-use airudder_export::lake::conform;
+use airudder_export::store::conform;
 use airudder_export::task::RunId;
 use rstest::rstest;
 

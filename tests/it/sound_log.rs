@@ -155,7 +155,7 @@ fn a_record_carries_its_checksum_and_that_of_the_one_before() {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    airudder_export::lake::Checksum(Sha256::digest(bytes).into()).to_string()
+    airudder_export::store::Checksum(Sha256::digest(bytes).into()).to_string()
 }
 
 #[test]

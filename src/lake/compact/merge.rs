@@ -11,10 +11,8 @@ use super::sort::Sorter;
 use super::source::Source;
 use crate::lake::error::LakeError;
 use crate::lake::mend::Checked;
-use crate::lake::path::{FilePath, LakePath};
-use crate::lake::record::DataFile;
-use crate::lake::store::RunStore;
 use crate::lake::write::{RowGroupEncoder, RowsFile};
+use crate::store::{DataFile, FilePath, LakePath, RunStore};
 
 /// What merging works with.
 #[derive(Clone, Copy, Debug)]

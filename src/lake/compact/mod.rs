@@ -32,17 +32,15 @@ pub use plan::{Amount, CompactPlan, PartitionPlan};
 
 use super::checkpoint;
 use super::commit::CommitOutcome;
-use super::error::LakeError;
-use super::error::blocking;
+use super::error::{LakeError, blocking};
 use super::files::FileQuery;
 use super::mend::MISSING;
-use super::path::Partition;
 use super::record::{CommitDraft, CommitKind, Removal};
-use super::store::RunStore;
 use super::write::RowGroupEncoder;
 use super::writer::LakeWriter;
 use crate::job::WriteOptions;
 use crate::schema::TableName;
+use crate::store::{Partition, RunStore};
 
 /// How often a day is planned again because others rewrote its files.
 const MAX_TRIES: u32 = 5;

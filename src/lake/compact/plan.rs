@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use crate::lake::files::FileQuery;
 use crate::lake::ledger::{Ledger, LiveFile};
-use crate::lake::path::Partition;
 use crate::schema::TableName;
+use crate::store::Partition;
 
 /// The small files of one partition, to be merged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub struct Amount {
 
 impl Amount {
     /// What some files hold together.
-    pub(super) fn of<'a>(files: impl IntoIterator<Item = &'a crate::lake::DataFile>) -> Self {
+    pub(super) fn of<'a>(files: impl IntoIterator<Item = &'a crate::store::DataFile>) -> Self {
         let mut amount = Self::default();
         for file in files {
             amount.add(Self {

@@ -25,8 +25,8 @@ use arrow_select::interleave::interleave_record_batch;
 
 use super::order::SortKeys;
 use crate::lake::error::LakeError;
-use crate::lake::store::RunStore;
 use crate::schema::TableName;
+use crate::store::RunStore;
 
 /// A batch on its way through the merge.
 const BATCH_BYTES: usize = 512 << 10;
@@ -411,7 +411,7 @@ mod tests {
 
     use super::*;
     use crate::job::Destination;
-    use crate::lake::Store;
+    use crate::store::Store;
     use crate::task::RunId;
 
     /// Tasks with a start that may be missing and a text that makes them large.

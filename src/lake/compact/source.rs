@@ -9,8 +9,8 @@ use parquet::arrow::arrow_reader::{
 };
 
 use crate::lake::error::LakeError;
-use crate::lake::store::StoredFile;
 use crate::schema::{TableName, schema_version, table};
+use crate::store::StoredFile;
 
 /// A batch holds about this much, judged by the mean of its row group.
 const BATCH_BYTES: i64 = 2 << 20;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use rustc_hash::FxHashMap;
 
-use crate::lake::path::{FileName, FilePath, Partition};
-use crate::lake::record::{Checksum, DataFile, Removal};
+use crate::lake::record::Removal;
 use crate::schema::TableName;
+use crate::store::{Checksum, DataFile, FileName, FilePath, Partition};
 use crate::task::RunId;
 
 /// A data file that belongs to the lake now.

@@ -36,10 +36,10 @@ use tally::{Covering, Days};
 
 use super::day::{DaySummary, RevisionReason, TaskCounts, day_end};
 use super::digest::{Digest, SealedTask};
-use super::path::{FileName, FilePath};
 use super::record::{CommitDraft, CommitKind, Coverage, Failure, LostFile, OpenTask, WorkflowNote};
 use crate::schema::TableName;
 use crate::shard::Shard;
+use crate::store::{FileName, FilePath};
 use crate::task::{RunId, TaskId, WorkflowId};
 
 /// What the commit log says.

@@ -17,10 +17,10 @@ use super::listed::Listed;
 use super::tally::{CoveredDay, Days};
 use super::{Kind, Known, Ledger, NightsGone, UnsealedTask};
 use crate::lake::day::{DayEvidence, FileCounts, RevisionReason, TaskCounts};
-use crate::lake::path::{FileName, FilePath, Partition};
-use crate::lake::record::{Checksum, FORMAT_VERSION};
+use crate::lake::record::FORMAT_VERSION;
 use crate::schema::TableName;
 use crate::shard::Shard;
+use crate::store::{Checksum, FileName, FilePath, Partition};
 use crate::task::{RunId, TaskId, WorkflowId};
 
 /// What there is little of.

@@ -220,7 +220,7 @@ async fn killed_while_it_is_made_the_next_start_is_none_the_worse() {
     let draft = draft(&writer, CommitKind::Append, DAY, &["last"], "x");
     assert!(matches!(
         writer.commit(draft).await,
-        Err(LakeError::Stopped(_))
+        Err(LakeError::Store(StoreError::Stopped(_)))
     ));
     drop(writer);
     scene.writer("r3").await.close().await.unwrap();

@@ -6,7 +6,7 @@ mod compact;
 mod completeness;
 mod days;
 mod lost;
-pub(super) mod object;
+pub(crate) mod object;
 mod random;
 mod real;
 mod recovery;
@@ -34,6 +34,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::event::{Event, Events, Listen};
 use crate::schema::TableName;
+use crate::store::*;
 use crate::task::{RunId, TaskStatus};
 
 /// The day of all tasks unless a test says otherwise.

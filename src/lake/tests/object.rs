@@ -8,18 +8,18 @@ use rstest::rstest;
 use super::*;
 use crate::job::{ObjectOptions, ObjectPlace};
 use crate::lake::error::blocking;
-use crate::lake::store::faulty::{Faulty, Operation, Trouble};
+use crate::store::faulty::{Faulty, Operation, Trouble};
 
 /// A lake in memory.
-pub(in crate::lake) struct Cloud {
+pub(crate) struct Cloud {
     host: String,
-    pub(in crate::lake) objects: Faulty,
+    pub(crate) objects: Faulty,
     spool: tempfile::TempDir,
     heard: Arc<Heard>,
 }
 
 impl Cloud {
-    pub(in crate::lake) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static CLOUDS: AtomicU64 = AtomicU64::new(0);
         let host = format!("cloud{}", CLOUDS.fetch_add(1, Ordering::Relaxed));
         Self {
@@ -30,7 +30,7 @@ impl Cloud {
         }
     }
 
-    pub(in crate::lake) fn dest(&self, dead_after: Duration) -> Destination {
+    pub(crate) fn dest(&self, dead_after: Duration) -> Destination {
         Destination::Object(Box::new(ObjectPlace {
             url: format!("memory://{}/some/lake", self.host).parse().unwrap(),
             options: ObjectOptions {

@@ -188,7 +188,10 @@ async fn a_commit_that_names_anothers_file_is_refused_before_it_is_made() {
     std::fs::remove_dir_all(&staging).unwrap();
     std::fs::rename(&aside, &staging).unwrap();
     let error = first.commit(one).await.unwrap_err();
-    assert!(matches!(error, LakeError::RunTaken(_)), "{error}");
+    assert!(
+        matches!(error, LakeError::Store(StoreError::RunTaken(_))),
+        "{error}"
+    );
     assert_eq!(error.exit_code(), crate::exit_code::ExitCode::Destination);
     drop((first, second));
     assert_eq!(scene.reader().await.ledger().last_sequence(), 1);

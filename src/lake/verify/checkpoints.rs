@@ -6,9 +6,8 @@ use super::{Finding, FindingKind};
 use crate::lake::checkpoint::{self, Checkpoint};
 use crate::lake::error::LakeError;
 use crate::lake::log::{Log, read_record};
-use crate::lake::path::LakePath;
 use crate::lake::seal;
-use crate::lake::store::Store;
+use crate::store::{LakePath, Store};
 
 /// Loads the log without its checkpoints, and says what is wrong with these.
 pub(super) async fn load(store: &Store) -> Result<(Log, Vec<Finding>), LakeError> {

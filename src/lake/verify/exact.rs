@@ -5,9 +5,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::file::{Reader, Target, open};
 use super::tally::Tallies;
 use super::{Finding, FindingKind, MAX_FINDINGS};
-use crate::lake::path::FilePath;
-use crate::lake::store::Store;
 use crate::schema::TableName;
+use crate::store::{FilePath, Store};
 use crate::sync::on_all_cores;
 use crate::task::TaskId;
 

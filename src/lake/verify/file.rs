@@ -13,10 +13,8 @@ use super::tally::{Counts, Expected, FileSums, Found, Tallies};
 use super::{Finding, FindingKind};
 use crate::lake::error::LakeError;
 use crate::lake::mend::sum_up;
-use crate::lake::path::{FilePath, LakePath};
-use crate::lake::record::DataFile;
-use crate::lake::store::{Store, StoredFile};
 use crate::schema::{TableName, schema_version};
+use crate::store::{DataFile, FilePath, LakePath, Store, StoredFile};
 
 /// A live file, and where it is while its commit is not published.
 #[derive(Debug)]

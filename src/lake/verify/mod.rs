@@ -26,15 +26,13 @@ use arrow_schema::SchemaRef;
 use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt};
 
-use super::error::LakeError;
-use super::error::blocking;
+use super::error::{LakeError, blocking};
 use super::ledger::Ledger;
 use super::log::{Log, READ_AHEAD, read_record};
 use super::mend;
-use super::path::{FilePath, LakePath};
-use super::store::Store;
 use crate::job::Destination;
 use crate::schema::TableName;
+use crate::store::{FilePath, LakePath, Store};
 use crate::sync::on_all_cores;
 use file::FileReport;
 use tally::Tallies;

@@ -6,10 +6,9 @@ use super::{Finding, FindingKind};
 use crate::lake::day;
 use crate::lake::error::LakeError;
 use crate::lake::log::Log;
-use crate::lake::path::{FilePath, LakePath};
 use crate::lake::pin::Pins;
-use crate::lake::store::Store;
 use crate::lake::strays::{Origin, Stray, is_live, strays};
+use crate::store::{FilePath, LakePath, Store};
 
 /// Looks at everything but the data files themselves. Others may write meanwhile: what looks wrong is
 /// held against the log as it is after that, since whatever they do is in the log before it is seen.

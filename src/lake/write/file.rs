@@ -5,8 +5,9 @@ use parquet::file::writer::SerializedFileWriter;
 use super::encode::{EncodedRows, RowGroupEncoder};
 use super::noted::Noted;
 use crate::decode::{RowDay, TaskOrdinal};
-use crate::lake::{DataFile, LakeError, Partition, RunStore};
+use crate::lake::LakeError;
 use crate::schema::TableName;
+use crate::store::{DataFile, Partition, RunStore};
 
 /// A data file that is being written.
 #[derive(Debug)]

@@ -5,8 +5,9 @@ use rustc_hash::FxHashMap;
 use super::encode::{EncodedRows, RowGroupEncoder};
 use super::file::{ClosedFile, OpenFile};
 use crate::decode::{RowDay, TaskOrdinal};
-use crate::lake::{LakeError, RunStore};
+use crate::lake::LakeError;
 use crate::schema::TableName;
+use crate::store::RunStore;
 
 /// When files are closed.
 #[derive(Clone, Copy, Debug)]

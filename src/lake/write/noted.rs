@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use parquet::errors::ParquetError;
 
-use crate::lake::{LakeError, StagedFile};
+use crate::lake::LakeError;
+use crate::store::StagedFile;
 
 /// A staged file, its errors noted.
 #[derive(Debug)]

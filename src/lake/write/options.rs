@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::encode::RowGroupEncoder;
 use super::files::FileLimits;
 use crate::job::WriteOptions;
-use crate::lake::RunStore;
+use crate::store::RunStore;
 
 /// What a chunk needs to write.
 #[derive(Clone, Debug)]

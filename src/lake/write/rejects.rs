@@ -6,7 +6,8 @@
 
 use serde::Serialize;
 
-use crate::lake::{LakeError, RunStore, StagedReject};
+use crate::lake::LakeError;
+use crate::store::{RunStore, StagedReject};
 use crate::task::TaskId;
 
 /// A reject, but for its content.
@@ -77,7 +78,7 @@ impl RejectWriter {
             self.raw_open = true;
         }
         match self.raw.last_mut() {
-            Some(raw) => raw.append(piece),
+            Some(raw) => Ok(raw.append(piece)?),
             None => Ok(()),
         }
     }
@@ -104,7 +105,7 @@ impl RejectWriter {
             self.lines = Some(self.store.stage_reject("jsonl")?);
         }
         match &mut self.lines {
-            Some(lines) => lines.append(&bytes),
+            Some(lines) => Ok(lines.append(&bytes)?),
             None => Ok(()),
         }
     }

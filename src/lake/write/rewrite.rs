@@ -12,8 +12,9 @@ use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use super::noted::Noted;
 use super::options::ChunkOptions;
 use super::properties::without_personal_statistics;
-use crate::lake::{DataFile, LakeError, StoredFile};
+use crate::lake::LakeError;
 use crate::schema::table;
+use crate::store::{DataFile, StoredFile};
 
 /// Rows read, filtered and written at once.
 const BATCH_ROWS: usize = 8192;
@@ -86,5 +87,5 @@ pub fn rewrite(
     };
     let note = writer.inner().note();
     let noted = writer.into_inner().map_err(|error| note.explain(error))?;
-    noted.into_staged().finish(rows).map(Some)
+    Ok(Some(noted.into_staged().finish(rows)?))
 }

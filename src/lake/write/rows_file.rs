@@ -8,8 +8,9 @@ use parquet::file::metadata::SortingColumn;
 use super::encode::RowGroupEncoder;
 use super::noted::Noted;
 use super::properties::without_personal_statistics;
-use crate::lake::{DataFile, LakeError, Partition, RunStore};
+use crate::lake::LakeError;
 use crate::schema::{TableName, table};
+use crate::store::{DataFile, Partition, RunStore};
 
 /// A data file while batches are appended. Dropped before [`RowsFile::close`], it leaves nothing.
 #[derive(Debug)]
@@ -84,9 +85,7 @@ impl RowsFile {
     pub(in crate::lake) fn close(self) -> Result<DataFile, LakeError> {
         let note = self.writer.inner().note();
         let noted = self.writer.into_inner();
-        noted
-            .map_err(|error| note.explain(error))?
-            .into_staged()
-            .finish(self.rows)
+        let noted = noted.map_err(|error| note.explain(error))?;
+        Ok(noted.into_staged().finish(self.rows)?)
     }
 }

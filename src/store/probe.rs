@@ -4,13 +4,12 @@
 //! A step may fail without an error from the system: file systems there are that take a lock twice,
 //! or replace a file where a link should have been refused. Such a step fails, too.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
+use super::error::StoreError;
+use super::path::LakePath;
 use super::{Kind, Store, blocking, local};
-use crate::lake::error::LakeError;
-use crate::lake::path::LakePath;
 use crate::task::RunId;
 
 /// Something the commit protocol needs of a file system or an object store.
@@ -65,7 +64,7 @@ pub struct ProbeStep {
     /// Which.
     pub action: ProbeAction,
     /// How it went.
-    pub result: Result<(), LakeError>,
+    pub result: Result<(), StoreError>,
 }
 
 const CONTENT: &[u8] = b"a probe of airudder-export doctor; may be removed\n";
@@ -77,7 +76,7 @@ impl Store {
     ///
     /// # Errors
     /// When the work ends without a result: a bug.
-    pub async fn probe(&self, run: &RunId) -> Result<Vec<ProbeStep>, LakeError> {
+    pub async fn probe(&self, run: &RunId) -> Result<Vec<ProbeStep>, StoreError> {
         let path = LakePath::probe(run);
         if let Kind::Object(bucket) = &self.kind {
             return Ok(bucket.probe(&path).await);
@@ -97,7 +96,7 @@ impl Store {
     }
 
     /// Refuses a store that lacks something: before the first commit of a lake.
-    pub(in crate::lake) async fn check_able(&self, run: &RunId) -> Result<(), LakeError> {
+    pub(crate) async fn check_able(&self, run: &RunId) -> Result<(), StoreError> {
         for step in self.probe(run).await? {
             step.result?;
         }
@@ -109,7 +108,7 @@ impl Store {
     ///
     /// # Errors
     /// When the system refuses to tell.
-    pub async fn free_bytes(&self) -> Result<Option<u64>, LakeError> {
+    pub async fn free_bytes(&self) -> Result<Option<u64>, StoreError> {
         if !self.is_local() {
             return Ok(None);
         }
@@ -133,7 +132,7 @@ fn probe(folder: &Path) -> Vec<ProbeStep> {
 fn try_all(folder: &Path) -> Vec<ProbeStep> {
     let (file, elsewhere) = (folder.join("file"), folder.join("moved"));
     let mut steps = Vec::new();
-    let mut step = |action, result: Result<(), LakeError>| {
+    let mut step = |action, result: Result<(), StoreError>| {
         let done = result.is_ok();
         steps.push(ProbeStep { action, result });
         done
@@ -161,7 +160,7 @@ fn missing(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-fn write(file: &Path) -> Result<(), LakeError> {
+fn write(file: &Path) -> Result<(), StoreError> {
     local::write_temporary(file, CONTENT)?;
     match local::read(file)?.as_deref() {
         Some(CONTENT) => Ok(()),
@@ -170,7 +169,7 @@ fn write(file: &Path) -> Result<(), LakeError> {
 }
 
 /// Gives the file the name, and then tries to give that again.
-pub(super) fn create_once(file: &Path, name: &Path) -> Result<(), LakeError> {
+pub(super) fn create_once(file: &Path, name: &Path) -> Result<(), StoreError> {
     match local::link(file, name) {
         Ok(true) => {}
         Ok(false) => {
@@ -180,7 +179,7 @@ pub(super) fn create_once(file: &Path, name: &Path) -> Result<(), LakeError> {
                 "a name that is free counts as taken",
             ));
         }
-        Err(LakeError::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {
+        Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {
             // FAT and some network file systems say so where they know no links: the file itself
             // could be written.
             return Err(unsupported("create", name, source));
@@ -198,7 +197,7 @@ pub(super) fn create_once(file: &Path, name: &Path) -> Result<(), LakeError> {
     }
 }
 
-fn rename(from: &Path, to: &Path) -> Result<(), LakeError> {
+fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
     if local::rename(from, to)? && local::size(to)? == Some(CONTENT.len() as u64) {
         Ok(())
     } else {
@@ -206,7 +205,7 @@ fn rename(from: &Path, to: &Path) -> Result<(), LakeError> {
     }
 }
 
-fn lock(path: &Path) -> Result<(), LakeError> {
+fn lock(path: &Path) -> Result<(), StoreError> {
     let held = local::open_lock(path)?;
     if !local::try_lock(&held, path)? {
         return Err(otherwise("lock", path, "a new file counts as locked"));
@@ -220,11 +219,11 @@ fn lock(path: &Path) -> Result<(), LakeError> {
     }
 }
 
-fn remove(folder: &Path, made: &[PathBuf]) -> Result<(), LakeError> {
+fn remove(folder: &Path, made: &[PathBuf]) -> Result<(), StoreError> {
     match fs::remove_dir_all(folder) {
         Ok(()) => {}
         Err(error) if !folder.exists() => drop(error),
-        Err(error) => return Err(LakeError::io("remove", folder)(error)),
+        Err(error) => return Err(StoreError::io("remove", folder)(error)),
     }
     // A run that starts now may use them already: then they are not empty, and stay.
     for folder in made.iter().filter(|folder| folder.is_dir()) {
@@ -234,25 +233,25 @@ fn remove(folder: &Path, made: &[PathBuf]) -> Result<(), LakeError> {
 }
 
 /// Done, and wrong.
-fn otherwise(action: &'static str, path: &Path, what: &'static str) -> LakeError {
+fn otherwise(action: &'static str, path: &Path, what: &'static str) -> StoreError {
     unsupported(action, path, io::Error::other(what))
 }
 
-fn unsupported(action: &'static str, path: &Path, source: io::Error) -> LakeError {
-    LakeError::io(action, path)(io::Error::new(io::ErrorKind::Unsupported, source))
+fn unsupported(action: &'static str, path: &Path, source: io::Error) -> StoreError {
+    StoreError::io(action, path)(io::Error::new(io::ErrorKind::Unsupported, source))
 }
 
 #[cfg(unix)]
-fn free_bytes(root: &Path) -> Result<Option<u64>, LakeError> {
+fn free_bytes(root: &Path) -> Result<Option<u64>, StoreError> {
     let there = root.ancestors().find(|ancestor| ancestor.exists());
     let place = there.unwrap_or(Path::new("."));
     let stat = rustix::fs::statvfs(place)
-        .map_err(|error| LakeError::io("look at", place)(error.into()))?;
+        .map_err(|error| StoreError::io("look at", place)(error.into()))?;
     Ok(Some(stat.f_bavail.saturating_mul(stat.f_frsize)))
 }
 
 #[cfg(not(unix))]
-fn free_bytes(_root: &Path) -> Result<Option<u64>, LakeError> {
+fn free_bytes(_root: &Path) -> Result<Option<u64>, StoreError> {
     Ok(None)
 }
 

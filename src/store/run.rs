@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
+use super::data_file::{DataFile, Upload};
+use super::error::StoreError;
+use super::failpoint::{Faults, Point};
 use super::local::{self, Link, Staging};
 use super::object::{DeadObjectRun, ObjectRun};
+use super::path::{FileName, FilePath, LakePath, Partition, is_safe_run_id};
 use super::{Kind, StagedFile, StagedReject, Store, StoredFile, blocking};
-use crate::lake::error::LakeError;
-use crate::lake::path::{FileName, FilePath, LakePath, Partition, is_safe_run_id};
-use crate::lake::point::{Faults, Point};
-use crate::lake::record::{DataFile, Upload};
 use crate::schema::TableName;
 use crate::task::RunId;
 
@@ -52,7 +52,7 @@ pub enum Put {
 
 /// How `RunStore::link_files` ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::lake) enum Linked {
+pub(crate) enum Linked {
     /// All of them have second names.
     All,
     /// This one is not there.
@@ -85,11 +85,9 @@ impl RunStore {
     ///
     /// # Errors
     /// When the destination can't be written to, or a run of this id stages there already.
-    pub async fn open(store: Store, run: RunId) -> Result<Self, LakeError> {
+    pub async fn open(store: Store, run: RunId) -> Result<Self, StoreError> {
         if !is_safe_run_id(&run) {
-            return Err(LakeError::Draft(format!(
-                "`{run}` can't be a folder's name"
-            )));
+            return Err(StoreError::UnsafeRunId(run));
         }
         let hold = match &store.kind {
             Kind::Local => {
@@ -114,7 +112,7 @@ impl RunStore {
             }
         };
         let Some(hold) = hold else {
-            return Err(LakeError::RunTaken(run));
+            return Err(StoreError::RunTaken(run));
         };
         let inner = Inner {
             store,
@@ -134,12 +132,12 @@ impl RunStore {
         &self.inner.run
     }
 
-    pub(in crate::lake) fn pass(&self, point: Point) -> Result<(), LakeError> {
+    pub(crate) fn pass(&self, point: Point) -> Result<(), StoreError> {
         self.inner.faults.pass(point)
     }
 
     #[cfg(test)]
-    pub(in crate::lake) fn faults(&self) -> &Faults {
+    pub(crate) fn faults(&self) -> &Faults {
         &self.inner.faults
     }
 
@@ -161,7 +159,7 @@ impl RunStore {
     ///
     /// # Errors
     /// When it can't be read.
-    pub fn open_staged(&self, file: &DataFile) -> Result<Option<StoredFile>, LakeError> {
+    pub fn open_staged(&self, file: &DataFile) -> Result<Option<StoredFile>, StoreError> {
         StoredFile::local(self.staged_place(file))
     }
 
@@ -169,7 +167,7 @@ impl RunStore {
     ///
     /// # Errors
     /// When the disk refuses it.
-    pub fn stage(&self, table: TableName, partition: Partition) -> Result<StagedFile, LakeError> {
+    pub fn stage(&self, table: TableName, partition: Partition) -> Result<StagedFile, StoreError> {
         let number = self.inner.next_file.fetch_add(1, Ordering::Relaxed);
         let name = FileName::of_run(self.run_id(), number);
         StagedFile::create(
@@ -186,7 +184,7 @@ impl RunStore {
     ///
     /// # Errors
     /// When the disk refuses it.
-    pub fn stage_reject(&self, ending: &str) -> Result<StagedReject, LakeError> {
+    pub fn stage_reject(&self, ending: &str) -> Result<StagedReject, StoreError> {
         let number = self.inner.next_file.fetch_add(1, Ordering::Relaxed);
         StagedReject::create(self.clone(), format!("{number:06}.{ending}"))
     }
@@ -195,7 +193,7 @@ impl RunStore {
     ///
     /// # Errors
     /// When it is there and can't be removed.
-    pub async fn unstage(&self, file: &DataFile) -> Result<(), LakeError> {
+    pub async fn unstage(&self, file: &DataFile) -> Result<(), StoreError> {
         match &self.inner.hold {
             Hold::Local(_) => {
                 let place = self.staged_place(file);
@@ -206,20 +204,14 @@ impl RunStore {
     }
 
     /// The length of a file that this run staged; nothing if it is gone.
-    pub(in crate::lake) async fn staged_size(
-        &self,
-        file: &DataFile,
-    ) -> Result<Option<u64>, LakeError> {
+    pub(crate) async fn staged_size(&self, file: &DataFile) -> Result<Option<u64>, StoreError> {
         let place = self.staged_place(file);
         blocking(move || local::size(&place)).await
     }
 
     /// Makes staged files durable, invisible as they are. What publishing needs to know of them is
     /// noted in them.
-    pub(in crate::lake) async fn sync_staged(
-        &self,
-        files: &mut [DataFile],
-    ) -> Result<(), LakeError> {
+    pub(crate) async fn sync_staged(&self, files: &mut [DataFile]) -> Result<(), StoreError> {
         match &self.inner.hold {
             Hold::Local(staging) => {
                 let folder = staging.folder().to_owned();
@@ -230,7 +222,7 @@ impl RunStore {
     }
 
     /// Takes back what [`RunStore::sync_staged`] did: the files will not be committed so.
-    pub(in crate::lake) async fn withdraw(&self, files: &mut [DataFile]) -> Result<(), LakeError> {
+    pub(crate) async fn withdraw(&self, files: &mut [DataFile]) -> Result<(), StoreError> {
         match &self.inner.hold {
             Hold::Local(_) => Ok(()),
             Hold::Object(run) => run.withdraw(files).await,
@@ -239,7 +231,7 @@ impl RunStore {
 
     /// Drops what was noted for the case of a crash and is not needed any more, since all that was
     /// sent so far is published or withdrawn.
-    pub(in crate::lake) async fn forget_notes(&self) -> Result<(), LakeError> {
+    pub(crate) async fn forget_notes(&self) -> Result<(), StoreError> {
         match &self.inner.hold {
             Hold::Local(_) => Ok(()),
             Hold::Object(run) => run.forget().await,
@@ -250,11 +242,11 @@ impl RunStore {
     ///
     /// # Errors
     /// When the store refuses it. The file may or may not be there then.
-    pub(in crate::lake) async fn put_if_absent(
+    pub(crate) async fn put_if_absent(
         &self,
         path: &LakePath,
         bytes: Bytes,
-    ) -> Result<Put, LakeError> {
+    ) -> Result<Put, StoreError> {
         let bucket = match &self.kind {
             Kind::Local => return self.link(path, bytes).await,
             Kind::Object(bucket) => bucket,
@@ -265,7 +257,7 @@ impl RunStore {
         Ok(put)
     }
 
-    async fn link(&self, path: &LakePath, bytes: Bytes) -> Result<Put, LakeError> {
+    async fn link(&self, path: &LakePath, bytes: Bytes) -> Result<Put, StoreError> {
         let (store, path) = (self.clone(), self.locate(path));
         blocking(move || {
             let temporary = store.temporary();
@@ -285,7 +277,7 @@ impl RunStore {
     ///
     /// # Errors
     /// When the store refuses it.
-    pub async fn replace(&self, path: &LakePath, bytes: Vec<u8>) -> Result<(), LakeError> {
+    pub async fn replace(&self, path: &LakePath, bytes: Vec<u8>) -> Result<(), StoreError> {
         match &self.kind {
             Kind::Local => {
                 let (store, path) = (self.clone(), self.locate(path));
@@ -301,11 +293,7 @@ impl RunStore {
     ///
     /// # Errors
     /// When the store refuses it.
-    pub(in crate::lake) async fn update<F>(
-        &self,
-        path: &LakePath,
-        decide: F,
-    ) -> Result<bool, LakeError>
+    pub(crate) async fn update<F>(&self, path: &LakePath, decide: F) -> Result<bool, StoreError>
     where
         F: Fn(Option<&[u8]>) -> Option<Vec<u8>> + Send + 'static,
     {
@@ -332,11 +320,11 @@ impl RunStore {
     ///
     /// # Errors
     /// When the store refuses it.
-    pub(in crate::lake) async fn publish(
+    pub(crate) async fn publish(
         &self,
         run: &RunId,
         (path, upload): (&FilePath, Option<&Upload>),
-    ) -> Result<Published, LakeError> {
+    ) -> Result<Published, StoreError> {
         if let Hold::Object(run) = &self.inner.hold {
             return run.publish(path, upload).await;
         }
@@ -349,7 +337,7 @@ impl RunStore {
             if local::is_there(&to)? && local::is_there(&from)? && !local::are_equal(&from, &to)? {
                 // Unless somebody else moved it there just now.
                 if local::is_there(&from)? {
-                    return Err(LakeError::damaged(
+                    return Err(StoreError::damaged(
                         &to,
                         "another file has the name of one that was committed and is to be published; \
                          move it away, then the next run publishes the other",
@@ -371,7 +359,7 @@ impl RunStore {
     ///
     /// # Errors
     /// When the store refuses it.
-    pub(in crate::lake) async fn remove(&self, path: &LakePath) -> Result<bool, LakeError> {
+    pub(crate) async fn remove(&self, path: &LakePath) -> Result<bool, StoreError> {
         match &self.kind {
             Kind::Local => {
                 let path = self.locate(path);
@@ -386,11 +374,11 @@ impl RunStore {
     ///
     /// # Errors
     /// When the disk refuses it for another reason than that it has no second names.
-    pub(in crate::lake) async fn link_files(
+    pub(crate) async fn link_files(
         &self,
         folder: &LakePath,
         paths: Vec<FilePath>,
-    ) -> Result<(Vec<FilePath>, Linked), LakeError> {
+    ) -> Result<(Vec<FilePath>, Linked), StoreError> {
         if !self.is_local() {
             return Ok((Vec::new(), Linked::Refused));
         }
@@ -417,7 +405,7 @@ impl RunStore {
     ///
     /// # Errors
     /// When the disk refuses it.
-    pub(in crate::lake) async fn sync_tree(&self, folder: &LakePath) -> Result<(), LakeError> {
+    pub(crate) async fn sync_tree(&self, folder: &LakePath) -> Result<(), StoreError> {
         if !self.is_local() {
             return Ok(());
         }
@@ -429,7 +417,7 @@ impl RunStore {
     ///
     /// # Errors
     /// When the disk refuses it.
-    pub(in crate::lake) async fn remove_tree(&self, folder: &LakePath) -> Result<(), LakeError> {
+    pub(crate) async fn remove_tree(&self, folder: &LakePath) -> Result<(), StoreError> {
         if !self.is_local() {
             return Ok(());
         }
@@ -442,11 +430,11 @@ impl RunStore {
     ///
     /// # Errors
     /// When the store refuses it, or something is there.
-    pub(in crate::lake) async fn move_aside(
+    pub(crate) async fn move_aside(
         &self,
         from: &LakePath,
         to: &LakePath,
-    ) -> Result<(), LakeError> {
+    ) -> Result<(), StoreError> {
         let store = self.clone();
         let (from, to) = (from.clone(), to.clone());
         if let Hold::Object(_) = &self.inner.hold {
@@ -474,10 +462,10 @@ impl RunStore {
     }
 
     /// Writes what is in one place to another that is free. Blocks.
-    fn carry(&self, from: &LakePath, to: &LakePath) -> Result<(), LakeError> {
+    fn carry(&self, from: &LakePath, to: &LakePath) -> Result<(), StoreError> {
         let Some(source) = self.open(from)? else {
             let missing = std::io::ErrorKind::NotFound.into();
-            return Err(LakeError::io("read", &self.locate(from))(missing));
+            return Err(StoreError::io("read", &self.locate(from))(missing));
         };
         if self.open(to)?.is_some() {
             return Err(taken(&self.locate(to)));
@@ -487,7 +475,7 @@ impl RunStore {
             let mut file = File::create_new(&place)?;
             std::io::copy(&mut source.read_from(0)?, &mut file)
         };
-        spool().map_err(LakeError::io("write", &place))?;
+        spool().map_err(StoreError::io("write", &place))?;
         self.put_in_place(&place, to)
     }
 
@@ -495,7 +483,7 @@ impl RunStore {
     ///
     /// # Errors
     /// When the disk refuses it for another reason than that it is not.
-    pub(in crate::lake) async fn remove_folder(&self, folder: &LakePath) -> Result<(), LakeError> {
+    pub(crate) async fn remove_folder(&self, folder: &LakePath) -> Result<(), StoreError> {
         if !self.is_local() {
             return Ok(());
         }
@@ -504,10 +492,7 @@ impl RunStore {
     }
 
     /// Makes the names in these folders durable, and their absence.
-    pub(in crate::lake) async fn sync_folders(
-        &self,
-        folders: BTreeSet<LakePath>,
-    ) -> Result<(), LakeError> {
+    pub(crate) async fn sync_folders(&self, folders: BTreeSet<LakePath>) -> Result<(), StoreError> {
         if !self.is_local() {
             return Ok(());
         }
@@ -525,10 +510,7 @@ impl RunStore {
     }
 
     /// Takes over a dead run's staging folder. Nothing if its run lives, or somebody else is at it.
-    pub(in crate::lake) async fn take_dead(
-        &self,
-        folder: &LakePath,
-    ) -> Result<Option<DeadRun>, LakeError> {
+    pub(crate) async fn take_dead(&self, folder: &LakePath) -> Result<Option<DeadRun>, StoreError> {
         let kind = match &self.kind {
             Kind::Local => {
                 let folder = self.locate(folder);
@@ -545,7 +527,7 @@ impl RunStore {
     ///
     /// # Errors
     /// When the store refuses it. A later run will try again.
-    pub async fn close(self) -> Result<u64, LakeError> {
+    pub async fn close(self) -> Result<u64, StoreError> {
         if let Hold::Object(run) = &self.inner.hold {
             return run.close().await;
         }
@@ -557,7 +539,7 @@ impl RunStore {
     }
 
     /// Makes a finished file of the staging folder one of the lake, at once. Blocks.
-    pub(super) fn put_in_place(&self, file: &Path, to: &LakePath) -> Result<(), LakeError> {
+    pub(super) fn put_in_place(&self, file: &Path, to: &LakePath) -> Result<(), StoreError> {
         match &self.inner.hold {
             Hold::Local(_) => local::put_in_place(file, &self.locate(to)),
             Hold::Object(run) => run.store(file, to),
@@ -565,7 +547,7 @@ impl RunStore {
     }
 
     /// A free place for what nobody but this run needs, on this machine. It goes with the run.
-    pub(in crate::lake) fn scratch(&self) -> PathBuf {
+    pub(crate) fn scratch(&self) -> PathBuf {
         self.temporary()
     }
 
@@ -574,21 +556,21 @@ impl RunStore {
         self.staging().join(format!("{number:06}.tmp"))
     }
 
-    fn overwrite(&self, path: &Path, bytes: &[u8]) -> Result<(), LakeError> {
+    fn overwrite(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         let temporary = self.temporary();
         local::write_temporary(&temporary, bytes)?;
         local::put_in_place(&temporary, path)
     }
 }
 
-fn taken(place: &Path) -> LakeError {
+fn taken(place: &Path) -> StoreError {
     let taken = std::io::ErrorKind::AlreadyExists.into();
-    LakeError::io("move a file to", place)(taken)
+    StoreError::io("move a file to", place)(taken)
 }
 
 /// What a run that is dead has staged.
 #[derive(Debug)]
-pub(in crate::lake) struct DeadRun {
+pub(crate) struct DeadRun {
     store: RunStore,
     kind: Dead,
 }
@@ -603,13 +585,13 @@ enum Dead {
 impl DeadRun {
     /// Whether the run might live all the same, so that the log must say that it is dead before
     /// anything is removed.
-    pub(in crate::lake) fn may_live(&self) -> bool {
+    pub(crate) fn may_live(&self) -> bool {
         matches!(self.kind, Dead::Object(_))
     }
 
     /// Removes it all. Only once every commit of the run is published. Says how many files that
     /// were.
-    pub(in crate::lake) async fn remove(self) -> Result<u64, LakeError> {
+    pub(crate) async fn remove(self) -> Result<u64, StoreError> {
         let Self { store, kind } = self;
         let each = move || store.pass(Point::RecoverFileRemoved);
         match kind {

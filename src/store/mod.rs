@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | [`RunStore::stage`] | a file in `_export/staging/<run id>/` | a file in the spool, a folder of this machine |
 //! | [`StagedFile::finish`] | syncs it | – |
-//! | `sync_staged` | syncs their folder | sends the files as multipart uploads at their final keys and leaves those open: invisible. Upload ids and parts travel in [`DataFile`](crate::lake::DataFile) into the record |
+//! | `sync_staged` | syncs their folder | sends the files as multipart uploads at their final keys and leaves those open: invisible. Upload ids and parts travel in [`DataFile`](crate::store::DataFile) into the record |
 //! | `put_if_absent` | a hard link to a synced temporary file | a conditional put (`If-None-Match: *`) |
 //! | `publish` | a rename | completes the upload from the record; one that is gone while the object is there was completed by somebody else |
 //! | `update` | under a lock, by a rename | get with its `ETag`, put with `If-Match`, again on a mismatch |
@@ -22,8 +22,12 @@
 
 #[cfg(any(test, debug_assertions, feature = "failpoints"))]
 mod conformance;
+mod data_file;
+pub(crate) mod error;
+mod failpoint;
 mod local;
 mod object;
+mod path;
 mod probe;
 mod read;
 mod reject;
@@ -37,19 +41,24 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 #[cfg(any(test, debug_assertions, feature = "failpoints"))]
 pub use conformance::conform;
+pub use data_file::{Checksum, DataFile, Upload};
+pub use error::StoreError;
+pub use failpoint::Point;
+#[cfg(any(debug_assertions, feature = "failpoints"))]
+pub use failpoint::arm;
 #[cfg(test)]
-pub(super) use object::faulty;
+pub(crate) use object::faulty;
 pub use object::{Fault, FaultKind};
+pub(crate) use path::is_safe_run_id;
+pub use path::{FileName, FilePath, LakePath, Partition, PathError, PinId};
 pub use probe::{ProbeAction, ProbeStep};
 pub use read::StoredFile;
 pub use reject::StagedReject;
-pub(super) use run::Linked;
+pub(crate) use run::Linked;
 pub use run::{Published, Put, RunStore};
 pub use staged::StagedFile;
 
 use self::object::Bucket;
-use super::error::{LakeError, blocking};
-use super::path::LakePath;
 use crate::job::Destination;
 
 /// A store that is only read.
@@ -88,7 +97,7 @@ impl Store {
     ///
     /// # Errors
     /// When the settings of an object store make no sense.
-    pub fn new(dest: &Destination) -> Result<Self, LakeError> {
+    pub fn new(dest: &Destination) -> Result<Self, StoreError> {
         match dest {
             Destination::Local(path) => Ok(Self {
                 root: path.as_path().into(),
@@ -126,7 +135,7 @@ impl Store {
     ///
     /// # Errors
     /// When there is one and it can't be read.
-    pub async fn get(&self, path: &LakePath) -> Result<Option<Vec<u8>>, LakeError> {
+    pub async fn get(&self, path: &LakePath) -> Result<Option<Vec<u8>>, StoreError> {
         match &self.kind {
             Kind::Local => {
                 let path = self.locate(path);
@@ -141,7 +150,7 @@ impl Store {
     ///
     /// # Errors
     /// When there is one and it can't be read.
-    pub(super) async fn get_small(&self, path: &LakePath) -> Result<Option<Vec<u8>>, LakeError> {
+    pub(crate) async fn get_small(&self, path: &LakePath) -> Result<Option<Vec<u8>>, StoreError> {
         const MOST: u64 = 8 << 20;
         if !self.is_local() {
             return self.get(path).await;
@@ -155,7 +164,7 @@ impl Store {
             let read = file
                 .read_from(0)
                 .and_then(|file| file.take(MOST).read_to_end(&mut bytes));
-            read.map_err(LakeError::io("read", file.place()))?;
+            read.map_err(StoreError::io("read", file.place()))?;
             Ok(Some(bytes))
         })
         .await
@@ -165,7 +174,7 @@ impl Store {
     ///
     /// # Errors
     /// When that can't be told.
-    pub async fn size(&self, path: &LakePath) -> Result<Option<u64>, LakeError> {
+    pub async fn size(&self, path: &LakePath) -> Result<Option<u64>, StoreError> {
         match &self.kind {
             Kind::Local => {
                 let path = self.locate(path);
@@ -179,7 +188,7 @@ impl Store {
     ///
     /// # Errors
     /// When they can't be told.
-    pub async fn stamp(&self, path: &LakePath) -> Result<Option<Stamp>, LakeError> {
+    pub async fn stamp(&self, path: &LakePath) -> Result<Option<Stamp>, StoreError> {
         match &self.kind {
             Kind::Local => {
                 let path = self.locate(path);
@@ -199,11 +208,11 @@ impl Store {
     ///
     /// # Errors
     /// When that can't be told.
-    pub async fn is_there(&self) -> Result<bool, LakeError> {
+    pub async fn is_there(&self) -> Result<bool, StoreError> {
         match &self.kind {
             Kind::Local => {
                 let there = tokio::fs::try_exists(self.root()).await;
-                there.map_err(LakeError::io("look for", self.root()))
+                there.map_err(StoreError::io("look for", self.root()))
             }
             Kind::Object(bucket) => bucket.is_there().await,
         }
@@ -213,7 +222,7 @@ impl Store {
     ///
     /// # Errors
     /// When there is one and it can't be read.
-    pub async fn list(&self, folder: &LakePath) -> Result<Vec<Entry>, LakeError> {
+    pub async fn list(&self, folder: &LakePath) -> Result<Vec<Entry>, StoreError> {
         match &self.kind {
             Kind::Local => {
                 let folder = self.locate(folder);
@@ -227,7 +236,7 @@ impl Store {
     ///
     /// # Errors
     /// When a folder is there and can't be read.
-    pub async fn list_files(&self, folder: &LakePath) -> Result<Vec<LakePath>, LakeError> {
+    pub async fn list_files(&self, folder: &LakePath) -> Result<Vec<LakePath>, StoreError> {
         if let Kind::Object(bucket) = &self.kind {
             return bucket.list_files(folder).await;
         }
@@ -247,7 +256,7 @@ impl Store {
 
     /// The runs that have something staged, or that live. An empty folder, which some object stores
     /// keep and list, is none's.
-    pub(super) async fn staging_runs(&self) -> Result<Vec<String>, LakeError> {
+    pub(crate) async fn staging_runs(&self) -> Result<Vec<String>, StoreError> {
         let staging = LakePath::staging();
         if self.is_local() {
             let entries = self.list(&staging).await?.into_iter();
@@ -267,7 +276,7 @@ impl Store {
 
     /// How many requests are worth having in flight: on an object store most of the time is
     /// waiting, on a disk things are done one after the other.
-    pub(super) fn at_once(&self) -> usize {
+    pub(crate) fn at_once(&self) -> usize {
         match &self.kind {
             Kind::Local => 1,
             Kind::Object(_) => 8,
@@ -278,7 +287,7 @@ impl Store {
     ///
     /// # Errors
     /// When there is one and it can't be read.
-    pub fn open(&self, path: &LakePath) -> Result<Option<StoredFile>, LakeError> {
+    pub fn open(&self, path: &LakePath) -> Result<Option<StoredFile>, StoreError> {
         match &self.kind {
             Kind::Local => StoredFile::local(self.locate(path)),
             Kind::Object(bucket) => StoredFile::object(bucket, path, self.locate(path)),
@@ -290,7 +299,7 @@ impl Store {
     ///
     /// # Errors
     /// When that can't be told.
-    pub(super) async fn is_dead(&self, staging: &LakePath) -> Result<bool, LakeError> {
+    pub(crate) async fn is_dead(&self, staging: &LakePath) -> Result<bool, StoreError> {
         match &self.kind {
             Kind::Local => {
                 let lock = self.locate(&staging.join(local::LOCK));
@@ -301,12 +310,21 @@ impl Store {
     }
 
     /// Whether a file in a staging folder is of the run itself, and not staged.
-    pub(super) fn is_sign_of_life(name: &str) -> bool {
+    pub(crate) fn is_sign_of_life(name: &str) -> bool {
         name == local::LOCK || name == object::ALIVE
     }
 }
 
 /// From now on no lock is waited for at length: the process was told to stop.
-pub(super) fn stop_waiting() {
+pub(crate) fn stop_waiting() {
     local::stop_waiting();
+}
+
+/// Runs file system work where it holds up nobody.
+async fn blocking<T, F>(work: F) -> Result<T, StoreError>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Result<T, StoreError> + Send + 'static,
+{
+    crate::sync::blocking(work).await?
 }

@@ -8,10 +8,10 @@ use futures_util::future::join_all;
 use object_store::{PutMode, PutOptions, PutPayload, UpdateVersion};
 
 use super::{Bucket, Fault, FaultKind};
-use crate::lake::error::LakeError;
-use crate::lake::path::LakePath;
-use crate::lake::record::Upload;
-use crate::lake::store::{ProbeAction, ProbeStep, Published, Put};
+use crate::store::data_file::Upload;
+use crate::store::error::StoreError;
+use crate::store::path::LakePath;
+use crate::store::{ProbeAction, ProbeStep, Published, Put};
 
 const CONTENT: &[u8] = b"a probe of airudder-export; may be removed\n";
 /// How many try to create one object at the same moment, and how often.
@@ -20,7 +20,7 @@ const RACES: usize = 3;
 
 impl Bucket {
     /// Tries all that commits need, below `folder`, and removes what it made.
-    pub(in crate::lake::store) async fn probe(&self, folder: &LakePath) -> Vec<ProbeStep> {
+    pub(crate) async fn probe(&self, folder: &LakePath) -> Vec<ProbeStep> {
         let mut steps = Vec::new();
         let written = self.try_write(folder).await;
         let can_write = written.is_ok();
@@ -36,15 +36,15 @@ impl Bucket {
         steps
     }
 
-    fn lacks(&self, path: &LakePath, what: &'static str) -> LakeError {
-        LakeError::Object {
+    fn lacks(&self, path: &LakePath, what: &'static str) -> StoreError {
+        StoreError::Object {
             action: "use",
             path: self.locate(path),
             fault: Fault::new(FaultKind::Unsupported, what),
         }
     }
 
-    async fn try_write(&self, folder: &LakePath) -> Result<(), LakeError> {
+    async fn try_write(&self, folder: &LakePath) -> Result<(), StoreError> {
         let path = folder.join("file");
         self.put(&path, Bytes::from_static(CONTENT)).await?;
         if self.get(&path).await?.as_deref() != Some(CONTENT) {
@@ -58,7 +58,7 @@ impl Bucket {
         }
     }
 
-    async fn try_create_once(&self, folder: &LakePath) -> Result<(), LakeError> {
+    async fn try_create_once(&self, folder: &LakePath) -> Result<(), StoreError> {
         const TWICE: &str = "it lacks conditional writes: a name that is taken was given again \
                              (If-None-Match is ignored)";
         let path = folder.join("once");
@@ -89,13 +89,13 @@ impl Bucket {
     }
 
     /// Whether an object of this text is created. One whose answer was lost is met again, as its own.
-    async fn creates(&self, path: &LakePath, text: Vec<u8>) -> Result<bool, LakeError> {
+    async fn creates(&self, path: &LakePath, text: Vec<u8>) -> Result<bool, StoreError> {
         let text = Bytes::from(text);
         let put = self.put_if_absent(path, text.clone()).await?;
         Ok(put == Put::Created || self.get(path).await?.as_deref() == Some(&*text))
     }
 
-    async fn try_update(&self, folder: &LakePath) -> Result<(), LakeError> {
+    async fn try_update(&self, folder: &LakePath) -> Result<(), StoreError> {
         let path = folder.join("updated");
         self.put(&path, Bytes::from_static(CONTENT)).await?;
         let Some((_, version)) = self.get_version(&path).await? else {
@@ -127,7 +127,7 @@ impl Bucket {
         Ok(())
     }
 
-    async fn try_upload(&self, folder: &LakePath) -> Result<(), LakeError> {
+    async fn try_upload(&self, folder: &LakePath) -> Result<(), StoreError> {
         let path = folder.join("uploaded");
         let key = self.key(&path);
         let open = async || {

@@ -8,7 +8,7 @@
 //! there, `…@3` the third time, and `hold:publish.file_moved` stays there for ever, for watching
 //! what readers see meanwhile.
 
-use super::error::LakeError;
+use super::error::StoreError;
 
 macro_rules! points {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
@@ -104,7 +104,7 @@ points! {
 
 /// What is to happen at points.
 #[derive(Debug, Default)]
-pub(super) struct Faults {
+pub(crate) struct Faults {
     #[cfg(test)]
     stop: std::sync::Mutex<Option<(Point, u32)>>,
 }
@@ -112,7 +112,7 @@ pub(super) struct Faults {
 impl Faults {
     /// Fails the `nth` time (from 1) that the point is passed, and ever after.
     #[cfg(test)]
-    pub(super) fn stop_at(&self, point: Point, nth: u32) {
+    pub(crate) fn stop_at(&self, point: Point, nth: u32) {
         *self
             .stop
             .lock()
@@ -128,7 +128,7 @@ impl Faults {
             reason = "only tests fail here"
         )
     )]
-    pub(super) fn pass(&self, point: Point) -> Result<(), LakeError> {
+    pub(crate) fn pass(&self, point: Point) -> Result<(), StoreError> {
         #[cfg(any(debug_assertions, feature = "failpoints"))]
         process::pass(point);
         #[cfg(test)]
@@ -142,7 +142,7 @@ impl Faults {
             {
                 *left = left.saturating_sub(1);
                 if *left == 0 {
-                    return Err(LakeError::Stopped(point));
+                    return Err(StoreError::Stopped(point));
                 }
             }
         }
@@ -215,7 +215,7 @@ mod process {
         std::process::abort();
     }
 
-    pub(super) fn pass(point: Point) {
+    pub(crate) fn pass(point: Point) {
         let Some(armed) = ARMED.get().filter(|armed| armed.point == point) else {
             return;
         };
@@ -262,7 +262,7 @@ mod tests {
         assert!(faults.pass(Point::DayWritten).is_ok());
         assert!(matches!(
             faults.pass(Point::DayWritten),
-            Err(LakeError::Stopped(Point::DayWritten))
+            Err(StoreError::Stopped(Point::DayWritten))
         ));
         assert!(faults.pass(Point::DayWritten).is_err());
     }

@@ -4,7 +4,7 @@
 //! trusted: a record that names `../../etc` is refused.
 //!
 //! ```
-//! use airudder_export::lake::{FilePath, Partition};
+//! use airudder_export::store::{FilePath, Partition};
 //! let path: FilePath = "calls/call_date=2024-03-11/a.parquet".parse().expect("valid");
 //! assert_eq!(path.partition, Partition::Date("2024-03-11".parse().expect("valid")));
 //! assert!("calls/call_date=2024-03-11/../../x.parquet".parse::<FilePath>().is_err());
@@ -15,7 +15,6 @@ use std::str::FromStr;
 
 use chrono::NaiveDate;
 
-use super::pin::PinId;
 use crate::schema::TableName;
 use crate::task::RunId;
 
@@ -31,7 +30,7 @@ const WITHOUT_ROWS: &str = "no-rows.parquet";
 pub struct PathError(String);
 
 impl PathError {
-    pub(super) fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         Self(text.chars().take(300).collect())
     }
 }
@@ -64,11 +63,12 @@ macro_rules! as_text {
         }
     };
 }
-pub(super) use as_text;
+pub(crate) use as_text;
 
 as_text!(Partition, "a partition");
 as_text!(FileName, "a data file's name");
 as_text!(FilePath, "a data file's path");
+as_text!(PinId, "the id of a pin");
 
 /// The folder a row belongs in: its date in the partition time zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -136,7 +136,7 @@ impl FileName {
     }
 
     /// The name of the `number`th file that a run stages.
-    pub(super) fn of_run(run: &RunId, number: u64) -> Self {
+    pub(crate) fn of_run(run: &RunId, number: u64) -> Self {
         Self(format!("{run}-{number:06}.parquet").into())
     }
 
@@ -167,7 +167,7 @@ impl FromStr for FileName {
 }
 
 /// Whether a text can be one step of a path and is hidden from nobody.
-pub(super) fn is_plain(text: &str) -> bool {
+pub(crate) fn is_plain(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text
             .bytes()
@@ -187,7 +187,7 @@ pub struct FilePath {
 
 impl FilePath {
     /// Where a table has its file without rows.
-    pub(super) fn without_rows(table: TableName, partition: Partition) -> Self {
+    pub(crate) fn without_rows(table: TableName, partition: Partition) -> Self {
         let name = FileName::without_rows();
         Self {
             table,
@@ -197,7 +197,7 @@ impl FilePath {
     }
 
     /// Whether a table's file without rows is called so.
-    pub(super) fn is_without_rows(&self) -> bool {
+    pub(crate) fn is_without_rows(&self) -> bool {
         self.name.as_str() == WITHOUT_ROWS
     }
 
@@ -350,7 +350,7 @@ impl LakePath {
     }
 
     /// The rejects of one run.
-    pub(super) fn rejects_of(run: &RunId) -> Self {
+    pub(crate) fn rejects_of(run: &RunId) -> Self {
         Self(format!("_export/rejects/{run}"))
     }
 
@@ -397,7 +397,7 @@ impl LakePath {
     }
 
     /// How the folders begin in which `doctor` tries things.
-    pub(super) const PROBE: &str = "doctor-";
+    pub(crate) const PROBE: &str = "doctor-";
 
     /// Where `doctor` tries what the destination can do.
     #[must_use]
@@ -412,17 +412,17 @@ impl LakePath {
     }
 
     /// One step down. For names that a listing of this folder gave.
-    pub(super) fn join(&self, name: &str) -> Self {
+    pub(crate) fn join(&self, name: &str) -> Self {
         Self(format!("{}/{name}", self.0))
     }
 
     /// The place of a finding, which `verify` made from a path.
-    pub(super) fn found(place: &str) -> Self {
+    pub(crate) fn found(place: &str) -> Self {
         Self(place.to_owned())
     }
 
     /// The folder it is in.
-    pub(super) fn parent(&self) -> Option<Self> {
+    pub(crate) fn parent(&self) -> Option<Self> {
         let (folder, _) = self.0.rsplit_once('/')?;
         Some(Self(folder.to_owned()))
     }
@@ -446,8 +446,37 @@ impl From<&FilePath> for LakePath {
     }
 }
 
+/// The id of a pin: letters, digits, `-`, `_` and `.`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PinId(Box<str>);
+
+impl PinId {
+    /// One that nobody else has.
+    pub(crate) fn random() -> Self {
+        Self(crate::clock::random_id().into())
+    }
+}
+
+impl fmt::Display for PinId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for PinId {
+    type Err = PathError;
+
+    fn from_str(text: &str) -> Result<Self, PathError> {
+        if text.len() <= 100 && is_plain(text) {
+            Ok(Self(text.into()))
+        } else {
+            Err(PathError::new(text))
+        }
+    }
+}
+
 /// Whether a run id read from outside can be a folder's name.
-pub(super) fn is_safe_run_id(run: &RunId) -> bool {
+pub(crate) fn is_safe_run_id(run: &RunId) -> bool {
     run.as_str().len() <= 100 && is_plain(run.as_str())
 }
 

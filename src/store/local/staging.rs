@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::LOCK;
-use crate::lake::error::LakeError;
+use crate::store::error::StoreError;
 
 /// The folder of a run that lives: ours as long as this is held.
 #[derive(Debug)]
-pub(in crate::lake::store) struct Staging {
+pub(crate) struct Staging {
     folder: PathBuf,
     /// Until the folder is removed.
     lock: Mutex<Option<File>>,
@@ -18,10 +18,10 @@ pub(in crate::lake::store) struct Staging {
 impl Staging {
     /// Makes the folder, in the way given, and takes its lock. Nothing if the folder is somebody
     /// else's: `make` says whether it made it.
-    pub(in crate::lake::store) fn open(
+    pub(crate) fn open(
         folder: PathBuf,
-        make: impl Fn(&Path) -> Result<bool, LakeError>,
-    ) -> Result<Option<Self>, LakeError> {
+        make: impl Fn(&Path) -> Result<bool, StoreError>,
+    ) -> Result<Option<Self>, StoreError> {
         let path = folder.join(LOCK);
         let lock = loop {
             if !make(&folder)? {
@@ -47,7 +47,7 @@ impl Staging {
     /// Takes over the folder of a run that is dead. Nothing if its run lives, or somebody else is
     /// at it. An empty folder without a lock is one that is just being made or removed: it goes, and
     /// no run died of it.
-    pub(in crate::lake::store) fn take_dead(folder: PathBuf) -> Result<Option<Self>, LakeError> {
+    pub(crate) fn take_dead(folder: PathBuf) -> Result<Option<Self>, StoreError> {
         let path = folder.join(LOCK);
         if !super::is_there(&path)? {
             super::remove_empty_folder(&folder)?;
@@ -65,21 +65,21 @@ impl Staging {
 
     /// Takes over a folder whose lock is open, unless somebody holds it, or it is by now the lock
     /// of a folder that was removed and another one has its name.
-    fn claim(folder: PathBuf, lock: File) -> Result<Option<Self>, LakeError> {
+    fn claim(folder: PathBuf, lock: File) -> Result<Option<Self>, StoreError> {
         let path = folder.join(LOCK);
         let is_ours = super::try_lock(&lock, &path)? && super::is_same_file(&lock, &path)?;
         Ok(is_ours.then(|| Self::held(folder, lock)))
     }
 
-    pub(in crate::lake::store) fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// Removes the folder, its lock last. Says how many other files it held.
-    pub(in crate::lake::store) fn remove(
+    pub(crate) fn remove(
         &self,
-        mut each: impl FnMut() -> Result<(), LakeError>,
-    ) -> Result<u64, LakeError> {
+        mut each: impl FnMut() -> Result<(), StoreError>,
+    ) -> Result<u64, StoreError> {
         let mut removed = 0;
         for entry in super::list(&self.folder)? {
             if !entry.is_folder && entry.name != LOCK {
@@ -102,20 +102,19 @@ impl Staging {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::io::ErrorKind;
     use std::sync::atomic::{AtomicBool, Ordering};
-    use std::thread;
+    use std::{fs, thread};
 
     use super::*;
 
     /// Enough that each of the ways in which they can meet happens many times.
     const ROUNDS: u32 = 1_000;
 
-    fn make(folder: &Path) -> Result<bool, LakeError> {
+    fn make(folder: &Path) -> Result<bool, StoreError> {
         match fs::create_dir(folder) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-                Err(LakeError::io("create folder", folder)(error))
+                Err(StoreError::io("create folder", folder)(error))
             }
             _ => Ok(true),
         }
@@ -155,7 +154,7 @@ mod tests {
                 std::os::unix::fs::symlink("/dev/zero", &lock).expect("linked");
             }
             let error = Staging::take_dead(folder.clone()).expect_err("refused");
-            let LakeError::NoFile { path } = error else {
+            let StoreError::NoFile { path } = error else {
                 panic!("{error}");
             };
             assert_eq!(path, lock);
@@ -167,7 +166,7 @@ mod tests {
         let root = tempfile::tempdir().expect("a temporary folder can be made");
         let folder = root.path().join("run");
         make(&folder).expect("a folder can be made");
-        let late = super::super::open_lock(&folder.join(LOCK)).expect("a file can be made");
+        let late = crate::store::local::open_lock(&folder.join(LOCK)).expect("a file can be made");
         let dead = Staging::take_dead(folder.clone()).expect("no fault");
         dead.expect("nobody holds it")
             .remove(|| Ok(()))
@@ -184,7 +183,7 @@ mod tests {
         let root = tempfile::tempdir().expect("a temporary folder can be made");
         let folder = root.path().join("run");
         let is_over = AtomicBool::new(false);
-        let take = || -> Result<(), LakeError> {
+        let take = || -> Result<(), StoreError> {
             while !is_over.load(Ordering::Relaxed) {
                 if let Some(dead) = Staging::take_dead(folder.clone())? {
                     dead.remove(|| Ok(()))?;
@@ -193,11 +192,11 @@ mod tests {
             Ok(())
         };
         // Nothing is synced, so that they meet often.
-        let open = || -> Result<(), LakeError> {
+        let open = || -> Result<(), StoreError> {
             for _ in 0..ROUNDS {
                 let ours = Staging::open(folder.clone(), make)?.expect("it is made");
                 let staged = folder.join("000001.parquet");
-                fs::write(&staged, "rows").map_err(LakeError::io("write", &staged))?;
+                fs::write(&staged, "rows").map_err(StoreError::io("write", &staged))?;
                 assert_eq!(ours.remove(|| Ok(()))?, 1, "what a living run stages stays");
             }
             Ok(())

@@ -12,10 +12,10 @@ use object_store::multipart::PartId;
 use serde::{Deserialize, Serialize};
 
 use super::{Bucket, Fault};
-use crate::lake::error::LakeError;
-use crate::lake::path::LakePath;
-use crate::lake::record::Upload;
-use crate::lake::store::{Published, blocking};
+use crate::store::data_file::Upload;
+use crate::store::error::StoreError;
+use crate::store::path::LakePath;
+use crate::store::{Published, blocking};
 
 /// All parts but the last have this size: what S3 and Google take at least, and what R2 wants all of
 /// one upload to be.
@@ -44,7 +44,7 @@ pub(super) struct Opened {
 
 impl Bucket {
     /// Opens an upload for each file, all or none.
-    pub(super) async fn open_uploads(&self, files: &[Outgoing]) -> Result<Vec<Opened>, LakeError> {
+    pub(super) async fn open_uploads(&self, files: &[Outgoing]) -> Result<Vec<Opened>, StoreError> {
         let open = |file: &Outgoing| {
             let (bucket, path) = (self.clone(), file.path.clone());
             async move {
@@ -57,7 +57,7 @@ impl Bucket {
             }
         };
         let requests: Vec<_> = files.iter().map(open).collect();
-        let answers: Vec<Result<Opened, LakeError>> =
+        let answers: Vec<Result<Opened, StoreError>> =
             stream::iter(requests).buffered(AT_ONCE).collect().await;
         let (mut opened, mut failed) = (Vec::new(), None);
         for answer in answers {
@@ -87,7 +87,7 @@ impl Bucket {
         &self,
         files: &[Outgoing],
         opened: &[Opened],
-    ) -> Result<Vec<Upload>, LakeError> {
+    ) -> Result<Vec<Upload>, StoreError> {
         let mut requests = Vec::new();
         let mut uploads = Vec::new();
         for (index, (file, opened)) in files.iter().zip(opened).enumerate() {
@@ -121,7 +121,7 @@ impl Bucket {
         file: Outgoing,
         upload: MultipartId,
         (part, (start, length)): (usize, (u64, u64)),
-    ) -> Result<(usize, usize, String), LakeError> {
+    ) -> Result<(usize, usize, String), StoreError> {
         let from = file.file.clone();
         let bytes = blocking(move || read_part(&from, start, length)).await?;
         let key = self.key(&file.path);
@@ -141,7 +141,7 @@ impl Bucket {
         &self,
         path: &LakePath,
         upload: &Upload,
-    ) -> Result<Published, LakeError> {
+    ) -> Result<Published, StoreError> {
         let parts = upload.parts.iter().map(|id| PartId {
             content_id: id.clone(),
         });
@@ -170,7 +170,7 @@ impl Bucket {
     }
 
     /// Aborts an upload; one that is gone or completed is fine.
-    pub(super) async fn abort(&self, path: &LakePath, id: &str) -> Result<(), LakeError> {
+    pub(super) async fn abort(&self, path: &LakePath, id: &str) -> Result<(), StoreError> {
         let key = self.key(path);
         let id = id.to_owned();
         let aborted = self.again(|| self.objects.abort_multipart(&key, &id));
@@ -183,7 +183,7 @@ impl Bucket {
     }
 
     /// Makes an object of a file of this machine, whole, over one that is there.
-    pub(super) async fn store(&self, file: Outgoing) -> Result<(), LakeError> {
+    pub(super) async fn store(&self, file: Outgoing) -> Result<(), StoreError> {
         if file.bytes <= PART_BYTES {
             let (from, length) = (file.file.clone(), file.bytes);
             let bytes = blocking(move || read_part(&from, 0, length)).await?;
@@ -204,7 +204,7 @@ impl Bucket {
                 let _ = self.abort(&file.path, &opened[0].upload).await;
                 sent?;
                 completed?;
-                Err(LakeError::Object {
+                Err(StoreError::Object {
                     action: "complete the upload to",
                     path: self.locate(&file.path),
                     fault: Fault::new(super::FaultKind::Other, "the upload is gone"),
@@ -218,8 +218,8 @@ impl Bucket {
     pub(super) async fn abort_noted(
         &self,
         staging: &LakePath,
-        mut each: impl FnMut() -> Result<(), LakeError>,
-    ) -> Result<u64, LakeError> {
+        mut each: impl FnMut() -> Result<(), StoreError>,
+    ) -> Result<u64, StoreError> {
         let mut aborted = 0;
         for entry in self.list(staging).await? {
             if entry.is_folder || entry.name == super::ALIVE {
@@ -230,11 +230,11 @@ impl Bucket {
                 continue;
             };
             let opened: Vec<Opened> = serde_json::from_slice(&bytes)
-                .map_err(|error| LakeError::damaged(&self.locate(&note), error.to_string()))?;
+                .map_err(|error| StoreError::damaged(&self.locate(&note), error.to_string()))?;
             for Opened { path, upload } in opened {
-                let path = path.parse::<crate::lake::FilePath>();
+                let path = path.parse::<crate::store::FilePath>();
                 let path = path
-                    .map_err(|error| LakeError::damaged(&self.locate(&note), error.to_string()))?;
+                    .map_err(|error| StoreError::damaged(&self.locate(&note), error.to_string()))?;
                 self.abort(&LakePath::from(&path), &upload).await?;
                 aborted += 1;
                 each()?;
@@ -249,7 +249,7 @@ fn part_bytes(bytes: u64) -> u64 {
     bytes.div_ceil(MOST_PARTS).max(PART_BYTES)
 }
 
-fn read_part(file: &Path, start: u64, length: u64) -> Result<Bytes, LakeError> {
+fn read_part(file: &Path, start: u64, length: u64) -> Result<Bytes, StoreError> {
     let read = || {
         let mut open = File::open(file)?;
         open.seek(SeekFrom::Start(start))?;
@@ -257,7 +257,7 @@ fn read_part(file: &Path, start: u64, length: u64) -> Result<Bytes, LakeError> {
         open.read_exact(&mut bytes)?;
         Ok(Bytes::from(bytes))
     };
-    read().map_err(LakeError::io("read", file))
+    read().map_err(StoreError::io("read", file))
 }
 
 #[cfg(test)]

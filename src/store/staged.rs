@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::data_file::{Checksum, DataFile};
+use super::error::StoreError;
+use super::failpoint::Point;
+use super::path::FilePath;
 use super::run::RunStore;
-use crate::lake::error::LakeError;
-use crate::lake::path::FilePath;
-use crate::lake::point::Point;
-use crate::lake::record::{Checksum, DataFile};
 
 /// A data file that is being written. Blocks: for threads that may.
 ///
@@ -27,9 +27,9 @@ pub struct StagedFile {
 }
 
 impl StagedFile {
-    pub(super) fn create(store: RunStore, path: FilePath) -> Result<Self, LakeError> {
+    pub(super) fn create(store: RunStore, path: FilePath) -> Result<Self, StoreError> {
         let place = store.staging().join(path.name.as_str());
-        let file = File::create_new(&place).map_err(LakeError::io("create", &place))?;
+        let file = File::create_new(&place).map_err(StoreError::io("create", &place))?;
         let (sum, bytes, finished) = (Sha256::new(), 0, false);
         let staged = Self {
             store,
@@ -66,13 +66,13 @@ impl StagedFile {
     ///
     /// # Errors
     /// When the disk does not take it; the file is removed then.
-    pub fn finish(mut self, rows: u64) -> Result<DataFile, LakeError> {
+    pub fn finish(mut self, rows: u64) -> Result<DataFile, StoreError> {
         self.store.pass(Point::StageWritten)?;
         // In a spool it is the sent copy that has to last.
         if self.store.is_local() {
             self.file
                 .sync_all()
-                .map_err(LakeError::io("sync", &self.place))?;
+                .map_err(StoreError::io("sync", &self.place))?;
         }
         self.store.pass(Point::StageSynced)?;
         self.finished = true;

@@ -14,12 +14,12 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::Bucket;
 use crate::clock::{Clock, system_random};
-use crate::lake::error::LakeError;
-use crate::lake::path::LakePath;
-use crate::lake::store::Put;
+use crate::store::Put;
+use crate::store::error::StoreError;
+use crate::store::path::LakePath;
 
 /// The object in a run's staging folder that it touches.
-pub(in crate::lake::store) const ALIVE: &str = "alive.json";
+pub(crate) const ALIVE: &str = "alive.json";
 
 /// Signs of life, as long as it is held.
 #[derive(Debug)]
@@ -39,10 +39,7 @@ impl Life {
 
 impl Bucket {
     /// Whether the run that stages here gave no sign of life for long.
-    pub(in crate::lake::store) async fn is_dead(
-        &self,
-        staging: &LakePath,
-    ) -> Result<bool, LakeError> {
+    pub(crate) async fn is_dead(&self, staging: &LakePath) -> Result<bool, StoreError> {
         let found = self.list_objects(staging).await?;
         let last = found.objects.iter().map(|meta| meta.last_modified).max();
         let Some(last) = last else { return Ok(true) };
@@ -53,7 +50,7 @@ impl Bucket {
 
     /// Gives a sign of life now, and from now on until it is ended or dropped. Nothing if another run
     /// of this id gave one.
-    pub(super) async fn live(&self, staging: &LakePath) -> Result<Option<Life>, LakeError> {
+    pub(super) async fn live(&self, staging: &LakePath) -> Result<Option<Life>, StoreError> {
         let path = staging.join(ALIVE);
         // Nobody else's: a sign whose answer was lost is known again.
         let sign = Bytes::from(format!("{{\"nonce\":\"{:016x}\"}}\n", system_random()));

@@ -14,10 +14,10 @@ use bytes::{Bytes, BytesMut};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
+use super::error::StoreError;
 use super::local;
 use super::object::Bucket;
-use crate::lake::error::LakeError;
-use crate::lake::path::LakePath;
+use super::path::LakePath;
 
 const BLOCK_BYTES: u64 = 4 << 20;
 const BLOCKS_KEPT: usize = 6;
@@ -47,7 +47,7 @@ struct Blocks {
 
 impl StoredFile {
     /// A file of this machine; nothing if there is none.
-    pub(super) fn local(place: PathBuf) -> Result<Option<Self>, LakeError> {
+    pub(super) fn local(place: PathBuf) -> Result<Option<Self>, StoreError> {
         let opened = local::open_regular(&place).and_then(|file| {
             let bytes = file.metadata()?.len();
             Ok((file, bytes))
@@ -59,7 +59,7 @@ impl StoredFile {
                 content: Content::Local(Arc::new(file)),
             })),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(LakeError::io("open", &place)(error)),
+            Err(error) => Err(StoreError::io("open", &place)(error)),
         }
     }
 
@@ -67,7 +67,7 @@ impl StoredFile {
         bucket: &Bucket,
         path: &LakePath,
         place: PathBuf,
-    ) -> Result<Option<Self>, LakeError> {
+    ) -> Result<Option<Self>, StoreError> {
         let Some(meta) = bucket.wait(bucket.head(path))? else {
             return Ok(None);
         };
@@ -147,7 +147,7 @@ impl Read for StoredRead {
 }
 
 impl Blocks {
-    fn block(&self, number: u64) -> Result<Bytes, LakeError> {
+    fn block(&self, number: u64) -> Result<Bytes, StoreError> {
         let kept = |kept: &VecDeque<(u64, Bytes)>| {
             let found = kept.iter().find(|(kept, _)| *kept == number);
             found.map(|(_, bytes)| bytes.clone())
@@ -168,7 +168,7 @@ impl Blocks {
         Ok(bytes)
     }
 
-    fn range(&self, start: u64, length: usize) -> Result<Bytes, LakeError> {
+    fn range(&self, start: u64, length: usize) -> Result<Bytes, StoreError> {
         let end = start + length as u64;
         let first = start / BLOCK_BYTES;
         if end <= (first + 1) * BLOCK_BYTES {

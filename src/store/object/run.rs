@@ -11,13 +11,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use super::Bucket;
-use super::life::Life;
+use super::heartbeat::Life;
 use super::upload::{Opened, Outgoing};
-use crate::lake::error::LakeError;
-use crate::lake::path::{FileName, FilePath, LakePath};
-use crate::lake::record::{DataFile, Upload};
-use crate::lake::store::local::{self, Staging};
-use crate::lake::store::{Published, blocking};
+use crate::store::data_file::{DataFile, Upload};
+use crate::store::error::StoreError;
+use crate::store::local::{self, Staging};
+use crate::store::path::{FileName, FilePath, LakePath};
+use crate::store::{Published, blocking};
 use crate::task::RunId;
 
 /// How the folders of runs in the spool are named.
@@ -25,7 +25,7 @@ const SPOOL_PREFIX: &str = "airudder-export-";
 
 /// What a living run holds.
 #[derive(Debug)]
-pub(in crate::lake::store) struct ObjectRun {
+pub(crate) struct ObjectRun {
     bucket: Bucket,
     spool: Arc<Staging>,
     staging: LakePath,
@@ -38,10 +38,7 @@ pub(in crate::lake::store) struct ObjectRun {
 }
 
 impl ObjectRun {
-    pub(in crate::lake::store) async fn open(
-        bucket: Bucket,
-        run: &RunId,
-    ) -> Result<Option<Self>, LakeError> {
+    pub(crate) async fn open(bucket: Bucket, run: &RunId) -> Result<Option<Self>, StoreError> {
         let folder = bucket.spool.join(format!("{SPOOL_PREFIX}{run}"));
         let Some(spool) = blocking(move || open_spool(folder)).await? else {
             return Ok(None);
@@ -63,7 +60,7 @@ impl ObjectRun {
         }))
     }
 
-    pub(in crate::lake::store) fn spool(&self) -> &Path {
+    pub(crate) fn spool(&self) -> &Path {
         self.spool.folder()
     }
 
@@ -76,10 +73,7 @@ impl ObjectRun {
     }
 
     /// Sends files to uploads that stay open, and says in each which.
-    pub(in crate::lake::store) async fn send(
-        &self,
-        files: &mut [DataFile],
-    ) -> Result<(), LakeError> {
+    pub(crate) async fn send(&self, files: &mut [DataFile]) -> Result<(), StoreError> {
         let outgoing: Vec<Outgoing> = files
             .iter()
             .map(|file| Outgoing {
@@ -119,7 +113,7 @@ impl ObjectRun {
     }
 
     /// Removes the notes of uploads that are all completed or aborted.
-    pub(in crate::lake::store) async fn forget(&self) -> Result<(), LakeError> {
+    pub(crate) async fn forget(&self) -> Result<(), StoreError> {
         let needed: BTreeSet<u64> = self.open_uploads().values().map(|open| open.1).collect();
         let last = self.next_note.load(Ordering::Relaxed);
         let mut done = self.forgotten.load(Ordering::Relaxed);
@@ -132,10 +126,7 @@ impl ObjectRun {
     }
 
     /// Aborts what was sent for files that will not be committed so. The files stay in the spool.
-    pub(in crate::lake::store) async fn withdraw(
-        &self,
-        files: &mut [DataFile],
-    ) -> Result<(), LakeError> {
+    pub(crate) async fn withdraw(&self, files: &mut [DataFile]) -> Result<(), StoreError> {
         for file in files {
             file.upload = None;
             let opened = self.open_uploads().remove(&file.name);
@@ -148,22 +139,22 @@ impl ObjectRun {
     }
 
     /// Drops a finished file that no commit will name.
-    pub(in crate::lake::store) async fn unstage(&self, file: &DataFile) -> Result<(), LakeError> {
+    pub(crate) async fn unstage(&self, file: &DataFile) -> Result<(), StoreError> {
         self.withdraw(&mut [file.clone()]).await?;
         self.unspool(&file.name).await
     }
 
-    async fn unspool(&self, name: &FileName) -> Result<(), LakeError> {
+    async fn unspool(&self, name: &FileName) -> Result<(), StoreError> {
         let spooled = self.spooled(name);
         blocking(move || local::remove(&spooled).map(drop)).await
     }
 
     /// Makes an object of a committed file, whichever run sent it.
-    pub(in crate::lake::store) async fn publish(
+    pub(crate) async fn publish(
         &self,
         path: &FilePath,
         upload: Option<&Upload>,
-    ) -> Result<Published, LakeError> {
+    ) -> Result<Published, StoreError> {
         let place = LakePath::from(path);
         let published = match upload {
             Some(upload) => self.bucket.complete(&place, upload).await?,
@@ -178,11 +169,7 @@ impl ObjectRun {
     }
 
     /// Makes an object of a file in the spool at once, and removes it from there. Blocks.
-    pub(in crate::lake::store) fn store(
-        &self,
-        file: &Path,
-        path: &LakePath,
-    ) -> Result<(), LakeError> {
+    pub(crate) fn store(&self, file: &Path, path: &LakePath) -> Result<(), StoreError> {
         let bytes = local::size(file)?.unwrap_or_default();
         let outgoing = Outgoing {
             file: file.to_owned(),
@@ -195,7 +182,7 @@ impl ObjectRun {
 
     /// Ends the run: aborts what was not committed, and removes spool and notes. Says how many files
     /// that were.
-    pub(in crate::lake::store) async fn close(&self) -> Result<u64, LakeError> {
+    pub(crate) async fn close(&self) -> Result<u64, StoreError> {
         let life = self
             .life
             .lock()
@@ -221,10 +208,10 @@ impl ObjectRun {
 
 /// Removes what dead runs left in the spool, and makes a folder in it that only this user reads.
 /// Nothing if that is there already.
-fn open_spool(folder: PathBuf) -> Result<Option<Staging>, LakeError> {
+fn open_spool(folder: PathBuf) -> Result<Option<Staging>, StoreError> {
     let place = folder.clone();
     make_spool(folder).map_err(|error| match error {
-        LakeError::Io { source, .. } => LakeError::Spool {
+        StoreError::Io { source, .. } => StoreError::Spool {
             path: place.parent().unwrap_or(&place).to_owned(),
             source,
         },
@@ -232,7 +219,7 @@ fn open_spool(folder: PathBuf) -> Result<Option<Staging>, LakeError> {
     })
 }
 
-fn make_spool(folder: PathBuf) -> Result<Option<Staging>, LakeError> {
+fn make_spool(folder: PathBuf) -> Result<Option<Staging>, StoreError> {
     let spool = folder.parent().unwrap_or(Path::new("."));
     local::create_folders(spool)?;
     for entry in local::list(spool)? {
@@ -246,7 +233,7 @@ fn make_spool(folder: PathBuf) -> Result<Option<Staging>, LakeError> {
     Staging::open(folder, |folder| match make_private(folder) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(LakeError::io("create folder", folder)(error)),
+        Err(error) => Err(StoreError::io("create folder", folder)(error)),
     })
 }
 
@@ -263,26 +250,26 @@ fn make_private(folder: &Path) -> std::io::Result<()> {
 
 /// The staging folder of a run that is dead.
 #[derive(Debug)]
-pub(in crate::lake::store) struct DeadObjectRun {
+pub(crate) struct DeadObjectRun {
     bucket: Bucket,
     staging: LakePath,
 }
 
 impl DeadObjectRun {
-    pub(in crate::lake::store) async fn take(
+    pub(crate) async fn take(
         bucket: &Bucket,
         staging: &LakePath,
-    ) -> Result<Option<Self>, LakeError> {
+    ) -> Result<Option<Self>, StoreError> {
         Ok(bucket.is_dead(staging).await?.then(|| Self {
             bucket: bucket.clone(),
             staging: staging.clone(),
         }))
     }
 
-    pub(in crate::lake::store) async fn remove(
+    pub(crate) async fn remove(
         self,
-        each: impl FnMut() -> Result<(), LakeError>,
-    ) -> Result<u64, LakeError> {
+        each: impl FnMut() -> Result<(), StoreError>,
+    ) -> Result<u64, StoreError> {
         self.bucket.abort_noted(&self.staging, each).await
     }
 }

@@ -9,10 +9,10 @@
 
 mod again;
 mod client;
-mod fault;
+mod error;
 #[cfg(test)]
-pub(in crate::lake) mod faulty;
-mod life;
+pub(crate) mod faulty;
+mod heartbeat;
 mod listed;
 mod probe;
 mod run;
@@ -34,14 +34,14 @@ use object_store::{
 };
 use tokio::runtime::Handle;
 
-pub use fault::{Fault, FaultKind};
-pub(super) use life::ALIVE;
+pub use error::{Fault, FaultKind};
+pub(super) use heartbeat::ALIVE;
 pub(super) use run::{DeadObjectRun, ObjectRun};
 
+use super::error::StoreError;
+use super::path::LakePath;
 use super::{Entry, Put};
 use crate::job::ObjectPlace;
-use crate::lake::error::LakeError;
-use crate::lake::path::LakePath;
 
 /// How often an update is tried again because somebody else was quicker.
 const UPDATE_TRIES: u32 = 100;
@@ -70,9 +70,9 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    pub(super) fn new(place: &ObjectPlace) -> Result<Self, LakeError> {
+    pub(super) fn new(place: &ObjectPlace) -> Result<Self, StoreError> {
         let root = place.url.as_str().trim_end_matches('/');
-        let refused = |problem: String| LakeError::StoreSettings {
+        let refused = |problem: String| StoreError::StoreSettings {
             place: root.to_owned(),
             problem,
         };
@@ -115,16 +115,16 @@ impl Bucket {
         self.root.join(path.as_str())
     }
 
-    fn failed(&self, action: &'static str, path: &LakePath) -> impl FnOnce(Error) -> LakeError {
+    fn failed(&self, action: &'static str, path: &LakePath) -> impl FnOnce(Error) -> StoreError {
         let path = self.locate(path);
-        move |error| LakeError::Object {
+        move |error| StoreError::Object {
             action,
             path,
             fault: Fault::of(&error),
         }
     }
 
-    pub(super) async fn get(&self, path: &LakePath) -> Result<Option<Vec<u8>>, LakeError> {
+    pub(super) async fn get(&self, path: &LakePath) -> Result<Option<Vec<u8>>, StoreError> {
         let found = self.get_version(path).await?;
         Ok(found.map(|(bytes, _)| bytes))
     }
@@ -133,7 +133,7 @@ impl Bucket {
     async fn get_version(
         &self,
         path: &LakePath,
-    ) -> Result<Option<(Vec<u8>, UpdateVersion)>, LakeError> {
+    ) -> Result<Option<(Vec<u8>, UpdateVersion)>, StoreError> {
         let key = self.key(path);
         let read = || async {
             let found = self.objects.get(&key).await?;
@@ -159,7 +159,7 @@ impl Bucket {
         &self,
         path: &LakePath,
         range: Range<u64>,
-    ) -> Result<Bytes, LakeError> {
+    ) -> Result<Bytes, StoreError> {
         let key = self.key(path);
         let read = || async {
             let options = GetOptions::new().with_range(Some(range.clone()));
@@ -174,13 +174,13 @@ impl Bucket {
         self.again(read).await.map_err(self.failed("read", path))
     }
 
-    pub(super) async fn head(&self, path: &LakePath) -> Result<Option<ObjectMeta>, LakeError> {
+    pub(super) async fn head(&self, path: &LakePath) -> Result<Option<ObjectMeta>, StoreError> {
         let key = self.key(path);
         let found = self.again(|| self.objects.head(&key)).await;
         optional(found).map_err(self.failed("look at", path))
     }
 
-    pub(super) async fn list(&self, folder: &LakePath) -> Result<Vec<Entry>, LakeError> {
+    pub(super) async fn list(&self, folder: &LakePath) -> Result<Vec<Entry>, StoreError> {
         let found = self.list_objects(folder).await?;
         let entry = |key: &Key, is_folder| {
             let name = key.filename()?.to_owned();
@@ -197,10 +197,10 @@ impl Bucket {
     }
 
     /// Whether there is any object below the prefix.
-    pub(super) async fn is_there(&self) -> Result<bool, LakeError> {
+    pub(super) async fn is_there(&self) -> Result<bool, StoreError> {
         let look = || async { self.objects.list(Some(&self.prefix)).try_next().await };
         let first = self.again(look).await;
-        let first = first.map_err(|error| LakeError::Object {
+        let first = first.map_err(|error| StoreError::Object {
             action: "list",
             path: self.root.to_path_buf(),
             fault: Fault::of(&error),
@@ -209,7 +209,7 @@ impl Bucket {
     }
 
     /// All objects below a folder.
-    pub(super) async fn list_files(&self, folder: &LakePath) -> Result<Vec<LakePath>, LakeError> {
+    pub(super) async fn list_files(&self, folder: &LakePath) -> Result<Vec<LakePath>, StoreError> {
         let found = self.list_below(folder).await?;
         let prefix = self.prefix.as_ref();
         let within = found.iter().filter_map(|meta| {
@@ -221,7 +221,7 @@ impl Bucket {
         Ok(paths)
     }
 
-    async fn list_below(&self, folder: &LakePath) -> Result<Vec<ObjectMeta>, LakeError> {
+    async fn list_below(&self, folder: &LakePath) -> Result<Vec<ObjectMeta>, StoreError> {
         let key = self.key(folder);
         let mut found: Vec<ObjectMeta> = Vec::new();
         let mut patience = self.patience();
@@ -248,7 +248,10 @@ impl Bucket {
         }
     }
 
-    async fn list_objects(&self, folder: &LakePath) -> Result<object_store::ListResult, LakeError> {
+    async fn list_objects(
+        &self,
+        folder: &LakePath,
+    ) -> Result<object_store::ListResult, StoreError> {
         let key = self.key(folder);
         let list = || self.objects.list_with_delimiter(Some(&key));
         let listed = self.again(list).await;
@@ -258,7 +261,7 @@ impl Bucket {
         Ok(listed)
     }
 
-    pub(super) async fn put(&self, path: &LakePath, bytes: Bytes) -> Result<PutResult, LakeError> {
+    pub(super) async fn put(&self, path: &LakePath, bytes: Bytes) -> Result<PutResult, StoreError> {
         let key = self.key(path);
         let put = || self.objects.put(&key, bytes.clone().into());
         self.again(put).await.map_err(self.failed("write", path))
@@ -269,7 +272,7 @@ impl Bucket {
         &self,
         path: &LakePath,
         bytes: Bytes,
-    ) -> Result<Put, LakeError> {
+    ) -> Result<Put, StoreError> {
         let mut patience = self.patience();
         let mut tries = 0;
         loop {
@@ -305,7 +308,7 @@ impl Bucket {
         &self,
         path: &LakePath,
         decide: impl Fn(Option<&[u8]>) -> Option<Vec<u8>> + Send,
-    ) -> Result<bool, LakeError> {
+    ) -> Result<bool, StoreError> {
         let mut patience = self.patience();
         let mut tries = 0;
         loop {
@@ -339,7 +342,7 @@ impl Bucket {
 
     /// Removes an object; one that is gone is fine. Most stores do not tell whether it was there,
     /// so it counts as removed unless one does.
-    pub(super) async fn remove(&self, path: &LakePath) -> Result<bool, LakeError> {
+    pub(super) async fn remove(&self, path: &LakePath) -> Result<bool, StoreError> {
         let key = self.key(path);
         let removed = optional(self.again(|| self.objects.delete(&key)).await)
             .map_err(self.failed("remove", path))?;
@@ -347,7 +350,7 @@ impl Bucket {
     }
 
     /// Removes all objects below a folder. Says how many.
-    async fn remove_below(&self, folder: &LakePath) -> Result<u64, LakeError> {
+    async fn remove_below(&self, folder: &LakePath) -> Result<u64, StoreError> {
         let found = self.list_below(folder).await?;
         for meta in &found {
             let delete = || self.objects.delete(&meta.location);

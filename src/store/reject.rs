@@ -5,10 +5,10 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
+use super::error::StoreError;
 use super::local;
+use super::path::LakePath;
 use super::run::RunStore;
-use crate::lake::error::LakeError;
-use crate::lake::path::LakePath;
 
 /// A file of rejects that is being written. Blocks: for threads that may.
 ///
@@ -23,9 +23,9 @@ pub struct StagedReject {
 }
 
 impl StagedReject {
-    pub(super) fn create(store: RunStore, name: String) -> Result<Self, LakeError> {
+    pub(super) fn create(store: RunStore, name: String) -> Result<Self, StoreError> {
         let place = store.staging().join(&name);
-        let file = local::create_private(&place).map_err(LakeError::io("create", &place))?;
+        let file = local::create_private(&place).map_err(StoreError::io("create", &place))?;
         Ok(Self {
             store,
             name,
@@ -45,17 +45,17 @@ impl StagedReject {
     ///
     /// # Errors
     /// When the disk does not take it.
-    pub fn append(&mut self, bytes: &[u8]) -> Result<(), LakeError> {
+    pub fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         self.file
             .write_all(bytes)
-            .map_err(LakeError::io("write", &self.place))
+            .map_err(StoreError::io("write", &self.place))
     }
 
     /// Makes it durable among the rejects of its run, and says where that is.
     ///
     /// # Errors
     /// When the disk does not take it.
-    pub fn finish(mut self) -> Result<PathBuf, LakeError> {
+    pub fn finish(mut self) -> Result<PathBuf, StoreError> {
         let synced = || -> io::Result<()> {
             self.file.flush()?;
             if self.store.is_local() {
@@ -64,7 +64,7 @@ impl StagedReject {
             Ok(())
         };
         let mut synced = synced;
-        synced().map_err(LakeError::io("sync", &self.place))?;
+        synced().map_err(StoreError::io("sync", &self.place))?;
         let to = LakePath::rejects(self.store.run_id(), &self.name)
             .expect("the name is a number with an ending");
         self.store.put_in_place(&self.place, &to)?;

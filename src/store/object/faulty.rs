@@ -24,7 +24,7 @@ use tokio::sync::watch;
 
 /// What is asked of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::lake) enum Operation {
+pub(crate) enum Operation {
     Get,
     Head,
     List,
@@ -39,7 +39,7 @@ pub(in crate::lake) enum Operation {
 }
 
 impl Operation {
-    pub(in crate::lake) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Get,
         Self::Head,
         Self::List,
@@ -56,7 +56,7 @@ impl Operation {
 
 /// What goes wrong with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::lake) enum Trouble {
+pub(crate) enum Trouble {
     /// It is refused, and has no effect.
     Reject,
     /// It takes effect, and an error is answered.
@@ -77,7 +77,7 @@ pub(in crate::lake) enum Trouble {
 
 /// A store in memory with its script.
 #[derive(Clone, Debug)]
-pub(in crate::lake) struct Faulty(Arc<Inner>);
+pub(crate) struct Faulty(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -106,7 +106,7 @@ struct Scripted {
 
 impl Faulty {
     /// The store in memory that an address of `memory://` with this host stands for.
-    pub(in crate::lake) fn of_host(host: &str) -> Self {
+    pub(crate) fn of_host(host: &str) -> Self {
         static STORES: LazyLock<Mutex<HashMap<String, Faulty>>> = LazyLock::new(Mutex::default);
         let mut stores = STORES.lock().expect("nobody panics while holding it");
         stores
@@ -129,7 +129,7 @@ impl Faulty {
     }
 
     /// From now on counts from zero, and scripts this for the nth request of an operation.
-    pub(in crate::lake) fn fail(&self, (operation, nth): (Operation, u32), trouble: Trouble) {
+    pub(crate) fn fail(&self, (operation, nth): (Operation, u32), trouble: Trouble) {
         self.set(Some(Scripted {
             operation,
             nth,
@@ -140,7 +140,7 @@ impl Faulty {
     }
 
     /// As [`Faulty::fail`], and for all that follow.
-    pub(in crate::lake) fn fail_from(&self, (operation, nth): (Operation, u32), trouble: Trouble) {
+    pub(crate) fn fail_from(&self, (operation, nth): (Operation, u32), trouble: Trouble) {
         self.fail((operation, nth), trouble);
         if let Some(scripted) = &mut self.script().trouble {
             scripted.lasts = true;
@@ -155,23 +155,23 @@ impl Faulty {
     }
 
     /// From now on all goes well, and counting starts again. What was held goes on.
-    pub(in crate::lake) fn heal(&self) {
+    pub(crate) fn heal(&self) {
         self.set(None);
         self.0.released.send_replace(true);
     }
 
     /// While it is paused, all goes well and nothing is counted.
-    pub(in crate::lake) fn pause(&self, is_paused: bool) {
+    pub(crate) fn pause(&self, is_paused: bool) {
         self.script().is_paused = is_paused;
     }
 
     /// How often an operation was asked for since the last script.
-    pub(in crate::lake) fn count(&self, operation: Operation) -> u32 {
+    pub(crate) fn count(&self, operation: Operation) -> u32 {
         self.script().counts.get(&operation).copied().unwrap_or(0)
     }
 
     /// Uploads that are neither completed nor aborted.
-    pub(in crate::lake) fn open_uploads(&self) -> usize {
+    pub(crate) fn open_uploads(&self) -> usize {
         self.script().uploads.len()
     }
 

@@ -5,11 +5,11 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::is_missing;
-use crate::lake::error::LakeError;
+use crate::store::error::StoreError;
 
 /// How giving a file a second name ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::lake::store) enum Link {
+pub(crate) enum Link {
     /// It has it.
     Made,
     /// There is no such file.
@@ -19,7 +19,7 @@ pub(in crate::lake::store) enum Link {
 }
 
 /// Gives a file a second name, in a folder that is made. Durable after [`sync_tree`].
-pub(in crate::lake::store) fn second_name(from: &Path, to: &Path) -> Result<Link, LakeError> {
+pub(crate) fn second_name(from: &Path, to: &Path) -> Result<Link, StoreError> {
     match fs::hard_link(from, to) {
         Ok(()) => Ok(Link::Made),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Link::Made),
@@ -27,12 +27,12 @@ pub(in crate::lake::store) fn second_name(from: &Path, to: &Path) -> Result<Link
             let is_there = fs::symlink_metadata(from).is_ok();
             let folder_is_gone = to.parent().is_some_and(|folder| !folder.is_dir());
             if is_there && folder_is_gone {
-                return Err(LakeError::io("create", to)(error));
+                return Err(StoreError::io("create", to)(error));
             }
             Ok(Link::Gone)
         }
         Err(error) if is_refused(&error) => Ok(Link::Refused),
-        Err(error) => Err(LakeError::io("create", to)(error)),
+        Err(error) => Err(StoreError::io("create", to)(error)),
     }
 }
 
@@ -48,12 +48,12 @@ fn is_refused(error: &io::Error) -> bool {
 }
 
 /// Makes a folder and those on the way to it. Durable after [`sync_tree`].
-pub(in crate::lake::store) fn make_folders(folder: &Path) -> Result<(), LakeError> {
-    fs::create_dir_all(folder).map_err(LakeError::io("create folder", folder))
+pub(crate) fn make_folders(folder: &Path) -> Result<(), StoreError> {
+    fs::create_dir_all(folder).map_err(StoreError::io("create folder", folder))
 }
 
 /// Makes all names in a folder and in those in it durable, and its own.
-pub(in crate::lake::store) fn sync_tree(folder: &Path) -> Result<(), LakeError> {
+pub(crate) fn sync_tree(folder: &Path) -> Result<(), StoreError> {
     let (folders, _) = walk(folder)?;
     for folder in folders.iter().rev() {
         super::sync_folder(folder)?;
@@ -62,10 +62,10 @@ pub(in crate::lake::store) fn sync_tree(folder: &Path) -> Result<(), LakeError> 
 }
 
 /// Removes a folder with all that is in it; one that is gone is fine.
-pub(in crate::lake::store) fn remove_tree(
+pub(crate) fn remove_tree(
     folder: &Path,
-    mut each: impl FnMut() -> Result<(), LakeError>,
-) -> Result<(), LakeError> {
+    mut each: impl FnMut() -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     let (folders, files) = walk(folder)?;
     for file in files {
         if super::remove(&file)? {
@@ -79,7 +79,7 @@ pub(in crate::lake::store) fn remove_tree(
 }
 
 /// The folders from this one on, each before those in it, and the files in them.
-fn walk(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), LakeError> {
+fn walk(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), StoreError> {
     let (mut folders, mut files) = (vec![folder.to_owned()], Vec::new());
     let mut next = 0;
     while let Some(folder) = folders.get(next).cloned() {

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 pub(super) use links::{Link, make_folders, remove_tree, second_name, sync_tree};
 pub(super) use staging::Staging;
 
+use super::error::StoreError;
 use super::{Entry, Stamp};
-use crate::lake::error::LakeError;
 
 /// The file in a staging folder that its living run holds locked.
 pub(super) const LOCK: &str = "lock";
@@ -28,11 +28,11 @@ const LOCK_END_STOPPING: Duration = Duration::from_secs(4);
 static STOPPING: AtomicBool = AtomicBool::new(false);
 
 /// From now on no lock is waited for longer than a few seconds.
-pub(in crate::lake) fn stop_waiting() {
+pub(crate) fn stop_waiting() {
     STOPPING.store(true, Ordering::Relaxed);
 }
 
-pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, LakeError> {
+pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
     let read = || {
         let mut bytes = Vec::new();
         open_regular(path)?.read_to_end(&mut bytes)?;
@@ -40,24 +40,24 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, LakeError> {
     };
     match read() {
         Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if is_no_file(&error) => Err(LakeError::NoFile {
+        Err(error) if is_no_file(&error) => Err(StoreError::NoFile {
             path: path.to_owned(),
         }),
         Err(error) if is_missing(&error) => Ok(None),
-        Err(error) => Err(LakeError::io("read", path)(error)),
+        Err(error) => Err(StoreError::io("read", path)(error)),
     }
 }
 
-pub(super) fn size(path: &Path) -> Result<Option<u64>, LakeError> {
+pub(super) fn size(path: &Path) -> Result<Option<u64>, StoreError> {
     match fs::metadata(path) {
         Ok(meta) => Ok(Some(meta.len())),
         // Nor is it there if a file has the place of its folder.
         Err(error) if is_missing(&error) || error.kind() == ErrorKind::NotADirectory => Ok(None),
-        Err(error) => Err(LakeError::io("look at", path)(error)),
+        Err(error) => Err(StoreError::io("look at", path)(error)),
     }
 }
 
-pub(super) fn stamp(path: &Path) -> Result<Option<Stamp>, LakeError> {
+pub(super) fn stamp(path: &Path) -> Result<Option<Stamp>, StoreError> {
     let look = || {
         let meta = fs::metadata(path)?;
         let (bytes, modified) = (meta.len(), meta.modified()?.into());
@@ -66,7 +66,7 @@ pub(super) fn stamp(path: &Path) -> Result<Option<Stamp>, LakeError> {
     match look() {
         Ok(stamp) => Ok(Some(stamp)),
         Err(error) if is_missing(&error) => Ok(None),
-        Err(error) => Err(LakeError::io("look at", path)(error)),
+        Err(error) => Err(StoreError::io("look at", path)(error)),
     }
 }
 
@@ -105,22 +105,22 @@ fn is_no_file(error: &io::Error) -> bool {
 }
 
 /// Whether there is anything under this name, a link included.
-pub(super) fn is_there(path: &Path) -> Result<bool, LakeError> {
+pub(super) fn is_there(path: &Path) -> Result<bool, StoreError> {
     match fs::symlink_metadata(path) {
         Ok(_) => Ok(true),
         Err(error) if is_missing(&error) => Ok(false),
-        Err(error) => Err(LakeError::io("look at", path)(error)),
+        Err(error) => Err(StoreError::io("look at", path)(error)),
     }
 }
 
 /// Makes a folder that nobody else made: `false` if it is there.
-pub(super) fn create_new_folder(folder: &Path) -> Result<bool, LakeError> {
+pub(super) fn create_new_folder(folder: &Path) -> Result<bool, StoreError> {
     let parent = folder.parent().unwrap_or(Path::new("."));
     create_folders(parent)?;
     match make_folder(folder) {
         Ok(()) => sync_folder(parent).map(|()| true),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(LakeError::io("create folder", folder)(error)),
+        Err(error) => Err(StoreError::io("create folder", folder)(error)),
     }
 }
 
@@ -130,15 +130,15 @@ fn is_missing(error: &io::Error) -> bool {
 }
 
 /// The same of an error of ours.
-pub(super) fn is_of_missing(error: &LakeError) -> bool {
-    matches!(error, LakeError::Io { source, .. } if is_missing(source))
+pub(super) fn is_of_missing(error: &StoreError) -> bool {
+    matches!(error, StoreError::Io { source, .. } if is_missing(source))
 }
 
-pub(super) fn list(folder: &Path) -> Result<Vec<Entry>, LakeError> {
+pub(super) fn list(folder: &Path) -> Result<Vec<Entry>, StoreError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if is_missing(&error) => return Ok(Vec::new()),
-        Err(error) => return Err(LakeError::io("list", folder)(error)),
+        Err(error) => return Err(StoreError::io("list", folder)(error)),
     };
     let mut found = Vec::new();
     for entry in entries {
@@ -146,14 +146,14 @@ pub(super) fn list(folder: &Path) -> Result<Vec<Entry>, LakeError> {
             Ok(entry) => entry,
             // The folder was removed while it was read.
             Err(error) if is_missing(&error) => break,
-            Err(error) => return Err(LakeError::io("list", folder)(error)),
+            Err(error) => return Err(StoreError::io("list", folder)(error)),
         };
         // Names that are not UTF-8 are nobody's of ours.
         if let Ok(name) = entry.file_name().into_string() {
             let kind = match entry.file_type() {
                 Ok(kind) => kind,
                 Err(error) if is_missing(&error) => continue,
-                Err(error) => return Err(LakeError::io("look at", &entry.path())(error)),
+                Err(error) => return Err(StoreError::io("look at", &entry.path())(error)),
             };
             found.push(Entry {
                 name,
@@ -166,7 +166,7 @@ pub(super) fn list(folder: &Path) -> Result<Vec<Entry>, LakeError> {
 }
 
 /// Creates the folder and those on the way to it; each new one is durable.
-pub(super) fn create_folders(folder: &Path) -> Result<(), LakeError> {
+pub(super) fn create_folders(folder: &Path) -> Result<(), StoreError> {
     if folder.is_dir() {
         return Ok(());
     }
@@ -180,7 +180,7 @@ pub(super) fn create_folders(folder: &Path) -> Result<(), LakeError> {
         Ok(()) => {}
         // Somebody else was quicker.
         Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => {}
-        Err(error) => return Err(LakeError::io("create folder", folder)(error)),
+        Err(error) => return Err(StoreError::io("create folder", folder)(error)),
     }
     sync_folder(parent.unwrap_or(Path::new(".")))
 }
@@ -221,13 +221,13 @@ pub(super) fn create_private(path: &Path) -> io::Result<File> {
 }
 
 /// Takes others' rights to a file away.
-pub(super) fn make_private(path: &Path) -> Result<(), LakeError> {
+pub(super) fn make_private(path: &Path) -> Result<(), StoreError> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
         let owner_alone = fs::Permissions::from_mode(0o600);
         fs::set_permissions(path, owner_alone)
-            .map_err(LakeError::io("change the mode of", path))?;
+            .map_err(StoreError::io("change the mode of", path))?;
     }
     #[cfg(not(unix))]
     let _ = path;
@@ -235,16 +235,16 @@ pub(super) fn make_private(path: &Path) -> Result<(), LakeError> {
 }
 
 /// Makes names in the folder durable.
-pub(super) fn sync_folder(folder: &Path) -> Result<(), LakeError> {
+pub(super) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
     let sync = || File::open(folder)?.sync_all();
     if cfg!(windows) {
         return Ok(());
     }
-    sync().map_err(LakeError::io("sync folder", folder))
+    sync().map_err(StoreError::io("sync folder", folder))
 }
 
 /// A durable file of this content, under a name that does not count. Its name is not durable.
-pub(super) fn write_temporary(path: &Path, bytes: &[u8]) -> Result<(), LakeError> {
+pub(super) fn write_temporary(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let write = || {
         let mut file = File::create(path)?;
         file.write_all(bytes)?;
@@ -253,12 +253,12 @@ pub(super) fn write_temporary(path: &Path, bytes: &[u8]) -> Result<(), LakeError
     write().map_err(|error| {
         // Best effort: what is left in the staging folder goes with it.
         let _ = fs::remove_file(path);
-        LakeError::io("write", path)(error)
+        StoreError::io("write", path)(error)
     })
 }
 
 /// Whether two files hold the same bytes; `false` if one is missing.
-pub(super) fn are_equal(one: &Path, other: &Path) -> Result<bool, LakeError> {
+pub(super) fn are_equal(one: &Path, other: &Path) -> Result<bool, StoreError> {
     if size(one)? != size(other)? {
         return Ok(false);
     }
@@ -270,8 +270,11 @@ pub(super) fn are_equal(one: &Path, other: &Path) -> Result<bool, LakeError> {
         (BufReader::new(other.0), other.1),
     );
     loop {
-        let left = one.0.fill_buf().map_err(LakeError::io("read", one.1))?;
-        let right = other.0.fill_buf().map_err(LakeError::io("read", other.1))?;
+        let left = one.0.fill_buf().map_err(StoreError::io("read", one.1))?;
+        let right = other
+            .0
+            .fill_buf()
+            .map_err(StoreError::io("read", other.1))?;
         let common = left.len().min(right.len());
         if left[..common] != right[..common] || (common == 0 && left.len() != right.len()) {
             return Ok(false);
@@ -284,11 +287,11 @@ pub(super) fn are_equal(one: &Path, other: &Path) -> Result<bool, LakeError> {
     }
 }
 
-fn open_to_compare(path: &Path) -> Result<Option<(File, &Path)>, LakeError> {
+fn open_to_compare(path: &Path) -> Result<Option<(File, &Path)>, StoreError> {
     match open_regular(path) {
         Ok(file) => Ok(Some((file, path))),
         Err(error) if is_missing(&error) => Ok(None),
-        Err(error) => Err(LakeError::io("open", path)(error)),
+        Err(error) => Err(StoreError::io("open", path)(error)),
     }
 }
 
@@ -296,10 +299,10 @@ fn open_to_compare(path: &Path) -> Result<Option<(File, &Path)>, LakeError> {
 /// some network and FUSE mounts know no hard links. Renaming unless the name is taken
 /// (`RENAME_NOREPLACE`) or an exclusive open would be other ways, but on such systems neither is
 /// known to leave a whole file or none after a power cut, so they are refused.
-pub(super) fn check_links(folder: &Path) -> Result<(), LakeError> {
+pub(super) fn check_links(folder: &Path) -> Result<(), StoreError> {
     let (file, name) = (folder.join("links-1"), folder.join("links-2"));
     let try_it = || {
-        File::create(&file).map_err(LakeError::io("create", &file))?;
+        File::create(&file).map_err(StoreError::io("create", &file))?;
         super::probe::create_once(&file, &name)
     };
     let tried = try_it();
@@ -314,44 +317,44 @@ pub(super) fn check_links(folder: &Path) -> Result<(), LakeError> {
 }
 
 /// Gives a file a second name unless that is taken: `false` if it is.
-pub(super) fn link(from: &Path, to: &Path) -> Result<bool, LakeError> {
+pub(super) fn link(from: &Path, to: &Path) -> Result<bool, StoreError> {
     match fs::hard_link(from, to) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(LakeError::io("create", to)(error)),
+        Err(error) => Err(StoreError::io("create", to)(error)),
     }
 }
 
 /// Moves a file: `false` if there is none. Over one that is there if need be.
-pub(super) fn rename(from: &Path, to: &Path) -> Result<bool, LakeError> {
+pub(super) fn rename(from: &Path, to: &Path) -> Result<bool, StoreError> {
     match fs::rename(from, to) {
         Ok(()) => Ok(true),
         Err(error) if is_missing(&error) => Ok(false),
-        Err(error) => Err(LakeError::io("move a file to", to)(error)),
+        Err(error) => Err(StoreError::io("move a file to", to)(error)),
     }
 }
 
 /// Deletes a file: `false` if there is none.
-pub(super) fn remove(path: &Path) -> Result<bool, LakeError> {
+pub(super) fn remove(path: &Path) -> Result<bool, StoreError> {
     match fs::remove_file(path) {
         Ok(()) => Ok(true),
         Err(error) if is_missing(&error) => Ok(false),
-        Err(error) => Err(LakeError::io("remove", path)(error)),
+        Err(error) => Err(StoreError::io("remove", path)(error)),
     }
 }
 
 /// Removes an empty folder; one that is gone or not empty stays as it is.
-pub(super) fn remove_empty_folder(path: &Path) -> Result<(), LakeError> {
+pub(super) fn remove_empty_folder(path: &Path) -> Result<(), StoreError> {
     match fs::remove_dir(path) {
         Ok(()) => Ok(()),
         Err(error) if is_missing(&error) || error.kind() == ErrorKind::DirectoryNotEmpty => Ok(()),
-        Err(error) => Err(LakeError::io("remove folder", path)(error)),
+        Err(error) => Err(StoreError::io("remove folder", path)(error)),
     }
 }
 
 /// Opens (creates) a lock file and waits until it is ours: with a word if that takes long, and not
 /// for ever.
-pub(super) fn lock(path: &Path) -> Result<File, LakeError> {
+pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     let file = open_lock(path)?;
     let (begun, mut stopping, mut is_said) = (Instant::now(), None, false);
     while !try_lock(&file, path)? {
@@ -361,7 +364,7 @@ pub(super) fn lock(path: &Path) -> Result<File, LakeError> {
         }
         let is_over = stopping.is_some_and(|since: Instant| since.elapsed() > LOCK_END_STOPPING);
         if is_over || waited > LOCK_END {
-            return Err(LakeError::Locked {
+            return Err(StoreError::Locked {
                 path: path.to_owned(),
                 seconds: waited.as_secs(),
             });
@@ -379,16 +382,16 @@ pub(super) fn lock(path: &Path) -> Result<File, LakeError> {
 }
 
 /// Takes the lock file of this name if nobody holds it: `false` if somebody does.
-pub(super) fn try_lock(file: &File, path: &Path) -> Result<bool, LakeError> {
+pub(super) fn try_lock(file: &File, path: &Path) -> Result<bool, StoreError> {
     match file.try_lock() {
         Ok(()) => Ok(true),
         Err(TryLockError::WouldBlock) => Ok(false),
-        Err(TryLockError::Error(error)) => Err(LakeError::io("lock", path)(error)),
+        Err(TryLockError::Error(error)) => Err(StoreError::io("lock", path)(error)),
     }
 }
 
 /// Opens (creates) a lock file. Whoever may open it can hold it, so only who may write may open it.
-pub(super) fn open_lock(path: &Path) -> Result<File, LakeError> {
+pub(super) fn open_lock(path: &Path) -> Result<File, StoreError> {
     let mut options = File::options();
     options.create(true).truncate(false).write(true);
     #[cfg(unix)]
@@ -399,11 +402,11 @@ pub(super) fn open_lock(path: &Path) -> Result<File, LakeError> {
     let file = match options.open(path).and_then(regular) {
         Ok(file) => file,
         Err(error) if is_no_file(&error) || is_unlike_a_file(&error, path) => {
-            return Err(LakeError::NoFile {
+            return Err(StoreError::NoFile {
                 path: path.to_owned(),
             });
         }
-        Err(error) => return Err(LakeError::io("open", path)(error)),
+        Err(error) => return Err(StoreError::io("open", path)(error)),
     };
     #[cfg(unix)]
     {
@@ -426,7 +429,7 @@ fn is_unlike_a_file(error: &io::Error, path: &Path) -> bool {
 }
 
 /// Whether nobody holds the lock, without creating it. A missing one is held by nobody.
-pub(super) fn is_unlocked(path: &Path) -> Result<bool, LakeError> {
+pub(super) fn is_unlocked(path: &Path) -> Result<bool, StoreError> {
     let mut options = File::options();
     options.read(true);
     #[cfg(unix)]
@@ -438,26 +441,26 @@ pub(super) fn is_unlocked(path: &Path) -> Result<bool, LakeError> {
         Ok(file) => match file.try_lock_shared() {
             Ok(()) => Ok(true),
             Err(TryLockError::WouldBlock) => Ok(false),
-            Err(TryLockError::Error(error)) => Err(LakeError::io("lock", path)(error)),
+            Err(TryLockError::Error(error)) => Err(StoreError::io("lock", path)(error)),
         },
         Err(error) if is_missing(&error) => Ok(true),
         // Who may only read the lake can't tell, and what is no file of ours is no dead run's.
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(false),
         Err(error) if is_no_file(&error) || is_unlike_a_file(&error, path) => Ok(false),
-        Err(error) => Err(LakeError::io("open", path)(error)),
+        Err(error) => Err(StoreError::io("open", path)(error)),
     }
 }
 
 /// Whether the open file is still the one under this name.
-pub(super) fn is_same_file(file: &File, path: &Path) -> Result<bool, LakeError> {
+pub(super) fn is_same_file(file: &File, path: &Path) -> Result<bool, StoreError> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        let open = file.metadata().map_err(LakeError::io("look at", path))?;
+        let open = file.metadata().map_err(StoreError::io("look at", path))?;
         match fs::metadata(path) {
             Ok(named) => Ok((open.dev(), open.ino()) == (named.dev(), named.ino())),
             Err(error) if is_missing(&error) => Ok(false),
-            Err(error) => Err(LakeError::io("look at", path)(error)),
+            Err(error) => Err(StoreError::io("look at", path)(error)),
         }
     }
     #[cfg(not(unix))]
@@ -468,19 +471,19 @@ pub(super) fn is_same_file(file: &File, path: &Path) -> Result<bool, LakeError> 
     }
 }
 
-pub(super) fn sync_parent(path: &Path) -> Result<(), LakeError> {
+pub(super) fn sync_parent(path: &Path) -> Result<(), StoreError> {
     path.parent().map_or(Ok(()), sync_folder)
 }
 
 /// Puts a file written under a temporary name where it is to be, over one that is there, durable
 /// with its name.
-pub(super) fn put_in_place(temporary: &Path, path: &Path) -> Result<(), LakeError> {
+pub(super) fn put_in_place(temporary: &Path, path: &Path) -> Result<(), StoreError> {
     if let Some(folder) = path.parent() {
         create_folders(folder)?;
     }
     if !rename(temporary, path)? {
         // What was to be written is lost, and nobody else says so.
-        return Err(LakeError::io("move a file to", path)(
+        return Err(StoreError::io("move a file to", path)(
             ErrorKind::NotFound.into(),
         ));
     }

@@ -11,11 +11,11 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use parquet::file::reader::ChunkReader as _;
 
+use super::data_file::DataFile;
+use super::error::StoreError;
+use super::path::{LakePath, Partition};
 use super::{Published, Put, RunStore, Store, blocking};
 use crate::job::Destination;
-use crate::lake::error::LakeError;
-use crate::lake::path::{LakePath, Partition};
-use crate::lake::record::DataFile;
 use crate::schema::TableName;
 use crate::task::RunId;
 
@@ -31,7 +31,7 @@ const LARGE_BYTES: usize = (11 << 20) + 77;
 ///
 /// # Panics
 /// When it does something else than it must.
-pub async fn conform(dest: &Destination, runs: [RunId; 2]) -> Result<(), LakeError> {
+pub async fn conform(dest: &Destination, runs: [RunId; 2]) -> Result<(), StoreError> {
     let [run, other] = runs;
     let store = RunStore::open(Store::new(dest)?, run).await?;
     nothing_is_nothing(&store).await?;
@@ -49,7 +49,7 @@ pub async fn conform(dest: &Destination, runs: [RunId; 2]) -> Result<(), LakeErr
     Ok(())
 }
 
-async fn nothing_is_nothing(store: &RunStore) -> Result<(), LakeError> {
+async fn nothing_is_nothing(store: &RunStore) -> Result<(), StoreError> {
     let path = LakePath::commit(7);
     assert_eq!(store.get(&path).await?, None);
     assert_eq!(store.size(&path).await?, None);
@@ -64,7 +64,7 @@ async fn nothing_is_nothing(store: &RunStore) -> Result<(), LakeError> {
     Ok(())
 }
 
-async fn a_name_is_given_once(store: &RunStore) -> Result<(), LakeError> {
+async fn a_name_is_given_once(store: &RunStore) -> Result<(), StoreError> {
     for number in 1..=5 {
         let path = LakePath::commit(number);
         let tries = (0..RIVALS).map(|rival| {
@@ -94,7 +94,7 @@ async fn a_name_is_given_once(store: &RunStore) -> Result<(), LakeError> {
     Ok(())
 }
 
-async fn updates_are_not_lost(store: &RunStore) -> Result<(), LakeError> {
+async fn updates_are_not_lost(store: &RunStore) -> Result<(), StoreError> {
     let path = LakePath::published();
     let number = |bytes: Option<&[u8]>| -> u32 {
         bytes.map_or(0, |bytes| {
@@ -113,24 +113,24 @@ async fn updates_are_not_lost(store: &RunStore) -> Result<(), LakeError> {
 }
 
 /// A finished file of these bytes.
-async fn staged(store: &RunStore, bytes: Vec<u8>) -> Result<DataFile, LakeError> {
+async fn staged(store: &RunStore, bytes: Vec<u8>) -> Result<DataFile, StoreError> {
     let store = store.clone();
     blocking(move || {
         let day = Partition::Date("2024-03-11".parse().expect("a date"));
         let mut file = store.stage(TableName::Calls, day)?;
         let written = file.write_all(&bytes);
-        written.map_err(LakeError::io("write", file.place()))?;
+        written.map_err(StoreError::io("write", file.place()))?;
         file.finish(1)
     })
     .await
 }
 
-async fn publish(store: &RunStore, file: &DataFile) -> Result<Published, LakeError> {
+async fn publish(store: &RunStore, file: &DataFile) -> Result<Published, StoreError> {
     let place = (&file.path(), file.upload.as_ref());
     store.publish(store.run_id(), place).await
 }
 
-async fn files_are_invisible_until_published(store: &RunStore) -> Result<(), LakeError> {
+async fn files_are_invisible_until_published(store: &RunStore) -> Result<(), StoreError> {
     let mut files = Vec::new();
     for text in ["one", "two", "three"] {
         files.push(staged(store, text.as_bytes().to_vec()).await?);
@@ -170,7 +170,7 @@ async fn files_are_invisible_until_published(store: &RunStore) -> Result<(), Lak
     store.forget_notes().await
 }
 
-async fn a_large_file_is_read_by_pieces(store: &RunStore) -> Result<(), LakeError> {
+async fn a_large_file_is_read_by_pieces(store: &RunStore) -> Result<(), StoreError> {
     let bytes: Vec<u8> = (0..LARGE_BYTES)
         .map(|at| (at * 7 + at / 251).to_le_bytes()[0])
         .collect();
@@ -195,14 +195,14 @@ async fn a_large_file_is_read_by_pieces(store: &RunStore) -> Result<(), LakeErro
         let read = file
             .read_from(3)
             .and_then(|mut file| file.read_to_end(&mut whole));
-        read.map_err(LakeError::io("read", file.place()))?;
+        read.map_err(StoreError::io("read", file.place()))?;
         assert!(whole == bytes[3..], "it is not as written");
         Ok(())
     })
     .await
 }
 
-async fn what_was_withdrawn_can_be_sent_again(store: &RunStore) -> Result<(), LakeError> {
+async fn what_was_withdrawn_can_be_sent_again(store: &RunStore) -> Result<(), StoreError> {
     let mut files = [staged(store, b"again".to_vec()).await?];
     store.sync_staged(&mut files).await?;
     store.withdraw(&mut files).await?;
@@ -215,7 +215,7 @@ async fn what_was_withdrawn_can_be_sent_again(store: &RunStore) -> Result<(), La
     store.forget_notes().await
 }
 
-async fn things_are_moved_aside(store: &RunStore) -> Result<(), LakeError> {
+async fn things_are_moved_aside(store: &RunStore) -> Result<(), StoreError> {
     let (from, to) = (
         LakePath::found("calls/stray"),
         LakePath::found("_export/aside/stray"),
@@ -234,7 +234,7 @@ async fn things_are_moved_aside(store: &RunStore) -> Result<(), LakeError> {
     store.remove(&from).await.map(drop)
 }
 
-async fn rejects_get_to_their_place(store: &RunStore) -> Result<(), LakeError> {
+async fn rejects_get_to_their_place(store: &RunStore) -> Result<(), StoreError> {
     let rejecting = store.clone();
     blocking(move || {
         let mut rejects = rejecting.stage_reject("jsonl")?;
@@ -250,7 +250,7 @@ async fn rejects_get_to_their_place(store: &RunStore) -> Result<(), LakeError> {
     Ok(())
 }
 
-async fn a_living_run_is_seen(store: &RunStore, run: RunId) -> Result<(), LakeError> {
+async fn a_living_run_is_seen(store: &RunStore, run: RunId) -> Result<(), StoreError> {
     let staging = LakePath::staging_of(&run);
     let living = RunStore::open((**store).clone(), run).await?;
     assert!(!store.is_dead(&staging).await?);

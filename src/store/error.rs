@@ -1,0 +1,168 @@
+//! What can go wrong with the bytes of a lake, and what a person does about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::failpoint::Point;
+use super::object::Fault;
+use crate::exit_code::ExitCode;
+use crate::task::RunId;
+
+/// Why the destination could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The operating system said no.
+    #[error("{action} {path}{}", advice(source))]
+    Io {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// An object store said no.
+    #[error("{action} {path}: {fault}")]
+    Object {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// With what: an address.
+        path: PathBuf,
+        /// What the store said.
+        fault: Fault,
+    },
+    /// The settings of an object store make no sense.
+    #[error("use {place}: {problem}")]
+    StoreSettings {
+        /// Its address.
+        place: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Another run has this id.
+    #[error(
+        "begin run {0}: another run has this id; nothing was committed under it, run again: the next \
+         one has another id"
+    )]
+    RunTaken(RunId),
+    /// There is no place for what is on its way to an object store.
+    #[error(
+        "make a place for files on their way to the store in {path}: name a folder that can be written \
+         with `spool` under [store] (AIRUDDER_STORE_SPOOL)"
+    )]
+    Spool {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another process did not give a lock back.
+    #[error(
+        "lock {path}: another process has held it for {seconds} s (lslocks shows which); what was \
+         committed is safe, end that process and run again"
+    )]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// Something that can't be read or locked has the name of a file of the lake.
+    #[error(
+        "use {path}: it is a FIFO, a device or a link, and a file belongs there; move it away, then \
+         `verify` says what is missing"
+    )]
+    NoFile {
+        /// What it is.
+        path: PathBuf,
+    },
+    /// A named point of the protocol was told to fail (tests only).
+    #[error("pass {}: stopped there as told", .0.as_str())]
+    Stopped(Point),
+    /// Work on another thread ended without a result. A bug.
+    #[error("finish work on the lake: its thread ended early")]
+    Thread(#[from] tokio::task::JoinError),
+    /// Something of the lake's own is not what it was written as, or something else has its name.
+    #[error("use {path}: {what}")]
+    Damaged {
+        /// The file that is wrong.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A run id that can't be the name of a folder. A bug.
+    #[error("commit: `{0}` can't be a folder's name")]
+    UnsafeRunId(RunId),
+}
+
+impl StoreError {
+    /// The exit code that stands for it.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Io { .. } | Self::Object { .. } | Self::RunTaken(_) | Self::Locked { .. } => {
+                ExitCode::Destination
+            }
+            Self::Damaged { .. } | Self::NoFile { .. } => ExitCode::Data,
+            Self::Spool { .. } | Self::StoreSettings { .. } => ExitCode::Settings,
+            Self::Stopped(_) | Self::Thread(_) | Self::UnsafeRunId(_) => ExitCode::Bug,
+        }
+    }
+
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
+    }
+
+    pub(super) fn damaged(path: &Path, what: impl Into<String>) -> Self {
+        Self::Damaged {
+            path: path.to_owned(),
+            what: what.into(),
+        }
+    }
+}
+
+/// What to do, where that is known.
+fn advice(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::StorageFull => {
+            ": the disk is full; free space (or inodes) there, or name another destination with \
+             --dest. What was committed is safe, the next run goes on from there"
+        }
+        io::ErrorKind::QuotaExceeded => {
+            ": the disk quota is used up; raise it or free space, then run again"
+        }
+        io::ErrorKind::PermissionDenied => {
+            ": permission denied; give this user the right to read and write the destination \
+             folder, or name another one with --dest"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            ": the file system is mounted read-only; remount it for writing or name another \
+             destination with --dest"
+        }
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            ": a file is where a folder is needed; move it away or name another destination with \
+             --dest"
+        }
+        io::ErrorKind::NotFound => {
+            ": it is gone; was the destination unmounted or moved, or does something else clean \
+             up there?"
+        }
+        io::ErrorKind::CrossesDevices => {
+            ": the lake spans several file systems; all of the destination folder must be on one"
+        }
+        io::ErrorKind::Unsupported => {
+            ": this file system lacks hard links or file locks, which commits need and FAT and some \
+             network and FUSE mounts do not have; name a place on a local file system (ext4, XFS, APFS) \
+             with --dest"
+        }
+        _ if source.raw_os_error() == Some(24) => {
+            ": too many open files; raise the limit (ulimit -n) or lower max_open_files"
+        }
+        _ => "",
+    }
+}
