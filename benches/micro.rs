@@ -12,8 +12,8 @@ use airudder_export::clock::Clock;
 use airudder_export::decode::{
     AnswerContext, Batch, RecordDecoder, RowDay, Rows, Run, Split, SplitOptions,
 };
+use airudder_export::encode::RowGroupEncoder;
 use airudder_export::job::{DecodeOptions, Encodings, WriteOptions};
-use airudder_export::lake::write::RowGroupEncoder;
 use airudder_export::schema::TableName;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 

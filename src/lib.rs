@@ -4,7 +4,7 @@
 //! # Flow
 //! ```text
 //! Job + Ledger ─discover→ PlannedTask ─api→ answer bytes ─decode→ rows of four tables (+ rejects)
-//!              ─lake::write→ data files ─lake→ commit → Ledger
+//!              ─encode→ row groups ─lake→ data files, commit → Ledger
 //! ```
 //! Data goes one way and modules depend leftwards in it. [`pipeline`] wires the stages; [`event`] carries
 //! what happened to whoever listens; [`cli`] is the edge. Plan first, then a dumb loop; the core decides,
@@ -33,6 +33,7 @@ pub mod clock;
 pub mod decode;
 pub mod discover;
 pub mod doctor;
+pub mod encode;
 pub mod error;
 pub mod event;
 pub mod exit_code;

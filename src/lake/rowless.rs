@@ -10,8 +10,8 @@
 //! gets rows. Should a slow process write it after that, it stays and does no harm.
 
 use super::error::{LakeError, blocking};
-use super::write::file_without_rows;
 use super::writer::LakeWriter;
+use crate::encode::file_without_rows;
 use crate::schema::{TableName, table};
 use crate::store::{FilePath, LakePath, Partition, Point, Store};
 

@@ -13,10 +13,11 @@ use tokio::sync::RwLock;
 use super::crew::Crew;
 use crate::allocator;
 use crate::decode::{Misfits, RecordDecoder, Rows, TaskFacts, TaskOrdinal, ZoneVerdict};
+use crate::encode::RowGroupEncoder;
 use crate::event::Events;
 use crate::job::{DecodeOptions, WriteOptions};
 use crate::lake::write::{
-    Chunk, ChunkOptions, ClosedFile, LargeShare, RejectWriter, RowGroupEncoder, UnclosedFiles,
+    Chunk, ChunkOptions, ClosedFile, LargeShare, RejectWriter, UnclosedFiles,
 };
 use crate::lake::{LakeError, blocking};
 use crate::store::RunStore;

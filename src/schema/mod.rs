@@ -3,7 +3,7 @@
 //!
 //! The files are embedded at build time. What is derived from them: the Arrow schema
 //! ([`Table::arrow_schema`]), the decode plan (`decode::plan`), the Parquet properties
-//! (`lake::write`), the `schema` command and `docs/tables.md` ([`render`]). Adding a column is an
+//! (`encode`), the `schema` command and `docs/tables.md` ([`render`]). Adding a column is an
 //! edit of one of those files and nothing else.
 //!
 //! What this module never does: read an answer, or touch a disk.

@@ -9,9 +9,10 @@ use super::order::sort_columns;
 use super::plan::PartitionPlan;
 use super::sort::Sorter;
 use super::source::Source;
+use crate::encode::RowGroupEncoder;
 use crate::lake::error::LakeError;
 use crate::lake::mend::Checked;
-use crate::lake::write::{RowGroupEncoder, RowsFile};
+use crate::lake::write::RowsFile;
 use crate::store::{DataFile, FilePath, LakePath, RunStore};
 
 /// What merging works with.

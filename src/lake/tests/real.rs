@@ -7,8 +7,9 @@ use arrow_array::{
 use arrow_schema::{DataType, FieldRef};
 
 use super::*;
+use crate::encode::RowGroupEncoder;
 use crate::job::{Environment, SettingFlags, WriteOptions, load};
-use crate::lake::write::{ChunkOptions, RowGroupEncoder, RowsFile, rewrite};
+use crate::lake::write::{ChunkOptions, RowsFile, rewrite};
 use crate::schema::table;
 
 /// A row: its task, its indexes, the moment of its call (seconds), and a text.

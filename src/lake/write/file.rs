@@ -2,9 +2,9 @@
 
 use parquet::file::writer::SerializedFileWriter;
 
-use super::encode::{EncodedRows, RowGroupEncoder};
 use super::noted::Noted;
 use crate::decode::{RowDay, TaskOrdinal};
+use crate::encode::{EncodedRows, RowGroupEncoder};
 use crate::lake::LakeError;
 use crate::schema::TableName;
 use crate::store::{DataFile, Partition, RunStore};

@@ -2,9 +2,9 @@
 
 use rustc_hash::FxHashMap;
 
-use super::encode::{EncodedRows, RowGroupEncoder};
 use super::file::{ClosedFile, OpenFile};
 use crate::decode::{RowDay, TaskOrdinal};
+use crate::encode::{EncodedRows, RowGroupEncoder};
 use crate::lake::LakeError;
 use crate::schema::TableName;
 use crate::store::RunStore;

@@ -7,12 +7,12 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::encode::EncodedRows;
 use super::file::ClosedFile;
 use super::files::{FileLimits, FileSet};
 use super::options::ChunkOptions;
 use super::queue::{Queue, Queues};
 use crate::decode::{Batch, RowDay};
+use crate::encode::EncodedRows;
 use crate::lake::LakeError;
 use crate::schema::TableName;
 use crate::sync::{in_parallel, lock};

@@ -14,26 +14,20 @@
 //! What this module never does: decide which rows count, or commit.
 
 mod chunk;
-mod encode;
 mod file;
 mod files;
 mod large;
 mod noted;
 mod options;
-mod pages;
-mod properties;
 mod queue;
 mod rejects;
 mod rewrite;
 mod rows_file;
-mod runs;
 
 pub use chunk::{Chunk, SealedChunk, UnclosedFiles, WaitingRows};
-pub use encode::RowGroupEncoder;
 pub use file::ClosedFile;
 pub use large::{LargeAnswer, LargeShare};
 pub use options::ChunkOptions;
-pub(in crate::lake) use properties::file_without_rows;
 pub use rejects::{Reject, RejectWriter};
 pub use rewrite::rewrite;
 pub(in crate::lake) use rows_file::RowsFile;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::encode::RowGroupEncoder;
 use super::files::FileLimits;
+use crate::encode::RowGroupEncoder;
 use crate::job::WriteOptions;
 use crate::store::RunStore;
 

@@ -11,7 +11,7 @@ use parquet::arrow::arrow_writer::ArrowWriterOptions;
 
 use super::noted::Noted;
 use super::options::ChunkOptions;
-use super::properties::without_personal_statistics;
+use crate::encode::without_personal_statistics;
 use crate::lake::LakeError;
 use crate::schema::table;
 use crate::store::{DataFile, StoredFile};

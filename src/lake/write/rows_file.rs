@@ -5,9 +5,8 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::file::metadata::SortingColumn;
 
-use super::encode::RowGroupEncoder;
 use super::noted::Noted;
-use super::properties::without_personal_statistics;
+use crate::encode::{RowGroupEncoder, without_personal_statistics};
 use crate::lake::LakeError;
 use crate::schema::{TableName, table};
 use crate::store::{DataFile, Partition, RunStore};

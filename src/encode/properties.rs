@@ -75,10 +75,7 @@ fn personal_columns(table: &Table) -> String {
 ///
 /// # Errors
 /// Only if a schema file names a type that Parquet cannot hold, which would be a bug.
-pub(in crate::lake) fn file_without_rows(
-    table: &Table,
-    run: &RunId,
-) -> Result<Vec<u8>, ParquetError> {
+pub(crate) fn file_without_rows(table: &Table, run: &RunId) -> Result<Vec<u8>, ParquetError> {
     let schema = ArrowSchemaConverter::new().convert(&table.arrow_schema())?;
     let properties = Arc::new(of_writer(table, run).build());
     let mut bytes = Vec::new();
@@ -87,7 +84,7 @@ pub(in crate::lake) fn file_without_rows(
 }
 
 /// The properties of a table's files.
-pub(super) fn properties(
+pub(crate) fn properties(
     table: &Table,
     options: &WriteOptions,
     run: &RunId,
@@ -121,7 +118,7 @@ pub(super) fn properties(
 
 /// The same for a writer that keeps no counts of nulls without the least and the greatest values: of
 /// personal columns nothing is kept.
-pub(super) fn without_personal_statistics(
+pub(crate) fn without_personal_statistics(
     name: TableName,
     properties: &WriterProperties,
 ) -> WriterProperties {

@@ -5,10 +5,10 @@
 //! The pages say what the general writer's would: same encodings, statistics, page and offset index, Bloom
 //! filter. What runs do not serve (very long values, dictionaries of megabytes) is left to it.
 
+mod column_writer;
 mod dictionary;
 mod hybrid;
-mod pages;
 #[cfg(test)]
 mod tests;
 
-pub(super) use pages::{RunChunk, encode};
+pub(super) use column_writer::{RunChunk, encode};

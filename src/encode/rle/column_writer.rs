@@ -26,11 +26,11 @@ use super::hybrid::{Hybrid, width_of};
 
 /// An encoded column chunk that is in no file yet.
 #[derive(Debug)]
-pub(in crate::lake::write) struct RunChunk {
+pub(crate) struct RunChunk {
     /// Its pages, the dictionary first.
-    pub(in crate::lake::write) bytes: Bytes,
+    pub(crate) bytes: Bytes,
     /// What a file says of it, with offsets that count from the start of its bytes.
-    pub(in crate::lake::write) close: ColumnCloseResult,
+    pub(crate) close: ColumnCloseResult,
 }
 
 /// Encodes arrays of runs as a column chunk. `None` if runs do not serve them, or if the properties want
@@ -38,7 +38,7 @@ pub(in crate::lake::write) struct RunChunk {
 ///
 /// # Errors
 /// When a page cannot be compressed or described.
-pub(in crate::lake::write) fn encode(
+pub(crate) fn encode(
     (column, properties): (&ColumnDescPtr, &WriterProperties),
     arrays: &[ArrayRef],
 ) -> Result<Option<RunChunk>, ParquetError> {

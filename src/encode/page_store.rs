@@ -7,7 +7,7 @@ use parquet::errors::{ParquetError, Result};
 
 /// Makes a [`TightPages`] for each column.
 #[derive(Debug)]
-pub(super) struct TightPagesFactory;
+pub(crate) struct TightPagesFactory;
 
 impl PageStoreFactory for TightPagesFactory {
     fn create(&self, _: &PageStoreArgs<'_>) -> Result<Box<dyn PageStore>> {

@@ -14,9 +14,9 @@ use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{ColumnDescPtr, SchemaDescPtr, Type, TypePtr};
 
-use super::pages::TightPagesFactory;
+use super::page_store::TightPagesFactory;
 use super::properties::properties;
-use super::runs::{self, RunChunk};
+use super::rle::{self, RunChunk};
 use crate::decode::Batch;
 use crate::decode::column::memory_type;
 use crate::job::WriteOptions;
@@ -49,7 +49,7 @@ struct ColumnEncoder {
 
 /// An encoded column that is in no file yet.
 #[derive(Debug)]
-pub(super) enum EncodedColumn {
+pub(crate) enum EncodedColumn {
     /// By the general writer.
     General(ArrowColumnChunk),
     /// From runs.
@@ -58,11 +58,11 @@ pub(super) enum EncodedColumn {
 
 /// An encoded row group that is in no file yet.
 #[derive(Debug)]
-pub(super) struct EncodedRows {
-    pub(super) rows: usize,
+pub(crate) struct EncodedRows {
+    pub(crate) rows: usize,
     /// Compressed.
-    pub(super) bytes: u64,
-    pub(super) columns: Vec<EncodedColumn>,
+    pub(crate) bytes: u64,
+    pub(crate) columns: Vec<EncodedColumn>,
 }
 
 impl RowGroupEncoder {
@@ -95,7 +95,7 @@ impl RowGroupEncoder {
     }
 
     /// What a file of the table begins with.
-    pub(super) fn file_parts(&self, name: TableName) -> (TypePtr, WriterPropertiesPtr) {
+    pub(crate) fn file_parts(&self, name: TableName) -> (TypePtr, WriterPropertiesPtr) {
         let encoder = self.of(name);
         (
             encoder.schema.root_schema_ptr(),
@@ -105,7 +105,7 @@ impl RowGroupEncoder {
 
     /// Encodes batches of one table, column by column, each batch's column freed when it is done:
     /// `freed` is told how many bytes that were.
-    pub(super) fn encode(
+    pub(crate) fn encode(
         &self,
         name: TableName,
         batches: Vec<Batch>,
@@ -154,7 +154,7 @@ impl EncodedColumn {
     }
 
     /// Writes it as the next column of a row group.
-    pub(super) fn append_to<W: Write + Send>(
+    pub(crate) fn append_to<W: Write + Send>(
         self,
         group: &mut SerializedRowGroupWriter<'_, W>,
     ) -> Result<(), ParquetError> {
@@ -235,7 +235,7 @@ impl ColumnEncoder {
         arrays: Vec<ArrayRef>,
         properties: &WriterPropertiesPtr,
     ) -> Result<EncodedColumn, ParquetError> {
-        if let Some(chunk) = runs::encode((&self.column, properties), &arrays)? {
+        if let Some(chunk) = rle::encode((&self.column, properties), &arrays)? {
             return Ok(EncodedColumn::Runs(chunk));
         }
         let mut writers = self.factory.create_column_writers(0)?;
