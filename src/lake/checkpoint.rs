@@ -19,18 +19,16 @@ use sha2::{Digest as _, Sha256};
 
 use super::error::{LakeError, blocking};
 use super::ledger::Ledger;
-use super::seal::{self, Tail};
-use super::writer::LakeWriter;
-use crate::event::Event;
-use crate::store::{Checksum, Entry, LakePath, Point, Store, StoreError};
+use super::record::seal::{self, Tail};
+use crate::store::{Checksum, Entry, LakePath, Store};
 
 /// A checkpoint is made once there are so many commits without one. Reading that many records takes
 /// less than a second.
-pub(super) const EVERY: u64 = 100;
+pub(crate) const EVERY: u64 = 100;
 /// After maintenance it may be earlier.
-pub(super) const AFTER_MAINTENANCE: u64 = 10;
+pub(crate) const AFTER_MAINTENANCE: u64 = 10;
 /// The last ones are kept: somebody may be about to read the one before.
-const KEPT: usize = 2;
+pub(crate) const KEPT: usize = 2;
 
 /// The digit at its end is the version.
 const MAGIC: [u8; 8] = *b"airckpt2";
@@ -44,16 +42,16 @@ const FREE_BYTES: u64 = 32 << 20;
 
 /// What a checkpoint's file says.
 #[derive(Debug)]
-pub(super) struct Checkpoint {
-    pub(super) sequence: u64,
+pub(crate) struct Checkpoint {
+    pub(crate) sequence: u64,
     /// Of the record of that commit.
-    pub(super) record: Checksum,
+    pub(crate) record: Checksum,
     /// See [`Ledger::to_bytes`].
-    pub(super) ledger: Vec<u8>,
+    pub(crate) ledger: Vec<u8>,
 }
 
 impl Checkpoint {
-    pub(super) fn to_bytes(&self) -> std::io::Result<Vec<u8>> {
+    pub(crate) fn to_bytes(&self) -> std::io::Result<Vec<u8>> {
         let mut bytes = MAGIC.to_vec();
         bytes.extend(self.sequence.to_le_bytes());
         bytes.extend(self.record.0);
@@ -64,7 +62,7 @@ impl Checkpoint {
     }
 
     /// Reads a file; nothing if it is damaged or of another version.
-    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (head, rest) = bytes.split_at_checked(HEAD)?;
         let (found, compressed) = rest.split_at_checked(32)?;
         let (magic, rest) = head.split_at_checked(8)?;
@@ -81,7 +79,7 @@ impl Checkpoint {
 }
 
 /// Whether a file is a checkpoint of another version: not used, and no damage.
-pub(super) fn is_of_another_version(bytes: &[u8]) -> bool {
+pub(crate) fn is_of_another_version(bytes: &[u8]) -> bool {
     let (name, version) = MAGIC.split_at(MAGIC.len() - 1);
     bytes.starts_with(name)
         && bytes
@@ -106,7 +104,7 @@ fn sum(head: &[u8], compressed: &[u8]) -> Checksum {
 }
 
 /// All checkpoints that are there, by their commits, the newest first.
-pub(super) async fn list(store: &Store) -> Result<Vec<u64>, LakeError> {
+pub(crate) async fn list(store: &Store) -> Result<Vec<u64>, LakeError> {
     let entries = store.list(&LakePath::checkpoints()).await?;
     let mut sequences: Vec<u64> = entries.iter().filter_map(sequence_of).collect();
     sequences.sort_unstable_by(|a, b| b.cmp(a));
@@ -122,15 +120,15 @@ fn sequence_of(entry: &Entry) -> Option<u64> {
 
 /// What a search for a checkpoint came to.
 #[derive(Debug, Default)]
-pub(super) struct Search {
+pub(crate) struct Search {
     /// The ledger, and the end of the record that it was made after; nothing if no checkpoint counts.
-    pub(super) ledger: Option<(Ledger, Tail)>,
+    pub(crate) ledger: Option<(Ledger, Tail)>,
     /// A checkpoint of a published commit did not count.
-    pub(super) passed_over: bool,
+    pub(crate) passed_over: bool,
 }
 
 /// The ledger of the newest of these checkpoints that counts, up to this commit.
-pub(super) async fn newest(
+pub(crate) async fn newest(
     store: &Store,
     checkpoints: &[u64],
     published: u64,
@@ -173,7 +171,7 @@ async fn read(store: &Store, sequence: u64) -> Result<Option<(Ledger, Tail)>, La
 
 /// The bytes of a checkpoint, or of what has its name: its head if the rest is none of a checkpoint's.
 /// Nothing if there is none.
-pub(super) async fn load(store: &Store, sequence: u64) -> Result<Option<Vec<u8>>, LakeError> {
+pub(crate) async fn load(store: &Store, sequence: u64) -> Result<Option<Vec<u8>>, LakeError> {
     let (store, path) = (store.clone(), LakePath::checkpoint(sequence));
     blocking(move || {
         let Some(file) = store.open(&path)? else {
@@ -199,7 +197,7 @@ pub(super) async fn load(store: &Store, sequence: u64) -> Result<Option<Vec<u8>>
 }
 
 /// Whether there is a checkpoint of this commit that is sound in itself.
-pub(super) async fn is_sound(store: &Store, sequence: u64) -> Result<bool, LakeError> {
+pub(crate) async fn is_sound(store: &Store, sequence: u64) -> Result<bool, LakeError> {
     let Some(bytes) = load(store, sequence).await? else {
         return Ok(false);
     };
@@ -208,67 +206,4 @@ pub(super) async fn is_sound(store: &Store, sequence: u64) -> Result<bool, LakeE
         Ok(found.is_some_and(|found| found.sequence == sequence))
     };
     blocking(is_sound).await
-}
-
-impl LakeWriter {
-    /// Makes a checkpoint if there are so many commits without one and all are published. A disk
-    /// that does not take it is no reason to fail: nothing depends on it.
-    ///
-    /// # Errors
-    /// Only as told, in tests.
-    pub(super) async fn checkpoint(&mut self, every: u64) -> Result<bool, LakeError> {
-        let last = self.log.ledger.last_sequence();
-        let is_due = last >= self.log.checkpointed + every || (self.log.passed_over && last > 0);
-        let is_due = is_due && last == self.log.published;
-        if !is_due {
-            return Ok(false);
-        }
-        match self.write_checkpoint(last).await {
-            Ok(()) => {
-                self.log.checkpointed = last;
-                self.log.passed_over = false;
-                Ok(true)
-            }
-            Err(error @ LakeError::Store(StoreError::Stopped(_))) => Err(error),
-            Err(error) => {
-                let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
-                let text = format!(
-                    "no checkpoint of the commit log was made, the next start takes longer: \
-                     failed to {error}{}",
-                    source.unwrap_or_default()
-                );
-                self.events.emit(&Event::Warning { text });
-                // Not again at every commit.
-                self.log.checkpointed = last;
-                self.log.passed_over = false;
-                Ok(false)
-            }
-        }
-    }
-
-    async fn write_checkpoint(&self, sequence: u64) -> Result<(), LakeError> {
-        let place = LakePath::commit(sequence);
-        let Some(record) = self.run.get(&place).await? else {
-            let place = self.run.locate(&place);
-            return Err(LakeError::damaged(&place, "this commit record is gone"));
-        };
-        let path = LakePath::checkpoint(sequence);
-        let checkpoint = Checkpoint {
-            sequence,
-            record: seal::sum(&record),
-            ledger: self.log.ledger.to_bytes(),
-        };
-        let place = self.run.locate(&path);
-        let bytes = blocking(move || {
-            let bytes = checkpoint.to_bytes();
-            bytes.map_err(LakeError::io("compress", &place))
-        });
-        self.run.replace(&path, bytes.await?).await?;
-        self.run.pass(Point::CheckpointWritten)?;
-        let older = list(&self.run).await?.into_iter();
-        for old in older.filter(|found| *found <= sequence).skip(KEPT) {
-            self.run.remove(&LakePath::checkpoint(old)).await?;
-        }
-        Ok(())
-    }
 }

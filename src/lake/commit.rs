@@ -10,11 +10,10 @@
 
 use bytes::Bytes;
 
-use super::digest::Digest;
 use super::error::{LakeError, blocking};
 use super::ledger::Conflict;
-use super::record::{Commit, CommitDraft, FORMAT_VERSION};
-use super::seal;
+use super::record::summary::Digest;
+use super::record::{Commit, CommitDraft, FORMAT_VERSION, seal};
 use super::writer::{LakeWriter, check_zone};
 use crate::event::Event;
 use crate::store::{LakePath, Point, Put, StoreError};
@@ -191,7 +190,7 @@ impl LakeWriter {
 
 /// The record's text with its seal, in memory of its size: a vector that grows takes thrice as much, and a record
 /// of many tasks is megabytes.
-pub(super) fn json_of(commit: &Commit) -> Vec<u8> {
+pub(crate) fn json_of(commit: &Commit) -> Vec<u8> {
     struct Length(usize);
     impl std::io::Write for Length {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

@@ -15,13 +15,14 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 
-use super::digest::read_commit;
+use super::day;
 use super::error::{LakeError, blocking};
+use super::log::newest::{self, Witness};
 use super::log::{Log, Marker, missing, read_digest, sequence_of};
-use super::newest::{self, Witness};
+use super::record::seal;
+use super::record::summary::read_commit;
 use super::repair::Repaired;
 use super::strays::{Origin, strays};
-use super::{day, seal};
 use crate::job::Destination;
 use crate::store::{FilePath, LakePath, RunStore, Store};
 use crate::task::RunId;

@@ -128,7 +128,7 @@ impl DaySummary {
     }
 
     /// What the day file should hold now, if that is something else than `present`.
-    pub(super) fn update(&self, present: Option<&[u8]>) -> Option<Vec<u8>> {
+    pub(crate) fn update(&self, present: Option<&[u8]>) -> Option<Vec<u8>> {
         let wanted = self.to_json();
         if present
             .and_then(sequence_of)
@@ -144,7 +144,7 @@ impl DaySummary {
 
 /// The commit that a day file speaks of: enough to tell who knew more, whatever else a newer version
 /// may have put there.
-pub(super) fn sequence_of(bytes: &[u8]) -> Option<u64> {
+pub(crate) fn sequence_of(bytes: &[u8]) -> Option<u64> {
     #[derive(Deserialize)]
     struct Stamp {
         sequence: u64,

@@ -1,7 +1,7 @@
 //! What runs have left to be done: commits that are not published, and staging folders.
 
-use super::Lake;
 use super::error::LakeError;
+use super::reader::Lake;
 use crate::store::{LakePath, Store};
 
 /// What is not finished in a lake. The next command that writes does it.

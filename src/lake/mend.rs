@@ -7,11 +7,11 @@ use std::io::Read as _;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use sha2::{Digest as _, Sha256};
 
-use super::digest::read_commit;
 use super::error::{LakeError, blocking};
 use super::ledger::{Ledger, LiveFile};
 use super::log::read_record;
 use super::record::OpenTask;
+use super::record::summary::read_commit;
 use super::writer::LakeWriter;
 use crate::store::{Checksum, DataFile, FileName, FilePath, LakePath, RunStore, Store, StoredFile};
 
@@ -92,7 +92,7 @@ fn change_of(stored: &StoredFile, file: &DataFile) -> Result<Option<String>, Lak
 const EIO: i32 = 5;
 
 /// The length and the SHA-256 of a file. Blocks.
-pub(super) fn sum_up(file: &StoredFile) -> std::io::Result<(u64, Checksum)> {
+pub(crate) fn sum_up(file: &StoredFile) -> std::io::Result<(u64, Checksum)> {
     let mut file = file.read_from(0)?;
     let mut sum = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
@@ -110,7 +110,7 @@ pub(super) fn sum_up(file: &StoredFile) -> std::io::Result<(u64, Checksum)> {
 
 /// The tasks whose rows the live file holds, as their commits tell. After a compaction into several
 /// files a few more: which of them a task's rows went to is not in the log.
-pub(super) async fn tasks_of_file(
+pub(crate) async fn tasks_of_file(
     store: &Store,
     ledger: &Ledger,
     path: &FilePath,
@@ -146,7 +146,7 @@ pub(super) async fn tasks_of_file(
 
 /// The command that mends a committed file that is missing or damaged: it pulls every task again that
 /// had rows in it.
-pub(super) async fn command(
+pub(crate) async fn command(
     store: &Store,
     ledger: &Ledger,
     path: &FilePath,
@@ -182,7 +182,7 @@ fn quoted(word: &str) -> String {
 }
 
 /// The error for a committed file that can't be used, with the command that mends it.
-pub(super) async fn damage(
+pub(crate) async fn damage(
     store: &Store,
     ledger: &Ledger,
     (path, what): (&FilePath, &str),

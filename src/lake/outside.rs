@@ -3,10 +3,10 @@
 
 use super::checkpoint::Checkpoint;
 use super::day::sequence_of;
-use super::digest::{Digest, read_commit, read_task_files};
 use super::ledger::Ledger;
 use super::log::Marker;
-use super::seal;
+use super::record::seal;
+use super::record::summary::{Digest, read_commit, read_task_files};
 
 /// A record whose seal is not that of its bytes is never read. Behind the seal, what one reader of
 /// records takes the others take, too, and written again it is the same.

@@ -16,9 +16,9 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::error::LakeError;
+use super::log::newest::Witness;
 use super::log::{Marker, Pending};
-use super::newest::Witness;
-use super::pin::{self as pins, Pins};
+use super::pins::{self, Pins};
 use super::writer::LakeWriter;
 use super::{checkpoint, mend};
 use crate::clock::Clock;
@@ -28,7 +28,7 @@ use crate::store::{DataFile, FilePath, LakePath, Point, Published, RunStore, Sto
 impl LakeWriter {
     /// Publishes every commit that is not, brings the days up to date, moves the marker. Says
     /// how many commits that were.
-    pub(super) async fn finish(&mut self) -> Result<u64, LakeError> {
+    pub(crate) async fn finish(&mut self) -> Result<u64, LakeError> {
         let mut finished = 0;
         let since = self.log.published;
         if !self.log.pending.is_empty() {
@@ -174,7 +174,7 @@ impl LakeWriter {
     /// Deletes the files that gave way to those of the commit; those that are damaged are put aside.
     /// What a pin holds in its place stays: who ends the pin removes it. Pins are looked for after all
     /// files of the commit were moved, so that a pin that is not seen here is one of a state without
-    /// the files that go ([`super::hold`]).
+    /// the files that go ([`super::pins::hold`]).
     async fn remove_files(&self, pending: &Pending) -> Result<(), LakeError> {
         if pending.removes.is_empty() {
             return Ok(());

@@ -9,16 +9,17 @@
 //! written when a commit is published (the lake's first one, as a rule) and removed when its table
 //! gets rows. Should a slow process write it after that, it stays and does no harm.
 
-use super::error::{LakeError, blocking};
+use super::error::LakeError;
+use super::rowless_files::rowless_files;
 use super::writer::LakeWriter;
 use crate::encode::file_without_rows;
 use crate::schema::{TableName, table};
-use crate::store::{FilePath, LakePath, Partition, Point, Store};
+use crate::store::{FilePath, LakePath, Partition, Point};
 
 impl LakeWriter {
     /// Gives every table without rows its file, and takes it from those that got their first rows after
     /// the commit `since`.
-    pub(super) async fn show_columns(&mut self, since: u64) -> Result<(), LakeError> {
+    pub(crate) async fn show_columns(&mut self, since: u64) -> Result<(), LakeError> {
         let oldest = self.log.ledger.oldest_files();
         for name in TableName::ALL {
             match oldest.get(&name) {
@@ -59,36 +60,4 @@ impl LakeWriter {
         }
         Ok(())
     }
-}
-
-/// The files of that name in a table's folder.
-async fn rowless_files(store: &Store, name: TableName) -> Result<Vec<FilePath>, LakeError> {
-    let found = store.list_files(&LakePath::table(name)).await?;
-    let parsed = found.iter().filter_map(rowless);
-    Ok(parsed.collect())
-}
-
-/// The path, if it is that of such a file.
-fn rowless(path: &LakePath) -> Option<FilePath> {
-    let path: FilePath = path.as_str().parse().ok()?;
-    path.is_without_rows().then_some(path)
-}
-
-/// Whether a file is one that gives a table its columns: by its name, and because it has no rows.
-pub(super) async fn is_rowless(store: &Store, path: &LakePath) -> Result<bool, LakeError> {
-    if rowless(path).is_none() {
-        return Ok(false);
-    }
-    let (store, path) = (store.clone(), path.clone());
-    blocking(move || {
-        let Some(file) = store.open(&path)? else {
-            // Its table has just got rows.
-            return Ok(true);
-        };
-        let reader = parquet::file::metadata::ParquetMetaDataReader::new();
-        // What is no Parquet is no such file, and a store that fails says so elsewhere.
-        let rows = reader.parse_and_finish(&file);
-        Ok(rows.is_ok_and(|metadata| metadata.file_metadata().num_rows() == 0))
-    })
-    .await
 }

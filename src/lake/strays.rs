@@ -5,20 +5,20 @@ use rustc_hash::FxHashSet;
 use super::error::LakeError;
 use super::ledger::Ledger;
 use super::log::Log;
-use super::rowless::is_rowless;
+use super::rowless_files::{is_parquet, is_rowless};
 use crate::schema::TableName;
 use crate::store::{FilePath, LakePath, Store};
 
 /// A file that a reader who globs takes for the lake's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stray {
-    pub(super) path: LakePath,
-    pub(super) origin: Origin,
+pub(crate) struct Stray {
+    pub(crate) path: LakePath,
+    pub(crate) origin: Origin,
 }
 
 /// Where a stray comes from, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(crate) enum Origin {
     /// It was the lake's, and gave way to other files.
     GaveWay,
     /// A file of this name belongs to the lake, in another folder: this may be its only copy.
@@ -29,13 +29,13 @@ pub(super) enum Origin {
 
 /// What the tables' folders held when they were listed.
 #[derive(Debug)]
-pub(super) struct Listing {
+pub(crate) struct Listing {
     paths: Vec<LakePath>,
 }
 
 impl Listing {
     /// Lists them.
-    pub(super) async fn read(store: &Store) -> Result<Self, LakeError> {
+    pub(crate) async fn read(store: &Store) -> Result<Self, LakeError> {
         let mut paths = Vec::new();
         for table in TableName::ALL {
             paths.extend(store.list_files(&LakePath::table(table)).await?);
@@ -46,7 +46,7 @@ impl Listing {
     /// The files that are not the lake's. What is published meanwhile may be among them: whoever does
     /// something about it must read the log again first. A file gets into a table's folder after its
     /// commit's record, so what is a stray then, too, is one for good.
-    pub(super) async fn strays(
+    pub(crate) async fn strays(
         &self,
         store: &Store,
         ledger: &Ledger,
@@ -78,7 +78,7 @@ impl Listing {
 
     /// Refuses what would remove files while any file of the lake is not where it should be: what lies
     /// elsewhere may be its only copy, and a log that names files which never were is damaged.
-    pub(super) async fn check_nothing_is_missing(
+    pub(crate) async fn check_nothing_is_missing(
         &self,
         store: &Store,
         ledger: &Ledger,
@@ -108,45 +108,13 @@ impl Listing {
 }
 
 /// [`Listing::strays`] of what the tables' folders hold now.
-pub(super) async fn strays(store: &Store, ledger: &Ledger) -> Result<Vec<Stray>, LakeError> {
+pub(crate) async fn strays(store: &Store, ledger: &Ledger) -> Result<Vec<Stray>, LakeError> {
     let listing = Listing::read(store).await?;
     listing.strays(store, ledger).await
 }
 
-/// Some Parquet file with rows in a table's folder.
-pub(super) async fn first_data_file(store: &Store) -> Result<Option<LakePath>, LakeError> {
-    for table in TableName::ALL {
-        for path in store.list_files(&LakePath::table(table)).await? {
-            if is_parquet(&path) && !is_rowless(store, &path).await? {
-                return Ok(Some(path));
-            }
-        }
-    }
-    Ok(None)
-}
-
-/// Refuses a lake where the tables hold files and there is no log: they would be strays of a new one.
-pub(super) async fn check_no_lake_without_a_log(store: &Store) -> Result<(), LakeError> {
-    let Some(path) = first_data_file(store).await? else {
-        return Ok(());
-    };
-    // A first commit may have been made since the log was read.
-    if store.size(&LakePath::commit(1)).await?.is_some() {
-        return Ok(());
-    }
-    let what = "it is there and there is no commit log: `_export/commits` was lost, or is somewhere else. \
-                Restore it from a backup (docs/backup.md), or name another place for a new lake";
-    Err(LakeError::damaged(&store.locate(&path), what))
-}
-
-/// Whether a reader who globs takes a file for a table's.
-fn is_parquet(path: &LakePath) -> bool {
-    let ending = std::path::Path::new(path.as_str()).extension();
-    ending.is_some_and(|ending| ending == "parquet")
-}
-
 /// Whether a path is that of a file which belongs to the lake now.
-pub(super) fn is_live(ledger: &Ledger, path: &LakePath) -> bool {
+pub(crate) fn is_live(ledger: &Ledger, path: &LakePath) -> bool {
     let parsed = path.as_str().parse::<FilePath>();
     parsed.is_ok_and(|parsed| ledger.is_live(&parsed))
 }

@@ -21,12 +21,14 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
+use super::checkpoint;
 use super::error::LakeError;
+use super::ledger::Ledger;
 use super::log::Log;
-use super::pin::Pins;
+use super::pins::Pins;
+use super::reader::Lake;
 use super::strays::{Listing, Origin, is_live};
 use super::writer::LakeWriter;
-use super::{Lake, Ledger, checkpoint};
 use crate::schema::TableName;
 use crate::store::{LakePath, Point, Store};
 

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use chrono_tz::Tz;
 
-use super::error::LakeError;
-use super::ledger::Ledger;
+use super::checkpoint::{self, Checkpoint};
+use super::error::{LakeError, blocking};
+use super::ledger::{Ledger, LiveFile};
 use super::log::Log;
-use super::strays::check_no_lake_without_a_log;
-use super::{CommitDraft, CommitKind, LakeOptions, LiveFile, checkpoint};
+use super::log::unlogged::check_no_lake_without_a_log;
+use super::reader::LakeOptions;
+use super::record::{CommitDraft, CommitKind, seal};
 use crate::clock::Clock;
 use crate::event::{Event, Events};
 use crate::job::Destination;
@@ -22,22 +24,22 @@ const ID_TRIES: u32 = 8;
 /// A lake that one run writes to. The only way to change a lake.
 #[derive(Debug)]
 pub struct LakeWriter {
-    pub(super) run: RunStore,
-    pub(super) log: Log,
-    pub(super) zone: Tz,
-    pub(super) clock: Clock,
-    pub(super) events: Events,
+    pub(crate) run: RunStore,
+    pub(crate) log: Log,
+    pub(crate) zone: Tz,
+    pub(crate) clock: Clock,
+    pub(crate) events: Events,
     /// A committed file that is lost does not keep a commit from being published: this run is to
     /// mend it.
-    pub(super) mends: bool,
+    pub(crate) mends: bool,
     /// What opening the lake did, in words.
-    pub(super) recovered: Vec<String>,
+    pub(crate) recovered: Vec<String>,
     /// Pins that were over when the lake was opened.
-    pub(super) pins_ended: u64,
+    pub(crate) pins_ended: u64,
     /// Tables that are known to have their file without rows.
-    pub(super) rowless: BTreeSet<TableName>,
+    pub(crate) rowless: BTreeSet<TableName>,
     /// A record that may or may not be in the log, or get there yet.
-    pub(super) in_doubt: Option<u64>,
+    pub(crate) in_doubt: Option<u64>,
 }
 
 impl LakeWriter {
@@ -136,7 +138,7 @@ impl LakeWriter {
     }
 
     /// On a log that was just read: finishes first what other runs left unfinished.
-    pub(super) async fn begin(
+    pub(crate) async fn begin(
         run: RunStore,
         (log, zone): (Log, Tz),
         (clock, events): (Clock, Events),
@@ -169,12 +171,12 @@ impl LakeWriter {
         &self.run
     }
 
-    /// See [`super::Lake::files_of_tasks`].
+    /// See [`super::reader::Lake::files_of_tasks`].
     ///
     /// # Errors
     /// When a commit record can't be read.
     pub async fn files_of_tasks(&self, tasks: &[TaskId]) -> Result<Vec<LiveFile>, LakeError> {
-        super::files::files_of_tasks(&self.run, &self.log.ledger, tasks).await
+        super::log::files_of_tasks::files_of_tasks(&self.run, &self.log.ledger, tasks).await
     }
 
     /// Takes in what other processes committed meanwhile and helps to publish it. Says how many
@@ -208,7 +210,7 @@ impl LakeWriter {
     }
 
     /// Finishes what earlier runs left.
-    pub(super) async fn recover(mut self) -> Result<Self, LakeError> {
+    pub(crate) async fn recover(mut self) -> Result<Self, LakeError> {
         if self.log.marker_unreadable {
             self.recovered("the marker of published commits was damaged: all were checked".into());
         }
@@ -274,9 +276,75 @@ impl LakeWriter {
         Ok(true)
     }
 
-    pub(super) fn recovered(&mut self, what: String) {
+    pub(crate) fn recovered(&mut self, what: String) {
         self.recovered.push(what.clone());
         self.events.emit(&Event::Recovered { what });
+    }
+}
+
+impl LakeWriter {
+    /// Makes a checkpoint if there are so many commits without one and all are published. A disk
+    /// that does not take it is no reason to fail: nothing depends on it.
+    ///
+    /// # Errors
+    /// Only as told, in tests.
+    pub(crate) async fn checkpoint(&mut self, every: u64) -> Result<bool, LakeError> {
+        let last = self.log.ledger.last_sequence();
+        let is_due = last >= self.log.checkpointed + every || (self.log.passed_over && last > 0);
+        let is_due = is_due && last == self.log.published;
+        if !is_due {
+            return Ok(false);
+        }
+        match self.write_checkpoint(last).await {
+            Ok(()) => {
+                self.log.checkpointed = last;
+                self.log.passed_over = false;
+                Ok(true)
+            }
+            Err(error @ LakeError::Store(StoreError::Stopped(_))) => Err(error),
+            Err(error) => {
+                let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
+                let text = format!(
+                    "no checkpoint of the commit log was made, the next start takes longer: \
+                     failed to {error}{}",
+                    source.unwrap_or_default()
+                );
+                self.events.emit(&Event::Warning { text });
+                // Not again at every commit.
+                self.log.checkpointed = last;
+                self.log.passed_over = false;
+                Ok(false)
+            }
+        }
+    }
+
+    async fn write_checkpoint(&self, sequence: u64) -> Result<(), LakeError> {
+        let place = LakePath::commit(sequence);
+        let Some(record) = self.run.get(&place).await? else {
+            let place = self.run.locate(&place);
+            return Err(LakeError::damaged(&place, "this commit record is gone"));
+        };
+        let path = LakePath::checkpoint(sequence);
+        let made = Checkpoint {
+            sequence,
+            record: seal::sum(&record),
+            ledger: self.log.ledger.to_bytes(),
+        };
+        let place = self.run.locate(&path);
+        let bytes = blocking(move || {
+            let bytes = made.to_bytes();
+            bytes.map_err(LakeError::io("compress", &place))
+        });
+        self.run.replace(&path, bytes.await?).await?;
+        self.run.pass(Point::CheckpointWritten)?;
+        let older = checkpoint::list(&self.run).await?.into_iter();
+        for old in older
+            .filter(|found| *found <= sequence)
+            .skip(checkpoint::KEPT)
+        {
+            self.run.remove(&LakePath::checkpoint(old)).await?;
+        }
+        Ok(())
     }
 }
 
@@ -313,7 +381,7 @@ async fn is_taken(store: &Store, ledger: &Ledger, run: &RunId) -> Result<bool, L
 }
 
 /// Days of two zones in one lake would be of use to nobody.
-pub(super) fn check_zone(store: &Store, ledger: &Ledger, zone: Tz) -> Result<(), LakeError> {
+pub(crate) fn check_zone(store: &Store, ledger: &Ledger, zone: Tz) -> Result<(), LakeError> {
     match ledger.zone() {
         Some(lake) if lake != zone => Err(LakeError::OtherZone {
             path: store.root().to_owned(),

@@ -33,7 +33,7 @@ pub use plan::{Amount, CompactPlan, PartitionPlan};
 use super::checkpoint;
 use super::commit::CommitOutcome;
 use super::error::{LakeError, blocking};
-use super::files::FileQuery;
+use super::file_query::FileQuery;
 use super::mend::MISSING;
 use super::record::{CommitDraft, CommitKind, Removal};
 use super::writer::LakeWriter;

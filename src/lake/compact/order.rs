@@ -11,7 +11,7 @@ use crate::lake::error::LakeError;
 use crate::schema::TableName;
 
 /// The columns that rows are sorted by, all ascending, nulls last.
-pub(in crate::lake) fn sort_columns(table: TableName) -> &'static [&'static str] {
+pub(crate) fn sort_columns(table: TableName) -> &'static [&'static str] {
     match table {
         TableName::Calls => &["call_start_time", "task_id", "detail_index"],
         TableName::Redials => &["call_start_time", "task_id", "detail_index", "redial_index"],

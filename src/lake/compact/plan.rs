@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::lake::files::FileQuery;
+use crate::lake::file_query::FileQuery;
 use crate::lake::ledger::{Ledger, LiveFile};
 use crate::schema::TableName;
 use crate::store::Partition;

@@ -3,7 +3,7 @@
 //!
 //! It is made for millions of tasks: a sealed task takes 33 bytes in a hash table. Which files a
 //! task is in is not in memory: the ledger knows the commit, and
-//! [`Lake::files_of_tasks`](super::Lake::files_of_tasks) asks its record.
+//! [`Lake::files_of_tasks`](super::reader::Lake::files_of_tasks) asks its record.
 //!
 //! # States of a task
 //! ```text
@@ -17,7 +17,6 @@
 //! running. A reopened task keeps its rows until a commit replaces them.
 
 mod files;
-pub(super) mod ids;
 mod listed;
 mod snapshot;
 mod tally;
@@ -30,12 +29,12 @@ use serde::{Deserialize, Serialize};
 
 use files::Files;
 pub use files::LiveFile;
-use ids::{IdKey, IdMap};
 use listed::Listed;
 use tally::{Covering, Days};
 
 use super::day::{DaySummary, RevisionReason, TaskCounts, day_end};
-use super::digest::{Digest, SealedTask};
+use super::record::ids::{IdKey, IdMap};
+use super::record::summary::{Digest, SealedTask};
 use super::record::{CommitDraft, CommitKind, Coverage, Failure, LostFile, OpenTask, WorkflowNote};
 use crate::schema::TableName;
 use crate::shard::Shard;
@@ -333,7 +332,7 @@ impl Ledger {
     }
 
     /// Whether a run of this id committed files, or was taken for dead.
-    pub(super) fn knows_run(&self, run: &RunId) -> bool {
+    pub(crate) fn knows_run(&self, run: &RunId) -> bool {
         self.has_ended(run) || self.files.knows_run(run)
     }
 
@@ -350,7 +349,7 @@ impl Ledger {
     }
 
     /// The live files that took over from these.
-    pub(super) fn heirs(&self, paths: impl IntoIterator<Item = FilePath>) -> Vec<LiveFile> {
+    pub(crate) fn heirs(&self, paths: impl IntoIterator<Item = FilePath>) -> Vec<LiveFile> {
         self.files.heirs(paths)
     }
 
@@ -362,14 +361,14 @@ impl Ledger {
     }
 
     /// A live file and all those whose rows it took over.
-    pub(super) fn with_ancestors(&self, path: &FilePath) -> Vec<FilePath> {
+    pub(crate) fn with_ancestors(&self, path: &FilePath) -> Vec<FilePath> {
         let mut paths = self.files.rewrites().remove(path).unwrap_or_default();
         paths.push(path.clone());
         paths
     }
 
     /// The commit that added a file.
-    pub(super) fn added_in(&self, path: &FilePath) -> Option<u64> {
+    pub(crate) fn added_in(&self, path: &FilePath) -> Option<u64> {
         self.files.added_in(path)
     }
 
@@ -386,7 +385,7 @@ impl Ledger {
     }
 
     /// The earliest commit of a file that belongs to the lake, for each table that has one.
-    pub(super) fn oldest_files(&self) -> BTreeMap<TableName, u64> {
+    pub(crate) fn oldest_files(&self) -> BTreeMap<TableName, u64> {
         self.files.oldest()
     }
 
@@ -410,7 +409,7 @@ impl Ledger {
     }
 
     /// Whether an observation would change anything.
-    pub(super) fn is_news(&self, task: &OpenTask, failure: Option<&Failure>) -> bool {
+    pub(crate) fn is_news(&self, task: &OpenTask, failure: Option<&Failure>) -> bool {
         match self.tasks.get(&IdKey::of(&task.id)) {
             Some(Known {
                 kind: Kind::Sealed, ..
@@ -423,13 +422,13 @@ impl Ledger {
     }
 
     /// Whether a task is sealed, with rows that whoever saw it running again knew of.
-    pub(super) fn can_reopen(&self, id: &TaskId, base: u64) -> bool {
+    pub(crate) fn can_reopen(&self, id: &TaskId, base: u64) -> bool {
         let known = self.tasks.get(&IdKey::of(id));
         known.is_some_and(|known| known.kind == Kind::Sealed && u64::from(known.rows_in) <= base)
     }
 
     /// Whether a workflow was not known to be gone, or to be there again.
-    pub(super) fn is_news_of_workflow(&self, note: &WorkflowNote) -> bool {
+    pub(crate) fn is_news_of_workflow(&self, note: &WorkflowNote) -> bool {
         match self.gone_workflows.get(&note.id) {
             None => note.nights_gone > 0,
             Some(known) => known.nights != note.nights_gone || known.on != note.on,
@@ -437,12 +436,12 @@ impl Ledger {
     }
 
     /// Whether there is something to forget.
-    pub(super) fn can_forget(&self, id: &TaskId) -> bool {
+    pub(crate) fn can_forget(&self, id: &TaskId) -> bool {
         self.unsealed.contains_key(id)
     }
 
     /// Whether a day becomes covered (by the shard) that is not.
-    pub(super) fn extends_coverage(&self, coverage: &[Coverage], shard: Option<Shard>) -> bool {
+    pub(crate) fn extends_coverage(&self, coverage: &[Coverage], shard: Option<Shard>) -> bool {
         let Some(zone) = self.zone else {
             return !coverage.is_empty();
         };
@@ -453,7 +452,7 @@ impl Ledger {
 
     /// Takes the next commit into account. On an error, which says what is wrong with the record,
     /// the ledger is of no further use.
-    pub(super) fn apply(&mut self, digest: &Digest) -> Result<(), String> {
+    pub(crate) fn apply(&mut self, digest: &Digest) -> Result<(), String> {
         let sequence = u32::try_from(digest.sequence).map_err(|_| "its number is too high")?;
         if digest.sequence != self.next_sequence() {
             return Err(format!(

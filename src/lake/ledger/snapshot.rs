@@ -12,12 +12,12 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::files::{Files, Slot};
-use super::ids::{IdKey, IdMap};
 use super::listed::Listed;
 use super::tally::{CoveredDay, Days};
 use super::{Kind, Known, Ledger, NightsGone, UnsealedTask};
 use crate::lake::day::{DayEvidence, FileCounts, RevisionReason, TaskCounts};
 use crate::lake::record::FORMAT_VERSION;
+use crate::lake::record::ids::{IdKey, IdMap};
 use crate::schema::TableName;
 use crate::shard::Shard;
 use crate::store::{Checksum, FileName, FilePath, Partition};
@@ -106,7 +106,7 @@ impl Covered {
 
 impl Ledger {
     /// The whole ledger.
-    pub(in crate::lake) fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         // By name, so that nothing that is added to the ledger is forgotten here.
         let Self {
             zone,
@@ -184,7 +184,7 @@ impl Ledger {
     }
 
     /// The ledger that these are the bytes of; nothing if they are none's.
-    pub(in crate::lake) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut bytes = In(bytes);
         let small: Small = serde_json::from_slice(bytes.text()?).ok()?;
         if small.format_version > FORMAT_VERSION {

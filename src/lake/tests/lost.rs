@@ -51,7 +51,7 @@ async fn tasks_of_a_lost_file_are_failed_until_they_are_exported_again() {
         ledger.state(&task_id("b")),
         Some(TaskState::Failed(_))
     ));
-    let copy = crate::lake::Ledger::from_bytes(&ledger.to_bytes()).unwrap();
+    let copy = crate::lake::ledger::Ledger::from_bytes(&ledger.to_bytes()).unwrap();
     assert!(copy.has_lost(&task_id("b")), "a checkpoint forgets it");
     let found = scene.verify().await.findings;
     let kinds: Vec<_> = found.iter().map(|found| found.kind.as_str()).collect();

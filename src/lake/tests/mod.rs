@@ -33,9 +33,10 @@ use super::log::Log;
 use super::*;
 use crate::clock::Clock;
 use crate::event::{Event, Events, Listen};
+use crate::job::Destination;
 use crate::schema::TableName;
 use crate::store::*;
-use crate::task::{RunId, TaskStatus};
+use crate::task::{RunId, TaskId, TaskStatus};
 
 /// The day of all tasks unless a test says otherwise.
 const DAY: &str = "2024-03-11";

@@ -5,7 +5,7 @@ use std::fs;
 use super::*;
 use crate::lake::checkpoint::{self, Checkpoint};
 use crate::lake::log::Log;
-use crate::lake::seal;
+use crate::lake::record::seal;
 
 fn record(scene: &Scene, sequence: u64) -> PathBuf {
     scene.root().join(LakePath::commit(sequence).as_str())

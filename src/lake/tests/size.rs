@@ -63,7 +63,7 @@ fn write_log(scene: &Scene, commits: u64, tasks: u64, files: u64) {
         };
         let path = scene.root().join(LakePath::commit(sequence).as_str());
         let json = crate::lake::commit::json_of(&commit);
-        previous = Some(crate::lake::seal::sum(&json));
+        previous = Some(crate::lake::record::seal::sum(&json));
         std::fs::write(path, json).unwrap();
     }
     let marker = format!("{{\"sequence\":{commits}}}");

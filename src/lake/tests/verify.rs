@@ -247,8 +247,8 @@ async fn a_day_file_that_is_wrong_or_missing_is_found() {
 
 /// A record that was changed, with the checksum of what it says now.
 fn sealed_anew(record: &str) -> Vec<u8> {
-    let mut json = record.as_bytes()[..record.len() - crate::lake::seal::LENGTH].to_vec();
+    let mut json = record.as_bytes()[..record.len() - crate::lake::record::seal::LENGTH].to_vec();
     json.push(b'}');
-    crate::lake::seal::seal(&mut json);
+    crate::lake::record::seal::seal(&mut json);
     json
 }

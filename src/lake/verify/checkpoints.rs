@@ -6,7 +6,7 @@ use super::{Finding, FindingKind};
 use crate::lake::checkpoint::{self, Checkpoint};
 use crate::lake::error::LakeError;
 use crate::lake::log::{Log, read_record};
-use crate::lake::seal;
+use crate::lake::record::seal;
 use crate::store::{LakePath, Store};
 
 /// Loads the log without its checkpoints, and says what is wrong with these.

@@ -310,7 +310,7 @@ impl Reading {
             return Ok(());
         }
         let read = |sequence| async move {
-            let read = read_record(store, sequence, super::digest::read_commit).await?;
+            let read = read_record(store, sequence, super::record::summary::read_commit).await?;
             let commit = read.map(|(commit, _)| commit);
             commit.ok_or_else(|| {
                 let path = store.locate(&LakePath::commit(sequence));

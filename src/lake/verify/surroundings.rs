@@ -6,7 +6,7 @@ use super::{Finding, FindingKind};
 use crate::lake::day;
 use crate::lake::error::LakeError;
 use crate::lake::log::Log;
-use crate::lake::pin::Pins;
+use crate::lake::pins::Pins;
 use crate::lake::strays::{Origin, Stray, is_live, strays};
 use crate::store::{FilePath, LakePath, Store};
 

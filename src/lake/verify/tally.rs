@@ -8,8 +8,8 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::lake::ledger::ids::{IdKey, IdMap};
 use crate::lake::record::CommittedTask;
+use crate::lake::record::ids::{IdKey, IdMap};
 use crate::schema::TableName;
 use crate::task::TaskId;
 

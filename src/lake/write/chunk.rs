@@ -9,7 +9,7 @@ use super::large::Handover;
 use super::options::ChunkOptions;
 use super::queue::{Queue, Queues};
 use crate::decode::{Batch, RowDay, Rows, TaskOrdinal};
-use crate::lake::LakeError;
+use crate::lake::error::LakeError;
 use crate::schema::TableName;
 use crate::sync::{in_parallel, lock};
 

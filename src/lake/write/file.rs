@@ -5,7 +5,7 @@ use parquet::file::writer::SerializedFileWriter;
 use super::noted::Noted;
 use crate::decode::{RowDay, TaskOrdinal};
 use crate::encode::{EncodedRows, RowGroupEncoder};
-use crate::lake::LakeError;
+use crate::lake::error::LakeError;
 use crate::schema::TableName;
 use crate::store::{DataFile, Partition, RunStore};
 

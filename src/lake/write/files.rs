@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use super::file::{ClosedFile, OpenFile};
 use crate::decode::{RowDay, TaskOrdinal};
 use crate::encode::{EncodedRows, RowGroupEncoder};
-use crate::lake::LakeError;
+use crate::lake::error::LakeError;
 use crate::schema::TableName;
 use crate::store::RunStore;
 

@@ -13,7 +13,7 @@ use super::options::ChunkOptions;
 use super::queue::{Queue, Queues};
 use crate::decode::{Batch, RowDay};
 use crate::encode::EncodedRows;
-use crate::lake::LakeError;
+use crate::lake::error::LakeError;
 use crate::schema::TableName;
 use crate::sync::{in_parallel, lock};
 

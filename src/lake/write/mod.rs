@@ -30,4 +30,4 @@ pub use large::{LargeAnswer, LargeShare};
 pub use options::ChunkOptions;
 pub use rejects::{Reject, RejectWriter};
 pub use rewrite::rewrite;
-pub(in crate::lake) use rows_file::RowsFile;
+pub(crate) use rows_file::RowsFile;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use parquet::errors::ParquetError;
 
-use crate::lake::LakeError;
+use crate::lake::error::LakeError;
 use crate::store::StagedFile;
 
 /// A staged file, its errors noted.

@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use crate::lake::LakeError;
+use crate::lake::error::LakeError;
 use crate::store::{RunStore, StagedReject};
 use crate::task::TaskId;
 

@@ -12,7 +12,7 @@ use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use super::noted::Noted;
 use super::options::ChunkOptions;
 use crate::encode::without_personal_statistics;
-use crate::lake::LakeError;
+use crate::lake::error::LakeError;
 use crate::schema::table;
 use crate::store::{DataFile, StoredFile};
 

@@ -7,13 +7,13 @@ use parquet::file::metadata::SortingColumn;
 
 use super::noted::Noted;
 use crate::encode::{RowGroupEncoder, without_personal_statistics};
-use crate::lake::LakeError;
+use crate::lake::error::LakeError;
 use crate::schema::{TableName, table};
 use crate::store::{DataFile, Partition, RunStore};
 
 /// A data file while batches are appended. Dropped before [`RowsFile::close`], it leaves nothing.
 #[derive(Debug)]
-pub(in crate::lake) struct RowsFile {
+pub(crate) struct RowsFile {
     writer: ArrowWriter<Noted>,
     rows: u64,
     row_group_bytes: usize,
@@ -23,7 +23,7 @@ pub(in crate::lake) struct RowsFile {
 
 impl RowsFile {
     /// Stages a file whose rows will come in the order of these columns; of none if in no order.
-    pub(in crate::lake) fn open(
+    pub(crate) fn open(
         (store, encoder, row_group_bytes): (&RunStore, &RowGroupEncoder, usize),
         (name, partition): (TableName, Partition),
         sorted_by: &[&str],
@@ -57,11 +57,7 @@ impl RowsFile {
     }
 
     /// Appends rows that take `bytes` of memory.
-    pub(in crate::lake) fn append(
-        &mut self,
-        batch: &RecordBatch,
-        bytes: usize,
-    ) -> Result<(), LakeError> {
+    pub(crate) fn append(&mut self, batch: &RecordBatch, bytes: usize) -> Result<(), LakeError> {
         let writer = &mut self.writer;
         let written = writer.write(batch);
         written.map_err(|error| writer.inner().note().explain(error))?;
@@ -76,12 +72,12 @@ impl RowsFile {
     }
 
     /// Bytes of complete row groups.
-    pub(in crate::lake) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.writer.bytes_written() as u64
     }
 
     /// Writes the footer and makes the file durable.
-    pub(in crate::lake) fn close(self) -> Result<DataFile, LakeError> {
+    pub(crate) fn close(self) -> Result<DataFile, LakeError> {
         let note = self.writer.inner().note();
         let noted = self.writer.into_inner();
         let noted = noted.map_err(|error| note.explain(error))?;

@@ -3,6 +3,11 @@
 //! Reading commands see the newest state whose files are all in place ([`Log::load_readable`]);
 //! writing ones see the whole log and publish what is not published yet.
 
+mod draft;
+pub(crate) mod files_of_tasks;
+pub(crate) mod newest;
+pub(crate) mod unlogged;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 
@@ -10,62 +15,62 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
+use self::newest::{Behind, Claims};
+use self::unlogged::check_no_lake_without_a_log;
 use super::checkpoint;
-use super::digest::{Digest, Unreadable};
 use super::error::{LakeError, blocking};
 use super::ledger::Ledger;
-use super::newest::{Behind, Claims};
 use super::record::FORMAT_VERSION;
-use super::seal::Tail;
-use super::strays::check_no_lake_without_a_log;
+use super::record::seal::Tail;
+use super::record::summary::{Digest, Unreadable};
 use crate::store::{DataFile, FilePath, LakePath, Store};
 use crate::task::RunId;
 
 /// Records that are read ahead while the ledger takes in earlier ones.
-pub(super) const READ_AHEAD: usize = 8;
+pub(crate) const READ_AHEAD: usize = 8;
 
 /// Records on their way.
 type Digests = BoxStream<'static, Result<Digest, LakeError>>;
 
 /// The ledger, and which of its commits are not published.
 #[derive(Debug, Default)]
-pub(super) struct Log {
-    pub(super) ledger: Ledger,
+pub(crate) struct Log {
+    pub(crate) ledger: Ledger,
     /// All commits up to this one are published.
-    pub(super) published: u64,
+    pub(crate) published: u64,
     /// The commits after `published`, in order.
-    pub(super) pending: VecDeque<Pending>,
+    pub(crate) pending: VecDeque<Pending>,
     /// The newest checkpoint that counts; 0 for none.
-    pub(super) checkpointed: u64,
+    pub(crate) checkpointed: u64,
     /// A checkpoint was there and did not count: it is to be made again.
-    pub(super) passed_over: bool,
+    pub(crate) passed_over: bool,
     /// The marker was there but not to be understood.
-    pub(super) marker_unreadable: bool,
+    pub(crate) marker_unreadable: bool,
     /// The end of the ledger's last record; nothing before the first.
-    pub(super) tail: Option<Tail>,
+    pub(crate) tail: Option<Tail>,
     claims: Claims,
 }
 
 /// What publishing a commit needs to know.
 #[derive(Debug)]
-pub(super) struct Pending {
-    pub(super) sequence: u64,
-    pub(super) run_id: RunId,
-    pub(super) adds: Vec<DataFile>,
-    pub(super) removes: Vec<FilePath>,
+pub(crate) struct Pending {
+    pub(crate) sequence: u64,
+    pub(crate) run_id: RunId,
+    pub(crate) adds: Vec<DataFile>,
+    pub(crate) removes: Vec<FilePath>,
     /// Those of `removes` that are damaged: they are put aside.
-    pub(super) lost: BTreeSet<FilePath>,
+    pub(crate) lost: BTreeSet<FilePath>,
 }
 
 /// `_export/published.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Marker {
-    pub(super) sequence: u64,
+pub(crate) struct Marker {
+    pub(crate) sequence: u64,
 }
 
 impl Marker {
     /// What the marker's file should hold, if it is not as far as this.
-    pub(super) fn update(self, present: Option<&[u8]>) -> Option<Vec<u8>> {
+    pub(crate) fn update(self, present: Option<&[u8]>) -> Option<Vec<u8>> {
         let present = present.and_then(|bytes| serde_json::from_slice::<Self>(bytes).ok());
         if present.is_some_and(|present| present.sequence >= self.sequence) {
             return None;
@@ -73,7 +78,7 @@ impl Marker {
         Some(self.to_json())
     }
 
-    pub(super) fn to_json(self) -> Vec<u8> {
+    pub(crate) fn to_json(self) -> Vec<u8> {
         let mut json = serde_json::to_vec(&self).expect("a number is JSON");
         json.push(b'\n');
         json
@@ -82,7 +87,7 @@ impl Marker {
 
 impl Log {
     /// The whole log, from the newest checkpoint on.
-    pub(super) async fn load(store: &Store) -> Result<Self, LakeError> {
+    pub(crate) async fn load(store: &Store) -> Result<Self, LakeError> {
         let log = Self::begin(store).await?;
         let log = log.with_checkpoint(store).await?;
         let log = log.follow(store, |_| {}).await?;
@@ -92,7 +97,7 @@ impl Log {
 
     /// The log from its first record to its last, whatever checkpoints say and whether it is as long
     /// as it should be ([`Log::behind`]). `each` sees the ledger after every commit.
-    pub(super) async fn load_from_records(
+    pub(crate) async fn load_from_records(
         store: &Store,
         each: impl FnMut(&Ledger),
     ) -> Result<Self, LakeError> {
@@ -119,13 +124,13 @@ impl Log {
     /// The log up to the newest commit whose state can be read now: each of its live files is in
     /// its table. Publishing goes commit by commit, moves before it deletes, and so there always
     /// is such a state: the last published one, until the next one's files are all moved.
-    pub(super) async fn load_readable(store: &Store) -> Result<Self, LakeError> {
+    pub(crate) async fn load_readable(store: &Store) -> Result<Self, LakeError> {
         let log = Self::begin(store).await?.with_checkpoint(store).await?;
         log.follow_readable(store).await
     }
 
     /// The same from the first record, whatever checkpoints say.
-    pub(super) async fn load_readable_from_records(store: &Store) -> Result<Self, LakeError> {
+    pub(crate) async fn load_readable_from_records(store: &Store) -> Result<Self, LakeError> {
         Self::begin(store).await?.follow_readable(store).await
     }
 
@@ -180,7 +185,7 @@ impl Log {
     }
 
     /// What is known before a record is read.
-    pub(super) async fn begin(store: &Store) -> Result<Self, LakeError> {
+    pub(crate) async fn begin(store: &Store) -> Result<Self, LakeError> {
         // Before the log, which may grow meanwhile.
         let claims = Claims::read(store).await?;
         let marker = store.get_small(&LakePath::published()).await?;
@@ -210,7 +215,7 @@ impl Log {
     }
 
     /// What names a commit that the log, which ends with `last`, does not have.
-    pub(super) async fn behind(
+    pub(crate) async fn behind(
         &self,
         store: &Store,
         last: u64,
@@ -265,7 +270,7 @@ impl Log {
     }
 
     /// Takes in the commits that others made since. Says how many.
-    pub(super) async fn catch_up(&mut self, store: &Store) -> Result<u64, LakeError> {
+    pub(crate) async fn catch_up(&mut self, store: &Store) -> Result<u64, LakeError> {
         let mut new = 0;
         while let Some((digest, _)) = read_digest(store, self.ledger.next_sequence()).await? {
             self.take(store, &digest)?;
@@ -295,7 +300,7 @@ impl Log {
 
     /// Takes in what others committed and published since: what is left in `pending` was not published
     /// when that was looked at.
-    pub(super) async fn catch_up_with_marker(&mut self, store: &Store) -> Result<(), LakeError> {
+    pub(crate) async fn catch_up_with_marker(&mut self, store: &Store) -> Result<(), LakeError> {
         // The marker first: it is behind the log, never ahead of it.
         let published = Self::begin(store).await?.published;
         self.catch_up(store).await?;
@@ -306,7 +311,7 @@ impl Log {
     }
 
     /// Takes in the next commit.
-    pub(super) fn take(&mut self, store: &Store, digest: &Digest) -> Result<(), LakeError> {
+    pub(crate) fn take(&mut self, store: &Store, digest: &Digest) -> Result<(), LakeError> {
         let taken = match self.broken_chain(digest) {
             Some(what) => Err(what),
             None => self.ledger.apply(digest),
@@ -369,7 +374,7 @@ async fn window(store: &Store, first: u64) -> Result<(Vec<Digest>, bool), LakeEr
     Ok((read, is_gap))
 }
 
-pub(super) fn missing(store: &Store, sequence: u64) -> LakeError {
+pub(crate) fn missing(store: &Store, sequence: u64) -> LakeError {
     let path = store.locate(&LakePath::commit(sequence));
     LakeError::damaged(
         &path,
@@ -392,7 +397,7 @@ fn damaged_at(path: &Path, what: &str) -> LakeError {
     LakeError::damaged(path, what)
 }
 
-pub(super) fn sequence_of(entry: &crate::store::Entry) -> Option<u64> {
+pub(crate) fn sequence_of(entry: &crate::store::Entry) -> Option<u64> {
     let digits = entry.name.strip_suffix(".json")?;
     (digits.len() == 20 && !entry.is_folder)
         .then(|| digits.parse().ok())
@@ -400,7 +405,7 @@ pub(super) fn sequence_of(entry: &crate::store::Entry) -> Option<u64> {
 }
 
 /// One record and its bytes; nothing if there is none of this number.
-pub(super) async fn read_digest(
+pub(crate) async fn read_digest(
     store: &Store,
     sequence: u64,
 ) -> Result<Option<(Digest, Vec<u8>)>, LakeError> {
@@ -408,7 +413,7 @@ pub(super) async fn read_digest(
 }
 
 /// One record, read in a way of the caller's, and its bytes.
-pub(super) async fn read_record<T: Send + 'static>(
+pub(crate) async fn read_record<T: Send + 'static>(
     store: &Store,
     sequence: u64,
     parse: impl FnOnce(&[u8]) -> Result<T, Unreadable> + Send + 'static,

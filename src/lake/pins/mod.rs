@@ -4,7 +4,10 @@
 //! names of its files ([`PinWay::Links`]). Where files can't have two names, in a bucket above all,
 //! files that gave way stay in their places as long as a pin needs them ([`PinWay::InPlace`]).
 //!
-//! This module knows what pins say. [`super::hold`] makes them, [`super::unpin`] ends them.
+//! This module knows what pins say. [`self::hold`] makes them, [`self::unpin`] ends them.
+
+pub(crate) mod hold;
+mod unpin;
 
 use std::collections::BTreeSet;
 
@@ -12,9 +15,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::error::LakeError;
-use super::files::FileQuery;
+use super::file_query::FileQuery;
 use super::ledger::Ledger;
 use super::log::read_digest;
+use crate::job::Destination;
 use crate::store::{FilePath, LakePath, PinId, Store};
 
 /// How a pin keeps its files.
@@ -67,11 +71,11 @@ pub struct Pin {
 
 impl Pin {
     /// What a record says, if it is one of this version.
-    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok()
     }
 
-    pub(super) fn to_json(&self) -> Vec<u8> {
+    pub(crate) fn to_json(&self) -> Vec<u8> {
         let mut json = serde_json::to_vec_pretty(self).expect("texts and numbers are JSON");
         json.push(b'\n');
         json
@@ -92,7 +96,7 @@ impl Pin {
 }
 
 /// How long after its end others still take a pin for one that holds: clocks of machines differ.
-pub(super) fn margin(store: &Store) -> TimeDelta {
+pub(crate) fn margin(store: &Store) -> TimeDelta {
     if store.is_local() {
         TimeDelta::zero()
     } else {
@@ -142,7 +146,7 @@ impl Pins {
 
     /// Whether one of those pins holds a file in its place: the path, the commit that added it, and
     /// the one that removed it.
-    pub(super) fn hold(
+    pub(crate) fn hold(
         &self,
         (path, added, removed): (&FilePath, Option<u64>, u64),
         which: impl Fn(&Pin) -> bool,
@@ -158,7 +162,7 @@ impl Pins {
     }
 
     /// The files that gave way and that these pins hold in their places, by what the log says.
-    pub(super) async fn held(
+    pub(crate) async fn held(
         &self,
         store: &Store,
         ledger: &Ledger,
@@ -187,17 +191,25 @@ impl Pins {
 
 /// Files that gave way and stay.
 #[derive(Clone, Debug, Default)]
-pub(super) struct HeldFiles {
+pub(crate) struct HeldFiles {
     /// Every one, whatever its path.
-    pub(super) all: bool,
-    pub(super) paths: BTreeSet<FilePath>,
+    pub(crate) all: bool,
+    pub(crate) paths: BTreeSet<FilePath>,
 }
 
 impl HeldFiles {
-    pub(super) fn contain(&self, path: &LakePath) -> bool {
+    pub(crate) fn contain(&self, path: &LakePath) -> bool {
         let path = path.as_str().parse::<FilePath>();
         self.all || path.is_ok_and(|path| self.paths.contains(&path))
     }
+}
+
+/// The pins of readers.
+///
+/// # Errors
+/// When the destination can't be read.
+pub async fn pins(dest: &Destination) -> Result<Pins, LakeError> {
+    Pins::list(&Store::new(dest)?).await
 }
 
 #[cfg(test)]

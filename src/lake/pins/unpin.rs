@@ -7,9 +7,9 @@
 
 use chrono::{DateTime, Utc};
 
-use super::error::LakeError;
-use super::pin::{Pin, PinState, PinWay, Pins, margin};
-use super::writer::LakeWriter;
+use super::{Pin, PinState, PinWay, Pins, margin};
+use crate::lake::error::LakeError;
+use crate::lake::writer::LakeWriter;
 use crate::store::{LakePath, PinId, Point};
 
 impl LakeWriter {
@@ -35,7 +35,7 @@ impl LakeWriter {
     }
 
     /// Ends the pins that are over, and this one. Says how many those were.
-    pub(super) async fn end_pins(
+    pub(crate) async fn end_pins(
         &mut self,
         now: DateTime<Utc>,
         released: Option<&PinId>,

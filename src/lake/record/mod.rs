@@ -12,8 +12,12 @@
 //! Version 2 added what a day's completeness depends on (`reopened`, `workflows`, `retracted_from`,
 //! and fields of tasks and coverage); records of version 1 are read as if those were empty. Version 3
 //! added the seal: `previous`, the checksum of the record before, and at the end `sha256`, that of the
-//! record itself ([`super::seal`] says of which bytes). Later versions keep the seal as it is, so that a
+//! record itself ([`self::seal`] says of which bytes). Later versions keep the seal as it is, so that a
 //! damaged record is told from a newer one.
+
+pub(crate) mod ids;
+pub(crate) mod seal;
+pub(crate) mod summary;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -237,7 +241,7 @@ pub struct CommitDraft {
     /// What for.
     pub kind: CommitKind,
     /// The last commit that was known when it was decided what to replace
-    /// ([`crate::lake::Ledger::last_sequence`]). Rows that came later are never replaced unseen.
+    /// ([`super::ledger::Ledger::last_sequence`]). Rows that came later are never replaced unseen.
     pub base: u64,
     /// Tasks whose rows are in `files`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

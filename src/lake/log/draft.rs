@@ -2,9 +2,9 @@
 
 use rustc_hash::FxHashSet;
 
-use super::error::LakeError;
-use super::ledger::Ledger;
-use super::record::{CommitDraft, CommitKind, FailedTask, OpenTask};
+use crate::lake::error::LakeError;
+use crate::lake::ledger::Ledger;
+use crate::lake::record::{CommitDraft, CommitKind, FailedTask, OpenTask};
 use crate::task::TaskId;
 
 impl CommitDraft {
@@ -63,7 +63,7 @@ impl CommitDraft {
     }
 
     /// Refuses what would damage the lake: these are bugs of the caller.
-    pub(super) fn check(&self, ledger: &Ledger) -> Result<(), LakeError> {
+    pub(crate) fn check(&self, ledger: &Ledger) -> Result<(), LakeError> {
         let refuse = |what: String| Err(LakeError::Draft(what));
         let mut names = FxHashSet::default();
         for file in &self.files {
@@ -132,8 +132,8 @@ impl CommitDraft {
     }
 }
 
-impl From<&super::record::CommittedTask> for OpenTask {
-    fn from(task: &super::record::CommittedTask) -> Self {
+impl From<&crate::lake::record::CommittedTask> for OpenTask {
+    fn from(task: &crate::lake::record::CommittedTask) -> Self {
         Self {
             id: task.id.clone(),
             workflow: task.workflow.clone(),

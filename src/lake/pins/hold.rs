@@ -19,14 +19,15 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::error::LakeError;
-use super::files::FileQuery;
-use super::ledger::LiveFile;
-use super::pin::{Pin, PinState, PinWay};
-use super::{Lake, MISSING, mend};
+use super::{Pin, PinState, PinWay};
 use crate::clock::Clock;
 use crate::encode::file_without_rows;
 use crate::job::Destination;
+use crate::lake::error::LakeError;
+use crate::lake::file_query::FileQuery;
+use crate::lake::ledger::LiveFile;
+use crate::lake::mend::{self, MISSING};
+use crate::lake::reader::Lake;
 use crate::schema::{TableName, table};
 use crate::store::{FilePath, LakePath, Linked, Partition, PinId, Point, RunStore};
 

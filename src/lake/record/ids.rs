@@ -7,24 +7,24 @@ use crate::task::{IdError, TaskId};
 
 /// A task id, packed where possible. Packing is reversible: only lower case digits are packed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(in crate::lake) enum IdKey {
+pub(crate) enum IdKey {
     Hex([u8; 16]),
     Other(TaskId),
 }
 
 impl IdKey {
-    pub(in crate::lake) fn of(id: &TaskId) -> Self {
+    pub(crate) fn of(id: &TaskId) -> Self {
         pack(id.as_str()).map_or_else(|| Self::Other(id.clone()), Self::Hex)
     }
 
-    pub(in crate::lake) fn parse(text: &str) -> Result<Self, IdError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, IdError> {
         match pack(text) {
             Some(hex) => Ok(Self::Hex(hex)),
             None => TaskId::new(text).map(Self::Other),
         }
     }
 
-    pub(in crate::lake) fn to_id(&self) -> TaskId {
+    pub(crate) fn to_id(&self) -> TaskId {
         match self {
             Self::Hex(hex) => {
                 let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
@@ -58,9 +58,9 @@ fn pack(text: &str) -> Option<[u8; 16]> {
 
 /// Something for each task.
 #[derive(Clone, Debug)]
-pub(in crate::lake) struct IdMap<V> {
-    pub(super) hex: FxHashMap<[u8; 16], V>,
-    pub(super) other: FxHashMap<TaskId, V>,
+pub(crate) struct IdMap<V> {
+    pub(crate) hex: FxHashMap<[u8; 16], V>,
+    pub(crate) other: FxHashMap<TaskId, V>,
 }
 
 impl<V> Default for IdMap<V> {
@@ -73,32 +73,32 @@ impl<V> Default for IdMap<V> {
 }
 
 impl<V> IdMap<V> {
-    pub(in crate::lake) fn get(&self, key: &IdKey) -> Option<&V> {
+    pub(crate) fn get(&self, key: &IdKey) -> Option<&V> {
         match key {
             IdKey::Hex(hex) => self.hex.get(hex),
             IdKey::Other(id) => self.other.get(id),
         }
     }
 
-    pub(in crate::lake) fn insert(&mut self, key: IdKey, value: V) -> Option<V> {
+    pub(crate) fn insert(&mut self, key: IdKey, value: V) -> Option<V> {
         match key {
             IdKey::Hex(hex) => self.hex.insert(hex, value),
             IdKey::Other(id) => self.other.insert(id, value),
         }
     }
 
-    pub(in crate::lake) fn remove(&mut self, key: &IdKey) -> Option<V> {
+    pub(crate) fn remove(&mut self, key: &IdKey) -> Option<V> {
         match key {
             IdKey::Hex(hex) => self.hex.remove(hex),
             IdKey::Other(id) => self.other.remove(id),
         }
     }
 
-    pub(in crate::lake) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.hex.len() + self.other.len()
     }
 
-    pub(in crate::lake) fn iter(&self) -> impl Iterator<Item = (IdKey, &V)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (IdKey, &V)> {
         let hex = self
             .hex
             .iter()

@@ -18,27 +18,27 @@ use sha2::{Digest as _, Sha256};
 use crate::store::Checksum;
 
 /// The first version of records that are sealed.
-pub(super) const SINCE: u32 = 3;
+pub(crate) const SINCE: u32 = 3;
 
 const FIELD: &[u8] = br#","sha256":""#;
 const END: &[u8] = br#""}"#;
 /// The length of the field with the closing brace.
-pub(super) const LENGTH: usize = FIELD.len() + 64 + END.len();
+pub(crate) const LENGTH: usize = FIELD.len() + 64 + END.len();
 
 /// What the next record must follow on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Tail {
+pub(crate) struct Tail {
     /// Of all bytes of the record.
-    pub(super) sum: Checksum,
+    pub(crate) sum: Checksum,
     /// Whether it has a seal.
-    pub(super) is_sealed: bool,
+    pub(crate) is_sealed: bool,
 }
 
 /// Puts the seal at the end of a record, a JSON object.
 ///
 /// # Panics
 /// If it is none.
-pub(super) fn seal(json: &mut Vec<u8>) {
+pub(crate) fn seal(json: &mut Vec<u8>) {
     assert_eq!(json.pop(), Some(b'}'), "a record is a JSON object");
     let sum = sum(json);
     json.extend_from_slice(FIELD);
@@ -47,7 +47,7 @@ pub(super) fn seal(json: &mut Vec<u8>) {
 }
 
 /// The checksum of all bytes of a record, once its seal, if it has one, was found to be right.
-pub(super) fn check(record: &[u8]) -> Result<Tail, String> {
+pub(crate) fn check(record: &[u8]) -> Result<Tail, String> {
     let mut running = Sha256::new();
     let Some((body, seal, found)) = split(record) else {
         running.update(record);
@@ -72,7 +72,7 @@ pub(super) fn check(record: &[u8]) -> Result<Tail, String> {
 }
 
 /// Whether there is a seal at its end, right or wrong.
-pub(super) fn is_sealed(record: &[u8]) -> bool {
+pub(crate) fn is_sealed(record: &[u8]) -> bool {
     split(record).is_some()
 }
 
@@ -84,7 +84,7 @@ fn split(record: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
 }
 
 /// The SHA-256 of these bytes.
-pub(super) fn sum(bytes: &[u8]) -> Checksum {
+pub(crate) fn sum(bytes: &[u8]) -> Checksum {
     Checksum(Sha256::digest(bytes).into())
 }
 
@@ -94,7 +94,7 @@ const EFFORT: (usize, usize) = (4 << 30, 512 << 20);
 
 /// The record as it was sealed, if what is wrong with it is one bit, or in a small record one byte.
 /// `whole` is what the record after it says of all its bytes. Blocks, for seconds.
-pub(super) fn mended(record: &[u8], whole: Option<Checksum>) -> Option<Vec<u8>> {
+pub(crate) fn mended(record: &[u8], whole: Option<Checksum>) -> Option<Vec<u8>> {
     let at = record.len().checked_sub(LENGTH)?;
     let fits = |candidate: &[u8]| {
         let tail = check(candidate).ok().filter(|tail| tail.is_sealed);

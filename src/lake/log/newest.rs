@@ -23,9 +23,10 @@ use chrono::NaiveDate;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
-use super::error::LakeError;
-use super::strays::first_data_file;
-use super::{checkpoint, day, seal};
+use super::unlogged::first_data_file;
+use crate::lake::error::LakeError;
+use crate::lake::record::seal;
+use crate::lake::{checkpoint, day};
 use crate::store::{Checksum, LakePath, RunStore, Store};
 
 /// Day files that are looked at, the latest days first: on a disk, in a bucket.
@@ -33,15 +34,15 @@ const DAYS: (usize, usize) = (400, 16);
 
 /// `_newest.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Witness {
+pub(crate) struct Witness {
     /// The commit.
-    pub(super) sequence: u64,
+    pub(crate) sequence: u64,
     /// Of all bytes of its record.
-    pub(super) sha256: Checksum,
+    pub(crate) sha256: Checksum,
 }
 
 impl Witness {
-    pub(super) fn to_json(self) -> Vec<u8> {
+    pub(crate) fn to_json(self) -> Vec<u8> {
         let mut json = serde_json::to_vec(&self).expect("numbers and texts are JSON");
         json.push(b'\n');
         json
@@ -59,7 +60,7 @@ impl Witness {
     }
 
     /// Notes that there is this commit.
-    pub(super) async fn write(self, run: &RunStore) -> Result<(), LakeError> {
+    pub(crate) async fn write(self, run: &RunStore) -> Result<(), LakeError> {
         let update = move |present: Option<&[u8]>| self.update(present);
         run.update(&LakePath::newest(), update).await?;
         Ok(())
@@ -68,30 +69,30 @@ impl Witness {
 
 /// The commits that are named beside the log.
 #[derive(Debug, Default)]
-pub(super) struct Claims {
+pub(crate) struct Claims {
     witness: Option<Witness>,
     /// All checkpoints that are there, the newest first.
-    pub(super) checkpoints: Vec<u64>,
+    pub(crate) checkpoints: Vec<u64>,
     /// The day file that names the latest commit.
     day: Option<(u64, NaiveDate)>,
 }
 
 /// A commit that is named and not in the log.
 #[derive(Debug)]
-pub(super) struct Behind {
+pub(crate) struct Behind {
     /// The file that names it.
-    pub(super) place: LakePath,
+    pub(crate) place: LakePath,
     /// What is wrong, in words.
-    pub(super) what: String,
+    pub(crate) what: String,
 }
 
 /// What to do about it.
-pub(super) const WAY_OUT: &str = "restore the newer _export/commits from a backup, or take the lake as it is with \
+pub(crate) const WAY_OUT: &str = "restore the newer _export/commits from a backup, or take the lake as it is with \
      `airudder-export verify --repair`, which says what that loses (docs/backup.md)";
 
 impl Claims {
     /// Reads what is named. To be done before the log is read.
-    pub(super) async fn read(store: &Store) -> Result<Self, LakeError> {
+    pub(crate) async fn read(store: &Store) -> Result<Self, LakeError> {
         let witness = store.get_small(&LakePath::newest()).await?;
         Ok(Self {
             witness: witness.as_deref().and_then(Witness::parse),
@@ -102,7 +103,7 @@ impl Claims {
 
     /// What is named and is not in the log, which ends with the commit `last`, whose checksum may be
     /// known. `published` is what the marker says.
-    pub(super) async fn behind(
+    pub(crate) async fn behind(
         &self,
         store: &Store,
         (published, last): (u64, u64),
@@ -199,7 +200,7 @@ async fn newest_day(store: &Store) -> Result<Option<(u64, NaiveDate)>, LakeError
 const READ_AHEAD: usize = 8;
 
 /// The days that have a file, in order.
-pub(super) async fn days(store: &Store) -> Result<Vec<NaiveDate>, LakeError> {
+pub(crate) async fn days(store: &Store) -> Result<Vec<NaiveDate>, LakeError> {
     let entries = store.list(&LakePath::days()).await?;
     let named = entries.iter().filter(|entry| !entry.is_folder);
     let days = named.filter_map(|entry| entry.name.strip_suffix(".json")?.parse().ok());

@@ -5,62 +5,62 @@ use std::borrow::Cow;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 
-use super::ledger::ids::IdKey;
-use super::record::{
+use super::ids::IdKey;
+use super::seal::{self, Tail};
+use super::{
     Commit, CommitKind, CommittedTask, Coverage, FORMAT_VERSION, FailedTask, LostFile, OpenTask,
     Removal, WorkflowNote,
 };
-use super::seal::{self, Tail};
 use crate::shard::Shard;
 use crate::store::{Checksum, DataFile, FilePath, is_safe_run_id};
 use crate::task::{RunId, TaskId};
 
 /// What the ledger learns from one record.
 #[derive(Debug)]
-pub(super) struct Digest {
-    pub(super) sequence: u64,
+pub(crate) struct Digest {
+    pub(crate) sequence: u64,
     /// Of the record before.
-    pub(super) previous: Option<Checksum>,
+    pub(crate) previous: Option<Checksum>,
     /// What the next record must follow on.
-    pub(super) tail: Tail,
-    pub(super) at: DateTime<Utc>,
-    pub(super) zone: String,
-    pub(super) run_id: RunId,
-    pub(super) kind: CommitKind,
-    /// See [`super::record::CommitDraft::base`].
-    pub(super) base: u64,
-    pub(super) sealed: Vec<SealedTask>,
-    pub(super) early: Vec<CommittedTask>,
-    pub(super) open: Vec<OpenTask>,
-    pub(super) reopened: Vec<OpenTask>,
-    pub(super) failed: Vec<FailedTask>,
-    pub(super) forgotten: Vec<TaskId>,
-    pub(super) files: Vec<DataFile>,
+    pub(crate) tail: Tail,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) zone: String,
+    pub(crate) run_id: RunId,
+    pub(crate) kind: CommitKind,
+    /// See [`super::CommitDraft::base`].
+    pub(crate) base: u64,
+    pub(crate) sealed: Vec<SealedTask>,
+    pub(crate) early: Vec<CommittedTask>,
+    pub(crate) open: Vec<OpenTask>,
+    pub(crate) reopened: Vec<OpenTask>,
+    pub(crate) failed: Vec<FailedTask>,
+    pub(crate) forgotten: Vec<TaskId>,
+    pub(crate) files: Vec<DataFile>,
     /// For each of `files`, how many of the record's tasks have rows in it.
-    pub(super) file_tasks: Vec<u32>,
-    pub(super) removes: Vec<Removal>,
-    pub(super) lost: Vec<LostFile>,
-    pub(super) ended: Vec<RunId>,
-    pub(super) workflows: Vec<WorkflowNote>,
-    pub(super) coverage: Vec<Coverage>,
-    pub(super) retracted_from: Option<DateTime<Utc>>,
-    pub(super) listed_until: Option<DateTime<Utc>>,
-    pub(super) first_day: Option<NaiveDate>,
-    pub(super) shard: Option<Shard>,
+    pub(crate) file_tasks: Vec<u32>,
+    pub(crate) removes: Vec<Removal>,
+    pub(crate) lost: Vec<LostFile>,
+    pub(crate) ended: Vec<RunId>,
+    pub(crate) workflows: Vec<WorkflowNote>,
+    pub(crate) coverage: Vec<Coverage>,
+    pub(crate) retracted_from: Option<DateTime<Utc>>,
+    pub(crate) listed_until: Option<DateTime<Utc>>,
+    pub(crate) first_day: Option<NaiveDate>,
+    pub(crate) shard: Option<Shard>,
 }
 
 /// What is kept of a sealed task.
 #[derive(Debug)]
-pub(super) struct SealedTask {
-    pub(super) key: IdKey,
-    pub(super) day: Option<NaiveDate>,
+pub(crate) struct SealedTask {
+    pub(crate) key: IdKey,
+    pub(crate) day: Option<NaiveDate>,
     /// Entries of its `detail`, rejected ones included.
-    pub(super) calls: u64,
+    pub(crate) calls: u64,
 }
 
 /// Why a record was not understood.
 #[derive(Debug)]
-pub(super) enum Unreadable {
+pub(crate) enum Unreadable {
     Newer(u32),
     Damaged(String),
 }
@@ -129,14 +129,14 @@ struct TaskLine<'a> {
 
 /// The files of some of a record's tasks.
 #[derive(Deserialize)]
-pub(super) struct TaskFiles {
-    pub(super) id: TaskId,
-    pub(super) files: Vec<u32>,
+pub(crate) struct TaskFiles {
+    pub(crate) id: TaskId,
+    pub(crate) files: Vec<u32>,
 }
 
 impl Digest {
     /// Reads a record that is expected to be the `sequence`th.
-    pub(super) fn parse(bytes: &[u8], sequence: u64) -> Result<Self, Unreadable> {
+    pub(crate) fn parse(bytes: &[u8], sequence: u64) -> Result<Self, Unreadable> {
         let (record, tail) = read(bytes, |record: &RecordLine<'_>| record.format_version)?;
         if record.sequence != sequence {
             let what = format!("it says it is commit {}", record.sequence);
@@ -212,19 +212,19 @@ impl Digest {
     }
 
     /// Where the files are or will be.
-    pub(super) fn paths(&self) -> impl Iterator<Item = FilePath> {
+    pub(crate) fn paths(&self) -> impl Iterator<Item = FilePath> {
         self.files.iter().map(DataFile::path)
     }
 }
 
 /// Reads a whole record.
-pub(super) fn read_commit(bytes: &[u8]) -> Result<Commit, Unreadable> {
+pub(crate) fn read_commit(bytes: &[u8]) -> Result<Commit, Unreadable> {
     let (commit, _) = read(bytes, |record: &Commit| record.format_version)?;
     Ok(commit)
 }
 
 /// Reads which files a record's tasks are in, and the files.
-pub(super) fn read_task_files(bytes: &[u8]) -> Result<(Vec<TaskFiles>, Vec<DataFile>), Unreadable> {
+pub(crate) fn read_task_files(bytes: &[u8]) -> Result<(Vec<TaskFiles>, Vec<DataFile>), Unreadable> {
     #[derive(Deserialize)]
     struct Record {
         format_version: u32,
