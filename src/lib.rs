@@ -41,6 +41,7 @@ pub mod fuzzing;
 pub mod hardening;
 pub mod job;
 pub mod lake;
+pub mod maintenance;
 pub mod pipeline;
 pub mod privacy;
 pub mod report;

@@ -11,8 +11,8 @@ use super::settings::{Maintain, Settings};
 use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::job::{ResultFormat, SettingFlags};
-use crate::lake::compact::{CompactOptions, CompactPlan, Compaction, compact};
 use crate::lake::{self, FileQuery, Lake, LakeWriter};
+use crate::maintenance::compact::{CompactOptions, CompactPlan, Compaction, compact};
 use crate::pipeline::Stop;
 use crate::report::CompactReport;
 

@@ -13,8 +13,8 @@ use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::job::environment::AS_OF;
 use crate::job::{ResultFormat, quantity};
-use crate::lake::vacuum::{VacuumOptions, Vacuumed, plan_vacuum, vacuum};
 use crate::lake::{self, Lake, LakeWriter};
+use crate::maintenance::vacuum::{VacuumOptions, Vacuumed, plan_vacuum, vacuum};
 use crate::report::VacuumReport;
 
 /// Arguments of `vacuum`.

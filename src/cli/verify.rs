@@ -9,8 +9,9 @@ use super::settings::{Check, Settings};
 use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::job::ResultFormat;
-use crate::lake::repair::{Repair, Repaired, repair};
 use crate::lake::{self, LakeWriter};
+use crate::maintenance;
+use crate::maintenance::repair::{Repair, Repaired, repair};
 use crate::schema::table;
 
 /// Arguments of `verify`.
@@ -45,7 +46,7 @@ pub async fn run(args: &VerifyArgs, context: &mut Context<'_>) -> Result<ExitCod
     if args.repair {
         let (clock, events) = (context.clock()?, super::maintenance_events());
         let (run, now) = (clock.run_id(), clock.now());
-        let repaired = lake::mend_log(&job.dest, &run, args.cut_log).await?;
+        let repaired = maintenance::mend_log(&job.dest, &run, args.cut_log).await?;
         let opened = LakeWriter::open_existing_to_mend(&job.dest, run, clock, events);
         if let Some(mut lake) = opened.await? {
             let mut done = repair(&mut lake, &job.dest, schemas).await?;
@@ -54,7 +55,7 @@ pub async fn run(args: &VerifyArgs, context: &mut Context<'_>) -> Result<ExitCod
             return show_repair(&done, job.output.format, context.out);
         }
         if !repaired.is_empty() {
-            let verification = lake::verify(&job.dest, schemas, now).await?;
+            let verification = maintenance::verify(&job.dest, schemas, now).await?;
             let done = Repair {
                 repaired,
                 verification,
@@ -62,7 +63,7 @@ pub async fn run(args: &VerifyArgs, context: &mut Context<'_>) -> Result<ExitCod
             return show_repair(&done, job.output.format, context.out);
         }
     }
-    let found = lake::verify(&job.dest, schemas, context.clock()?.now()).await?;
+    let found = maintenance::verify(&job.dest, schemas, context.clock()?.now()).await?;
     let written = match job.output.format {
         ResultFormat::Json => serde_json::to_writer_pretty(&mut context.out, &found)
             .map_err(std::io::Error::from)
@@ -104,8 +105,11 @@ fn show_repair(
     })
 }
 
-fn write_text(found: &lake::Verification, out: &mut dyn std::io::Write) -> std::io::Result<()> {
-    let lake::Verification {
+fn write_text(
+    found: &maintenance::Verification,
+    out: &mut dyn std::io::Write,
+) -> std::io::Result<()> {
+    let maintenance::Verification {
         sequence,
         files,
         rows,
@@ -119,7 +123,7 @@ fn write_text(found: &lake::Verification, out: &mut dyn std::io::Write) -> std::
         "read {files} files, {rows} rows, {bytes} bytes of {tasks} tasks, as of commit {sequence}"
     )?;
     for finding in findings {
-        let lake::Finding {
+        let maintenance::Finding {
             kind,
             place,
             detail,

@@ -53,33 +53,26 @@
 //! # }
 //! ```
 
-mod checkpoint;
-mod commit;
-pub mod compact;
-mod cut;
+pub(crate) mod checkpoint;
+pub(crate) mod commit;
 pub mod day;
-mod error;
-mod file_query;
-mod ledger;
-mod log;
+pub(crate) mod error;
+pub(crate) mod file_query;
+pub(crate) mod ledger;
+pub(crate) mod log;
 mod loose_ends;
-mod mend;
+pub(crate) mod mend;
 pub(crate) mod outside;
-mod pins;
+pub(crate) mod pins;
 mod publish;
-mod reader;
-mod record;
-pub mod repair;
+pub(crate) mod reader;
+pub(crate) mod record;
 mod rowless;
-mod rowless_files;
-mod strays;
-pub mod vacuum;
-pub mod verify;
+pub(crate) mod rowless_files;
 pub mod write;
-mod writer;
+pub(crate) mod writer;
 
 pub use commit::CommitOutcome;
-pub use cut::mend_log;
 pub use day::{
     DayEvidence, DaySummary, FileCounts, RevisionReason, TaskCounts, day_end, day_of, day_start,
 };
@@ -96,7 +89,6 @@ pub use record::{
     Commit, CommitDraft, CommitKind, CommittedTask, Coverage, Evidence, FORMAT_VERSION, FailedTask,
     Failure, LostFile, OpenTask, Removal, WorkflowNote,
 };
-pub use verify::{Finding, FindingKind, Verification, verify};
 pub use writer::LakeWriter;
 
 /// From now on no lock of a lake is waited for longer than a few seconds: the process was told to

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::figures::{bytes, count, counted};
 use super::grid::Grid;
-use crate::lake::compact::{Amount, CompactPlan, Compaction};
+use crate::maintenance::compact::{Amount, CompactPlan, Compaction};
 use crate::schema::TableName;
 
 /// The result of `compact`.
@@ -170,7 +170,7 @@ impl CompactReport {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lake::compact::TableCompaction;
+    use crate::maintenance::compact::TableCompaction;
 
     fn amount(files: u64, rows: u64, bytes: u64) -> Amount {
         Amount { files, rows, bytes }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::figures::{bytes, count, counted};
 use super::grid::Grid;
-use crate::lake::vacuum::{VacuumKind, Vacuumed};
+use crate::maintenance::vacuum::{VacuumKind, Vacuumed};
 
 /// The result of `vacuum`.
 #[derive(Clone, Debug, Serialize)]
@@ -124,7 +124,7 @@ fn meaning(kind: VacuumKind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lake::vacuum::VacuumItem;
+    use crate::maintenance::vacuum::VacuumItem;
 
     fn text(dry_run: bool, verbose: bool) -> String {
         let item = |kind, path: &str, bytes| VacuumItem {

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::real::{draft, findings, live_rows, replacement, rows_of_file, write_options};
 use super::*;
 use crate::job::WriteOptions;
-use crate::lake::compact::{CompactOptions, CompactPlan, Compaction, compact};
+use crate::maintenance::compact::{CompactOptions, CompactPlan, Compaction, compact};
 
 /// A lake with a commit for each of so many tasks, their calls in no order of time.
 async fn nights(scene: &Scene, tasks: i64) {

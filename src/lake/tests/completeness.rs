@@ -277,7 +277,8 @@ async fn what_was_listed_with_a_clock_that_was_ahead_is_found_and_taken_back() {
         .map(|finding| finding.kind)
         .collect();
     assert_eq!(kinds, [FindingKind::ListedAhead]);
-    let done = crate::lake::repair::repair(&mut writer, &scene.dest(), Arc::new(schema)).await;
+    let done =
+        crate::maintenance::repair::repair(&mut writer, &scene.dest(), Arc::new(schema)).await;
     assert!(done.unwrap().verification.is_sound());
     assert!(is_complete(&writer, "2024-03-19"));
     assert_eq!(state(&writer, "2024-03-20"), (false, 0, None));

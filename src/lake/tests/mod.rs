@@ -34,6 +34,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::event::{Event, Events, Listen};
 use crate::job::Destination;
+use crate::maintenance::*;
 use crate::schema::TableName;
 use crate::store::*;
 use crate::task::{RunId, TaskId, TaskStatus};
@@ -113,7 +114,7 @@ impl Scene {
     }
 
     async fn verify(&self) -> Verification {
-        super::verify(&self.dest(), Arc::new(schema), clock().now())
+        crate::maintenance::verify(&self.dest(), Arc::new(schema), clock().now())
             .await
             .unwrap()
     }

@@ -131,7 +131,7 @@ impl Cloud {
 
     pub(super) async fn assert_sound(&self, at: &str) {
         let dest = self.dest(Duration::from_hours(1));
-        let verification = super::super::verify(&dest, Arc::new(schema), clock().now())
+        let verification = crate::maintenance::verify(&dest, Arc::new(schema), clock().now())
             .await
             .unwrap();
         assert_eq!(verification.findings, Vec::new(), "{at}");
@@ -572,7 +572,7 @@ async fn vacuum_and_repair_work_there_too() {
             .unwrap();
     }
     let dest = cloud.dest(Duration::from_hours(1));
-    let repair = crate::lake::repair::repair(&mut writer, &dest, Arc::new(schema))
+    let repair = crate::maintenance::repair::repair(&mut writer, &dest, Arc::new(schema))
         .await
         .unwrap();
     assert_eq!(repair.repaired.len(), 2, "{:?}", repair.repaired);
@@ -587,7 +587,7 @@ async fn vacuum_and_repair_work_there_too() {
         .replace(&stray, b"again".to_vec())
         .await
         .unwrap();
-    let options = crate::lake::vacuum::VacuumOptions {
+    let options = crate::maintenance::vacuum::VacuumOptions {
         older_than: Duration::ZERO,
         unknown: true,
         max_share: 100,
@@ -595,7 +595,7 @@ async fn vacuum_and_repair_work_there_too() {
         rejects_older_than: None,
     };
     let later = "2100-01-01T00:00:00Z".parse().unwrap();
-    let gone = crate::lake::vacuum::vacuum(&mut writer, options, later)
+    let gone = crate::maintenance::vacuum::vacuum(&mut writer, options, later)
         .await
         .unwrap();
     assert_eq!(gone.items.len(), 1, "{:?}", gone.items);

@@ -178,7 +178,7 @@ pub(super) fn rows_of_file(path: &Path) -> Vec<String> {
 /// Holds the lake against its log, with the real tables.
 pub(super) async fn findings(scene: &Scene) -> Vec<Finding> {
     let schemas = Arc::new(|name| table(name).arrow_schema());
-    super::super::verify(&scene.dest(), schemas, clock().now())
+    crate::maintenance::verify(&scene.dest(), schemas, clock().now())
         .await
         .unwrap()
         .findings

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use crate::lake::repair::{Repair, repair};
+use crate::maintenance::repair::{Repair, repair};
 
 async fn lake(scene: &Scene) {
     let mut writer = scene.writer("r1").await;

@@ -138,7 +138,7 @@ async fn the_next_start_writes_what_a_crash_left_out() {
 async fn vacuum_keeps_it_and_verify_takes_only_one_without_rows_for_it() {
     let scene = Scene::new();
     let mut writer = quiet_lake(&scene).await;
-    let options = crate::lake::vacuum::VacuumOptions {
+    let options = crate::maintenance::vacuum::VacuumOptions {
         older_than: std::time::Duration::ZERO,
         unknown: true,
         max_share: 100,
@@ -146,7 +146,7 @@ async fn vacuum_keeps_it_and_verify_takes_only_one_without_rows_for_it() {
         rejects_older_than: None,
     };
     let later = Clock::system().now() + chrono::TimeDelta::days(30);
-    let done = crate::lake::vacuum::vacuum(&mut writer, options, later).await;
+    let done = crate::maintenance::vacuum::vacuum(&mut writer, options, later).await;
     assert_eq!(done.unwrap().items, []);
     assert_eq!(rowless(&scene), [TURNS, REDIALS]);
     // Rows under that name are rows that no commit knows.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::*;
-use crate::lake::vacuum::{VacuumKind, VacuumOptions, Vacuumed, plan_vacuum, vacuum};
+use crate::maintenance::vacuum::{VacuumKind, VacuumOptions, Vacuumed, plan_vacuum, vacuum};
 
 const WEEK: Duration = Duration::from_hours(7 * 24);
 

@@ -26,11 +26,11 @@ use arrow_schema::SchemaRef;
 use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt};
 
-use super::error::{LakeError, blocking};
-use super::ledger::Ledger;
-use super::log::{Log, READ_AHEAD, read_record};
-use super::mend;
 use crate::job::Destination;
+use crate::lake::error::{LakeError, blocking};
+use crate::lake::ledger::Ledger;
+use crate::lake::log::{Log, READ_AHEAD, read_record};
+use crate::lake::mend;
 use crate::schema::TableName;
 use crate::store::{FilePath, LakePath, Store};
 use crate::sync::on_all_cores;
@@ -310,7 +310,8 @@ impl Reading {
             return Ok(());
         }
         let read = |sequence| async move {
-            let read = read_record(store, sequence, super::record::summary::read_commit).await?;
+            let read =
+                read_record(store, sequence, crate::lake::record::summary::read_commit).await?;
             let commit = read.map(|(commit, _)| commit);
             commit.ok_or_else(|| {
                 let path = store.locate(&LakePath::commit(sequence));

@@ -15,15 +15,15 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 
-use super::day;
-use super::error::{LakeError, blocking};
-use super::log::newest::{self, Witness};
-use super::log::{Log, Marker, missing, read_digest, sequence_of};
-use super::record::seal;
-use super::record::summary::read_commit;
+use super::orphan_files::{Origin, strays};
 use super::repair::Repaired;
-use super::strays::{Origin, strays};
 use crate::job::Destination;
+use crate::lake::day;
+use crate::lake::error::{LakeError, blocking};
+use crate::lake::log::newest::{self, Witness};
+use crate::lake::log::{Log, Marker, missing, read_digest, sequence_of};
+use crate::lake::record::seal;
+use crate::lake::record::summary::read_commit;
 use crate::store::{FilePath, LakePath, RunStore, Store};
 use crate::task::RunId;
 
@@ -214,7 +214,7 @@ async fn take_as_it_is(
             repaired.push(line(&path, format!("moved to {aside}")));
         }
     }
-    for sequence in super::checkpoint::list(run).await? {
+    for sequence in crate::lake::checkpoint::list(run).await? {
         if sequence > last {
             let path = LakePath::checkpoint(sequence);
             run.remove(&path).await?;

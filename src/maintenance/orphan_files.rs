@@ -2,10 +2,10 @@
 
 use rustc_hash::FxHashSet;
 
-use super::error::LakeError;
-use super::ledger::Ledger;
-use super::log::Log;
-use super::rowless_files::{is_parquet, is_rowless};
+use crate::lake::error::LakeError;
+use crate::lake::ledger::Ledger;
+use crate::lake::log::Log;
+use crate::lake::rowless_files::{is_parquet, is_rowless};
 use crate::schema::TableName;
 use crate::store::{FilePath, LakePath, Store};
 

@@ -7,7 +7,7 @@ use crate::lake::day;
 use crate::lake::error::LakeError;
 use crate::lake::log::Log;
 use crate::lake::pins::Pins;
-use crate::lake::strays::{Origin, Stray, is_live, strays};
+use crate::maintenance::orphan_files::{Origin, Stray, is_live, strays};
 use crate::store::{FilePath, LakePath, Store};
 
 /// Looks at everything but the data files themselves. Others may write meanwhile: what looks wrong is

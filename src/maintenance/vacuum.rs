@@ -21,14 +21,14 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::checkpoint;
-use super::error::LakeError;
-use super::ledger::Ledger;
-use super::log::Log;
-use super::pins::Pins;
-use super::reader::Lake;
-use super::strays::{Listing, Origin, is_live};
-use super::writer::LakeWriter;
+use super::orphan_files::{Listing, Origin, is_live};
+use crate::lake::checkpoint;
+use crate::lake::error::LakeError;
+use crate::lake::ledger::Ledger;
+use crate::lake::log::Log;
+use crate::lake::pins::Pins;
+use crate::lake::reader::Lake;
+use crate::lake::writer::LakeWriter;
 use crate::schema::TableName;
 use crate::store::{LakePath, Point, Store};
 

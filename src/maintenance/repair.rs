@@ -7,7 +7,7 @@
 //! | a checkpoint that is damaged or wrong | removed, and made again |
 //! | a stray file that a committed file is missing for (same name, length and checksum) | moved to its place |
 //! | any other stray file | put aside in `_export/quarantine/<run id>/` |
-//! | a damaged record, a log that is shorter than it should be | see [`super::mend_log`], before |
+//! | a damaged record, a log that is shorter than it should be | see [`super::cut_log::mend_log`], before |
 //! | days that count as listed and are still to come | a commit takes that back |
 //! | everything else: files that are missing or changed, rows that are not right | reported |
 //!
@@ -21,13 +21,13 @@ use std::sync::Arc;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::day;
-use super::error::{LakeError, blocking};
-use super::record::{CommitDraft, CommitKind};
-use super::strays::is_live;
+use super::orphan_files::is_live;
 use super::verify::{Finding, FindingKind, TableSchemas, Verification, verify};
-use super::writer::LakeWriter;
 use crate::job::Destination;
+use crate::lake::day;
+use crate::lake::error::{LakeError, blocking};
+use crate::lake::record::{CommitDraft, CommitKind};
+use crate::lake::writer::LakeWriter;
 use crate::store::{Checksum, DataFile, FilePath, LakePath, Point, Store};
 
 /// One thing that was put right.

@@ -30,15 +30,15 @@ use tokio_util::sync::CancellationToken;
 use merge::{MergeOptions, Merged, merge};
 pub use plan::{Amount, CompactPlan, PartitionPlan};
 
-use super::checkpoint;
-use super::commit::CommitOutcome;
-use super::error::{LakeError, blocking};
-use super::file_query::FileQuery;
-use super::mend::MISSING;
-use super::record::{CommitDraft, CommitKind, Removal};
-use super::writer::LakeWriter;
 use crate::encode::RowGroupEncoder;
 use crate::job::WriteOptions;
+use crate::lake::checkpoint;
+use crate::lake::commit::CommitOutcome;
+use crate::lake::error::{LakeError, blocking};
+use crate::lake::file_query::FileQuery;
+use crate::lake::mend::MISSING;
+use crate::lake::record::{CommitDraft, CommitKind, Removal};
+use crate::lake::writer::LakeWriter;
 use crate::schema::TableName;
 use crate::store::{Partition, RunStore};
 
