@@ -28,13 +28,13 @@
 
 pub mod allocator;
 pub mod api;
+pub mod calendar;
 pub mod cli;
 pub mod clock;
 pub mod decode;
 pub mod discover;
 pub mod doctor;
 pub mod encode;
-pub mod error;
 pub mod event;
 pub mod exit_code;
 pub mod fuzzing;

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use airudder_export::cli::context::Context;
 use airudder_export::cli::dispatch::dispatch;
+use airudder_export::cli::error::{Error, FEW_THREADS};
 use airudder_export::cli::{self, Cli};
-use airudder_export::error::{Error, FEW_THREADS};
 use airudder_export::exit_code::ExitCode as Code;
 use airudder_export::job::Environment;
 #[cfg(any(debug_assertions, feature = "failpoints"))]

@@ -11,7 +11,7 @@
 //! [`AnswerSink`] piece by piece); send faster than the configured rate.
 //!
 //! ```no_run
-//! # use airudder_export::{api::ApiClient, clock::Clock, discover::Window, event::Events, job::ApiOptions};
+//! # use airudder_export::{api::ApiClient, calendar::Window, clock::Clock, event::Events, job::ApiOptions};
 //! # async fn example(options: ApiOptions) -> Result<(), airudder_export::api::ApiError> {
 //! let clock = Clock::system();
 //! let api = ApiClient::new(options, clock.clone(), Events::default(), Default::default())?;

@@ -5,11 +5,11 @@ use clap::Args;
 
 use super::context::Context;
 use super::dates::RangeArgs;
+use super::error::Error;
 use super::pull;
 use super::run::AllowArgs;
 use super::select::SelectArgs;
 use super::settings::{Pull, Settings};
-use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::job::Job;
 use crate::pipeline::Assignment;

@@ -6,9 +6,9 @@ use clap::Args;
 
 use super::context::Context;
 use super::dates::OpenRangeArgs;
+use super::error::Error;
 use super::output::deliver;
 use super::settings::{Maintain, Settings};
-use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::job::{ResultFormat, SettingFlags};
 use crate::lake::{self, FileQuery, Lake, LakeWriter};

@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use crate::error::Error;
+use super::error::Error;
 use crate::job::{self, Environment, Job, SettingFlags};
 use crate::pipeline::StopSwitch;
 use crate::report::{Screen, init_logging, set_last_line};

@@ -9,8 +9,8 @@ use clap::builder::ArgPredicate;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgGroup, ArgMatches, Args, Command, FromArgMatches};
 
+use crate::calendar::day_of;
 use crate::job::{DateRange, quantity};
-use crate::lake::day_of;
 
 /// The days of `backfill`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,11 +7,11 @@ use chrono::{DateTime, Utc};
 use clap::{Args, ValueHint};
 
 use super::context::Context;
+use super::error::Error;
 use super::output::deliver;
 use super::pull::{self, Console};
 use super::settings::{Settings, Show};
 use crate::clock::Clock;
-use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::job::{Credentials, DateRange, Job, Secret};
 use crate::lake::{FileQuery, Lake, Ledger};

@@ -2,8 +2,8 @@
 
 use super::args::Command;
 use super::context::Context;
+use super::error::Error;
 use super::{Cli, completions, init, man};
-use crate::error::Error;
 use crate::exit_code::ExitCode;
 
 /// Does what the command line says.

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::context::Context;
+use super::error::Error;
 use super::output::deliver;
 use super::settings::{Settings, Try};
 use crate::doctor::{self, Check, Diagnosis, Given, Status};
-use crate::error::Error;
 use crate::event::Events;
 use crate::exit_code::ExitCode;
 use crate::job::{self, ResultFormat};

@@ -21,6 +21,7 @@ pub mod dates;
 pub mod demo;
 pub mod dispatch;
 pub mod doctor;
+pub mod error;
 pub mod files;
 pub mod init;
 mod lines;

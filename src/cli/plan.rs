@@ -6,10 +6,10 @@ use clap::{Args, Subcommand};
 
 use super::backfill::BackfillArgs;
 use super::context::Context;
+use super::error::Error;
 use super::output::deliver;
 use super::pull;
 use super::run::RunArgs;
-use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::job::ResultFormat;
 use crate::pipeline;

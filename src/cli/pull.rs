@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use super::context::Context;
+use super::error::Error;
 use super::output::deliver;
 use super::select::SelectArgs;
 use crate::api::ApiClient;
 use crate::clock::Clock;
-use crate::error::Error;
 use crate::event::{Event, Events};
 use crate::exit_code::ExitCode;
 use crate::job::{Environment, Job, ResultFormat, unused_with};

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 
 use super::context::Context;
+use super::error::Error;
 use super::lines::{LONGEST_LINE, Lines};
 use super::pull;
 use super::settings::{Replay, Settings};
-use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::pipeline::{Assignment, ReplayInputError, saved_answers};
 

@@ -3,10 +3,10 @@
 use clap::Args;
 
 use super::context::Context;
+use super::error::Error;
 use super::pull;
 use super::select::SelectArgs;
 use super::settings::{Pull, Settings};
-use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::pipeline::Assignment;
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::context::Context;
+use super::error::Error;
 use super::settings::{Rehearse, Settings};
-use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::job::quantity;
 use crate::sandbox::{

@@ -6,10 +6,10 @@ use std::time::Duration;
 use clap::Args;
 
 use super::context::Context;
+use super::error::Error;
 use super::output::deliver;
 use super::settings::{Clear, Settings};
 use crate::clock::Clock;
-use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::job::environment::AS_OF;
 use crate::job::{ResultFormat, quantity};

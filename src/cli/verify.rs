@@ -5,8 +5,8 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::context::Context;
+use super::error::Error;
 use super::settings::{Check, Settings};
-use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::job::ResultFormat;
 use crate::lake::{self, LakeWriter};

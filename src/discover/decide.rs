@@ -6,8 +6,9 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
+use crate::calendar::day_of;
 use crate::job::DateRange;
-use crate::lake::{Ledger, TaskState, day_of};
+use crate::lake::{Ledger, TaskState};
 use crate::shard::Shard;
 use crate::task::{TaskId, TaskStatus, WorkflowId};
 

@@ -24,9 +24,9 @@
 mod decide;
 mod packed;
 mod plan;
+mod planned_task;
 
 pub(crate) use decide::is_settled;
 pub use decide::{Candidate, Decision, Known, Reason, Remembered, Rules, Seen, decide, is_before};
-pub use plan::{
-    DayPlan, Plan, PlannedTask, Planner, Pulls, Window, resume_point, since, window_of,
-};
+pub use plan::{DayPlan, Plan, Planner, Pulls, resume_point, since, window_of};
+pub use planned_task::PlannedTask;

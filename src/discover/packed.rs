@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use indexmap::IndexSet;
 
 use super::decide::{Candidate, Decision, Seen};
-use super::plan::PlannedTask;
+use super::planned_task::PlannedTask;
 use crate::task::{TaskId, TaskStatus, WorkflowId};
 
 /// An id is packed behind its length, which takes so many bytes.

@@ -7,18 +7,11 @@ use chrono_tz::Tz;
 
 use super::decide::{Candidate, Decision, Known, Reason, Remembered, Rules, decide};
 use super::packed::PackedTasks;
+use super::planned_task::PlannedTask;
+use crate::calendar::{Window, day_end, day_of, day_start};
 use crate::job::DateRange;
-use crate::lake::{Ledger, OpenTask, day_end, day_of, day_start};
-use crate::task::{TaskId, TaskStatus};
-
-/// Moments from `from` (included) to `to` (excluded).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// Included.
-    pub from: DateTime<Utc>,
-    /// Excluded.
-    pub to: DateTime<Utc>,
-}
+use crate::lake::Ledger;
+use crate::task::TaskId;
 
 /// When the workflows were made whose tasks are looked at, and which scheduled starts a listing of
 /// them covers. A workflow may be made as long before its tasks as the lookback says.
@@ -109,33 +102,6 @@ pub fn since(ledger: &Ledger, (rules, lookback): (&Rules, TimeDelta)) -> Option<
 
 fn bounds(range: DateRange, zone: Tz) -> (DateTime<Utc>, DateTime<Utc>) {
     (day_start(zone, range.from()), day_end(zone, range.to()))
-}
-
-/// A task and what happens to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlannedTask {
-    /// The task.
-    pub task: Candidate,
-    /// What happens to it.
-    pub decision: Decision,
-    /// Its day: the scheduled start in the partition time zone.
-    pub day: Option<NaiveDate>,
-}
-
-impl PlannedTask {
-    /// The task as the ledger remembers it.
-    #[must_use]
-    pub fn as_open(&self) -> OpenTask {
-        let status = self.task.status.clone();
-        let status = status.unwrap_or_else(|| TaskStatus::Unknown("unknown".to_owned()));
-        OpenTask {
-            workflow: self.task.workflow.clone(),
-            schedule_start: self.task.schedule_start,
-            schedule_end: self.task.schedule_end,
-            day: self.day,
-            ..OpenTask::new(self.task.id.clone(), status)
-        }
-    }
 }
 
 /// The decisions of a run, by day and id, for each task that was looked at once. About 80 bytes for

@@ -7,8 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::MISFIT;
 use super::check::{Check, Notes, count, quoted};
 use crate::api::{ApiClient, ApiError, ItemKey, KeyKind, ListedTask, PageSurvey};
+use crate::calendar::Window;
 use crate::clock::Clock;
-use crate::discover::Window;
 use crate::job::{DiscoverOptions, Job, ListTasksProfile, PagingProfile, PagingStyle, TaskSource};
 use crate::task::{TaskId, TaskStatus, Told, WorkflowId};
 

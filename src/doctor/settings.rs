@@ -2,7 +2,6 @@
 
 use super::check::{Check, Notes};
 use crate::clock::Clock;
-use crate::error::Error;
 use crate::job::environment::{APP_KEY, APP_SECRET};
 use crate::job::{self, Environment, Job, SettingFlags};
 
@@ -19,7 +18,6 @@ pub(super) fn examine(
             Some(loaded)
         }
         Err(error) => {
-            let error = Error::Settings(error);
             notes.add(Check::fail("settings", error.exit_code(), &error));
             None
         }
@@ -36,17 +34,13 @@ pub(super) fn examine(
 fn strangers(env: &Environment, notes: &mut Notes<'_>) {
     notes.add(match env.check() {
         Ok(()) => Check::ok("environment", "all AIRUDDER_… variables are known"),
-        Err(error) => {
-            let error = Error::Settings(error);
-            Check::fail("environment", error.exit_code(), &error)
-        }
+        Err(error) => Check::fail("environment", error.exit_code(), &error),
     });
 }
 
 /// Where key and secret come from; never what they are.
 fn credentials(job: &Job, env: &Environment, notes: &mut Notes<'_>) {
     if let Err(error) = job.api.required_credentials() {
-        let error = Error::Settings(error);
         notes.add(Check::fail("credentials", error.exit_code(), &error));
         return;
     }

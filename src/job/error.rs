@@ -1,10 +1,10 @@
 //! What can be wrong with settings.
 
-use std::fmt;
-use std::io;
 use std::path::PathBuf;
+use std::{fmt, io};
 
 use super::environment::{APP_KEY, APP_SECRET};
+use crate::exit_code::ExitCode;
 
 /// A setting that is missing, wrong or in the wrong place. Messages name the setting and where its
 /// value came from, and never hold a secret. They are whole sentences, not endings of "failed to …".
@@ -145,6 +145,16 @@ pub enum SettingsError {
 }
 
 impl SettingsError {
+    /// The exit code that stands for it.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        if self.is_usage() {
+            ExitCode::Usage
+        } else {
+            ExitCode::Settings
+        }
+    }
+
     /// Whether a flag is to blame: bad usage rather than bad settings.
     #[must_use]
     pub fn is_usage(&self) -> bool {

@@ -22,8 +22,8 @@ use super::{
     ProgressMode, Rate, Reopen, ResultFormat, RetryOptions, Secret, SharedRate, VacuumSettings,
     WriteOptions, place, proxy, quantity,
 };
+use crate::calendar::day_start;
 use crate::clock::Clock;
-use crate::lake::day_start;
 use crate::schema::{self, TableName};
 use crate::shard::{MAX_SHARDS, NoShard, Shard};
 use crate::task::WorkflowId;

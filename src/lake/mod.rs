@@ -73,9 +73,7 @@ pub mod write;
 pub(crate) mod writer;
 
 pub use commit::CommitOutcome;
-pub use day::{
-    DayEvidence, DaySummary, FileCounts, RevisionReason, TaskCounts, day_end, day_of, day_start,
-};
+pub use day::{DayEvidence, DaySummary, FileCounts, RevisionReason, TaskCounts};
 pub use error::LakeError;
 pub(crate) use error::blocking;
 pub use file_query::FileQuery;

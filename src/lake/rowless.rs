@@ -43,7 +43,7 @@ impl LakeWriter {
             return Ok(());
         }
         let day = self.log.ledger.days().next();
-        let day = day.unwrap_or_else(|| super::day::day_of(self.zone, self.clock.now()));
+        let day = day.unwrap_or_else(|| crate::calendar::day_of(self.zone, self.clock.now()));
         let path = FilePath::without_rows(name, Partition::Date(day));
         let bytes = file_without_rows(table(name), self.run.run_id())?;
         let decide = move |present: Option<&[u8]>| present.is_none().then(|| bytes.clone());

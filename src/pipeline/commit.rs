@@ -10,12 +10,13 @@ use chrono_tz::Tz;
 use super::desk::{AcceptedTask, Desk, Taken, moment};
 use super::summary::Summary;
 use crate::allocator;
+use crate::calendar::day_of;
 use crate::decode::TaskOrdinal;
 use crate::event::Event;
 use crate::lake::write::{ClosedFile, rewrite};
 use crate::lake::{
     Checked, CommitDraft, CommitKind, CommitOutcome, CommittedTask, Coverage, FailedTask,
-    LakeError, LakeWriter, LostFile, MISSING, OpenTask, Removal, WorkflowNote, blocking, day_of,
+    LakeError, LakeWriter, LostFile, MISSING, OpenTask, Removal, WorkflowNote, blocking,
 };
 use crate::shard::Shard;
 use crate::store::{DataFile, FilePath};

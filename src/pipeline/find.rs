@@ -8,10 +8,11 @@ use serde::Serialize;
 
 use super::summary::chain;
 use crate::api::{ApiClient, ApiError, ListedTask, ListingEvidence};
+use crate::calendar::day_of;
 use crate::discover::{Candidate, Rules, Seen, resume_point, window_of};
 use crate::event::{Event, Events};
 use crate::job::TaskSource;
-use crate::lake::{Coverage, Evidence, Ledger, UnsealedTask, WorkflowNote, day_of};
+use crate::lake::{Coverage, Evidence, Ledger, UnsealedTask, WorkflowNote};
 use crate::task::{TaskId, WorkflowId};
 
 /// How completely it is known which tasks there are.

@@ -7,14 +7,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 
 use super::desk::{AcceptedTask, Desk, moment};
+use crate::calendar::day_of;
 use crate::decode::{
     AnswerContext, Decoded, Ended, Envelope, EnvelopeError, RejectedEntry, RowDay, Rows, Run,
     TaskCounts, TaskFacts,
 };
 use crate::discover::is_settled;
 use crate::event::Event;
+use crate::lake::LakeError;
 use crate::lake::write::{LargeAnswer, Reject, RejectWriter};
-use crate::lake::{LakeError, day_of};
 use crate::sync::lock;
 use crate::task::{TaskId, TaskStatus};
 

@@ -26,11 +26,12 @@ use chrono_tz::Tz;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{ApiClient, ApiError};
+use crate::calendar::day_end;
 use crate::clock::Clock;
 use crate::discover::{Plan, Planner, Rules, since};
 use crate::event::{Event, Events};
 use crate::job::{DateRange, Job, Reopen, TaskSource};
-use crate::lake::{Coverage, Lake, LakeError, LakeOptions, LakeWriter, Ledger, day_end};
+use crate::lake::{Coverage, Lake, LakeError, LakeOptions, LakeWriter, Ledger};
 use crate::store::{LakePath, RunStore};
 use crate::task::RunId;
 

@@ -18,11 +18,12 @@ use super::stop::StopSwitch;
 use super::summary::{FailedPull, Stop, Summary, chain};
 use crate::allocator;
 use crate::api::{ApiClient, ApiError, DetailError};
+use crate::calendar::day_of;
 use crate::decode::TaskFacts;
 use crate::discover::{Plan, PlannedTask, Reason, Rules, Seen};
 use crate::event::Event;
 use crate::exit_code::ExitCode;
-use crate::lake::{FailedTask, Failure, LakeError, OpenTask, day_of};
+use crate::lake::{FailedTask, Failure, LakeError, OpenTask};
 use crate::task::{TaskId, TaskStatus};
 
 /// This many tasks failing one after the other, and none succeeding, ends the run: the API is down,

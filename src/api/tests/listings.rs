@@ -1,7 +1,7 @@
 //! Pages, passes and unions.
 
 use super::*;
-use crate::discover::Window;
+use crate::calendar::Window;
 use crate::event::Endpoint;
 
 fn ids(listing: &Listing<ListedTask>) -> String {

@@ -110,7 +110,7 @@ async fn a_head_that_cannot_be_read_is_told_by_its_part(#[case] head: &str, #[ca
 #[case::post(|client: ApiClient| async move { detail(&client).await.map(drop).map_err(|error| error.to_string()) }.boxed())]
 #[case::get(|client: ApiClient| async move {
     let to = Clock::system().now();
-    let window = crate::discover::Window { from: to, to };
+    let window = crate::calendar::Window { from: to, to };
     let listing = client.list_workflows(window).await.expect("a listing");
     listing.fault.map_or(Ok(()), |fault| Err(fault.to_string()))
 }.boxed())]

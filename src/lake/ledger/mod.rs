@@ -32,10 +32,11 @@ pub use files::LiveFile;
 use listed::Listed;
 use tally::{Covering, Days};
 
-use super::day::{DaySummary, RevisionReason, TaskCounts, day_end};
+use super::day::{DaySummary, RevisionReason, TaskCounts};
 use super::record::ids::{IdKey, IdMap};
 use super::record::summary::{Digest, SealedTask};
 use super::record::{CommitDraft, CommitKind, Coverage, Failure, LostFile, OpenTask, WorkflowNote};
+use crate::calendar::day_end;
 use crate::schema::TableName;
 use crate::shard::Shard;
 use crate::store::{FileName, FilePath};

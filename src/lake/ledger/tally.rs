@@ -9,9 +9,8 @@ use chrono_tz::Tz;
 
 use super::files::Change;
 use super::{Kind, UnsealedTask, counter};
-use crate::lake::day::{
-    DayEvidence, DaySummary, FileCounts, RevisionReason, TaskCounts, day_end, day_of, day_start,
-};
+use crate::calendar::{day_end, day_of, day_start};
+use crate::lake::day::{DayEvidence, DaySummary, FileCounts, RevisionReason, TaskCounts};
 use crate::lake::record::{Coverage, OpenTask};
 use crate::schema::TableName;
 use crate::shard::Shard;

@@ -103,10 +103,8 @@ impl Error {
             Self::Usage(_) | Self::Select(_) | Self::ReplayInput(_) | Self::Sandbox { .. } => {
                 ExitCode::Usage
             }
-            Self::Settings(error) if error.is_usage() => ExitCode::Usage,
-            Self::Settings(_) | Self::DemoLake(_) | Self::Start(_) | Self::Threads { .. } => {
-                ExitCode::Settings
-            }
+            Self::Settings(error) => error.exit_code(),
+            Self::DemoLake(_) | Self::Start(_) | Self::Threads { .. } => ExitCode::Settings,
             Self::Api(error) => error.exit_code(),
             Self::Lake(error) => error.exit_code(),
             Self::Stopped { code, .. } => *code,
