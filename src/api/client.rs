@@ -19,7 +19,7 @@ use super::breaker::Breaker;
 use super::budget::Budget;
 use super::error::{ApiError, Cause, DetailError, Failure, SignInRefusal};
 use super::exchange::{self, End, Exchange, Progress};
-use super::listing::NotUnderstood;
+use super::listed::NotUnderstood;
 use super::outcome::{Directive, Outcome, Signal, directive};
 use super::pacer::{Pacer, Slot, Slowed, Traffic};
 use super::paging::EndpointMemory;

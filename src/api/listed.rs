@@ -6,8 +6,22 @@ use chrono::{DateTime, Datelike, Utc};
 use chrono_tz::Tz;
 
 use crate::decode::json::{Json, Member, Shape};
+use crate::event::Endpoint;
 use crate::job::{ListTasksProfile, ListWorkflowsProfile};
 use crate::task::{TaskId, TaskStatus, Told, WorkflowId};
+
+/// Something in a listing that is there and is not understood. Never holds the value.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct NotUnderstood {
+    /// In which listing.
+    pub endpoint: Endpoint,
+    /// The setting of the API profile that says where it is, or the key.
+    pub key: String,
+    /// What it looks like (`a number`, `text that is no time`).
+    pub shape: &'static str,
+    /// How often.
+    pub count: u64,
+}
 
 /// A workflow, as listed.
 #[derive(Clone, Debug, PartialEq, Eq)]

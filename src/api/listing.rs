@@ -49,19 +49,6 @@ pub struct ListingEvidence {
     pub total: Option<u64>,
 }
 
-/// Something in a listing that is there and is not understood. Never holds the value.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-pub struct NotUnderstood {
-    /// In which listing.
-    pub endpoint: Endpoint,
-    /// The setting of the API profile that says where it is, or the key.
-    pub key: String,
-    /// What it looks like (`a number`, `text that is no time`).
-    pub shape: &'static str,
-    /// How often.
-    pub count: u64,
-}
-
 /// One listing: how it is asked for.
 struct Call<'a> {
     endpoint: Endpoint,

@@ -21,6 +21,7 @@ pub(crate) mod column;
 mod extra;
 pub(crate) mod json;
 pub(crate) mod outside;
+mod partition_day;
 mod plan;
 mod record;
 mod row_writer;
@@ -36,8 +37,9 @@ pub use answer::{
     Envelope, EnvelopeError, NotUnderstood, TaskCounts, TaskFacts, TaskKey, early_task_id,
 };
 pub use extra::{Misfit, Misfits};
+pub use partition_day::PartitionDay;
 pub use record::{Decoded, RecordDecoder, RejectedEntry};
-pub use rows::{AnswerContext, Batch, PartitionDay, RowDay, Rows, TaskOrdinal};
+pub use rows::{AnswerContext, Batch, RowDay, Rows, TaskOrdinal};
 pub use scan::SyntaxError;
 pub use split::{Ended, Piece, Run, Split, SplitError, SplitOptions};
 pub(crate) use text::base64;

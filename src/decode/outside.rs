@@ -3,8 +3,9 @@
 use chrono::{DateTime, Datelike};
 use chrono_tz::Tz;
 
+use super::partition_day::is_usual;
 use super::scan::{Kind, Raw};
-use super::value::{Fit, clock, date, is_usual, local_timestamp, timestamp};
+use super::value::{Fit, clock, date, local_timestamp, timestamp};
 
 /// A time that fits is of the years that times are of, in every zone that is tried, and is the same
 /// time when it is written again.

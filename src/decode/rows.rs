@@ -1,17 +1,15 @@
 //! Rows of the four tables while they gather in memory, by the day of their partition, and the
 //! [`Batch`]es they become.
 
-use std::fmt;
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use arrow_schema::ArrowError;
-use chrono::NaiveDate;
 use rustc_hash::FxHashMap;
 
 use super::column::ColumnBuilder;
+use super::partition_day::PartitionDay;
 use super::plan::plans;
-use super::value::is_usual;
 use crate::schema::{Table, TableName, table};
 
 /// The day a row's partition is named after.
@@ -23,37 +21,6 @@ pub enum RowDay {
     OfTask,
     /// Neither the row nor its task names a day.
     Unknown,
-}
-
-/// A day that a partition can be named after. It has the form `YYYY-MM-DD` and is of the years 1900 to
-/// 2199, as every date and time of a column is.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PartitionDay(NaiveDate);
-
-impl PartitionDay {
-    /// The day, unless it is outside those years.
-    #[must_use]
-    pub fn new(date: NaiveDate) -> Option<Self> {
-        is_usual(date).then_some(Self(date))
-    }
-
-    /// The day as a date.
-    #[must_use]
-    pub fn date(self) -> NaiveDate {
-        self.0
-    }
-}
-
-impl fmt::Display for PartitionDay {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl fmt::Debug for PartitionDay {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
 }
 
 /// Empty builders that are kept, at most.

@@ -1,12 +1,10 @@
 //! From a JSON value to a column's value, by the rules of the table contract: digit strings may be
 //! numbers, absent has several forms, and what does not fit exactly is a misfit, never a guess.
 
-use std::ops::RangeInclusive;
-
-use chrono::{Datelike, LocalResult, NaiveDate, TimeZone, Timelike};
+use chrono::{LocalResult, NaiveDate, TimeZone, Timelike};
 use chrono_tz::Tz;
 
-use super::rows::PartitionDay;
+use super::partition_day::PartitionDay;
 use super::scan::{Kind, Raw};
 use crate::schema::{DECIMAL_PRECISION, DECIMAL_SCALE};
 
@@ -231,8 +229,6 @@ pub(super) fn is_local_time(raw: &Raw<'_>) -> bool {
     }
 }
 
-/// Dates and times outside these years are a client's way to say "never", or wrong.
-const YEARS: RangeInclusive<i32> = 1900..=2199;
 /// 1900-01-01, in days since 1970.
 const FIRST_DAY: i32 = -25_567;
 /// 2200-01-01, in days since 1970.
@@ -240,11 +236,6 @@ const END_DAY: i32 = 84_006;
 
 fn day_fits(days: i64) -> bool {
     (i64::from(FIRST_DAY)..i64::from(END_DAY)).contains(&days)
-}
-
-/// Whether a day is one of those that dates and times may be of.
-pub(super) fn is_usual(day: NaiveDate) -> bool {
-    YEARS.contains(&day.year())
 }
 
 fn fit_moment(micros: i64, exact: bool) -> Fit<i64> {

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::environment::{APP_KEY, APP_SECRET, NotUnicode};
 use super::error::SettingsError;
-use super::load::boolean;
+use super::scalar::boolean;
 use super::sources::Sources;
 use super::{ApiOptions, Credentials, Secret};
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::{fmt, io};
 
-use super::environment::{APP_KEY, APP_SECRET};
+use super::variables::{APP_KEY, APP_SECRET};
 use crate::exit_code::ExitCode;
 
 /// A setting that is missing, wrong or in the wrong place. Messages name the setting and where its

@@ -1,10 +1,8 @@
 //! From texts to a [`Job`]: every setting is read once, here.
 
-use std::fmt::{Display, Write as _};
-use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
-use std::str::FromStr;
+use std::fmt::Write as _;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::thread::available_parallelism;
-use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -13,6 +11,7 @@ use super::environment::{AS_OF, COMPLETION_INDEX, Environment};
 use super::error::{Origin, SettingsError};
 use super::flags::SettingFlags;
 use super::nearest::nearest;
+use super::scalar::{boolean, bytes, bytes_in_memory, positive, some_time};
 use super::selection::TaskSource;
 use super::settings::setting;
 use super::sources::{Sources, variable};
@@ -344,39 +343,6 @@ fn output(sources: &Sources<'_>) -> Result<OutputOptions, SettingsError> {
         })?,
         verbosity: sources.flags.verbosity,
     })
-}
-
-/// A whole number from 1 up, in the type that asks for it.
-fn positive<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
-    text.parse()
-        .map_err(|_| format!("`{text}` is not a whole number from 1 up, or too large"))
-}
-
-pub(super) fn boolean(text: &str) -> Result<bool, String> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "yes" | "1" => Ok(true),
-        "false" | "no" | "0" => Ok(false),
-        _ => Err(format!("`{text}` is neither true nor false")),
-    }
-}
-
-pub(super) fn some_time(text: &str) -> Result<Duration, String> {
-    let time = quantity::duration(text)?;
-    if time.is_zero() {
-        Err("it must be longer than nothing".to_owned())
-    } else {
-        Ok(time)
-    }
-}
-
-fn bytes(text: &str) -> Result<NonZeroU64, String> {
-    NonZeroU64::new(quantity::size(text)?).ok_or_else(|| "it must not be zero".to_owned())
-}
-
-fn bytes_in_memory(text: &str) -> Result<NonZeroUsize, String> {
-    bytes(text)?
-        .try_into()
-        .map_err(|_| format!("`{text}` is more than this machine can address"))
 }
 
 fn zstd_level(text: &str) -> Result<i32, String> {

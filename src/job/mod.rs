@@ -20,11 +20,13 @@ pub(crate) mod place;
 mod profile;
 mod proxy;
 pub(crate) mod quantity;
+mod scalar;
 mod selection;
 pub mod settings;
 mod sources;
 pub mod template;
 mod unused;
+mod variables;
 
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
@@ -42,7 +44,8 @@ pub use environment::Environment;
 pub use error::{Origin, Place, SettingsError};
 pub use flags::SettingFlags;
 pub use load::{load, load_clock, load_output};
-pub use object::{Cloud, ObjectOptions, ObjectPlace};
+pub use object::{ObjectOptions, ObjectPlace};
+pub use place::Cloud;
 pub use profile::{
     ApiProfile, CodeMeaning, ListTasksProfile, ListWorkflowsProfile, Method, PagingProfile,
     PagingStyle, ProfileError, TaskDetailProfile, TimeFormat,

@@ -7,8 +7,10 @@ use std::time::Duration;
 use url::Url;
 
 use super::error::SettingsError;
+use super::place::{self, Cloud};
+use super::scalar::{boolean, some_time};
 use super::sources::Sources;
-use super::{Destination, Secret, load, place};
+use super::{Destination, Secret};
 
 /// A prefix in a bucket, and how it is reached.
 #[derive(Clone, Debug)]
@@ -40,48 +42,6 @@ pub struct ObjectOptions {
     pub variables: Vec<(String, Secret)>,
 }
 
-/// The clouds, by the scheme of their addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cloud {
-    /// Amazon S3, and what speaks like it.
-    S3,
-    /// Google Cloud Storage.
-    Google,
-    /// Azure Blob Storage.
-    Azure,
-}
-
-impl Cloud {
-    /// By the scheme of an address.
-    #[must_use]
-    pub fn of_scheme(scheme: &str) -> Option<Self> {
-        match scheme {
-            "s3" => Some(Self::S3),
-            "gs" => Some(Self::Google),
-            "az" | "azure" | "abfs" | "abfss" => Some(Self::Azure),
-            _ => None,
-        }
-    }
-
-    /// How the names of its variables begin.
-    fn prefixes(self) -> &'static [&'static str] {
-        match self {
-            Self::S3 => &["AWS_"],
-            Self::Google => &["GOOGLE_", "SERVICE_ACCOUNT"],
-            Self::Azure => &["AZURE_", "IDENTITY_HEADER", "MSI_"],
-        }
-    }
-
-    /// The variables that name an endpoint, the first that is set wins.
-    fn endpoints(self) -> &'static [&'static str] {
-        match self {
-            Self::S3 => &["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"],
-            Self::Google => &["GOOGLE_BASE_URL"],
-            Self::Azure => &["AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"],
-        }
-    }
-}
-
 /// The destination, with what an object store needs beside its address.
 pub(super) fn destination(sources: &Sources<'_>) -> Result<Destination, SettingsError> {
     let url = match sources.required("dest", place::destination)? {
@@ -94,7 +54,7 @@ pub(super) fn destination(sources: &Sources<'_>) -> Result<Destination, Settings
         .beginning_with(cloud.prefixes())
         .map(|(name, value)| (name.to_owned(), Secret::new(value.to_owned())))
         .collect();
-    let allow_insecure = sources.required("store.allow_insecure", load::boolean)?;
+    let allow_insecure = sources.required("store.allow_insecure", boolean)?;
     let read = |text: &str| place::store_endpoint(text, allow_insecure);
     let mut endpoint = sources.optional("store.endpoint", read)?;
     for name in cloud.endpoints() {
@@ -113,9 +73,9 @@ pub(super) fn destination(sources: &Sources<'_>) -> Result<Destination, Settings
         endpoint,
         region: sources.optional("store.region", |text| Ok(text.to_owned()))?,
         allow_insecure,
-        request_timeout: sources.required("store.request_timeout", load::some_time)?,
-        retry_time: sources.required("store.retry_time", load::some_time)?,
-        dead_after: sources.required("store.dead_after", load::some_time)?,
+        request_timeout: sources.required("store.request_timeout", some_time)?,
+        retry_time: sources.required("store.retry_time", some_time)?,
+        dead_after: sources.required("store.dead_after", some_time)?,
         spool: sources
             .optional("store.spool", |text| Ok(PathBuf::from(text)))?
             .unwrap_or_else(std::env::temp_dir),

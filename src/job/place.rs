@@ -6,7 +6,48 @@ use chrono_tz::Tz;
 use url::{Host, Url};
 
 use super::nearest::nearest;
-use super::object::Cloud;
+
+/// The clouds, by the scheme of their addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cloud {
+    /// Amazon S3, and what speaks like it.
+    S3,
+    /// Google Cloud Storage.
+    Google,
+    /// Azure Blob Storage.
+    Azure,
+}
+
+impl Cloud {
+    /// By the scheme of an address.
+    #[must_use]
+    pub fn of_scheme(scheme: &str) -> Option<Self> {
+        match scheme {
+            "s3" => Some(Self::S3),
+            "gs" => Some(Self::Google),
+            "az" | "azure" | "abfs" | "abfss" => Some(Self::Azure),
+            _ => None,
+        }
+    }
+
+    /// How the names of its variables begin.
+    pub(super) fn prefixes(self) -> &'static [&'static str] {
+        match self {
+            Self::S3 => &["AWS_"],
+            Self::Google => &["GOOGLE_", "SERVICE_ACCOUNT"],
+            Self::Azure => &["AZURE_", "IDENTITY_HEADER", "MSI_"],
+        }
+    }
+
+    /// The variables that name an endpoint, the first that is set wins.
+    pub(super) fn endpoints(self) -> &'static [&'static str] {
+        match self {
+            Self::S3 => &["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"],
+            Self::Google => &["GOOGLE_BASE_URL"],
+            Self::Azure => &["AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"],
+        }
+    }
+}
 
 /// A destination as it was named.
 #[derive(Clone, Debug, PartialEq, Eq)]

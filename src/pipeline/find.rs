@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, TimeDelta, Utc};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use serde::Serialize;
 
-use super::summary::chain;
+use super::summary::{FailedWorkflow, chain};
 use crate::api::{ApiClient, ApiError, ListedTask, ListingEvidence};
 use crate::calendar::day_of;
 use crate::discover::{Candidate, Rules, Seen, resume_point, window_of};
@@ -32,15 +31,6 @@ pub struct Found {
     pub failed_workflows: Vec<FailedWorkflow>,
     /// What is to be remembered of workflows that are gone.
     pub workflow_notes: Vec<WorkflowNote>,
-}
-
-/// A workflow whose tasks are not all known.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct FailedWorkflow {
-    /// Which.
-    pub workflow_id: WorkflowId,
-    /// Why, safe to print.
-    pub reason: String,
 }
 
 /// What is looked for.

@@ -37,13 +37,13 @@ use crate::task::RunId;
 
 use commit::Committer;
 use desk::{Desk, DeskOptions, JudgeRules};
-pub use find::{FailedWorkflow, Found, Search, find};
+pub use find::{Found, Search, find};
 use mend::Damage;
 use pull::{CommitPace, Puller};
 use replay::Replayer;
 pub use replay::{ReplayInputError, Superseded, SupersededAnswer, saved_answers};
-pub use stop::StopSwitch;
-pub use summary::{FailedPull, LostRows, Stop, Summary, TaskTotals, Written};
+pub use stop::{Stop, StopSwitch};
+pub use summary::{FailedPull, FailedWorkflow, LostRows, Summary, TaskTotals, Written};
 
 /// What a run is to do.
 #[derive(Clone, Debug, Default)]

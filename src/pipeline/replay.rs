@@ -1,7 +1,7 @@
 //! Saved answers into the lake, without the API.
 
 mod files;
-mod survey;
+pub(super) mod survey;
 
 use std::fs::File;
 use std::io::{self, Read as _};

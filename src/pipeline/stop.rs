@@ -2,9 +2,23 @@
 
 use std::sync::{Arc, OnceLock};
 
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::summary::Stop;
+/// Why a run stopped before its plan was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "why", content = "detail")]
+pub enum Stop {
+    /// Ctrl-C.
+    Interrupted,
+    /// SIGTERM.
+    Terminated,
+    /// The API does not answer any more, or not as it should; in words.
+    Api(String),
+    /// The destination failed, so that what was accepted last is not committed, or not published; in
+    /// words.
+    Destination(String),
+}
 
 /// Tells a run to stop, and why. Cheap to clone.
 #[derive(Clone, Debug, Default)]

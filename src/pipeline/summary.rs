@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::find::FailedWorkflow;
-use super::replay::Superseded;
+use super::replay::survey::Superseded;
+use super::stop::Stop;
 use crate::api::{ApiError, NotUnderstood};
 use crate::decode::{Misfit, ZoneVerdict};
 use crate::discover::Reason;
@@ -15,7 +15,7 @@ use crate::exit_code::ExitCode;
 use crate::lake::LakeError;
 use crate::schema::TableName;
 use crate::store::FilePath;
-use crate::task::{RunId, TaskId};
+use crate::task::{RunId, TaskId, WorkflowId};
 
 /// What was written to one table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -73,19 +73,13 @@ pub struct LostRows {
     pub reason: String,
 }
 
-/// Why a run stopped before its plan was done.
+/// A workflow whose tasks are not all known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case", tag = "why", content = "detail")]
-pub enum Stop {
-    /// Ctrl-C.
-    Interrupted,
-    /// SIGTERM.
-    Terminated,
-    /// The API does not answer any more, or not as it should; in words.
-    Api(String),
-    /// The destination failed, so that what was accepted last is not committed, or not published; in
-    /// words.
-    Destination(String),
+pub struct FailedWorkflow {
+    /// Which.
+    pub workflow_id: WorkflowId,
+    /// Why, safe to print.
+    pub reason: String,
 }
 
 /// What a run did.
