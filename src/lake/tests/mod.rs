@@ -34,9 +34,12 @@ use super::*;
 use crate::clock::Clock;
 use crate::event::{Event, Events, Listen};
 use crate::job::Destination;
-use crate::maintenance::*;
+use crate::maintenance::{Finding, FindingKind, Verification, mend_log};
 use crate::schema::TableName;
-use crate::store::*;
+use crate::store::{
+    Checksum, DataFile, FileName, FilePath, LakePath, Partition, Point, Put, RunStore, Store,
+    StoreError,
+};
 use crate::task::{RunId, TaskId, TaskStatus};
 
 /// The day of all tasks unless a test says otherwise.
