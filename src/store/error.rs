@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::failpoint::Point;
-use super::object::Fault;
+use super::object::error::Fault;
 use crate::exit_code::ExitCode;
 use crate::task::RunId;
 

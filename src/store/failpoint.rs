@@ -8,8 +8,6 @@
 //! there, `…@3` the third time, and `hold:publish.file_moved` stays there for ever, for watching
 //! what readers see meanwhile.
 
-use super::error::StoreError;
-
 macro_rules! points {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
         /// A place in the commit protocol, in the order in which they are passed.
@@ -128,7 +126,7 @@ impl Faults {
             reason = "only tests fail here"
         )
     )]
-    pub(crate) fn pass(&self, point: Point) -> Result<(), StoreError> {
+    pub(crate) fn pass(&self, point: Point) -> Result<(), Point> {
         #[cfg(any(debug_assertions, feature = "failpoints"))]
         process::pass(point);
         #[cfg(test)]
@@ -142,7 +140,7 @@ impl Faults {
             {
                 *left = left.saturating_sub(1);
                 if *left == 0 {
-                    return Err(StoreError::Stopped(point));
+                    return Err(point);
                 }
             }
         }
@@ -262,7 +260,7 @@ mod tests {
         assert!(faults.pass(Point::DayWritten).is_ok());
         assert!(matches!(
             faults.pass(Point::DayWritten),
-            Err(StoreError::Stopped(Point::DayWritten))
+            Err(Point::DayWritten)
         ));
         assert!(faults.pass(Point::DayWritten).is_err());
     }

@@ -168,8 +168,29 @@ fn write(file: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// Fails where the file system does not give a name once, before anything is pulled. FAT, exFAT and
+/// some network and FUSE mounts know no hard links. Renaming unless the name is taken
+/// (`RENAME_NOREPLACE`) or an exclusive open would be other ways, but on such systems neither is
+/// known to leave a whole file or none after a power cut, so they are refused.
+pub(super) fn check_links(folder: &Path) -> Result<(), StoreError> {
+    let (file, name) = (folder.join("links-1"), folder.join("links-2"));
+    let try_it = || {
+        fs::File::create(&file).map_err(StoreError::io("create", &file))?;
+        create_once(&file, &name)
+    };
+    let tried = try_it();
+    for path in [&name, &file] {
+        if tried.is_ok() {
+            local::remove(path)?;
+        } else {
+            let _ = local::remove(path);
+        }
+    }
+    tried
+}
+
 /// Gives the file the name, and then tries to give that again.
-pub(super) fn create_once(file: &Path, name: &Path) -> Result<(), StoreError> {
+fn create_once(file: &Path, name: &Path) -> Result<(), StoreError> {
     match local::link(file, name) {
         Ok(true) => {}
         Ok(false) => {

@@ -98,7 +98,7 @@ impl RunStore {
                     let Some(staging) = Staging::open(staging, local::create_new_folder)? else {
                         return Ok(None);
                     };
-                    if let Err(error) = local::check_links(staging.folder()) {
+                    if let Err(error) = super::probe::check_links(staging.folder()) {
                         let _ = staging.remove(|| Ok(()));
                         return Err(error);
                     }
@@ -133,7 +133,7 @@ impl RunStore {
     }
 
     pub(crate) fn pass(&self, point: Point) -> Result<(), StoreError> {
-        self.inner.faults.pass(point)
+        self.inner.faults.pass(point).map_err(StoreError::Stopped)
     }
 
     #[cfg(test)]

@@ -295,27 +295,6 @@ fn open_to_compare(path: &Path) -> Result<Option<(File, &Path)>, StoreError> {
     }
 }
 
-/// Fails where the file system does not give a name once, before anything is pulled. FAT, exFAT and
-/// some network and FUSE mounts know no hard links. Renaming unless the name is taken
-/// (`RENAME_NOREPLACE`) or an exclusive open would be other ways, but on such systems neither is
-/// known to leave a whole file or none after a power cut, so they are refused.
-pub(super) fn check_links(folder: &Path) -> Result<(), StoreError> {
-    let (file, name) = (folder.join("links-1"), folder.join("links-2"));
-    let try_it = || {
-        File::create(&file).map_err(StoreError::io("create", &file))?;
-        super::probe::create_once(&file, &name)
-    };
-    let tried = try_it();
-    for path in [&name, &file] {
-        if tried.is_ok() {
-            remove(path)?;
-        } else {
-            let _ = remove(path);
-        }
-    }
-    tried
-}
-
 /// Gives a file a second name unless that is taken: `false` if it is.
 pub(super) fn link(from: &Path, to: &Path) -> Result<bool, StoreError> {
     match fs::hard_link(from, to) {

@@ -9,7 +9,7 @@
 
 mod again;
 mod client;
-mod error;
+pub(super) mod error;
 #[cfg(test)]
 pub(crate) mod faulty;
 mod heartbeat;
