@@ -65,6 +65,21 @@ fn system_now() -> DateTime<Utc> {
     Utc::now()
 }
 
+/// 128 random bits of the operating system as 32 hexadecimal digits: for what must be unlike anybody
+/// else's, and not be guessed.
+///
+/// # Panics
+/// When the system has no randomness to give: nothing encrypted could be said then either.
+#[must_use]
+pub fn random_id() -> String {
+    let mut bytes = [0; 16];
+    rustls::crypto::ring::default_provider()
+        .secure_random
+        .fill(&mut bytes)
+        .expect("the system gives random numbers");
+    format!("{:032x}", u128::from_be_bytes(bytes))
+}
+
 /// A random duration from zero to `ceiling`, both ends included ("full jitter").
 #[must_use]
 pub fn full_jitter(ceiling: Duration) -> Duration {

@@ -33,9 +33,7 @@ impl Context<'_> {
     /// The first setting that is missing or wrong.
     pub fn job(&self) -> Result<Job, Error> {
         let job = job::load(&self.flags, &self.env)?;
-        if let Some(mode) = job.write.file_mode {
-            mode.apply();
-        }
+        job.apply_file_mode();
         Ok(job)
     }
 

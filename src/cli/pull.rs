@@ -13,8 +13,8 @@ use crate::error::Error;
 use crate::event::{Event, Events};
 use crate::exit_code::ExitCode;
 use crate::job::{Environment, Job, ResultFormat};
-use crate::lake::LakeWriter;
-use crate::pipeline::{Assignment, Export, Stop, StopSwitch, Summary};
+use crate::lake::{Claim, LakeWriter};
+use crate::pipeline::{Assignment, Beginning, Export, Stop, StopSwitch, Summary};
 use crate::report::{
     LogListener, PaceNow, Progress, RequestTally, RunReport, Screen, init_logging,
 };
@@ -117,25 +117,16 @@ pub(super) async fn pull(
     let ended = async {
         let api = console.client(&job, &clock, &context.stop)?;
         let parts = (clock, console.events.clone(), context.stop.clone());
-        let export = if assignment.replace {
-            Export::open_to_mend(&job, parts).await?
-        } else {
-            Export::open(&job, parts).await?
+        let beginning = Beginning {
+            claim: Claim::of(&job, assignment.lake_change.is_accepted()),
+            mends: assignment.replace,
         };
-        refuse_demo_lake(&export, &job).await?;
+        let export = Export::begin(&job, &beginning, parts).await?;
         Ok(export.pull(assignment, api).await?)
     };
     let ended = ended.await.inspect_err(|_: &Error| console.finish())?;
     let report = console.report((command, &job), ended).await?;
     show(&report, (&job, context.out))
-}
-
-/// The demo's people are invented: an account's must not get among them.
-pub(super) async fn refuse_demo_lake(export: &Export<'_>, job: &Job) -> Result<(), Error> {
-    if export.is_of_demo().await? {
-        return Err(Error::DemoLake(job.dest.to_string()));
-    }
-    Ok(())
 }
 
 /// Prints a run's report, and gives the exit code it stands for.

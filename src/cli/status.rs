@@ -9,7 +9,7 @@ use super::settings::{Inspect, Settings};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::job::{Job, ResultFormat};
-use crate::lake::{self, Lake, LakeError};
+use crate::lake::{self, Lake, LakeError, ShownIdentity};
 use crate::report::{StatusReport, past_runs};
 
 /// Past runs that are shown.
@@ -63,12 +63,18 @@ pub async fn run(job: &Job, clock: &Clock, out: &mut impl Write) -> Result<(), S
         }
     }
     let runs = past_runs(lake.store(), MOST_RUNS).await?;
-    let report = StatusReport::new(&lake, runs, clock.now());
+    // A damaged one hides nothing of what the lake holds, and is said behind it.
+    let (identity, damage) = match lake::read_identity(lake.store()).await {
+        Err(damage @ LakeError::Damaged { .. }) => (None, Some(damage)),
+        read => (read?, None),
+    };
+    let report = StatusReport::new(&lake, runs, clock.now()).of(identity.map(ShownIdentity::from));
     deliver(out, |out| match job.output.format {
         ResultFormat::Text => report.write_text(job.output.verbosity > 0, out),
         ResultFormat::Json => out.write_all(&report.to_json()),
     })
-    .map_err(StatusError::Output)
+    .map_err(StatusError::Output)?;
+    damage.map_or(Ok(()), |damage| Err(StatusError::Lake(damage)))
 }
 
 #[cfg(test)]

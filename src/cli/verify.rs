@@ -90,6 +90,7 @@ fn show_repair(
 
 fn write_text(found: &lake::Verification, out: &mut dyn std::io::Write) -> std::io::Result<()> {
     let lake::Verification {
+        lake,
         sequence,
         files,
         rows,
@@ -102,6 +103,9 @@ fn write_text(found: &lake::Verification, out: &mut dyn std::io::Write) -> std::
         out,
         "read {files} files, {rows} rows, {bytes} bytes of {tasks} tasks, as of commit {sequence}"
     )?;
+    if let Some(lake) = lake {
+        writeln!(out, "{lake}")?;
+    }
     for finding in findings {
         let lake::Finding {
             kind,

@@ -17,9 +17,9 @@ use super::selection::TaskSource;
 use super::settings::setting;
 use super::sources::{Sources, variable};
 use super::{
-    ApiOptions, DecodeOptions, DiscoverOptions, Encodings, Job, LogFormat, OutputOptions,
-    ProgressMode, Rate, Reopen, ResultFormat, RetryOptions, Secret, SharedRate, WriteOptions,
-    place, proxy, quantity,
+    ApiOptions, DecodeOptions, DiscoverOptions, Encodings, IfRunning, Job, LogFormat,
+    OutputOptions, ProgressMode, Rate, Reopen, ResultFormat, RetryOptions, Secret, SharedRate,
+    WriteOptions, place, proxy, quantity,
 };
 use crate::clock::Clock;
 use crate::lake::day_start;
@@ -65,6 +65,12 @@ pub fn load(flags: &SettingFlags, env: &Environment) -> Result<Job, SettingsErro
         },
         write: write(&sources)?,
         output: output(&sources)?,
+        if_running: sources.required("if_running", |text| match text {
+            "share" => Ok(IfRunning::Share),
+            "wait" => Ok(IfRunning::Wait),
+            "fail" => Ok(IfRunning::Fail),
+            _ => Err(format!("`{text}` is none of wait, fail and share")),
+        })?,
     })
 }
 

@@ -62,6 +62,29 @@ pub struct Job {
     pub write: WriteOptions,
     /// What is shown while it runs.
     pub output: OutputOptions,
+    /// What a run does beside another one. Default: it shares.
+    pub if_running: IfRunning,
+}
+
+impl Job {
+    /// Makes all files from now on with `write.file_mode`, if that is set.
+    pub fn apply_file_mode(&self) {
+        if let Some(mode) = self.write.file_mode {
+            mode.apply();
+        }
+    }
+}
+
+/// What a run does while another one is at work on the lake.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IfRunning {
+    /// It says so and goes on: whatever both do, each task is exported once.
+    #[default]
+    Share,
+    /// It waits for the end of the other one.
+    Wait,
+    /// It ends at once.
+    Fail,
 }
 
 /// The place of the lake.

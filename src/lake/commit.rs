@@ -61,6 +61,7 @@ impl LakeWriter {
             });
         }
         draft.check(&self.log.ledger)?;
+        self.establish().await?;
         self.run.pass(Point::CommitBegun)?;
         self.check_staged(&draft).await?;
         if let Err(error) = self.run.sync_staged(&mut draft.files).await {

@@ -55,6 +55,43 @@ pub enum LakeError {
         /// The zone that was asked for.
         setting: String,
     },
+    /// The lake is of another account, or of another host.
+    #[error(
+        "write to {path}: {differences}; name another destination with --dest, or run once with {flag} \
+         if that is meant"
+    )]
+    OtherLake {
+        /// The lake's root.
+        path: PathBuf,
+        /// In words, without the account.
+        differences: String,
+        /// The flag that accepts it.
+        flag: &'static str,
+    },
+    /// The lake holds something else.
+    #[error(
+        "write to {path}: it holds `{lake}` and this program brings `{ours}`; name another destination \
+         with --dest"
+    )]
+    OtherSource {
+        /// The lake's root.
+        path: PathBuf,
+        /// What it says that it holds.
+        lake: String,
+        /// What is brought.
+        ours: &'static str,
+    },
+    /// The lake is one that `demo` made, and the run is none of its.
+    #[error(
+        "write to {0}: it holds the invented calls of the demo; name another place with --dest, \
+         AIRUDDER_DEST or `dest` in the job file"
+    )]
+    DemoLake(PathBuf),
+    /// The run is one of the demo, and the lake is none.
+    #[error(
+        "write to {0}: it holds a lake that is not the demo's; name another folder with --dest"
+    )]
+    NoDemoLake(PathBuf),
     /// There is nothing to read, not even an empty folder.
     #[error("find a lake at {path}: {what}; name the right place with --dest")]
     Absent {
@@ -129,6 +166,10 @@ impl LakeError {
             Self::Damaged { .. } => ExitCode::Data,
             Self::NewerFormat { .. }
             | Self::OtherZone { .. }
+            | Self::OtherLake { .. }
+            | Self::OtherSource { .. }
+            | Self::DemoLake(_)
+            | Self::NoDemoLake(_)
             | Self::StoreSettings { .. }
             | Self::Threads { .. } => ExitCode::Settings,
             Self::Cancelled => ExitCode::Interrupted,

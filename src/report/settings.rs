@@ -65,6 +65,7 @@ impl SettingsReport {
             decode,
             write,
             output: _,
+            if_running: _,
         } = job;
         Self {
             dest: dest.to_string(),

@@ -10,7 +10,9 @@ use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::past::{PastNotUnderstood, PastRun, PastWorkflow};
-use crate::lake::{DaySummary, FileCounts, FilePath, Lake, Ledger, TaskCounts, UnsealedTask};
+use crate::lake::{
+    DaySummary, FileCounts, FilePath, Lake, Ledger, ShownIdentity, TaskCounts, UnsealedTask,
+};
 use crate::schema::TableName;
 use crate::task::{RunId, TaskId, TaskStatus, WorkflowId};
 
@@ -24,6 +26,8 @@ const THREE_NIGHTS: TimeDelta = TimeDelta::hours(2 * 24 - 1);
 #[derive(Clone, Debug, Serialize)]
 pub struct StatusReport {
     dest: String,
+    /// Whose lake it is; nothing for one of an earlier version.
+    lake: Option<ShownIdentity>,
     /// The commit that all of this is true of; 0 for an empty lake.
     sequence: u64,
     partition_timezone: Option<&'static str>,
@@ -157,6 +161,7 @@ impl StatusReport {
         };
         Self {
             dest: lake.store().root().display().to_string(),
+            lake: None,
             sequence: ledger.last_sequence(),
             partition_timezone: ledger.zone().map(Tz::name),
             listed_until: ledger.listed_until(None),
@@ -167,6 +172,13 @@ impl StatusReport {
             runs,
             attention,
         }
+    }
+
+    /// With what the lake says of itself.
+    #[must_use]
+    pub fn of(mut self, lake: Option<ShownIdentity>) -> Self {
+        self.lake = lake;
+        self
     }
 
     /// The status as JSON.

@@ -6,7 +6,7 @@ use super::{Kind, Setting};
 pub const TABLES: &[(&str, &str)] = &[
     (
         "",
-        "The lake, and the two time zones that decide what lands where.",
+        "The lake, the two time zones that decide what lands where, and runs beside each other.",
     ),
     ("api", "How the API is reached, and how politely."),
     (
@@ -66,6 +66,14 @@ pub const SETTINGS: &[Setting] = &[
         .flag("partition-timezone", "AIRUDDER_PARTITION_TIMEZONE")
         .means(
             "The time zone of call_date and task_date, and of --from and --to. Choose it before the first run: rows keep the date they were written with, and changing it later means exporting again into a new lake.",
+        ),
+    Setting::is("if_running", Kind::Choice(&["wait", "fail", "share"]), "share")
+        .flag("if-running", "AIRUDDER_IF_RUNNING")
+        .means(
+            "What a run does while another one is at work on the lake: wait for its end, fail at once \
+             (75), or share. Sharing does no harm, each task is exported once whoever pulls it; without \
+             shards both pull the same tasks, and one does it for nothing. The other run is named in any \
+             case. Shards of one night need share.",
         ),
     // ------------------------------------------------------------------------------------------
     Setting::is("api.base_url", Kind::Url, "https://api.airudder.com")

@@ -22,13 +22,16 @@
 
 #[cfg(any(test, debug_assertions, feature = "failpoints"))]
 mod conformance;
+mod create;
 mod local;
 mod object;
 mod probe;
 mod read;
 mod reject;
 mod run;
+mod sign;
 mod staged;
+mod staging;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,7 +46,9 @@ pub use probe::{ProbeAction, ProbeStep};
 pub use read::StoredFile;
 pub use reject::StagedReject;
 pub use run::{Published, Put, RunStore};
+pub(super) use sign::Sign;
 pub use staged::StagedFile;
+pub(super) use staging::InStaging;
 
 use self::object::Bucket;
 use super::error::LakeError;
@@ -216,26 +221,6 @@ impl Store {
             }
         }
         Ok(paths)
-    }
-
-    /// The runs that have something staged, or that live. An empty folder, which some object stores
-    /// keep and list, is none's.
-    pub(super) async fn staging_runs(&self) -> Result<Vec<String>, LakeError> {
-        let staging = LakePath::staging();
-        if self.is_local() {
-            let entries = self.list(&staging).await?.into_iter();
-            let folders = entries.filter(|entry| entry.is_folder);
-            return Ok(folders.map(|entry| entry.name).collect());
-        }
-        let files = self.list_files(&staging).await?;
-        let run = |path: &LakePath| {
-            let within = path.as_str().strip_prefix(staging.as_str())?;
-            let (run, _) = within.strip_prefix('/')?.split_once('/')?;
-            Some(run.to_owned())
-        };
-        let mut runs: Vec<String> = files.iter().filter_map(run).collect();
-        runs.dedup();
-        Ok(runs)
     }
 
     /// How many requests are worth having in flight: on an object store most of the time is

@@ -24,6 +24,7 @@ use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt};
 
 use super::error::LakeError;
+use super::identity::ShownIdentity;
 use super::ledger::Ledger;
 use super::log::{Log, READ_AHEAD, read_record};
 use super::mend;
@@ -71,6 +72,8 @@ pub enum FindingKind {
     DayStale,
     /// A checkpoint that is damaged or does not say what the log says. It is not used.
     CheckpointStale,
+    /// What the lake says of itself is damaged, or not what the log says.
+    LakeIdentity,
     /// Durable commits are not published. The next writing command publishes them.
     NotPublished,
     /// Days count as listed that are still to come: the clock of a run was ahead.
@@ -98,6 +101,7 @@ impl FindingKind {
             Self::LeftOver => "left_over",
             Self::DayStale => "day_stale",
             Self::CheckpointStale => "checkpoint_stale",
+            Self::LakeIdentity => "lake_identity",
             Self::NotPublished => "not_published",
             Self::ListedAhead => "listed_ahead",
             Self::Unsettled => "unsettled",
@@ -129,6 +133,8 @@ impl Finding {
 /// What `verify` read and found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Verification {
+    /// Whose lake it is; nothing for one of an earlier version.
+    pub lake: Option<ShownIdentity>,
     /// The last commit that was looked at.
     pub sequence: u64,
     /// Live files.
@@ -196,6 +202,8 @@ pub async fn verify(
         verification
             .findings
             .extend(surroundings::look(&store, &log).await?);
+        verification.lake =
+            surroundings::identity(&store, &log, &mut verification.findings).await?;
         verification.findings.extend(stale);
         verification.findings.extend(listed_ahead(&log.ledger, now));
         verification.findings.extend(rows_lost(&log.ledger));

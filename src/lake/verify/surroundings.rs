@@ -3,6 +3,7 @@
 use super::{Finding, FindingKind};
 use crate::lake::day;
 use crate::lake::error::LakeError;
+use crate::lake::identity::{ShownIdentity, read_identity};
 use crate::lake::log::Log;
 use crate::lake::path::LakePath;
 use crate::lake::store::Store;
@@ -31,6 +32,35 @@ pub(super) async fn look(store: &Store, log: &Log) -> Result<Vec<Finding>, LakeE
         ));
     }
     Ok(findings)
+}
+
+/// Whose lake it is, and whether that is what the log says.
+pub(super) async fn identity(
+    store: &Store,
+    log: &Log,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<ShownIdentity>, LakeError> {
+    let path = LakePath::identity();
+    let mut found = |detail: String| {
+        findings.push(Finding::new(FindingKind::LakeIdentity, &path, detail));
+    };
+    let identity = match read_identity(store).await {
+        Err(LakeError::Damaged { what, .. }) => {
+            found(what);
+            return Ok(None);
+        }
+        read => read?.map(ShownIdentity::from),
+    };
+    let zones = identity.as_ref().zip(log.ledger.zone());
+    if let Some((identity, zone)) = zones
+        && identity.partition_timezone != zone.name()
+    {
+        found(format!(
+            "it speaks of days of another zone than the log, which says {zone}; run once with \
+             --accept-lake-change, which puts it right"
+        ));
+    }
+    Ok(identity)
 }
 
 /// Staged files of dead runs, those of pending commits aside. Says whether a run lives.

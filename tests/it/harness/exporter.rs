@@ -217,6 +217,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends it a signal by name (`INT`, `TERM`, `KILL`).
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill")

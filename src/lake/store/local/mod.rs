@@ -1,11 +1,13 @@
 //! The local disk: plain functions that block, each naming the path when it fails.
 
+mod ours;
 mod staging;
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
+pub(super) use ours::{Whose, read_sign, whose};
 pub(super) use staging::Staging;
 
 use super::{Entry, Stamp};
@@ -233,14 +235,13 @@ pub(super) fn open_lock(path: &Path) -> Result<File, LakeError> {
 
 /// Whether nobody holds the lock, without creating it. A missing one is held by nobody.
 pub(super) fn is_unlocked(path: &Path) -> Result<bool, LakeError> {
-    match File::open(path) {
-        Ok(file) => match file.try_lock_shared() {
-            Ok(()) => Ok(true),
-            Err(TryLockError::WouldBlock) => Ok(false),
-            Err(TryLockError::Error(error)) => Err(LakeError::io("lock", path)(error)),
-        },
-        Err(error) if is_missing(&error) => Ok(true),
-        Err(error) => Err(LakeError::io("open", path)(error)),
+    let Some(file) = ours::open_regular(path, false)? else {
+        return Ok(true);
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(LakeError::io("lock", path)(error)),
     }
 }
 

@@ -1,10 +1,12 @@
 //! A run's folder of staged files, and the lock in it that shows that the run lives.
 
 use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::LOCK;
+use super::{LOCK, ours};
 use crate::lake::error::LakeError;
+use crate::lake::store::Sign;
 
 /// The folder of a run that lives: ours as long as this is held.
 #[derive(Debug)]
@@ -23,12 +25,14 @@ impl Staging {
         let lock = loop {
             make(&folder)?;
             // Somebody may take the new folder for a dead run's until it is locked.
-            match super::lock(&path) {
+            match lock(&path) {
                 Ok(lock) if super::is_same_file(&lock, &path)? => break lock,
                 Err(error) if !super::is_of_missing(&error) => return Err(error),
                 _ => {}
             }
         };
+        // For people: a run lives by its lock, whatever stands in it.
+        let _ = (&lock).write_all(&Sign::of_us().to_json());
         Ok(Self {
             folder,
             _lock: lock,
@@ -38,11 +42,10 @@ impl Staging {
     /// Takes over the folder of a run that is dead. Nothing if its run lives, or somebody else is
     /// at it.
     pub(in crate::lake::store) fn take_dead(folder: PathBuf) -> Result<Option<Self>, LakeError> {
-        match super::open_lock(&folder.join(LOCK)) {
-            Ok(lock) => Self::claim(folder, lock),
-            // Removed by somebody else meanwhile, and perhaps made again by its run.
-            Err(error) if super::is_of_missing(&error) => Ok(None),
-            Err(error) => Err(error),
+        match ours::open_ours(&folder.join(LOCK))? {
+            Some(lock) => Self::claim(folder, lock),
+            // Not ours; or a run ended before it had a lock, and then nothing is in there.
+            None => super::remove_empty_folder(&folder).map(|()| None),
         }
     }
 
@@ -61,14 +64,15 @@ impl Staging {
         &self.folder
     }
 
-    /// Removes the folder, its lock last. Says how many other files it held.
+    /// Removes what runs stage, then the lock, and the folder unless it holds other things. Says
+    /// how many files that were.
     pub(in crate::lake::store) fn remove(
         &self,
         mut each: impl FnMut() -> Result<(), LakeError>,
     ) -> Result<u64, LakeError> {
         let mut removed = 0;
         for entry in super::list(&self.folder)? {
-            if !entry.is_folder && entry.name != LOCK {
+            if !entry.is_folder && ours::is_staged(&entry.name) {
                 removed += u64::from(super::remove(&self.folder.join(entry.name))?);
                 each()?;
             }
@@ -77,6 +81,14 @@ impl Staging {
         super::remove_empty_folder(&self.folder)?;
         Ok(removed)
     }
+}
+
+/// Opens (creates) the lock and waits until it is ours: for whoever takes the new folder for a dead
+/// run's, no longer.
+fn lock(path: &Path) -> Result<File, LakeError> {
+    let file = ours::open_or_create(path)?;
+    file.lock().map_err(LakeError::io("lock", path))?;
+    Ok(file)
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use super::Bucket;
 use crate::clock::Clock;
 use crate::lake::error::LakeError;
 use crate::lake::path::LakePath;
+use crate::lake::store::Sign;
 
 /// The object in a run's staging folder that it touches.
 pub(in crate::lake::store) const ALIVE: &str = "alive.json";
@@ -53,7 +54,8 @@ impl Bucket {
     /// Gives a sign of life now, and from now on until it is ended or dropped.
     pub(super) async fn live(&self, staging: &LakePath) -> Result<Life, LakeError> {
         let path = staging.join(ALIVE);
-        self.put(&path, Bytes::from_static(b"{}\n")).await?;
+        let sign = Bytes::from(Sign::of_us().to_json());
+        self.put(&path, sign.clone()).await?;
         let bucket = self.clone();
         let pause = (self.dead_after / 12).max(Duration::from_millis(100));
         let end = CancellationToken::new();
@@ -65,7 +67,7 @@ impl Bucket {
                 .is_some()
             {
                 // One that is missed does no harm; many are noticed by the next commit.
-                if let Err(error) = bucket.put(&path, Bytes::from_static(b"{}\n")).await {
+                if let Err(error) = bucket.put(&path, sign.clone()).await {
                     tracing::debug!(%error, "a sign of life could not be given");
                 }
             }

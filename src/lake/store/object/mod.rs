@@ -13,6 +13,7 @@ pub(in crate::lake) mod faulty;
 mod life;
 mod probe;
 mod run;
+mod spool;
 mod upload;
 
 use std::future::Future;
@@ -36,7 +37,7 @@ pub use fault::{Fault, FaultKind};
 pub(super) use life::ALIVE;
 pub(super) use run::{DeadObjectRun, ObjectRun};
 
-use super::{Entry, Put};
+use super::{Entry, Put, staging};
 use crate::job::ObjectPlace;
 use crate::lake::error::LakeError;
 use crate::lake::path::LakePath;
@@ -302,6 +303,16 @@ impl Bucket {
         let removed = self.objects.delete(&self.key(path)).await;
         let removed = optional(removed).map_err(self.failed("remove", path))?;
         Ok(removed.is_some())
+    }
+
+    /// Removes what is a run's in its staging folder.
+    async fn remove_of_run(&self, staging: &LakePath) -> Result<(), LakeError> {
+        for entry in self.list(staging).await? {
+            if !entry.is_folder && staging::is_of_run(&entry.name) {
+                self.remove(&staging.join(&entry.name)).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes all objects below a folder. Says how many.
