@@ -448,15 +448,40 @@ fn the_table_of_threats_names_tests_that_there_are() {
     }
     let rows: Vec<&str> = page
         .lines()
-        .filter(|line| line.starts_with("| "))
-        .skip(1)
+        .skip_while(|line| !line.starts_with("| threat |"))
+        .skip(2)
+        .take_while(|line| line.starts_with("| "))
         .collect();
-    assert!(rows.len() >= 10, "{} threats", rows.len());
+    assert!(rows.len() >= 20, "{} threats", rows.len());
+    let who = page.lines().filter(|line| line.starts_with("| who |"));
+    assert_eq!(who.count(), 1, "who is trusted is a table, too");
     for row in rows {
+        assert_eq!(
+            row.split('|').count(),
+            5,
+            "threat, what happens, test: {row}"
+        );
         let tests = row.rsplit('|').nth(1).expect("a cell").split(',');
         for test in tests {
             let test = test.trim().trim_matches('`');
             assert!(code.contains(&format!("fn {test}(")), "`{test}` is no test");
         }
+    }
+}
+
+#[test]
+fn vulnerabilities_are_reported_in_private_and_no_address_is_invented() {
+    let policy = fs::read_to_string(project("SECURITY.md")).expect("SECURITY.md is there");
+    assert!(
+        policy.contains("private vulnerability reporting"),
+        "{policy}"
+    );
+    assert!(!policy.contains('@'), "{policy}");
+    for (page, link) in [
+        ("SECURITY.md", "docs/security.md"),
+        ("docs/security.md", "../SECURITY.md"),
+    ] {
+        let page = fs::read_to_string(project(page)).expect("it is there");
+        assert!(page.contains(&format!("]({link})")), "{link}");
     }
 }

@@ -235,8 +235,14 @@ pub(super) fn open_lock(path: &Path) -> Result<File, LakeError> {
 
 /// Whether nobody holds the lock, without creating it. A missing one is held by nobody.
 pub(super) fn is_unlocked(path: &Path) -> Result<bool, LakeError> {
-    let Some(file) = ours::open_regular(path, false)? else {
-        return Ok(true);
+    let file = match ours::open_regular(path, false) {
+        Ok(Some(file)) => file,
+        Ok(None) => return Ok(true),
+        // Another user's. Whoever may not look takes nothing for dead.
+        Err(LakeError::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
+            return Ok(false);
+        }
+        Err(error) => return Err(error),
     };
     match file.try_lock_shared() {
         Ok(()) => Ok(true),
