@@ -99,13 +99,12 @@ fn write_text(found: &lake::Verification, out: &mut dyn std::io::Write) -> std::
         findings,
         more_findings,
     } = found;
+    let of = lake.as_ref().map(|lake| format!(", of {lake}"));
     writeln!(
         out,
-        "read {files} files, {rows} rows, {bytes} bytes of {tasks} tasks, as of commit {sequence}"
+        "read {files} files, {rows} rows, {bytes} bytes of {tasks} tasks, as of commit {sequence}{}",
+        of.unwrap_or_default()
     )?;
-    if let Some(lake) = lake {
-        writeln!(out, "{lake}")?;
-    }
     for finding in findings {
         let lake::Finding {
             kind,

@@ -14,8 +14,8 @@
 //! [`LOOPBACK`]: what listens there (`sandbox`, a tunnel, a test) takes another port or spelling
 //! each time, and which service it is no address tells; the account still does.
 //!
-//! The zone is here to be seen. The commit log decides about it, and no flag mixes the days of two
-//! zones in one lake.
+//! The zone is here to be seen, and refused early. The commit log decides about it, and no flag
+//! mixes the days of two zones in one lake; one that nothing is committed to takes another.
 //!
 //! What this module never does: keep the key or the secret, or show the account.
 
@@ -302,9 +302,12 @@ impl Claim {
                 ours: SOURCE,
             });
         }
-        let differences = self.differences(lake);
-        if differences.is_empty() || self.accepts {
+        if self.accepts {
             return Ok(());
+        }
+        let differences = self.differences(lake);
+        if differences.is_empty() {
+            return self.check_zone(store, lake);
         }
         Err(LakeError::OtherLake {
             path: store.root().to_owned(),
@@ -313,7 +316,19 @@ impl Claim {
         })
     }
 
-    /// What differs, in words.
+    /// As the log does where there are commits, which no flag changes.
+    fn check_zone(&self, store: &Store, lake: &Identity) -> Result<(), LakeError> {
+        if lake.partition_timezone == self.zone.name() {
+            return Ok(());
+        }
+        Err(LakeError::OtherZone {
+            path: store.root().to_owned(),
+            lake: lake.partition_timezone.chars().take(100).collect(),
+            setting: self.zone.name().to_owned(),
+        })
+    }
+
+    /// What differs of host and account, in words.
     fn differences(&self, lake: &Identity) -> Vec<String> {
         let mut differences = Vec::new();
         if let (Some(theirs), Some(ours)) = (&lake.host, &self.host)
@@ -327,15 +342,6 @@ impl Claim {
             && *theirs != account_of(&lake.lake_id, key)
         {
             differences.push("it is another account's: its calls came with another APPKey".into());
-        }
-        if lake.partition_timezone != self.zone.name() {
-            let zone = lake.partition_timezone.chars().take(100);
-            differences.push(format!(
-                "its days are days of {}, the setting `partition_timezone` says {} (the flag takes \
-                 that only where nothing is committed yet)",
-                zone.collect::<String>(),
-                self.zone.name()
-            ));
         }
         differences
     }

@@ -161,21 +161,26 @@ fn nothing_beside_the_spool_is_touched_and_a_spool_of_others_is_refused() {
     let exporter = bucket
         .exporter(&Exporter::new(folder.path()))
         .set("TMPDIR", place.to_str().expect("Unicode"));
+    let uid = fs::metadata(&place).map(|meta| std::os::unix::fs::MetadataExt::uid(&meta));
+    let spool = place.join(format!("airudder-export-{}", uid.expect("it is ours")));
+    let mut running = exporter
+        .dying_at("hold:commit.begun")
+        .start(&["replay", "a.json"]);
+    assert!(running.is_held(), "{}", running.said());
+    let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    assert_eq!(mode(&spool), 0o700);
+    assert_eq!(fs::read_dir(&spool).expect("ours").count(), 1);
+    running.signal("KILL");
+    running.wait();
     exporter.run(&["replay", "a.json"]).done();
+    assert!(!spool.exists(), "its runs have ended");
     assert!(release.join("notes.txt").exists());
     assert!(place.join("airudder-export-x/000001.tmp").exists());
     assert!(!made.exists(), "a lock was made behind a link");
 
-    let uid = fs::metadata(&place).map(|meta| std::os::unix::fs::MetadataExt::uid(&meta));
-    let spool = place.join(format!("airudder-export-{}", uid.expect("it is ours")));
-    let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
-    assert_eq!(mode(&spool), 0o700);
-    assert_eq!(
-        fs::read_dir(&spool).expect("ours").count(),
-        0,
-        "its run has ended"
-    );
     // What a dead run left goes; what is no run's stays, and is named.
+    fs::create_dir(&spool).expect("writable");
+    fs::set_permissions(&spool, fs::Permissions::from_mode(0o700)).expect("ours");
     write(&spool.join("20240101T000000Z-ffffff/lock"));
     write(&spool.join("20240101T000000Z-ffffff/000001.tmp"));
     write(&spool.join("notes/000001.tmp"));

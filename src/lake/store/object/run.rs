@@ -194,7 +194,7 @@ impl ObjectRun {
             life.end().await;
         }
         let spool = Arc::clone(&self.spool);
-        let removed = blocking(move || spool.remove(|| Ok(()))).await?;
+        let removed = blocking(move || spool::close(&spool)).await?;
         let open = std::mem::take(&mut *self.open_uploads());
         for (opened, _) in open.values() {
             if let Ok(path) = opened.path.parse::<FilePath>() {

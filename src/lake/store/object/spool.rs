@@ -16,17 +16,14 @@ use crate::task::RunId;
 
 /// How the spool is named, before the user's id.
 const PREFIX: &str = "airudder-export-";
+/// How often it is made again that others take away.
+const TRIES: u32 = 100;
 
 /// Removes what dead runs left in the spool, and makes this run's folder in it.
 pub(super) fn open(place: &Path, run: &RunId) -> Result<Staging, LakeError> {
     local::create_folders(place)?;
     let spool = place.join(format!("{PREFIX}{}", user()));
-    match make_private(&spool) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-            return Err(LakeError::io("create folder", &spool)(error));
-        }
-        _ => check(&spool)?,
-    }
+    make(&spool)?;
     for entry in local::list(&spool)? {
         let folder = spool.join(&entry.name);
         match local::whose(&folder)? {
@@ -39,13 +36,50 @@ pub(super) fn open(place: &Path, run: &RunId) -> Result<Staging, LakeError> {
         }
     }
     Staging::open(spool.join(run.as_str()), |folder| {
-        match make_private(folder) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-                Err(LakeError::io("create folder", folder)(error))
+        for _ in 0..TRIES {
+            match make_private(folder) {
+                // A run that ended just now took the empty spool away.
+                Err(error) if error.kind() == ErrorKind::NotFound => make(&spool)?,
+                Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                    return Err(LakeError::io("create folder", folder)(error));
+                }
+                _ => return Ok(()),
             }
-            _ => Ok(()),
         }
+        Err(LakeError::io("create folder", folder)(
+            ErrorKind::NotFound.into(),
+        ))
     })
+}
+
+/// Makes the spool, or makes sure that it is ours.
+fn make(spool: &Path) -> Result<(), LakeError> {
+    for _ in 0..TRIES {
+        match make_private(spool) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                return Err(LakeError::io("create folder", spool)(error));
+            }
+            Err(_) => {}
+        }
+        match check(spool) {
+            // Taken away just now by a run that ended.
+            Err(error) if local::is_of_missing(&error) => {}
+            checked => return checked,
+        }
+    }
+    Err(LakeError::io("create folder", spool)(
+        ErrorKind::NotFound.into(),
+    ))
+}
+
+/// Removes a run's folder, and the spool if no other run has one in it.
+pub(super) fn close(run: &Staging) -> Result<u64, LakeError> {
+    let removed = run.remove(|| Ok(()))?;
+    if let Some(spool) = run.folder().parent() {
+        local::remove_empty_folder(spool)?;
+    }
+    Ok(removed)
 }
 
 /// What a dead run left goes. Best effort: the next run tries again.
