@@ -168,6 +168,10 @@ pub async fn read_identity(store: &Store) -> Result<Option<Identity>, LakeError>
     if size > MOST_BYTES {
         return Err(damaged(store, "it is too long"));
     }
+    if !store.is_regular(&path).await? {
+        // Reading a pipe would wait for whoever writes to it.
+        return Err(damaged(store, "it is no regular file"));
+    }
     let Some(bytes) = store.get(&path).await? else {
         return Ok(None);
     };

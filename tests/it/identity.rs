@@ -189,6 +189,17 @@ fn a_damaged_identity_is_said_with_the_way_out() {
     let (folder, server) = (folder(), account());
     let exporter = keyed(&Exporter::new(folder.path()), &server, "one");
     exporter.run(&["run"]).done();
+    let path = exporter.dest().join("_export/lake.json");
+    fs::remove_file(&path).expect("removed");
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.expect("there is a mkfifo on every Unix").success());
+    for command in ["run", "status"] {
+        exporter
+            .run(&[command])
+            .with(65)
+            .saying(&["no regular file"]);
+    }
+    exporter.run(&["run", "--accept-lake-change"]).done();
     let newer = json!({"format_version": 2, "lake": 1}).to_string();
     fs::write(exporter.dest().join("_export/lake.json"), newer).expect("writable");
     exporter.run(&["run"]).with(78).saying(&["newer version"]);

@@ -3,9 +3,25 @@
 
 use bytes::Bytes;
 
-use super::{Kind, Put, RunStore, blocking, local};
+use super::{Kind, Put, RunStore, Store, blocking, local};
 use crate::lake::error::LakeError;
 use crate::lake::path::LakePath;
+
+impl Store {
+    /// Whether a regular file is there, or leads there, and not a folder, a pipe or a device. An
+    /// object is one.
+    pub(in crate::lake) async fn is_regular(&self, path: &LakePath) -> Result<bool, LakeError> {
+        if !self.is_local() {
+            return Ok(true);
+        }
+        let path = self.locate(path);
+        blocking(move || match std::fs::metadata(&path) {
+            Ok(meta) => Ok(meta.is_file()),
+            Err(error) => Err(LakeError::io("look at", &path)(error)),
+        })
+        .await
+    }
+}
 
 impl RunStore {
     /// Creates a file, durable with its name, unless the name is taken.
