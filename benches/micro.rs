@@ -71,6 +71,7 @@ fn micro(criterion: &mut Criterion) {
         source_timezone: Some("Asia/Jakarta".parse().expect("a zone")),
         partition_timezone: "UTC".parse().expect("a zone"),
         max_record_bytes: nonzero(SPLIT.max_record_bytes),
+        max_reject_bytes: std::num::NonZeroU64::MAX,
     });
     let options = WriteOptions {
         memory_budget_bytes: nonzero(64 << 20),

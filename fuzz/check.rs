@@ -90,6 +90,7 @@ fn decode(answer: &[u8], piece: usize) -> Result<Outcome, String> {
         source_timezone: Some(chrono_tz::Asia::Jakarta),
         partition_timezone: chrono_tz::America::St_Johns,
         max_record_bytes: NonZeroUsize::new(MOST_RECORD).expect("not zero"),
+        max_reject_bytes: std::num::NonZeroU64::MAX,
     };
     let mut split = Split::new(SplitOptions {
         run_bytes: 200,

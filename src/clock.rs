@@ -45,16 +45,36 @@ impl Clock {
     }
 
     /// A new run's id: its start to the second and six random characters, so that ids sort by
-    /// time and two processes starting together differ. For example `20240318T003000Z-k3x9qa`.
+    /// time and two processes starting together differ, on however many machines that are copies of
+    /// each other. For example `20240318T003000Z-k3x9qa`.
     #[must_use]
     pub fn run_id(&self) -> RunId {
-        let tail: String = std::iter::repeat_with(fastrand::alphanumeric)
-            .map(|c| c.to_ascii_lowercase())
-            .take(6)
-            .collect();
+        const SIGNS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+        let mut random = system_random();
+        let mut sign = || {
+            let sign = usize::try_from(random % 36).expect("it is below 36");
+            random /= 36;
+            char::from(SIGNS[sign])
+        };
+        let tail: String = std::iter::repeat_with(&mut sign).take(6).collect();
         RunId::new(&format!("{}-{tail}", self.now().format("%Y%m%dT%H%M%SZ")))
             .expect("a time stamp and six letters are a valid id")
     }
+}
+
+/// A number that nobody else has: from the operating system, not from a generator that two processes
+/// may have started alike.
+///
+/// # Panics
+/// When the system has no randomness: no connection could be made either.
+#[must_use]
+pub fn system_random() -> u64 {
+    let mut bytes = [0; 8];
+    let source = rustls::crypto::ring::default_provider().secure_random;
+    source
+        .fill(&mut bytes)
+        .expect("the operating system has randomness");
+    u64::from_ne_bytes(bytes)
 }
 
 #[expect(
@@ -65,13 +85,30 @@ fn system_now() -> DateTime<Utc> {
     Utc::now()
 }
 
+/// Sixteen letters and digits that nobody else has: of the operating system's randomness, by way of
+/// the keys that each hash map begins with.
+#[must_use]
+pub fn random_id() -> String {
+    use std::hash::{BuildHasher as _, RandomState};
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut id = String::with_capacity(16);
+    for _ in 0..2 {
+        let mut bits = RandomState::new().hash_one(LETTERS);
+        for _ in 0..8 {
+            id.push(LETTERS[(bits % 32) as usize].into());
+            bits /= 32;
+        }
+    }
+    id
+}
+
 /// 128 random bits of the operating system as 32 hexadecimal digits: for what must be unlike anybody
 /// else's, and not be guessed.
 ///
 /// # Panics
 /// When the system has no randomness to give: nothing encrypted could be said then either.
 #[must_use]
-pub fn random_id() -> String {
+pub fn random_key() -> String {
     let mut bytes = [0; 16];
     rustls::crypto::ring::default_provider()
         .secure_random
@@ -92,11 +129,34 @@ mod tests {
     use super::*;
 
     #[test]
+    fn no_two_random_ids_are_the_same() {
+        let ids: std::collections::BTreeSet<_> = (0..10_000).map(|_| random_id()).collect();
+        assert_eq!(ids.len(), 10_000);
+        assert!(ids.iter().all(|id| id.len() == 16));
+    }
+
+    #[test]
     fn a_shifted_clock_starts_where_it_was_told() {
         let then: DateTime<Utc> = "2024-03-18T00:30:00Z".parse().expect("valid");
         let clock = Clock::starting_at(then);
         assert!(clock.now() >= then);
         assert!(clock.now() < then + TimeDelta::hours(1));
         assert!(clock.run_id().as_str().starts_with("20240318T003"));
+    }
+
+    #[test]
+    fn generators_that_start_alike_give_no_equal_ids() {
+        let clock = Clock::starting_at("2024-03-18T00:30:00Z".parse().expect("valid"));
+        let tail = || {
+            fastrand::seed(7);
+            clock
+                .run_id()
+                .as_str()
+                .split_once('-')
+                .map(|parts| parts.1.to_owned())
+        };
+        let tails: std::collections::BTreeSet<_> = (0..100).map(|_| tail()).collect();
+        assert_eq!(tails.len(), 100);
+        assert!(tails.iter().flatten().all(|tail| tail.len() == 6));
     }
 }

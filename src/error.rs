@@ -2,6 +2,10 @@
 
 use crate::exit_code::ExitCode;
 
+/// What to do where the system gives no threads.
+pub const FEW_THREADS: &str = "the system gives too few; raise the limit (ulimit -u, `TasksMax` of a \
+                               systemd unit, `pids.max` of a container), or set fewer with --workers";
+
 /// Why a command ended without doing what it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -58,8 +62,19 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The runtime could not start.
-    #[error("start")]
+    #[error(
+        "start: raise the limits of open files (ulimit -n) and of threads (ulimit -u, `TasksMax` of a \
+         systemd unit, `pids.max` of a container)"
+    )]
     Start(#[source] std::io::Error),
+    /// The system gives too few threads.
+    #[error("start {count} threads: {FEW_THREADS}")]
+    Threads {
+        /// How many were asked for.
+        count: usize,
+        /// What the system said.
+        source: std::io::Error,
+    },
 }
 
 impl Error {
@@ -80,7 +95,7 @@ impl Error {
                 ExitCode::Usage
             }
             Self::Settings(error) if error.is_usage() => ExitCode::Usage,
-            Self::Settings(_) => ExitCode::Settings,
+            Self::Settings(_) | Self::Start(_) | Self::Threads { .. } => ExitCode::Settings,
             Self::Running(_) => ExitCode::Partial,
             Self::Api(error) => error.exit_code(),
             Self::Lake(error) => error.exit_code(),
@@ -89,7 +104,6 @@ impl Error {
             Self::Files(error) => error.exit_code(),
             Self::Init(error) => error.exit_code(),
             Self::Man(_) | Self::Output(_) => ExitCode::Destination,
-            Self::Start(_) => ExitCode::Bug,
         }
     }
 }
@@ -114,7 +128,9 @@ impl From<crate::pipeline::BeginError> for Error {
                 why: text,
                 code: match why {
                     Stop::Terminated => ExitCode::Terminated,
-                    Stop::Interrupted | Stop::Api(_) => ExitCode::Interrupted,
+                    Stop::Interrupted | Stop::Api(_) | Stop::Destination(_) => {
+                        ExitCode::Interrupted
+                    }
                 },
             },
         }

@@ -139,6 +139,11 @@ pub enum Event {
         /// Its status.
         status: String,
     },
+    /// A task was pulled, and is of a day before `tasks.not_before`.
+    TaskBefore {
+        /// Which.
+        task: TaskId,
+    },
     /// A task failed after all tries.
     TaskFailed {
         /// Which.

@@ -43,6 +43,27 @@ impl ExitCode {
         Self::Terminated,
     ];
 
+    /// What to do about it in general, for programs that show one line; messages say more.
+    #[must_use]
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Done => "nothing is to be done",
+            Self::Usage => "correct the command line; `airudder-export help COMMAND` is the manual",
+            Self::Data => "look at what the message names; `verify` says whether the lake is sound",
+            Self::ApiUnavailable => "run again later; `doctor` says what the API answers",
+            Self::Bug => "report it; what was committed is safe, the next run goes on from there",
+            Self::Destination => {
+                "put the destination right and run again; what was committed is safe"
+            }
+            Self::Partial => "run again: what is missing is pulled then",
+            Self::SignIn => "correct the account's key and secret, then run again",
+            Self::Settings => "correct the setting or the limit that the message names",
+            Self::Interrupted | Self::Terminated => {
+                "run again: what was complete is committed, the rest is pulled then"
+            }
+        }
+    }
+
     /// The number the shell sees.
     #[must_use]
     pub fn number(self) -> u8 {

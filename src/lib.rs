@@ -36,6 +36,7 @@ pub mod doctor;
 pub mod error;
 pub mod event;
 pub mod exit_code;
+pub mod fuzzing;
 pub mod hardening;
 pub mod job;
 pub mod lake;

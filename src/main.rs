@@ -1,45 +1,83 @@
 //! The thin binary around the library: arguments, runtime, signals, error chain, exit code.
 
+use std::ffi::OsString;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, PanicHookInfo};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use airudder_export::cli::context::Context;
 use airudder_export::cli::dispatch::dispatch;
 use airudder_export::cli::{self, Cli};
-use airudder_export::error::Error;
+use airudder_export::error::{Error, FEW_THREADS};
 use airudder_export::exit_code::ExitCode as Code;
 use airudder_export::job::Environment;
 #[cfg(any(debug_assertions, feature = "failpoints"))]
 use airudder_export::job::environment::FAILPOINT;
 use airudder_export::pipeline::{Stop, StopSwitch};
 use airudder_export::privacy::{TerminalSafe, printable};
+use airudder_export::report::{guess_last_line, is_last_line_json, last_line};
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
     airudder_export::hardening::prepare();
     airudder_export::allocator::prepare();
-    let cli = match Cli::read(std::env::args_os()) {
-        Ok(cli) => cli,
-        Err(error) => {
-            // A closed standard output is no reason to complain about help.
-            let _ = error.print();
-            return cli::exit_code(&error).number().into();
-        }
-    };
     std::panic::set_hook(Box::new(admit));
-    let code = match guarded(|| run(cli)) {
+    let (arguments, env) = (std::env::args_os(), Environment::capture());
+    let arguments: Vec<OsString> = arguments.collect();
+    guess_last_line(&arguments, &env);
+    let cli = match Cli::read(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return misunderstood(&error).number().into(),
+    };
+    let code = match guarded(|| run(cli, env)) {
         None => Code::Bug,
-        Some(Ok(code)) => code,
-        Some(Err(error)) if is_broken_pipe(&error) => Code::Done,
-        Some(Err(error)) => {
-            complain(&error);
-            error.exit_code()
+        Some(Ok(code)) => {
+            if code != Code::Done && is_last_line_json() {
+                say(&last_line("ended without doing all of it", code));
+            }
+            code
         }
+        Some(Err(error)) if is_broken_pipe(&error) => Code::Done,
+        Some(Err(error)) => complain(&error),
+    };
+    // A thread or a file that the system did not give ends as a panic somewhere; the hook has said what it is.
+    let code = if code == Code::Bug && LIMITED.load(Ordering::Relaxed) {
+        Code::Settings
+    } else {
+        code
     };
     code.number().into()
 }
+
+/// Says why there is no command, or prints the help that was asked for.
+fn misunderstood(error: &clap::Error) -> Code {
+    let code = cli::exit_code(error);
+    if code == Code::Done || !is_last_line_json() {
+        // A closed standard output is no reason to complain about help.
+        let _ = error.print();
+        return code;
+    }
+    let text = error.render().to_string();
+    let what = text.split("\n\n").next().unwrap_or_default();
+    let what = what.strip_prefix("error: ").unwrap_or(what);
+    say(&last_line(&what.replace('\n', " "), code));
+    code
+}
+
+/// The system gave no more threads, or open files.
+static LIMITED: AtomicBool = AtomicBool::new(false);
+
+/// The same of open files.
+const NO_FILES: [&str; 2] = ["Too many open files", "code: 24,"];
+
+/// How the runtime and the standard library say so.
+const NO_THREADS: [&str; 3] = [
+    "OS can't spawn",
+    "failed to spawn thread",
+    "unable to spawn",
+];
 
 /// What the work gives, or nothing if a bug stopped it.
 fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
@@ -52,12 +90,30 @@ fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
 fn admit(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string);
     let place = place.unwrap_or_else(|| "an unknown place".to_owned());
+    let made = panic.payload().downcast_ref::<String>();
+    let says =
+        |words: &[&str]| made.is_some_and(|made| words.iter().any(|word| made.contains(word)));
+    if says(&NO_FILES) {
+        LIMITED.store(true, Ordering::Relaxed);
+        let message = "failed to start: too many open files; raise the limit (ulimit -n)";
+        say(&last_line(message, Code::Settings));
+        return;
+    }
+    if says(&NO_THREADS) {
+        LIMITED.store(true, Ordering::Relaxed);
+        say(&last_line(
+            &format!("failed to start a thread: {FEW_THREADS}"),
+            Code::Settings,
+        ));
+        return;
+    }
     let what = panic.payload().downcast_ref::<&'static str>();
     let what = what.map(|what| format!(" ({what})")).unwrap_or_default();
-    say(&format!(
-        "airudder-export: stopped by a bug at {place}{what}; what was committed is safe, the next \
-         run goes on from there; please report it"
-    ));
+    let message = format!(
+        "stopped by a bug at {place}{what}; what was committed is safe, the next run goes on from \
+         there; please report it"
+    );
+    say(&last_line(&message, Code::Bug));
 }
 
 /// Writes a line to standard error, if anybody reads it: a closed pipe changes nothing of how the
@@ -66,7 +122,8 @@ fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{}", printable(line));
 }
 
-fn run(cli: Cli) -> Result<Code, Error> {
+fn run(cli: Cli, env: Environment) -> Result<Code, Error> {
+    check_threads(io_threads() + SPARE_THREADS)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(io_threads())
         .enable_all()
@@ -74,7 +131,6 @@ fn run(cli: Cli) -> Result<Code, Error> {
         .map_err(Error::Start)?;
     let mut out = results(&cli);
     let stop = StopSwitch::default();
-    let env = Environment::capture();
     #[cfg(any(debug_assertions, feature = "failpoints"))]
     if let Some(point) = env.get(FAILPOINT).ok().flatten() {
         airudder_export::lake::arm(point).map_err(Error::Usage)?;
@@ -110,6 +166,28 @@ fn results(cli: &Cli) -> Box<dyn Write + Send> {
     }
 }
 
+/// Threads beside those of the runtime that any command needs to get through: for files, names of
+/// hosts and decoding.
+const SPARE_THREADS: usize = 6;
+
+/// Fails where the system gives too few threads, before anything waits for one that never comes.
+fn check_threads(count: usize) -> Result<(), Error> {
+    let mut held = Vec::new();
+    for _ in 0..count {
+        let (release, wait) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::Builder::new().stack_size(64 << 10);
+        // It ends when it hears that nobody will say anything.
+        let started = thread.spawn(move || wait.recv().is_err());
+        let started = started.map_err(|source| Error::Threads { count, source })?;
+        held.push((release, started));
+    }
+    for (release, started) in held {
+        drop(release);
+        let _ = started.join();
+    }
+    Ok(())
+}
+
 /// Threads that receive, unpack and split answers: half as many as there are cores, since decoding has its
 /// own. More of them wake each other up for nothing.
 fn io_threads() -> usize {
@@ -143,6 +221,9 @@ fn end_at_once(why: &Stop) {
     } else {
         Code::Terminated
     };
+    if is_last_line_json() {
+        say(&last_line("stopped at once by a second signal", code));
+    }
     std::process::exit(code.number().into());
 }
 
@@ -150,20 +231,27 @@ fn is_broken_pipe(error: &Error) -> bool {
     matches!(error, Error::Output(source) if source.kind() == io::ErrorKind::BrokenPipe)
 }
 
-fn complain(error: &Error) {
+/// Says how it failed, and gives the exit code.
+fn complain(error: &Error) -> Code {
+    let code = error.exit_code();
     let lead = if error.is_sentence() {
         ""
     } else {
         "failed to "
     };
-    let mut line = format!("airudder-export: {lead}{error}");
+    let mut line = format!("{lead}{error}");
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         line.push_str(": ");
         line.push_str(&cause.to_string());
         source = cause.source();
     }
-    say(&line);
+    // Wherever the system said so, settings and reports among them.
+    if line.contains("(os error 24)") && !line.contains("ulimit -n") {
+        line.push_str("; raise the limit (ulimit -n)");
+    }
+    say(&last_line(&line, code));
+    code
 }
 
 #[cfg(test)]

@@ -1,5 +1,4 @@
-//! Any bytes as an answer: `cargo fuzz run answer --sanitizer none` works with the stable compiler,
-//! without `--sanitizer none` it wants a nightly one. `-- -rss_limit_mb=256` bounds the memory.
+//! Any bytes as an answer. `fuzz/run` runs all targets.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

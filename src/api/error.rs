@@ -252,7 +252,7 @@ fn hint(endpoint: Endpoint, outcome: &Outcome) -> String {
                 .to_owned(),
             _ => "; a gateway, a proxy or a firewall answered in place of the API".to_owned(),
         },
-        Outcome::BadHead => "; is `base_url` the address of a web server?".to_owned(),
+        Outcome::BadHead { .. } => "; is `base_url` the address of a web server?".to_owned(),
         Outcome::Refused(Signal::Http(405)) => format!("; check `method` in [api.{name}]"),
         Outcome::Refused(Signal::Http(400 | 422)) => {
             format!("; check the parameters in [api.{name}]")

@@ -25,6 +25,7 @@ use super::retry_after::retry_after;
 use super::sent::{Sent, SentBody};
 use super::vendor_clock::Timing;
 use crate::clock::Clock;
+use crate::event::Endpoint;
 use crate::job::{ApiOptions, ApiProfile};
 
 /// The body of an error is read up to here, for its `code`.
@@ -56,6 +57,9 @@ pub(crate) struct Progress {
     /// What the answer's head says of the time.
     pub(crate) timing: Option<Timing>,
 }
+
+/// Pages of listings and sign-ins may take so many times `read_timeout` in all.
+const SMALL_ANSWER_TIMES: u32 = 10;
 
 /// Everything one try needs.
 ///
@@ -200,9 +204,22 @@ impl Exchange<'_> {
         sink: &mut S,
         progress: &mut Progress,
     ) -> Result<Verdict<S::Output>, End<S::Output>> {
+        let most_bytes = self.options.max_answer_bytes.get();
+        let mut bytes_so_far = 0;
+        let latest = Instant::now() + self.whole_answer_time();
         loop {
-            match body.piece(self.options.read_timeout).await {
+            let piece = match body.piece(self.options.read_timeout).await {
+                Ok(Some(_)) if Instant::now() > latest => Err(BodyFault::Slow {
+                    is_small: self.request.endpoint != Endpoint::TaskDetail,
+                }),
+                Ok(Some(bytes)) if bytes_so_far + bytes.len() as u64 > most_bytes => {
+                    Err(BodyFault::Endless { most_bytes })
+                }
+                piece => piece,
+            };
+            match piece {
                 Ok(Some(bytes)) => {
+                    bytes_so_far += bytes.len() as u64;
                     self.received
                         .fetch_add(bytes.len() as u64, Ordering::Relaxed);
                     if let Err(fault) = sink.chunk(bytes).await {
@@ -221,6 +238,15 @@ impl Exchange<'_> {
         let finished = sink.finish().await;
         progress.open = false;
         finished.map_err(|fault| faulty(fault, status))
+    }
+
+    /// How long an answer may take in all: one that is collected before it is read is small.
+    fn whole_answer_time(&self) -> Duration {
+        let most = self.options.max_answer_time;
+        match self.request.endpoint {
+            Endpoint::TaskDetail => most,
+            _ => most.min(self.options.read_timeout.saturating_mul(SMALL_ANSWER_TIMES)),
+        }
     }
 
     /// What an HTTP error means: by the envelope in its body, or without one.
@@ -300,6 +326,15 @@ enum BodyFault {
     Coding(CodingFault),
     Truncated,
     Timeout,
+    /// It flows, and does not end.
+    Slow {
+        /// Whether it is one of those that are collected first.
+        is_small: bool,
+    },
+    /// There is more of it than any answer has.
+    Endless {
+        most_bytes: u64,
+    },
 }
 
 impl Body {
@@ -335,6 +370,21 @@ impl BodyFault {
             .into(),
             Self::Truncated => Outcome::Truncated.into(),
             Self::Timeout => Outcome::Timeout.into(),
+            Self::Slow { is_small: true } => Outcome::Rejected {
+                reason: format!(
+                    "it was not complete after {SMALL_ANSWER_TIMES} times `read_timeout`, or \
+                     `max_answer_time`"
+                ),
+            }
+            .into(),
+            Self::Slow { is_small: false } => Outcome::Rejected {
+                reason: "it was not complete after `max_answer_time`".to_owned(),
+            }
+            .into(),
+            Self::Endless { most_bytes } => Outcome::Rejected {
+                reason: format!("it is over {most_bytes} bytes; `max_answer_size` sets the limit"),
+            }
+            .into(),
         }
     }
 }
@@ -349,6 +399,36 @@ enum Phase {
 fn broken<T>(error: reqwest::Error, phase: Phase) -> End<T> {
     let error = error.without_url();
     End::Failed(of_transport(&error, phase), Some(Arc::new(error)))
+}
+
+/// Which part of an answer's head cannot be read. hyper keeps the line to itself, but tells the kind,
+/// some only in words. Spaces around a header's name, folded lines and lines that are no headers at
+/// all are taken ([`connect`]), so little is left.
+fn unreadable_part(error: &hyper::Error) -> &'static str {
+    if error.is_parse_too_large() {
+        return "there are more than 100 headers, or they are too long";
+    }
+    if error.is_parse_status() {
+        return "the status code is no number of three digits";
+    }
+    let said = error.to_string();
+    let kinds = [
+        (
+            "content-length",
+            "the header Content-Length is no number, or is there twice with two values",
+        ),
+        (
+            "transfer-encoding",
+            "the header Transfer-Encoding names no coding that is known, or does not belong there",
+        ),
+        ("HTTP version", "it begins with no status line of HTTP/1"),
+        (
+            "header",
+            "a header holds a control byte, such as NUL or a bare carriage return",
+        ),
+    ];
+    let known = kinds.iter().find(|(word, _)| said.contains(word));
+    known.map_or("it is no HTTP", |(_, what)| what)
 }
 
 /// Names what the transport says.
@@ -367,8 +447,10 @@ fn of_transport(error: &reqwest::Error, phase: Phase) -> Outcome {
     }
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = source {
-        if (error.downcast_ref::<hyper::Error>()).is_some_and(hyper::Error::is_parse) {
-            return Outcome::BadHead;
+        let parsed = error.downcast_ref::<hyper::Error>();
+        if let Some(error) = parsed.filter(|error| error.is_parse()) {
+            let what = unreadable_part(error);
+            return Outcome::BadHead { what };
         }
         match error
             .downcast_ref::<std::io::Error>()

@@ -38,6 +38,7 @@ mod exchange;
 mod listed;
 mod listing;
 mod outcome;
+pub(crate) mod outside;
 mod pacer;
 mod paging;
 mod request;

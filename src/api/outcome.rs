@@ -84,7 +84,10 @@ pub enum Outcome {
     /// The connection broke before the answer began, or was reset.
     Reset,
     /// What came is no HTTP: a status line or headers that cannot be read.
-    BadHead,
+    BadHead {
+        /// What cannot be read: the header by its name, where it is known, and never its value.
+        what: &'static str,
+    },
     /// The answer ended too early.
     Truncated,
     /// The answer's content coding cannot be undone.
@@ -134,7 +137,7 @@ impl Outcome {
             }
             Self::Connect => "connect",
             Self::ConnectTimeout => "connect_timeout",
-            Self::BadHead => "bad_head",
+            Self::BadHead { .. } => "bad_head",
             Self::Coding { .. } => "coding",
             Self::NoToken { .. } => "no_token",
             Self::Timeout => "timeout",
@@ -157,7 +160,7 @@ impl Outcome {
             | Self::ConnectTimeout
             | Self::Timeout
             | Self::Reset
-            | Self::BadHead
+            | Self::BadHead { .. }
             | Self::Truncated
             | Self::Coding { .. }
             | Self::NotJson { .. }
@@ -210,7 +213,12 @@ impl fmt::Display for Outcome {
             Self::ConnectTimeout => f.write_str("no connection within `connect_timeout`"),
             Self::Timeout => f.write_str("nothing received for `read_timeout`"),
             Self::Reset => f.write_str("a broken connection"),
-            Self::BadHead => f.write_str("an answer whose status line or headers cannot be read"),
+            Self::BadHead { what } => {
+                write!(
+                    f,
+                    "an answer whose status line or headers cannot be read: {what}"
+                )
+            }
             Self::Coding { reason } => write!(f, "an answer with {reason}"),
             Self::NoToken { problem } => {
                 write!(
@@ -266,7 +274,7 @@ pub(crate) fn directive(endpoint: Endpoint, outcome: &Outcome) -> Directive {
             | Outcome::ConnectTimeout
             | Outcome::Timeout
             | Outcome::Reset
-            | Outcome::BadHead
+            | Outcome::BadHead { .. }
             | Outcome::Truncated
             | Outcome::Coding { .. }
             | Outcome::Redirected { .. }
@@ -504,7 +512,7 @@ mod tests {
     #[case(Outcome::NoData, Directive::Retry)]
     #[case(Outcome::WrongTask, Directive::Retry)]
     #[case(Outcome::ConnectTimeout, Directive::Retry)]
-    #[case(Outcome::BadHead, Directive::Retry)]
+    #[case(Outcome::BadHead { what: "x" }, Directive::Retry)]
     #[case(Outcome::Coding { reason: String::new() }, Directive::Retry)]
     #[case(Outcome::NoToken { problem: "" }, Directive::Retry)]
     #[case(Outcome::Redirected { status: 302, to: None }, Directive::Retry)]

@@ -1,7 +1,7 @@
 //! For tests: a server on loopback that answers by script, down to the bytes, and an account's
 //! options for it.
 
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -209,6 +209,8 @@ pub(super) fn options(base: &str) -> ApiOptions {
         page_size: NonZeroU32::new(2).expect("not zero"),
         connect_timeout: Duration::from_secs(10),
         read_timeout: Duration::from_secs(10),
+        max_answer_time: Duration::from_hours(1),
+        max_answer_bytes: NonZeroU64::new(1 << 30).expect("not zero"),
         retry: RetryOptions {
             base_backoff: Duration::from_millis(2),
             max_backoff: Duration::from_millis(10),

@@ -9,6 +9,10 @@
 //! once, and looks for Redis again every [`LOOK_AGAIN`]. For [`SETTLE`] after Redis has lost its
 //! memory only one process's share is handed out: others may still be on their own.
 //!
+//! What Redis says is believed up to a bound: whoever may write there, by malice or mistake, cannot stop
+//! a run. A moment farther away than `api.max_hold`, or than a queue of [`MOST_AHEAD`] requests of
+//! one's own share where that is longer, is treated as no answer.
+//!
 //! What is stored is one key per account, named by a hash. The address with its password is never
 //! printed.
 
@@ -31,6 +35,8 @@ const CONNECT_TIME: Duration = Duration::from_secs(1);
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// By then every process has looked.
 const SETTLE: Duration = Duration::from_secs(4);
+/// So many requests never wait in front of one.
+const MOST_AHEAD: f64 = 64.0;
 /// A key that nobody touched for so long is forgotten.
 const KEEP: Duration = Duration::from_hours(1);
 
@@ -101,8 +107,22 @@ pub(super) struct SharedPace {
     key: String,
     arguments: [u64; 5],
     alone_per_second: f64,
+    /// What is waited for at most, because Redis says so.
+    most_wait: Duration,
     events: Events,
     link: Mutex<Link>,
+}
+
+/// Why there is no answer that can be used.
+enum NoTurn {
+    Failed(RedisError),
+    TooFar(Duration),
+}
+
+impl From<RedisError> for NoTurn {
+    fn from(error: RedisError) -> Self {
+        Self::Failed(error)
+    }
 }
 
 enum Link {
@@ -135,12 +155,16 @@ impl SharedPace {
             micros(SETTLE.as_secs_f64() * 1e6),
             micros(KEEP.as_secs_f64() * 1e6),
         ];
+        let queue =
+            Duration::try_from_secs_f64(MOST_AHEAD * f64::from(processes.get()) * period / 1e6);
+        let most_wait = options.retry.max_hold.max(queue.unwrap_or(Duration::ZERO));
         Some(Self {
             client,
             shown: shown.clone(),
             key: key_of(options),
             arguments,
             alone_per_second: options.rate.per_second,
+            most_wait,
             events,
             link: Mutex::new(Link::New),
         })
@@ -176,7 +200,11 @@ impl SharedPace {
             let mut command = redis::cmd("EVAL");
             command.arg(script).arg(1).arg(&self.key).arg(arguments);
             let answer: (u64, u64) = command.query_async(&mut connection).await?;
-            Ok::<_, RedisError>((connection, answer))
+            let wait = Duration::from_micros(answer.0);
+            if wait > self.most_wait {
+                return Err(NoTurn::TooFar(wait));
+            }
+            Ok::<_, NoTurn>((connection, answer))
         };
         match asked.await {
             Ok((connection, answer)) => {
@@ -187,15 +215,25 @@ impl SharedPace {
                 }
                 Some(answer)
             }
-            Err(error) => {
+            Err(no_turn) => {
                 let look_again = Instant::now() + LOOK_AGAIN;
                 let before = std::mem::replace(&mut *self.link(), Link::Down { look_again });
                 if !matches!(before, Link::Down { .. }) {
+                    let shown = &self.shown;
+                    let why = match no_turn {
+                        NoTurn::Failed(error) => {
+                            format!("cannot be asked ({})", in_words(&error))
+                        }
+                        NoTurn::TooFar(wait) => format!(
+                            "asks to wait {} s, more than `max_hold` allows: its key there is wrong, \
+                             delete {}",
+                            wait.as_secs(),
+                            self.key
+                        ),
+                    };
                     let text = format!(
-                        "the shared pace at {} cannot be asked ({}): going on alone with this \
-                         process's share, {:.3}/s",
-                        self.shown,
-                        in_words(&error),
+                        "the shared pace at {shown} {why}: going on alone with this process's \
+                         share, {:.3}/s",
                         self.alone_per_second
                     );
                     self.events.emit(&Event::Warning { text });

@@ -122,7 +122,7 @@ impl Command {
     /// Whether its result is a list of paths, one a line, as programs take them.
     #[must_use]
     pub fn lists_paths(&self) -> bool {
-        matches!(self, Self::Files(args) if args.format == FilesFormat::Paths)
+        matches!(self, Self::Files(args) if args.format.unwrap_or_default() == FilesFormat::Paths)
     }
 
     /// The settings given with the command.

@@ -6,7 +6,7 @@ use std::io::Write;
 use crate::error::Error;
 use crate::job::{self, Environment, Job, SettingFlags};
 use crate::pipeline::StopSwitch;
-use crate::report::{Screen, init_logging};
+use crate::report::{Screen, init_logging, set_last_line};
 
 /// What a command works with.
 pub struct Context<'a> {
@@ -33,6 +33,7 @@ impl Context<'_> {
     /// The first setting that is missing or wrong.
     pub fn job(&self) -> Result<Job, Error> {
         let job = job::load(&self.flags, &self.env)?;
+        set_last_line(job.output.log_format);
         job.apply_file_mode();
         Ok(job)
     }
@@ -44,6 +45,9 @@ impl Context<'_> {
     pub fn quiet_job(&self) -> Result<Job, Error> {
         let job = self.job()?;
         init_logging(&job.output, &Screen::standard_error(&job.output, &self.env));
+        for text in &job.unused {
+            tracing::warn!("{text}");
+        }
         Ok(job)
     }
 

@@ -209,7 +209,9 @@ async fn night(
             mends: false,
         };
         let export = Export::begin(job, &beginning, parts).await?;
-        Ok(export.pull(assignment, api).await?)
+        console
+            .pull((command, job), export, (assignment, api))
+            .await
     };
     let ended = ended.await.inspect_err(|_: &Error| console.finish())?;
     let report = console.report((command, job), ended).await?;

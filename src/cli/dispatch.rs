@@ -24,7 +24,7 @@ pub async fn dispatch(cli: Cli, context: &mut Context<'_>) -> Result<ExitCode, E
         Command::Vacuum(args) => super::vacuum::run(&args, context).await,
         Command::Doctor(_) => super::doctor::run(context).await,
         Command::Sandbox(args) => super::sandbox::run(&args, context).await,
-        Command::Demo(args) => super::demo::run(&args, context).await,
+        Command::Demo(args) => Box::pin(super::demo::run(&args, context)).await,
         Command::Status(_) => {
             let (job, clock) = (context.quiet_job()?, context.clock()?);
             super::status::run(&job, &clock, &mut context.out).await?;

@@ -6,8 +6,9 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
@@ -15,10 +16,12 @@ use super::dates::OpenRangeArgs;
 use super::output::deliver;
 use super::settings::{Look, Settings};
 use super::table::table_name;
+use crate::clock::Clock;
 use crate::exit_code::ExitCode;
-use crate::job::Job;
+use crate::job::{Job, ResultFormat, quantity};
 use crate::lake::{
-    self, Checksum, DataFile, FilePath, FileQuery, Lake, LakeError, LakePath, LiveFile,
+    self, Checksum, DataFile, FilePath, FileQuery, Held, Lake, LakeError, LakePath, LakeWriter,
+    LiveFile, Pin, PinId, PinWay,
 };
 use crate::schema::TableName;
 
@@ -37,12 +40,29 @@ pub struct FilesArgs {
     /// `__HIVE_DEFAULT_PARTITION__`, which is in no range of days.
     #[arg(long)]
     pub undated: bool,
+    /// Hold the files that are listed for so long: 1 s to 30 d
+    ///
+    /// A list that is not held is good for no time at all: a run that replaces, or `compact`, may
+    /// delete its files while it is read. A held one stays as it is. On a disk the files get second
+    /// names below `_export/pins/ID/`, which is a lake folder of one frozen state, and the list names
+    /// those. In a bucket, and where a file system has no hard links, files that give way stay in
+    /// their places meanwhile: take the list there, a glob may find rows twice.
+    ///
+    /// The pin's id is in the JSON and on standard error. It ends by itself; `--release` ends it
+    /// before that, and `status` shows it. This writes to the destination.
+    #[arg(long, value_name = "DURATION", value_parser = span)]
+    pub hold: Option<Duration>,
+    /// End a pin; nothing is listed
+    ///
+    /// What only this pin held is removed.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["hold", "table", "from", "to", "undated", "null"])]
+    pub release: Option<PinId>,
     /// End each path with a NUL byte in place of a line break, for xargs -0
     #[arg(long, short = '0')]
     pub null: bool,
-    /// How they are printed
-    #[arg(long, value_enum, value_name = "WORD", default_value_t)]
-    pub format: FilesFormat,
+    /// How they are printed [default: paths]
+    #[arg(long, value_enum, value_name = "WORD")]
+    pub format: Option<FilesFormat>,
     /// Settings.
     #[command(flatten)]
     pub settings: Settings<Look>,
@@ -81,6 +101,17 @@ pub enum FilesError {
         /// The first such path.
         path: String,
     },
+    /// There is no such pin.
+    #[error(
+        "release pin {id}: there is none of this id at {dest}; it may have expired, and `status` shows \
+         those there are"
+    )]
+    NoPin {
+        /// Its id.
+        id: PinId,
+        /// Where it was looked for.
+        dest: String,
+    },
     /// Standard output cannot be written.
     #[error("write to standard output")]
     Output(#[source] io::Error),
@@ -93,9 +124,22 @@ impl FilesError {
         match self {
             Self::Lake(error) => error.exit_code(),
             Self::Place { .. } => ExitCode::Settings,
-            Self::LineBreak { .. } => ExitCode::Usage,
+            Self::LineBreak { .. } | Self::NoPin { .. } => ExitCode::Usage,
             Self::Output(_) => ExitCode::Destination,
         }
+    }
+}
+
+/// The longest time that a list is held: what gave way takes room meanwhile.
+const LONGEST: Duration = Duration::from_hours(30 * 24);
+
+/// How long a list is held.
+fn span(text: &str) -> Result<Duration, String> {
+    let span = quantity::duration(text)?;
+    if (Duration::from_secs(1)..=LONGEST).contains(&span) {
+        Ok(span)
+    } else {
+        Err("a list is held for 1s to 30d; ask again for one that is needed longer".to_owned())
     }
 }
 
@@ -105,12 +149,26 @@ struct Document {
     /// The commit that is answered for.
     sequence: u64,
     dest: String,
+    /// What holds the files; without it the list is good for no time at all.
+    pin: Option<PinLine>,
     files: Vec<FileLine>,
+}
+
+#[derive(Serialize)]
+struct PinLine {
+    id: PinId,
+    sequence: u64,
+    /// Until when the files stay.
+    expires_at: DateTime<Utc>,
+    /// The folder of the frozen state; null where files stay in their places.
+    folder: Option<String>,
 }
 
 #[derive(Serialize)]
 struct FileLine {
     path: String,
+    /// Its place in the lake, which no other file ever has: what `rewrites` of later files says.
+    lake_path: String,
     table: TableName,
     /// The partition's folder, as readers of Hive partitions know it.
     partition: String,
@@ -131,8 +189,34 @@ struct FileLine {
 /// # Errors
 /// When the lake can't be read or the result not be written.
 pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<(), FilesError> {
+    if args.format.is_none() && job.output.format == ResultFormat::Json {
+        // A job file is for all commands, and loaders rely on paths.
+        tracing::warn!(
+            "`output.format` (AIRUDDER_FORMAT, or the job file) is not used by files, which prints \
+             paths: give --format json, or --format paths to say so"
+        );
+    }
+    let format = args.format.unwrap_or_default();
     lake::expect_place(&job.dest).await?;
-    let lake = Lake::open(&job.dest).await?;
+    // Not --as-of: readers wait by the machine's time.
+    let clock = Clock::system();
+    if let Some(id) = &args.release {
+        return release(id, args, (job, clock), out).await;
+    }
+    let OpenRangeArgs { from, to } = args.days;
+    let query = FileQuery {
+        table: args.table,
+        from,
+        to,
+        undated: args.undated,
+    };
+    let (lake, pin) = match args.hold {
+        None => (Lake::open(&job.dest).await?, None),
+        Some(span) => {
+            let Held { lake, pin } = lake::hold(&job.dest, query, span, &clock).await?;
+            (lake, pin)
+        }
+    };
     if lake.is_empty() {
         tracing::warn!(dest = %job.dest, "nothing was committed here yet");
     }
@@ -145,23 +229,24 @@ pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<()
     } else {
         root.to_owned()
     };
-    let OpenRangeArgs { from, to } = args.days;
-    let query = FileQuery {
-        table: args.table,
-        from,
-        to,
-        undated: args.undated,
-    };
+    let pin = pin.map(|pin| PinLine::new(&root, &pin));
+    let folder = pin.as_ref().and_then(|pin| pin.folder.clone());
+    // Where the files are opened.
+    let place = folder.map_or_else(|| root.clone(), PathBuf::from);
+    if let Some(PinLine { id, expires_at, .. }) = &pin {
+        let until = expires_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        tracing::info!("pin {id} holds these files until {until}; `files --release {id}` ends it");
+    }
     let files = query.run(lake.ledger());
     let end = if args.null { b'\0' } else { b'\n' };
-    if args.format == FilesFormat::Paths && root.as_os_str().as_encoded_bytes().contains(&end) {
+    if format == FilesFormat::Paths && root.as_os_str().as_encoded_bytes().contains(&end) {
         let path = root.display().to_string();
         return Err(FilesError::LineBreak { path });
     }
-    deliver(out, |out| match args.format {
+    deliver(out, |out| match format {
         FilesFormat::Paths => {
             for file in files {
-                let path = locate(&root, &file.path());
+                let path = locate(&place, &file.path());
                 out.write_all(path.as_os_str().as_encoded_bytes())?;
                 out.write_all(&[end])?;
             }
@@ -171,11 +256,12 @@ pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<()
             let mut rewrites = lake.ledger().rewrites();
             let line = |file: LiveFile| {
                 let rewrites = rewrites.remove(&file.path()).unwrap_or_default();
-                FileLine::new(&root, &file, &rewrites)
+                FileLine::new((&place, &root), &file, &rewrites)
             };
             let document = Document {
                 sequence: lake.ledger().last_sequence(),
                 dest: root.display().to_string(),
+                pin,
                 files: files.map(line).collect(),
             };
             serde_json::to_writer_pretty(&mut *out, &document)?;
@@ -185,14 +271,60 @@ pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<()
     .map_err(FilesError::Output)
 }
 
+/// Ends a pin.
+async fn release(
+    id: &PinId,
+    args: &FilesArgs,
+    (job, clock): (&Job, Clock),
+    out: &mut impl Write,
+) -> Result<(), FilesError> {
+    let events = super::maintenance_events();
+    let now = clock.now();
+    // Opening the lake ends it, too, if it has just expired.
+    if !lake::pins(&job.dest).await?.knows(id) {
+        return Err(FilesError::NoPin {
+            id: id.clone(),
+            dest: job.dest.to_string(),
+        });
+    }
+    let opened = LakeWriter::open_existing(&job.dest, clock.run_id(), clock, events).await?;
+    if let Some(mut lake) = opened {
+        lake.release(id, now).await?;
+        lake.close().await?;
+    }
+    deliver(out, |out| match args.format.unwrap_or_default() {
+        FilesFormat::Paths => writeln!(out, "released pin {id}"),
+        FilesFormat::Json => {
+            serde_json::to_writer(&mut *out, &serde_json::json!({ "released": id }))?;
+            out.write_all(b"\n")
+        }
+    })
+    .map_err(FilesError::Output)
+}
+
+impl PinLine {
+    fn new(root: &Path, pin: &Pin) -> Self {
+        let folder =
+            (pin.way == PinWay::Links).then(|| root.join(LakePath::pin_folder(&pin.id).as_str()));
+        Self {
+            id: pin.id.clone(),
+            sequence: pin.sequence,
+            expires_at: pin.expires_at,
+            folder: folder.map(|folder| folder.display().to_string()),
+        }
+    }
+}
+
 fn locate(root: &Path, path: &FilePath) -> PathBuf {
     root.join(LakePath::from(path).as_str())
 }
 
 impl FileLine {
-    fn new(root: &Path, file: &LiveFile, rewrites: &[FilePath]) -> Self {
+    /// A file that is opened below one folder and has its name below another.
+    fn new((place, root): (&Path, &Path), file: &LiveFile, rewrites: &[FilePath]) -> Self {
+        let path = locate(place, &file.path()).display().to_string();
         let place = |path: &FilePath| locate(root, path).display().to_string();
-        let path = place(&file.path());
+        let lake_path = place(&file.path());
         let DataFile {
             table,
             partition,
@@ -204,6 +336,7 @@ impl FileLine {
         } = file.file;
         Self {
             path,
+            lake_path,
             table,
             partition: format!("{}={partition}", table.partition_column()),
             date: partition.date(),
@@ -221,10 +354,9 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
-    use crate::clock::Clock;
     use crate::event::Events;
     use crate::job::{Environment, SettingFlags, load};
-    use crate::lake::{CommitDraft, CommitKind, CommittedTask, LakeOptions, LakeWriter, Partition};
+    use crate::lake::{CommitDraft, CommitKind, CommittedTask, LakeOptions, Partition};
     use crate::task::{TaskId, TaskStatus};
 
     async fn lake_with_files() -> (tempfile::TempDir, Job) {
@@ -388,7 +520,7 @@ mod tests {
     async fn json_says_for_which_commit_it_speaks() {
         let (_folder, job) = lake_with_files().await;
         let args = FilesArgs {
-            format: FilesFormat::Json,
+            format: Some(FilesFormat::Json),
             ..FilesArgs::default()
         };
         let json: serde_json::Value =

@@ -51,7 +51,7 @@ pub async fn run(args: &PlanArgs, context: &mut Context<'_>) -> Result<ExitCode,
     if let Some(range) = assignment.range {
         command = format!("{command} {range}");
     }
-    pull::choose(&mut job, select)?;
+    pull::choose(&mut job, select, context)?;
     job.api.required_credentials()?;
     let console = pull::Console::new(&job, &context.env);
     let parts = (&clock, &console.events);

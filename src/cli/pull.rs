@@ -2,6 +2,7 @@
 //! report at the end.
 
 use std::io::{BufReader, Write};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use super::context::Context;
@@ -12,9 +13,9 @@ use crate::clock::Clock;
 use crate::error::Error;
 use crate::event::{Event, Events};
 use crate::exit_code::ExitCode;
-use crate::job::{Environment, Job, ResultFormat};
-use crate::lake::{Claim, LakeWriter};
-use crate::pipeline::{Assignment, Beginning, Export, Stop, StopSwitch, Summary};
+use crate::job::{Environment, Job, ResultFormat, unused_with};
+use crate::lake::{Claim, LakeError, LakePath, LakeWriter, RunStore, Store};
+use crate::pipeline::{Assignment, BeginError, Beginning, Export, Stop, StopSwitch, Summary};
 use crate::report::{
     LogListener, PaceNow, Progress, RequestTally, RunReport, Screen, init_logging,
 };
@@ -46,6 +47,9 @@ impl Console {
             }
         }));
         let tally = Arc::new(RequestTally::default());
+        for text in &job.unused {
+            tracing::warn!("{text}");
+        }
         let events = Events::new(vec![
             Arc::new(LogListener::default()),
             progress.clone(),
@@ -92,6 +96,93 @@ impl Console {
         Ok(report)
     }
 
+    /// Pulls, and leaves a report whichever way that ends.
+    pub(super) async fn pull(
+        &self,
+        (command, job): (&str, &Job),
+        export: Export<'_>,
+        (assignment, api): (&Assignment, ApiClient),
+    ) -> Result<(Summary, LakeWriter), Error> {
+        let (mut summary, store) = (export.summary(), export.store());
+        let ended = export.pull(assignment, api, &mut summary).await;
+        self.ended((command, job), (summary, store), ended).await
+    }
+
+    /// Takes saved answers, and leaves a report whichever way that ends.
+    pub(super) async fn replay(
+        &self,
+        (command, job): (&str, &Job),
+        export: Export<'_>,
+        (assignment, files): (&Assignment, Vec<PathBuf>),
+    ) -> Result<(Summary, LakeWriter), Error> {
+        let (mut summary, store) = (export.summary(), export.store());
+        let ended = export.replay(files, assignment, &mut summary).await;
+        self.ended((command, job), (summary, store), ended).await
+    }
+
+    async fn ended(
+        &self,
+        (command, job): (&str, &Job),
+        (mut summary, store): (Summary, RunStore),
+        ended: Result<LakeWriter, LakeError>,
+    ) -> Result<(Summary, LakeWriter), Error> {
+        match ended {
+            Ok(lake) => Ok((summary, lake)),
+            Err(error) => {
+                summary.fail(&error, Clock::system().now().max(summary.started_at));
+                let report = RunReport::new(command, job, summary, &self.tally);
+                self.leave(&report, &store).await;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Opens the lake for a run; one that fails to leaves a report in a lake that is there.
+    pub(super) async fn open<'a>(
+        &self,
+        (command, job): (&str, &'a Job),
+        (clock, stop): (&Clock, &StopSwitch),
+        beginning: &Beginning,
+    ) -> Result<Export<'a>, Error> {
+        let parts = (clock.clone(), self.events.clone(), stop.clone());
+        let opened = Export::begin(job, beginning, parts).await;
+        if let Err(BeginError::Lake(error)) = &opened
+            && matches!(
+                error,
+                LakeError::Damaged { .. } | LakeError::NoFile { .. } | LakeError::Io { .. }
+            )
+            && let Err(error) = self.report_of_start((command, job), (clock, error)).await
+        {
+            tracing::debug!(%error, "the report of the run could not be written");
+        }
+        Ok(opened?)
+    }
+
+    async fn report_of_start(
+        &self,
+        (command, job): (&str, &Job),
+        (clock, error): (&Clock, &LakeError),
+    ) -> Result<(), LakeError> {
+        let store = Store::new(&job.dest)?;
+        if store.list(&LakePath::commits()).await?.is_empty() {
+            return Ok(());
+        }
+        let mut summary = Summary::new(clock.run_id(), clock.now());
+        summary.fail(error, clock.now());
+        let store = RunStore::open(store, summary.run_id.clone()).await?;
+        let report = RunReport::new(command, job, summary, &self.tally);
+        self.leave(&report, &store).await;
+        store.close().await.map(drop)
+    }
+
+    /// Writes the report of a run that failed, if the destination takes that much.
+    async fn leave(&self, report: &RunReport, store: &RunStore) {
+        let written = store.replace(&report.path(), report.to_json()).await;
+        if let Err(error) = written {
+            tracing::debug!(%error, "the report of the run could not be written");
+        }
+    }
+
     /// What was asked of the API so far.
     pub(super) fn tally(&self) -> &RequestTally {
         &self.tally
@@ -110,19 +201,21 @@ pub(super) async fn pull(
     context: &mut Context<'_>,
 ) -> Result<ExitCode, Error> {
     let mut job = context.job()?;
-    choose(&mut job, select)?;
+    choose(&mut job, select, context)?;
     let clock = context.clock()?;
     let console = Console::new(&job, &context.env);
     warn_without_zone(&job, &console.events);
     let ended = async {
         let api = console.client(&job, &clock, &context.stop)?;
-        let parts = (clock, console.events.clone(), context.stop.clone());
         let beginning = Beginning {
             claim: Claim::of(&job, assignment.lake_change.is_accepted()),
             mends: assignment.replace,
         };
-        let export = Export::begin(&job, &beginning, parts).await?;
-        Ok(export.pull(assignment, api).await?)
+        let parts = (&clock, &context.stop);
+        let export = console.open((command, &job), parts, &beginning).await?;
+        console
+            .pull((command, &job), export, (assignment, api))
+            .await
     };
     let ended = ended.await.inspect_err(|_: &Error| console.finish())?;
     let report = console.report((command, &job), ended).await?;
@@ -147,7 +240,7 @@ pub(super) fn show(
             why: why.clone(),
             code,
         }),
-        Some(Stop::Interrupted | Stop::Terminated) | None => Ok(code),
+        Some(Stop::Interrupted | Stop::Terminated | Stop::Destination(_)) | None => Ok(code),
     }
 }
 
@@ -163,10 +256,16 @@ pub(super) fn warn_without_zone(job: &Job, events: &Events) {
 }
 
 /// The command line's tasks go before the job file's.
-pub(super) fn choose(job: &mut Job, select: &SelectArgs) -> Result<(), Error> {
+pub(super) fn choose(
+    job: &mut Job,
+    select: &SelectArgs,
+    context: &Context<'_>,
+) -> Result<(), Error> {
     let mut stdin = BufReader::new(std::io::stdin());
     if let Some(source) = select.source(&mut stdin)? {
         job.discover.source = source;
     }
+    let unused = unused_with(&context.flags, &job.discover.source);
+    job.unused.extend(unused);
     Ok(())
 }

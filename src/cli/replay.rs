@@ -16,7 +16,7 @@ use crate::job::environment::APP_KEY;
 use crate::job::settings::setting;
 use crate::job::{Environment, Job, Secret};
 use crate::lake::{Claim, host_of};
-use crate::pipeline::{Assignment, Beginning, Export, ReplayInputError, saved_answers};
+use crate::pipeline::{Assignment, Beginning, ReplayInputError, saved_answers};
 
 /// Arguments of `replay`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
@@ -60,14 +60,16 @@ pub async fn run(args: &ReplayArgs, context: &mut Context<'_>) -> Result<ExitCod
     let clock = context.clock()?;
     let console = pull::Console::new(&job, &context.env);
     pull::warn_without_zone(&job, &console.events);
-    let parts = (clock, console.events.clone(), context.stop.clone());
     let ended = async {
         let beginning = Beginning {
             claim,
             mends: assignment.replace,
         };
-        let export = Export::begin(&job, &beginning, parts).await?;
-        Ok(export.replay(files, &assignment).await?)
+        let parts = (&clock, &context.stop);
+        let export = console.open(("replay", &job), parts, &beginning).await?;
+        console
+            .replay(("replay", &job), export, (&assignment, files))
+            .await
     };
     let ended = ended.await.inspect_err(|_: &Error| console.finish())?;
     let report = console.report(("replay", &job), ended).await?;

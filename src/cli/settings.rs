@@ -52,6 +52,10 @@ const WRITE: (&str, &[&str]) = (
     ],
 );
 const REWRITE: (&str, &[&str]) = ("Writing", &["write.memory_budget", "write.workers"]);
+const VACUUM: (&str, &[&str]) = (
+    "What may go",
+    &["vacuum.reports_older_than", "vacuum.max_share"],
+);
 const FORMAT: (&str, &[&str]) = ("Output", &["output.format"]);
 const PROGRESS: (&str, &[&str]) = ("Output", &["output.progress"]);
 const LOG: (&str, &[&str]) = ("Output", &["output.log_format"]);
@@ -121,9 +125,10 @@ groups! {
         const SECTIONS: &'static [(&'static str, &'static [&'static str])] =
             &[LAKE, REWRITE, FORMAT];
     }
-    /// Works on the lake; says what it did.
-    Rest {
-        const SECTIONS: &'static [(&'static str, &'static [&'static str])] = &[LAKE, FORMAT];
+    /// Removes what the lake needs no more.
+    Clear {
+        const SECTIONS: &'static [(&'static str, &'static [&'static str])] =
+            &[LAKE, VACUUM, FORMAT];
     }
     /// Reads the lake; has an output format of its own.
     Look {

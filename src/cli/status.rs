@@ -10,10 +10,11 @@ use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::job::{Job, ResultFormat};
 use crate::lake::{self, Lake, LakeError, ShownIdentity};
-use crate::report::{StatusReport, past_runs};
+use crate::report::{StatusOptions, StatusReport, past_runs};
 
-/// Past runs that are shown.
-const MOST_RUNS: usize = 5;
+/// Past runs that are looked at: what one of them could not list or understand may still keep days
+/// from being complete.
+const MOST_RUNS: usize = 40;
 
 /// Arguments of `status`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
@@ -68,7 +69,20 @@ pub async fn run(job: &Job, clock: &Clock, out: &mut impl Write) -> Result<(), S
         Err(damage @ LakeError::Damaged { .. }) => (None, Some(damage)),
         read => (read?, None),
     };
-    let report = StatusReport::new(&lake, runs, clock.now()).of(identity.map(ShownIdentity::from));
+    let pins = lake::Pins::list(lake.store()).await?;
+    let not_published = lake.unpublished().await?;
+    let report = StatusReport::new(
+        &lake,
+        runs,
+        not_published,
+        StatusOptions {
+            now: clock.now(),
+            not_before: job.discover.not_before,
+        },
+    )
+    // Pins hold by the machine's time, whatever is decided by.
+    .with_pins(&pins, Clock::system().now())
+    .of(identity.map(ShownIdentity::from));
     deliver(out, |out| match job.output.format {
         ResultFormat::Text => report.write_text(job.output.verbosity > 0, out),
         ResultFormat::Json => out.write_all(&report.to_json()),

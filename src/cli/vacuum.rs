@@ -7,10 +7,11 @@ use clap::Args;
 
 use super::context::Context;
 use super::output::deliver;
-use super::settings::{Rest, Settings};
+use super::settings::{Clear, Settings};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::exit_code::ExitCode;
+use crate::job::environment::AS_OF;
 use crate::job::{ResultFormat, quantity};
 use crate::lake::vacuum::{VacuumOptions, Vacuumed, plan_vacuum, vacuum};
 use crate::lake::{self, Lake, LakeWriter};
@@ -24,9 +25,6 @@ pub struct VacuumArgs {
     /// What a run that ended early had staged goes in any case.
     #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = quantity::duration)]
     pub older_than: Duration,
-    /// Also run reports older than this; otherwise they stay for good
-    #[arg(long, value_name = "DURATION", value_parser = quantity::duration)]
-    pub reports_older_than: Option<Duration>,
     /// Also rejects older than this; otherwise they stay for good
     #[arg(long, value_name = "DURATION", value_parser = quantity::duration)]
     pub rejects_older_than: Option<Duration>,
@@ -41,7 +39,7 @@ pub struct VacuumArgs {
     pub dry_run: bool,
     /// Settings.
     #[command(flatten)]
-    pub settings: Settings<Rest>,
+    pub settings: Settings<Clear>,
 }
 
 /// Removes what no commit needs, and says what that was.
@@ -53,7 +51,6 @@ pub async fn run(args: &VacuumArgs, context: &mut Context<'_>) -> Result<ExitCod
     lake::expect_place(&job.dest).await?;
     let VacuumArgs {
         older_than,
-        reports_older_than,
         rejects_older_than,
         unknown,
         dry_run,
@@ -62,9 +59,16 @@ pub async fn run(args: &VacuumArgs, context: &mut Context<'_>) -> Result<ExitCod
     let options = VacuumOptions {
         older_than: *older_than,
         unknown: *unknown,
-        reports_older_than: *reports_older_than,
+        max_share: job.vacuum.max_share,
+        reports_older_than: job.vacuum.reports_older_than,
         rejects_older_than: *rejects_older_than,
     };
+    if let Ok(Some(_)) = context.env.get(AS_OF) {
+        tracing::warn!(
+            "{AS_OF} is not used by vacuum: files carry the machine's time, and their age (such as \
+             --older-than) is told by it"
+        );
+    }
     // Files carry the machine's time, whatever a run decides by.
     let clock = Clock::system();
     let now = clock.now();

@@ -23,6 +23,12 @@ pub struct VerifyArgs {
     /// did and what is left; exit code 65 if something is.
     #[arg(long)]
     pub repair: bool,
+    /// With --repair: give up a commit record that can't be put right, and all later ones
+    ///
+    /// For a log without a backup. The records and their files are put aside in _export/quarantine/, and
+    /// runs pull again what the API still has. Says what is lost.
+    #[arg(long, requires = "repair")]
+    pub cut_log: bool,
     /// Settings.
     #[command(flatten)]
     pub settings: Settings<Check>,
@@ -38,11 +44,21 @@ pub async fn run(args: &VerifyArgs, context: &mut Context<'_>) -> Result<ExitCod
     lake::expect_place(&job.dest).await?;
     if args.repair {
         let (clock, events) = (context.clock()?, super::maintenance_events());
-        let opened = LakeWriter::open_existing_to_mend(&job.dest, clock.run_id(), clock, events);
-        let opened = opened.await?;
-        if let Some(mut lake) = opened {
-            let done = repair(&mut lake, &job.dest, schemas).await?;
+        let (run, now) = (clock.run_id(), clock.now());
+        let repaired = lake::mend_log(&job.dest, &run, args.cut_log).await?;
+        let opened = LakeWriter::open_existing_to_mend(&job.dest, run, clock, events);
+        if let Some(mut lake) = opened.await? {
+            let mut done = repair(&mut lake, &job.dest, schemas).await?;
             lake.close().await?;
+            done.repaired.splice(0..0, repaired);
+            return show_repair(&done, job.output.format, context.out);
+        }
+        if !repaired.is_empty() {
+            let verification = lake::verify(&job.dest, schemas, now).await?;
+            let done = Repair {
+                repaired,
+                verification,
+            };
             return show_repair(&done, job.output.format, context.out);
         }
     }

@@ -566,6 +566,7 @@ mod tests {
             source_timezone,
             partition_timezone: Tz::Asia__Jakarta,
             max_record_bytes: std::num::NonZeroUsize::MIN,
+            max_reject_bytes: std::num::NonZeroU64::MAX,
         }
     }
 

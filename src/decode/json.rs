@@ -5,11 +5,12 @@
 //! any size, escapes in keys. Nothing is copied or converted before it is asked for, so a page takes
 //! the memory of its text and no more. A number keeps its digits.
 
-use chrono::{DateTime, NaiveDateTime, TimeZone, Utc};
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::scan::{Kind, Raw, Scanner, SyntaxError};
 use super::text::unescape;
+use super::value::{ToldMoment, told_moment};
 use crate::task::Told;
 
 /// The byte order mark that some servers put before their JSON.
@@ -221,30 +222,17 @@ impl<'a> Json<'a> {
     }
 }
 
+/// A listed end may lie beyond the years that a column takes: some vendors write "never" so.
 fn moment(text: &str, zone: Option<Tz>) -> Told<DateTime<Utc>> {
-    if text.starts_with("0000-") || text.starts_with("0001-") {
-        return Told::Absent;
-    }
-    let with_offset = ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z"];
-    let time = DateTime::parse_from_rfc3339(text).ok().or_else(|| {
-        let parsed = with_offset.iter();
-        let mut parsed = parsed.filter_map(|form| DateTime::parse_from_str(text, form).ok());
-        parsed.next()
-    });
-    if let Some(time) = time {
-        return Told::Known(time.to_utc());
-    }
-    let naive = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"]
-        .iter()
-        .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
-    match (naive, zone) {
-        (None, _) => Told::NotUnderstood("text that is no time"),
-        (Some(_), None) => Told::NotUnderstood("a time without a zone; set `source_timezone`"),
-        // A time that the clocks showed twice is taken the first time.
-        (Some(naive), Some(zone)) => match zone.from_local_datetime(&naive).earliest() {
-            Some(time) => Told::Known(time.to_utc()),
-            None => Told::NotUnderstood("a local time that the clocks skipped"),
-        },
+    match told_moment(text.as_bytes(), zone) {
+        ToldMoment::At(micros) => DateTime::from_timestamp_micros(micros)
+            .map_or(Told::NotUnderstood("text that is no time"), Told::Known),
+        ToldMoment::Zero => Told::Absent,
+        ToldMoment::WithoutZone => {
+            Told::NotUnderstood("a time without a zone; set `source_timezone`")
+        }
+        ToldMoment::Skipped => Told::NotUnderstood("a local time that the clocks skipped"),
+        ToldMoment::NotATime => Told::NotUnderstood("text that is no time"),
     }
 }
 
@@ -277,6 +265,29 @@ mod tests {
         assert_eq!(word.as_deref(), Some("123456789012345678901234567890"));
         let shape = value.member("x").value().expect("x").shape();
         assert_eq!(shape, Shape::Number);
+    }
+
+    #[rstest]
+    #[case("2024-03-11T08:00:00+07", "2024-03-11T01:00:00Z")]
+    #[case("2024-03-11 08:00:00 +0700", "2024-03-11T01:00:00Z")]
+    #[case("2024-03-11t08:00:00.1234567z", "2024-03-11T08:00:00.123456Z")]
+    #[case("2024-03-11 08:00:00", "2024-03-11T01:00:00Z")]
+    #[case("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z")]
+    fn times_are_read_as_in_answers(#[case] text: &str, #[case] expected: &str) {
+        let zone = Some(Tz::Asia__Jakarta);
+        let expected = expected.parse().expect("a time");
+        assert_eq!(moment(text, zone), Told::Known(expected));
+    }
+
+    #[rstest]
+    #[case("0001-01-01", true)]
+    #[case("0000-00-00 00:00:00", true)]
+    #[case("0001-01-01T00:00:00Z", true)]
+    #[case("0001-SECRET", false)]
+    #[case("0000-13-01", false)]
+    fn only_what_reads_as_the_zero_time_is_absent(#[case] text: &str, #[case] is_absent: bool) {
+        let told = moment(text, None);
+        assert_eq!(told == Told::Absent, is_absent, "{told:?}");
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod answer;
 pub(crate) mod column;
 mod extra;
 pub(crate) mod json;
+pub(crate) mod outside;
 mod plan;
 mod record;
 mod row_writer;
@@ -63,6 +64,7 @@ mod tests {
             source_timezone: Some(Tz::Asia__Jakarta),
             partition_timezone: Tz::UTC,
             max_record_bytes: NonZeroUsize::new(1 << 20).expect("not zero"),
+            max_reject_bytes: std::num::NonZeroU64::MAX,
         }
     }
 

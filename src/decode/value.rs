@@ -335,6 +335,33 @@ pub(super) fn clock(raw: &Raw<'_>) -> Fit<i64> {
     })
 }
 
+/// What a text says of a moment. The years are not looked at, but for 0000 and 0001.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ToldMoment {
+    /// Microseconds since 1970.
+    At(i64),
+    /// It is the zero value of some language: there is none.
+    Zero,
+    /// It names no zone, and the settings neither.
+    WithoutZone,
+    /// The clocks of the zone never showed it.
+    Skipped,
+    /// It is no time.
+    NotATime,
+}
+
+/// Reads the text of a moment: the one reader of answers and listings. A text that names no zone is
+/// read in `zone`.
+pub(super) fn told_moment(text: &[u8], zone: Option<Tz>) -> ToldMoment {
+    match Moment::parse(text) {
+        Some(moment) => moment.told(zone),
+        None => match zero_or::<()>(text, NOT_A_TIME) {
+            Fit::Absent => ToldMoment::Zero,
+            _ => ToldMoment::NotATime,
+        },
+    }
+}
+
 /// A date and time as written, in microseconds, and the offset of its zone if it names one.
 struct Moment {
     micros: i64,
@@ -354,23 +381,33 @@ impl Moment {
         })
     }
 
-    /// The moment in UTC; `without_zone` if neither the text nor the settings name a zone. A local
-    /// time that the clocks showed twice is taken the first time, one they skipped does not fit.
+    /// The moment in UTC. A local time that the clocks showed twice is taken the first time.
     #[inline]
-    fn fit(self, zone: Option<Tz>, without_zone: Fit<i64>) -> Fit<i64> {
+    fn told(&self, zone: Option<Tz>) -> ToldMoment {
         match (self.zone, zone) {
-            (Some(offset), _) => fit_moment(self.micros - offset, self.exact),
-            (None, None) => without_zone,
+            (Some(offset), _) => ToldMoment::At(self.micros - offset),
+            (None, None) => ToldMoment::WithoutZone,
             (None, Some(zone)) => {
                 let local = chrono::DateTime::from_timestamp_micros(self.micros);
                 match local.map(|local| zone.from_local_datetime(&local.naive_utc())) {
                     Some(LocalResult::Single(time) | LocalResult::Ambiguous(time, _)) => {
-                        fit_moment(time.timestamp_micros(), self.exact)
+                        ToldMoment::At(time.timestamp_micros())
                     }
-                    Some(LocalResult::None) => Fit::Misfit(SKIPPED),
-                    None => Fit::Misfit(NOT_A_TIME),
+                    Some(LocalResult::None) => ToldMoment::Skipped,
+                    None => ToldMoment::NotATime,
                 }
             }
+        }
+    }
+
+    /// As [`Self::told`], for a column; `without_zone` if neither the text nor the settings name a zone.
+    #[inline]
+    fn fit(self, zone: Option<Tz>, without_zone: Fit<i64>) -> Fit<i64> {
+        match self.told(zone) {
+            ToldMoment::At(micros) => fit_moment(micros, self.exact),
+            ToldMoment::WithoutZone => without_zone,
+            ToldMoment::Skipped => Fit::Misfit(SKIPPED),
+            ToldMoment::Zero | ToldMoment::NotATime => Fit::Misfit(NOT_A_TIME),
         }
     }
 }

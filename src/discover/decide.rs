@@ -143,6 +143,14 @@ pub struct Rules {
 const NEVER: TimeDelta = TimeDelta::days(366);
 
 impl Rules {
+    /// Whether a task of this day is before the days that `tasks.not_before` allows.
+    #[must_use]
+    pub fn is_before_first(&self, day: Option<NaiveDate>) -> bool {
+        self.not_before
+            .zip(day)
+            .is_some_and(|(first, day)| day < first)
+    }
+
     /// A scheduled end, unless it is so far ahead that it means none.
     #[must_use]
     pub fn near_end(&self, end: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
@@ -339,7 +347,7 @@ pub fn decide(task: &Candidate, remembered: impl Into<Remembered>, rules: &Rules
         .map_or(day, |start| Some(day_of(rules.zone, start)));
     let is_before =
         |first: Option<NaiveDate>| first.zip(day).is_some_and(|(first, day)| day < first);
-    if is_before(rules.not_before) {
+    if rules.is_before_first(day) {
         return Decision::Leave(Reason::NotBefore);
     }
     if let Some(range) = &rules.range {

@@ -15,7 +15,7 @@ use super::redial_times::RedialTimes;
 use crate::api::{AnswerFault, AnswerSink, Attempt as Try, Verdict};
 use crate::decode::{
     AnswerContext, Batch, Envelope, EnvelopeError, Misfits, Piece, RecordDecoder, RowDay, Rows,
-    Run, Split, SplitError, SplitOptions, TaskCounts,
+    Run, Split, SplitError, SplitOptions, TaskCounts, ZoneCheck,
 };
 use crate::job::{ApiProfile, CodeMeaning, DecodeOptions};
 use crate::schema::{TableName, table};
@@ -125,6 +125,7 @@ struct Reading {
     rejects: usize,
     children: [u64; 2],
     misfits: Misfits,
+    zone: ZoneCheck,
     seen: Vec<SeenRedial>,
 }
 
@@ -155,6 +156,7 @@ impl Reading {
             rejects: 0,
             children: [0; 2],
             misfits: Misfits::default(),
+            zone: ZoneCheck::default(),
             seen: Vec::new(),
         }
     }
@@ -183,6 +185,7 @@ impl Reading {
         self.children[0] += decoded.redials;
         self.children[1] += decoded.turns;
         self.misfits.merge(&decoded.misfits);
+        self.zone.merge(&decoded.zone_check);
         // Without columns there is no zone to be found; a run would say what is wrong with them.
         let batches = rows.take().unwrap_or_default();
         self.seen.extend(redials_of(&batches));
@@ -247,7 +250,10 @@ impl Reading {
             rejects: self.rejects,
             children: self.children,
             misfits: self.misfits,
-            redials: times(&self.seen, begin),
+            redials: RedialTimes {
+                zone: self.zone.verdict(facts.schedule_start_micros),
+                ..times(&self.seen, begin)
+            },
         }))
     }
 }
@@ -336,6 +342,7 @@ mod tests {
             source_timezone: None,
             partition_timezone: Tz::UTC,
             max_record_bytes: std::num::NonZeroUsize::new(1 << 20).expect("not zero"),
+            max_reject_bytes: std::num::NonZeroU64::MAX,
         };
         let task = TaskId::new(task).expect("an id");
         let profile = ApiProfile::default();

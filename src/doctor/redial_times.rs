@@ -4,7 +4,8 @@ use chrono_tz::Tz;
 
 use super::MISFIT;
 use super::check::{Check, Notes, count};
-use super::offset::{Attempt, fit, fits_of, zones};
+use super::offset::{Attempt, fit, zones};
+use crate::decode::ZoneVerdict;
 
 const NAME: &str = "redial_times";
 /// Fewer redials than this prove nothing against a setting.
@@ -19,6 +20,8 @@ pub(super) struct RedialTimes {
     pub(super) attempts: Vec<Attempt>,
     /// Those whose time has a zone of its own.
     pub(super) zoned: usize,
+    /// What a run would count of the zone that is set.
+    pub(super) zone: ZoneVerdict,
     /// Answers looked at.
     pub(super) answers: usize,
 }
@@ -31,6 +34,7 @@ fn judge(seen: &RedialTimes, configured: Option<Tz>) -> Check {
     let RedialTimes {
         attempts,
         zoned,
+        zone: counted,
         answers,
     } = seen;
     let Some(latest) = attempts.iter().map(|attempt| attempt.not_after).max() else {
@@ -90,12 +94,24 @@ fn judge(seen: &RedialTimes, configured: Option<Tz>) -> Check {
     let Some(zone) = configured else {
         return Check::warn(NAME, fitting).advise(advice);
     };
-    let fits = fits_of(zone, attempts);
-    if fits * 10 >= found.fits * 9 {
-        return Check::ok(NAME, format!("{fits} of {redials} fit {}", zone.name()));
+    let ZoneVerdict { fit, contradict } = *counted;
+    if fit + contradict == 0 {
+        return Check::warn(NAME, fitting).advise(advice);
     }
-    let what = format!("{fits} of {redials} fit {}, and {fitting}", zone.name());
-    if fits == 0 && found.fits >= ENOUGH {
+    let calls = usize::try_from(fit + contradict).unwrap_or(usize::MAX);
+    let calls = count(calls, "call");
+    if contradict * 10 <= fit {
+        return Check::ok(
+            NAME,
+            format!("redials of {fit} of {calls} fit {}", zone.name()),
+        );
+    }
+    let what = format!(
+        "redials of {fit} of {calls} fit {}, and {fitting}",
+        zone.name()
+    );
+    // A run with more that contradict than fit needs a person, too.
+    if contradict > fit && found.fits >= ENOUGH {
         Check::misfit(NAME, MISFIT, what).advise(advice)
     } else {
         Check::warn(NAME, what).advise(advice)
@@ -117,7 +133,16 @@ mod tests {
         RedialTimes {
             attempts: ["15:38:36", "15:39:27", "15:40:24"].map(attempt).to_vec(),
             zoned: 0,
+            zone: ZoneVerdict::default(),
             answers: 1,
+        }
+    }
+
+    /// What a run counts of its calls.
+    fn counted(fit: u64, contradict: u64) -> RedialTimes {
+        RedialTimes {
+            zone: ZoneVerdict { fit, contradict },
+            ..documented()
         }
     }
 
@@ -135,22 +160,24 @@ mod tests {
 
     #[test]
     fn a_zone_that_fits_is_fine() {
-        let check = judge(&documented(), Some(Tz::Asia__Bangkok));
+        let check = judge(&counted(1, 0), Some(Tz::Asia__Bangkok));
         assert_eq!(check.status, Status::Ok, "{check:?}");
     }
 
     #[test]
     fn a_zone_that_fits_nothing_is_a_wrong_setting() {
-        let check = judge(&documented(), Some(Tz::Asia__Shanghai));
+        let check = judge(&counted(0, 1), Some(Tz::Asia__Shanghai));
         assert_eq!(
             (check.status, check.exit),
             (Status::Fail, ExitCode::Settings)
         );
         assert!(
-            check.what.starts_with("0 of 3 redials fit Asia/Shanghai"),
+            check
+                .what
+                .starts_with("redials of 0 of 1 call fit Asia/Shanghai, and 3 of 3"),
             "{check:?}"
         );
-        let mut few = documented();
+        let mut few = counted(0, 1);
         few.attempts.truncate(1);
         assert_eq!(judge(&few, Some(Tz::Asia__Shanghai)).status, Status::Warn);
     }

@@ -16,10 +16,11 @@ use super::nearest::nearest;
 use super::selection::TaskSource;
 use super::settings::setting;
 use super::sources::{Sources, variable};
+use super::unused::unused;
 use super::{
     ApiOptions, DecodeOptions, DiscoverOptions, Encodings, IfRunning, Job, LogFormat,
     OutputOptions, ProgressMode, Rate, Reopen, ResultFormat, RetryOptions, Secret, SharedRate,
-    WriteOptions, place, proxy, quantity,
+    VacuumSettings, WriteOptions, place, proxy, quantity,
 };
 use crate::clock::Clock;
 use crate::lake::day_start;
@@ -37,8 +38,10 @@ pub fn load(flags: &SettingFlags, env: &Environment) -> Result<Job, SettingsErro
     let sources = Sources::read(flags, env)?;
     let partition_timezone = sources.required("partition_timezone", place::zone)?;
     let shard = shard(&sources)?;
+    let dest = super::object::destination(&sources)?;
     Ok(Job {
-        dest: super::object::destination(&sources)?,
+        unused: unused(&sources, &dest)?,
+        dest,
         api: api(&sources, shard)?,
         discover: DiscoverOptions {
             workflow_lookback: sources.required("tasks.workflow_lookback", quantity::duration)?,
@@ -62,8 +65,10 @@ pub fn load(flags: &SettingFlags, env: &Environment) -> Result<Job, SettingsErro
             source_timezone: sources.optional("source_timezone", place::zone)?,
             partition_timezone,
             max_record_bytes: sources.required("write.max_record_size", bytes_in_memory)?,
+            max_reject_bytes: sources.required("write.max_rejects_size", bytes)?,
         },
         write: write(&sources)?,
+        vacuum: vacuum(&sources)?,
         output: output(&sources)?,
         if_running: sources.required("if_running", |text| match text {
             "share" => Ok(IfRunning::Share),
@@ -114,6 +119,9 @@ fn shard(sources: &Sources<'_>) -> Result<Option<Shard>, SettingsError> {
         text.parse().map_err(|error: NoShard| error.to_string())
     })?;
     let count = sources.optional("tasks.shard_count", shard_count)?;
+    if let (Some(shard), Some(count), true) = (named, count, sources.flags.splits) {
+        same_shard(sources, shard, count)?;
+    }
     let (None, Some(count), true) = (named, count, sources.flags.splits) else {
         return Ok(named.filter(|_| sources.flags.splits));
     };
@@ -142,6 +150,29 @@ fn shard(sources: &Sources<'_>) -> Result<Option<Shard>, SettingsError> {
     })
 }
 
+/// Refuses a shard that is named and one that is counted, where they are not the same: processes
+/// would pull some tasks twice and others never.
+fn same_shard(sources: &Sources<'_>, shard: Shard, count: u32) -> Result<(), SettingsError> {
+    let origin = |key| {
+        let text = sources.text(key)?;
+        Ok::<_, SettingsError>(text.map_or(Origin::Default, |(_, origin)| origin))
+    };
+    if shard.count().get() != count {
+        return Err(SettingsError::Value {
+            key: "tasks.shard_count",
+            problem: format!(
+                "it says {count} shards, and `tasks.shard` (from {}) is shard {} of {}; set one of \
+                 the two",
+                origin("tasks.shard")?,
+                shard.number(),
+                shard.count()
+            ),
+            origin: origin("tasks.shard_count")?,
+        });
+    }
+    Ok(())
+}
+
 fn shard_count(text: &str) -> Result<u32, String> {
     let count = text
         .parse()
@@ -152,8 +183,23 @@ fn shard_count(text: &str) -> Result<u32, String> {
 
 fn api(sources: &Sources<'_>, shard: Option<Shard>) -> Result<ApiOptions, SettingsError> {
     let processes = sources.optional("rate.processes", positive::<NonZeroU32>)?;
-    let share = shard.map_or(NonZeroU32::MIN, Shard::count);
-    let share = share.max(processes.unwrap_or(NonZeroU32::MIN));
+    let shards = shard.map_or(NonZeroU32::MIN, Shard::count);
+    if let Some(processes) = processes
+        && processes < shards
+    {
+        let key = "rate.processes";
+        let origin = sources.text(key)?;
+        return Err(SettingsError::Value {
+            key,
+            origin: origin.map_or(Origin::Default, |(_, origin)| origin),
+            problem: format!(
+                "it says {processes}, and there are {shards} shards, by `tasks.shard` or \
+                 `tasks.shard_count`, each a process with a share of the pace; leave it out, or set \
+                 {shards} or more"
+            ),
+        });
+    }
+    let share = processes.unwrap_or(shards);
     let (rate, burst) = (
         sources.required("api.rate", quantity::rate)?,
         sources.required("api.burst", positive::<NonZeroU32>)?,
@@ -192,6 +238,8 @@ fn api(sources: &Sources<'_>, shard: Option<Shard>) -> Result<ApiOptions, Settin
         page_size: sources.required("api.page_size", positive)?,
         connect_timeout: sources.required("api.connect_timeout", some_time)?,
         read_timeout: sources.required("api.read_timeout", some_time)?,
+        max_answer_time: sources.required("api.max_answer_time", some_time)?,
+        max_answer_bytes: sources.required("api.max_answer_size", bytes)?,
         retry: RetryOptions {
             max_attempts: sources.required("api.max_attempts", positive)?,
             base_backoff: sources.required("api.base_backoff", quantity::duration)?,
@@ -266,6 +314,19 @@ fn write(sources: &Sources<'_>) -> Result<WriteOptions, SettingsError> {
         },
         file_mode: sources.optional("write.file_mode", str::parse)?,
     })
+}
+
+fn vacuum(sources: &Sources<'_>) -> Result<VacuumSettings, SettingsError> {
+    Ok(VacuumSettings {
+        reports_older_than: sources.required("vacuum.reports_older_than", quantity::duration)?,
+        max_share: sources.required("vacuum.max_share", percent)?,
+    })
+}
+
+fn percent(text: &str) -> Result<u64, String> {
+    let digits = text.strip_suffix('%').unwrap_or(text).trim_end();
+    let number = digits.parse().ok().filter(|number| *number <= 100);
+    number.ok_or_else(|| format!("`{text}` is not a whole number from 0 to 100"))
 }
 
 fn output(sources: &Sources<'_>) -> Result<OutputOptions, SettingsError> {

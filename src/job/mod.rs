@@ -15,6 +15,7 @@ mod flags;
 mod load;
 pub(crate) mod nearest;
 mod object;
+pub(crate) mod outside;
 pub(crate) mod place;
 mod profile;
 mod proxy;
@@ -23,6 +24,7 @@ mod selection;
 pub mod settings;
 mod sources;
 pub mod template;
+mod unused;
 
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
@@ -46,6 +48,7 @@ pub use profile::{
     PagingStyle, ProfileError, TaskDetailProfile, TimeFormat,
 };
 pub use selection::{BackwardRange, DateRange, TaskSource};
+pub use unused::unused_with;
 
 /// All settings of one run, valid together.
 #[derive(Clone, Debug)]
@@ -60,8 +63,12 @@ pub struct Job {
     pub decode: DecodeOptions,
     /// How files are written and committed.
     pub write: WriteOptions,
+    /// What `vacuum` removes.
+    pub vacuum: VacuumSettings,
     /// What is shown while it runs.
     pub output: OutputOptions,
+    /// Settings that were given and that another one makes idle, to be said as warnings.
+    pub unused: Vec<String>,
     /// What a run does beside another one. Default: it shares.
     pub if_running: IfRunning,
 }
@@ -164,6 +171,10 @@ pub struct ApiOptions {
     pub connect_timeout: Duration,
     /// Between two pieces of an answer. Default 120 s.
     pub read_timeout: Duration,
+    /// Until an answer is complete. Default 6 h.
+    pub max_answer_time: Duration,
+    /// Of an answer, decompressed. Default 16 GiB.
+    pub max_answer_bytes: NonZeroU64,
     /// When and how often a request is repeated.
     pub retry: RetryOptions,
     /// Plain `http://` to other hosts than loopback.
@@ -264,6 +275,17 @@ pub struct DecodeOptions {
     pub partition_timezone: Tz,
     /// One entry of `detail` with more JSON text than this is rejected. Default 16 MiB.
     pub max_record_bytes: NonZeroUsize,
+    /// What the entries of one answer may take among the rejects. Default 64 MiB.
+    pub max_reject_bytes: NonZeroU64,
+}
+
+/// What `vacuum` removes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VacuumSettings {
+    /// Run reports, older than this. Default 400 d.
+    pub reports_older_than: Duration,
+    /// The most of a table that may go at once, in percent of its bytes, 0 to 100. Default 40.
+    pub max_share: u64,
 }
 
 /// How files are written and committed.

@@ -3,14 +3,17 @@
 //!
 //! A checkpoint is derived and nothing depends on it. It counts only if its checksum is right, if
 //! its commit is marked as published, and if the record of that commit is the very one it was made
-//! after; otherwise an older one is taken, or the whole log. Records are never removed, so every
-//! checkpoint can be made again, and `verify` holds each against the log.
+//! after; otherwise an older one is taken, or the whole log, and the next writing command makes a new
+//! one. A file that is too large to be one is not read, and what it unpacks to is bounded. Records are
+//! never removed, so every checkpoint can be made again, and `verify` holds each against the log.
 //!
 //! ```text
 //! _export/checkpoints/00000000000000000100.ledger
 //!   magic and version (8) · sequence (8) · SHA-256 of its record (32) · SHA-256 of all else (32)
 //!   · the ledger, compressed
 //! ```
+
+use std::io::Read as _;
 
 use sha2::{Digest as _, Sha256};
 
@@ -19,6 +22,7 @@ use super::ledger::Ledger;
 use super::path::LakePath;
 use super::point::Point;
 use super::record::Checksum;
+use super::seal::{self, Tail};
 use super::store::{Entry, Store, blocking};
 use super::writer::LakeWriter;
 use crate::event::Event;
@@ -34,6 +38,12 @@ const KEPT: usize = 2;
 /// The digit at its end is the version.
 const MAGIC: [u8; 8] = *b"airckpt2";
 const HEAD: usize = 8 + 8 + 32;
+
+/// A file above this is no checkpoint: some thirty million tasks.
+const MOST_BYTES: u64 = 1 << 30;
+/// Ids of tasks are random, which no compressor gets far below; what there is little of may be.
+const MOST_RATIO: u64 = 64;
+const FREE_BYTES: u64 = 32 << 20;
 
 /// What a checkpoint's file says.
 #[derive(Debug)]
@@ -68,7 +78,7 @@ impl Checkpoint {
         Some(Self {
             sequence: u64::from_le_bytes(sequence.try_into().ok()?),
             record: Checksum(record.try_into().ok()?),
-            ledger: zstd::stream::decode_all(compressed).ok()?,
+            ledger: decompressed(compressed)?,
         })
     }
 }
@@ -82,16 +92,20 @@ pub(super) fn is_of_another_version(bytes: &[u8]) -> bool {
             .is_some_and(|found| *found != version[0])
 }
 
+/// What is compressed, unless it is far larger than a ledger can be: the file may be anybody's.
+fn decompressed(compressed: &[u8]) -> Option<Vec<u8>> {
+    let most = FREE_BYTES.saturating_add((compressed.len() as u64).saturating_mul(MOST_RATIO));
+    let decoder = zstd::stream::Decoder::with_buffer(compressed).ok()?;
+    let mut bytes = Vec::new();
+    decoder.take(most + 1).read_to_end(&mut bytes).ok()?;
+    (bytes.len() as u64 <= most).then_some(bytes)
+}
+
 fn sum(head: &[u8], compressed: &[u8]) -> Checksum {
     let mut sum = Sha256::new();
     sum.update(head);
     sum.update(compressed);
     Checksum(sum.finalize().into())
-}
-
-/// The SHA-256 of a record.
-pub(super) fn sum_of_record(bytes: &[u8]) -> Checksum {
-    Checksum(Sha256::digest(bytes).into())
 }
 
 /// All checkpoints that are there, by their commits, the newest first.
@@ -109,24 +123,38 @@ fn sequence_of(entry: &Entry) -> Option<u64> {
         .flatten()
 }
 
-/// The ledger of the newest checkpoint that counts, up to this commit; nothing if none does.
-pub(super) async fn newest(store: &Store, published: u64) -> Result<Option<Ledger>, LakeError> {
-    if published == 0 {
-        return Ok(None);
-    }
-    for sequence in list(store).await? {
-        if sequence <= published
-            && let Some(ledger) = read(store, sequence).await?
-        {
-            return Ok(Some(ledger));
-        }
-    }
-    Ok(None)
+/// What a search for a checkpoint came to.
+#[derive(Debug, Default)]
+pub(super) struct Search {
+    /// The ledger, and the end of the record that it was made after; nothing if no checkpoint counts.
+    pub(super) ledger: Option<(Ledger, Tail)>,
+    /// A checkpoint of a published commit did not count.
+    pub(super) passed_over: bool,
 }
 
-/// The ledger of one checkpoint, if that counts.
-async fn read(store: &Store, sequence: u64) -> Result<Option<Ledger>, LakeError> {
-    let Some(bytes) = store.get(&LakePath::checkpoint(sequence)).await? else {
+/// The ledger of the newest of these checkpoints that counts, up to this commit.
+pub(super) async fn newest(
+    store: &Store,
+    checkpoints: &[u64],
+    published: u64,
+) -> Result<Search, LakeError> {
+    let mut search = Search::default();
+    for sequence in checkpoints.iter().copied() {
+        if sequence > published {
+            continue;
+        }
+        search.ledger = read(store, sequence).await?;
+        if search.ledger.is_some() {
+            break;
+        }
+        search.passed_over = true;
+    }
+    Ok(search)
+}
+
+/// The ledger of one checkpoint, if that counts, and the end of its record.
+async fn read(store: &Store, sequence: u64) -> Result<Option<(Ledger, Tail)>, LakeError> {
+    let Some(bytes) = load(store, sequence).await? else {
         return Ok(None);
     };
     let Some(record) = store.get(&LakePath::commit(sequence)).await? else {
@@ -134,15 +162,55 @@ async fn read(store: &Store, sequence: u64) -> Result<Option<Ledger>, LakeError>
     };
     blocking(move || {
         let read = || {
+            // A damaged record is the log's to name.
+            let tail = seal::check(&record).ok()?;
             let checkpoint = Checkpoint::from_bytes(&bytes)?;
-            let fits =
-                checkpoint.sequence == sequence && checkpoint.record == sum_of_record(&record);
+            let fits = checkpoint.sequence == sequence && checkpoint.record == tail.sum;
             let ledger = Ledger::from_bytes(&checkpoint.ledger).filter(|_| fits)?;
-            (ledger.last_sequence() == sequence).then_some(ledger)
+            (ledger.last_sequence() == sequence).then_some((ledger, tail))
         };
         Ok(read())
     })
     .await
+}
+
+/// The bytes of a checkpoint, or of what has its name: its head if the rest is none of a checkpoint's.
+/// Nothing if there is none.
+pub(super) async fn load(store: &Store, sequence: u64) -> Result<Option<Vec<u8>>, LakeError> {
+    let (store, path) = (store.clone(), LakePath::checkpoint(sequence));
+    blocking(move || {
+        let Some(file) = store.open(&path)? else {
+            return Ok(None);
+        };
+        let read = |most: u64| {
+            let mut bytes = Vec::new();
+            file.read_from(0)?.take(most).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        let head = read(HEAD as u64).map_err(LakeError::io("read", file.place()))?;
+        let is_ours = head.starts_with(&MAGIC)
+            && head.get(8..16) == Some(&sequence.to_le_bytes())
+            && file.bytes() <= MOST_BYTES;
+        if !is_ours {
+            return Ok(Some(head));
+        }
+        read(MOST_BYTES)
+            .map(Some)
+            .map_err(LakeError::io("read", file.place()))
+    })
+    .await
+}
+
+/// Whether there is a checkpoint of this commit that is sound in itself.
+pub(super) async fn is_sound(store: &Store, sequence: u64) -> Result<bool, LakeError> {
+    let Some(bytes) = load(store, sequence).await? else {
+        return Ok(false);
+    };
+    let is_sound = move || {
+        let found = Checkpoint::from_bytes(&bytes);
+        Ok(found.is_some_and(|found| found.sequence == sequence))
+    };
+    blocking(is_sound).await
 }
 
 impl LakeWriter {
@@ -153,13 +221,15 @@ impl LakeWriter {
     /// Only as told, in tests.
     pub(super) async fn checkpoint(&mut self, every: u64) -> Result<bool, LakeError> {
         let last = self.log.ledger.last_sequence();
-        let is_due = last >= self.log.checkpointed + every && last == self.log.published;
+        let is_due = last >= self.log.checkpointed + every || (self.log.passed_over && last > 0);
+        let is_due = is_due && last == self.log.published;
         if !is_due {
             return Ok(false);
         }
         match self.write_checkpoint(last).await {
             Ok(()) => {
                 self.log.checkpointed = last;
+                self.log.passed_over = false;
                 Ok(true)
             }
             Err(error @ LakeError::Stopped(_)) => Err(error),
@@ -173,6 +243,7 @@ impl LakeWriter {
                 self.events.emit(&Event::Warning { text });
                 // Not again at every commit.
                 self.log.checkpointed = last;
+                self.log.passed_over = false;
                 Ok(false)
             }
         }
@@ -187,7 +258,7 @@ impl LakeWriter {
         let path = LakePath::checkpoint(sequence);
         let checkpoint = Checkpoint {
             sequence,
-            record: sum_of_record(&record),
+            record: seal::sum(&record),
             ledger: self.log.ledger.to_bytes(),
         };
         let place = self.run.locate(&path);

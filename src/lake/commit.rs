@@ -16,6 +16,7 @@ use super::ledger::Conflict;
 use super::path::LakePath;
 use super::point::Point;
 use super::record::{Commit, CommitDraft, FORMAT_VERSION};
+use super::seal;
 use super::store::{Put, blocking};
 use super::writer::{LakeWriter, check_zone};
 use crate::event::Event;
@@ -60,6 +61,7 @@ impl LakeWriter {
                 draft: Box::new(draft),
             });
         }
+        self.check_names(&draft)?;
         draft.check(&self.log.ledger)?;
         self.establish().await?;
         self.run.pass(Point::CommitBegun)?;
@@ -100,6 +102,7 @@ impl LakeWriter {
         let mut commit = Commit {
             format_version: FORMAT_VERSION,
             sequence: 0,
+            previous: None,
             at: self.clock.now(),
             partition_timezone: self.zone.name().to_owned(),
             changes: draft,
@@ -111,6 +114,8 @@ impl LakeWriter {
                 return Err(LakeError::Ended(self.run.run_id().clone()));
             }
             commit.sequence = self.log.ledger.next_sequence();
+            // Of the record that somebody else was quicker with, after a lost race.
+            commit.previous = self.log.tail.map(|tail| tail.sum);
             let (encoded, bytes) = blocking(move || {
                 let bytes = Bytes::from(json_of(&commit));
                 Ok((commit, bytes))
@@ -132,6 +137,7 @@ impl LakeWriter {
                     let found = self.run.get(&LakePath::commit(sequence)).await?;
                     if found.as_deref() != Some(&*bytes) {
                         self.catch_up().await?;
+                        self.check_names(&commit.changes)?;
                         if let Some(conflict) = self.log.ledger.conflict(&commit.changes) {
                             return Ok(Err((conflict, commit.changes)));
                         }
@@ -146,6 +152,16 @@ impl LakeWriter {
             self.log.take(&self.run, &digest.await?)?;
             return Ok(Ok(commit));
         }
+    }
+
+    /// No commit may name a file that another one named: the log would be broken for good. Only a run
+    /// of the same id could have.
+    fn check_names(&self, draft: &CommitDraft) -> Result<(), LakeError> {
+        let mut files = draft.files.iter();
+        if files.any(|file| self.log.ledger.knows_file(&file.name)) {
+            return Err(LakeError::RunTaken(self.run.run_id().clone()));
+        }
+        Ok(())
     }
 
     async fn catch_up(&mut self) -> Result<(), LakeError> {
@@ -176,9 +192,9 @@ impl LakeWriter {
     }
 }
 
-/// The record's text, in memory of its size: a vector that grows takes thrice as much, and a record
+/// The record's text with its seal, in memory of its size: a vector that grows takes thrice as much, and a record
 /// of many tasks is megabytes.
-fn json_of(commit: &Commit) -> Vec<u8> {
+pub(super) fn json_of(commit: &Commit) -> Vec<u8> {
     struct Length(usize);
     impl std::io::Write for Length {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -191,8 +207,9 @@ fn json_of(commit: &Commit) -> Vec<u8> {
     }
     let mut length = Length(0);
     serde_json::to_writer(&mut length, commit).expect("a record is JSON");
-    let mut json = Vec::with_capacity(length.0);
+    let mut json = Vec::with_capacity(length.0 + seal::LENGTH);
     serde_json::to_writer(&mut json, commit).expect("a record is JSON");
+    seal::seal(&mut json);
     json
 }
 

@@ -37,6 +37,7 @@ use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+use super::record::Evidence;
 use crate::schema::TableName;
 use crate::task::RunId;
 
@@ -83,15 +84,9 @@ pub struct DayEvidence {
     pub run_id: RunId,
     /// When its listing began.
     pub listed_at: DateTime<Utc>,
-    /// Listings: one of workflows, and one for each workflow.
-    pub listings: u64,
-    /// Pages of them.
-    pub pages: u64,
-    /// Different items in them.
-    pub items: u64,
-    /// The sum of the totals that the vendor told, if it told any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub totals: Option<u64>,
+    /// What was asked for and found.
+    #[serde(flatten)]
+    pub found: Evidence,
 }
 
 /// The state of one day.

@@ -8,9 +8,10 @@ use serde::Deserialize;
 use super::ledger::ids::IdKey;
 use super::path::{FilePath, is_safe_run_id};
 use super::record::{
-    Commit, CommitKind, CommittedTask, Coverage, DataFile, FORMAT_VERSION, FailedTask, LostFile,
-    OpenTask, Removal, WorkflowNote,
+    Checksum, Commit, CommitKind, CommittedTask, Coverage, DataFile, FORMAT_VERSION, FailedTask,
+    LostFile, OpenTask, Removal, WorkflowNote,
 };
+use super::seal::{self, Tail};
 use crate::shard::Shard;
 use crate::task::{RunId, TaskId};
 
@@ -18,6 +19,10 @@ use crate::task::{RunId, TaskId};
 #[derive(Debug)]
 pub(super) struct Digest {
     pub(super) sequence: u64,
+    /// Of the record before.
+    pub(super) previous: Option<Checksum>,
+    /// What the next record must follow on.
+    pub(super) tail: Tail,
     pub(super) at: DateTime<Utc>,
     pub(super) zone: String,
     pub(super) run_id: RunId,
@@ -69,6 +74,7 @@ struct Version {
 struct RecordLine<'a> {
     format_version: u32,
     sequence: u64,
+    previous: Option<Checksum>,
     at: DateTime<Utc>,
     partition_timezone: String,
     #[serde(borrow)]
@@ -131,7 +137,7 @@ pub(super) struct TaskFiles {
 impl Digest {
     /// Reads a record that is expected to be the `sequence`th.
     pub(super) fn parse(bytes: &[u8], sequence: u64) -> Result<Self, Unreadable> {
-        let record: RecordLine<'_> = read(bytes, |record: &RecordLine<'_>| record.format_version)?;
+        let (record, tail) = read(bytes, |record: &RecordLine<'_>| record.format_version)?;
         if record.sequence != sequence {
             let what = format!("it says it is commit {}", record.sequence);
             return Err(Unreadable::Damaged(what));
@@ -178,6 +184,8 @@ impl Digest {
         };
         Ok(Self {
             sequence,
+            previous: record.previous,
+            tail,
             at: record.at,
             zone: record.partition_timezone,
             run_id: changes.run_id,
@@ -211,7 +219,8 @@ impl Digest {
 
 /// Reads a whole record.
 pub(super) fn read_commit(bytes: &[u8]) -> Result<Commit, Unreadable> {
-    read(bytes, |record: &Commit| record.format_version)
+    let (commit, _) = read(bytes, |record: &Commit| record.format_version)?;
+    Ok(commit)
 }
 
 /// Reads which files a record's tasks are in, and the files.
@@ -228,7 +237,7 @@ pub(super) fn read_task_files(bytes: &[u8]) -> Result<(Vec<TaskFiles>, Vec<DataF
         #[serde(default)]
         files: Vec<DataFile>,
     }
-    let record = read(bytes, |record: &Record| record.format_version)?;
+    let (record, _) = read(bytes, |record: &Record| record.format_version)?;
     Ok((record.changes.tasks, record.changes.files))
 }
 
@@ -238,9 +247,13 @@ fn no_such_file(index: u32) -> Unreadable {
     ))
 }
 
-/// Reads a record of a version that is known here. Where the form is not understood, the version
-/// is looked at alone: a newer form may well be another.
-fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8], version: fn(&T) -> u32) -> Result<T, Unreadable> {
+/// Reads a record of a version that is known here, once its seal is right. Where the form is not
+/// understood, the version is looked at alone: a newer form may well be another.
+fn read<'a, T: Deserialize<'a>>(
+    bytes: &'a [u8],
+    version: fn(&T) -> u32,
+) -> Result<(T, Tail), Unreadable> {
+    let tail = seal::check(bytes).map_err(Unreadable::Damaged)?;
     let record = serde_json::from_slice::<T>(bytes);
     let found = match &record {
         Ok(record) => version(record),
@@ -249,5 +262,11 @@ fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8], version: fn(&T) -> u32) -> Resu
     if found > FORMAT_VERSION {
         return Err(Unreadable::Newer(found));
     }
-    record.map_err(|error| Unreadable::Damaged(format!("it is not a record: {error}")))
+    let record =
+        record.map_err(|error| Unreadable::Damaged(format!("it is not a record: {error}")))?;
+    if found >= seal::SINCE && !tail.is_sealed {
+        let what = "it does not end with its checksum: it was changed after it was written";
+        return Err(Unreadable::Damaged(what.into()));
+    }
+    Ok((record, tail))
 }

@@ -124,6 +124,46 @@ pub enum LakeError {
          another run took it for dead; run again: what was committed is safe, the rest is pulled again"
     )]
     Ended(RunId),
+    /// Another run has this id.
+    #[error(
+        "begin run {0}: another run has this id; nothing was committed under it, run again: the next \
+         one has another id"
+    )]
+    RunTaken(RunId),
+    /// There is no place for what is on its way to an object store.
+    #[error(
+        "make a place for files on their way to the store in {path}: name a folder that can be written \
+         with `spool` under [store] (AIRUDDER_STORE_SPOOL)"
+    )]
+    Spool {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another process did not give a lock back.
+    #[error(
+        "lock {path}: another process has held it for {seconds} s (lslocks shows which); what was \
+         committed is safe, end that process and run again"
+    )]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// Something that can't be read or locked has the name of a file of the lake.
+    #[error(
+        "use {path}: it is a FIFO, a device or a link, and a file belongs there; move it away, then \
+         `verify` says what is missing"
+    )]
+    NoFile {
+        /// What it is.
+        path: PathBuf,
+    },
+    /// A state of the lake could not be held for a reader.
+    #[error("hold the files: {0}; try again")]
+    NotHeld(&'static str),
     /// The caller asked for a commit that makes no sense. A bug.
     #[error("commit: {0}")]
     Draft(String),
@@ -160,11 +200,15 @@ impl LakeError {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Io { .. } | Self::Absent { .. } | Self::Object { .. } | Self::Ended(_) => {
-                ExitCode::Destination
-            }
-            Self::Damaged { .. } => ExitCode::Data,
+            Self::Io { .. }
+            | Self::Absent { .. }
+            | Self::Object { .. }
+            | Self::Ended(_)
+            | Self::RunTaken(_)
+            | Self::Locked { .. } => ExitCode::Destination,
+            Self::Damaged { .. } | Self::NoFile { .. } => ExitCode::Data,
             Self::NewerFormat { .. }
+            | Self::Spool { .. }
             | Self::OtherZone { .. }
             | Self::OtherLake { .. }
             | Self::OtherSource { .. }
@@ -172,6 +216,7 @@ impl LakeError {
             | Self::NoDemoLake(_)
             | Self::StoreSettings { .. }
             | Self::Threads { .. } => ExitCode::Settings,
+            Self::NotHeld(_) => ExitCode::Partial,
             Self::Cancelled => ExitCode::Interrupted,
             Self::Draft(_)
             | Self::Stopped(_)
@@ -228,8 +273,9 @@ fn advice(source: &io::Error) -> &'static str {
             ": the lake spans several file systems; all of the destination folder must be on one"
         }
         io::ErrorKind::Unsupported => {
-            ": this file system lacks hard links or file locks, which commits need; name a \
-             destination on a local file system with --dest"
+            ": this file system lacks hard links or file locks, which commits need and FAT and some \
+             network and FUSE mounts do not have; name a place on a local file system (ext4, XFS, APFS) \
+             with --dest"
         }
         _ if source.raw_os_error() == Some(24) => {
             ": too many open files; raise the limit (ulimit -n) or lower max_open_files"

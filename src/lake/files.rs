@@ -3,18 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
 
 use super::error::LakeError;
 use super::ledger::{Ledger, LiveFile};
 use super::log::read_record;
-use super::path::LakePath;
+use super::path::{LakePath, Partition};
 use super::record::DataFile;
 use super::store::Store;
 use crate::schema::TableName;
 use crate::task::TaskId;
 
 /// Which files to list.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct FileQuery {
     /// Of one table; otherwise of all.
     pub table: Option<TableName>,
@@ -31,15 +33,20 @@ impl FileQuery {
     /// Whether it asks for the file. The partition of unknown dates is in no range.
     #[must_use]
     pub fn matches(&self, file: &LiveFile) -> bool {
+        self.matches_place(file.file.table, file.file.partition)
+    }
+
+    /// The same by where a file is.
+    pub(super) fn matches_place(&self, table: TableName, partition: Partition) -> bool {
         let every_day = self.from.is_none() && self.to.is_none();
-        let in_range = match file.file.partition.date() {
+        let in_range = match partition.date() {
             Some(_) if every_day => !self.undated,
             Some(date) => {
                 self.from.is_none_or(|from| from <= date) && self.to.is_none_or(|to| date <= to)
             }
             None => every_day || self.undated,
         };
-        in_range && self.table.is_none_or(|table| table == file.file.table)
+        in_range && self.table.is_none_or(|wanted| wanted == table)
     }
 
     /// The matching files of the lake, by table, partition and name.

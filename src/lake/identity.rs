@@ -32,7 +32,7 @@ use super::error::LakeError;
 use super::path::LakePath;
 use super::store::{Put, RunStore, Store};
 use super::writer::LakeWriter;
-use crate::clock::random_id;
+use crate::clock::random_key;
 use crate::job::{Job, Secret};
 
 /// The version of the file that this program writes, and the highest that it reads.
@@ -354,7 +354,7 @@ impl Claim {
     fn identity(&self, made_at: DateTime<Utc>) -> Identity {
         let mut identity = Identity {
             format_version: FORMAT_VERSION,
-            lake_id: random_id(),
+            lake_id: random_key(),
             made_at,
             source: SOURCE.to_owned(),
             demo: self.demo,
@@ -503,7 +503,7 @@ mod tests {
     #[test]
     fn one_account_is_another_text_in_each_lake() {
         let key = Secret::new("the-key".to_owned());
-        let [one, other] = [random_id(), random_id()].map(|id| account_of(&id, &key));
+        let [one, other] = [random_key(), random_key()].map(|id| account_of(&id, &key));
         assert_ne!(one, other);
         assert!(!one.contains("the-key"));
     }

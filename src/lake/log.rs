@@ -4,6 +4,7 @@
 //! writing ones see the whole log and publish what is not published yet.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::path::Path;
 
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
@@ -13,9 +14,12 @@ use super::checkpoint;
 use super::digest::{Digest, Unreadable};
 use super::error::LakeError;
 use super::ledger::Ledger;
+use super::newest::{Behind, Claims};
 use super::path::{FilePath, LakePath};
 use super::record::{DataFile, FORMAT_VERSION};
+use super::seal::Tail;
 use super::store::{Store, blocking};
+use super::strays::check_no_lake_without_a_log;
 use crate::task::RunId;
 
 /// Records that are read ahead while the ledger takes in earlier ones.
@@ -34,8 +38,13 @@ pub(super) struct Log {
     pub(super) pending: VecDeque<Pending>,
     /// The newest checkpoint that counts; 0 for none.
     pub(super) checkpointed: u64,
+    /// A checkpoint was there and did not count: it is to be made again.
+    pub(super) passed_over: bool,
     /// The marker was there but not to be understood.
     pub(super) marker_unreadable: bool,
+    /// The end of the ledger's last record; nothing before the first.
+    pub(super) tail: Option<Tail>,
+    claims: Claims,
 }
 
 /// What publishing a commit needs to know.
@@ -62,9 +71,13 @@ impl Marker {
         if present.is_some_and(|present| present.sequence >= self.sequence) {
             return None;
         }
+        Some(self.to_json())
+    }
+
+    pub(super) fn to_json(self) -> Vec<u8> {
         let mut json = serde_json::to_vec(&self).expect("a number is JSON");
         json.push(b'\n');
-        Some(json)
+        json
     }
 }
 
@@ -73,11 +86,13 @@ impl Log {
     pub(super) async fn load(store: &Store) -> Result<Self, LakeError> {
         let log = Self::begin(store).await?;
         let log = log.with_checkpoint(store).await?;
-        log.follow(store, |_| {}).await
+        let log = log.follow(store, |_| {}).await?;
+        log.check_end(store, log.ledger.last_sequence()).await?;
+        Ok(log)
     }
 
-    /// The whole log from its first record, whatever checkpoints say. `each` sees the ledger after
-    /// every commit.
+    /// The log from its first record to its last, whatever checkpoints say and whether it is as long
+    /// as it should be ([`Log::behind`]). `each` sees the ledger after every commit.
     pub(super) async fn load_from_records(
         store: &Store,
         each: impl FnMut(&Ledger),
@@ -97,9 +112,8 @@ impl Log {
         }
         drop(digests);
         // More commits may have come since the log was listed, and not every store's listing is
-        // always up to date. A marker ahead of the log then means that records are lost.
+        // always up to date.
         self.catch_up(store).await?;
-        self.check_marker(store)?;
         Ok(self)
     }
 
@@ -141,6 +155,7 @@ impl Log {
                 after.push(digest);
             }
         }
+        let last = next - 1;
         let mut readable = 0;
         let mut added = BTreeSet::new();
         let mut moved = BTreeSet::new();
@@ -161,17 +176,22 @@ impl Log {
         for digest in &after[..readable] {
             log.take(store, digest)?;
         }
+        log.check_end(store, last).await?;
         Ok(log)
     }
 
-    async fn begin(store: &Store) -> Result<Self, LakeError> {
-        let marker = store.get(&LakePath::published()).await?;
+    /// What is known before a record is read.
+    pub(super) async fn begin(store: &Store) -> Result<Self, LakeError> {
+        // Before the log, which may grow meanwhile.
+        let claims = Claims::read(store).await?;
+        let marker = store.get_small(&LakePath::published()).await?;
         let parsed = marker.as_deref().map(serde_json::from_slice::<Marker>);
         Ok(Self {
             published: parsed
                 .as_ref()
                 .map_or(0, |p| p.as_ref().map_or(0, |m| m.sequence)),
             marker_unreadable: parsed.is_some_and(|parsed| parsed.is_err()),
+            claims,
             ..Self::default()
         })
     }
@@ -179,25 +199,35 @@ impl Log {
     /// Takes what the newest checkpoint says, if there is one that counts. Commits after the
     /// published ones are never taken from there: what is to be published is in their records.
     async fn with_checkpoint(mut self, store: &Store) -> Result<Self, LakeError> {
-        if let Some(ledger) = checkpoint::newest(store, self.published).await? {
+        let (checkpoints, published) = (&self.claims.checkpoints, self.published);
+        let found = checkpoint::newest(store, checkpoints, published).await?;
+        self.passed_over = found.passed_over;
+        if let Some((ledger, tail)) = found.ledger {
             self.checkpointed = ledger.last_sequence();
             self.ledger = ledger;
+            self.tail = Some(tail);
         }
         Ok(self)
     }
 
-    fn check_marker(&self, store: &Store) -> Result<(), LakeError> {
-        let last = self.ledger.last_sequence();
-        if self.published > last {
-            let what = format!(
-                "it says that {} commits are published, but the log ends with {last}; restore \
-                 the missing records in _export/commits from a backup",
-                self.published
-            );
-            return Err(LakeError::damaged(
-                &store.locate(&LakePath::published()),
-                what,
-            ));
+    /// What names a commit that the log, which ends with `last`, does not have.
+    pub(super) async fn behind(
+        &self,
+        store: &Store,
+        last: u64,
+    ) -> Result<Option<Behind>, LakeError> {
+        let is_last = self.ledger.last_sequence() == last;
+        let sum = self.tail.filter(|_| is_last).map(|tail| tail.sum);
+        let behind = self.claims.behind(store, (self.published, last), sum);
+        behind.await
+    }
+
+    async fn check_end(&self, store: &Store, last: u64) -> Result<(), LakeError> {
+        if let Some(Behind { place, what }) = self.behind(store, last).await? {
+            return Err(LakeError::damaged(&store.locate(&place), what));
+        }
+        if last == 0 {
+            check_no_lake_without_a_log(store).await?;
         }
         Ok(())
     }
@@ -245,11 +275,45 @@ impl Log {
         Ok(new)
     }
 
+    /// What is wrong with the place of a record behind the last one, if anything.
+    fn broken_chain(&self, digest: &Digest) -> Option<String> {
+        let before = digest.sequence.saturating_sub(1);
+        match (self.tail, digest.previous) {
+            (Some(tail), Some(previous)) if tail.sum != previous => Some(format!(
+                "it follows on another commit {before} than the one that is there: one of the two was \
+                 changed or is of another lake"
+            )),
+            (Some(_), None) if digest.tail.is_sealed => Some(format!(
+                "it does not say that it follows on commit {before}"
+            )),
+            (Some(tail), None) if tail.is_sealed => Some(format!(
+                "it has no checksum, and commit {before} has one: it was changed after it was written"
+            )),
+            (None, Some(_)) => Some("it follows on another commit, and is the first".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// Takes in what others committed and published since: what is left in `pending` was not published
+    /// when that was looked at.
+    pub(super) async fn catch_up_with_marker(&mut self, store: &Store) -> Result<(), LakeError> {
+        // The marker first: it is behind the log, never ahead of it.
+        let published = Self::begin(store).await?.published;
+        self.catch_up(store).await?;
+        self.published = self.published.max(published);
+        self.pending
+            .retain(|pending| pending.sequence > self.published);
+        Ok(())
+    }
+
     /// Takes in the next commit.
     pub(super) fn take(&mut self, store: &Store, digest: &Digest) -> Result<(), LakeError> {
-        self.ledger.apply(digest).map_err(|what| {
-            LakeError::damaged(&store.locate(&LakePath::commit(digest.sequence)), what)
-        })?;
+        let taken = match self.broken_chain(digest) {
+            Some(what) => Err(what),
+            None => self.ledger.apply(digest),
+        };
+        taken.map_err(|what| damaged_record(store, digest.sequence, &what))?;
+        self.tail = Some(digest.tail);
         if digest.sequence > self.published {
             self.pending.push_back(Pending {
                 sequence: digest.sequence,
@@ -306,12 +370,27 @@ async fn window(store: &Store, first: u64) -> Result<(Vec<Digest>, bool), LakeEr
     Ok((read, is_gap))
 }
 
-fn missing(store: &Store, sequence: u64) -> LakeError {
+pub(super) fn missing(store: &Store, sequence: u64) -> LakeError {
     let path = store.locate(&LakePath::commit(sequence));
     LakeError::damaged(
         &path,
-        "this commit record is missing although later ones are there; restore it from a backup",
+        "this commit record is missing although later ones are there; restore it from a backup, or \
+         give up all records from here on with `airudder-export verify --repair --cut-log`, which says \
+         what that loses (docs/backup.md)",
     )
+}
+
+/// The error for a record that is not what it should be, with the way out.
+fn damaged_record(store: &Store, sequence: u64, what: &str) -> LakeError {
+    damaged_at(&store.locate(&LakePath::commit(sequence)), what)
+}
+
+fn damaged_at(path: &Path, what: &str) -> LakeError {
+    let what = format!(
+        "{what}; restore this commit record from a backup, or run `airudder-export verify --repair`: it \
+         puts a flipped bit right, and names what else there is (docs/troubleshooting.md)"
+    );
+    LakeError::damaged(path, what)
 }
 
 pub(super) fn sequence_of(entry: &super::store::Entry) -> Option<u64> {
@@ -347,7 +426,7 @@ pub(super) async fn read_record<T: Send + 'static>(
             found,
             known: FORMAT_VERSION,
         }),
-        Err(Unreadable::Damaged(what)) => Err(LakeError::Damaged { path, what }),
+        Err(Unreadable::Damaged(what)) => Err(damaged_at(&path, &what)),
     });
     parsed.await.map(Some)
 }

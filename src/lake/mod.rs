@@ -22,12 +22,14 @@
 //! # On disk
 //! ```text
 //! DEST/calls/call_date=2024-03-11/<unique>.parquet   … redials/, asr_turns/, tasks/task_date=…
+//! DEST/_newest.json                              {"sequence": N, "sha256": …}: the newest commit
 //! DEST/_export/commits/00000000000000000001.json     the log
 //! DEST/_export/checkpoints/                          the ledger as of some commit, to start from
 //! DEST/_export/published.json                        {"sequence": N}
 //! DEST/_export/lake.json                             whose lake it is
 //! DEST/_export/days/2024-03-11.json                  for schedulers
 //! DEST/_export/staging/<run id>/                     staged files; `lock` is held while the run lives
+//! DEST/_export/pins/<id>.json, <id>/                 states that readers hold for a while
 //! DEST/_export/quarantine/<run id>/                  what `verify --repair` put aside
 //! DEST/_export/runs/, DEST/_export/rejects/          reports and rejects
 //! ```
@@ -55,11 +57,13 @@
 mod checkpoint;
 mod commit;
 pub mod compact;
+mod cut;
 pub mod day;
 mod digest;
 mod draft;
 mod error;
 mod files;
+mod hold;
 mod identity;
 mod leavings;
 mod ledger;
@@ -67,14 +71,19 @@ mod living;
 mod log;
 mod loose_ends;
 mod mend;
+mod newest;
+pub(crate) mod outside;
 mod path;
+mod pin;
 mod point;
 mod publish;
 mod record;
 pub mod repair;
 mod rowless;
+mod seal;
 mod store;
 mod strays;
+mod unpin;
 pub mod vacuum;
 pub mod verify;
 pub mod write;
@@ -83,17 +92,20 @@ mod writer;
 use chrono_tz::Tz;
 
 pub use commit::CommitOutcome;
+pub use cut::mend_log;
 pub use day::{
     DayEvidence, DaySummary, FileCounts, RevisionReason, TaskCounts, day_end, day_of, day_start,
 };
 pub use error::LakeError;
 pub use files::FileQuery;
+pub use hold::{Held, hold};
 pub use identity::{Claim, Identity, LOOPBACK, ShownIdentity, host_of, read_identity};
 pub use ledger::{Conflict, Ledger, LiveFile, NightsGone, TaskState, UnsealedTask};
 pub use living::{LivingRun, living_runs};
 pub use loose_ends::LooseEnds;
 pub use mend::{Checked, MISSING};
 pub use path::{FileName, FilePath, LakePath, Partition, PathError};
+pub use pin::{Pin, PinId, PinState, PinWay, Pins};
 pub use point::Point;
 #[cfg(any(debug_assertions, feature = "failpoints"))]
 pub use point::arm;
@@ -112,6 +124,12 @@ pub use writer::LakeWriter;
 
 use crate::job::Destination;
 use crate::task::TaskId;
+
+/// From now on no lock of a lake is waited for longer than a few seconds: the process was told to
+/// stop.
+pub fn stop_waiting() {
+    store::stop_waiting();
+}
 
 /// Which lake, and what its days mean.
 #[derive(Clone, Debug)]
@@ -139,6 +157,23 @@ pub async fn expect_place(dest: &Destination) -> Result<(), LakeError> {
             Destination::Object(_) => "there is nothing below this address",
         },
     })
+}
+
+/// The pins of readers.
+///
+/// # Errors
+/// When the destination can't be read.
+pub async fn pins(dest: &Destination) -> Result<Pins, LakeError> {
+    Pins::list(&Store::new(dest)?).await
+}
+
+/// Commits that count, and not all of whose files are in their tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Unpublished {
+    /// The first of them.
+    pub first: u64,
+    /// The last of them.
+    pub last: u64,
 }
 
 /// A lake that is only read: one state of it, the newest whose files are all in place.
@@ -175,6 +210,19 @@ impl Lake {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The commits that count and are not published: a run is at it now, or could not.
+    ///
+    /// # Errors
+    /// When that can't be told.
+    pub async fn unpublished(&self) -> Result<Option<Unpublished>, LakeError> {
+        let first = self.log.published + 1;
+        let mut last = self.ledger().last_sequence();
+        while (self.store.size(&LakePath::commit(last + 1)).await?).is_some() {
+            last += 1;
+        }
+        Ok((first <= last).then_some(Unpublished { first, last }))
     }
 
     /// The live files that hold rows of these tasks, for replacing them: read these files, leave

@@ -15,6 +15,7 @@ use std::str::FromStr;
 
 use chrono::NaiveDate;
 
+use super::pin::PinId;
 use crate::schema::TableName;
 use crate::task::RunId;
 
@@ -114,7 +115,9 @@ impl FromStr for Partition {
         // `2024-3-11` parses too, but is another folder.
         text.parse::<NaiveDate>()
             .ok()
-            .filter(|date| date.to_string() == text)
+            // So does `+10000-01-01`. The years that runs never write (before 1900, after 2199) are read:
+            // lakes of earlier versions may hold them, and what a commit names must stay readable.
+            .filter(|date| text.len() == "2024-03-11".len() && date.to_string() == text)
             .map(Self::Date)
             .ok_or_else(|| PathError::new(text))
     }
@@ -164,7 +167,7 @@ impl FromStr for FileName {
 }
 
 /// Whether a text can be one step of a path and is hidden from nobody.
-fn is_plain(text: &str) -> bool {
+pub(super) fn is_plain(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text
             .bytes()
@@ -279,6 +282,13 @@ impl LakePath {
         Self("_export/published.json".into())
     }
 
+    /// Which commit was the newest when it was published. Outside of `_export`, so that an older copy of
+    /// that is noticed.
+    #[must_use]
+    pub fn newest() -> Self {
+        Self("_newest.json".into())
+    }
+
     /// Whose lake it is.
     #[must_use]
     pub fn identity() -> Self {
@@ -345,6 +355,11 @@ impl LakePath {
         }
     }
 
+    /// The rejects of one run.
+    pub(super) fn rejects_of(run: &RunId) -> Self {
+        Self(format!("_export/rejects/{run}"))
+    }
+
     /// The rejects of all runs.
     #[must_use]
     pub fn all_rejects() -> Self {
@@ -355,6 +370,24 @@ impl LakePath {
     #[must_use]
     pub fn export() -> Self {
         Self("_export".into())
+    }
+
+    /// The pins of all readers.
+    #[must_use]
+    pub fn pins() -> Self {
+        Self("_export/pins".into())
+    }
+
+    /// The record of one pin.
+    #[must_use]
+    pub fn pin(id: &PinId) -> Self {
+        Self(format!("_export/pins/{id}.json"))
+    }
+
+    /// Where a pin has its files under second names.
+    #[must_use]
+    pub fn pin_folder(id: &PinId) -> Self {
+        Self(format!("_export/pins/{id}"))
     }
 
     /// What repairs put aside.
@@ -442,6 +475,29 @@ pub(super) fn is_safe_run_id(run: &RunId) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_partition_of_a_day_has_ten_characters() {
+        for text in [
+            "2024-03-11",
+            "0001-01-01",
+            "1899-12-31",
+            "9999-12-31",
+            UNKNOWN_PARTITION,
+        ] {
+            assert_eq!(text.parse::<Partition>().expect(text).to_string(), text);
+        }
+        for text in [
+            "+10000-01-01",
+            "-0001-01-01",
+            "2024-3-11",
+            "2024-03-11 ",
+            "24-03-11",
+            "",
+        ] {
+            assert!(text.parse::<Partition>().is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn a_data_file_is_found_again_by_its_path() {

@@ -58,8 +58,16 @@ points! {
     PublishSynced = "publish.synced",
     /// One file that gave way was deleted.
     PublishFileRemoved = "publish.file_removed",
+    /// A file that gave way was not deleted, as a pin holds it.
+    PinFileKept = "pin.file_kept",
     /// All files that gave way were deleted and their folders synced.
     PublishRemoved = "publish.removed",
+    /// A damaged file that gave way was put aside.
+    MendPutAside = "mend.put_aside",
+    /// The file without rows of a table that got its first rows was removed.
+    RowlessRemoved = "rowless.removed",
+    /// A table without rows got its file.
+    RowlessWritten = "rowless.written",
     /// One day file was brought up to date.
     DayWritten = "day.written",
     /// All touched day files are up to date and synced.
@@ -72,6 +80,22 @@ points! {
     VacuumFileRemoved = "vacuum.file_removed",
     /// `verify --repair` moved a file.
     RepairFileMoved = "repair.file_moved",
+    /// The record of a pin that is being made is there.
+    PinRecorded = "pin.recorded",
+    /// One file got its second name in the pin's folder.
+    PinFileLinked = "pin.file_linked",
+    /// All files have their second names, which are durable.
+    PinLinked = "pin.linked",
+    /// A pin in a bucket went on to a newer state.
+    PinMoved = "pin.moved",
+    /// The record says that the pin holds; nothing is printed yet.
+    PinHeld = "pin.held",
+    /// The record says that the pin is over.
+    PinEnded = "pin.ended",
+    /// One file that only this pin held was removed, or its second name.
+    PinFileRemoved = "pin.file_removed",
+    /// The record of a pin that is over was removed.
+    PinRemoved = "pin.removed",
     /// A dead run's staging folder is about to be removed.
     RecoverDeadFound = "recover.dead_found",
     /// One file of a dead run was removed.

@@ -19,11 +19,15 @@ use super::checkpoint;
 use super::error::LakeError;
 use super::log::{Marker, Pending};
 use super::mend;
+use super::newest::Witness;
 use super::path::{FilePath, LakePath};
+use super::pin::{self as pins, Pins};
 use super::point::Point;
 use super::record::DataFile;
 use super::store::{Published, RunStore};
 use super::writer::LakeWriter;
+use crate::clock::Clock;
+use crate::event::Event;
 
 impl LakeWriter {
     /// Publishes every commit that is not, brings the days up to date, moves the marker. Says
@@ -48,6 +52,7 @@ impl LakeWriter {
         if finished > 0 {
             self.show_columns(since).await?;
             self.write_days(since).await?;
+            self.write_witness().await?;
             let marker = Marker {
                 sequence: self.log.ledger.last_sequence(),
             };
@@ -59,6 +64,36 @@ impl LakeWriter {
             self.checkpoint(checkpoint::EVERY).await?;
         }
         Ok(finished as u64)
+    }
+
+    /// Notes the newest commit beside the tables. That the root of a lake may not be written is no reason
+    /// to fail.
+    async fn write_witness(&self) -> Result<(), LakeError> {
+        let Some(tail) = self.log.tail else {
+            return Ok(());
+        };
+        let witness = Witness {
+            sequence: self.log.ledger.last_sequence(),
+            sha256: tail.sum,
+        };
+        match witness.write(&self.run).await {
+            Err(LakeError::Io {
+                action,
+                path,
+                source,
+            }) if source.kind() == std::io::ErrorKind::PermissionDenied
+                && self.run.get_small(&LakePath::published()).await.is_ok() =>
+            {
+                let text = format!(
+                    "the newest commit was not noted beside the tables, so that an older _export put \
+                     over this lake would not be noticed: failed to {action} {}: {source}",
+                    path.display()
+                );
+                self.events.emit(&Event::Warning { text });
+                Ok(())
+            }
+            done => done,
+        }
     }
 
     /// Moves the files of one commit to their tables. Returns those that are neither there nor
@@ -127,7 +162,10 @@ impl LakeWriter {
         if run.size(&aside).await?.is_none() {
             let moved = run.move_aside(&path, &aside).await;
             match moved {
-                Ok(()) => return Ok(true),
+                Ok(()) => {
+                    run.pass(Point::MendPutAside)?;
+                    return Ok(true);
+                }
                 // Another process was quicker.
                 Err(_) if run.size(&path).await?.is_none() => return Ok(false),
                 Err(error) if run.size(&aside).await?.is_none() => return Err(error),
@@ -138,9 +176,26 @@ impl LakeWriter {
     }
 
     /// Deletes the files that gave way to those of the commit; those that are damaged are put aside.
+    /// What a pin holds in its place stays: who ends the pin removes it. Pins are looked for after all
+    /// files of the commit were moved, so that a pin that is not seen here is one of a state without
+    /// the files that go ([`super::hold`]).
     async fn remove_files(&self, pending: &Pending) -> Result<(), LakeError> {
         if pending.removes.is_empty() {
             return Ok(());
+        }
+        let pins = Pins::list(&self.run).await?;
+        let now = Clock::system().now();
+        let held = |path: &&FilePath| {
+            let added = self.log.ledger.added_in(path);
+            let margin = pins::margin(&self.run);
+            !pending.lost.contains(*path)
+                && pins.hold((path, added, pending.sequence), |pin| {
+                    pin.is_active(now, margin)
+                })
+        };
+        let (kept, gone): (Vec<_>, Vec<_>) = pending.removes.iter().partition(held);
+        for _ in kept {
+            self.run.pass(Point::PinFileKept)?;
         }
         let remove = |path: &FilePath| {
             let is_lost = pending.lost.contains(path);
@@ -154,7 +209,7 @@ impl LakeWriter {
                 }
             }
         };
-        let requests: Vec<_> = pending.removes.iter().map(remove).collect();
+        let requests: Vec<_> = gone.into_iter().map(remove).collect();
         let mut removed = stream::iter(requests).buffer_unordered(self.run.at_once());
         while let Some(was_there) = removed.try_next().await? {
             if was_there {

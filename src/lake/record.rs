@@ -10,7 +10,10 @@
 //!
 //! A reader ignores fields it does not know, and refuses a record of a higher `format_version`.
 //! Version 2 added what a day's completeness depends on (`reopened`, `workflows`, `retracted_from`,
-//! and fields of tasks and coverage); records of version 1 are read as if those were empty.
+//! and fields of tasks and coverage); records of version 1 are read as if those were empty. Version 3
+//! added the seal: `previous`, the checksum of the record before, and at the end `sha256`, that of the
+//! record itself ([`super::seal`] says of which bytes). Later versions keep the seal as it is, so that a
+//! damaged record is told from a newer one.
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,7 +27,7 @@ use crate::shard::Shard;
 use crate::task::{RunId, TaskId, TaskStatus, WorkflowId};
 
 /// The version of records that this program writes, and the highest it reads.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// What a commit was made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -268,7 +271,7 @@ pub struct Coverage {
 }
 
 /// What was asked for and found by listings that are called complete.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Evidence {
     /// Listings: one of workflows, and one for each workflow.
     pub listings: u64,
@@ -412,6 +415,10 @@ pub struct Commit {
     pub format_version: u32,
     /// Its place, from 1, without gaps.
     pub sequence: u64,
+    /// The SHA-256 of all bytes of the record before. Missing in the first record of a log, and in
+    /// versions 1 and 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Checksum>,
     /// When it was made.
     pub at: DateTime<Utc>,
     /// The zone of days and partitions (IANA). One for the whole lake.

@@ -7,6 +7,7 @@
 //! | a checkpoint that is damaged or wrong | removed, and made again |
 //! | a stray file that a committed file is missing for (same name, length and checksum) | moved to its place |
 //! | any other stray file | put aside in `_export/quarantine/<run id>/` |
+//! | a damaged record, a log that is shorter than it should be | see [`super::mend_log`], before |
 //! | days that count as listed and are still to come | a commit takes that back |
 //! | everything else: files that are missing or changed, rows that are not right | reported |
 //!

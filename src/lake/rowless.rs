@@ -11,6 +11,7 @@
 
 use super::error::LakeError;
 use super::path::{FilePath, LakePath, Partition};
+use super::point::Point;
 use super::store::{Store, blocking};
 use super::write::file_without_rows;
 use super::writer::LakeWriter;
@@ -48,12 +49,13 @@ impl LakeWriter {
         let bytes = file_without_rows(table(name), self.run.run_id())?;
         let decide = move |present: Option<&[u8]>| present.is_none().then(|| bytes.clone());
         self.run.update(&LakePath::from(&path), decide).await?;
-        Ok(())
+        self.run.pass(Point::RowlessWritten)
     }
 
     async fn remove_rowless(&self, name: TableName) -> Result<(), LakeError> {
         for path in rowless_files(&self.run, name).await? {
             self.run.remove(&LakePath::from(&path)).await?;
+            self.run.pass(Point::RowlessRemoved)?;
             self.run.sync_folders([path.folder()].into()).await?;
             self.run.remove_folder(&path.folder()).await?;
         }

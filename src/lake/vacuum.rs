@@ -2,13 +2,16 @@
 //!
 //! - **Strays**: Parquet files in the tables' folders that gave way to others, once they are old
 //!   enough, and, only if asked for, those that no commit knows. Never one whose name a living file
-//!   has. Nothing at all while a file of the lake is missing: what lies about may be its only copy.
+//!   has. Nothing at all while a file of the lake is missing (what lies about may be its only copy),
+//!   while a record is damaged, or where more than a share of a table would go.
 //!   The folders are listed first and the log is read after: a
 //!   file gets there after its commit's record, so whatever belongs to the lake is known by then.
 //! - **Staging of dead runs**: any command that opens the lake for writing removes that; this one
 //!   says what it was.
 //! - **Left-overs of `doctor`** that was killed.
-//! - **Reports and rejects**: only if asked for, and never those of a run that is alive.
+//! - **Reports** that are older than a setting, and **rejects** if asked for; never rejects of a run that
+//!   is alive. Day files stay, one for each day of the lake: loaders look up any day's revision, and they
+//!   grow with days, not with runs. Of checkpoints two are kept by whoever makes one.
 //!
 //! What this module never does: touch a file that a commit names, a record, or what a living run
 //! stages.
@@ -21,12 +24,15 @@ use serde::Serialize;
 use super::checkpoint;
 use super::error::LakeError;
 use super::leavings::{is_probe, is_reject, is_report};
+use super::log::Log;
 use super::path::{LakePath, is_run_id};
+use super::pin::Pins;
 use super::point::Point;
 use super::store::Store;
-use super::strays::{Origin, check_nothing_is_missing, is_live, strays};
+use super::strays::{Listing, Origin, is_live};
 use super::writer::LakeWriter;
 use super::{Lake, Ledger};
+use crate::schema::TableName;
 
 /// What may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +41,10 @@ pub struct VacuumOptions {
     pub older_than: Duration,
     /// Files in the tables' folders that no commit knows, too.
     pub unknown: bool,
+    /// The most of a table that may go at once, in percent of its bytes.
+    pub max_share: u64,
     /// Run reports, older than this.
-    pub reports_older_than: Option<Duration>,
+    pub reports_older_than: Duration,
     /// Rejects, older than this.
     pub rejects_older_than: Option<Duration>,
 }
@@ -94,6 +102,10 @@ pub struct Vacuumed {
     pub kept: u64,
     /// Files in the tables' folders that no commit knows, and were not to go.
     pub left: u64,
+    /// Files that gave way and stay, as pins of readers hold them.
+    pub held: u64,
+    /// Pins that had expired; what only they held is gone with them.
+    pub pins_ended: u64,
     /// What lies where reports and rejects do and is none: it stays, however old it is.
     pub left_alone: Vec<String>,
     /// What opening the lake did, in words.
@@ -109,11 +121,15 @@ pub async fn plan_vacuum(
     options: VacuumOptions,
     now: DateTime<Utc>,
 ) -> Result<Vacuumed, LakeError> {
+    check_records(lake.store()).await?;
+    let listing = Listing::read(lake.store()).await?;
     // What is committed and not published is not there yet; removing publishes it first.
     if lake.log.pending.is_empty() {
-        check_nothing_is_missing(lake.store(), lake.ledger()).await?;
+        listing
+            .check_nothing_is_missing(lake.store(), lake.ledger())
+            .await?;
     }
-    let found = Found::look(lake.store(), lake.ledger(), (options, now)).await?;
+    let found = Found::look(lake.store(), (lake.ledger(), &listing), (options, now)).await?;
     let mut done = found.done;
     for path in staged_by_the_dead(lake).await? {
         let bytes = lake.store().size(&path).await?.unwrap_or_default();
@@ -132,13 +148,18 @@ pub async fn vacuum(
     options: VacuumOptions,
     now: DateTime<Utc>,
 ) -> Result<Vacuumed, LakeError> {
-    check_nothing_is_missing(&lake.run, &lake.log.ledger).await?;
-    let found = Found::look(&lake.run, &lake.log.ledger, (options, now)).await?;
+    check_records(&lake.run).await?;
+    let listing = Listing::read(&lake.run).await?;
+    let ledger = &lake.log.ledger;
+    listing.check_nothing_is_missing(&lake.run, ledger).await?;
+    let found = Found::look(&lake.run, (ledger, &listing), (options, now)).await?;
     // Everything that was in a table's folder just now and belongs there is in the log by now.
     lake.refresh().await?;
     let mut done = Vacuumed {
         kept: found.done.kept,
         left: found.done.left,
+        held: found.done.held,
+        pins_ended: lake.pins_ended,
         left_alone: found.done.left_alone.clone(),
         recovered: lake.recovered.clone(),
         ..Vacuumed::default()
@@ -163,6 +184,12 @@ pub async fn vacuum(
     Ok(done)
 }
 
+/// Reads the whole log, whatever checkpoints say: what it says is removed only while every record of it
+/// is sound.
+async fn check_records(store: &Store) -> Result<(), LakeError> {
+    Log::load_from_records(store, |_| {}).await.map(drop)
+}
+
 /// What may go, by what was known when it was looked for.
 #[derive(Debug, Default)]
 struct Found {
@@ -177,7 +204,7 @@ struct Found {
 impl Found {
     async fn look(
         store: &Store,
-        ledger: &Ledger,
+        (ledger, listing): (&Ledger, &Listing),
         (options, now): (VacuumOptions, DateTime<Utc>),
     ) -> Result<Self, LakeError> {
         let mut found = Self::default();
@@ -187,7 +214,14 @@ impl Found {
                 .unwrap_or(DateTime::<Utc>::MIN_UTC)
         };
         let before = old(options.older_than);
-        for stray in strays(store, ledger).await? {
+        let strays = listing.strays(store, ledger).await?;
+        // After the strays: a pin that is made later needs none of them.
+        let held = Pins::list(store).await?.held(store, ledger).await?;
+        for stray in strays {
+            if stray.origin == Origin::GaveWay && held.contain(&stray.path) {
+                found.done.held += 1;
+                continue;
+            }
             let kind = match stray.origin {
                 Origin::GaveWay => VacuumKind::GaveWay,
                 Origin::Unknown if options.unknown => VacuumKind::Unknown,
@@ -200,6 +234,7 @@ impl Found {
                 found.done.kept += 1;
             }
         }
+        found.check_share(store, ledger, options.max_share)?;
         for entry in store.list(&LakePath::export()).await? {
             if entry.is_folder && is_probe(&entry.name) {
                 let folder = LakePath::export().join(&entry.name);
@@ -209,15 +244,13 @@ impl Found {
                 found.folders_of_our_own.push(folder);
             }
         }
-        if let Some(age) = options.reports_older_than {
-            let rule = (VacuumKind::Report, old(age));
-            for entry in store.list(&LakePath::runs()).await? {
-                let path = LakePath::runs().join(&entry.name);
-                if !entry.is_folder && is_report(store, &path).await? {
-                    found.take(store, rule, path).await?;
-                } else {
-                    found.leave_alone(&path);
-                }
+        let rule = (VacuumKind::Report, old(options.reports_older_than));
+        for entry in store.list(&LakePath::runs()).await? {
+            let path = LakePath::runs().join(&entry.name);
+            if !entry.is_folder && is_report(store, &path).await? {
+                found.take(store, rule, path).await?;
+            } else {
+                found.leave_alone(&path);
             }
         }
         if let Some(age) = options.rejects_older_than {
@@ -245,6 +278,35 @@ impl Found {
             }
         }
         Ok(found)
+    }
+
+    /// Refuses to take more of a table than is allowed at once: nobody who is awake would.
+    fn check_share(&self, store: &Store, ledger: &Ledger, max_share: u64) -> Result<(), LakeError> {
+        for table in TableName::ALL {
+            let below = format!("{}/", LakePath::table(table));
+            let items = self.done.items.iter();
+            let going = items.filter(|item| item.path.starts_with(&below));
+            let (files, bytes) = going.fold((0_u64, 0_u128), |(files, bytes), item| {
+                (files + 1, bytes + u128::from(item.bytes))
+            });
+            let live = ledger.live_files().into_iter();
+            let live = live.filter(|live| live.file.table == table);
+            let stay: u128 = live.map(|live| u128::from(live.file.bytes)).sum();
+            let all = bytes + stay;
+            if bytes * 100 > all * u128::from(max_share) {
+                let what = format!(
+                    "{files} files with {} % of its bytes would be removed, and vacuum.max_share allows \
+                     {max_share} %: nothing was removed. Look at them with `vacuum --dry-run \
+                     --max-share 100`; if they are to go, give --max-share",
+                    bytes * 100 / all
+                );
+                return Err(LakeError::damaged(
+                    &store.locate(&LakePath::table(table)),
+                    what,
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn leave_alone(&mut self, path: &LakePath) {

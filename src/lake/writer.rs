@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono_tz::Tz;
 
+use super::checkpoint;
 use super::error::LakeError;
 use super::identity::Claim;
 use super::ledger::Ledger;
@@ -19,6 +20,9 @@ use crate::job::Destination;
 use crate::schema::TableName;
 use crate::task::{RunId, TaskId};
 
+/// How many ids are tried until one is free.
+const ID_TRIES: u32 = 8;
+
 /// A lake that one run writes to. The only way to change a lake.
 #[derive(Debug)]
 pub struct LakeWriter {
@@ -32,6 +36,8 @@ pub struct LakeWriter {
     pub(super) mends: bool,
     /// What opening the lake did, in words.
     pub(super) recovered: Vec<String>,
+    /// Pins that were over when the lake was opened.
+    pub(super) pins_ended: u64,
     /// Tables that are known to have their file without rows.
     pub(super) rowless: BTreeSet<TableName>,
     /// A record that may or may not be in the log, or get there yet.
@@ -88,7 +94,7 @@ impl LakeWriter {
         if is_new && !store.is_local() {
             store.check_able(&run).await?;
         }
-        let run = RunStore::open(store, run).await?;
+        let run = begin_run(&store, run, (&log.ledger, &told.0)).await?;
         Self::begin(run, (log, zone), told, mends).await
     }
 
@@ -130,7 +136,7 @@ impl LakeWriter {
         let Some(zone) = log.ledger.zone() else {
             return Ok(None);
         };
-        let run = RunStore::open(store, run).await?;
+        let run = begin_run(&store, run, (&log.ledger, &told.0)).await?;
         let writer = Self::begin(run, (log, zone), told, mends).await?;
         Ok(Some(writer))
     }
@@ -150,6 +156,7 @@ impl LakeWriter {
             events,
             mends,
             recovered: Vec::new(),
+            pins_ended: 0,
             rowless: BTreeSet::new(),
             in_doubt: None,
             claim: None,
@@ -231,8 +238,20 @@ impl LakeWriter {
                 continue;
             }
             let folder = LakePath::staging().join(&run);
-            let Some(dead) = self.run.take_dead(&folder).await? else {
-                continue;
+            let dead = match self.run.take_dead(&folder).await {
+                Ok(Some(dead)) => dead,
+                Ok(None) => continue,
+                // None of ours: it stays, and keeps nobody from anything.
+                Err(LakeError::NoFile { path }) => {
+                    let text = format!(
+                        "{} is a FIFO, a device or a link, and no run's lock: its folder is left alone; \
+                         look at it, and remove it by hand",
+                        path.display()
+                    );
+                    self.events.emit(&Event::Warning { text });
+                    continue;
+                }
+                Err(error) => return Err(error),
             };
             self.run.pass(Point::RecoverDeadFound)?;
             if dead.may_live() && !self.say_dead(&run).await? {
@@ -245,6 +264,11 @@ impl LakeWriter {
                 "run {run} ended early; {files} unfinished files were removed"
             ));
         }
+        if self.log.passed_over {
+            self.checkpoint(checkpoint::EVERY).await?;
+        }
+        // Not the run's own clock: readers wait by that of the machine.
+        self.pins_ended = self.end_pins(Clock::system().now(), None).await?;
         Ok(self)
     }
 
@@ -266,6 +290,38 @@ impl LakeWriter {
         self.recovered.push(what.clone());
         self.events.emit(&Event::Recovered { what });
     }
+}
+
+/// Begins a run of this id, or of another one if it is taken: two runs of one id would give their
+/// files the same names.
+async fn begin_run(
+    store: &Store,
+    wanted: RunId,
+    (ledger, clock): (&Ledger, &Clock),
+) -> Result<RunStore, LakeError> {
+    let mut run = wanted;
+    for _ in 0..ID_TRIES {
+        if !is_taken(store, ledger, &run).await? {
+            match RunStore::open(store.clone(), run.clone()).await {
+                Err(LakeError::RunTaken(_)) => {}
+                opened => return opened,
+            }
+        }
+        run = clock.run_id();
+    }
+    Err(LakeError::RunTaken(run))
+}
+
+/// Whether a run of this id left something that outlives it.
+async fn is_taken(store: &Store, ledger: &Ledger, run: &RunId) -> Result<bool, LakeError> {
+    if ledger.knows_run(run) {
+        return Ok(true);
+    }
+    if ledger.last_sequence() == 0 {
+        return Ok(false);
+    }
+    Ok(store.size(&LakePath::run_report(run)).await?.is_some()
+        || !store.list(&LakePath::rejects_of(run)).await?.is_empty())
 }
 
 /// Days of two zones in one lake would be of use to nobody.

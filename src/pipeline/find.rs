@@ -121,6 +121,7 @@ async fn listing(
     let mut remembered: BTreeMap<&TaskId, &UnsealedTask> = ledger
         .unsealed()
         .filter(|known| rules.shard.is_none_or(|shard| shard.holds(&known.task.id)))
+        .filter(|known| !rules.is_before_first(known.task.day))
         .filter(|known| match (&rules.range, known.task.schedule_start) {
             (Some(range), Some(start)) => range.contains(day_of(rules.zone, start)),
             (Some(_) | None, None) | (None, _) => true,

@@ -1,6 +1,7 @@
 //! Complete answers: is it a good one, is it final, and where do its rows go. Runs on threads that
 //! may block.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
@@ -13,8 +14,8 @@ use crate::decode::{
 };
 use crate::discover::is_settled;
 use crate::event::Event;
-use crate::lake::LakeError;
 use crate::lake::write::{LargeAnswer, Reject, RejectWriter};
+use crate::lake::{LakeError, day_of};
 use crate::task::{TaskId, TaskStatus};
 
 /// What came of a complete answer.
@@ -31,6 +32,8 @@ pub(super) enum Judged {
     },
     /// It is good, but its task is not final: nothing was kept.
     Left(TaskFacts),
+    /// It is good, but its task's day is before `tasks.not_before`: nothing was kept.
+    Before(TaskFacts),
     /// This run has the task already.
     Twice(TaskId),
     /// It has no code: it is not the API's envelope.
@@ -116,10 +119,15 @@ pub(super) fn standing(
     };
     match verdict(desk, (&envelope, entries), origin) {
         Verdict::Accept { sealed: true, .. } => Standing::Final,
-        Verdict::Accept { .. } | Verdict::Other(Judged::Left(_)) => Standing::Running,
+        Verdict::Accept { .. } | Verdict::Other(Judged::Left(_) | Judged::Before(_)) => {
+            Standing::Running
+        }
         Verdict::Other(_) => Standing::Unusable,
     }
 }
+
+/// What a line of rejects takes beside the record.
+const REJECT_LINE_BYTES: usize = 100;
 
 /// The rows of an answer too large to wait as text, while it arrives.
 #[derive(Debug)]
@@ -129,6 +137,9 @@ pub(super) struct LargeTask {
     decoded: Mutex<Decoded>,
     rejects: Mutex<RejectWriter>,
     reject_count: Mutex<u64>,
+    /// What they take, and what they may.
+    reject_bytes: AtomicU64,
+    most_reject_bytes: u64,
 }
 
 impl LargeTask {
@@ -139,6 +150,8 @@ impl LargeTask {
             decoded: Mutex::default(),
             rejects: Mutex::new(desk.reject_writer()),
             reject_count: Mutex::new(0),
+            reject_bytes: AtomicU64::new(0),
+            most_reject_bytes: desk.decode.max_reject_bytes.get(),
         }
     }
 
@@ -175,6 +188,9 @@ impl LargeTask {
         *lock(&self.reject_count) += rejects.len() as u64;
         let mut writer = lock(&self.rejects);
         rejects.iter().try_for_each(|entry| {
+            if !self.has_room(REJECT_LINE_BYTES + entry.bytes.len()) {
+                return Ok(());
+            }
             let reject = Reject {
                 task_id: &self.task,
                 detail_index: Some(entry.index),
@@ -184,6 +200,25 @@ impl LargeTask {
         })
     }
 
+    /// Whether rejects may take so many more bytes. Once they may not, the answer is given up, and what
+    /// was kept is a sample.
+    fn has_room(&self, bytes: usize) -> bool {
+        let before = self.reject_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        before + bytes as u64 <= self.most_reject_bytes
+    }
+
+    /// The limit on its rejects, once they are over it.
+    pub(super) fn too_many_rejects(&self) -> Option<u64> {
+        let found = self.reject_bytes.load(Ordering::Relaxed);
+        (found > self.most_reject_bytes).then_some(self.most_reject_bytes)
+    }
+
+    /// Hands what was kept of its rejects to the run, although the answer is given up.
+    pub(super) fn keep_sample(self, desk: &Desk) {
+        let rejects = self.rejects.into_inner();
+        desk.adopt_rejects(rejects.unwrap_or_else(PoisonError::into_inner));
+    }
+
     /// Keeps a piece of an entry that is too large to be a record.
     pub(super) fn keep_oversize(
         &self,
@@ -191,8 +226,11 @@ impl LargeTask {
         (piece, last): (&[u8], bool),
     ) -> Result<(), LakeError> {
         let mut writer = lock(&self.rejects);
-        writer.keep_piece(piece)?;
-        if last {
+        let has_room = self.has_room(piece.len());
+        if has_room {
+            writer.keep_piece(piece)?;
+        }
+        if last || !has_room {
             *lock(&self.reject_count) += 1;
             let reason = format!("it is over {limit} bytes; write.max_record_size sets the limit");
             writer.end_pieces(Reject {
@@ -250,12 +288,23 @@ fn verdict(
             return Verdict::Other(Judged::Bad("the answer names no TaskID".to_owned()));
         }
     };
+    let rules = &desk.judge.rules;
+    let schedule_start = facts.schedule_start_micros.and_then(moment);
+    let day = schedule_start.or(known.schedule_start);
+    let day = day.map(|start| day_of(rules.zone, start));
+    // A listing that does not tell the day leaves it to the answer.
+    if rules.is_before_first(day) {
+        return Verdict::Other(Judged::Before(TaskFacts {
+            id: Some(task),
+            ..facts
+        }));
+    }
     let schedule_end = facts.schedule_end_micros.and_then(moment);
     let sealed = facts.status.as_ref().is_some_and(TaskStatus::is_final)
         && is_settled(
             schedule_end.or(known.schedule_end),
             known.final_since,
-            &desk.judge.rules,
+            rules,
         );
     if !sealed && (!desk.judge.include_running || origin.only_final) {
         return Verdict::Other(Judged::Left(TaskFacts {

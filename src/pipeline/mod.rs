@@ -31,7 +31,9 @@ use crate::clock::Clock;
 use crate::discover::{Plan, Planner, Rules, since};
 use crate::event::{Event, Events};
 use crate::job::{DateRange, Job, Reopen, TaskSource};
-use crate::lake::{Claim, Coverage, Lake, LakeError, LakeOptions, LakeWriter, Ledger, day_end};
+use crate::lake::{
+    Claim, Coverage, Lake, LakeError, LakeOptions, LakeWriter, Ledger, RunStore, day_end,
+};
 use crate::task::RunId;
 
 pub use beside::{BeginError, Beginning};
@@ -118,12 +120,14 @@ impl<'a> Export<'a> {
             dest: job.dest.clone(),
             partition_timezone: job.discover.partition_timezone,
         };
-        let told = (run.clone(), clock.clone(), events.clone());
+        let told = (run, clock.clone(), events.clone());
         let lake = if mends {
             LakeWriter::open_to_mend(&options, told.0, told.1, told.2).await?
         } else {
             LakeWriter::open(&options, told.0, told.1, told.2).await?
         };
+        // Another one, if that was taken.
+        let run = lake.store().run_id().clone();
         Ok(Self {
             job,
             clock,
@@ -140,16 +144,29 @@ impl<'a> Export<'a> {
         &self.run
     }
 
+    /// A summary for [`Export::pull`] and [`Export::replay`] to fill, whichever way they end.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        Summary::new(self.run.clone(), self.clock.now())
+    }
+
+    /// Where the report of a run belongs that failed. The run counts as living as long as it is held.
+    #[must_use]
+    pub fn store(&self) -> RunStore {
+        self.lake.store().clone()
+    }
+
     /// Finds the tasks, decides about them, pulls and commits.
     ///
     /// # Errors
-    /// When the destination fails. What the API does wrong is in the summary.
+    /// When the destination fails; the summary says what was done until then. What the API does wrong
+    /// is in the summary.
     pub async fn pull(
         mut self,
         assignment: &Assignment,
         api: ApiClient,
-    ) -> Result<(Summary, LakeWriter), LakeError> {
-        let mut summary = Summary::new(self.run.clone(), self.clock.now());
+        summary: &mut Summary,
+    ) -> Result<LakeWriter, LakeError> {
         let rules = rules(self.job, assignment, &self.clock);
         let decided = decide(
             (self.job, assignment),
@@ -163,7 +180,7 @@ impl<'a> Export<'a> {
             Err(error) => {
                 summary.stop(self.stop.why(), &error);
                 summary.ended_at = self.clock.now();
-                return Ok((summary, self.lake));
+                return Ok(self.lake);
             }
         };
         // Only now: the API let the account in.
@@ -177,6 +194,7 @@ impl<'a> Export<'a> {
         };
         announce(&plan, &self.events);
         summary.planned = plan.reasons();
+        summary.listed = self.job.discover.source == TaskSource::Listing;
         summary.listing_complete = found.complete;
         summary.failed_workflows.clone_from(&found.failed_workflows);
         summary.tasks.reopened = plan.reopened().count() as u64;
@@ -199,12 +217,12 @@ impl<'a> Export<'a> {
             stop: self.stop,
             desk: desk.clone(),
         };
-        let committer = puller.pull((plan, &found), &mut summary).await?;
+        let committer = puller.pull((plan, &found), summary).await?;
         summary.lost = mend::still_lost(committer.lost, committer.lake.ledger());
         summary.misfits = desk.misfits().lines();
         summary.note_zone(desk.zone(), &self.events);
         summary.ended_at = self.clock.now();
-        Ok((summary, committer.lake))
+        Ok(committer.lake)
     }
 
     /// Takes saved answers.
@@ -215,8 +233,8 @@ impl<'a> Export<'a> {
         mut self,
         files: Vec<PathBuf>,
         assignment: &Assignment,
-    ) -> Result<(Summary, LakeWriter), LakeError> {
-        let mut summary = Summary::new(self.run.clone(), self.clock.now());
+        summary: &mut Summary,
+    ) -> Result<LakeWriter, LakeError> {
         self.lake.accept().await?;
         let rules = rules(self.job, assignment, &self.clock);
         let desk = self.desk(rules, assignment)?;
@@ -238,12 +256,12 @@ impl<'a> Export<'a> {
             received_at_micros: self.clock.now().timestamp_micros(),
             desk: desk.clone(),
         };
-        let committer = replayer.replay(files, &mut summary).await?;
+        let committer = replayer.replay(files, summary).await?;
         summary.lost = mend::still_lost(committer.lost, committer.lake.ledger());
         summary.misfits = desk.misfits().lines();
         summary.note_zone(desk.zone(), &self.events);
         summary.ended_at = self.clock.now();
-        Ok((summary, committer.lake))
+        Ok(committer.lake)
     }
 
     fn desk(

@@ -154,8 +154,21 @@ impl Puller {
     /// What is learned without asking for an answer.
     fn learned(&self, plan: &Plan, found: &Found) -> Learned {
         let observed = |task: PlannedTask| self.observed(task.as_open());
+        // A task that `tasks.not_before` leaves out is known, so that it is not asked for again, and
+        // holds no day: also one that was known before the setting was.
+        let rules = &self.desk.judge.rules;
+        let unsealed = self.committer.lake.ledger().unsealed();
+        let left_out = unsealed.filter(|known| {
+            rules.is_before_first(known.task.day)
+                && (!known.task.overdue || known.failure.is_some())
+                && rules.shard.is_none_or(|shard| shard.holds(&known.task.id))
+        });
+        let left_out = left_out.map(|known| OpenTask {
+            overdue: true,
+            ..known.task.clone()
+        });
         Learned {
-            open: plan.remembered().map(observed).collect(),
+            open: plan.remembered().map(observed).chain(left_out).collect(),
             reopened: if self.desk.judge.rules.repull_reopened {
                 plan.reopened().map(observed).collect()
             } else {
@@ -225,6 +238,17 @@ impl Puller {
                             status,
                         });
                         progress.learned.open.push(open);
+                    }
+                    Pulled::Before(facts) => {
+                        summary.tasks.not_before += 1;
+                        let open = self.open_as_answered(planned, &facts);
+                        self.desk
+                            .events
+                            .emit(&Event::TaskBefore { task: task.clone() });
+                        progress.learned.open.push(OpenTask {
+                            overdue: true,
+                            ..self.observed(open)
+                        });
                     }
                     Pulled::Twice => {}
                     Pulled::Fewer(fewer) => {

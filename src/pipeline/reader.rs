@@ -27,6 +27,12 @@ pub(super) enum ReadError {
     /// It is large, nobody said of which task it is, and it does not say so before its rows.
     #[error("the answer does not name its task before its calls")]
     LateTaskId,
+    /// So many of its entries are no calls that they are not kept, and neither is the answer.
+    #[error(
+        "its entries that are no calls, or are over `max_record_size`, take more than {0} bytes; \
+         `max_rejects_size` under [write] sets the limit"
+    )]
+    TooManyRejects(u64),
     /// Where the rows go failed.
     #[error("store the answer's rows")]
     Lake(#[from] LakeError),
@@ -67,7 +73,16 @@ impl AnswerReader {
         for piece in pieces {
             self.piece(piece).await?;
         }
-        Ok(())
+        self.check_rejects()
+    }
+
+    /// Stops where an answer is mostly rejects: they would fill the disk.
+    fn check_rejects(&self) -> Result<(), ReadError> {
+        let limit = self
+            .large
+            .as_ref()
+            .and_then(|large| large.too_many_rejects());
+        limit.map_or(Ok(()), |limit| Err(ReadError::TooManyRejects(limit)))
     }
 
     async fn piece(&mut self, piece: Piece) -> Result<(), ReadError> {
@@ -158,6 +173,10 @@ impl AnswerReader {
         while !this.work.is_empty() {
             this.await_oldest().await?;
         }
+        if let Err(error) = this.check_rejects() {
+            *self = this;
+            return Err(error);
+        }
         let large = this
             .large
             .take()
@@ -188,6 +207,17 @@ impl AnswerReader {
             Ok((judged, false)) => Some(Ok(judged)),
             Err(error) => Some(Err(error)),
         }
+    }
+
+    /// Drops all that was read but for its rejects: they are a sample of what is wrong with it.
+    pub(super) async fn give_up(&mut self) {
+        while let Some(mut oldest) = self.work.pop_front() {
+            let _ = oldest.end().await;
+        }
+        if let Some(large) = self.large.take().and_then(Arc::into_inner) {
+            large.keep_sample(&self.desk);
+        }
+        self.abandon().await;
     }
 
     /// Drops all that was read, once nothing works on it any more.

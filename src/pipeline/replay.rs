@@ -209,6 +209,17 @@ impl Replayer {
                 }
                 return Ok(());
             }
+            Judged::Before(facts) => {
+                summary.tasks.not_before += 1;
+                if let Some(task) = facts.id {
+                    let text = format!(
+                        "{} is left: task {task} is before `tasks.not_before`",
+                        path.display()
+                    );
+                    self.desk.events.emit(&Event::Warning { text });
+                }
+                return Ok(());
+            }
             Judged::Twice(task) => {
                 let text = format!(
                     "{} holds task {task} once more; it was left",
@@ -330,7 +341,11 @@ async fn read_answer(
         Ok(judged) => Ok(Step::Judged(judged)),
         Err(ReadError::Lake(error)) => Err(error),
         Err(error) => {
-            reader.abandon().await;
+            if matches!(error, ReadError::TooManyRejects(_)) {
+                reader.give_up().await;
+            } else {
+                reader.abandon().await;
+            }
             Ok(Step::Bad {
                 task: expected,
                 reason: error.to_string(),

@@ -31,6 +31,8 @@ pub(super) enum Pulled {
     },
     /// It is not final.
     Left(TaskFacts),
+    /// Its day is before `tasks.not_before`.
+    Before(TaskFacts),
     /// This run had it already.
     Twice,
     /// It has fewer calls than are sealed: those stay.
@@ -214,6 +216,10 @@ impl TaskSink {
     fn read_fault(&self, error: ReadError) -> AnswerFault {
         match error {
             ReadError::Lake(error) => fatal(error),
+            // Nothing of it gets better by asking again.
+            many @ ReadError::TooManyRejects(_) => AnswerFault::Rejected {
+                reason: many.to_string(),
+            },
             other => match BodyShape::of(&self.body.begin) {
                 // It begins as an envelope does.
                 BodyShape::ObjectWithoutCode => AnswerFault::NotJson {
@@ -284,10 +290,22 @@ impl AnswerSink for TaskSink {
         }
         self.keep(bytes.clone()).await.map_err(fatal)?;
         if self.fault.is_some() {
-            return Ok(());
+            return match self.body.hash {
+                // A page of somebody else's: it is kept to show what it is.
+                Some(_) if self.body.bytes as u64 > self.desk.decode.max_reject_bytes.get() => {
+                    self.body.complete = true;
+                    Err(self.page().await)
+                }
+                _ => Ok(()),
+            };
         }
         if let Err(error) = self.reader.push(&bytes).await {
             let fault = self.read_fault(error);
+            if matches!(fault, AnswerFault::Rejected { .. }) {
+                self.reader.give_up().await;
+                self.body = Body::default();
+                return Err(fault);
+            }
             // The last answer is read to its end all the same: it is kept whole.
             if !self.is_last || matches!(fault, AnswerFault::Fatal(_)) {
                 return Err(fault);
@@ -316,6 +334,10 @@ impl AnswerSink for TaskSink {
         let judged = match judged {
             Ok(judged) => judged,
             Err(AnswerFault::NoEnvelope { .. }) => return Err(self.page().await),
+            Err(fault @ AnswerFault::Rejected { .. }) => {
+                self.reader.give_up().await;
+                return Err(fault);
+            }
             Err(AnswerFault::NotJson { reason }) => {
                 if self.is_last {
                     self.reject(&reason).await.map_err(fatal)?;
@@ -329,6 +351,7 @@ impl AnswerSink for TaskSink {
                 Ok(Verdict::Complete(Pulled::Accepted { calls, rejects }))
             }
             Judged::Left(facts) => Ok(Verdict::Complete(Pulled::Left(facts))),
+            Judged::Before(facts) => Ok(Verdict::Complete(Pulled::Before(facts))),
             Judged::Twice(_) => Ok(Verdict::Complete(Pulled::Twice)),
             Judged::Fewer(_, fewer) => Ok(Verdict::Complete(Pulled::Fewer(fewer))),
             Judged::NoCode => Err(self.page().await),

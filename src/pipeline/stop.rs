@@ -18,6 +18,7 @@ impl StopSwitch {
     pub fn stop(&self, why: Stop) {
         let _ = self.why.set(why);
         self.token.cancel();
+        crate::lake::stop_waiting();
     }
 
     /// Cancelled when the run stops: for whatever waits.

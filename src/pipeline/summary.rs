@@ -12,7 +12,7 @@ use crate::decode::{Misfit, ZoneVerdict};
 use crate::discover::Reason;
 use crate::event::{Event, Events};
 use crate::exit_code::ExitCode;
-use crate::lake::FilePath;
+use crate::lake::{FilePath, LakeError};
 use crate::schema::TableName;
 use crate::task::{RunId, TaskId};
 
@@ -36,6 +36,8 @@ pub struct TaskTotals {
     pub early: u64,
     /// Pulled, found not to be final, and left.
     pub left: u64,
+    /// Pulled, found to be of a day before `tasks.not_before`, and left.
+    pub not_before: u64,
     /// Failed after all tries.
     pub failed: u64,
     /// Somebody else exported them meanwhile.
@@ -80,6 +82,9 @@ pub enum Stop {
     Terminated,
     /// The API does not answer any more, or not as it should; in words.
     Api(String),
+    /// The destination failed, so that what was accepted last is not committed, or not published; in
+    /// words.
+    Destination(String),
 }
 
 /// What a run did.
@@ -117,6 +122,8 @@ pub struct Summary {
     /// Saved answers that gave way to another one of the same task.
     #[serde(skip_serializing_if = "Superseded::is_empty")]
     pub superseded: Superseded,
+    /// Whether the account was listed. Not where tasks or workflows were named, or saved answers read.
+    pub listed: bool,
     /// Whether the listings were complete, so that the next run can go on from here.
     pub listing_complete: bool,
     /// Why it stopped early, if it did.
@@ -146,6 +153,7 @@ impl Summary {
             not_understood: Vec::new(),
             source_timezone: ZoneVerdict::default(),
             superseded: Superseded::default(),
+            listed: false,
             listing_complete: true,
             stopped: None,
             stop_code: None,
@@ -159,15 +167,25 @@ impl Summary {
         self.stop_code = Some(error.exit_code());
     }
 
+    /// The run ends because of an error of the lake: what its report is to say.
+    pub fn fail(&mut self, error: &LakeError, now: DateTime<Utc>) {
+        self.listing_complete = false;
+        self.stopped = Some(Stop::Destination(chain(error)));
+        self.stop_code = Some(error.exit_code());
+        self.ended_at = now;
+    }
+
     /// The exit code of a run that did this: what stopped it first, then what was lost, then what
     /// is left to do.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
-        let nothing_done = self.tasks.sealed + self.tasks.early + self.tasks.left == 0;
+        let nothing_done =
+            self.tasks.sealed + self.tasks.early + self.tasks.left + self.tasks.not_before == 0;
         match (&self.stopped, self.stop_code) {
             (Some(Stop::Interrupted), _) => ExitCode::Interrupted,
             (Some(Stop::Terminated), _) => ExitCode::Terminated,
             (Some(Stop::Api(_)), code) => code.unwrap_or(ExitCode::ApiUnavailable),
+            (Some(Stop::Destination(_)), code) => code.unwrap_or(ExitCode::Destination),
             (None, _) if self.rejects > 0 => ExitCode::Data,
             (None, _) if !self.lost.is_empty() => ExitCode::Partial,
             (None, _) if self.tasks.failed > 0 && nothing_done => ExitCode::ApiUnavailable,

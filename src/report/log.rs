@@ -113,6 +113,13 @@ impl Listen for LogListener {
                 let (task, status) = (task.as_str(), &*printable(status));
                 debug!(task, status, "task left: it is not final");
             }
+            Event::TaskBefore { task } => {
+                let task = task.as_str();
+                info!(
+                    task,
+                    "task left: its answer says that it is before tasks.not_before"
+                );
+            }
             Event::TaskFailed { task, reason } => {
                 let (task, reason) = (task.as_str(), &*printable(reason));
                 if within(&self.failed, "failed tasks are listed in the run's report") {

@@ -27,6 +27,7 @@
 mod compact;
 pub(crate) mod figures;
 pub(crate) mod grid;
+mod last;
 mod log;
 mod past;
 mod plan;
@@ -39,6 +40,7 @@ mod status;
 mod vacuum;
 
 pub use compact::CompactReport;
+pub use last::{guess_last_line, is_last_line_json, last_line, set_last_line};
 pub use log::{LogListener, init_logging};
 pub use past::{PastRun, past_runs};
 pub use plan::{PlanCost, PlanReport};
@@ -46,5 +48,5 @@ pub use progress::{PaceNow, Progress};
 pub use requests::{EndpointRequests, RequestTally, Requests, Warnings};
 pub use run::{REPORT_VERSION, RunReport};
 pub use screen::{Screen, ScreenWriter, Show};
-pub use status::StatusReport;
+pub use status::{StatusOptions, StatusReport};
 pub use vacuum::VacuumReport;

@@ -28,12 +28,18 @@ pub struct PastRun {
     /// Its exit code.
     #[serde(default)]
     pub exit_code: Option<u8>,
+    /// Why it stopped before its plan was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<PastStop>,
     /// Tasks by what became of them.
     #[serde(default)]
     pub tasks: BTreeMap<String, u64>,
     /// Records that were rejected.
     #[serde(default)]
     pub rejects: u64,
+    /// Whether it listed the account. Earlier versions do not say; most of their runs did.
+    #[serde(default = "yes", skip_serializing)]
+    pub listed: bool,
     /// Whether its listings were complete. Missing where it listed nothing.
     #[serde(default)]
     pub listing_complete: Option<bool>,
@@ -43,6 +49,30 @@ pub struct PastRun {
     /// What it met in the listings and did not understand.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_understood: Vec<PastNotUnderstood>,
+}
+
+/// Why a past run stopped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastStop {
+    /// In a word: `interrupted`, `terminated`, `api`, `destination`.
+    pub why: String,
+    /// In words, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+impl PastStop {
+    /// Why, as a sentence of its own.
+    pub(super) fn reason(&self) -> Option<String> {
+        let detail = self.detail.as_ref()?;
+        // What the lake says goes on from there.
+        let lead = if self.why == "destination" {
+            "failed to "
+        } else {
+            ""
+        };
+        Some(format!("{lead}{detail}"))
+    }
 }
 
 /// A workflow whose tasks a past run could not list.
@@ -67,12 +97,19 @@ pub struct PastNotUnderstood {
     pub count: u64,
 }
 
+fn yes() -> bool {
+    true
+}
+
 impl PastRun {
     /// Tasks of this outcome.
     pub(super) fn tasks(&self, outcome: &str) -> u64 {
         self.tasks.get(outcome).copied().unwrap_or_default()
     }
 }
+
+/// So many runs more are looked at that may have begun in the same second.
+const SAME_SECOND: usize = 8;
 
 /// The newest runs with a report, newest first. Files that are no reports are passed over.
 ///
@@ -82,7 +119,7 @@ pub async fn past_runs(store: &Store, most: usize) -> Result<Vec<PastRun>, LakeE
     let mut runs = Vec::new();
     // Sorted by name, and run ids sort by time.
     for entry in store.list(&LakePath::runs()).await?.into_iter().rev() {
-        if runs.len() == most {
+        if runs.len() == most + SAME_SECOND {
             break;
         }
         let id = entry.name.strip_suffix(".json").map(RunId::new);
@@ -93,6 +130,9 @@ pub async fn past_runs(store: &Store, most: usize) -> Result<Vec<PastRun>, LakeE
         let run = bytes.and_then(|bytes| serde_json::from_slice::<PastRun>(&bytes).ok());
         runs.extend(run.filter(|run| run.run_id == id));
     }
+    // Ids of the same second sort by chance.
+    runs.sort_by_key(|run| std::cmp::Reverse((run.started_at, run.run_id.as_str().to_owned())));
+    runs.truncate(most);
     Ok(runs)
 }
 

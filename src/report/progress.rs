@@ -314,7 +314,7 @@ impl State {
                 self.done += 1;
                 self.accepted += calls;
             }
-            Event::TaskLeft { .. } => self.done += 1,
+            Event::TaskLeft { .. } | Event::TaskBefore { .. } => self.done += 1,
             Event::TaskFailed { .. } => {
                 self.done += 1;
                 self.failed += 1;

@@ -166,6 +166,7 @@ impl Sums {
             | Event::Decoded { .. }
             | Event::TaskAccepted { .. }
             | Event::TaskLeft { .. }
+            | Event::TaskBefore { .. }
             | Event::TaskFailed { .. }
             | Event::Rejected { .. }
             | Event::Committed { .. }

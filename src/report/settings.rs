@@ -53,6 +53,7 @@ struct WriteReport {
     encodings: &'static str,
     bloom_filters: Vec<String>,
     max_record_bytes: usize,
+    max_reject_bytes: u64,
     workers: usize,
 }
 
@@ -64,8 +65,11 @@ impl SettingsReport {
             discover,
             decode,
             write,
+            // A run removes nothing.
+            vacuum: _,
             output: _,
             if_running: _,
+            unused: _,
         } = job;
         Self {
             dest: dest.to_string(),
@@ -98,6 +102,7 @@ impl SettingsReport {
                 encodings: write.encodings.as_str(),
                 bloom_filters: write.bloom_filters.clone(),
                 max_record_bytes: decode.max_record_bytes.get(),
+                max_reject_bytes: decode.max_reject_bytes.get(),
                 workers: write.workers.get(),
             },
         }

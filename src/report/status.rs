@@ -2,20 +2,23 @@
 
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
-use super::past::{PastNotUnderstood, PastRun, PastWorkflow};
+use super::past::{PastNotUnderstood, PastRun, PastStop, PastWorkflow};
 use crate::lake::{
-    DaySummary, FileCounts, FilePath, Lake, Ledger, ShownIdentity, TaskCounts, UnsealedTask,
+    DaySummary, FileCounts, FilePath, Lake, Ledger, Pin, PinId, PinState, PinWay, Pins,
+    ShownIdentity, TaskCounts, Unpublished, UnsealedTask,
 };
 use crate::schema::TableName;
 use crate::task::{RunId, TaskId, TaskStatus, WorkflowId};
 
+/// Past runs that are shown.
+const MOST_RUNS: usize = 5;
 /// A task that is not final this long after its scheduled end has been forgotten by somebody.
 const LONG: TimeDelta = TimeDelta::days(2);
 /// On the third night a task of which nobody knows a status or a day is shown to a person: two days
@@ -37,7 +40,34 @@ pub struct StatusReport {
     days: Vec<DaySummary>,
     undated: Option<DaySummary>,
     runs: Vec<PastRun>,
+    /// States that readers hold.
+    pins: Vec<PinLine>,
     attention: Attention,
+}
+
+/// What a status depends on beside the lake.
+#[derive(Clone, Copy, Debug)]
+pub struct StatusOptions {
+    /// What time it is.
+    pub now: DateTime<Utc>,
+    /// Tasks of earlier days are left out, and need nobody (`tasks.not_before`).
+    pub not_before: Option<NaiveDate>,
+}
+
+/// A state that somebody holds, or has held until just now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct PinLine {
+    id: PinId,
+    /// `held`, `making`, `ended` (goes with the next run or vacuum), `not_understood`.
+    state: &'static str,
+    /// The commit whose state it is; null where the record is not understood, as all that follows.
+    sequence: Option<u64>,
+    created_at: Option<DateTime<Utc>>,
+    expires_at: Option<DateTime<Utc>>,
+    by: Option<String>,
+    way: Option<PinWay>,
+    files: Option<u64>,
+    bytes: Option<u64>,
 }
 
 /// What needs a person, or will.
@@ -50,10 +80,13 @@ struct Attention {
     not_known: Vec<NotKnownLine>,
     rejects: Vec<RejectsLine>,
     gone_workflows: Vec<GoneWorkflowLine>,
-    /// Of the last run.
+    /// Of the last run, and of earlier ones whose listing no later one has completed.
     failed_workflows: Vec<PastWorkflow>,
-    /// Of the last run.
+    /// As with these workflows.
     not_understood: Vec<PastNotUnderstood>,
+    /// Commits that are durable, and not all of whose files are in their tables.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_published: Option<Unpublished>,
     /// The last run did not do all that it should have.
     last_run: Option<LastRunLine>,
     /// Days count as listed that are not over yet: some run's clock was ahead.
@@ -80,6 +113,9 @@ struct LastRunLine {
     run_id: RunId,
     outcome: String,
     exit_code: u8,
+    /// Why it stopped, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -116,10 +152,23 @@ struct RejectsLine {
 }
 
 impl StatusReport {
-    /// Looks at a lake as of `now`. `runs` are the newest, newest first.
+    /// Looks at a lake. `runs` are the newest, newest first; `not_published` is what the lake says itself
+    /// of commits that are not.
     #[must_use]
-    pub fn new(lake: &Lake, runs: Vec<PastRun>, now: DateTime<Utc>) -> Self {
+    pub fn new(
+        lake: &Lake,
+        runs: Vec<PastRun>,
+        not_published: Option<Unpublished>,
+        options: StatusOptions,
+    ) -> Self {
+        let StatusOptions { now, not_before } = options;
         let ledger = lake.ledger();
+        // What `tasks.not_before` leaves out needs nobody.
+        let is_left_out = |task: &UnsealedTask| {
+            let both = not_before.zip(task.task.day);
+            both.is_some_and(|(first, day)| day < first)
+        };
+        let unsealed = || ledger.unsealed().filter(|task| !is_left_out(task));
         let days: Vec<_> = (ledger.days())
             .filter_map(|day| ledger.day_summary(day))
             .collect();
@@ -132,11 +181,12 @@ impl StatusReport {
             sum.bytes += counts.bytes;
         }
         let newest = runs.first();
+        let unsettled = unsettled(&runs);
         let attention = Attention {
-            failed: ledger.unsealed().filter_map(FailedLine::new).collect(),
+            failed: unsealed().filter_map(FailedLine::new).collect(),
             lost: lost(ledger),
-            overdue: overdue(ledger.unsealed(), now),
-            not_known: not_known(ledger.unsealed(), now),
+            overdue: overdue(unsealed(), now),
+            not_known: not_known(unsealed(), now),
             gone_workflows: ledger
                 .gone_workflows()
                 .map(|(id, gone)| GoneWorkflowLine {
@@ -145,12 +195,20 @@ impl StatusReport {
                     last_night: gone.on,
                 })
                 .collect(),
-            failed_workflows: newest.map_or_else(Vec::new, |run| run.failed_workflows.clone()),
-            not_understood: newest.map_or_else(Vec::new, |run| run.not_understood.clone()),
+            failed_workflows: once(
+                unsettled.iter().flat_map(|run| &run.failed_workflows),
+                |workflow| workflow.workflow_id.clone(),
+            ),
+            not_understood: once(
+                unsettled.iter().flat_map(|run| &run.not_understood),
+                |line| (line.endpoint.clone(), line.key.clone(), line.shape.clone()),
+            ),
+            not_published,
             last_run: newest.and_then(LastRunLine::new),
             listed_ahead: ledger.listed_ahead(now),
             rejects: runs
                 .iter()
+                .take(MOST_RUNS)
                 .filter(|run| run.rejects > 0)
                 .map(|run| RejectsLine {
                     run_id: run.run_id.clone(),
@@ -169,7 +227,8 @@ impl StatusReport {
             tables,
             days,
             undated,
-            runs,
+            runs: runs.into_iter().take(MOST_RUNS).collect(),
+            pins: Vec::new(),
             attention,
         }
     }
@@ -178,6 +237,40 @@ impl StatusReport {
     #[must_use]
     pub fn of(mut self, lake: Option<ShownIdentity>) -> Self {
         self.lake = lake;
+        self
+    }
+
+    /// The same with the pins of readers, as of a moment.
+    #[must_use]
+    pub fn with_pins(mut self, pins: &Pins, now: DateTime<Utc>) -> Self {
+        let line = |pin: &Pin| PinLine {
+            id: pin.id.clone(),
+            state: match pin.state {
+                _ if !pin.is_active(now, TimeDelta::zero()) => "ended",
+                PinState::Making => "making",
+                PinState::Held | PinState::Ended => "held",
+            },
+            sequence: Some(pin.sequence),
+            created_at: Some(pin.created_at),
+            expires_at: Some(pin.expires_at),
+            by: Some(pin.by.clone()),
+            way: Some(pin.way),
+            files: Some(pin.files),
+            bytes: Some(pin.bytes),
+        };
+        self.pins = pins.pins.iter().map(line).collect();
+        let not_understood = pins.not_understood.iter().map(|id| PinLine {
+            id: id.clone(),
+            state: "not_understood",
+            sequence: None,
+            created_at: None,
+            expires_at: None,
+            by: None,
+            way: None,
+            files: None,
+            bytes: None,
+        });
+        self.pins.extend(not_understood);
         self
     }
 
@@ -196,6 +289,32 @@ impl StatusReport {
     pub fn write_text(&self, every_day: bool, out: &mut impl Write) -> io::Result<()> {
         text::write(self, every_day, out)
     }
+}
+
+/// The last run, and the earlier ones whose listing was not complete and has not been completed by a
+/// later one of the same command: their days still wait.
+fn unsettled(runs: &[PastRun]) -> Vec<&PastRun> {
+    let mut completed = BTreeSet::new();
+    let mut unsettled = Vec::new();
+    for (number, run) in runs.iter().enumerate() {
+        let waits = run.listing_complete == Some(false) && !completed.contains(&*run.command);
+        if number == 0 || waits {
+            unsettled.push(run);
+        }
+        if run.listed && run.listing_complete == Some(true) {
+            completed.insert(&*run.command);
+        }
+    }
+    unsettled
+}
+
+/// The first of those that are alike.
+fn once<'a, T: Clone + 'a, K: Ord>(
+    all: impl Iterator<Item = &'a T>,
+    key: impl Fn(&T) -> K,
+) -> Vec<T> {
+    let mut seen = BTreeSet::new();
+    all.filter(|one| seen.insert(key(one))).cloned().collect()
 }
 
 impl FailedLine {
@@ -233,6 +352,7 @@ impl LastRunLine {
             run_id: run.run_id.clone(),
             outcome: run.outcome.clone(),
             exit_code,
+            reason: run.stopped.as_ref().and_then(PastStop::reason),
         })
     }
 }
@@ -301,6 +421,13 @@ mod tests {
 
     fn time(text: &str) -> DateTime<Utc> {
         text.parse().expect("a time")
+    }
+
+    fn at(text: &str) -> StatusOptions {
+        StatusOptions {
+            now: time(text),
+            not_before: None,
+        }
     }
 
     fn open_task(id: &str, start: &str) -> OpenTask {
@@ -382,10 +509,12 @@ mod tests {
             ended_at: Some(time("2024-03-13T00:31:30Z")),
             outcome: outcome.to_owned(),
             exit_code: Some(65),
+            stopped: None,
             tasks: [("sealed".to_owned(), 1), ("failed".to_owned(), 1)].into(),
             rejects,
             listing_complete: None,
             failed_workflows: Vec::new(),
+            listed: true,
             not_understood: Vec::new(),
         }
     }
@@ -408,7 +537,7 @@ mod tests {
             run_of("20240313T003000Z-aaaaaa", "rejects", 3),
             run_of("20240312T003000Z-bbbbbb", "partial", 0),
         ];
-        let report = StatusReport::new(&lake, runs, time("2024-03-15T12:00:00Z"));
+        let report = StatusReport::new(&lake, runs, None, at("2024-03-15T12:00:00Z"));
         insta::assert_snapshot!(text(&report, false));
     }
 
@@ -416,7 +545,7 @@ mod tests {
     async fn a_small_lake_for_programs() {
         let folder = tempfile::tempdir().expect("a folder");
         let lake = small_lake(folder.path()).await;
-        let report = StatusReport::new(&lake, Vec::new(), time("2024-03-13T12:00:00Z"));
+        let report = StatusReport::new(&lake, Vec::new(), None, at("2024-03-13T12:00:00Z"));
         let json: serde_json::Value =
             serde_json::from_slice(&report.to_json()).expect("it is JSON");
         assert_eq!(json["sequence"], 1);
@@ -436,7 +565,8 @@ mod tests {
         let report = StatusReport::new(
             &lake.expect("empty"),
             Vec::new(),
-            time("2024-03-13T12:00:00Z"),
+            None,
+            at("2024-03-13T12:00:00Z"),
         );
         insta::assert_snapshot!(text(&report, false), @"LAKE: nothing was committed here yet");
     }
@@ -445,7 +575,7 @@ mod tests {
     async fn days_beyond_a_month_are_left_out_unless_asked_for() {
         let folder = tempfile::tempdir().expect("a folder");
         let lake = small_lake(folder.path()).await;
-        let mut report = StatusReport::new(&lake, Vec::new(), time("2024-03-13T12:00:00Z"));
+        let mut report = StatusReport::new(&lake, Vec::new(), None, at("2024-03-13T12:00:00Z"));
         let day = report.days[0].clone();
         report.days = std::iter::repeat_n(day, 40).collect();
         assert_eq!(text(&report, false).matches("2024-03-11").count(), 31);

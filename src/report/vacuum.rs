@@ -70,6 +70,18 @@ impl VacuumReport {
             let files = counted(self.done.kept, "stray file");
             writeln!(out, "{files} too young yet, see --older-than")?;
         }
+        if self.done.pins_ended > 0 {
+            let pins = counted(self.done.pins_ended, "expired pin");
+            writeln!(out, "{pins} removed, with the files that only they held")?;
+        }
+        if self.done.held > 0 {
+            let files = counted(self.done.held, "file");
+            writeln!(
+                out,
+                "{files} that gave way held by pins of readers: `status` shows them, `files \
+                 --release` ends one"
+            )?;
+        }
         if self.done.left > 0 {
             let files = counted(self.done.left, "file");
             writeln!(
@@ -143,6 +155,8 @@ mod tests {
             ],
             kept: 1,
             left: 2,
+            held: 0,
+            pins_ended: 0,
             recovered: Vec::new(),
         };
         let mut out = Vec::new();

@@ -14,23 +14,23 @@ use proptest::sample::{Index, select};
 
 use crate::harness::lake::below;
 use crate::harness::scripted::{Reply, Scripted};
-use crate::harness::{Exporter, LakeView, NOW, folder, project};
+use crate::harness::{Exporter, LakeView, NOW, folder};
 
 #[path = "../../fuzz/check.rs"]
 mod check;
 
 use check::check;
 
+use crate::changes::{change, changed, words};
+
 const MEGABYTE: usize = 1 << 20;
 const MOST_MEMORY: u64 = 256 << 20;
 
 /// Every answer that is kept for the fuzzer to start from, by name.
 fn corpus() -> Vec<(String, Vec<u8>)> {
-    let files = below(&project("fuzz/corpus/answer"));
-    assert!(files.len() > 30, "the corpus is checked in");
-    let read = |path: &Path| fs::read(path).expect("readable");
-    let name = |path: &Path| path.display().to_string();
-    files.iter().map(|path| (name(path), read(path))).collect()
+    let corpus = crate::changes::corpus("answer");
+    assert!(corpus.len() > 30, "the corpus is checked in");
+    corpus
 }
 
 #[test]
@@ -38,79 +38,6 @@ fn every_answer_of_the_corpus_is_taken_apart_without_loss() {
     for (name, answer) in corpus() {
         catch_unwind(|| check(&answer)).unwrap_or_else(|_| panic!("{name}"));
     }
-}
-
-/// A change of an answer's bytes.
-#[derive(Clone, Debug)]
-enum Change {
-    Set(Index, u8),
-    Cut(Index, Index),
-    Double(Index, Index),
-    Insert(Index, &'static str),
-}
-
-fn change() -> impl Strategy<Value = Change> {
-    const PARTS: &[&str] = &[
-        "{",
-        "}",
-        "[",
-        "]",
-        "\"",
-        ":",
-        ",",
-        "\\",
-        "\\u",
-        "\\ud800",
-        "null",
-        "1e999",
-        "-",
-        "\u{feff}",
-        "\0",
-        "\"data\":{",
-        "\"detail\":[",
-        "\"code\":200",
-        "\"CallID\":",
-        "\"AsrResult\":[{},",
-        "\"RedailCall\":[",
-    ];
-    let at = any::<Index>;
-    prop_oneof![
-        (at(), any::<u8>()).prop_map(|(at, byte)| Change::Set(at, byte)),
-        (at(), at()).prop_map(|(from, to)| Change::Cut(from, to)),
-        (at(), at()).prop_map(|(from, to)| Change::Double(from, to)),
-        (at(), select(PARTS)).prop_map(|(at, part)| Change::Insert(at, part)),
-    ]
-}
-
-fn changed(mut answer: Vec<u8>, changes: &[Change]) -> Vec<u8> {
-    for change in changes {
-        if answer.is_empty() {
-            break;
-        }
-        let place = |index: &Index| index.index(answer.len());
-        // Short pieces: a cut of half the answer leaves little to try.
-        let range = |from: &Index, to: &Index| {
-            let from = place(from);
-            from..answer.len().min(from + 1 + to.index(40))
-        };
-        match change {
-            Change::Set(at, byte) => {
-                let at = place(at);
-                answer[at] = *byte;
-            }
-            Change::Cut(from, to) => drop(answer.drain(range(from, to))),
-            Change::Double(from, to) => {
-                let range = range(from, to);
-                let piece = answer[range.clone()].to_vec();
-                answer.splice(range.start..range.start, piece);
-            }
-            Change::Insert(at, part) => {
-                let at = place(at);
-                answer.splice(at..at, part.bytes());
-            }
-        }
-    }
-    answer
 }
 
 proptest! {
@@ -123,7 +50,7 @@ proptest! {
     #[test]
     fn an_answer_with_changed_bytes_is_taken_apart_without_loss(
         at in any::<Index>(),
-        changes in vec(change(), 1..6),
+        changes in vec(change(words("answer")), 1..6),
     ) {
         let mut corpus = corpus();
         let (_, answer) = corpus.swap_remove(at.index(corpus.len()));

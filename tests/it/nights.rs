@@ -414,3 +414,126 @@ fn a_sealed_task_that_is_listed_with_another_number_of_calls_is_pulled_again() {
         (&json!(2), &json!("replaced"))
     );
 }
+
+/// The first day is a setting: what only an answer tells is held against it, too.
+#[test]
+fn a_task_whose_answer_is_of_a_day_before_the_first_one_is_left_and_asked_for_once() {
+    for (listed, known) in [
+        (json!("SECRETDAY"), "finished"),
+        (json!(null), "finished"),
+        (json!(17), "calling"),
+    ] {
+        let lake = Lake::begun();
+        let old = with(item("old", known), "schedule_start_time", listed.clone());
+        let old = with(old, "schedule_end_time", json!(null));
+        let answers = || {
+            let early = answer("old", "[{}]").replace("2024-03-11T0", "2024-03-10T0");
+            let early = early.replace("finished", known);
+            vec![("old", early), ("new", answer("new", "[{}]"))]
+        };
+        let mut asked = Vec::new();
+        for night in ["2024-03-12", "2024-03-13", "2024-03-20"] {
+            let vendor = vendor(vec![old.clone(), item("new", "finished")], answers());
+            let first = ["run", "--not-before", "2024-03-11"];
+            let ended = lake.command(night, &vendor, &first).done();
+            assert_eq!(lake.rows(), [1, 1], "{listed}");
+            assert!(lake.is_complete("2024-03-11"), "{listed}: it holds no day");
+            let said = ended.stdout.contains("before `tasks.not_before`");
+            assert!(said, "{}", ended.stdout);
+            asked.extend(
+                (vendor.seen().iter())
+                    .filter_map(|request| request.body["task_id"].as_str())
+                    .map(|task| format!("{night} {task}")),
+            );
+        }
+        asked.sort();
+        assert_eq!(asked, ["2024-03-12 new", "2024-03-12 old"], "{listed}");
+        let at = |args: &[&str]| {
+            lake.exporter
+                .clone()
+                .at("2024-03-20T23:00:00Z")
+                .run(args)
+                .done()
+        };
+        let status = at(&["status", "--not-before=2024-03-11"][..1]).stdout;
+        assert!(
+            status.contains("old"),
+            "without the setting it is overdue: {status}"
+        );
+        let lake_with = lake
+            .exporter
+            .clone()
+            .set("AIRUDDER_NOT_BEFORE", "2024-03-11");
+        let status = lake_with
+            .at("2024-03-20T23:00:00Z")
+            .run(&["status"])
+            .done()
+            .stdout;
+        assert!(
+            status.contains("nothing needs a person") || !status.contains("old"),
+            "{status}"
+        );
+    }
+}
+
+#[test]
+fn a_task_that_was_open_before_the_first_day_was_set_holds_no_day_any_more() {
+    let lake = Lake::begun();
+    let paused = || {
+        vec![
+            item("a", "paused"),
+            with(
+                with(
+                    item("b", "finished"),
+                    "schedule_start_time",
+                    json!("2024-03-12T08:00:00Z"),
+                ),
+                "schedule_end_time",
+                json!("2024-03-12T09:00:00Z"),
+            ),
+        ]
+    };
+    let answers = || {
+        vec![(
+            "b",
+            answer("b", "[{}]").replace("2024-03-11T0", "2024-03-12T0"),
+        )]
+    };
+    lake.night("2024-03-13", &vendor(paused(), answers()))
+        .done();
+    assert!(!lake.is_complete("2024-03-12"));
+    let first = ["run", "--not-before", "2024-03-12"];
+    lake.command("2024-03-14", &vendor(paused(), answers()), &first)
+        .done();
+    assert!(lake.is_complete("2024-03-12"));
+}
+
+#[test]
+fn what_was_not_understood_is_shown_until_a_later_listing_is_whole() {
+    let lake = Lake::begun();
+    let broken = || {
+        vendor(
+            vec![json!({"task_id": ["SECRET"], "status": "finished"})],
+            Vec::new(),
+        )
+    };
+    let good = || {
+        vendor(
+            vec![item("a", "finished")],
+            vec![("a", answer("a", "[{}]"))],
+        )
+    };
+    lake.night("2024-03-12", &broken()).with(75);
+    let range = ["backfill", "--from", "2024-03-10", "--to", "2024-03-10"];
+    lake.command("2024-03-12", &good(), &range).done();
+    let named = ["run", "--task-id", "a"];
+    lake.command("2024-03-12", &good(), &named).done();
+    let status = lake.status("2024-03-12");
+    assert!(
+        status.contains("id_keys") && !status.contains("SECRET"),
+        "{status}"
+    );
+    lake.night("2024-03-13", &good()).done();
+    let status = lake.status("2024-03-13");
+    assert!(!status.contains("id_keys"), "{status}");
+}

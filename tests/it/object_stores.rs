@@ -8,6 +8,7 @@ use airudder_export::task::RunId;
 use rstest::rstest;
 
 use crate::harness::bucket::Bucket;
+use crate::harness::cutter::{Cut, Cutter, KINDS};
 use crate::harness::scripted::answer;
 use crate::harness::servers::{BUCKET, Kind, SECRET, Server};
 use crate::harness::shelf::{Folder, Shelf, State};
@@ -252,4 +253,107 @@ fn processes_side_by_side_on_s3_one_of_them_killed_lose_and_double_nothing() {
     let shelf: Arc<dyn Shelf> = Arc::new(bucket);
     let state = state(&exporter, &shelf);
     assert_eq!((state["calls"].len(), state["tasks"].len()), (40, 40));
+}
+
+#[test]
+fn odd_keys_below_the_prefix_are_passed_over() {
+    use std::io::{Read as _, Write as _};
+    let folder = folder();
+    let Some(bucket) = bucket(Kind::Moto, "odd") else {
+        return;
+    };
+    let server = Server::of(Kind::Moto).expect("it runs");
+    save(&folder.path().join("saved"), 2);
+    let exporter = bucket.exporter(&Exporter::new(folder.path())).job(HASTY);
+    exporter.run(&["replay", "saved/0.json"]).done();
+    for key in [
+        "odd/calls//x",
+        "odd/_export/commits//x",
+        "odd/_export/staging//x",
+        "odd/tasks//task_date=2024-03-11//x.parquet",
+    ] {
+        let mut stream = std::net::TcpStream::connect(server.address()).expect("it listens");
+        let head = format!(
+            "PUT /{BUCKET}/{key} HTTP/1.1\r\nHost: {}\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx",
+            server.address()
+        );
+        stream.write_all(head.as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    for command in [
+        &["replay", "saved"][..],
+        &["status"],
+        &["files"],
+        &["compact"],
+        &["vacuum"],
+        &["verify"],
+    ] {
+        exporter.run(command).done();
+    }
+    exporter
+        .run(&["verify"])
+        .done()
+        .saying(&["//x", "passed over"]);
+}
+
+/// Saved answers of a few tasks.
+fn save(folder: &std::path::Path, tasks: usize) {
+    std::fs::create_dir_all(folder).expect("writable");
+    for n in 0..tasks {
+        let detail =
+            format!(r#"[{{"id":1,"CallID":"c{n}","CallStartTime":"2024-03-11T08:00:00Z"}}]"#);
+        let path = folder.join(format!("{n}.json"));
+        std::fs::write(path, answer(&format!("task-{n}"), &detail)).expect("writable");
+    }
+}
+
+#[rstest]
+fn a_cut_of_every_kind_of_request_is_not_noticed(
+    #[values(
+        Cut::Closed,
+        Cut::Reset,
+        Cut::Refused,
+        Cut::InHead,
+        Cut::InBody,
+        Cut::ResetInBody,
+        Cut::Empty,
+        Cut::SlowDown,
+        Cut::InternalError,
+        Cut::ErrorAfter,
+        Cut::Silence
+    )]
+    cut: Cut,
+) {
+    let folder = folder();
+    let Some(bucket) = bucket(Kind::SeaweedFs, &format!("cut/{cut:?}").to_lowercase()) else {
+        return;
+    };
+    save(&folder.path().join("saved"), 4);
+    let patient = "[store]\nretry_time = \"60s\"\nrequest_timeout = \"2s\"\n";
+    let direct = bucket.exporter(&Exporter::new(folder.path())).job(patient);
+    let server = Server::of(Kind::SeaweedFs).expect("it runs");
+    let mut seen = std::collections::BTreeSet::new();
+    // Each command meets each kind once more.
+    let commands: [&[&str]; 6] = [
+        &["replay", "saved"],
+        &["replay", "saved/0.json", "--replace"],
+        &["compact"],
+        &["vacuum", "--older-than", "0s"],
+        &["verify"],
+        &["files"],
+    ];
+    for command in commands {
+        let cutter = Cutter::new(server.address(), cut);
+        let through = direct.clone().set("AWS_ENDPOINT_URL", &cutter.endpoint());
+        discreet(through.run(command)).done();
+        seen.extend(cutter.met().iter().copied());
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), KINDS);
+    direct.run(&["verify"]).done();
+    let shelf: Arc<dyn Shelf> = Arc::new(bucket);
+    let state = state(&direct, &shelf);
+    assert_eq!((state["calls"].len(), state["tasks"].len()), (4, 4));
+    assert_eq!(shelf.list("_export/staging"), Vec::<String>::new());
 }

@@ -307,6 +307,7 @@ fn decode(answer: &[u8], cuts: &[proptest::sample::Index]) -> Option<(Content, D
         source_timezone: Some(chrono_tz::Asia::Jakarta),
         partition_timezone: chrono_tz::UTC,
         max_record_bytes: NonZeroUsize::new(1 << 20).expect("not zero"),
+        max_reject_bytes: std::num::NonZeroU64::MAX,
     };
     let mut split = Split::new(SplitOptions {
         run_bytes: 200,

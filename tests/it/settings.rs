@@ -192,6 +192,49 @@ fn a_variable_that_nothing_reads_stops_every_command_that_has_settings() {
 }
 
 #[test]
+fn a_setting_that_gives_way_to_another_one_is_said_with_both_names() {
+    let folder = folder();
+    let exporter = Exporter::new(folder.path());
+    fs::create_dir(exporter.dest()).expect("writable");
+    let sharded = exporter.clone().set("AIRUDDER_SHARD", "1/4");
+    for (variable, value, key) in [
+        ("AIRUDDER_RATE_PROCESSES", "2", "rate.processes"),
+        ("AIRUDDER_SHARD_COUNT", "2", "tasks.shard_count"),
+    ] {
+        let ended = sharded.clone().set(variable, value).run(&["run"]).with(78);
+        ended.saying(&[key, "tasks.shard", "4"]);
+    }
+    // It reads neither: it is one process for all shards.
+    let both = sharded.set("AIRUDDER_SHARD_COUNT", "2");
+    both.run(&["status"]).done();
+    let json = exporter.clone().set("AIRUDDER_FORMAT", "json");
+    json.run(&["files"])
+        .done()
+        .saying(&["output.format", "--format json"]);
+    for said in ["--format=json", "--format=paths"] {
+        let ended = json.run(&["files", said]).done();
+        assert!(!ended.stderr.contains("output.format"), "{}", ended.stderr);
+    }
+    let rehearsal = exporter.clone().set("AIRUDDER_AS_OF", "2024-03-18");
+    let ended = rehearsal.run(&["vacuum", "--dry-run"]).done();
+    ended.saying(&["AIRUDDER_AS_OF", "--older-than"]);
+    let spooled = exporter.set("AIRUDDER_STORE_SPOOL", "spool");
+    let ended = spooled.run(&["status"]).done();
+    ended.saying(&["store.spool", "`dest` is a folder"]);
+}
+
+#[test]
+fn a_flag_of_listings_is_said_to_be_idle_where_tasks_are_named() {
+    let vendor = Vendor::start(past_days(1, 2, 1));
+    let folder = folder();
+    let exporter = Exporter::new(folder.path()).against(vendor.url()).at(NOW);
+    let task = vendor.truth()[0].task.task_id.clone();
+    let named = ["plan", "run", "--task-id", &task, "--page-size", "7"];
+    let ended = exporter.run(&named).done();
+    ended.saying(&["api.page_size", "--page-size", "nothing is listed"]);
+}
+
+#[test]
 fn a_bloom_filter_of_no_column_stops_the_run() {
     let folder = folder();
     let exporter = Exporter::new(folder.path()).job("[write]\nbloom_filters = [\"callee\"]\n");

@@ -149,3 +149,42 @@ fn what_slows_one_process_down_holds_all_of_them() {
     assert!(vendor.stats().rate_violations > 0);
     assert_same(&LakeView::new(exporter.dest()).content(), &expected);
 }
+
+#[test]
+fn what_somebody_plants_in_redis_stops_no_run() {
+    let redis = match Redis::start() {
+        Ok(redis) => redis,
+        Err(why) => return skip(&why),
+    };
+    let (folder, vendor) = (folder(), Vendor::start(strict(4)));
+    let exporter = exporter(&folder, &vendor)
+        .set("AIRUDDER_RATE_SHARED", &redis.address())
+        .set("AIRUDDER_RATE_PROCESSES", "2");
+    exporter.run(&WEEK).done();
+    let key = redis.ask(&["KEYS", "airudder-export:pace:*"]);
+    assert!(key.starts_with("airudder-export:pace:"), "{key}");
+    // A day that is centuries away, by either field; what is no number; a key of another type.
+    let far = "99999999999999999";
+    let planted: [&[&str]; 6] = [
+        &["HSET", &key, "held", far],
+        &["HSET", &key, "next", far],
+        &["HSET", &key, "held", "1e300"],
+        &["HSET", &key, "next", "nan", "since", "nan"],
+        &["HSET", &key, "next", "-inf", "held", "soon"],
+        &["SET", &key, "text"],
+    ];
+    for (number, plant) in planted.into_iter().enumerate() {
+        redis.ask(&["DEL", &key]);
+        redis.ask(plant);
+        let exporter = exporter.clone().lake(&format!("lake-{number}"));
+        // Nobody waits for long: the test's runner would end it.
+        let ended = exporter.run(&WEEK).done();
+        if plant.contains(&far) {
+            let wanted = "asks to wait";
+            assert!(ended.stderr.contains(wanted), "{plant:?}: {}", ended.stderr);
+            assert!(ended.stderr.contains(&key), "{plant:?}: {}", ended.stderr);
+        }
+        exporter.run(&["verify"]).done();
+    }
+    assert_eq!(vendor.stats().rate_violations, 0);
+}

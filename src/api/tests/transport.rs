@@ -82,13 +82,25 @@ async fn an_error_in_gzip_is_read_for_its_code() {
     assert!(matches!(error, DetailError::NotFound { .. }), "{error:?}");
 }
 
+#[rstest]
+#[case::no_http("SSH-2.0-OpenSSH_9.6\r\n", "no status line")]
+#[case::other_protocol("ICY 200 OK\r\n\r\n", "no status line")]
+#[case::status("HTTP/1.1 2x0 OK\r\n\r\n", "the status code")]
+#[case::length("HTTP/1.1 200 OK\r\nContent-Length: MARK\r\n\r\n", "Content-Length")]
+#[case::two_lengths(
+    "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+    "Content-Length"
+)]
+#[case::nul("HTTP/1.1 200 OK\r\nX-Odd: MARK\0\r\n\r\n", "control byte")]
+#[case::many(&format!("HTTP/1.1 200 OK\r\n{}\r\n", "X-Odd: MARK\r\n".repeat(150)), "more than 100 headers")]
 #[tokio::test]
-async fn what_is_no_http_is_said_to_be_none() {
-    let server = Server::with_auth(|_, _| Reply::Raw(b"SSH-2.0-OpenSSH_9.6\r\n".to_vec())).await;
+async fn a_head_that_cannot_be_read_is_told_by_its_part(#[case] head: &str, #[case] part: &str) {
+    let head = head.as_bytes().to_vec();
+    let server = Server::with_auth(move |_, _| Reply::Raw(head.clone())).await;
     let (client, log) = client(&server);
-    let error = detail(&client).await.expect_err("no HTTP");
+    let error = detail(&client).await.expect_err("no HTTP").to_string();
     assert!(
-        error.to_string().contains("headers cannot be read"),
+        error.contains("headers cannot be read") && error.contains(part) && !error.contains("MARK"),
         "{error}"
     );
     assert_eq!(log.outcomes(), ["bad_head"; 6]);

@@ -394,9 +394,10 @@ fn the_pods_of_an_indexed_job_are_shards() {
     assert_eq!(job.discover.shard, None);
     // A shard that is named goes before.
     let mut both = pod("3").to_vec();
-    both.push(("AIRUDDER_SHARD", "1/2"));
+    both.push(("AIRUDDER_SHARD", "1/4"));
     let job = splitting(&env(&both)).expect("valid");
-    assert_eq!(job.discover.shard, Shard::new(1, 2));
+    assert_eq!(job.discover.shard, Shard::new(1, 4));
+    assert_eq!(job.unused.len(), 1, "{:?}", job.unused);
 }
 
 #[test]
@@ -413,9 +414,34 @@ fn commands_that_pull_nothing_have_no_shard() {
 #[case(&[("AIRUDDER_SHARD_COUNT", "4")], "set JOB_COMPLETION_INDEX (Kubernetes does")]
 #[case(&[("AIRUDDER_SHARD_COUNT", "4"), ("JOB_COMPLETION_INDEX", "4")], "`4` is not a number from 0 to 3")]
 #[case(&[("AIRUDDER_SHARD_COUNT", "4"), ("JOB_COMPLETION_INDEX", "x")], "from JOB_COMPLETION_INDEX")]
+#[case(&[("AIRUDDER_SHARD", "1/2"), ("AIRUDDER_SHARD_COUNT", "4")], "`tasks.shard_count` (from AIRUDDER_SHARD_COUNT): it says 4 shards, and `tasks.shard` (from AIRUDDER_SHARD) is shard 1 of 2")]
+#[case(&[("AIRUDDER_SHARD", "1/4"), ("AIRUDDER_RATE_PROCESSES", "2")], "`rate.processes` (from AIRUDDER_RATE_PROCESSES): it says 2, and there are 4 shards, by `tasks.shard`")]
+#[case(&[("AIRUDDER_SHARD_COUNT", "4"), ("JOB_COMPLETION_INDEX", "0"), ("AIRUDDER_RATE_PROCESSES", "3")], "there are 4 shards")]
 fn a_wrong_shard_is_a_clear_error(#[case] variables: &[(&str, &str)], #[case] part: &str) {
     let error = splitting(&env(variables)).expect_err("wrong").to_string();
     assert!(error.contains(part), "{error}");
+}
+
+#[rstest]
+#[case("x", &[("AIRUDDER_STORE_SPOOL", "y")], &["`store.spool` (from AIRUDDER_STORE_SPOOL)", "`dest` is a folder"])]
+#[case("s3://bucket/x", &[("AIRUDDER_FILE_MODE", "0640")], &["`write.file_mode` (from AIRUDDER_FILE_MODE)", "`dest` is an object store"])]
+#[case("x", &[("AIRUDDER_SHARD", "1/2"), ("AIRUDDER_SHARD_COUNT", "2")], &["`tasks.shard_count`", "`tasks.shard`"])]
+fn a_setting_that_another_one_makes_idle_is_said(
+    #[case] dest: &str,
+    #[case] variables: &[(&str, &str)],
+    #[case] parts: &[&str],
+) {
+    let flags = SettingFlags {
+        splits: true,
+        ..SettingFlags::default()
+    };
+    let job = load(&flags.with("dest", dest), &env(variables)).expect("valid");
+    let [said] = &job.unused[..] else {
+        panic!("one note: {:?}", job.unused)
+    };
+    assert!(parts.iter().all(|part| said.contains(part)), "{said}");
+    let alone = load(&SettingFlags::default().with("dest", dest), &env(&[])).expect("valid");
+    assert_eq!(alone.unused, [""; 0]);
 }
 
 #[test]

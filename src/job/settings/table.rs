@@ -35,6 +35,7 @@ pub const TABLES: &[(&str, &str)] = &[
         "write",
         "How rows become files. The defaults suit one account on a small machine.",
     ),
+    ("vacuum", "What `vacuum` removes."),
     (
         "store",
         "How an object store is reached, when `dest` is one. Credentials come from the environment, \
@@ -130,8 +131,17 @@ pub const SETTINGS: &[Setting] = &[
     Setting::is("api.connect_timeout", Kind::Duration, "120s")
         .means("How long a connection may take to stand. Programs in production use 120 s."),
     Setting::is("api.read_timeout", Kind::Duration, "120s").means(
-        "How long the next piece of an answer may take. There is no limit on a whole answer: a \
-         large one that keeps flowing is left in peace.",
+        "How long an answer may take to begin once its request is sent, and then each next piece of \
+         it. A page of a listing and a sign-in must be whole after ten times as long; a task's answer \
+         that keeps flowing has max_answer_time. The connection has a limit of its own, \
+         connect_timeout.",
+    ),
+    Setting::is("api.max_answer_time", Kind::Duration, "6h").means(
+        "A task's answer that is not complete by then is given up, however it flows: it has no end.",
+    ),
+    Setting::is("api.max_answer_size", Kind::Size, "16GiB").means(
+        "An answer with more text than this, decompressed, is given up: it has no end. The memory \
+         that an answer takes does not depend on it.",
     ),
     Setting::is("api.max_attempts", Kind::Integer, "6")
         .means("Tries of one request in all, the first included. Then its task fails and is tried again by the next run."),
@@ -320,8 +330,9 @@ pub const SETTINGS: &[Setting] = &[
         .flag("not-before", "AIRUDDER_NOT_BEFORE")
         .means(
             "The first day of scheduled starts, in the partition time zone. Older tasks are neither \
-             pulled nor remembered, and no day before it becomes complete. Workflows are listed from \
-             workflow_lookback before it at the earliest.",
+             pulled nor waited for, and no day before it becomes complete; one whose day only its answer \
+             tells is asked for once. Workflows are listed from workflow_lookback before it at the \
+             earliest.",
         ),
     Setting::is("tasks.hold_days", Kind::Integer, "3")
         .env("AIRUDDER_HOLD_DAYS")
@@ -349,7 +360,8 @@ pub const SETTINGS: &[Setting] = &[
         .means(
             "The number of shards where something else counts them: with it and without shard, the \
              shard is the one numbered JOB_COMPLETION_INDEX + 1, as Kubernetes sets it for the pods \
-             of an indexed job. Set it to the job's completions.",
+             of an indexed job. Set it to the job's completions. Another number than that of shard is \
+             an error.",
         ),
     // ------------------------------------------------------------------------------------------
     Setting::is("write.memory_budget", Kind::Size, "64MiB")
@@ -398,6 +410,22 @@ pub const SETTINGS: &[Setting] = &[
         "One call with more JSON text than this is rejected and kept aside, so that a broken answer \
          cannot take the memory.",
     ),
+    Setting::is("write.max_rejects_size", Kind::Size, "64MiB").means(
+        "What the entries of one answer that are no calls, or calls over max_record_size, may take among \
+         the rejects. An answer with more of them is not exported: its task fails, and what was kept \
+         until then stays as a sample. A page that is not the API's is kept up to this size, too.",
+    ),
+    // ------------------------------------------------------------------------------------------
+    Setting::is("vacuum.reports_older_than", Kind::Duration, "400d")
+        .flag("reports-older-than", "AIRUDDER_REPORTS_OLDER_THAN")
+        .means("Run reports that were written this long ago go."),
+    Setting::is("vacuum.max_share", Kind::Integer, "40")
+        .flag("max-share", "AIRUDDER_MAX_SHARE")
+        .means(
+            "The most of a table that may go at once, in percent of its bytes, from 0 to 100. Where more \
+             would go, nothing does, and the command ends with 65: a lake seldom has so much that it \
+             does not need.",
+        ),
     // ------------------------------------------------------------------------------------------
     Setting::unset("store.endpoint", Kind::Url, "the cloud's own", "\"https://minio.example:9000\"")
         .env("AIRUDDER_STORE_ENDPOINT")

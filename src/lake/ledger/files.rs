@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use crate::lake::path::{FileName, FilePath, Partition};
 use crate::lake::record::{Checksum, DataFile, Removal};
 use crate::schema::TableName;
+use crate::task::RunId;
 
 /// A data file that belongs to the lake now.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -60,6 +61,13 @@ pub(super) struct Change {
 impl Files {
     pub(super) fn knows(&self, name: &FileName) -> bool {
         self.by_name.contains_key(name)
+    }
+
+    /// Whether a run of this id committed files.
+    pub(super) fn knows_run(&self, run: &RunId) -> bool {
+        let prefix = format!("{run}-");
+        let mut names = self.by_name.keys();
+        names.any(|name| name.as_str().starts_with(&prefix))
     }
 
     /// Whether a file of this name belongs to the lake now, wherever it should be.

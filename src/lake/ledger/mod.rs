@@ -332,6 +332,11 @@ impl Ledger {
         self.files.is_live(path)
     }
 
+    /// Whether a run of this id committed files, or was taken for dead.
+    pub(super) fn knows_run(&self, run: &RunId) -> bool {
+        self.has_ended(run) || self.files.knows_run(run)
+    }
+
     /// Whether a file of this name was ever committed.
     #[must_use]
     pub fn knows_file(&self, name: &FileName) -> bool {

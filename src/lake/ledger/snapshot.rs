@@ -356,8 +356,15 @@ fn write_files(files: &Files, out: &mut Out) {
     }
 }
 
+/// A file takes as many at least: two for its name, four for where it is, one for whether it is gone.
+const LEAST_FILE_BYTES: usize = 7;
+
 fn read_files(bytes: &mut In<'_>) -> Option<Files> {
     let count = bytes.size()?;
+    // A number that the bytes cannot hold takes no memory.
+    if count.checked_mul(LEAST_FILE_BYTES)? > bytes.0.len() {
+        return None;
+    }
     let mut files = Files::default();
     files.by_name.reserve(count);
     files.slots.reserve(count);

@@ -302,10 +302,7 @@ fn evidence(run: &RunId, coverage: &Coverage) -> Option<Arc<DayEvidence>> {
     Some(Arc::new(DayEvidence {
         run_id: run.clone(),
         listed_at: coverage.at,
-        listings: evidence.listings,
-        pages: evidence.pages,
-        items: evidence.items,
-        totals: evidence.totals,
+        found: evidence,
     }))
 }
 

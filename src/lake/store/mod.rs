@@ -33,6 +33,7 @@ mod sign;
 mod staged;
 mod staging;
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -45,6 +46,7 @@ pub use object::{Fault, FaultKind};
 pub use probe::{ProbeAction, ProbeStep};
 pub use read::StoredFile;
 pub use reject::StagedReject;
+pub(super) use run::Linked;
 pub use run::{Published, Put, RunStore};
 pub(super) use sign::Sign;
 pub use staged::StagedFile;
@@ -137,6 +139,31 @@ impl Store {
             }
             Kind::Object(bucket) => bucket.get(path).await,
         }
+    }
+
+    /// All bytes of a small file of our own making. Something else of its name on a disk may be of any
+    /// length: what is longer than such a file can be is read as far as that, and makes no sense then.
+    ///
+    /// # Errors
+    /// When there is one and it can't be read.
+    pub(super) async fn get_small(&self, path: &LakePath) -> Result<Option<Vec<u8>>, LakeError> {
+        const MOST: u64 = 8 << 20;
+        if !self.is_local() {
+            return self.get(path).await;
+        }
+        let (store, path) = (self.clone(), path.clone());
+        blocking(move || {
+            let Some(file) = store.open(&path)? else {
+                return Ok(None);
+            };
+            let mut bytes = Vec::new();
+            let read = file
+                .read_from(0)
+                .and_then(|file| file.take(MOST).read_to_end(&mut bytes));
+            read.map_err(LakeError::io("read", file.place()))?;
+            Ok(Some(bytes))
+        })
+        .await
     }
 
     /// A file's length, or nothing if there is none.
@@ -262,6 +289,11 @@ impl Store {
     pub(super) fn is_sign_of_life(name: &str) -> bool {
         name == local::LOCK || name == object::ALIVE
     }
+}
+
+/// From now on no lock is waited for at length: the process was told to stop.
+pub(super) fn stop_waiting() {
+    local::stop_waiting();
 }
 
 /// Runs file system work where it holds up nobody.

@@ -141,7 +141,10 @@ fn try_all(folder: &Path) -> Vec<ProbeStep> {
     if step(ProbeAction::CreateFolder, local::create_folders(&elsewhere))
         && step(ProbeAction::Write, write(&file))
     {
-        step(ProbeAction::CreateOnce, create_once(folder, &file));
+        step(
+            ProbeAction::CreateOnce,
+            create_once(&file, &folder.join("once")),
+        );
         step(ProbeAction::Rename, rename(&file, &elsewhere.join("file")));
         step(ProbeAction::SyncFolder, local::sync_folder(folder));
         step(ProbeAction::Lock, lock(&folder.join(local::LOCK)));
@@ -166,29 +169,29 @@ fn write(file: &Path) -> Result<(), LakeError> {
     }
 }
 
-fn create_once(folder: &Path, file: &Path) -> Result<(), LakeError> {
-    let name = folder.join("once");
-    match local::link(file, &name) {
+/// Gives the file the name, and then tries to give that again.
+pub(super) fn create_once(file: &Path, name: &Path) -> Result<(), LakeError> {
+    match local::link(file, name) {
         Ok(true) => {}
         Ok(false) => {
             return Err(otherwise(
                 "create",
-                &name,
+                name,
                 "a name that is free counts as taken",
             ));
         }
         Err(LakeError::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {
             // FAT and some network file systems say so where they know no links: the file itself
             // could be written.
-            return Err(unsupported("create", &name, source));
+            return Err(unsupported("create", name, source));
         }
         Err(error) => return Err(error),
     }
-    match local::link(file, &name) {
+    match local::link(file, name) {
         Ok(false) => Ok(()),
         Ok(true) => Err(otherwise(
             "create",
-            &name,
+            name,
             "a name that is taken was given again",
         )),
         Err(error) => Err(error),

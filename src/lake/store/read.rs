@@ -14,6 +14,7 @@ use bytes::{Bytes, BytesMut};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
+use super::local;
 use super::object::Bucket;
 use crate::lake::error::LakeError;
 use crate::lake::path::LakePath;
@@ -47,7 +48,7 @@ struct Blocks {
 impl StoredFile {
     /// A file of this machine; nothing if there is none.
     pub(super) fn local(place: PathBuf) -> Result<Option<Self>, LakeError> {
-        let opened = File::open(&place).and_then(|file| {
+        let opened = local::open_regular(&place).and_then(|file| {
             let bytes = file.metadata()?.len();
             Ok((file, bytes))
         });

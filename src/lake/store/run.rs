@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
-use super::local::{self, Staging};
+use super::local::{self, Link, Staging};
 use super::object::{DeadObjectRun, ObjectRun};
 use super::{Kind, StagedFile, StagedReject, Store, StoredFile, blocking};
 use crate::lake::error::LakeError;
@@ -50,6 +50,17 @@ pub enum Put {
     Taken,
 }
 
+/// How `RunStore::link_files` ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::lake) enum Linked {
+    /// All of them have second names.
+    All,
+    /// This one is not there.
+    Gone(FilePath),
+    /// There are no second names here.
+    Refused,
+}
+
 /// How `RunStore::publish` ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Published {
@@ -73,7 +84,7 @@ impl RunStore {
     /// Begins to write: makes the run's staging folder and shows that the run lives.
     ///
     /// # Errors
-    /// When the destination can't be written to.
+    /// When the destination can't be written to, or a run of this id stages there already.
     pub async fn open(store: Store, run: RunId) -> Result<Self, LakeError> {
         if !is_safe_run_id(&run) {
             return Err(LakeError::Draft(format!(
@@ -86,11 +97,24 @@ impl RunStore {
                 let staging = store.locate(&LakePath::staging_of(&run));
                 let staging = blocking(move || {
                     folders.iter().try_for_each(|f| local::create_folders(f))?;
-                    Staging::open(staging, local::create_folders)
+                    let Some(staging) = Staging::open(staging, local::create_new_folder)? else {
+                        return Ok(None);
+                    };
+                    if let Err(error) = local::check_links(staging.folder()) {
+                        let _ = staging.remove(|| Ok(()));
+                        return Err(error);
+                    }
+                    Ok(Some(staging))
                 });
-                Hold::Local(staging.await?)
+                staging.await?.map(Hold::Local)
             }
-            Kind::Object(bucket) => Hold::Object(ObjectRun::open(bucket.clone(), &run).await?),
+            Kind::Object(bucket) => {
+                let run = ObjectRun::open(bucket.clone(), &run).await?;
+                run.map(Hold::Object)
+            }
+        };
+        let Some(hold) = hold else {
+            return Err(LakeError::RunTaken(run));
         };
         let inner = Inner {
             store,
@@ -321,6 +345,17 @@ impl RunStore {
         let to = self.locate(&LakePath::from(path));
         blocking(move || {
             local::create_folders(&folder)?;
+            // A rename would write over what is there.
+            if local::is_there(&to)? && local::is_there(&from)? && !local::are_equal(&from, &to)? {
+                // Unless somebody else moved it there just now.
+                if local::is_there(&from)? {
+                    return Err(LakeError::damaged(
+                        &to,
+                        "another file has the name of one that was committed and is to be published; \
+                         move it away, then the next run publishes the other",
+                    ));
+                }
+            }
             if local::rename(&from, &to)? {
                 Ok(Published::Moved)
             } else if local::size(&to)?.is_some() {
@@ -344,6 +379,62 @@ impl RunStore {
             }
             Kind::Object(bucket) => bucket.remove(path).await,
         }
+    }
+
+    /// Gives files of the lake second names below a folder. Says which have them, and how it ended.
+    /// They are durable after [`RunStore::sync_tree`].
+    ///
+    /// # Errors
+    /// When the disk refuses it for another reason than that it has no second names.
+    pub(in crate::lake) async fn link_files(
+        &self,
+        folder: &LakePath,
+        paths: Vec<FilePath>,
+    ) -> Result<(Vec<FilePath>, Linked), LakeError> {
+        if !self.is_local() {
+            return Ok((Vec::new(), Linked::Refused));
+        }
+        let (store, folder) = (self.clone(), folder.clone());
+        blocking(move || {
+            let mut done = Vec::new();
+            for path in paths {
+                let partition = store.locate(&folder.join(path.folder().as_str()));
+                local::make_folders(&partition)?;
+                let to = partition.join(path.name.as_str());
+                match local::second_name(&store.locate(&LakePath::from(&path)), &to)? {
+                    Link::Made => store.pass(Point::PinFileLinked)?,
+                    Link::Gone => return Ok((done, Linked::Gone(path))),
+                    Link::Refused => return Ok((done, Linked::Refused)),
+                }
+                done.push(path);
+            }
+            Ok((done, Linked::All))
+        })
+        .await
+    }
+
+    /// Makes all names in a folder and in those in it durable. An object store has none.
+    ///
+    /// # Errors
+    /// When the disk refuses it.
+    pub(in crate::lake) async fn sync_tree(&self, folder: &LakePath) -> Result<(), LakeError> {
+        if !self.is_local() {
+            return Ok(());
+        }
+        let folder = self.locate(folder);
+        blocking(move || local::sync_tree(&folder)).await
+    }
+
+    /// Removes a folder of second names with all that is in it. An object store has none.
+    ///
+    /// # Errors
+    /// When the disk refuses it.
+    pub(in crate::lake) async fn remove_tree(&self, folder: &LakePath) -> Result<(), LakeError> {
+        if !self.is_local() {
+            return Ok(());
+        }
+        let (store, folder) = (self.clone(), self.locate(folder));
+        blocking(move || local::remove_tree(&folder, || store.pass(Point::PinFileRemoved))).await
     }
 
     /// Moves a file to a place that is free; fails if that is taken. On an object store the bytes
@@ -454,7 +545,7 @@ impl RunStore {
     ///
     /// # Errors
     /// When the store refuses it. A later run will try again.
-    pub(in crate::lake) async fn close(self) -> Result<u64, LakeError> {
+    pub async fn close(self) -> Result<u64, LakeError> {
         if let Hold::Object(run) = &self.inner.hold {
             return run.close().await;
         }

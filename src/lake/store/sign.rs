@@ -22,6 +22,9 @@ pub(in crate::lake) struct Sign {
     /// Its process there.
     #[serde(default)]
     pub pid: Option<u32>,
+    /// Makes it unlike any other sign, where that is how a run knows its own again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<u64>,
 }
 
 impl Sign {
@@ -31,6 +34,15 @@ impl Sign {
             since: Some(Clock::system().now()),
             host: host(),
             pid: Some(std::process::id()),
+            nonce: None,
+        }
+    }
+
+    /// The same, unlike any other.
+    pub(super) fn with_nonce(self, nonce: u64) -> Self {
+        Self {
+            nonce: Some(nonce),
+            ..self
         }
     }
 

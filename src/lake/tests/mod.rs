@@ -13,6 +13,7 @@ mod recovery;
 mod repair;
 mod replace;
 mod rowless;
+mod sealed;
 mod size;
 mod vacuum;
 mod verify;

@@ -214,7 +214,16 @@ async fn a_crash_at_any_point_of_a_commit_is_finished_or_undone(
 ) {
     let wanted = undisturbed(kind).await;
     let mut never_passed = Vec::new();
-    let of_maintenance = ["recover.", "stage.", "checkpoint.", "vacuum.", "repair."];
+    let of_maintenance = [
+        "recover.",
+        "stage.",
+        "checkpoint.",
+        "vacuum.",
+        "repair.",
+        "pin.",
+        "mend.",
+        "rowless.",
+    ];
     let points = Point::ALL.iter().copied().filter(|point| {
         let name = point.as_str();
         !of_maintenance.iter().any(|prefix| name.starts_with(prefix))
@@ -278,7 +287,10 @@ async fn run(cloud: &Cloud, kind: CommitKind) -> Result<(), LakeError> {
 
 /// An upload whose opening nobody heard of stays; not a byte was sent to it.
 fn leaks(operation: Operation, trouble: Trouble) -> usize {
-    let unheard = matches!(trouble, Trouble::FailAfter | Trouble::Lost);
+    let unheard = matches!(
+        trouble,
+        Trouble::FailAfter | Trouble::Lost | Trouble::Garbled
+    );
     usize::from(unheard && operation == Operation::OpenUpload)
 }
 
@@ -324,6 +336,61 @@ async fn every_operation_may_fail_in_every_way_and_the_next_start_mends_it(
         assert_mended(&cloud, kind, (&wanted, &at)).await;
     }
     assert!(tried > 80, "{tried}");
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cut_of_any_request_is_not_noticed(
+    #[values(CommitKind::Append, CommitKind::Replace, CommitKind::Compact)] kind: CommitKind,
+) {
+    let wanted = undisturbed(kind).await;
+    let mut tried = 0;
+    for operation in Operation::ALL {
+        let cloud = Cloud::new();
+        begun(&cloud).await;
+        cloud.objects.heal();
+        run(&cloud, kind).await.unwrap();
+        for trouble in [Trouble::Cut, Trouble::Lost, Trouble::Garbled] {
+            for nth in 1..=cloud.objects.count(operation) {
+                let at = format!("{kind:?}: {trouble:?} at {operation:?} {nth}");
+                let cloud = Cloud::new();
+                begun(&cloud).await;
+                cloud.objects.fail((operation, nth), trouble);
+                run(&cloud, kind)
+                    .await
+                    .unwrap_or_else(|error| panic!("{at}: {error}"));
+                cloud.objects.heal();
+                assert_eq!(cloud.essence().await, wanted, "{at}");
+                assert_eq!(cloud.staging().await, [], "{at}");
+                assert_eq!(cloud.lake().await.ledger().last_sequence(), 3, "{at}");
+                assert_eq!(
+                    cloud.objects.open_uploads(),
+                    leaks(operation, trouble),
+                    "{at}"
+                );
+                cloud.assert_sound(&at).await;
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 60, "{tried}");
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_start_of_a_new_lake_bears_a_cut_of_any_request(
+    #[values(Trouble::Cut, Trouble::Lost, Trouble::Garbled)] trouble: Trouble,
+) {
+    for operation in Operation::ALL {
+        let cloud = Cloud::new();
+        cloud.objects.fail((operation, 1), trouble);
+        let writer = cloud.open("r1", Duration::from_hours(1)).await;
+        let writer = writer.unwrap_or_else(|error| panic!("{operation:?}: {error}"));
+        writer
+            .close()
+            .await
+            .unwrap_or_else(|error| panic!("{operation:?}: {error}"));
+    }
 }
 
 #[rstest]
@@ -534,7 +601,8 @@ async fn vacuum_and_repair_work_there_too() {
     let options = crate::lake::vacuum::VacuumOptions {
         older_than: Duration::ZERO,
         unknown: true,
-        reports_older_than: None,
+        max_share: 100,
+        reports_older_than: Duration::MAX,
         rejects_older_than: None,
     };
     let later = "2100-01-01T00:00:00Z".parse().unwrap();

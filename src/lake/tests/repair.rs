@@ -15,11 +15,13 @@ async fn lake(scene: &Scene) {
 }
 
 async fn repaired(scene: &Scene, run: &str) -> Repair {
+    let mended = mend_log(&scene.dest(), &run_id(run), false).await.unwrap();
     let mut writer = scene.writer(run).await;
-    let done = repair(&mut writer, &scene.dest(), Arc::new(schema))
+    let mut done = repair(&mut writer, &scene.dest(), Arc::new(schema))
         .await
         .unwrap();
     writer.close().await.unwrap();
+    done.repaired.splice(0..0, mended);
     done
 }
 

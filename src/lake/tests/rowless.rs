@@ -141,7 +141,8 @@ async fn vacuum_keeps_it_and_verify_takes_only_one_without_rows_for_it() {
     let options = crate::lake::vacuum::VacuumOptions {
         older_than: std::time::Duration::ZERO,
         unknown: true,
-        reports_older_than: None,
+        max_share: 100,
+        reports_older_than: std::time::Duration::MAX,
         rejects_older_than: None,
     };
     let later = Clock::system().now() + chrono::TimeDelta::days(30);

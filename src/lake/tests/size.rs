@@ -16,6 +16,7 @@ fn peak() -> u64 {
 /// Writes a log of so many commits, each of so many tasks with so many files a table.
 fn write_log(scene: &Scene, commits: u64, tasks: u64, files: u64) {
     let day0: chrono::NaiveDate = "2020-01-01".parse().unwrap();
+    let mut previous = None;
     for sequence in 1..=commits {
         let day = day0 + chrono::Days::new(sequence * 1_000 / commits);
         let mut draft = CommitDraft::new(run_id("r1"), CommitKind::Append, sequence - 1);
@@ -55,12 +56,15 @@ fn write_log(scene: &Scene, commits: u64, tasks: u64, files: u64) {
         let commit = Commit {
             format_version: FORMAT_VERSION,
             sequence,
+            previous,
             at: "2024-03-20T00:00:00Z".parse().unwrap(),
             partition_timezone: "UTC".into(),
             changes: draft,
         };
         let path = scene.root().join(LakePath::commit(sequence).as_str());
-        std::fs::write(path, serde_json::to_vec(&commit).unwrap()).unwrap();
+        let json = crate::lake::commit::json_of(&commit);
+        previous = Some(crate::lake::seal::sum(&json));
+        std::fs::write(path, json).unwrap();
     }
     let marker = format!("{{\"sequence\":{commits}}}");
     std::fs::write(scene.root().join("_export/published.json"), marker).unwrap();
@@ -113,6 +117,46 @@ async fn a_hundred_thousand_commits_with_a_million_tasks_start_quickly_from_a_ch
         assert!(elapsed < Duration::from_secs(1), "{elapsed:?}");
         assert!(size <= 40_000_000, "{size}");
     }
+}
+
+/// By hand: `cargo test --release --lib -- --ignored --nocapture ten_years`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+#[expect(clippy::print_stderr, reason = "a measurement")]
+async fn ten_years_of_nights_start_within_a_second() {
+    const COMMITS: u64 = 3 * 3_650;
+    let scene = Scene::new();
+    drop(scene.writer("r1").await);
+    write_log(&scene, COMMITS, 100, 1);
+    let day0: chrono::NaiveDate = "2015-01-01".parse().unwrap();
+    let days = scene.root().join(LakePath::days().as_str());
+    std::fs::create_dir_all(&days).unwrap();
+    for day in 0..3_650 {
+        let name = format!("{}.json", day0 + chrono::Days::new(day));
+        std::fs::write(days.join(name), format!("{{\"sequence\":{}}}", 3 * day + 1)).unwrap();
+    }
+    let runs = scene.root().join(LakePath::runs().as_str());
+    std::fs::create_dir_all(&runs).unwrap();
+    for run in 0..COMMITS {
+        std::fs::write(runs.join(format!("{run:08}.json")), "{}").unwrap();
+    }
+    let store = Store::new(&scene.dest()).unwrap();
+    let start = Instant::now();
+    let whole = Log::load(&store).await.unwrap();
+    let from_records = start.elapsed();
+    assert_eq!(whole.ledger.sealed_count(), COMMITS * 100);
+    let mut writer = scene.writer("r2").await;
+    assert!(writer.checkpoint(1).await.unwrap());
+    drop(writer);
+    let start = Instant::now();
+    let log = Log::load(&store).await.unwrap();
+    let elapsed = start.elapsed();
+    assert_eq!(log.checkpointed, COMMITS);
+    eprintln!(
+        "{COMMITS} commits, {} tasks, 3,650 days: from the records {from_records:?}, from a \
+         checkpoint {elapsed:?}",
+        whole.ledger.sealed_count()
+    );
 }
 
 /// By hand: `cargo test --release --lib a_million_tasks -- --ignored --nocapture`.

@@ -14,7 +14,8 @@ fn options() -> VacuumOptions {
     VacuumOptions {
         older_than: WEEK,
         unknown: true,
-        reports_older_than: None,
+        max_share: 40,
+        reports_older_than: Duration::MAX,
         rejects_older_than: None,
     }
 }
@@ -159,7 +160,7 @@ async fn what_a_living_run_stages_stays_and_what_a_dead_one_staged_goes() {
 }
 
 #[tokio::test]
-async fn reports_and_rejects_go_only_if_asked_for() {
+async fn reports_go_when_they_are_old_and_rejects_only_if_asked_for() {
     let scene = Scene::new();
     lake(&scene).await;
     let [r1, r9, at_work] = ["r1", "r9", "living"].map(run_id);
@@ -185,6 +186,7 @@ async fn reports_and_rejects_go_only_if_asked_for() {
         "_export/quarantine/r9/calls/call_date=2024-03-11/x.parquet",
     );
     let living = scene.writer("living").await;
+    put(&scene, "_export/rejects/living/000001.jsonl");
     let done = vacuumed(&scene, options(), later()).await;
     assert_eq!(
         kinds(&done),
@@ -193,7 +195,7 @@ async fn reports_and_rejects_go_only_if_asked_for() {
     assert!(!scene.root().join(probe).exists());
     assert!(scene.root().join("_export/doctor-notes/file").exists());
     let all = VacuumOptions {
-        reports_older_than: Some(WEEK),
+        reports_older_than: WEEK,
         rejects_older_than: Some(WEEK),
         ..options()
     };

@@ -112,7 +112,8 @@ async fn a_task_that_was_committed_twice_is_found() {
     let forged = fs::read_to_string(&record)
         .unwrap()
         .replace(r#""id":"e""#, r#""id":"a""#);
-    fs::write(&record, forged).unwrap();
+    fs::write(&record, sealed_anew(&forged)).unwrap();
+    fs::remove_file(scene.root().join("_newest.json")).unwrap();
     let kinds = found(&scene).await;
     assert_eq!(
         kinds
@@ -242,4 +243,12 @@ async fn a_day_file_that_is_wrong_or_missing_is_found() {
     fs::write(&path, good).unwrap();
     fs::write(scene.root().join("_export/days/1999-01-01.json"), "{}").unwrap();
     assert_eq!(found(&scene).await, ["day_stale"]);
+}
+
+/// A record that was changed, with the checksum of what it says now.
+fn sealed_anew(record: &str) -> Vec<u8> {
+    let mut json = record.as_bytes()[..record.len() - crate::lake::seal::LENGTH].to_vec();
+    json.push(b'}');
+    crate::lake::seal::seal(&mut json);
+    json
 }

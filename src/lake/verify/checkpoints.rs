@@ -7,6 +7,7 @@ use crate::lake::checkpoint::{self, Checkpoint};
 use crate::lake::error::LakeError;
 use crate::lake::log::{Log, read_record};
 use crate::lake::path::LakePath;
+use crate::lake::seal;
 use crate::lake::store::Store;
 
 /// Loads the log without its checkpoints, and says what is wrong with these.
@@ -14,7 +15,7 @@ pub(super) async fn load(store: &Store) -> Result<(Log, Vec<Finding>), LakeError
     let mut checkpoints = BTreeMap::new();
     for sequence in checkpoint::list(store).await? {
         // Gone by now: there is a newer one.
-        if let Some(bytes) = store.get(&LakePath::checkpoint(sequence)).await?
+        if let Some(bytes) = checkpoint::load(store, sequence).await?
             && !checkpoint::is_of_another_version(&bytes)
         {
             checkpoints.insert(sequence, Checkpoint::from_bytes(&bytes));
@@ -37,9 +38,7 @@ pub(super) async fn load(store: &Store) -> Result<(Log, Vec<Finding>), LakeError
             (Some(_), None) => "there is no such commit",
             (Some(_), Some(false)) => "it does not say what the log says",
             (Some(checkpoint), Some(true)) => {
-                let record = read_record(store, sequence, |bytes| {
-                    Ok(checkpoint::sum_of_record(bytes))
-                });
+                let record = read_record(store, sequence, |bytes| Ok(seal::sum(bytes)));
                 let record = record.await?.map(|(sum, _)| sum);
                 if checkpoint.sequence == sequence && record == Some(checkpoint.record) {
                     continue;

@@ -9,7 +9,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 
-use super::tally::{Counts, Expected, Found, Tallies};
+use super::tally::{Counts, Expected, FileSums, Found, Tallies};
 use super::{Finding, FindingKind};
 use crate::lake::error::LakeError;
 use crate::lake::mend::sum_up;
@@ -30,7 +30,7 @@ pub(super) struct Target {
 pub(super) struct FileReport {
     pub(super) path: FilePath,
     pub(super) findings: Vec<Finding>,
-    pub(super) counts: Counts,
+    pub(super) sums: FileSums,
     /// It was in none of its places.
     pub(super) is_absent: bool,
     /// Its rows were counted.
@@ -62,7 +62,7 @@ pub(super) fn read(
     let mut report = FileReport {
         path: target.file.path(),
         findings: Vec::new(),
-        counts: Counts::default(),
+        sums: FileSums::new(target.file.table, &Counts::default()),
         is_absent: false,
         is_read: false,
     };
@@ -85,6 +85,7 @@ pub(super) fn read(
     if let Some(what) = reader.other_columns(schema) {
         report.find(FindingKind::FileSchema, what);
     }
+    let mut counts = Counts::default();
     let mut unknown = 0_u64;
     let mut example = String::new();
     let mut last: Option<(String, Option<u32>)> = None;
@@ -100,12 +101,7 @@ pub(super) fn read(
         };
         if let Some(number) = known {
             let expected = tallies.expected(number);
-            count(
-                report.counts.entry(number).or_default(),
-                table,
-                key,
-                expected,
-            );
+            count(counts.entry(number).or_default(), table, key, expected);
         } else {
             unknown += 1;
             if example.is_empty() {
@@ -113,6 +109,7 @@ pub(super) fn read(
             }
         }
     });
+    report.sums = FileSums::new(table, &counts);
     if unknown > 0 {
         let detail = format!("{unknown} rows of tasks that no commit knows, such as {example}");
         report.find(FindingKind::UnknownTask, detail);

@@ -1,13 +1,16 @@
 //! `verify`: reads everything back and says what is not as the commit log says.
 //!
 //! Every live file is read twice, once for its checksum and once for the columns that make up its
-//! rows' keys. Memory does not grow with rows but with tasks, about 200 bytes each: for every task
+//! rows' keys. Memory does not grow with rows but with tasks, about 350 bytes each: for every task
 //! a sum over its rows' keys is compared with the sum that its calls imply (`tally`). Only
 //! tasks whose sums differ are then looked at row by row (`exact`), a bounded number at a time.
 //!
-//! It never writes, and may run while others write: what changes meanwhile is looked at again.
+//! It never writes, and may run while others write. The state it judges is one state: what every file
+//! holds is remembered, and when files give way in the middle, only those that take their place are
+//! read. Whatever looks wrong around the files is held against the log once more, which may have gone
+//! on.
 //! A damaged commit record is an error, not a finding: without the log there is nothing to verify
-//! against.
+//! against. A log that is shorter than it should be is a finding.
 
 mod checkpoints;
 mod exact;
@@ -15,9 +18,10 @@ mod file;
 mod surroundings;
 mod tally;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use arrow_schema::SchemaRef;
 use chrono::{DateTime, Utc};
@@ -32,13 +36,14 @@ use super::path::{FilePath, LakePath};
 use super::store::{Store, blocking};
 use crate::job::Destination;
 use crate::schema::TableName;
+use file::FileReport;
 use tally::Tallies;
 
 /// Findings beyond this are counted, not listed; tasks beyond this are not examined.
 const MAX_FINDINGS: usize = 1_000;
 
-/// How often everything is read again because files went away in the middle.
-const MAX_PASSES: u32 = 3;
+/// How often new files are read in place of those that gave way in the middle. Each time they are few.
+const MAX_PASSES: u32 = 100;
 
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
@@ -74,6 +79,8 @@ pub enum FindingKind {
     CheckpointStale,
     /// What the lake says of itself is damaged, or not what the log says.
     LakeIdentity,
+    /// Newest commits are missing in the log: something else in the lake names them.
+    LogBehind,
     /// Durable commits are not published. The next writing command publishes them.
     NotPublished,
     /// Days count as listed that are still to come: the clock of a run was ahead.
@@ -102,6 +109,7 @@ impl FindingKind {
             Self::DayStale => "day_stale",
             Self::CheckpointStale => "checkpoint_stale",
             Self::LakeIdentity => "lake_identity",
+            Self::LogBehind => "log_behind",
             Self::NotPublished => "not_published",
             Self::ListedAhead => "listed_ahead",
             Self::Unsettled => "unsettled",
@@ -171,49 +179,56 @@ pub async fn verify(
     schemas: Arc<TableSchemas>,
     now: DateTime<Utc>,
 ) -> Result<Verification, LakeError> {
+    let begun = Instant::now();
     let store = Store::new(dest)?;
+    let (mut log, stale) = checkpoints::load(&store).await?;
+    let mut reading = Reading::new(&store, schemas);
+    // What is committed and not published can be read where it is staged on a disk only.
+    let mut readable = if store.is_local() || log.pending.is_empty() {
+        None
+    } else {
+        Some(Log::load_readable_from_records(&store).await?)
+    };
     let mut passes = 0;
-    loop {
+    let is_settled = loop {
         passes += 1;
-        let (mut log, stale) = checkpoints::load(&store).await?;
-        // What is committed and not published can be read where it is staged on a disk only.
-        let readable = if store.is_local() || log.pending.is_empty() {
-            None
-        } else {
-            Some(Log::load_readable_from_records(&store).await?)
-        };
-        let read = readable.as_ref().unwrap_or(&log);
-        let pass = Pass::begin(&store, read, Arc::clone(&schemas)).await?;
-        let (mut verification, absent) = blocking(move || Ok(pass.run())).await?;
+        reading.follow(readable.as_ref().unwrap_or(&log)).await?;
+        reading = blocking(move || Ok(reading.read_new())).await?;
         log.catch_up(&store).await?;
-        say_how_to_mend(&store, &log.ledger, &mut verification.findings).await?;
-        // Files that gave way while they were read: what was read is no one state.
-        let unsettled = absent.iter().any(|path| !log.ledger.is_live(path));
-        if unsettled && passes < MAX_PASSES {
-            continue;
+        // What is missing may have given way since: then the newest state is looked at, of which
+        // only the files are read that are new in it.
+        if reading.all_live(&log.ledger) {
+            break true;
         }
-        if unsettled {
-            let detail = "other processes rewrite files faster than they can be read; run verify \
-                          again when they are done";
-            verification
-                .findings
-                .push(Finding::new(FindingKind::Unsettled, &"log", detail));
+        if passes == MAX_PASSES {
+            break false;
         }
-        verification
-            .findings
-            .extend(surroundings::look(&store, &log).await?);
-        verification.lake =
-            surroundings::identity(&store, &log, &mut verification.findings).await?;
-        verification.findings.extend(stale);
-        verification.findings.extend(listed_ahead(&log.ledger, now));
-        verification.findings.extend(rows_lost(&log.ledger));
-        verification.findings.sort_unstable();
-        verification.findings.dedup();
-        let more = verification.findings.len().saturating_sub(MAX_FINDINGS);
-        verification.findings.truncate(MAX_FINDINGS);
-        verification.more_findings += more as u64;
-        return Ok(verification);
+        if !store.is_local() {
+            readable = Some(Log::load_readable(&store).await?);
+        }
+    };
+    let mut verification = blocking(move || Ok(reading.judge())).await?;
+    let findings = &mut verification.findings;
+    say_how_to_mend(&store, &log.ledger, findings).await?;
+    if !is_settled {
+        let detail = "other processes rewrite files faster than they can be read; run verify \
+                      again when they are done";
+        findings.push(Finding::new(FindingKind::Unsettled, &"log", detail));
     }
+    findings.extend(surroundings::look(&store, &mut log).await?);
+    findings.extend(stale);
+    findings.extend(log_behind(&store, &log).await?);
+    verification.lake = surroundings::identity(&store, &log, findings).await?;
+    // Runs beside this one list until their own now.
+    let now = now + begun.elapsed();
+    findings.extend(listed_ahead(&log.ledger, now));
+    findings.extend(rows_lost(&log.ledger));
+    findings.sort_unstable();
+    findings.dedup();
+    let more = findings.len().saturating_sub(MAX_FINDINGS);
+    findings.truncate(MAX_FINDINGS);
+    verification.more_findings += more as u64;
+    Ok(verification)
 }
 
 /// Adds to what is found of a file the command that mends it.
@@ -255,6 +270,12 @@ fn rows_lost(ledger: &Ledger) -> impl Iterator<Item = Finding> {
     })
 }
 
+/// Something names a commit that the log does not have.
+async fn log_behind(store: &Store, log: &Log) -> Result<Option<Finding>, LakeError> {
+    let behind = log.behind(store, log.ledger.last_sequence()).await?;
+    Ok(behind.map(|behind| Finding::new(FindingKind::LogBehind, &behind.place, behind.what)))
+}
+
 /// Coverage that no listing can have: some run's clock was ahead.
 fn listed_ahead(ledger: &Ledger, now: DateTime<Utc>) -> Option<Finding> {
     let until = ledger.listed_ahead(now)?;
@@ -266,119 +287,138 @@ fn listed_ahead(ledger: &Ledger, now: DateTime<Utc>) -> Option<Finding> {
     Some(Finding::new(FindingKind::ListedAhead, &"log", detail))
 }
 
-/// One reading of all files.
-struct Pass {
+/// The reading of all files of one state, which may become that of a later one.
+struct Reading {
     store: Store,
-    files: Vec<file::Target>,
+    schemas: Arc<TableSchemas>,
     tallies: Tallies,
+    /// The commit up to which the tallies know what to expect.
+    sequence: u64,
+    files: BTreeMap<FilePath, (file::Target, Option<FileReport>)>,
     /// Of the tallies those of tasks whose rows are lost.
     lost: BTreeSet<u32>,
-    schemas: Arc<TableSchemas>,
-    verification: Verification,
 }
 
-impl Pass {
-    async fn begin(
-        store: &Store,
-        log: &Log,
-        schemas: Arc<TableSchemas>,
-    ) -> Result<Self, LakeError> {
-        let ledger = &log.ledger;
-        let mut tallies = Tallies::default();
-        let read = |sequence| {
-            let store = store.clone();
-            async move {
-                let read = read_record(&store, sequence, super::digest::read_commit).await?;
-                let commit = read.map(|(commit, _)| commit);
-                commit.ok_or_else(|| {
-                    let path = store.locate(&LakePath::commit(sequence));
-                    LakeError::damaged(&path, "this commit record is gone")
-                })
-            }
+impl Reading {
+    fn new(store: &Store, schemas: Arc<TableSchemas>) -> Self {
+        Self {
+            store: store.clone(),
+            schemas,
+            tallies: Tallies::default(),
+            sequence: 0,
+            files: BTreeMap::new(),
+            lost: BTreeSet::new(),
+        }
+    }
+
+    /// Goes on to this state: what gave way is forgotten, what is new is to be read.
+    async fn follow(&mut self, log: &Log) -> Result<(), LakeError> {
+        let (store, ledger) = (&self.store, &log.ledger);
+        if ledger.last_sequence() < self.sequence {
+            return Ok(());
+        }
+        let read = |sequence| async move {
+            let read = read_record(store, sequence, super::digest::read_commit).await?;
+            let commit = read.map(|(commit, _)| commit);
+            commit.ok_or_else(|| {
+                let path = store.locate(&LakePath::commit(sequence));
+                LakeError::damaged(&path, "this commit record is gone")
+            })
         };
-        let mut commits = stream::iter(1..=ledger.last_sequence())
-            .map(read)
-            .buffered(READ_AHEAD);
+        let new = self.sequence + 1..=ledger.last_sequence();
+        let mut commits = stream::iter(new).map(read).buffered(READ_AHEAD);
         while let Some(commit) = commits.next().await {
             let commit = commit?;
             let sequence = commit.sequence;
             for task in &commit.changes.tasks {
                 if ledger.rows_in(&task.id) == Some(sequence) {
-                    tallies.expect(task);
+                    self.tallies.expect(task);
                 }
             }
         }
+        drop(commits);
+        self.sequence = ledger.last_sequence();
         let lost = ledger.lost();
-        let lost = lost.filter_map(|(task, _)| tallies.number(task.as_str()));
-        let lost = lost.collect();
-        let mut files = Vec::new();
+        let lost = lost.filter_map(|(task, _)| self.tallies.number(task.as_str()));
+        self.lost = lost.collect();
+        let mut known = std::mem::take(&mut self.files);
         for live in ledger.live_files() {
+            let path = live.path();
+            if let Some((path, known)) = known.remove_entry(&path) {
+                self.files.insert(path, known);
+                continue;
+            }
             // Not published: still where it was staged, unless somebody publishes it just now.
             let pending = log
                 .pending
                 .iter()
                 .find(|pending| pending.sequence == live.sequence);
             let staged = pending.map(|pending| live.file.staged(&pending.run_id));
-            files.push(file::Target {
-                file: live.file,
-                staged,
-            });
+            let file = live.file;
+            self.files
+                .insert(path, (file::Target { file, staged }, None));
         }
-        let verification = Verification {
-            sequence: ledger.last_sequence(),
-            files: files.len() as u64,
-            rows: files.iter().map(|target| target.file.rows).sum(),
-            bytes: files.iter().map(|target| target.file.bytes).sum(),
-            tasks: tallies.len() as u64,
-            ..Verification::default()
-        };
-        Ok(Self {
-            store: store.clone(),
-            files,
-            tallies,
-            lost,
-            schemas,
-            verification,
-        })
+        Ok(())
     }
 
-    /// Reads all files on all cores. Returns the files that were not there too.
-    fn run(mut self) -> (Verification, Vec<super::path::FilePath>) {
-        let found = Mutex::new(std::mem::take(&mut self.tallies.found));
-        let Self {
-            store,
-            files,
-            schemas,
-            tallies,
-            ..
-        } = &self;
-        let reports = on_all_cores(files.len(), |index| {
-            let target = &files[index];
-            let schema = schemas(target.file.table);
-            let mut report = file::read(store, target, &schema, tallies);
-            // At once: the counts of all files together would be several times those of all tasks.
-            let counts = std::mem::take(&mut report.counts);
-            tally::add(
-                &mut found.lock().unwrap_or_else(PoisonError::into_inner),
-                counts,
-            );
-            report
+    /// Reads the files that were not, on all cores.
+    fn read_new(mut self) -> Self {
+        let new = self.files.values().filter(|(_, report)| report.is_none());
+        let new: Vec<&file::Target> = new.map(|(target, _)| target).collect();
+        let reports = on_all_cores(new.len(), |index| {
+            let target = new[index];
+            let schema = (self.schemas)(target.file.table);
+            file::read(&self.store, target, &schema, &self.tallies)
         });
-        self.tallies.found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let mut absent = Vec::new();
-        let mut unread = false;
         for report in reports {
-            self.verification.findings.extend(report.findings);
-            unread |= !report.is_read;
-            if report.is_absent {
-                absent.push(report.path);
+            if let Some((_, known)) = self.files.get_mut(&report.path) {
+                *known = Some(report);
             }
         }
+        self
+    }
+
+    fn reports(&self) -> impl Iterator<Item = &FileReport> {
+        self.files
+            .values()
+            .filter_map(|(_, report)| report.as_ref())
+    }
+
+    /// Whether all that was missing still belongs to the lake.
+    fn all_live(&self, ledger: &Ledger) -> bool {
+        let mut absent = self.reports().filter(|report| report.is_absent);
+        absent.all(|report| ledger.is_live(&report.path))
+    }
+
+    /// What is wrong with the state that was read.
+    fn judge(mut self) -> Verification {
+        let files = || self.files.values().map(|(target, _)| &target.file);
+        let mut verification = Verification {
+            sequence: self.sequence,
+            files: self.files.len() as u64,
+            rows: files().map(|file| file.rows).sum(),
+            bytes: files().map(|file| file.bytes).sum(),
+            tasks: self.tallies.len() as u64,
+            ..Verification::default()
+        };
+        for report in self.reports() {
+            verification
+                .findings
+                .extend(report.findings.iter().cloned());
+        }
+        let unread = self.reports().any(|report| !report.is_read);
+        let reports = self
+            .files
+            .values()
+            .filter_map(|(_, report)| report.as_ref());
+        self.tallies.add_up(reports.map(|report| &report.sums));
         let mut suspects = self.tallies.suspects();
         suspects.retain(|number| !self.lost.contains(number));
-        let findings = exact::examine(&self.store, &self.files, &self.tallies, &suspects, unread);
-        self.verification.findings.extend(findings);
-        (self.verification, absent)
+        let targets: Vec<file::Target> =
+            self.files.into_values().map(|(target, _)| target).collect();
+        let findings = exact::examine(&self.store, &targets, &self.tallies, &suspects, unread);
+        verification.findings.extend(findings);
+        verification
     }
 }
 

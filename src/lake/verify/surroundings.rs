@@ -1,29 +1,32 @@
 //! What is around the data: strays, left-overs, day files, the marker.
 
+use chrono::NaiveDate;
+
 use super::{Finding, FindingKind};
 use crate::lake::day;
 use crate::lake::error::LakeError;
 use crate::lake::identity::{ShownIdentity, read_identity};
 use crate::lake::log::Log;
-use crate::lake::path::LakePath;
+use crate::lake::path::{FilePath, LakePath};
+use crate::lake::pin::Pins;
 use crate::lake::store::Store;
-use crate::lake::strays::{Origin, strays};
+use crate::lake::strays::{Origin, Stray, is_live, strays};
 
-/// Looks at everything but the data files themselves.
-pub(super) async fn look(store: &Store, log: &Log) -> Result<Vec<Finding>, LakeError> {
+/// Looks at everything but the data files themselves. Others may write meanwhile: what looks wrong is
+/// held against the log as it is after that, since whatever they do is in the log before it is seen.
+pub(super) async fn look(store: &Store, log: &mut Log) -> Result<Vec<Finding>, LakeError> {
     let mut findings = Vec::new();
-    for stray in strays(store, &log.ledger).await? {
-        let detail = match stray.origin {
-            Origin::GaveWay => "it gave way to other files",
-            Origin::Misplaced => "it belongs elsewhere in the lake",
-            Origin::Unknown => "no commit knows it",
-        };
-        findings.push(Finding::new(FindingKind::StrayFile, &stray.path, detail));
-    }
+    table_folders(store, log, &mut findings).await?;
+    log.catch_up_with_marker(store).await?;
+    let unpublished = log.pending.front().map(|pending| pending.sequence);
     let living = left_overs(store, log, &mut findings).await?;
     days(store, log, &mut findings).await?;
-    if !log.pending.is_empty() && !living {
-        let (first, last) = (log.published + 1, log.ledger.last_sequence());
+    // Who published it may have ended between the two looks. That it was seen unpublished, then
+    // nobody alive, and then unpublished still: nobody was at it.
+    log.catch_up_with_marker(store).await?;
+    let unpublished = unpublished.filter(|first| *first > log.published && !living);
+    if let Some(first) = unpublished {
+        let last = log.ledger.last_sequence();
         let detail = format!("commits {first} to {last} are durable and not published");
         findings.push(Finding::new(
             FindingKind::NotPublished,
@@ -63,6 +66,37 @@ pub(super) async fn identity(
     Ok(identity)
 }
 
+/// Strays: what is in a table's folder and is not the lake's.
+async fn table_folders(
+    store: &Store,
+    log: &mut Log,
+    findings: &mut Vec<Finding>,
+) -> Result<(), LakeError> {
+    let found = strays(store, &log.ledger).await?;
+    if found.is_empty() {
+        return Ok(());
+    }
+    log.catch_up_with_marker(store).await?;
+    let held = Pins::list(store).await?.held(store, &log.ledger).await?;
+    for Stray { path, origin } in found {
+        // Published since, or in the middle of giving way.
+        let parsed = path.as_str().parse::<FilePath>().ok();
+        let mut giving_way = log.pending.iter().flat_map(|pending| &pending.removes);
+        let is_held = origin == Origin::GaveWay && held.contain(&path);
+        let is_due = !is_held && !giving_way.any(|removed| Some(removed) == parsed.as_ref());
+        if is_live(&log.ledger, &path) || !is_due || store.size(&path).await?.is_none() {
+            continue;
+        }
+        let detail = match origin {
+            Origin::GaveWay => "it gave way to other files",
+            Origin::Misplaced => "it belongs elsewhere in the lake",
+            Origin::Unknown => "no commit knows it",
+        };
+        findings.push(Finding::new(FindingKind::StrayFile, &path, detail));
+    }
+    Ok(())
+}
+
 /// Staged files of dead runs, those of pending commits aside. Says whether a run lives.
 async fn left_overs(
     store: &Store,
@@ -72,22 +106,34 @@ async fn left_overs(
     let mut living = false;
     for run in store.staging_runs().await? {
         let folder = LakePath::staging().join(&run);
-        if !store.is_dead(&folder).await? {
-            living = true;
-            continue;
-        }
         let pending = log
             .pending
             .iter()
             .filter(|pending| pending.run_id.as_str() == run);
         let awaited: Vec<_> = pending.flat_map(|pending| &pending.adds).collect();
-        let entries = store.list(&folder).await?;
-        let left = entries.iter().filter(|entry| {
-            !Store::is_sign_of_life(&entry.name)
-                && !awaited.iter().any(|file| file.name.as_str() == entry.name)
-        });
-        let count = left.count();
-        if count > 0 {
+        let mut left = Vec::new();
+        // A run that just begins has no lock for a moment, and neither has one that just ends or
+        // that somebody else clears away.
+        for look in 0..2 {
+            if !store.is_dead(&folder).await? {
+                living = true;
+                left.clear();
+                break;
+            }
+            let entries = store.list(&folder).await?.into_iter();
+            let names = entries.map(|entry| entry.name).filter(|name| {
+                !Store::is_sign_of_life(name)
+                    && !awaited.iter().any(|file| file.name.as_str() == name)
+            });
+            if look == 0 {
+                left.extend(names);
+            } else {
+                let still: Vec<String> = names.collect();
+                left.retain(|name| still.contains(name));
+            }
+        }
+        if !left.is_empty() {
+            let count = left.len();
             let detail = format!(
                 "{count} unfinished files of a run that ended early; the next run, backfill or \
                  replay removes them"
@@ -99,36 +145,11 @@ async fn left_overs(
 }
 
 /// Day files that do not say what the log says. Those of unpublished commits are not due yet.
-async fn days(store: &Store, log: &Log, findings: &mut Vec<Finding>) -> Result<(), LakeError> {
+async fn days(store: &Store, log: &mut Log, findings: &mut Vec<Finding>) -> Result<(), LakeError> {
+    let mut suspects: Vec<NaiveDate> = Vec::new();
     for day in log.ledger.days() {
-        let summary = log
-            .ledger
-            .day_summary(day)
-            .expect("the day was just listed");
-        if summary.sequence > log.published {
-            continue;
-        }
-        let path = LakePath::day(day);
-        let present = store.get(&path).await?;
-        let ahead = present.as_deref().and_then(day::sequence_of);
-        let ahead = ahead.filter(|sequence| *sequence > log.ledger.last_sequence());
-        if let Some(sequence) = ahead {
-            // Somebody may have gone on since the log was read.
-            if store.size(&LakePath::commit(sequence)).await?.is_none() {
-                let detail = format!("it speaks of commit {sequence}, which there is not");
-                findings.push(Finding::new(FindingKind::DayStale, &path, detail));
-            }
-        } else if summary.update(present.as_deref()).is_some() {
-            let what = if present.is_some() {
-                "is not what the log says"
-            } else {
-                "is missing"
-            };
-            findings.push(Finding::new(
-                FindingKind::DayStale,
-                &path,
-                format!("it {what}"),
-            ));
+        if day_fault(store, log, day).await?.is_some() {
+            suspects.push(day);
         }
     }
     for entry in store.list(&LakePath::days()).await? {
@@ -136,14 +157,44 @@ async fn days(store: &Store, log: &Log, findings: &mut Vec<Finding>) -> Result<(
             .name
             .strip_suffix(".json")
             .and_then(|day| day.parse().ok());
-        if day.is_some_and(|day| log.ledger.day_summary(day).is_none()) {
-            let path = LakePath::days().join(&entry.name);
-            findings.push(Finding::new(
-                FindingKind::DayStale,
-                &path,
-                "no commit touched the day",
-            ));
+        suspects.extend(day.filter(|day| log.ledger.day_summary(*day).is_none()));
+    }
+    if suspects.is_empty() {
+        return Ok(());
+    }
+    log.catch_up_with_marker(store).await?;
+    for day in suspects {
+        if let Some(what) = day_fault(store, log, day).await? {
+            let path = LakePath::day(day);
+            findings.push(Finding::new(FindingKind::DayStale, &path, what));
         }
     }
     Ok(())
+}
+
+/// What is wrong with a day's file by what is known of the log.
+async fn day_fault(store: &Store, log: &Log, day: NaiveDate) -> Result<Option<String>, LakeError> {
+    let Some(summary) = log.ledger.day_summary(day) else {
+        return Ok(Some("no commit touched the day".to_owned()));
+    };
+    if summary.sequence > log.published {
+        return Ok(None);
+    }
+    let present = store.get(&LakePath::day(day)).await?;
+    let ahead = present.as_deref().and_then(day::sequence_of);
+    if let Some(sequence) = ahead.filter(|sequence| *sequence > log.ledger.last_sequence()) {
+        // Somebody may have gone on since the log was read.
+        let is_there = store.size(&LakePath::commit(sequence)).await?.is_some();
+        return Ok(
+            (!is_there).then(|| format!("it speaks of commit {sequence}, which there is not"))
+        );
+    }
+    Ok(summary.update(present.as_deref()).map(|_| {
+        let what = if present.is_some() {
+            "is not what the log says"
+        } else {
+            "is missing"
+        };
+        format!("it {what}")
+    }))
 }

@@ -51,26 +51,38 @@ pub(super) struct Found {
     pub(super) wrong_counts: u32,
 }
 
-/// Adds what one file holds to what all do.
-pub(super) fn add(all: &mut [Found], counts: Counts) {
-    for (number, found) in counts {
-        all[number as usize].add(&found);
+/// What one file holds, kept small: a file has rows of one table only.
+#[derive(Debug)]
+pub(super) struct FileSums {
+    table: TableName,
+    /// By the tasks' numbers.
+    rows: Box<[(u32, Sum)]>,
+    /// Of the same tasks; of a file of `calls` only.
+    implied: Box<[[Sum; 2]]>,
+    /// Rows of `tasks` whose own counts contradict the commit, by the tasks' numbers.
+    wrong_counts: Box<[(u32, u32)]>,
+}
+
+impl FileSums {
+    pub(super) fn new(table: TableName, counts: &Counts) -> Self {
+        let rows = counts.iter().map(|(task, found)| (*task, found.of(table)));
+        let implied = counts.values().map(|found| found.implied);
+        let is_calls = table == TableName::Calls;
+        let wrong = counts
+            .iter()
+            .map(|(task, found)| (*task, found.wrong_counts));
+        Self {
+            table,
+            rows: rows.collect(),
+            implied: implied.filter(|_| is_calls).collect(),
+            wrong_counts: wrong.filter(|(_, count)| *count > 0).collect(),
+        }
     }
 }
 
 impl Found {
     pub(super) fn of(&self, table: TableName) -> Sum {
         self.tables[table as usize]
-    }
-
-    fn add(&mut self, other: &Self) {
-        for (sum, more) in self.tables.iter_mut().zip(other.tables) {
-            sum.add(more);
-        }
-        for (sum, more) in self.implied.iter_mut().zip(other.implied) {
-            sum.add(more);
-        }
-        self.wrong_counts += other.wrong_counts;
     }
 }
 
@@ -106,6 +118,7 @@ pub(super) struct Tallies {
 pub(super) type Counts = FxHashMap<u32, Found>;
 
 impl Tallies {
+    /// Takes in what the commit says that holds a task's rows now.
     pub(super) fn expect(&mut self, task: &CommittedTask) {
         let CommittedTask {
             calls,
@@ -114,16 +127,42 @@ impl Tallies {
             rejects,
             ..
         } = *task;
-        let number =
-            u32::try_from(self.expected.len()).expect("fewer than 2^32 tasks fit in memory");
-        self.numbers.insert(IdKey::of(&task.id), number);
-        self.expected.push(Expected {
+        let next = u32::try_from(self.expected.len()).expect("fewer than 2^32 tasks fit in memory");
+        let key = IdKey::of(&task.id);
+        let number = self.numbers.get(&key).copied().unwrap_or(next);
+        let expected = Expected {
             calls,
             redials,
             turns,
             rejects,
-        });
-        self.found.push(Found::default());
+        };
+        match self.expected.get_mut(number as usize) {
+            Some(present) => *present = expected,
+            None => {
+                self.numbers.insert(key, number);
+                self.expected.push(expected);
+            }
+        }
+    }
+
+    /// Adds up what these files hold.
+    pub(super) fn add_up<'a>(&mut self, files: impl Iterator<Item = &'a FileSums>) {
+        self.found.clear();
+        self.found.resize(self.expected.len(), Found::default());
+        for sums in files {
+            for (number, sum) in &sums.rows {
+                self.found[*number as usize].tables[sums.table as usize].add(*sum);
+            }
+            for ((number, _), implied) in sums.rows.iter().zip(&sums.implied) {
+                let found = &mut self.found[*number as usize];
+                for (sum, more) in found.implied.iter_mut().zip(implied) {
+                    sum.add(*more);
+                }
+            }
+            for (number, count) in &sums.wrong_counts {
+                self.found[*number as usize].wrong_counts += count;
+            }
+        }
     }
 
     pub(super) fn len(&self) -> usize {

@@ -39,7 +39,7 @@ fn headline(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
         duration(report.duration()),
         code.number()
     )?;
-    if let Some(Stop::Api(why)) = &summary.stopped {
+    if let Some(Stop::Api(why) | Stop::Destination(why)) = &summary.stopped {
         writeln!(out, "stopped: {}", printable(why))?;
     }
     let seen: u64 = summary.planned.iter().map(|(_, number)| number).sum();
@@ -63,6 +63,7 @@ fn tasks(summary: &Summary, out: &mut impl Write) -> io::Result<()> {
         sealed,
         early,
         left,
+        not_before,
         failed,
         taken,
         not_pulled,
@@ -75,6 +76,10 @@ fn tasks(summary: &Summary, out: &mut impl Write) -> io::Result<()> {
         ("exported", sealed),
         ("exported early, not final", early),
         ("not final, left", left),
+        (
+            "left, before `tasks.not_before` by their answer",
+            not_before,
+        ),
         ("failed", failed),
         ("exported by another run meanwhile", taken),
         ("planned, not pulled", not_pulled),
@@ -280,6 +285,7 @@ fn after_stop(summary: &Summary) -> Option<&'static str> {
             Some("correct the account's key and secret, then run again")
         }
         Some(Stop::Api(_)) => Some("run again later; `doctor` says whether the API profile fits"),
+        Some(Stop::Destination(_)) => Some("put the destination right, then run again"),
         Some(Stop::Interrupted | Stop::Terminated) => {
             (summary.tasks.not_pulled == 0).then_some("run again: the run was stopped early")
         }

@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use super::{Attention, LostLine, StatusReport};
-use crate::lake::{DaySummary, FileCounts, TaskCounts};
-use crate::report::figures::{between, bytes, count, counted, duration, moment};
+use super::{Attention, LastRunLine, LostLine, StatusReport};
+use crate::lake::{DaySummary, FileCounts, TaskCounts, Unpublished};
+use crate::report::figures::{between, bytes, count, counted, duration, moment, printable};
 use crate::report::grid::Grid;
 use crate::report::past::{PastNotUnderstood, PastWorkflow};
 use crate::report::run::outcome_phrase;
@@ -41,6 +41,7 @@ pub(super) fn write(
     days(report, every_day, out)?;
     tables(report, out)?;
     runs(report, out)?;
+    pins(report, out)?;
     attention(&report.attention, out)
 }
 
@@ -140,6 +141,28 @@ fn tables(report: &StatusReport, out: &mut impl Write) -> io::Result<()> {
     grid.write(out)
 }
 
+fn pins(report: &StatusReport, out: &mut impl Write) -> io::Result<()> {
+    if report.pins.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\npins of readers")?;
+    let mut grid = Grid::new("LRLLRRL");
+    grid.row(["pin", "commit", "", "until", "files", "bytes", "by"]);
+    for pin in &report.pins {
+        let number = |number: Option<u64>| number.map_or_else(String::new, count);
+        grid.row([
+            &pin.id.to_string(),
+            &number(pin.sequence),
+            &pin.state.replace('_', " "),
+            &pin.expires_at.map_or_else(String::new, moment),
+            &number(pin.files),
+            &pin.bytes.map_or_else(String::new, bytes),
+            pin.by.as_deref().unwrap_or(""),
+        ]);
+    }
+    grid.write(out)
+}
+
 fn runs(report: &StatusReport, out: &mut impl Write) -> io::Result<()> {
     if report.runs.is_empty() {
         return Ok(());
@@ -168,6 +191,37 @@ fn runs(report: &StatusReport, out: &mut impl Write) -> io::Result<()> {
     grid.write(out)
 }
 
+fn last_run_line(last_run: Option<&LastRunLine>, out: &mut impl Write) -> io::Result<()> {
+    let Some(run) = last_run else { return Ok(()) };
+    let how = outcome_phrase(&run.outcome);
+    writeln!(
+        out,
+        "\nthe last run ended with exit code {} ({how})",
+        run.exit_code
+    )?;
+    match &run.reason {
+        Some(reason) => writeln!(out, "  {}", printable(reason)),
+        None => Ok(()),
+    }
+}
+
+fn not_published_line(commits: Option<Unpublished>, out: &mut impl Write) -> io::Result<()> {
+    let Some(Unpublished { first, last }) = commits else {
+        return Ok(());
+    };
+    let what = if first == last {
+        format!("commit {first} is")
+    } else {
+        format!("commits {first} to {last} are")
+    };
+    writeln!(
+        out,
+        "\n{what} durable and not published: not all rows are in the tables' folders yet; unless a run \
+         is at it just now, the next one publishes, or says what keeps it from that; `verify` shows what \
+         is wrong"
+    )
+}
+
 fn attention(attention: &Attention, out: &mut impl Write) -> io::Result<()> {
     let Attention {
         failed,
@@ -178,20 +232,15 @@ fn attention(attention: &Attention, out: &mut impl Write) -> io::Result<()> {
         gone_workflows,
         failed_workflows,
         not_understood,
+        not_published,
         last_run,
         listed_ahead,
     } = attention;
     if *attention == Attention::default() {
         return writeln!(out, "\nnothing needs a person");
     }
-    if let Some(run) = last_run {
-        let how = outcome_phrase(&run.outcome);
-        writeln!(
-            out,
-            "\nthe last run ended with exit code {} ({how})",
-            run.exit_code
-        )?;
-    }
+    last_run_line(last_run.as_ref(), out)?;
+    not_published_line(*not_published, out)?;
     if let Some(until) = listed_ahead {
         writeln!(
             out,
@@ -284,7 +333,7 @@ fn lost_rows(lost: &[LostLine], out: &mut impl Write) -> io::Result<()> {
     more(lost.len(), out)
 }
 
-/// What the last run could not list, or did not understand.
+/// What runs could not list, or did not understand.
 fn listings(
     workflows: &[PastWorkflow],
     not_understood: &[PastNotUnderstood],
@@ -292,7 +341,7 @@ fn listings(
 ) -> io::Result<()> {
     if !workflows.is_empty() {
         let count = counted(workflows.len() as u64, "workflow");
-        writeln!(out, "\n{count} not listed by the last run")?;
+        writeln!(out, "\n{count} not listed, nor by a later run")?;
         let mut grid = Grid::new("LL");
         for workflow in workflows.iter().take(MOST_TASKS) {
             grid.row([&workflow.workflow_id, &workflow.reason]);
@@ -301,7 +350,10 @@ fn listings(
         more(workflows.len(), out)?;
     }
     if !not_understood.is_empty() {
-        writeln!(out, "\nnot understood in the listings of the last run")?;
+        writeln!(
+            out,
+            "\nnot understood in the listings, and not settled by a later run"
+        )?;
         let mut grid = Grid::new("RLLL");
         for line in not_understood.iter().take(MOST_TASKS) {
             let times = count(line.count);

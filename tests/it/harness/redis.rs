@@ -70,6 +70,24 @@ impl Redis {
         }
     }
 
+    /// Its answer to a command.
+    pub(crate) fn ask(&self, words: &[&str]) -> String {
+        let asked = Command::new("redis-cli")
+            .args([
+                "-p",
+                &self.port.to_string(),
+                "-n",
+                "1",
+                "--no-auth-warning",
+                "-a",
+                PASSWORD,
+            ])
+            .args(words)
+            .output()
+            .expect("redis-cli is where redis-server is");
+        String::from_utf8_lossy(&asked.stdout).trim().to_owned()
+    }
+
     /// Where it is.
     pub(crate) fn address(&self) -> String {
         format!("redis://:{PASSWORD}@127.0.0.1:{}/1", self.port)

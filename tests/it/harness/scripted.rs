@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -60,6 +61,9 @@ impl Reply {
         Self::ok(json!({"data": data, "status": "OK", "code": 200}).to_string())
     }
 }
+
+/// A header that makes the body flow a byte at a time, twenty a second.
+pub(crate) const DRIP: &str = "x-drip: 1";
 
 type Script = dyn Fn(&Request) -> Option<Reply> + Send + Sync;
 
@@ -188,12 +192,18 @@ fn serve(stream: &TcpStream, log: &Mutex<Vec<Request>>, script: &Script) -> std:
             body,
         } = reply;
         let mut text = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n", body.len());
+        let drips = headers.iter().any(|header| header == DRIP);
         for header in headers {
             text.push_str(&header);
             text.push_str("\r\n");
         }
         text.push_str("\r\n");
         writer.write_all(text.as_bytes())?;
-        writer.write_all(&body)?;
+        for piece in body.chunks(if drips { 1 } else { body.len().max(1) }) {
+            writer.write_all(piece)?;
+            if drips {
+                thread::sleep(Duration::from_millis(50));
+            }
+        }
     }
 }

@@ -1,12 +1,16 @@
 //! The local disk: plain functions that block, each naming the path when it fails.
 
+mod links;
 mod ours;
 mod staging;
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
+pub(super) use links::{Link, make_folders, remove_tree, second_name, sync_tree};
 pub(super) use ours::{Whose, read_sign, whose};
 pub(super) use staging::Staging;
 
@@ -16,9 +20,31 @@ use crate::lake::error::LakeError;
 /// The file in a staging folder that its living run holds locked.
 pub(super) const LOCK: &str = "lock";
 
+/// How long a lock is waited for before somebody is told, and before that ends.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+const LOCK_END: Duration = Duration::from_mins(5);
+/// The same once the process was told to stop.
+const LOCK_END_STOPPING: Duration = Duration::from_secs(4);
+
+/// Whether the process was told to stop: then nothing is waited for at length.
+static STOPPING: AtomicBool = AtomicBool::new(false);
+
+/// From now on no lock is waited for longer than a few seconds.
+pub(in crate::lake) fn stop_waiting() {
+    STOPPING.store(true, Ordering::Relaxed);
+}
+
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, LakeError> {
-    match fs::read(path) {
+    let read = || {
+        let mut bytes = Vec::new();
+        open_regular(path)?.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    match read() {
         Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if is_no_file(&error) => Err(LakeError::NoFile {
+            path: path.to_owned(),
+        }),
         Err(error) if is_missing(&error) => Ok(None),
         Err(error) => Err(LakeError::io("read", path)(error)),
     }
@@ -27,7 +53,8 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, LakeError> {
 pub(super) fn size(path: &Path) -> Result<Option<u64>, LakeError> {
     match fs::metadata(path) {
         Ok(meta) => Ok(Some(meta.len())),
-        Err(error) if is_missing(&error) => Ok(None),
+        // Nor is it there if a file has the place of its folder.
+        Err(error) if is_missing(&error) || error.kind() == ErrorKind::NotADirectory => Ok(None),
         Err(error) => Err(LakeError::io("look at", path)(error)),
     }
 }
@@ -42,6 +69,60 @@ pub(super) fn stamp(path: &Path) -> Result<Option<Stamp>, LakeError> {
         Ok(stamp) => Ok(Some(stamp)),
         Err(error) if is_missing(&error) => Ok(None),
         Err(error) => Err(LakeError::io("look at", path)(error)),
+    }
+}
+
+/// Opens a file to read it. A FIFO, which would be waited for, or a device is none.
+pub(super) fn open_regular(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.custom_flags(NONBLOCK);
+    }
+    regular(options.open(path)?)
+}
+
+#[cfg(unix)]
+const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+#[cfg(unix)]
+const NOFOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+
+fn regular(file: File) -> io::Result<File> {
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::other(NoFile))
+    }
+}
+
+/// What is under a name is there, and no file.
+#[derive(Debug, thiserror::Error)]
+#[error("it is a FIFO, a device, a link or a folder, and no file")]
+struct NoFile;
+
+fn is_no_file(error: &io::Error) -> bool {
+    matches!(error.get_ref(), Some(inner) if inner.is::<NoFile>())
+}
+
+/// Whether there is anything under this name, a link included.
+pub(super) fn is_there(path: &Path) -> Result<bool, LakeError> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if is_missing(&error) => Ok(false),
+        Err(error) => Err(LakeError::io("look at", path)(error)),
+    }
+}
+
+/// Makes a folder that nobody else made: `false` if it is there.
+pub(super) fn create_new_folder(folder: &Path) -> Result<bool, LakeError> {
+    let parent = folder.parent().unwrap_or(Path::new("."));
+    create_folders(parent)?;
+    match make_folder(folder) {
+        Ok(()) => sync_folder(parent).map(|()| true),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(LakeError::io("create folder", folder)(error)),
     }
 }
 
@@ -63,12 +144,19 @@ pub(super) fn list(folder: &Path) -> Result<Vec<Entry>, LakeError> {
     };
     let mut found = Vec::new();
     for entry in entries {
-        let entry = entry.map_err(LakeError::io("list", folder))?;
+        let entry = match entry {
+            Ok(entry) => entry,
+            // The folder was removed while it was read.
+            Err(error) if is_missing(&error) => break,
+            Err(error) => return Err(LakeError::io("list", folder)(error)),
+        };
         // Names that are not UTF-8 are nobody's of ours.
         if let Ok(name) = entry.file_name().into_string() {
-            let kind = entry
-                .file_type()
-                .map_err(LakeError::io("look at", &entry.path()))?;
+            let kind = match entry.file_type() {
+                Ok(kind) => kind,
+                Err(error) if is_missing(&error) => continue,
+                Err(error) => return Err(LakeError::io("look at", &entry.path())(error)),
+            };
             found.push(Entry {
                 name,
                 is_folder: kind.is_dir(),
@@ -171,6 +259,62 @@ pub(super) fn write_temporary(path: &Path, bytes: &[u8]) -> Result<(), LakeError
     })
 }
 
+/// Whether two files hold the same bytes; `false` if one is missing.
+pub(super) fn are_equal(one: &Path, other: &Path) -> Result<bool, LakeError> {
+    if size(one)? != size(other)? {
+        return Ok(false);
+    }
+    let (Some(one), Some(other)) = (open_to_compare(one)?, open_to_compare(other)?) else {
+        return Ok(false);
+    };
+    let (mut one, mut other) = (
+        (BufReader::new(one.0), one.1),
+        (BufReader::new(other.0), other.1),
+    );
+    loop {
+        let left = one.0.fill_buf().map_err(LakeError::io("read", one.1))?;
+        let right = other.0.fill_buf().map_err(LakeError::io("read", other.1))?;
+        let common = left.len().min(right.len());
+        if left[..common] != right[..common] || (common == 0 && left.len() != right.len()) {
+            return Ok(false);
+        }
+        if common == 0 {
+            return Ok(true);
+        }
+        one.0.consume(common);
+        other.0.consume(common);
+    }
+}
+
+fn open_to_compare(path: &Path) -> Result<Option<(File, &Path)>, LakeError> {
+    match open_regular(path) {
+        Ok(file) => Ok(Some((file, path))),
+        Err(error) if is_missing(&error) => Ok(None),
+        Err(error) => Err(LakeError::io("open", path)(error)),
+    }
+}
+
+/// Fails where the file system does not give a name once, before anything is pulled. FAT, exFAT and
+/// some network and FUSE mounts know no hard links. Renaming unless the name is taken
+/// (`RENAME_NOREPLACE`) or an exclusive open would be other ways, but on such systems neither is
+/// known to leave a whole file or none after a power cut, so they are refused.
+pub(super) fn check_links(folder: &Path) -> Result<(), LakeError> {
+    let (file, name) = (folder.join("links-1"), folder.join("links-2"));
+    let try_it = || {
+        File::create(&file).map_err(LakeError::io("create", &file))?;
+        super::probe::create_once(&file, &name)
+    };
+    let tried = try_it();
+    for path in [&name, &file] {
+        if tried.is_ok() {
+            remove(path)?;
+        } else {
+            let _ = remove(path);
+        }
+    }
+    tried
+}
+
 /// Gives a file a second name unless that is taken: `false` if it is.
 pub(super) fn link(from: &Path, to: &Path) -> Result<bool, LakeError> {
     match fs::hard_link(from, to) {
@@ -207,10 +351,32 @@ pub(super) fn remove_empty_folder(path: &Path) -> Result<(), LakeError> {
     }
 }
 
-/// Opens (creates) a lock file and waits until it is ours.
+/// Opens (creates) a lock file and waits until it is ours: with a word if that takes long, and not
+/// for ever.
 pub(super) fn lock(path: &Path) -> Result<File, LakeError> {
     let file = open_lock(path)?;
-    file.lock().map_err(LakeError::io("lock", path))?;
+    let (begun, mut stopping, mut is_said) = (Instant::now(), None, false);
+    while !try_lock(&file, path)? {
+        let waited = begun.elapsed();
+        if stopping.is_none() && STOPPING.load(Ordering::Relaxed) {
+            stopping = Some(Instant::now());
+        }
+        let is_over = stopping.is_some_and(|since: Instant| since.elapsed() > LOCK_END_STOPPING);
+        if is_over || waited > LOCK_END {
+            return Err(LakeError::Locked {
+                path: path.to_owned(),
+                seconds: waited.as_secs(),
+            });
+        }
+        if waited > LOCK_PATIENCE && !is_said {
+            is_said = true;
+            tracing::warn!(
+                "waiting for the lock on {}, which another process holds (lslocks shows which)",
+                path.display()
+            );
+        }
+        std::thread::sleep(Duration::from_millis(fastrand::u64(1..=20)));
+    }
     Ok(file)
 }
 
@@ -223,14 +389,42 @@ pub(super) fn try_lock(file: &File, path: &Path) -> Result<bool, LakeError> {
     }
 }
 
-/// Opens (creates) a lock file.
+/// Opens (creates) a lock file. Whoever may open it can hold it, so only who may write may open it.
 pub(super) fn open_lock(path: &Path) -> Result<File, LakeError> {
-    File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)
-        .map_err(LakeError::io("open", path))
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o622).custom_flags(NOFOLLOW | NONBLOCK);
+    }
+    let file = match options.open(path).and_then(regular) {
+        Ok(file) => file,
+        Err(error) if is_no_file(&error) || is_unlike_a_file(&error, path) => {
+            return Err(LakeError::NoFile {
+                path: path.to_owned(),
+            });
+        }
+        Err(error) => return Err(LakeError::io("open", path)(error)),
+    };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // One of an earlier version, which readers could hold. Best effort: it may be another user's.
+        if let Ok(meta) = file.metadata()
+            && meta.permissions().mode() & 0o044 != 0
+        {
+            let mode = meta.permissions().mode() & 0o7733;
+            let _ = file.set_permissions(fs::Permissions::from_mode(mode));
+        }
+    }
+    Ok(file)
+}
+
+/// Whether it could not be opened because it is a link, or a FIFO that nobody reads.
+fn is_unlike_a_file(error: &io::Error, path: &Path) -> bool {
+    let is_odd = fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file());
+    !is_missing(error) && is_odd
 }
 
 /// Whether nobody holds the lock, without creating it. A missing one is held by nobody.

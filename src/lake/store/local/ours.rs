@@ -65,19 +65,6 @@ pub(super) fn is_staged(name: &str) -> bool {
     number.len() >= 6 && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Opens a lock, made if need be, without following a link and without waiting for a pipe.
-pub(super) fn open_or_create(path: &Path) -> Result<File, LakeError> {
-    let mut options = File::options();
-    options.create(true).truncate(false).read(true).write(true);
-    let file = carefully(&mut options).open(path);
-    let file = file.map_err(LakeError::io("open", path))?;
-    if is_regular(&file, path)? {
-        Ok(file)
-    } else {
-        Err(LakeError::damaged(path, "it is no regular file"))
-    }
-}
-
 /// Opens the lock of a run to take it: nothing if it is gone, no regular file, or not ours.
 pub(super) fn open_ours(path: &Path) -> Result<Option<File>, LakeError> {
     let Some(file) = open_regular(path, true)? else {

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::{LOCK, ours};
 use crate::lake::error::LakeError;
@@ -12,20 +13,24 @@ use crate::lake::store::Sign;
 #[derive(Debug)]
 pub(in crate::lake::store) struct Staging {
     folder: PathBuf,
-    _lock: File,
+    /// Until the folder is removed.
+    lock: Mutex<Option<File>>,
 }
 
 impl Staging {
-    /// Makes the folder, in the way given, and takes its lock.
+    /// Makes the folder, in the way given, and takes its lock. Nothing if the folder is somebody
+    /// else's: `make` says whether it made it.
     pub(in crate::lake::store) fn open(
         folder: PathBuf,
-        make: impl Fn(&Path) -> Result<(), LakeError>,
-    ) -> Result<Self, LakeError> {
+        make: impl Fn(&Path) -> Result<bool, LakeError>,
+    ) -> Result<Option<Self>, LakeError> {
         let path = folder.join(LOCK);
         let lock = loop {
-            make(&folder)?;
+            if !make(&folder)? {
+                return Ok(None);
+            }
             // Somebody may take the new folder for a dead run's until it is locked.
-            match lock(&path) {
+            match super::lock(&path) {
                 Ok(lock) if super::is_same_file(&lock, &path)? => break lock,
                 Err(error) if !super::is_of_missing(&error) => return Err(error),
                 _ => {}
@@ -33,14 +38,19 @@ impl Staging {
         };
         // For people: a run lives by its lock, whatever stands in it.
         let _ = (&lock).write_all(&Sign::of_us().to_json());
-        Ok(Self {
+        Ok(Some(Self::held(folder, lock)))
+    }
+
+    fn held(folder: PathBuf, lock: File) -> Self {
+        Self {
             folder,
-            _lock: lock,
-        })
+            lock: Mutex::new(Some(lock)),
+        }
     }
 
     /// Takes over the folder of a run that is dead. Nothing if its run lives, or somebody else is
-    /// at it.
+    /// at it. An empty folder without a lock is one that is just being made or removed: it goes, and
+    /// no run died of it.
     pub(in crate::lake::store) fn take_dead(folder: PathBuf) -> Result<Option<Self>, LakeError> {
         match ours::open_ours(&folder.join(LOCK))? {
             Some(lock) => Self::claim(folder, lock),
@@ -54,10 +64,7 @@ impl Staging {
     fn claim(folder: PathBuf, lock: File) -> Result<Option<Self>, LakeError> {
         let path = folder.join(LOCK);
         let is_ours = super::try_lock(&lock, &path)? && super::is_same_file(&lock, &path)?;
-        Ok(is_ours.then_some(Self {
-            folder,
-            _lock: lock,
-        }))
+        Ok(is_ours.then(|| Self::held(folder, lock)))
     }
 
     pub(in crate::lake::store) fn folder(&self) -> &Path {
@@ -78,17 +85,16 @@ impl Staging {
             }
         }
         super::remove(&self.folder.join(LOCK))?;
+        // NFS and FUSE keep what is removed while it is open, under another name in the folder.
+        let held = self
+            .lock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        drop(held);
         super::remove_empty_folder(&self.folder)?;
         Ok(removed)
     }
-}
-
-/// Opens (creates) the lock and waits until it is ours: for whoever takes the new folder for a dead
-/// run's, no longer.
-fn lock(path: &Path) -> Result<File, LakeError> {
-    let file = ours::open_or_create(path)?;
-    file.lock().map_err(LakeError::io("lock", path))?;
-    Ok(file)
 }
 
 #[cfg(test)]
@@ -103,12 +109,53 @@ mod tests {
     /// Enough that each of the ways in which they can meet happens many times.
     const ROUNDS: u32 = 1_000;
 
-    fn make(folder: &Path) -> Result<(), LakeError> {
+    fn make(folder: &Path) -> Result<bool, LakeError> {
         match fs::create_dir(folder) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {
                 Err(LakeError::io("create folder", folder)(error))
             }
-            _ => Ok(()),
+            _ => Ok(true),
+        }
+    }
+
+    #[test]
+    fn a_folder_without_a_lock_is_no_dead_runs_unless_it_holds_something() {
+        let root = tempfile::tempdir().expect("a temporary folder can be made");
+        let folder = root.path().join("run");
+        make(&folder).expect("a folder can be made");
+        let taken = Staging::take_dead(folder.clone()).expect("no fault");
+        assert!(taken.is_none() && !folder.exists(), "{taken:?}");
+        make(&folder).expect("a folder can be made");
+        fs::write(folder.join("000001.parquet"), "rows").expect("written");
+        let dead = Staging::take_dead(folder.clone()).expect("no fault");
+        assert_eq!(
+            dead.expect("nobody holds it")
+                .remove(|| Ok(()))
+                .expect("removed"),
+            1
+        );
+        assert!(!folder.exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_no_lock_and_nobody_waits_for_it() {
+        let root = tempfile::tempdir().expect("a temporary folder can be made");
+        for kind in ["fifo", "link"] {
+            let folder = root.path().join(kind);
+            make(&folder).expect("a folder can be made");
+            let lock = folder.join(LOCK);
+            if kind == "fifo" {
+                let made = std::process::Command::new("mkfifo").arg(&lock).status();
+                assert!(made.expect("every Unix has it").success());
+            } else {
+                std::os::unix::fs::symlink("/dev/zero", &lock).expect("linked");
+            }
+            let error = Staging::take_dead(folder.clone()).expect_err("refused");
+            let LakeError::NoFile { path } = error else {
+                panic!("{error}");
+            };
+            assert_eq!(path, lock);
         }
     }
 
@@ -122,7 +169,9 @@ mod tests {
         dead.expect("nobody holds it")
             .remove(|| Ok(()))
             .expect("no fault");
-        let living = Staging::open(folder.clone(), make).expect("no fault");
+        let living = Staging::open(folder.clone(), make)
+            .expect("no fault")
+            .expect("it is made");
         let taken = Staging::claim(folder, late).expect("no fault");
         assert!(taken.is_none(), "{taken:?} lives, as {living:?}");
     }
@@ -143,7 +192,7 @@ mod tests {
         // Nothing is synced, so that they meet often.
         let open = || -> Result<(), LakeError> {
             for _ in 0..ROUNDS {
-                let ours = Staging::open(folder.clone(), make)?;
+                let ours = Staging::open(folder.clone(), make)?.expect("it is made");
                 let staged = folder.join("000001.parquet");
                 fs::write(&staged, "rows").map_err(LakeError::io("write", &staged))?;
                 assert_eq!(ours.remove(|| Ok(()))?, 1, "what a living run stages stays");

@@ -10,6 +10,7 @@ use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 
 use super::Objects;
+use super::listed::Connector;
 use crate::job::{Cloud, ObjectOptions, ObjectPlace};
 
 /// A client for the bucket of this place. Asks nobody yet.
@@ -36,6 +37,7 @@ pub(super) fn connect(place: &ObjectPlace) -> Result<Arc<dyn Objects>, String> {
 fn s3(url: &str, options: &ObjectOptions) -> Result<Arc<dyn Objects>, String> {
     let mut builder = AmazonS3Builder::new()
         .with_client_options(client(options))
+        .with_http_connector(Connector::default())
         .with_retry(retry(options));
     for (key, value) in known::<AmazonS3ConfigKey>(options) {
         builder = builder.with_config(key, value);
@@ -56,6 +58,7 @@ fn s3(url: &str, options: &ObjectOptions) -> Result<Arc<dyn Objects>, String> {
 fn google(url: &str, options: &ObjectOptions) -> Result<Arc<dyn Objects>, String> {
     let mut builder = GoogleCloudStorageBuilder::new()
         .with_client_options(client(options))
+        .with_http_connector(Connector::default())
         .with_retry(retry(options));
     for (key, value) in known::<GoogleConfigKey>(options) {
         builder = builder.with_config(key, value);
@@ -72,6 +75,7 @@ fn google(url: &str, options: &ObjectOptions) -> Result<Arc<dyn Objects>, String
 fn azure(url: &str, options: &ObjectOptions) -> Result<Arc<dyn Objects>, String> {
     let mut builder = MicrosoftAzureBuilder::new()
         .with_client_options(client(options))
+        .with_http_connector(Connector::default())
         .with_retry(retry(options));
     for (key, value) in known::<AzureConfigKey>(options) {
         builder = builder.with_config(key, value);

@@ -8,7 +8,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use object_store::Error;
-use object_store::client::{HttpError, HttpErrorKind};
+use object_store::client::HttpError;
 
 /// Why a request to an object store failed.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub struct Fault {
 pub enum FaultKind {
     /// The credentials are missing, wrong, or do not allow it.
     Refused,
+    /// The store's clock and this machine's are too far apart for a signature.
+    Clock,
     /// The object, the upload or the bucket is not there.
     Missing,
     /// Somebody else was quicker.
@@ -36,6 +38,13 @@ pub enum FaultKind {
 
 /// How `object_store` begins to tell of a status; its types are not public.
 const STATUS: &str = "status code: ";
+
+/// What stores call a signature of another time.
+const OF_THE_CLOCK: [&str; 3] = [
+    "RequestTimeTooSkewed",
+    "RequestExpired",
+    "RequestInTheFuture",
+];
 
 impl Fault {
     pub(super) fn of(error: &Error) -> Self {
@@ -55,11 +64,14 @@ impl Fault {
                 429 | 500.. => FaultKind::Unreachable,
                 _ => kind,
             };
+            if code(&told).is_some_and(|code| OF_THE_CLOCK.contains(&code)) {
+                kind = FaultKind::Clock;
+            }
             match code(&told) {
                 Some(code) => format!("the store answered {status} ({code})"),
                 None => format!("the store answered {status}"),
             }
-        } else if causes(error).any(|cause| cause.to_string().contains("169.254.169.254")) {
+        } else if lacks_credentials(error) {
             kind = FaultKind::Refused;
             "no credentials were found, and this machine offers none of its own".to_owned()
         } else {
@@ -82,15 +94,18 @@ impl Fault {
             || code(&innermost(error)).is_some_and(|code| words.contains(&code))
     }
 
-    /// Whether the answer was lost, so that nobody knows if the request took effect.
-    pub(super) fn is_lost(error: &Error) -> bool {
-        let mut http = causes(error).filter_map(|cause| cause.downcast_ref::<HttpError>());
-        http.any(|error| {
-            matches!(
-                error.kind(),
-                HttpErrorKind::Timeout | HttpErrorKind::Interrupted | HttpErrorKind::Decode
-            )
-        })
+    /// Whether another try may end better: the connection broke, the answer was cut or made no sense,
+    /// or the store had a bad moment. Not what it said about the request itself.
+    pub(super) fn is_passing(error: &Error) -> bool {
+        if Self::is_gone(error) {
+            return false;
+        }
+        let told = innermost(error);
+        match (error, status(&told)) {
+            (_, Some(status)) => matches!(status, 200..300 | 408 | 429 | 500 | 502..),
+            (Error::Generic { .. }, None) => !lacks_credentials(error),
+            _ => false,
+        }
     }
 
     /// One that was found without an error.
@@ -116,6 +131,10 @@ impl fmt::Display for Fault {
                 "; set the credentials as the store's own tools read them from the environment, \
                  and give them the permissions listed in docs/object-stores.md"
             }
+            FaultKind::Clock => {
+                "; the clock of this machine is wrong: set it (timedatectl, chronyd), a signature counts \
+                 for minutes only"
+            }
             FaultKind::Unreachable => {
                 "; is the store reachable from here (`endpoint` under [store], a proxy)? What was \
                  committed is safe, the next run goes on from there"
@@ -130,6 +149,11 @@ impl fmt::Display for Fault {
 }
 
 impl StdError for Fault {}
+
+/// Whether it looked for credentials of the machine it runs on, having no others, and found none.
+fn lacks_credentials(error: &Error) -> bool {
+    causes(error).any(|cause| cause.to_string().contains("169.254.169.254"))
+}
 
 fn causes(error: &Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
     let first: &(dyn StdError + 'static) = error;
@@ -173,6 +197,23 @@ mod tests {
         assert_eq!(code("oops"), None);
         let told = "Server returned non-2xx status code: 404 Not Found: <Code>NoSuchKey</Code>";
         assert_eq!((status(told), code(told)), (Some(404), Some("NoSuchKey")));
+    }
+
+    #[test]
+    fn a_clock_that_is_off_is_named() {
+        let source = "Server returned non-2xx status code: 403 Forbidden: \
+                      <Error><Code>RequestTimeTooSkewed</Code></Error>";
+        let error = Error::PermissionDenied {
+            path: "x".to_owned(),
+            source: source.into(),
+        };
+        let fault = Fault::of(&error);
+        assert_eq!(fault.kind(), FaultKind::Clock);
+        assert!(
+            fault.to_string().contains("clock of this machine"),
+            "{fault}"
+        );
+        assert!(!Fault::is_passing(&error));
     }
 
     #[test]

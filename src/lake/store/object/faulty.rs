@@ -63,6 +63,10 @@ pub(in crate::lake) enum Trouble {
     FailAfter,
     /// It takes effect, and no answer comes: the client can't know.
     Lost,
+    /// It has no effect, and the connection breaks. A listing breaks off after its first entry.
+    Cut,
+    /// It takes effect, and the answer makes no sense, as one does whose body is empty.
+    Garbled,
     /// It waits until it is released, and then takes effect.
     Hold,
     /// It takes its time.
@@ -193,10 +197,15 @@ impl Faulty {
     ) -> Result<T> {
         match self.meet(operation) {
             None | Some(Trouble::Stale) => request.await,
-            Some(Trouble::Reject) => Err(failure(HttpErrorKind::Connect)),
+            Some(Trouble::Reject) => Err(refusal()),
             Some(Trouble::FailAfter) => {
                 request.await?;
-                Err(failure(HttpErrorKind::Connect))
+                Err(refusal())
+            }
+            Some(Trouble::Cut) => Err(failure(HttpErrorKind::Interrupted)),
+            Some(Trouble::Garbled) => {
+                request.await?;
+                Err(nonsense())
             }
             Some(Trouble::Lost) => {
                 request.await?;
@@ -224,8 +233,25 @@ impl Faulty {
                 let then = script.trouble.as_ref().map(|scripted| scripted.then.fork());
                 Ok(then.unwrap_or_else(|| self.0.objects.fork()))
             }
-            Some(_) => Err(failure(HttpErrorKind::Connect)),
+            Some(Trouble::Reject | Trouble::FailAfter) => Err(refusal()),
+            Some(Trouble::Cut | Trouble::Lost) => Err(failure(HttpErrorKind::Decode)),
+            Some(Trouble::Garbled) => Err(nonsense()),
         }
+    }
+}
+
+/// What another try does not change.
+fn refusal() -> Error {
+    Error::Generic {
+        store: "Faulty",
+        source: "status code: 400 Bad Request: failed as told".into(),
+    }
+}
+
+fn nonsense() -> Error {
+    Error::Generic {
+        store: "Faulty",
+        source: "Got invalid response: unexpected end of file".into(),
     }
 }
 
@@ -298,7 +324,10 @@ impl ObjectStore for Faulty {
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         match self.listed() {
             Ok(objects) => objects.list(prefix),
-            Err(error) => stream::iter([Err(error)]).boxed(),
+            Err(error) => {
+                let heard = self.0.objects.fork().list(prefix).take(1);
+                heard.chain(stream::iter([Err(error)])).boxed()
+            }
         }
     }
 

@@ -13,10 +13,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Bucket;
-use crate::clock::Clock;
+use crate::clock::{Clock, system_random};
 use crate::lake::error::LakeError;
 use crate::lake::path::LakePath;
-use crate::lake::store::Sign;
+use crate::lake::store::{Put, Sign};
 
 /// The object in a run's staging folder that it touches.
 pub(in crate::lake::store) const ALIVE: &str = "alive.json";
@@ -51,11 +51,18 @@ impl Bucket {
         Ok(Clock::system().now().signed_duration_since(last) > dead_after)
     }
 
-    /// Gives a sign of life now, and from now on until it is ended or dropped.
-    pub(super) async fn live(&self, staging: &LakePath) -> Result<Life, LakeError> {
+    /// Gives a sign of life now, and from now on until it is ended or dropped. Nothing if another run
+    /// of this id gave one.
+    pub(super) async fn live(&self, staging: &LakePath) -> Result<Option<Life>, LakeError> {
         let path = staging.join(ALIVE);
-        let sign = Bytes::from(Sign::of_us().to_json());
-        self.put(&path, sign.clone()).await?;
+        // Nobody else's: a sign whose answer was lost is known again.
+        let sign = Sign::of_us().with_nonce(system_random());
+        let sign = Bytes::from(sign.to_json());
+        if self.put_if_absent(&path, sign.clone()).await? == Put::Taken
+            && self.get(&path).await?.as_deref() != Some(&*sign)
+        {
+            return Ok(None);
+        }
         let bucket = self.clone();
         let pause = (self.dead_after / 12).max(Duration::from_millis(100));
         let end = CancellationToken::new();
@@ -73,6 +80,6 @@ impl Bucket {
             }
         };
         let beat = AbortOnDropHandle::new(self.runtime.spawn(beat));
-        Ok(Life { end, beat })
+        Ok(Some(Life { end, beat }))
     }
 }

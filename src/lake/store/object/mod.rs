@@ -3,14 +3,17 @@
 //! What the protocol needs of it, and nothing else: get, ranged get, head, list, put, conditional
 //! put, delete, and multipart uploads whose ids are known. Which cloud it is only `client` knows.
 //! Requests are repeated by `object_store` itself, on errors of the server and of the connection,
-//! with back-off. It does not repeat a conditional put whose answer was lost, since it can't know
-//! whose the object is that it then meets; the protocol does, so those are repeated here.
+//! with back-off. It does not repeat all of them alike: not what was cut in the midst of an answer,
+//! and not a conditional put whose answer was lost, since it can't know whose the object is that it
+//! then meets. The protocol does, so `again` repeats every request for `retry_time`.
 
+mod again;
 mod client;
 mod fault;
 #[cfg(test)]
 pub(in crate::lake) mod faulty;
 mod life;
+mod listed;
 mod probe;
 mod run;
 mod spool;
@@ -23,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use object_store::multipart::MultipartStore;
 use object_store::path::Path as Key;
 use object_store::{
@@ -31,7 +34,6 @@ use object_store::{
     PutResult, UpdateVersion,
 };
 use tokio::runtime::Handle;
-use tokio::time::Instant;
 
 pub use fault::{Fault, FaultKind};
 pub(super) use life::ALIVE;
@@ -46,6 +48,9 @@ use crate::lake::path::LakePath;
 const UPDATE_TRIES: u32 = 100;
 /// How often a conditional create is tried again that found a rival who then was not there.
 const CREATE_TRIES: u32 = 10;
+
+/// How often an object that seems to be empty is read again.
+const EMPTY_TRIES: u32 = 3;
 
 /// All that `object_store` offers, of one cloud.
 pub(super) trait Objects: ObjectStore + MultipartStore {}
@@ -130,15 +135,25 @@ impl Bucket {
         &self,
         path: &LakePath,
     ) -> Result<Option<(Vec<u8>, UpdateVersion)>, LakeError> {
-        let read = async {
-            let found = self.objects.get(&self.key(path)).await?;
+        let key = self.key(path);
+        let read = || async {
+            let found = self.objects.get(&key).await?;
             let version = UpdateVersion {
                 e_tag: found.meta.e_tag.clone(),
                 version: found.meta.version.clone(),
             };
             Ok((found.bytes().await?.to_vec(), version))
         };
-        optional(read.await).map_err(self.failed("read", path))
+        let mut found = optional(self.again(read).await).map_err(self.failed("read", path))?;
+        // Nothing that is read whole is ever empty: the answer was, and another one may not be.
+        for tries in 1..=EMPTY_TRIES {
+            if !matches!(&found, Some((bytes, _)) if bytes.is_empty()) {
+                break;
+            }
+            pause(tries).await;
+            found = optional(self.again(read).await).map_err(self.failed("read", path))?;
+        }
+        Ok(found)
     }
 
     pub(super) async fn get_range(
@@ -146,16 +161,23 @@ impl Bucket {
         path: &LakePath,
         range: Range<u64>,
     ) -> Result<Bytes, LakeError> {
-        let options = GetOptions::new().with_range(Some(range));
-        let read = async {
-            let found = self.objects.get_opts(&self.key(path), options).await?;
-            found.bytes().await
+        let key = self.key(path);
+        let read = || async {
+            let options = GetOptions::new().with_range(Some(range.clone()));
+            let found = self.objects.get_opts(&key, options).await?;
+            let wanted = range.end.min(found.meta.size).saturating_sub(range.start);
+            let bytes = found.bytes().await?;
+            if (bytes.len() as u64) < wanted {
+                return Err(again::cut_short(bytes.len(), wanted));
+            }
+            Ok(bytes)
         };
-        read.await.map_err(self.failed("read", path))
+        self.again(read).await.map_err(self.failed("read", path))
     }
 
     pub(super) async fn head(&self, path: &LakePath) -> Result<Option<ObjectMeta>, LakeError> {
-        let found = self.objects.head(&self.key(path)).await;
+        let key = self.key(path);
+        let found = self.again(|| self.objects.head(&key)).await;
         optional(found).map_err(self.failed("look at", path))
     }
 
@@ -177,7 +199,8 @@ impl Bucket {
 
     /// Whether there is any object below the prefix.
     pub(super) async fn is_there(&self) -> Result<bool, LakeError> {
-        let first = self.objects.list(Some(&self.prefix)).try_next().await;
+        let look = || async { self.objects.list(Some(&self.prefix)).try_next().await };
+        let first = self.again(look).await;
         let first = first.map_err(|error| LakeError::Object {
             action: "list",
             path: self.root.to_path_buf(),
@@ -201,13 +224,35 @@ impl Bucket {
 
     async fn list_below(&self, folder: &LakePath) -> Result<Vec<ObjectMeta>, LakeError> {
         let key = self.key(folder);
-        let found = self.objects.list(Some(&key)).try_collect().await;
-        found.map_err(self.failed("list", folder))
+        let mut found: Vec<ObjectMeta> = Vec::new();
+        let mut patience = self.patience();
+        loop {
+            // Goes on behind the last one that was heard of, so that a long listing gets to its end.
+            let last = found.last().map(|meta| meta.location.clone());
+            let mut listed = match &last {
+                None => self.objects.list(Some(&key)),
+                Some(last) => self.objects.list_with_offset(Some(&key), last),
+            };
+            let error = loop {
+                match listed.next().await {
+                    None => return Ok(found),
+                    Some(Ok(meta)) => {
+                        patience = self.patience();
+                        found.push(meta);
+                    }
+                    Some(Err(error)) => break error,
+                }
+            };
+            if !patience.bears(&error).await {
+                return Err(self.failed("list", folder)(error));
+            }
+        }
     }
 
     async fn list_objects(&self, folder: &LakePath) -> Result<object_store::ListResult, LakeError> {
         let key = self.key(folder);
-        let listed = self.objects.list_with_delimiter(Some(&key)).await;
+        let list = || self.objects.list_with_delimiter(Some(&key));
+        let listed = self.again(list).await;
         let mut listed = listed.map_err(self.failed("list", folder))?;
         // Some stores list a folder as an object in itself.
         listed.objects.retain(|meta| meta.location != key);
@@ -215,8 +260,9 @@ impl Bucket {
     }
 
     pub(super) async fn put(&self, path: &LakePath, bytes: Bytes) -> Result<PutResult, LakeError> {
-        let put = self.objects.put(&self.key(path), bytes.into()).await;
-        put.map_err(self.failed("write", path))
+        let key = self.key(path);
+        let put = || self.objects.put(&key, bytes.clone().into());
+        self.again(put).await.map_err(self.failed("write", path))
     }
 
     /// Creates an object unless there is one.
@@ -225,7 +271,7 @@ impl Bucket {
         path: &LakePath,
         bytes: Bytes,
     ) -> Result<Put, LakeError> {
-        let begun = Instant::now();
+        let mut patience = self.patience();
         let mut tries = 0;
         loop {
             let options = PutOptions::from(PutMode::Create);
@@ -249,10 +295,7 @@ impl Bucket {
                 }
                 // Nobody knows whether it took effect. Another try tells: whoever meets its own
                 // bytes then knows them.
-                Err(error) if Fault::is_lost(&error) && begun.elapsed() < self.retry_time => {
-                    tries += 1;
-                    pause(tries).await;
-                }
+                Err(error) if patience.bears(&error).await => {}
                 Err(error) => return Err(self.failed("create", path)(error)),
             }
         }
@@ -264,7 +307,7 @@ impl Bucket {
         path: &LakePath,
         decide: impl Fn(Option<&[u8]>) -> Option<Vec<u8>> + Send,
     ) -> Result<bool, LakeError> {
-        let begun = Instant::now();
+        let mut patience = self.patience();
         let mut tries = 0;
         loop {
             let present = self.get_version(path).await?;
@@ -288,10 +331,8 @@ impl Bucket {
                     tries += 1;
                     pause(tries).await;
                 }
-                Err(error) if Fault::is_lost(&error) && begun.elapsed() < self.retry_time => {
-                    tries += 1;
-                    pause(tries).await;
-                }
+                // If it took effect all the same, there is nothing left to decide.
+                Err(error) if patience.bears(&error).await => {}
                 Err(error) => return Err(self.failed("update", path)(error)),
             }
         }
@@ -300,8 +341,9 @@ impl Bucket {
     /// Removes an object; one that is gone is fine. Most stores do not tell whether it was there,
     /// so it counts as removed unless one does.
     pub(super) async fn remove(&self, path: &LakePath) -> Result<bool, LakeError> {
-        let removed = self.objects.delete(&self.key(path)).await;
-        let removed = optional(removed).map_err(self.failed("remove", path))?;
+        let key = self.key(path);
+        let removed = optional(self.again(|| self.objects.delete(&key)).await)
+            .map_err(self.failed("remove", path))?;
         Ok(removed.is_some())
     }
 
@@ -319,8 +361,8 @@ impl Bucket {
     async fn remove_below(&self, folder: &LakePath) -> Result<u64, LakeError> {
         let found = self.list_below(folder).await?;
         for meta in &found {
-            let removed = self.objects.delete(&meta.location).await;
-            optional(removed).map_err(self.failed("remove", folder))?;
+            let delete = || self.objects.delete(&meta.location);
+            optional(self.again(delete).await).map_err(self.failed("remove", folder))?;
         }
         Ok(found.len() as u64)
     }

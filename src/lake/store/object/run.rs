@@ -36,12 +36,18 @@ impl ObjectRun {
     pub(in crate::lake::store) async fn open(
         bucket: Bucket,
         run: &RunId,
-    ) -> Result<Self, LakeError> {
+    ) -> Result<Option<Self>, LakeError> {
         let (place, id) = (Arc::clone(&bucket.spool), run.clone());
-        let spool = blocking(move || spool::open(&place, &id)).await?;
+        let Some(spool) = blocking(move || spool::open(&place, &id)).await? else {
+            return Ok(None);
+        };
         let staging = LakePath::staging_of(run);
-        let life = bucket.live(&staging).await?;
-        Ok(Self {
+        let Some(life) = bucket.live(&staging).await? else {
+            return blocking(move || spool.remove(|| Ok(())))
+                .await
+                .map(|_| None);
+        };
+        Ok(Some(Self {
             bucket,
             spool: Arc::new(spool),
             staging,
@@ -49,7 +55,7 @@ impl ObjectRun {
             next_note: AtomicU64::new(1),
             forgotten: AtomicU64::new(0),
             life: Mutex::new(Some(life)),
-        })
+        }))
     }
 
     pub(in crate::lake::store) fn spool(&self) -> &Path {

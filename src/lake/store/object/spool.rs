@@ -19,8 +19,19 @@ const PREFIX: &str = "airudder-export-";
 /// How often it is made again that others take away.
 const TRIES: u32 = 100;
 
-/// Removes what dead runs left in the spool, and makes this run's folder in it.
-pub(super) fn open(place: &Path, run: &RunId) -> Result<Staging, LakeError> {
+/// Removes what dead runs left in the spool, and makes this run's folder in it. Nothing if another run of
+/// this id has one.
+pub(super) fn open(place: &Path, run: &RunId) -> Result<Option<Staging>, LakeError> {
+    open_in(place, run).map_err(|error| match error {
+        LakeError::Io { source, .. } => LakeError::Spool {
+            path: place.to_owned(),
+            source,
+        },
+        error => error,
+    })
+}
+
+fn open_in(place: &Path, run: &RunId) -> Result<Option<Staging>, LakeError> {
     local::create_folders(place)?;
     let spool = place.join(format!("{PREFIX}{}", user()));
     make(&spool)?;
@@ -40,10 +51,9 @@ pub(super) fn open(place: &Path, run: &RunId) -> Result<Staging, LakeError> {
             match make_private(folder) {
                 // A run that ended just now took the empty spool away.
                 Err(error) if error.kind() == ErrorKind::NotFound => make(&spool)?,
-                Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-                    return Err(LakeError::io("create folder", folder)(error));
-                }
-                _ => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(false),
+                Err(error) => return Err(LakeError::io("create folder", folder)(error)),
+                Ok(()) => return Ok(true),
             }
         }
         Err(LakeError::io("create folder", folder)(

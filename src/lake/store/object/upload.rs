@@ -49,7 +49,9 @@ impl Bucket {
         let open = |file: &Outgoing| {
             let (bucket, path) = (self.clone(), file.path.clone());
             async move {
-                let opened = bucket.objects.create_multipart(&bucket.key(&path)).await;
+                let key = bucket.key(&path);
+                // One that was opened unheard stays empty; a lifecycle rule removes it.
+                let opened = bucket.again(|| bucket.objects.create_multipart(&key)).await;
                 let upload = opened.map_err(bucket.failed("open an upload to", &path))?;
                 let path = path.as_str().to_owned();
                 Ok(Opened { path, upload })
@@ -124,11 +126,14 @@ impl Bucket {
         let from = file.file.clone();
         let bytes = blocking(move || read_part(&from, start, length)).await?;
         let key = self.key(&file.path);
-        let sent = self
-            .objects
-            .put_part(&key, &upload, part, bytes.into())
-            .await;
-        let id = sent.map_err(self.failed("send a part of", &file.path))?;
+        let send = || {
+            let bytes = bytes.clone().into();
+            self.objects.put_part(&key, &upload, part, bytes)
+        };
+        let id = self
+            .again(send)
+            .await
+            .map_err(self.failed("send a part of", &file.path))?;
         Ok((index, part, id.content_id))
     }
 
@@ -141,27 +146,36 @@ impl Bucket {
         let parts = upload.parts.iter().map(|id| PartId {
             content_id: id.clone(),
         });
+        let parts: Vec<PartId> = parts.collect();
         let key = self.key(path);
-        let completed = self
-            .objects
-            .complete_multipart(&key, &upload.id, parts.collect())
-            .await;
-        let Err(error) = completed else {
-            return Ok(Published::Moved);
-        };
-        if self.head(path).await?.is_some() {
-            return Ok(Published::Present);
+        let mut patience = self.patience();
+        loop {
+            let completed = self
+                .objects
+                .complete_multipart(&key, &upload.id, parts.clone())
+                .await;
+            let Err(error) = completed else {
+                return Ok(Published::Moved);
+            };
+            // By somebody else, or by us, and the answer was lost.
+            if self.head(path).await?.is_some() {
+                return Ok(Published::Present);
+            }
+            if Fault::is_gone(&error) {
+                return Ok(Published::Gone);
+            }
+            if !patience.bears(&error).await {
+                return Err(self.failed("complete the upload to", path)(error));
+            }
         }
-        if Fault::is_gone(&error) {
-            return Ok(Published::Gone);
-        }
-        Err(self.failed("complete the upload to", path)(error))
     }
 
     /// Aborts an upload; one that is gone or completed is fine.
     pub(super) async fn abort(&self, path: &LakePath, id: &str) -> Result<(), LakeError> {
         let key = self.key(path);
-        match self.objects.abort_multipart(&key, &id.to_owned()).await {
+        let id = id.to_owned();
+        let aborted = self.again(|| self.objects.abort_multipart(&key, &id));
+        match aborted.await {
             Err(error) if !Fault::is_gone(&error) => {
                 Err(self.failed("abort the upload to", path)(error))
             }

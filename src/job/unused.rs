@@ -1,0 +1,84 @@
+//! Settings that were given and are not used, because another one decides: each is said in words that
+//! name both. A setting that is quietly not applied is worse than a run that does not start.
+//!
+//! What contradicts itself is an error and not told here; see [`super::load`].
+
+use super::error::{Origin, SettingsError};
+use super::flags::SettingFlags;
+use super::settings::{Fallback, setting};
+use super::sources::Sources;
+use super::{Destination, TaskSource};
+
+/// What only an object store needs.
+const OF_STORES: [&str; 7] = [
+    "store.endpoint",
+    "store.region",
+    "store.allow_insecure",
+    "store.request_timeout",
+    "store.retry_time",
+    "store.dead_after",
+    "store.spool",
+];
+
+/// The settings that were given and that another one makes idle.
+pub(super) fn unused(
+    sources: &Sources<'_>,
+    dest: &Destination,
+) -> Result<Vec<String>, SettingsError> {
+    let mut notes = Vec::new();
+    let mut note = |key: &'static str, why: String| -> Result<(), SettingsError> {
+        if let Some(origin) = given(sources, key)? {
+            notes.push(format!("`{key}` (from {origin}) is not used: {why}"));
+        }
+        Ok(())
+    };
+    match dest {
+        Destination::Local(_) => {
+            for key in OF_STORES {
+                note(key, "`dest` is a folder, not an object store".to_owned())?;
+            }
+        }
+        Destination::Object(_) => note(
+            "write.file_mode",
+            "`dest` is an object store; who may read there is for its own policies".to_owned(),
+        )?,
+    }
+    if sources.flags.splits
+        && let Some(origin) = given(sources, "tasks.shard")?
+    {
+        let why = format!("`tasks.shard` (from {origin}) says the same and decides alone");
+        note("tasks.shard_count", why)?;
+    }
+    Ok(notes)
+}
+
+/// The flags that were given and that are of no use because tasks or workflows are named.
+#[must_use]
+pub fn unused_with(flags: &SettingFlags, source: &TaskSource) -> Vec<String> {
+    let (what, keys): (_, &[&str]) = match source {
+        TaskSource::Listing => return Vec::new(),
+        TaskSource::Workflows(_) => (
+            "workflows are named, so that they are not listed",
+            &["tasks.workflow_lookback"],
+        ),
+        TaskSource::Tasks(_) => (
+            "tasks are named, so that nothing is listed",
+            &["tasks.workflow_lookback", "api.page_size"],
+        ),
+    };
+    let given = keys.iter().filter(|key| flags.get(key).is_some());
+    let flags = given.filter_map(|key| Some((key, setting(key).flag?)));
+    flags
+        .map(|(key, flag)| format!("`{key}` (from --{flag}) is not used: {what}"))
+        .collect()
+}
+
+/// Where a setting was given, if it was, and with another value than its default.
+fn given(sources: &Sources<'_>, key: &'static str) -> Result<Option<Origin>, SettingsError> {
+    let found = sources.text(key)?;
+    let found = found.filter(|(text, _)| match setting(key).fallback {
+        Fallback::Is(default) => default != *text,
+        Fallback::Unset { .. } => true,
+    });
+    Ok(found.map(|(_, origin)| origin))
+}

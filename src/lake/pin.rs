@@ -1,0 +1,280 @@
+//! Pins: readers that need one state of the lake to stay for a while.
+//!
+//! A pin is a record, `_export/pins/<id>.json`, and on a disk a folder of the same name with second
+//! names of its files ([`PinWay::Links`]). Where files can't have two names, in a bucket above all,
+//! files that gave way stay in their places as long as a pin needs them ([`PinWay::InPlace`]).
+//!
+//! This module knows what pins say. [`super::hold`] makes them, [`super::unpin`] ends them.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::error::LakeError;
+use super::files::FileQuery;
+use super::ledger::Ledger;
+use super::log::read_digest;
+use super::path::{FilePath, LakePath, PathError, as_text, is_plain};
+use super::store::Store;
+
+as_text!(PinId, "the id of a pin");
+
+/// The id of a pin: letters, digits, `-`, `_` and `.`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PinId(Box<str>);
+
+impl PinId {
+    /// One that nobody else has.
+    pub(super) fn random() -> Self {
+        Self(crate::clock::random_id().into())
+    }
+}
+
+impl fmt::Display for PinId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for PinId {
+    type Err = PathError;
+
+    fn from_str(text: &str) -> Result<Self, PathError> {
+        if text.len() <= 100 && is_plain(text) {
+            Ok(Self(text.into()))
+        } else {
+            Err(PathError::new(text))
+        }
+    }
+}
+
+/// How a pin keeps its files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PinWay {
+    /// They have second names in the pin's folder.
+    Links,
+    /// They stay where they are.
+    InPlace,
+}
+
+/// How far a pin is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PinState {
+    /// Being made; nobody was told of it.
+    Making,
+    /// Somebody relies on it.
+    Held,
+    /// It is over, and what it held is being removed.
+    Ended,
+}
+
+/// A state of the lake that somebody needs until a moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// Which.
+    pub id: PinId,
+    /// The commit whose state it is.
+    pub sequence: u64,
+    /// When it was asked for, by the clock of that machine.
+    pub created_at: DateTime<Utc>,
+    /// Until when it holds, by the same clock.
+    pub expires_at: DateTime<Utc>,
+    /// The machine and the process that asked for it.
+    pub by: String,
+    /// How it keeps its files.
+    pub way: PinWay,
+    /// How far it is.
+    pub state: PinState,
+    /// Which files of the state it holds.
+    #[serde(default)]
+    pub query: FileQuery,
+    /// How many.
+    pub files: u64,
+    /// Their lengths.
+    pub bytes: u64,
+}
+
+impl Pin {
+    /// What a record says, if it is one of this version.
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+
+    pub(super) fn to_json(&self) -> Vec<u8> {
+        let mut json = serde_json::to_vec_pretty(self).expect("texts and numbers are JSON");
+        json.push(b'\n');
+        json
+    }
+
+    /// Whether it holds still.
+    #[must_use]
+    pub fn is_active(&self, now: DateTime<Utc>, margin: TimeDelta) -> bool {
+        self.state != PinState::Ended && now <= self.expires_at + margin
+    }
+
+    /// Whether the state it holds has a file of this path, which the commit `added` added and the
+    /// commit `removed` removed.
+    fn needs(&self, path: &FilePath, added: u64, removed: u64) -> bool {
+        let was_there = added <= self.sequence && self.sequence < removed;
+        was_there && self.query.matches_place(path.table, path.partition)
+    }
+}
+
+/// How long after its end others still take a pin for one that holds: clocks of machines differ.
+pub(super) fn margin(store: &Store) -> TimeDelta {
+    if store.is_local() {
+        TimeDelta::zero()
+    } else {
+        TimeDelta::minutes(5)
+    }
+}
+
+/// All pins there are.
+#[derive(Clone, Debug, Default)]
+pub struct Pins {
+    /// By their ids.
+    pub pins: Vec<Pin>,
+    /// Records that are not understood: of a newer version, or damaged. As long as they are there,
+    /// everything is held.
+    pub not_understood: Vec<PinId>,
+}
+
+impl Pins {
+    /// Reads their records.
+    ///
+    /// # Errors
+    /// When the destination can't be read.
+    pub async fn list(store: &Store) -> Result<Self, LakeError> {
+        let mut pins = Self::default();
+        for entry in store.list(&LakePath::pins()).await? {
+            let id = entry.name.strip_suffix(".json");
+            let id = id.and_then(|id| id.parse::<PinId>().ok());
+            let Some(id) = id.filter(|_| !entry.is_folder) else {
+                continue;
+            };
+            let Some(bytes) = store.get(&LakePath::pin(&id)).await? else {
+                continue;
+            };
+            match Pin::parse(&bytes).filter(|pin| pin.id == id) {
+                Some(pin) => pins.pins.push(pin),
+                None => pins.not_understood.push(id),
+            }
+        }
+        Ok(pins)
+    }
+
+    /// Whether there is one of this id.
+    #[must_use]
+    pub fn knows(&self, id: &PinId) -> bool {
+        self.not_understood.contains(id) || self.pins.iter().any(|pin| pin.id == *id)
+    }
+
+    /// Whether one of those pins holds a file in its place: the path, the commit that added it, and
+    /// the one that removed it.
+    pub(super) fn hold(
+        &self,
+        (path, added, removed): (&FilePath, Option<u64>, u64),
+        which: impl Fn(&Pin) -> bool,
+    ) -> bool {
+        let in_place = self.in_place().filter(|pin| which(pin));
+        let mut needs = in_place.map(|pin| pin.needs(path, added.unwrap_or(0), removed));
+        !self.not_understood.is_empty() || needs.any(|needs| needs)
+    }
+
+    fn in_place(&self) -> impl Iterator<Item = &Pin> {
+        let pins = self.pins.iter();
+        pins.filter(|pin| pin.way == PinWay::InPlace)
+    }
+
+    /// The files that gave way and that these pins hold in their places, by what the log says.
+    pub(super) async fn held(
+        &self,
+        store: &Store,
+        ledger: &Ledger,
+    ) -> Result<HeldFiles, LakeError> {
+        let mut held = HeldFiles {
+            all: !self.not_understood.is_empty(),
+            paths: BTreeSet::new(),
+        };
+        let Some(first) = self.in_place().map(|pin| pin.sequence).min() else {
+            return Ok(held);
+        };
+        for sequence in first + 1..=ledger.last_sequence() {
+            let Some((digest, _)) = read_digest(store, sequence).await? else {
+                continue;
+            };
+            for removal in digest.removes {
+                let added = ledger.added_in(&removal.path);
+                if self.hold((&removal.path, added, sequence), |_| true) {
+                    held.paths.insert(removal.path);
+                }
+            }
+        }
+        Ok(held)
+    }
+}
+
+/// Files that gave way and stay.
+#[derive(Clone, Debug, Default)]
+pub(super) struct HeldFiles {
+    /// Every one, whatever its path.
+    pub(super) all: bool,
+    pub(super) paths: BTreeSet<FilePath>,
+}
+
+impl HeldFiles {
+    pub(super) fn contain(&self, path: &LakePath) -> bool {
+        let path = path.as_str().parse::<FilePath>();
+        self.all || path.is_ok_and(|path| self.paths.contains(&path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pin_needs_what_was_there_at_its_commit_and_was_asked_for() {
+        let mut pin = Pin {
+            id: PinId::random(),
+            sequence: 5,
+            created_at: DateTime::UNIX_EPOCH,
+            expires_at: DateTime::UNIX_EPOCH + TimeDelta::hours(1),
+            by: String::new(),
+            way: PinWay::InPlace,
+            state: PinState::Held,
+            query: FileQuery::default(),
+            files: 0,
+            bytes: 0,
+        };
+        assert_eq!(Pin::parse(&pin.to_json()), Some(pin.clone()));
+        let path: FilePath = "calls/call_date=2024-03-11/a.parquet"
+            .parse()
+            .expect("valid");
+        assert!(pin.needs(&path, 5, 6));
+        assert!(!pin.needs(&path, 6, 7), "added later");
+        assert!(!pin.needs(&path, 1, 5), "gone by then");
+        pin.query.to = "2024-03-10".parse().ok();
+        assert!(!pin.needs(&path, 5, 6), "another day");
+        let end = pin.expires_at;
+        assert!(pin.is_active(end, TimeDelta::zero()));
+        let later = end + TimeDelta::seconds(1);
+        assert!(!pin.is_active(later, TimeDelta::zero()));
+        assert!(pin.is_active(later, TimeDelta::minutes(1)));
+        pin.state = PinState::Ended;
+        assert!(!pin.is_active(end, TimeDelta::zero()));
+    }
+
+    #[test]
+    fn an_id_leads_nowhere_else() {
+        for text in ["", "../x", "a/b", ".x", "a b"] {
+            assert!(text.parse::<PinId>().is_err(), "{text}");
+        }
+        assert!(PinId::random().to_string().parse::<PinId>().is_ok());
+    }
+}

@@ -1,0 +1,97 @@
+//! Second names of files, in a folder of their own.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use super::is_missing;
+use crate::lake::error::LakeError;
+
+/// How giving a file a second name ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::lake::store) enum Link {
+    /// It has it.
+    Made,
+    /// There is no such file.
+    Gone,
+    /// The file system does not, or not for this user, or no more of them.
+    Refused,
+}
+
+/// Gives a file a second name, in a folder that is made. Durable after [`sync_tree`].
+pub(in crate::lake::store) fn second_name(from: &Path, to: &Path) -> Result<Link, LakeError> {
+    match fs::hard_link(from, to) {
+        Ok(()) => Ok(Link::Made),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Link::Made),
+        Err(error) if is_missing(&error) => {
+            let is_there = fs::symlink_metadata(from).is_ok();
+            let folder_is_gone = to.parent().is_some_and(|folder| !folder.is_dir());
+            if is_there && folder_is_gone {
+                return Err(LakeError::io("create", to)(error));
+            }
+            Ok(Link::Gone)
+        }
+        Err(error) if is_refused(&error) => Ok(Link::Refused),
+        Err(error) => Err(LakeError::io("create", to)(error)),
+    }
+}
+
+/// What file systems without hard links, other devices, and files of other users say.
+fn is_refused(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Unsupported
+            | ErrorKind::PermissionDenied
+            | ErrorKind::CrossesDevices
+            | ErrorKind::TooManyLinks
+    )
+}
+
+/// Makes a folder and those on the way to it. Durable after [`sync_tree`].
+pub(in crate::lake::store) fn make_folders(folder: &Path) -> Result<(), LakeError> {
+    fs::create_dir_all(folder).map_err(LakeError::io("create folder", folder))
+}
+
+/// Makes all names in a folder and in those in it durable, and its own.
+pub(in crate::lake::store) fn sync_tree(folder: &Path) -> Result<(), LakeError> {
+    let (folders, _) = walk(folder)?;
+    for folder in folders.iter().rev() {
+        super::sync_folder(folder)?;
+    }
+    super::sync_parent(folder)
+}
+
+/// Removes a folder with all that is in it; one that is gone is fine.
+pub(in crate::lake::store) fn remove_tree(
+    folder: &Path,
+    mut each: impl FnMut() -> Result<(), LakeError>,
+) -> Result<(), LakeError> {
+    let (folders, files) = walk(folder)?;
+    for file in files {
+        if super::remove(&file)? {
+            each()?;
+        }
+    }
+    for folder in folders.iter().rev() {
+        super::remove_empty_folder(folder)?;
+    }
+    Ok(())
+}
+
+/// The folders from this one on, each before those in it, and the files in them.
+fn walk(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), LakeError> {
+    let (mut folders, mut files) = (vec![folder.to_owned()], Vec::new());
+    let mut next = 0;
+    while let Some(folder) = folders.get(next).cloned() {
+        next += 1;
+        for entry in super::list(&folder)? {
+            let path = folder.join(entry.name);
+            if entry.is_folder {
+                folders.push(path);
+            } else {
+                files.push(path);
+            }
+        }
+    }
+    Ok((folders, files))
+}

@@ -1,0 +1,77 @@
+//! Asking again: one rule for every request to the store.
+//!
+//! `object_store` repeats what it knows to be harmless: errors of the server, connections that were
+//! not made, and some of the connections that broke. What is left is an answer that was cut while it
+//! was read, or makes no sense, and a request of which nobody knows whether it took effect. All of
+//! them may be asked for once more, because every operation of the protocol can be done twice: what
+//! is created conditionally is compared by its content, an upload that was completed is looked for,
+//! and deleting what is gone is fine.
+
+use std::future::Future;
+use std::time::Duration;
+
+use object_store::Error;
+use object_store::client::{HttpError, HttpErrorKind};
+use tokio::time::Instant;
+
+use super::{Bucket, Fault, pause};
+
+/// How long a request is tried again.
+#[derive(Debug)]
+pub(super) struct Patience {
+    begun: Instant,
+    most: Duration,
+    tries: u32,
+}
+
+impl Patience {
+    /// Whether to ask again after this error, and then waits a little first.
+    pub(super) async fn bears(&mut self, error: &Error) -> bool {
+        if !Fault::is_passing(error) || self.begun.elapsed() >= self.most {
+            return false;
+        }
+        self.tries += 1;
+        tracing::debug!(
+            tries = self.tries,
+            fault = %Fault::of(error),
+            "the object store is asked again"
+        );
+        pause(self.tries).await;
+        true
+    }
+}
+
+impl Bucket {
+    /// For one request, from now on.
+    pub(super) fn patience(&self) -> Patience {
+        Patience {
+            begun: Instant::now(),
+            most: self.retry_time,
+            tries: 0,
+        }
+    }
+
+    /// Asks until there is an answer, or an error that another try would not change.
+    pub(super) async fn again<T, F>(&self, request: impl Fn() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let mut patience = self.patience();
+        loop {
+            match request().await {
+                Err(error) if patience.bears(&error).await => {}
+                ended => return ended,
+            }
+        }
+    }
+}
+
+/// An answer that ended before all of it was there.
+pub(super) fn cut_short(bytes: usize, wanted: u64) -> Error {
+    let what = format!("the answer ended after {bytes} of {wanted} bytes");
+    let source = std::io::Error::new(std::io::ErrorKind::UnexpectedEof, what);
+    Error::Generic {
+        store: "ObjectStore",
+        source: Box::new(HttpError::new(HttpErrorKind::Interrupted, source)),
+    }
+}

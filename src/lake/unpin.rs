@@ -1,0 +1,126 @@
+//! Ending pins: those that are released, that have expired, or that were never made to the end.
+//!
+//! The record says that the pin is over before anything goes, and goes last, so that a crash in between
+//! is mended by whoever comes next. What only this pin held is removed in between: its folder of second
+//! names, or files that gave way and stayed in their places. The log is read after the record says so:
+//! whoever let a file stay for the pin had its commit in the log by then.
+
+use chrono::{DateTime, Utc};
+
+use super::error::LakeError;
+use super::path::LakePath;
+use super::pin::{Pin, PinId, PinState, PinWay, Pins, margin};
+use super::point::Point;
+use super::writer::LakeWriter;
+
+impl LakeWriter {
+    /// Ends a pin before its time; nothing if there is none of this id.
+    ///
+    /// # Errors
+    /// When the destination fails. The next start does the rest.
+    pub async fn release(
+        &mut self,
+        id: &PinId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<PinId>, LakeError> {
+        let pins = Pins::list(&self.run).await?;
+        if pins.not_understood.contains(id) {
+            self.remove_pin(id).await?;
+            return Ok(Some(id.clone()));
+        }
+        if pins.pins.iter().any(|pin| pin.id == *id) {
+            self.end_pins(now, Some(id)).await?;
+            return Ok(Some(id.clone()));
+        }
+        Ok(None)
+    }
+
+    /// Ends the pins that are over, and this one. Says how many those were.
+    pub(super) async fn end_pins(
+        &mut self,
+        now: DateTime<Utc>,
+        released: Option<&PinId>,
+    ) -> Result<u64, LakeError> {
+        let margin = margin(&self.run);
+        let is_over = {
+            let released = released.cloned();
+            move |pin: &Pin| !pin.is_active(now, margin) || Some(&pin.id) == released.as_ref()
+        };
+        let mut over = Vec::new();
+        for mut pin in Pins::list(&self.run).await?.pins {
+            if !is_over(&pin) {
+                continue;
+            }
+            if pin.state != PinState::Ended {
+                let is_over = is_over.clone();
+                let end = move |present: Option<&[u8]>| {
+                    let mut pin = present.and_then(Pin::parse)?;
+                    // It may have been made to the end just now.
+                    let ends = is_over(&pin) && pin.state != PinState::Ended;
+                    pin.state = PinState::Ended;
+                    ends.then(|| pin.to_json())
+                };
+                let path = LakePath::pin(&pin.id);
+                self.run.update(&path, end).await?;
+                let present = self.run.get(&path).await?;
+                match present.as_deref().and_then(Pin::parse) {
+                    Some(present) if present.state == PinState::Ended => pin = present,
+                    _ => continue,
+                }
+                self.run.pass(Point::PinEnded)?;
+            }
+            over.push(pin);
+        }
+        if over.iter().any(|pin| pin.way == PinWay::InPlace) {
+            self.refresh().await?;
+            self.remove_superseded(&over).await?;
+        }
+        for pin in &over {
+            self.remove_pin(&pin.id).await?;
+        }
+        self.remove_folders_without_a_record().await?;
+        Ok(over.len() as u64)
+    }
+
+    /// Removes files that gave way and that of all pins only these held.
+    async fn remove_superseded(&mut self, over: &[Pin]) -> Result<(), LakeError> {
+        let (run, ledger) = (&self.run, &self.log.ledger);
+        let mut others = Pins::list(run).await?;
+        others.pins.retain(|pin| pin.state != PinState::Ended);
+        let others = others.held(run, ledger).await?;
+        let ours = Pins {
+            pins: over.to_vec(),
+            not_understood: Vec::new(),
+        };
+        for path in ours.held(run, ledger).await?.paths {
+            let place = LakePath::from(&path);
+            if ledger.is_live(&path) || others.contain(&place) {
+                continue;
+            }
+            if run.remove(&place).await? {
+                run.pass(Point::PinFileRemoved)?;
+            }
+            run.sync_folders([path.folder()].into()).await?;
+        }
+        Ok(())
+    }
+
+    async fn remove_pin(&self, id: &PinId) -> Result<(), LakeError> {
+        self.run.remove_tree(&LakePath::pin_folder(id)).await?;
+        self.run.remove(&LakePath::pin(id)).await?;
+        self.run.pass(Point::PinRemoved)?;
+        self.run.sync_folders([LakePath::pins()].into()).await
+    }
+
+    /// A folder is made after its record, so one without is nobody's.
+    async fn remove_folders_without_a_record(&self) -> Result<(), LakeError> {
+        for entry in self.run.list(&LakePath::pins()).await? {
+            let id = entry.name.parse::<PinId>();
+            let Ok(id) = id else { continue };
+            if entry.is_folder && self.run.size(&LakePath::pin(&id)).await?.is_none() {
+                self.run.remove_tree(&LakePath::pin_folder(&id)).await?;
+            }
+        }
+        Ok(())
+    }
+}
