@@ -4,10 +4,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::seeded::SeededMap;
 use arrow_array::ArrayRef;
 use arrow_schema::ArrowError;
 use chrono::NaiveDate;
-use rustc_hash::FxHashMap;
 
 use super::column::ColumnBuilder;
 use super::plan::plans;
@@ -176,8 +176,8 @@ impl CallTables {
 /// Rows of all tables while they gather.
 #[derive(Debug, Default)]
 pub struct Rows {
-    calls: FxHashMap<RowDay, CallTables>,
-    tasks: FxHashMap<RowDay, TableBuilder>,
+    calls: SeededMap<RowDay, CallTables>,
+    tasks: SeededMap<RowDay, TableBuilder>,
     /// Empty ones that need not grow from nothing again.
     spare: Vec<CallTables>,
     appended: usize,

@@ -1,6 +1,6 @@
 //! The second look, row by row, at tasks whose sums are not right.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use crate::seeded::{SeededMap, SeededSet};
 
 use super::file::{Reader, Target, open};
 use super::tally::Tallies;
@@ -114,7 +114,7 @@ fn rows_of(
     files: &[Target],
     index: usize,
     tallies: &Tallies,
-    examined: &FxHashMap<u32, TaskId>,
+    examined: &SeededMap<u32, TaskId>,
 ) -> Vec<Row> {
     let target = &files[index];
     let table = target.file.table;
@@ -141,16 +141,16 @@ fn rows_of(
 fn compare(
     mut rows: Vec<Row>,
     files: &[Target],
-    ids: &FxHashMap<u32, TaskId>,
+    ids: &SeededMap<u32, TaskId>,
     unread: bool,
 ) -> Vec<Finding> {
     rows.sort_unstable();
     let path = |file: u32| -> FilePath { files[file as usize].file.path() };
     let mut findings = Vec::new();
     // One finding for each task, table and pair of files, not for each of its rows.
-    let mut doubles = FxHashMap::<_, (u64, i32, i32)>::default();
-    let mut orphans = FxHashMap::<_, (u64, i32)>::default();
-    let mut calls = FxHashSet::default();
+    let mut doubles = SeededMap::<_, (u64, i32, i32)>::default();
+    let mut orphans = SeededMap::<_, (u64, i32)>::default();
+    let mut calls = SeededSet::default();
     for (number, table, detail_index, _, _) in &rows {
         if *table == TableName::Calls {
             calls.insert((*number, *detail_index));

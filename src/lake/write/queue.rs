@@ -1,6 +1,6 @@
 //! Batches that wait to become row groups, one queue per table and day.
 
-use rustc_hash::FxHashMap;
+use crate::seeded::SeededMap;
 
 use crate::decode::{Batch, RowDay, TaskOrdinal};
 use crate::schema::TableName;
@@ -8,7 +8,7 @@ use crate::schema::TableName;
 /// Queues, and the memory of all rows that are in them or in an encoder's hands.
 #[derive(Debug, Default)]
 pub(super) struct Queues {
-    queues: FxHashMap<(TableName, RowDay), Queue>,
+    queues: SeededMap<(TableName, RowDay), Queue>,
     bytes: usize,
 }
 
