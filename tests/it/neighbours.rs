@@ -269,3 +269,31 @@ fn the_demo_makes_its_files_as_set() {
     };
     assert_eq!((mode("lake.json"), mode("commits")), (0o664, 0o775));
 }
+
+#[test]
+fn replay_refuses_what_is_no_regular_file_by_its_name() {
+    let folder = folder();
+    let exporter = replayed(folder.path());
+    let at = |name: &str| folder.path().join(name);
+    pipe(&at("pipe.json"));
+    fs::create_dir_all(at("with-a-pipe")).expect("writable");
+    pipe(&at("with-a-pipe/p.json"));
+    let _socket = std::os::unix::net::UnixListener::bind(at("socket.json")).expect("bound");
+    symlink("loop-b.json", at("loop-a.json")).expect("linked");
+    symlink("loop-a.json", at("loop-b.json")).expect("linked");
+    for (named, said) in [
+        ("/dev/zero", "/dev/zero"),
+        ("pipe.json", "pipe.json"),
+        ("with-a-pipe", "p.json"),
+        ("socket.json", "socket.json"),
+        ("loop-a.json", "loop-a.json"),
+    ] {
+        let ended = exporter.run(&["replay", named]).with(64);
+        assert!(ended.stderr.contains(said), "{named}: {}", ended.stderr);
+    }
+    // One file under three names is taken once, and the same task is not said to come twice.
+    fs::hard_link(at("b.json"), at("again.json")).expect("linked");
+    let ended = exporter.run(&["replay", "b.json", "again.json", "./b.json"]);
+    assert!(!ended.stderr.contains("once more"), "{}", ended.stderr);
+    ended.done();
+}
