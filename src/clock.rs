@@ -49,14 +49,7 @@ impl Clock {
     /// each other. For example `20240318T003000Z-k3x9qa`.
     #[must_use]
     pub fn run_id(&self) -> RunId {
-        const SIGNS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
-        let mut random = system_random();
-        let mut sign = || {
-            let sign = usize::try_from(random % 36).expect("it is below 36");
-            random /= 36;
-            char::from(SIGNS[sign])
-        };
-        let tail: String = std::iter::repeat_with(&mut sign).take(6).collect();
+        let tail = random_text(b"0123456789abcdefghijklmnopqrstuvwxyz", 6);
         RunId::new(&format!("{}-{tail}", self.now().format("%Y%m%dT%H%M%SZ")))
             .expect("a time stamp and six letters are a valid id")
     }
@@ -85,21 +78,20 @@ fn system_now() -> DateTime<Utc> {
     Utc::now()
 }
 
-/// Sixteen letters and digits that nobody else has: of the operating system's randomness, by way of
-/// the keys that each hash map begins with.
+/// Sixteen letters and digits that nobody else has, none of which is taken for another by a reader.
 #[must_use]
 pub fn random_id() -> String {
-    use std::hash::{BuildHasher as _, RandomState};
-    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let mut id = String::with_capacity(16);
-    for _ in 0..2 {
-        let mut bits = RandomState::new().hash_one(LETTERS);
-        for _ in 0..8 {
-            id.push(LETTERS[(bits % 32) as usize].into());
-            bits /= 32;
-        }
-    }
-    id
+    random_text(b"abcdefghijkmnpqrstuvwxyz23456789", 16)
+}
+
+/// So many of these signs, each from the operating system's randomness.
+fn random_text(signs: &[u8], length: usize) -> String {
+    let count = signs.len() as u64;
+    let sign = || {
+        let at = usize::try_from(system_random() % count).expect("it is below the count");
+        char::from(signs[at])
+    };
+    std::iter::repeat_with(sign).take(length).collect()
 }
 
 /// 128 random bits of the operating system as 32 hexadecimal digits: for what must be unlike anybody

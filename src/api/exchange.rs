@@ -206,14 +206,17 @@ impl Exchange<'_> {
     ) -> Result<Verdict<S::Output>, End<S::Output>> {
         let most_bytes = self.options.max_answer_bytes.get();
         let mut bytes_so_far = 0;
-        let latest = Instant::now() + self.whole_answer_time();
+        let (most_time, in_words) = self.whole_answer_time();
+        let latest = Instant::now() + most_time;
         loop {
             let piece = match body.piece(self.options.read_timeout).await {
-                Ok(Some(_)) if Instant::now() > latest => Err(BodyFault::Slow {
-                    is_small: self.request.endpoint != Endpoint::TaskDetail,
-                }),
+                Ok(Some(_)) if Instant::now() > latest => Err(BodyFault::Endless(format!(
+                    "it was not complete after {in_words}"
+                ))),
                 Ok(Some(bytes)) if bytes_so_far + bytes.len() as u64 > most_bytes => {
-                    Err(BodyFault::Endless { most_bytes })
+                    Err(BodyFault::Endless(format!(
+                        "it is over {most_bytes} bytes; `max_answer_size` sets the limit"
+                    )))
                 }
                 piece => piece,
             };
@@ -240,12 +243,17 @@ impl Exchange<'_> {
         finished.map_err(|fault| faulty(fault, status))
     }
 
-    /// How long an answer may take in all: one that is collected before it is read is small.
-    fn whole_answer_time(&self) -> Duration {
-        let most = self.options.max_answer_time;
+    /// How long an answer may take in all, and the same in words: one that is collected before it is
+    /// read is small.
+    fn whole_answer_time(&self) -> (Duration, String) {
+        let (most, setting) = (self.options.max_answer_time, "`max_answer_time`");
+        let small = (self.options.read_timeout).saturating_mul(SMALL_ANSWER_TIMES);
         match self.request.endpoint {
-            Endpoint::TaskDetail => most,
-            _ => most.min(self.options.read_timeout.saturating_mul(SMALL_ANSWER_TIMES)),
+            Endpoint::TaskDetail => (most, setting.to_owned()),
+            _ => {
+                let words = format!("{SMALL_ANSWER_TIMES} times `read_timeout`, or {setting}");
+                (most.min(small), words)
+            }
         }
     }
 
@@ -326,15 +334,8 @@ enum BodyFault {
     Coding(CodingFault),
     Truncated,
     Timeout,
-    /// It flows, and does not end.
-    Slow {
-        /// Whether it is one of those that are collected first.
-        is_small: bool,
-    },
-    /// There is more of it than any answer has.
-    Endless {
-        most_bytes: u64,
-    },
+    /// It flows, and does not end: which setting says so.
+    Endless(String),
 }
 
 impl Body {
@@ -370,21 +371,7 @@ impl BodyFault {
             .into(),
             Self::Truncated => Outcome::Truncated.into(),
             Self::Timeout => Outcome::Timeout.into(),
-            Self::Slow { is_small: true } => Outcome::Rejected {
-                reason: format!(
-                    "it was not complete after {SMALL_ANSWER_TIMES} times `read_timeout`, or \
-                     `max_answer_time`"
-                ),
-            }
-            .into(),
-            Self::Slow { is_small: false } => Outcome::Rejected {
-                reason: "it was not complete after `max_answer_time`".to_owned(),
-            }
-            .into(),
-            Self::Endless { most_bytes } => Outcome::Rejected {
-                reason: format!("it is over {most_bytes} bytes; `max_answer_size` sets the limit"),
-            }
-            .into(),
+            Self::Endless(reason) => Outcome::Rejected { reason }.into(),
         }
     }
 }

@@ -142,13 +142,17 @@ pub struct Rules {
 /// A scheduled end further ahead than this is none: some vendors write "never" so.
 const NEVER: TimeDelta = TimeDelta::days(366);
 
+/// Whether a day is known and before a first one that is set.
+#[must_use]
+pub fn is_before(first: Option<NaiveDate>, day: Option<NaiveDate>) -> bool {
+    first.zip(day).is_some_and(|(first, day)| day < first)
+}
+
 impl Rules {
     /// Whether a task of this day is before the days that `tasks.not_before` allows.
     #[must_use]
     pub fn is_before_first(&self, day: Option<NaiveDate>) -> bool {
-        self.not_before
-            .zip(day)
-            .is_some_and(|(first, day)| day < first)
+        is_before(self.not_before, day)
     }
 
     /// A scheduled end, unless it is so far ahead that it means none.
@@ -345,8 +349,6 @@ pub fn decide(task: &Candidate, remembered: impl Into<Remembered>, rules: &Rules
     let day = task
         .schedule_start
         .map_or(day, |start| Some(day_of(rules.zone, start)));
-    let is_before =
-        |first: Option<NaiveDate>| first.zip(day).is_some_and(|(first, day)| day < first);
     if rules.is_before_first(day) {
         return Decision::Leave(Reason::NotBefore);
     }
@@ -363,7 +365,7 @@ pub fn decide(task: &Candidate, remembered: impl Into<Remembered>, rules: &Rules
     if rules.shard.is_some_and(|shard| !shard.holds(&task.id)) {
         return Decision::Leave(Reason::OtherShard);
     }
-    if known == Known::Nothing && task.seen == Seen::Listed && is_before(rules.since) {
+    if known == Known::Nothing && task.seen == Seen::Listed && is_before(rules.since, day) {
         return Decision::Leave(Reason::BeforeLake);
     }
     if known == Known::Sealed {

@@ -26,7 +26,7 @@ mod packed;
 mod plan;
 
 pub(crate) use decide::is_settled;
-pub use decide::{Candidate, Decision, Known, Reason, Remembered, Rules, Seen, decide};
+pub use decide::{Candidate, Decision, Known, Reason, Remembered, Rules, Seen, decide, is_before};
 pub use plan::{
     DayPlan, Plan, PlannedTask, Planner, Pulls, Window, resume_point, since, window_of,
 };

@@ -38,6 +38,8 @@ const MAKING: TimeDelta = TimeDelta::hours(1);
 /// How often the state is taken again because the lake went on.
 const MAX_TRIES: u32 = 1_000;
 
+const TOO_FAST: &str = "other processes rewrite files faster than they can be held";
+
 /// A state that is held.
 #[derive(Debug)]
 pub struct Held {
@@ -225,9 +227,7 @@ impl Holding<'_> {
                 }
             }
         }
-        Err(LakeError::NotHeld(
-            "other processes rewrite files faster than they can be held",
-        ))
+        Err(LakeError::NotHeld(TOO_FAST))
     }
 
     /// Gives tables of which there is nothing in the folder a file without rows, as in the lake.
@@ -264,8 +264,6 @@ impl Holding<'_> {
             self.change(|pin| pin.sequence = sequence).await?;
             self.run.pass(Point::PinMoved)?;
         }
-        Err(LakeError::NotHeld(
-            "other processes rewrite files faster than they can be held",
-        ))
+        Err(LakeError::NotHeld(TOO_FAST))
     }
 }

@@ -226,11 +226,9 @@ impl LargeTask {
         (piece, last): (&[u8], bool),
     ) -> Result<(), LakeError> {
         let mut writer = lock(&self.rejects);
-        let has_room = self.has_room(piece.len());
-        if has_room {
-            writer.keep_piece(piece)?;
-        }
-        if last || !has_room {
+        // One entry, and kept whole: what an answer may have in all bounds it.
+        writer.keep_piece(piece)?;
+        if last {
             *lock(&self.reject_count) += 1;
             let reason = format!("it is over {limit} bytes; write.max_record_size sets the limit");
             writer.end_pieces(Reject {

@@ -29,8 +29,8 @@ pub(super) enum ReadError {
     LateTaskId,
     /// So many of its entries are no calls that they are not kept, and neither is the answer.
     #[error(
-        "its entries that are no calls, or are over `max_record_size`, take more than {0} bytes; \
-         `max_rejects_size` under [write] sets the limit"
+        "its entries that are no calls take more than {0} bytes; `max_rejects_size` under [write] sets \
+         the limit"
     )]
     TooManyRejects(u64),
     /// Where the rows go failed.
@@ -209,22 +209,17 @@ impl AnswerReader {
         }
     }
 
-    /// Drops all that was read but for its rejects: they are a sample of what is wrong with it.
-    pub(super) async fn give_up(&mut self) {
-        while let Some(mut oldest) = self.work.pop_front() {
-            let _ = oldest.end().await;
-        }
-        if let Some(large) = self.large.take().and_then(Arc::into_inner) {
-            large.keep_sample(&self.desk);
-        }
-        self.abandon().await;
-    }
-
-    /// Drops all that was read, once nothing works on it any more.
+    /// Drops all that was read, once nothing works on it any more. Of an answer that was given up for its
+    /// rejects those that were kept stay, as a sample.
     pub(super) async fn abandon(&mut self) {
         while let Some(mut oldest) = self.work.pop_front() {
             // Its rows go nowhere, and neither does its error.
             let _ = oldest.end().await;
+        }
+        if self.check_rejects().is_err()
+            && let Some(large) = self.large.take().and_then(Arc::into_inner)
+        {
+            large.keep_sample(&self.desk);
         }
         *self = Self::new(Arc::clone(&self.desk), self.origin.clone());
     }

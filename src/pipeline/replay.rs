@@ -340,11 +340,7 @@ async fn read_answer(
         Ok(judged) => Ok(Step::Judged(judged)),
         Err(ReadError::Lake(error)) => Err(error),
         Err(error) => {
-            if matches!(error, ReadError::TooManyRejects(_)) {
-                reader.give_up().await;
-            } else {
-                reader.abandon().await;
-            }
+            reader.abandon().await;
             Ok(Step::Bad {
                 task: expected,
                 reason: error.to_string(),

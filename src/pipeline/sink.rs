@@ -302,7 +302,7 @@ impl AnswerSink for TaskSink {
         if let Err(error) = self.reader.push(&bytes).await {
             let fault = self.read_fault(error);
             if matches!(fault, AnswerFault::Rejected { .. }) {
-                self.reader.give_up().await;
+                self.reader.abandon().await;
                 self.body = Body::default();
                 return Err(fault);
             }
@@ -335,7 +335,7 @@ impl AnswerSink for TaskSink {
             Ok(judged) => judged,
             Err(AnswerFault::NoEnvelope { .. }) => return Err(self.page().await),
             Err(fault @ AnswerFault::Rejected { .. }) => {
-                self.reader.give_up().await;
+                self.reader.abandon().await;
                 return Err(fault);
             }
             Err(AnswerFault::NotJson { reason }) => {

@@ -10,6 +10,7 @@ use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::past::{PastNotUnderstood, PastRun, PastStop, PastWorkflow};
+use crate::discover::is_before;
 use crate::lake::{
     DaySummary, FileCounts, FilePath, Lake, Ledger, Pin, PinId, PinState, PinWay, Pins,
     ShownIdentity, TaskCounts, Unpublished, UnsealedTask,
@@ -164,10 +165,7 @@ impl StatusReport {
         let StatusOptions { now, not_before } = options;
         let ledger = lake.ledger();
         // What `tasks.not_before` leaves out needs nobody.
-        let is_left_out = |task: &UnsealedTask| {
-            let both = not_before.zip(task.task.day);
-            both.is_some_and(|(first, day)| day < first)
-        };
+        let is_left_out = |task: &UnsealedTask| is_before(not_before, task.task.day);
         let unsealed = || ledger.unsealed().filter(|task| !is_left_out(task));
         let days: Vec<_> = (ledger.days())
             .filter_map(|day| ledger.day_summary(day))

@@ -36,10 +36,10 @@ const HEAD: &str = r#"{"code":200,"data":{"TaskID":"odd","Status":"finished","de
 /// What has no end is cut far behind its limit, where it would still be right or wrong.
 #[rstest]
 #[case::entries_that_are_no_calls(HEAD, "1,", "max_rejects_size", 4)]
-#[case::a_text(&format!("{HEAD}{{\"Comments\":\""), "x", "max_rejects_size", 4)]
+#[case::a_text(&format!("{HEAD}{{\"Comments\":\""), "x", "max_answer_size", 22)]
 #[case::a_page_of_somebody_else("<html>", "x", "API's envelope", 5)]
 #[case::white_space(HEAD, " ", "max_answer_size", 22)]
-#[case::fields_behind_detail(&format!("{HEAD}],\"x\":\""), "x", "", 22)]
+#[case::fields_behind_detail(&format!("{HEAD}],\"x\":\""), "x", "max_answer_size", 22)]
 fn an_answer_without_end_is_given_up_with_its_setting(
     #[case] begin: &str,
     #[case] unit: &str,

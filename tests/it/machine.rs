@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use airudder_export::sandbox::SandboxOptions;
 
-use crate::harness::disk::{Disk, works};
+use crate::harness::disk::{Disk, strace, works};
 use crate::harness::lake::{Content, assert_same};
 use crate::harness::scripted::answer;
 use crate::harness::vendor::past_days;
@@ -231,25 +231,8 @@ fn too_many_open_files_are_a_clear_error() {
 
 #[test]
 fn errors_of_the_disk_at_any_call_lose_nothing() {
-    let inject = |call: &str, nth: u32| {
-        let plan = format!("inject={call}:error=EIO:when={nth}+");
-        [
-            "strace",
-            "-f",
-            "-qq",
-            "-o",
-            "/dev/null",
-            "-e",
-            &format!("trace={call}"),
-            "-e",
-            &plan,
-        ]
-        .map(str::to_owned)
-    };
-    let words = inject("fsync", 1);
-    let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
-    words.push("true");
-    if let Err(why) = works("strace", &words[1..]) {
+    let inject = |call: &str, nth: u32| strace(call, &format!("error=EIO:when={nth}+"));
+    if let Err(why) = inject("fsync", 1) {
         return skip(&why);
     }
     let folder = folder();
@@ -260,7 +243,7 @@ fn errors_of_the_disk_at_any_call_lose_nothing() {
         for nth in 1..=3 {
             let exporter = exporter.clone().lake(&format!("lake-{call}-{nth}"));
             exporter.run(&["replay", "answers/00.json"]).done();
-            let wrapper = inject(call, nth);
+            let wrapper = inject(call, nth).expect("it works here");
             let wrapper: Vec<&str> = wrapper.iter().map(String::as_str).collect();
             let ended = exporter.through(&wrapper).run(&some);
             if ended.code != Some(0) {

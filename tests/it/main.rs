@@ -38,7 +38,6 @@ mod shards;
 mod shared_pace;
 mod sound_log;
 mod stores;
-mod threats;
 mod trouble;
 mod verify;
 mod verify_beside;

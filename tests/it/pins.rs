@@ -11,6 +11,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::harness::bucket::Bucket;
+use crate::harness::disk::strace;
 use crate::harness::lake::below;
 use crate::harness::readers::duckdb;
 use crate::harness::scripted::answer;
@@ -277,28 +278,18 @@ fn glob_is_exact(exporter: &Exporter, shelf: &dyn Shelf) {
 
 #[test]
 fn where_files_cannot_have_two_names_they_stay_in_their_places() {
-    // Of the lake's files alone: the file system is tried first, with files of its own.
-    let refused = |error: &str, exporter: &Exporter| {
-        let inject = format!("inject=linkat:error={error}");
-        let words = "strace -f -qq -o /dev/null -e trace=linkat -e";
-        let mut words: Vec<String> = words.split(' ').map(str::to_owned).collect();
-        words.push(inject);
-        for path in exporter.run(&["files"]).done().stdout.lines() {
-            words.extend(["-P".to_owned(), path.to_owned()]);
-        }
-        words
-    };
-    let works = std::process::Command::new("strace")
-        .args(["-qq", "-o", "/dev/null", "true"])
-        .status();
-    if !works.is_ok_and(|status| status.success()) {
-        return skip("strace does not work here");
-    }
     for error in ["EPERM", "EXDEV", "EMLINK", "EOPNOTSUPP"] {
         let folder = folder();
         let exporter = Exporter::new(folder.path());
         begin(folder.path(), &exporter);
-        let words = refused(error, &exporter);
+        let mut words = match strace("linkat", &format!("error={error}")) {
+            Ok(words) => words,
+            Err(why) => return skip(&why),
+        };
+        // Of the lake's files alone: the file system is tried first, with files of its own.
+        for path in exporter.run(&["files"]).done().stdout.lines() {
+            words.extend(["-P".to_owned(), path.to_owned()]);
+        }
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let list = hold(&exporter.through(&words));
         stays_in_place(&exporter, &Folder(exporter.dest()), &list);

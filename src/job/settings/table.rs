@@ -411,9 +411,10 @@ pub const SETTINGS: &[Setting] = &[
          cannot take the memory.",
     ),
     Setting::is("write.max_rejects_size", Kind::Size, "64MiB").means(
-        "What the entries of one answer that are no calls, or calls over max_record_size, may take among \
-         the rejects. An answer with more of them is not exported: its task fails, and what was kept \
-         until then stays as a sample. A page that is not the API's is kept up to this size, too.",
+        "What the entries of one answer that are no calls may take among the rejects. An answer with \
+         more of them is not exported: its task fails, and what was kept until then stays as a sample. \
+         A page that is not the API's is kept up to this size, too; a call over max_record_size is kept \
+         whole.",
     ),
     // ------------------------------------------------------------------------------------------
     Setting::is("vacuum.reports_older_than", Kind::Duration, "400d")

@@ -214,21 +214,7 @@ async fn a_crash_at_any_point_of_a_commit_is_finished_or_undone(
 ) {
     let wanted = undisturbed(kind).await;
     let mut never_passed = Vec::new();
-    let of_maintenance = [
-        "recover.",
-        "stage.",
-        "checkpoint.",
-        "vacuum.",
-        "repair.",
-        "pin.",
-        "mend.",
-        "rowless.",
-    ];
-    let points = Point::ALL.iter().copied().filter(|point| {
-        let name = point.as_str();
-        !of_maintenance.iter().any(|prefix| name.starts_with(prefix))
-    });
-    for (point, nth) in points.flat_map(|point| [(point, 1), (point, 2)]) {
+    for (point, nth) in points_of_a_commit().flat_map(|point| [(point, 1), (point, 2)]) {
         let cloud = Cloud::new();
         begun(&cloud).await;
         let before = cloud.listed().await;
@@ -285,6 +271,15 @@ async fn run(cloud: &Cloud, kind: CommitKind) -> Result<(), LakeError> {
     writer.close().await
 }
 
+/// Objects after a run in which all went well, and which count its operations.
+async fn untroubled(kind: CommitKind) -> Cloud {
+    let cloud = Cloud::new();
+    begun(&cloud).await;
+    cloud.objects.heal();
+    run(&cloud, kind).await.unwrap();
+    cloud
+}
+
 /// An upload whose opening nobody heard of stays; not a byte was sent to it.
 fn leaks(operation: Operation, trouble: Trouble) -> usize {
     let unheard = matches!(
@@ -302,10 +297,7 @@ async fn every_operation_may_fail_in_every_way_and_the_next_start_mends_it(
     let wanted = undisturbed(kind).await;
     let mut tried = 0;
     for operation in Operation::ALL {
-        let cloud = Cloud::new();
-        begun(&cloud).await;
-        cloud.objects.heal();
-        run(&cloud, kind).await.unwrap();
+        let cloud = untroubled(kind).await;
         let count = cloud.objects.count(operation);
         // These two are no part of a run in which all goes well.
         let is_rare = matches!(operation, Operation::Abort | Operation::Head);
@@ -346,10 +338,7 @@ async fn a_cut_of_any_request_is_not_noticed(
     let wanted = undisturbed(kind).await;
     let mut tried = 0;
     for operation in Operation::ALL {
-        let cloud = Cloud::new();
-        begun(&cloud).await;
-        cloud.objects.heal();
-        run(&cloud, kind).await.unwrap();
+        let cloud = untroubled(kind).await;
         for trouble in [Trouble::Cut, Trouble::Lost, Trouble::Garbled] {
             for nth in 1..=cloud.objects.count(operation) {
                 let at = format!("{kind:?}: {trouble:?} at {operation:?} {nth}");

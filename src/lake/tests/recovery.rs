@@ -46,30 +46,9 @@ async fn a_crash_at_any_point_of_a_commit_is_finished_or_undone(
     let wanted = essence(&undisturbed);
     let mut never_passed = Vec::new();
 
-    for point in Point::ALL
-        .iter()
-        .copied()
-        .filter(|p| !p.as_str().starts_with("recover."))
-    {
+    for point in points_of_a_commit() {
         // The first time and the second: some points are passed once a file.
         for nth in [1, 2] {
-            // Staging panics in the helpers of these tests; it has a test of its own, and so have
-            // the points of maintenance.
-            let elsewhere = [
-                "stage.",
-                "checkpoint.",
-                "vacuum.",
-                "repair.",
-                "pin.",
-                "mend.",
-                "rowless.",
-            ];
-            if elsewhere
-                .iter()
-                .any(|name| point.as_str().starts_with(name))
-            {
-                continue;
-            }
             let scene = Scene::new();
             begun(&scene).await;
             let mut writer = scene.writer("r2").await;

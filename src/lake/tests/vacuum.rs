@@ -167,7 +167,6 @@ async fn reports_go_when_they_are_old_and_rejects_only_if_asked_for() {
     let report = put(&scene, &format!("_export/runs/{r1}.json"));
     fs::write(report, format!(r#"{{"run_id":"{r1}","command":"run"}}"#)).unwrap();
     put(&scene, &format!("_export/rejects/{r1}/000001.jsonl"));
-    put(&scene, &format!("_export/rejects/{at_work}/000001.jsonl"));
     let probe = format!("_export/doctor-{r9}");
     put(&scene, &format!("{probe}/file"));
     // What only looks like it, or is somebody's.
@@ -186,7 +185,8 @@ async fn reports_go_when_they_are_old_and_rejects_only_if_asked_for() {
         "_export/quarantine/r9/calls/call_date=2024-03-11/x.parquet",
     );
     let living = scene.writer("living").await;
-    put(&scene, "_export/rejects/living/000001.jsonl");
+    assert_eq!(living.store().run_id(), &at_work);
+    put(&scene, &format!("_export/rejects/{at_work}/000001.jsonl"));
     let done = vacuumed(&scene, options(), later()).await;
     assert_eq!(
         kinds(&done),

@@ -112,3 +112,21 @@ pub(crate) fn works(program: &str, args: &[&str]) -> Result<(), String> {
         Err(format!("{program} {}: {said}", args.join(" ")))
     }
 }
+
+/// The words before a program in which this system call fails so (`error=EIO:when=2+`); or why that can't
+/// be had here.
+pub(crate) fn strace(call: &str, fault: &str) -> Result<Vec<String>, String> {
+    const QUIETLY: [&str; 4] = ["-f", "-qq", "-o", "/dev/null"];
+    let plan = [
+        "-e".to_owned(),
+        format!("trace={call}"),
+        "-e".to_owned(),
+        format!("inject={call}:{fault}"),
+    ];
+    works(
+        "strace",
+        &[&QUIETLY[..], &["-e", "trace=fsync", "true"]].concat(),
+    )?;
+    let words = ["strace"].into_iter().chain(QUIETLY);
+    Ok(words.map(str::to_owned).chain(plan).collect())
+}
