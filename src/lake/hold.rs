@@ -69,6 +69,7 @@ pub async fn hold(
     let pin = Pin {
         id: PinId::random(),
         sequence: lake.ledger().last_sequence(),
+        recorded_at: Some(lake.ledger().last_sequence()),
         created_at: now,
         expires_at: now + MAKING,
         by: by(),

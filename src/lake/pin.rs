@@ -80,6 +80,11 @@ pub struct Pin {
     pub id: PinId,
     /// The commit whose state it is.
     pub sequence: u64,
+    /// The commit whose state it was first recorded with. Commits after that left files in their
+    /// places for it, and its end removes them, although it may hold a newer state by now. Not
+    /// written by the first versions: then it is `sequence`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded_at: Option<u64>,
     /// When it was asked for, by the clock of that machine.
     pub created_at: DateTime<Utc>,
     /// Until when it holds, by the same clock.
@@ -117,10 +122,16 @@ impl Pin {
         self.state != PinState::Ended && now <= self.expires_at + margin
     }
 
-    /// Whether the state it holds has a file of this path, which the commit `added` added and the
-    /// commit `removed` removed.
+    /// The oldest state that it was recorded with.
+    fn since(&self) -> u64 {
+        self.recorded_at
+            .map_or(self.sequence, |at| at.min(self.sequence))
+    }
+
+    /// Whether a state it was recorded with has a file of this path, which the commit `added` added
+    /// and the commit `removed` removed.
     fn needs(&self, path: &FilePath, added: u64, removed: u64) -> bool {
-        let was_there = added <= self.sequence && self.sequence < removed;
+        let was_there = added <= self.sequence && self.since() < removed;
         was_there && self.query.matches_place(path.table, path.partition)
     }
 }
@@ -201,7 +212,7 @@ impl Pins {
             all: !self.not_understood.is_empty(),
             paths: BTreeSet::new(),
         };
-        let Some(first) = self.in_place().map(|pin| pin.sequence).min() else {
+        let Some(first) = self.in_place().map(Pin::since).min() else {
             return Ok(held);
         };
         for sequence in first + 1..=ledger.last_sequence() {
@@ -243,6 +254,7 @@ mod tests {
         let mut pin = Pin {
             id: PinId::random(),
             sequence: 5,
+            recorded_at: None,
             created_at: DateTime::UNIX_EPOCH,
             expires_at: DateTime::UNIX_EPOCH + TimeDelta::hours(1),
             by: String::new(),
@@ -259,6 +271,9 @@ mod tests {
         assert!(pin.needs(&path, 5, 6));
         assert!(!pin.needs(&path, 6, 7), "added later");
         assert!(!pin.needs(&path, 1, 5), "gone by then");
+        pin.recorded_at = Some(4);
+        assert!(pin.needs(&path, 1, 5), "it was left in its place for it");
+        assert!(!pin.needs(&path, 1, 4), "gone before it was recorded");
         pin.query.to = "2024-03-10".parse().ok();
         assert!(!pin.needs(&path, 5, 6), "another day");
         let end = pin.expires_at;

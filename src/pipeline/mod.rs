@@ -49,10 +49,6 @@ pub use summary::{FailedPull, LostRows, Stop, Summary, TaskTotals, Written};
 
 /// What a run is to do.
 #[derive(Clone, Debug, Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is one flag of the command line, and they go in any combination"
-)]
 pub struct Assignment {
     /// Only tasks with a scheduled start on these days; otherwise whatever is new.
     pub range: Option<DateRange>,
