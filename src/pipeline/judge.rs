@@ -375,7 +375,8 @@ pub(super) fn small(
     ended: &Ended,
     origin: &AnswerOrigin,
 ) -> Result<Judged, LakeError> {
-    let (judged, grown) = into_shared_rows(desk, ended, origin)?;
+    let mut hand_on = |rows: &mut Rows| desk.chunk.push(rows.take()?);
+    let (judged, grown) = into_shared_rows(desk, (ended, origin), &mut hand_on)?;
     if grown {
         desk.chunk.relieve()?;
     }
@@ -390,7 +391,9 @@ pub(super) fn tiny(
     origin: &AnswerOrigin,
 ) -> Option<Result<(Judged, bool), LakeError>> {
     let _open = desk.gate.try_read().ok()?;
-    Some(into_shared_rows(desk, ended, origin))
+    // However many days so little text has, they take some megabytes; to hand rows on might wait for the
+    // disk.
+    Some(into_shared_rows(desk, (ended, origin), &mut |_| Ok(())))
 }
 
 /// Makes room in the shared rows. Call it with the gate held open.
@@ -401,8 +404,8 @@ pub(super) fn relieve(desk: &Desk) -> Result<(), LakeError> {
 /// Call it with the gate held open.
 fn into_shared_rows(
     desk: &Desk,
-    ended: &Ended,
-    origin: &AnswerOrigin,
+    (ended, origin): (&Ended, &AnswerOrigin),
+    hand_on: &mut dyn FnMut(&mut Rows) -> Result<(), LakeError>,
 ) -> Result<(Judged, bool), LakeError> {
     let envelope = match Envelope::read(&ended.envelope) {
         Ok(envelope) => envelope,
@@ -428,15 +431,15 @@ fn into_shared_rows(
             extracted_at_micros: origin.received_at_micros,
             fallback_day: decoder.day_of_task(&facts),
         };
-        let mut decoded = decoder.decode(&ended.rest, &context, &mut rows);
+        let mut decoded = decoder.decode_slabs(&ended.rest, &context, &mut rows, hand_on)?;
         let counts = TaskCounts {
             calls: ended.entries,
             redials: decoded.redials,
             turns: decoded.turns,
         };
         envelope.write_row(decoder, (&context, counts), &mut decoded.misfits, &mut rows);
-        decoded
-    });
+        Ok::<_, LakeError>(decoded)
+    })?;
     desk.events.emit(&Event::Decoded {
         calls: decoded.calls,
     });

@@ -288,3 +288,75 @@ fn a_listing_that_drips_is_given_up() {
     let said = format!("{}{}", ended.stdout, ended.stderr);
     assert!(said.contains("`read_timeout`"), "{said}");
 }
+
+/// Calls of one task on so many days, the days taking turns, with their ids and so much text in each.
+fn turns(task: &str, days: i64, rounds: usize, padding: usize) -> (Vec<String>, String) {
+    let first = chrono::NaiveDate::from_ymd_opt(1950, 1, 1).expect("a day");
+    let (mut ids, mut calls) = (Vec::new(), Vec::new());
+    for round in 0..rounds {
+        for day in 0..days {
+            let date = first + chrono::TimeDelta::days(day);
+            let id = format!("{task}-{date}-{round}");
+            calls.push(format!(
+                r#"{{"CallID":"{id}","CallStartTime":"{date}T08:00:00Z","Comments":"{}"}}"#,
+                "x".repeat(padding)
+            ));
+            ids.push(id);
+        }
+    }
+    (ids, answer(task, &format!("[{}]", calls.join(","))))
+}
+
+/// Neither a small answer, which is decoded in one go, nor large ones, of which each has a part of the
+/// memory, make more than a file a day of days that take turns.
+#[rstest]
+#[case::small(1, 0)]
+#[case::large(1, 700)]
+#[case::eight_large_ones(8, 700)]
+fn days_that_take_turns_get_one_file_each_in_little_memory(
+    #[case] tasks: usize,
+    #[case] padding: usize,
+) {
+    const DAYS: i64 = 500;
+    let folder = folder();
+    let names: Vec<String> = (0..tasks).map(|task| format!("t{task}")).collect();
+    let answers: Vec<_> = names
+        .iter()
+        .map(|name| turns(name, DAYS, 4, padding))
+        .collect();
+    let details = names.iter().zip(&answers);
+    let details = details.map(|(name, (_, text))| (name.as_str(), Reply::ok(text.clone())));
+    let server = Scripted::account(details.collect());
+    let exporter = Exporter::new(folder.path())
+        .against(server.url())
+        .job("[api]\nrate = \"2000/s\"\nburst = 100\n[write]\nmemory_budget = \"2MiB\"\n")
+        .at(NOW);
+    let (ended, peak) = exporter.run_measured(&["run"]);
+    ended.done();
+    assert!(peak <= 160 << 20, "{} MiB", peak >> 20);
+    let lake = LakeView::new(exporter.dest());
+    let mut expected: Vec<String> = answers.into_iter().flat_map(|(ids, _)| ids).collect();
+    let calls = lake.table("calls");
+    let mut found: Vec<String> = calls
+        .iter()
+        .map(|row| {
+            let id = row["call_id"].text().expect("an id").to_owned();
+            let date = row["call_start_time"].to_string();
+            assert!(id.contains(&date[..10]), "{id} at {date}");
+            id
+        })
+        .collect();
+    expected.sort_unstable();
+    found.sort_unstable();
+    assert!(
+        found == expected,
+        "{} rows of {}",
+        found.len(),
+        expected.len()
+    );
+    let files = below(&exporter.dest().join("calls")).len();
+    assert!(files <= 2 * 500, "{files} files for {DAYS} days");
+    let staged = below(&exporter.dest().join("_export/staging"));
+    assert!(staged.is_empty(), "staged files stay: {staged:?}");
+    exporter.run(&["verify"]).done();
+}
