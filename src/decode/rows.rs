@@ -61,6 +61,10 @@ const SPARE: usize = 2;
 /// A builder that can hold more than this is not kept.
 const SPARE_BYTES: usize = 4 << 20;
 
+/// Days whose rows gather side by side, at most. A table's builders take some kilobytes a day, however
+/// few rows they hold.
+const MOST_DAYS: usize = 128;
+
 /// Number of a task among those of one commit.
 pub type TaskOrdinal = u32;
 
@@ -189,6 +193,12 @@ impl Rows {
     #[must_use]
     pub fn appended(&self) -> usize {
         self.appended
+    }
+
+    /// Whether the days with rows are so many that all are better handed on.
+    #[must_use]
+    pub fn has_many_days(&self) -> bool {
+        self.calls.len() > MOST_DAYS || self.tasks.len() > MOST_DAYS
     }
 
     /// Counts from zero again.

@@ -19,8 +19,8 @@ use super::sources::{Sources, variable};
 use super::unused::unused;
 use super::{
     ApiOptions, DecodeOptions, DiscoverOptions, Encodings, IfRunning, Job, LogFormat,
-    OutputOptions, ProgressMode, Rate, Reopen, ResultFormat, RetryOptions, Secret, SharedRate,
-    VacuumSettings, WriteOptions, place, proxy, quantity,
+    OutputOptions, PageLimits, ProgressMode, Rate, Reopen, ResultFormat, RetryOptions, Secret,
+    SharedRate, VacuumSettings, WriteOptions, place, proxy, quantity,
 };
 use crate::clock::Clock;
 use crate::lake::day_start;
@@ -240,6 +240,10 @@ fn api(sources: &Sources<'_>, shard: Option<Shard>) -> Result<ApiOptions, Settin
         read_timeout: sources.required("api.read_timeout", some_time)?,
         max_answer_time: sources.required("api.max_answer_time", some_time)?,
         max_answer_bytes: sources.required("api.max_answer_size", bytes)?,
+        page_limits: PageLimits {
+            bytes: sources.required("api.max_page_bytes", bytes_in_memory)?,
+            items: sources.required("api.max_page_items", positive)?,
+        },
         retry: RetryOptions {
             max_attempts: sources.required("api.max_attempts", positive)?,
             base_backoff: sources.required("api.base_backoff", quantity::duration)?,

@@ -175,6 +175,8 @@ pub struct ApiOptions {
     pub max_answer_time: Duration,
     /// Of an answer, decompressed. Default 16 GiB.
     pub max_answer_bytes: NonZeroU64,
+    /// How large a page of a listing may be.
+    pub page_limits: PageLimits,
     /// When and how often a request is repeated.
     pub retry: RetryOptions,
     /// Plain `http://` to other hosts than loopback.
@@ -265,6 +267,15 @@ pub enum Reopen {
     Report,
 }
 
+/// How large a page of a listing may be: it waits in memory whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageLimits {
+    /// Its text, decompressed; that of the answer to a sign-in, too. Default 64 MiB.
+    pub bytes: NonZeroUsize,
+    /// Its items, where [`ApiOptions::page_size`] asks for fewer. Default 100,000.
+    pub items: NonZeroUsize,
+}
+
 /// How answers are read.
 #[derive(Clone, Debug)]
 pub struct DecodeOptions {
@@ -275,7 +286,8 @@ pub struct DecodeOptions {
     pub partition_timezone: Tz,
     /// One entry of `detail` with more JSON text than this is rejected. Default 16 MiB.
     pub max_record_bytes: NonZeroUsize,
-    /// What the entries of one answer may take among the rejects. Default 64 MiB.
+    /// What one answer may take among the rejects: its entries that are no calls, or all of it. Default
+    /// 64 MiB.
     pub max_reject_bytes: NonZeroU64,
 }
 

@@ -137,9 +137,20 @@ pub(super) struct LargeTask {
     decoded: Mutex<Decoded>,
     rejects: Mutex<RejectWriter>,
     reject_count: Mutex<u64>,
+    /// A call over the limit of a record of which more is to come.
+    oversize: Mutex<Option<Oversize>>,
     /// What they take, and what they may.
     reject_bytes: AtomicU64,
     most_reject_bytes: u64,
+}
+
+/// A call that is too large to be a record, as far as it came.
+#[derive(Clone, Copy, Debug)]
+struct Oversize {
+    index: u64,
+    /// The limit of a record.
+    limit: usize,
+    kept_bytes: u64,
 }
 
 impl LargeTask {
@@ -150,6 +161,7 @@ impl LargeTask {
             decoded: Mutex::default(),
             rejects: Mutex::new(desk.reject_writer()),
             reject_count: Mutex::new(0),
+            oversize: Mutex::new(None),
             reject_bytes: AtomicU64::new(0),
             most_reject_bytes: desk.decode.max_reject_bytes.get(),
         }
@@ -214,21 +226,49 @@ impl LargeTask {
     }
 
     /// Hands what was kept of its rejects to the run, although the answer is given up.
-    pub(super) fn keep_sample(self, desk: &Desk) {
+    pub(super) fn keep_sample(self, desk: &Desk) -> Result<(), LakeError> {
         let rejects = self.rejects.into_inner();
-        desk.adopt_rejects(rejects.unwrap_or_else(PoisonError::into_inner));
+        let mut rejects = rejects.unwrap_or_else(PoisonError::into_inner);
+        if let Some(begun) = *lock(&self.oversize) {
+            let Oversize {
+                index,
+                limit,
+                kept_bytes,
+            } = begun;
+            let reason = format!(
+                "it is over {limit} bytes; write.max_record_size sets the limit; only its first {kept_bytes} \
+                 bytes are kept: write.max_rejects_size"
+            );
+            rejects.end_pieces(Reject {
+                task_id: &self.task,
+                detail_index: Some(index),
+                reason: &reason,
+            })?;
+        }
+        desk.adopt_rejects(rejects);
+        Ok(())
     }
 
-    /// Keeps a piece of an entry that is too large to be a record.
+    /// Keeps a piece of an entry that is too large to be a record, while rejects may take more.
     pub(super) fn keep_oversize(
         &self,
         (index, limit): (u64, usize),
         (piece, last): (&[u8], bool),
     ) -> Result<(), LakeError> {
+        if !self.has_room(piece.len()) {
+            return Ok(());
+        }
         let mut writer = lock(&self.rejects);
-        // One entry, and kept whole: what an answer may have in all bounds it.
         writer.keep_piece(piece)?;
+        let mut oversize = lock(&self.oversize);
+        let begun = oversize.get_or_insert(Oversize {
+            index,
+            limit,
+            kept_bytes: 0,
+        });
+        begun.kept_bytes += piece.len() as u64;
         if last {
+            *oversize = None;
             *lock(&self.reject_count) += 1;
             let reason = format!("it is over {limit} bytes; write.max_record_size sets the limit");
             writer.end_pieces(Reject {
@@ -335,7 +375,8 @@ pub(super) fn small(
     ended: &Ended,
     origin: &AnswerOrigin,
 ) -> Result<Judged, LakeError> {
-    let (judged, grown) = into_shared_rows(desk, ended, origin)?;
+    let mut hand_on = |rows: &mut Rows| desk.chunk.push(rows.take()?);
+    let (judged, grown) = into_shared_rows(desk, (ended, origin), &mut hand_on)?;
     if grown {
         desk.chunk.relieve()?;
     }
@@ -350,7 +391,9 @@ pub(super) fn tiny(
     origin: &AnswerOrigin,
 ) -> Option<Result<(Judged, bool), LakeError>> {
     let _open = desk.gate.try_read().ok()?;
-    Some(into_shared_rows(desk, ended, origin))
+    // However many days so little text has, they take some megabytes; to hand rows on might wait for the
+    // disk.
+    Some(into_shared_rows(desk, (ended, origin), &mut |_| Ok(())))
 }
 
 /// Makes room in the shared rows. Call it with the gate held open.
@@ -361,8 +404,8 @@ pub(super) fn relieve(desk: &Desk) -> Result<(), LakeError> {
 /// Call it with the gate held open.
 fn into_shared_rows(
     desk: &Desk,
-    ended: &Ended,
-    origin: &AnswerOrigin,
+    (ended, origin): (&Ended, &AnswerOrigin),
+    hand_on: &mut dyn FnMut(&mut Rows) -> Result<(), LakeError>,
 ) -> Result<(Judged, bool), LakeError> {
     let envelope = match Envelope::read(&ended.envelope) {
         Ok(envelope) => envelope,
@@ -388,15 +431,15 @@ fn into_shared_rows(
             extracted_at_micros: origin.received_at_micros,
             fallback_day: decoder.day_of_task(&facts),
         };
-        let mut decoded = decoder.decode(&ended.rest, &context, &mut rows);
+        let mut decoded = decoder.decode_slabs(&ended.rest, &context, &mut rows, hand_on)?;
         let counts = TaskCounts {
             calls: ended.entries,
             redials: decoded.redials,
             turns: decoded.turns,
         };
         envelope.write_row(decoder, (&context, counts), &mut decoded.misfits, &mut rows);
-        decoded
-    });
+        Ok::<_, LakeError>(decoded)
+    })?;
     desk.events.emit(&Event::Decoded {
         calls: decoded.calls,
     });

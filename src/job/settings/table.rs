@@ -143,6 +143,14 @@ pub const SETTINGS: &[Setting] = &[
         "An answer with more text than this, decompressed, is given up: it has no end. The memory \
          that an answer takes does not depend on it.",
     ),
+    Setting::is("api.max_page_bytes", Kind::Size, "64MiB").means(
+        "A page of a listing, or an answer to a sign-in, with more text than this, decompressed, is given \
+         up. A page waits in memory until it is complete; a smaller page_size makes pages smaller.",
+    ),
+    Setting::is("api.max_page_items", Kind::Integer, "100000").means(
+        "A page of a listing with more items than this, and than page_size asks for, is given up: each \
+         item takes memory, however little text it has.",
+    ),
     Setting::is("api.max_attempts", Kind::Integer, "6")
         .means("Tries of one request in all, the first included. Then its task fails and is tried again by the next run."),
     Setting::is("api.base_backoff", Kind::Duration, "500ms").means(
@@ -411,10 +419,10 @@ pub const SETTINGS: &[Setting] = &[
          cannot take the memory.",
     ),
     Setting::is("write.max_rejects_size", Kind::Size, "64MiB").means(
-        "What the entries of one answer that are no calls may take among the rejects. An answer with \
-         more of them is not exported: its task fails, and what was kept until then stays as a sample. \
-         A page that is not the API's is kept up to this size, too; a call over max_record_size is kept \
-         whole.",
+        "What the entries of one answer that are no calls, and its calls over max_record_size, may take \
+         among the rejects. An answer with more of them is not exported: its task fails, and what was \
+         kept until then stays as a sample. An answer that is no good, or a page that is not the API's, is \
+         kept up to this size, too.",
     ),
     // ------------------------------------------------------------------------------------------
     Setting::is("vacuum.reports_older_than", Kind::Duration, "400d")
