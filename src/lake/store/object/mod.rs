@@ -36,6 +36,7 @@ use tokio::runtime::Handle;
 
 pub use fault::{Fault, FaultKind};
 pub(super) use life::ALIVE;
+pub(in crate::lake) use run::is_in_spool;
 pub(super) use run::{DeadObjectRun, ObjectRun};
 
 use super::{Entry, Put};

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use super::Bucket;
 use super::life::Life;
 use super::upload::{Opened, Outgoing};
-use crate::lake::error::LakeError;
+use crate::lake::error::{LakeError, is_of_descriptors};
 use crate::lake::path::{FileName, FilePath, LakePath};
 use crate::lake::record::{DataFile, Upload};
 use crate::lake::store::local::{self, Staging};
@@ -22,6 +22,19 @@ use crate::task::RunId;
 
 /// How the folders of runs in the spool are named.
 const SPOOL_PREFIX: &str = "airudder-export-";
+
+/// Whether a place on this machine is in a run's folder of some spool.
+pub(in crate::lake) fn is_in_spool(place: &Path) -> bool {
+    place.iter().any(|name| {
+        let run = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(SPOOL_PREFIX));
+        // Run ids begin with a time.
+        run.is_some_and(|run| {
+            run.as_bytes().get(8) == Some(&b'T') && run.starts_with(|c: char| c.is_ascii_digit())
+        })
+    })
+}
 
 /// What a living run holds.
 #[derive(Debug)]
@@ -224,7 +237,7 @@ impl ObjectRun {
 fn open_spool(folder: PathBuf) -> Result<Option<Staging>, LakeError> {
     let place = folder.clone();
     make_spool(folder).map_err(|error| match error {
-        LakeError::Io { source, .. } => LakeError::Spool {
+        LakeError::Io { source, .. } if !is_of_descriptors(&source) => LakeError::Spool {
             path: place.parent().unwrap_or(&place).to_owned(),
             source,
         },
