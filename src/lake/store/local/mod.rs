@@ -102,7 +102,7 @@ fn regular(file: File) -> io::Result<File> {
 #[error("it is a FIFO, a device, a link or a folder, and no file")]
 struct NoFile;
 
-fn is_no_file(error: &io::Error) -> bool {
+pub(super) fn is_no_file(error: &io::Error) -> bool {
     matches!(error.get_ref(), Some(inner) if inner.is::<NoFile>())
 }
 
@@ -475,7 +475,11 @@ pub(super) fn put_in_place(temporary: &Path, path: &Path) -> Result<(), LakeErro
     if let Some(folder) = path.parent() {
         create_folders(folder)?;
     }
-    if !rename(temporary, path)? {
+    let file = open_regular(temporary);
+    // An NFS client whose answer was lost asks once more, and is told that there is nothing to move.
+    if !rename(temporary, path)?
+        && !file.is_ok_and(|file| is_same_file(&file, path).unwrap_or(false))
+    {
         // What was to be written is lost, and nobody else says so.
         return Err(LakeError::io("move a file to", path)(
             ErrorKind::NotFound.into(),
@@ -507,6 +511,20 @@ mod tests {
         assert_eq!(mode("_export/rejects/r1/000001.jsonl"), 0);
         assert!(is_private(Path::new("lake/_export/rejects")));
         assert!(!is_private(Path::new("rejects/_export/runs/quarantine")));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_is_the_same_under_each_of_its_names() {
+        let root = tempfile::tempdir().expect("a temporary folder can be made");
+        let [one, two, other] = ["one", "two", "other"].map(|name| root.path().join(name));
+        fs::write(&one, "x").expect("writable");
+        fs::write(&other, "x").expect("writable");
+        let file = open_regular(&one).expect("there");
+        fs::rename(&one, &two).expect("there");
+        assert!(is_same_file(&file, &two).expect("told"));
+        assert!(!is_same_file(&file, &other).expect("told"));
+        assert!(!is_same_file(&file, &one).expect("told"));
     }
 
     #[test]

@@ -38,6 +38,7 @@ use tokio::runtime::Handle;
 pub use fault::{Fault, FaultKind};
 pub(super) use life::ALIVE;
 pub(super) use run::{DeadObjectRun, ObjectRun};
+pub(in crate::lake) use spool::is_in_spool;
 
 use super::{Entry, Put, staging};
 use crate::job::ObjectPlace;

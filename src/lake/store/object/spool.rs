@@ -9,13 +9,22 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use crate::lake::error::LakeError;
+use crate::lake::error::{LakeError, is_of_descriptors};
+use crate::lake::path::is_run_id;
 use crate::lake::store::local::{self, Staging, Whose};
 use crate::privacy::printable;
 use crate::task::RunId;
 
 /// How the spool is named, before the user's id.
 const PREFIX: &str = "airudder-export-";
+/// Whether a place on this machine is in a run's folder of some spool.
+pub(in crate::lake) fn is_in_spool(place: &Path) -> bool {
+    let names: Vec<&str> = place.iter().filter_map(|name| name.to_str()).collect();
+    names
+        .windows(2)
+        .any(|pair| pair[0].starts_with(PREFIX) && is_run_id(pair[1]))
+}
+
 /// How often it is made again that others take away.
 const TRIES: u32 = 100;
 
@@ -23,7 +32,7 @@ const TRIES: u32 = 100;
 /// this id has one.
 pub(super) fn open(place: &Path, run: &RunId) -> Result<Option<Staging>, LakeError> {
     open_in(place, run).map_err(|error| match error {
-        LakeError::Io { source, .. } => LakeError::Spool {
+        LakeError::Io { source, .. } if !is_of_descriptors(&source) => LakeError::Spool {
             path: place.to_owned(),
             source,
         },
