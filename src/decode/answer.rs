@@ -442,8 +442,11 @@ fn text(data: &Slots<'_>, slot: usize) -> Told<String> {
         Some(_) if data.is_contradicted(slot) => Told::NotUnderstood(TWO_VALUES),
         None => Told::Absent,
         Some(raw) if raw.is_empty() => Told::Absent,
-        Some(raw) if append_text(raw, false, &mut text) => String::from_utf8(text)
-            .map_or(Told::NotUnderstood("text that is not UTF-8"), Told::Known),
+        Some(raw) if append_text(raw, false, &mut text) => match String::from_utf8(text) {
+            Ok(text) if text.trim().is_empty() => Told::Absent,
+            Ok(text) => Told::Known(text),
+            Err(_) => Told::NotUnderstood("text that is not UTF-8"),
+        },
         Some(raw) if raw.kind == Kind::String => Told::NotUnderstood("text that is not UTF-8"),
         Some(raw) => Told::NotUnderstood(raw.kind.words()),
     }
