@@ -673,17 +673,15 @@ mod tests {
 
     #[test]
     fn a_task_id_that_is_none_is_not_understood() {
-        for (value, shape) in [
-            ("[]", "an array"),
-            (r#""a\nb""#, "text that is no id"),
-            (r#"" ""#, "text that is no id"),
-        ] {
+        for (value, shape) in [("[]", "an array"), (r#""a\nb""#, "text that is no id")] {
             let facts = facts_of(&format!(r#""TaskID":{value}"#), None);
             assert_eq!(
                 (facts.id.as_ref(), facts.shape_of(TaskKey::Id)),
                 (None, Some(shape))
             );
         }
+        let blank = facts_of(r#""TaskID":"  ","Status":" ""#, None);
+        assert_eq!((blank.id, blank.not_understood), (None, Vec::new()));
         assert_eq!(facts_of(r#""TaskID":12"#, None).id, TaskId::new("12").ok());
     }
 
