@@ -202,16 +202,23 @@ impl ApiClient {
     ) -> Result<PassResult<'a>, ApiError> {
         let endpoint = call.endpoint;
         let page_size = self.options().page_size.get() as usize;
-        let mut pass = Pass::new(call.paging, self.memory(endpoint), page_size);
+        let memory = self.memory(endpoint);
+        let mut pass = Pass::new(call.paging, memory, page_size);
+        if union.was_judged() {
+            pass = pass.after_another();
+        }
         let mut ask = pass.first();
         loop {
             let ended = |pass, fault| Ok(PassResult { pass, fault });
             let answer = match self.answer(call, &ask).await {
                 Ok(answer) => answer,
-                Err(error) if is_refused_proof(&ask, &error) => {
-                    pass.refused();
-                    return ended(pass, None);
-                }
+                Err(error) if is_refused_proof(&ask, &error) => match pass.refused() {
+                    Next::Ask(next) => {
+                        ask = next;
+                        continue;
+                    }
+                    Next::End | Next::TooMany => return ended(pass, None),
+                },
                 Err(error) => {
                     let error = error.into_api_error(endpoint, call.workflow);
                     return if error.is_about_the_account() {

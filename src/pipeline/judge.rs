@@ -10,7 +10,7 @@ use super::crew::lock;
 use super::desk::{AcceptedTask, Desk, moment};
 use crate::decode::{
     AnswerContext, Decoded, Ended, Envelope, EnvelopeError, RejectedEntry, RowDay, Rows, Run,
-    TaskCounts, TaskFacts,
+    TaskCounts, TaskFacts, TaskKey,
 };
 use crate::discover::is_settled;
 use crate::event::Event;
@@ -46,6 +46,8 @@ pub(super) enum Judged {
     WrongTask,
     /// It has fewer calls than are sealed: those stay.
     Fewer(TaskId, FewerCalls),
+    /// It was asked for since its listing counts other calls, and has as many as are sealed.
+    AsSealed,
     /// It is not JSON, or contradicts itself.
     Bad(String),
 }
@@ -82,6 +84,8 @@ pub(super) struct KnownTask {
     pub(super) final_since: Option<DateTime<Utc>>,
     /// Calls that are sealed and would be replaced.
     pub(super) sealed_calls: Option<u64>,
+    /// Whether it is asked for since its listing counts other calls than are sealed.
+    pub(super) is_recount: bool,
 }
 
 /// What is known of an answer before it is read.
@@ -310,6 +314,13 @@ fn verdict(
     }
     let mut facts = envelope.facts(&desk.decode);
     let known = &origin.known;
+    if let Some(shape) = facts.shape_of(TaskKey::Id) {
+        return Verdict::Other(Judged::Bad(format!("its TaskID is {shape}")));
+    }
+    // What nobody understands is no permission to take the listing's word.
+    if facts.status.is_none() && facts.shape_of(TaskKey::Status).is_some() {
+        facts.status = Some(TaskStatus::Unknown("unknown".to_owned()));
+    }
     // The answer's own word decides, but for a task that is listed as running: it would be opened
     // again tomorrow. It is final once both say so.
     let is_listed_as_running = known.status.as_ref().is_some_and(TaskStatus::is_running);
@@ -350,18 +361,24 @@ fn verdict(
             ..facts
         }));
     }
-    if let Some(sealed) = known.sealed_calls
-        && entries < sealed
-        && !desk.judge.allow_fewer
-    {
-        let answered = entries;
-        return Verdict::Other(Judged::Fewer(task, FewerCalls { sealed, answered }));
+    if let Some(fewer) = fewer(desk, entries, known) {
+        return Verdict::Other(Judged::Fewer(task, fewer));
+    }
+    // Another count may announce calls that the answer does not have yet.
+    if known.is_recount && known.sealed_calls == Some(entries) {
+        return Verdict::Other(Judged::AsSealed);
     }
     Verdict::Accept {
         facts,
         task,
         sealed,
     }
+}
+
+/// Whether so many calls would take sealed ones away.
+fn fewer(desk: &Desk, answered: u64, known: &KnownTask) -> Option<FewerCalls> {
+    let sealed = known.sealed_calls.filter(|_| !desk.judge.allow_fewer)?;
+    (answered < sealed).then_some(FewerCalls { sealed, answered })
 }
 
 fn bad(error: &EnvelopeError) -> Judged {
@@ -419,6 +436,13 @@ fn into_shared_rows(
         } => (facts, task, sealed),
         Verdict::Other(judged) => return Ok((judged, false)),
     };
+    // Entries that are no calls do not make up for calls that are sealed.
+    if origin.known.sealed_calls.is_some() {
+        let calls = calls_of(desk, ended, &task);
+        if let Some(fewer) = fewer(desk, calls, &origin.known) {
+            return Ok((Judged::Fewer(task, fewer), false));
+        }
+    }
     let Some(ordinal) = desk.accept(accepted(&task, (&facts, &origin.known), sealed)) else {
         return Ok((Judged::Twice(task), false));
     };
@@ -466,6 +490,19 @@ fn into_shared_rows(
     Ok((judged, desk.chunk.give_back(rows)))
 }
 
+/// How many calls are in an answer that waited whole: it is decoded, and the rows are thrown away.
+fn calls_of(desk: &Desk, ended: &Ended, task: &TaskId) -> u64 {
+    let context = AnswerContext {
+        ordinal: 0,
+        task_id: task.as_str().into(),
+        run_id: Arc::clone(&desk.run_id),
+        extracted_at_micros: 0,
+        fallback_day: RowDay::Unknown,
+    };
+    let mut rows = Rows::default();
+    desk.with_decoder(|decoder| decoder.decode(&ended.rest, &context, &mut rows).calls)
+}
+
 /// Judges an answer whose rows were gathered while it arrived. Call it with the gate held open.
 pub(super) fn large(
     desk: &Desk,
@@ -476,7 +513,9 @@ pub(super) fn large(
         Ok(envelope) => envelope,
         Err(error) => return Ok(bad(&error)),
     };
-    let (facts, task, sealed) = match verdict(desk, (&envelope, entries), origin) {
+    // Entries that are no calls do not make up for calls that are sealed.
+    let calls = lock(&large.decoded).calls;
+    let (facts, task, sealed) = match verdict(desk, (&envelope, calls), origin) {
         Verdict::Accept {
             facts,
             task,

@@ -235,6 +235,8 @@ impl Replayer {
                 summary.fewer(task_id, text);
                 return Ok(());
             }
+            // Nothing lists saved answers.
+            Judged::AsSealed => return Ok(()),
             Judged::Refused(code) => format!("its code is {code}, which is no success"),
             Judged::NoData => "there is no data in it".to_owned(),
             Judged::WrongTask => "it names two different tasks".to_owned(),

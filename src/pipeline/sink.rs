@@ -37,6 +37,8 @@ pub(super) enum Pulled {
     Twice,
     /// It has fewer calls than are sealed: those stay.
     Fewer(FewerCalls),
+    /// Its listing counts other calls than are sealed, its answer does not: they stay.
+    AsSealed,
 }
 
 /// Bytes of a body's beginning that tell what it is.
@@ -395,6 +397,7 @@ impl AnswerSink for TaskSink {
             Judged::Before(facts) => Ok(Verdict::Complete(Pulled::Before(facts))),
             Judged::Twice(_) => Ok(Verdict::Complete(Pulled::Twice)),
             Judged::Fewer(_, fewer) => Ok(Verdict::Complete(Pulled::Fewer(fewer))),
+            Judged::AsSealed => Ok(Verdict::Complete(Pulled::AsSealed)),
             Judged::NoCode => Err(self.page().await),
             Judged::Refused(code) => Ok(Verdict::Refused { code }),
             Judged::NoData => Err(AnswerFault::NoData),

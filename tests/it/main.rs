@@ -6,6 +6,7 @@ mod harness;
 mod again;
 mod changes;
 mod compact;
+mod contradictions;
 mod demo;
 mod exit_codes;
 mod hostile;
