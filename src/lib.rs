@@ -47,6 +47,7 @@ pub mod privacy;
 pub mod report;
 pub mod sandbox;
 pub mod schema;
+mod seeded;
 pub mod shard;
 pub mod store;
 mod sync;

@@ -46,8 +46,8 @@ pub(crate) fn in_parallel<E: Send>(
     })
 }
 
-/// Does something for each number below `count`, on as many threads as there are cores. Results
-/// come in the order of the numbers.
+/// Does something for each number below `count`, on as many threads as there are cores, or as the system
+/// gives. Results come in the order of the numbers.
 pub(crate) fn on_all_cores<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let threads = std::thread::available_parallelism()
         .map_or(1, Into::into)
@@ -61,13 +61,20 @@ pub(crate) fn on_all_cores<T: Send>(count: usize, work: impl Fn(usize) -> T + Sy
             .collect::<Vec<_>>()
     };
     let mut results: Vec<(usize, T)> = std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
+        let more = (1..threads).map_while(|_| {
+            let spawned = std::thread::Builder::new().spawn_scoped(scope, worker);
+            spawned.ok()
+        });
+        let handles: Vec<_> = more.collect();
+        let own = worker();
         let join = |handle: std::thread::ScopedJoinHandle<'_, Vec<(usize, T)>>| {
             handle
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
-        handles.into_iter().flat_map(join).collect()
+        own.into_iter()
+            .chain(handles.into_iter().flat_map(join))
+            .collect()
     });
     results.sort_unstable_by_key(|(n, _)| *n);
     results.into_iter().map(|(_, result)| result).collect()

@@ -110,6 +110,7 @@ fn write_text(
     out: &mut dyn std::io::Write,
 ) -> std::io::Result<()> {
     let maintenance::Verification {
+        lake,
         sequence,
         files,
         rows,
@@ -118,9 +119,11 @@ fn write_text(
         findings,
         more_findings,
     } = found;
+    let of = lake.as_ref().map(|lake| format!(", of {lake}"));
     writeln!(
         out,
-        "read {files} files, {rows} rows, {bytes} bytes of {tasks} tasks, as of commit {sequence}"
+        "read {files} files, {rows} rows, {bytes} bytes of {tasks} tasks, as of commit {sequence}{}",
+        of.unwrap_or_default()
     )?;
     for finding in findings {
         let maintenance::Finding {

@@ -9,7 +9,7 @@ use super::check::{Check, Notes, count};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::job::{Destination, Job};
-use crate::lake::{Lake, LakeError, LooseEnds};
+use crate::lake::{Claim, Lake, LakeError, LooseEnds, ShownIdentity, read_identity};
 use crate::store::{ProbeAction, ProbeStep, Store};
 
 /// So far another machine's clock may be ahead.
@@ -51,6 +51,9 @@ pub(super) async fn examine(job: &Job, clock: &Clock, notes: &mut Notes<'_>) {
         Check::skipped("dest.space", "there is no folder to ask for")
     });
     lake(job, clock, notes).await;
+    if let Some(check) = super::modes::examine(job).await {
+        notes.add(check);
+    }
 }
 
 fn failed(name: &'static str, exit: ExitCode, error: &dyn Error) -> Check {
@@ -192,6 +195,7 @@ async fn look(job: &Job, clock: &Clock) -> Result<Vec<Check>, LakeError> {
         };
         checks.push(failed("lake.timezone", error.exit_code(), &error));
     }
+    checks.extend(identity(job, &lake).await);
     if commit.at > clock.now() + CLOCK_SLACK {
         checks.push(
             Check::warn("lake.clock", "its last commit is of the future")
@@ -200,6 +204,21 @@ async fn look(job: &Job, clock: &Clock) -> Result<Vec<Check>, LakeError> {
     }
     checks.extend(unfinished(ends));
     Ok(checks)
+}
+
+/// Whose lake it is, and whether a run with these settings would be let in.
+async fn identity(job: &Job, lake: &Lake) -> Option<Check> {
+    // The zone has a check of its own.
+    let mut claim = Claim::of(job, false);
+    claim.zone = lake.ledger().zone().unwrap_or(claim.zone);
+    if let Err(error) = claim.check(lake.store()).await {
+        return Some(failed("lake.identity", error.exit_code(), &error));
+    }
+    match read_identity(lake.store()).await {
+        Ok(identity) => identity
+            .map(|identity| Check::ok("lake.identity", ShownIdentity::from(identity).to_string())),
+        Err(error) => Some(failed("lake.identity", error.exit_code(), &error)),
+    }
 }
 
 /// What runs left to be done. As long as one lives it may be at it.

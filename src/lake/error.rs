@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::exit_code::ExitCode;
 use crate::store::StoreError;
+use crate::store::error::then;
 use crate::task::RunId;
 
 /// Why the lake could not be read or written.
@@ -14,12 +15,14 @@ pub enum LakeError {
     #[error(transparent)]
     Store(StoreError),
     /// The lake is not what its commit log says, or the log itself is damaged.
-    #[error("use {path}: {what}")]
+    #[error("use {path}: {what}{}", then(advice.as_deref()))]
     Damaged {
         /// The file that is wrong.
         path: PathBuf,
         /// What is wrong with it.
         what: String,
+        /// The way out, where one is known.
+        advice: Option<String>,
     },
     /// A newer version of this program wrote to the lake.
     #[error(
@@ -47,6 +50,43 @@ pub enum LakeError {
         /// The zone that was asked for.
         setting: String,
     },
+    /// The lake is of another account, or of another host.
+    #[error(
+        "write to {path}: {differences}; name another destination with --dest, or run once with {flag} \
+         if that is meant"
+    )]
+    OtherLake {
+        /// The lake's root.
+        path: PathBuf,
+        /// In words, without the account.
+        differences: String,
+        /// The flag that accepts it.
+        flag: &'static str,
+    },
+    /// The lake holds something else.
+    #[error(
+        "write to {path}: it holds `{lake}` and this program brings `{ours}`; name another destination \
+         with --dest"
+    )]
+    OtherSource {
+        /// The lake's root.
+        path: PathBuf,
+        /// What it says that it holds.
+        lake: String,
+        /// What is brought.
+        ours: &'static str,
+    },
+    /// The lake is one that `demo` made, and the run is none of its.
+    #[error(
+        "write to {0}: it holds the invented calls of the demo; name another place with --dest, \
+         AIRUDDER_DEST or `dest` in the job file"
+    )]
+    DemoLake(PathBuf),
+    /// The run is one of the demo, and the lake is none.
+    #[error(
+        "write to {0}: it holds a lake that is not the demo's; name another folder with --dest"
+    )]
+    NoDemoLake(PathBuf),
     /// There is nothing to read, not even an empty folder.
     #[error("find a lake at {path}: {what}; name the right place with --dest")]
     Absent {
@@ -100,9 +140,13 @@ impl LakeError {
             Self::Store(error) => error.exit_code(),
             Self::Absent { .. } | Self::Ended(_) => ExitCode::Destination,
             Self::Damaged { .. } => ExitCode::Data,
-            Self::NewerFormat { .. } | Self::OtherZone { .. } | Self::Threads { .. } => {
-                ExitCode::Settings
-            }
+            Self::NewerFormat { .. }
+            | Self::OtherZone { .. }
+            | Self::OtherLake { .. }
+            | Self::OtherSource { .. }
+            | Self::DemoLake(_)
+            | Self::NoDemoLake(_)
+            | Self::Threads { .. } => ExitCode::Settings,
             Self::NotHeld(_) => ExitCode::Partial,
             Self::Cancelled => ExitCode::Interrupted,
             Self::Draft(_)
@@ -122,6 +166,29 @@ impl LakeError {
         Self::Damaged {
             path: path.to_owned(),
             what: what.into(),
+            advice: None,
+        }
+    }
+
+    /// The same error with this way out in place of any other. Errors of other kinds stay as they are.
+    pub(crate) fn advising(self, advice: impl Into<String>) -> Self {
+        match self {
+            Self::Damaged { path, what, .. } => Self::Damaged {
+                path,
+                what,
+                advice: Some(advice.into()),
+            },
+            other => other,
+        }
+    }
+
+    /// The way out that the message names behind what is wrong, where one is known.
+    #[must_use]
+    pub fn advice(&self) -> Option<&str> {
+        match self {
+            Self::Damaged { advice, .. } => advice.as_deref(),
+            Self::Store(error) => error.advice(),
+            _ => None,
         }
     }
 }
@@ -130,7 +197,7 @@ impl LakeError {
 impl From<StoreError> for LakeError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Damaged { path, what } => Self::Damaged { path, what },
+            StoreError::Damaged { path, what, advice } => Self::Damaged { path, what, advice },
             other => Self::Store(other),
         }
     }

@@ -26,6 +26,7 @@
 //! DEST/_export/commits/00000000000000000001.json     the log
 //! DEST/_export/checkpoints/                          the ledger as of some commit, to start from
 //! DEST/_export/published.json                        {"sequence": N}
+//! DEST/_export/lake.json                             whose lake it is
 //! DEST/_export/days/2024-03-11.json                  for schedulers
 //! DEST/_export/staging/<run id>/                     staged files; `lock` is held while the run lives
 //! DEST/_export/pins/<id>.json, <id>/                 states that readers hold for a while
@@ -57,8 +58,11 @@ pub(crate) mod checkpoint;
 pub(crate) mod commit;
 pub mod day;
 pub(crate) mod error;
+mod establish;
 pub(crate) mod file_query;
+pub(crate) mod identity;
 pub(crate) mod ledger;
+mod living;
 pub(crate) mod log;
 mod loose_ends;
 pub(crate) mod mend;
@@ -77,7 +81,9 @@ pub use day::{DayEvidence, DaySummary, FileCounts, RevisionReason, TaskCounts};
 pub use error::LakeError;
 pub(crate) use error::blocking;
 pub use file_query::FileQuery;
+pub use identity::{Claim, Identity, LOOPBACK, ShownIdentity, host_of, read_identity};
 pub use ledger::{Conflict, Ledger, LiveFile, NightsGone, TaskState, UnsealedTask};
+pub use living::{LivingRun, living_runs};
 pub use loose_ends::LooseEnds;
 pub use mend::{Checked, MISSING};
 pub use pins::hold::{Held, hold};

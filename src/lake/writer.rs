@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 
 use super::checkpoint::{self, Checkpoint};
 use super::error::{LakeError, blocking};
+use super::identity::Claim;
 use super::ledger::{Ledger, LiveFile};
 use super::log::Log;
 use super::log::unlogged::check_no_lake_without_a_log;
@@ -15,7 +16,7 @@ use crate::clock::Clock;
 use crate::event::{Event, Events};
 use crate::job::Destination;
 use crate::schema::TableName;
-use crate::store::{LakePath, Point, RunStore, Store, StoreError};
+use crate::store::{InStaging, LakePath, Point, RunStore, Store, StoreError};
 use crate::task::{RunId, TaskId};
 
 /// How many ids are tried until one is free.
@@ -40,6 +41,8 @@ pub struct LakeWriter {
     pub(crate) rowless: BTreeSet<TableName>,
     /// A record that may or may not be in the log, or get there yet.
     pub(crate) in_doubt: Option<u64>,
+    /// Whose run it is, until that is written down.
+    pub(crate) claim: Option<Claim>,
 }
 
 impl LakeWriter {
@@ -155,6 +158,7 @@ impl LakeWriter {
             pins_ended: 0,
             rowless: BTreeSet::new(),
             in_doubt: None,
+            claim: None,
         };
         writer.recover().await
     }
@@ -223,7 +227,12 @@ impl LakeWriter {
                 format!("commits {first} to {last} were durable and are now published")
             });
         }
-        for run in self.run.staging_runs().await? {
+        let InStaging { runs, foreign } = self.run.in_staging().await?;
+        for (path, why) in foreign {
+            let text = format!("{} is left alone: {why}", self.run.locate(&path).display());
+            self.events.emit(&Event::Warning { text });
+        }
+        for run in runs {
             if run == self.run.run_id().as_str() {
                 continue;
             }

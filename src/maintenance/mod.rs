@@ -5,6 +5,7 @@
 
 pub mod compact;
 mod cut_log;
+mod leavings;
 mod orphan_files;
 pub mod repair;
 pub mod vacuum;

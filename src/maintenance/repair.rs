@@ -15,20 +15,19 @@
 //! checkpoints, which are derived.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::sync::Arc;
 
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
 use super::orphan_files::is_live;
 use super::verify::{Finding, FindingKind, TableSchemas, Verification, verify};
 use crate::job::Destination;
 use crate::lake::day;
 use crate::lake::error::{LakeError, blocking};
+use crate::lake::mend::sum_up;
 use crate::lake::record::{CommitDraft, CommitKind};
 use crate::lake::writer::LakeWriter;
-use crate::store::{Checksum, DataFile, FilePath, LakePath, Point, Store};
+use crate::store::{DataFile, FilePath, LakePath, Point, Store};
 
 /// One thing that was put right.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -247,18 +246,7 @@ async fn is_file(store: &Store, path: &LakePath, file: &DataFile) -> Result<bool
         let Some(file) = store.open(&path)? else {
             return Ok(false);
         };
-        let sum = || {
-            let mut file = file.read_from(0)?;
-            let mut sum = Sha256::new();
-            let mut buffer = vec![0; 1 << 20];
-            loop {
-                match file.read(&mut buffer)? {
-                    0 => return Ok(Checksum(sum.finalize().into())),
-                    read => sum.update(&buffer[..read]),
-                }
-            }
-        };
-        let found = sum().map_err(LakeError::io("read", file.place()))?;
+        let (_, found) = sum_up(&file).map_err(LakeError::io("read", file.place()))?;
         Ok(found == wanted)
     })
     .await

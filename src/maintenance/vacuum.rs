@@ -21,6 +21,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
+use super::leavings::{is_probe, is_reject, is_report};
 use super::orphan_files::{Listing, Origin, is_live};
 use crate::lake::checkpoint;
 use crate::lake::error::LakeError;
@@ -30,7 +31,7 @@ use crate::lake::pins::Pins;
 use crate::lake::reader::Lake;
 use crate::lake::writer::LakeWriter;
 use crate::schema::TableName;
-use crate::store::{LakePath, Point, Store};
+use crate::store::{LakePath, Point, Store, is_run_id};
 
 /// What may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +105,8 @@ pub struct Vacuumed {
     pub held: u64,
     /// Pins that had expired; what only they held is gone with them.
     pub pins_ended: u64,
+    /// What lies where reports and rejects do and is none: it stays, however old it is.
+    pub left_alone: Vec<String>,
     /// What opening the lake did, in words.
     pub recovered: Vec<String>,
 }
@@ -156,6 +159,7 @@ pub async fn vacuum(
         left: found.done.left,
         held: found.done.held,
         pins_ended: lake.pins_ended,
+        left_alone: found.done.left_alone.clone(),
         recovered: lake.recovered.clone(),
         ..Vacuumed::default()
     };
@@ -231,7 +235,7 @@ impl Found {
         }
         found.check_share(store, ledger, options.max_share)?;
         for entry in store.list(&LakePath::export()).await? {
-            if entry.is_folder && entry.name.starts_with(LakePath::PROBE) {
+            if entry.is_folder && is_probe(&entry.name) {
                 let folder = LakePath::export().join(&entry.name);
                 found
                     .take_all(store, (VacuumKind::Probe, before), &folder)
@@ -240,17 +244,35 @@ impl Found {
             }
         }
         let rule = (VacuumKind::Report, old(options.reports_older_than));
-        found.take_all(store, rule, &LakePath::runs()).await?;
+        for entry in store.list(&LakePath::runs()).await? {
+            let path = LakePath::runs().join(&entry.name);
+            if !entry.is_folder && is_report(store, &path).await? {
+                found.take(store, rule, path).await?;
+            } else {
+                found.leave_alone(&path);
+            }
+        }
         if let Some(age) = options.rejects_older_than {
             for run in store.list(&LakePath::all_rejects()).await? {
-                // A run that is at work may be about to put more there.
-                let staging = LakePath::staging().join(&run.name);
-                if !run.is_folder || !store.list(&staging).await?.is_empty() {
+                let folder = LakePath::all_rejects().join(&run.name);
+                if !run.is_folder || !is_run_id(&run.name) {
+                    found.leave_alone(&folder);
                     continue;
                 }
-                let folder = LakePath::all_rejects().join(&run.name);
+                // A run that is at work may be about to put more there.
+                let staging = LakePath::staging().join(&run.name);
+                if !store.list(&staging).await?.is_empty() {
+                    continue;
+                }
                 let rule = (VacuumKind::Reject, old(age));
-                found.take_all(store, rule, &folder).await?;
+                for entry in store.list(&folder).await? {
+                    let path = folder.join(&entry.name);
+                    if !entry.is_folder && is_reject(&entry.name) {
+                        found.take(store, rule, path).await?;
+                    } else {
+                        found.leave_alone(&path);
+                    }
+                }
                 found.folders_of_our_own.push(folder);
             }
         }
@@ -284,6 +306,10 @@ impl Found {
             }
         }
         Ok(())
+    }
+
+    fn leave_alone(&mut self, path: &LakePath) {
+        self.done.left_alone.push(path.to_string());
     }
 
     async fn take_all(

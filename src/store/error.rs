@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::advice::advice;
 use super::failpoint::Point;
 use super::object::error::Fault;
 use crate::exit_code::ExitCode;
@@ -12,7 +13,7 @@ use crate::task::RunId;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The operating system said no.
-    #[error("{action} {path}{}", advice(source))]
+    #[error("{action} {path}{}", advice(source, path))]
     Io {
         /// What was tried, as a verb.
         action: &'static str,
@@ -48,7 +49,7 @@ pub enum StoreError {
     /// There is no place for what is on its way to an object store.
     #[error(
         "make a place for files on their way to the store in {path}: name a folder that can be written \
-         with `spool` under [store] (AIRUDDER_STORE_SPOOL)"
+         with `store.spool` (AIRUDDER_STORE_SPOOL)"
     )]
     Spool {
         /// The folder.
@@ -83,12 +84,14 @@ pub enum StoreError {
     #[error("finish work on the lake: its thread ended early")]
     Thread(#[from] tokio::task::JoinError),
     /// Something of the lake's own is not what it was written as, or something else has its name.
-    #[error("use {path}: {what}")]
+    #[error("use {path}: {what}{}", then(advice.as_deref()))]
     Damaged {
         /// The file that is wrong.
         path: PathBuf,
         /// What is wrong with it.
         what: String,
+        /// The way out, where one is known.
+        advice: Option<String>,
     },
     /// A run id that can't be the name of a folder. A bug.
     #[error("commit: `{0}` can't be a folder's name")]
@@ -122,47 +125,36 @@ impl StoreError {
         Self::Damaged {
             path: path.to_owned(),
             what: what.into(),
+            advice: None,
+        }
+    }
+
+    /// The same error with this way out in place of any other. Errors of other kinds stay as they are.
+    pub(super) fn advising(self, advice: impl Into<String>) -> Self {
+        match self {
+            Self::Damaged { path, what, .. } => Self::Damaged {
+                path,
+                what,
+                advice: Some(advice.into()),
+            },
+            other => other,
+        }
+    }
+
+    /// The way out that the message names behind what is wrong, where one is known.
+    #[must_use]
+    pub fn advice(&self) -> Option<&str> {
+        match self {
+            Self::Damaged { advice, .. } => advice.as_deref(),
+            Self::Io { source, path, .. } => Some(advice(source, path))
+                .map(|advice| advice.trim_start_matches(": "))
+                .filter(|advice| !advice.is_empty()),
+            _ => None,
         }
     }
 }
 
-/// What to do, where that is known.
-fn advice(source: &io::Error) -> &'static str {
-    match source.kind() {
-        io::ErrorKind::StorageFull => {
-            ": the disk is full; free space (or inodes) there, or name another destination with \
-             --dest. What was committed is safe, the next run goes on from there"
-        }
-        io::ErrorKind::QuotaExceeded => {
-            ": the disk quota is used up; raise it or free space, then run again"
-        }
-        io::ErrorKind::PermissionDenied => {
-            ": permission denied; give this user the right to read and write the destination \
-             folder, or name another one with --dest"
-        }
-        io::ErrorKind::ReadOnlyFilesystem => {
-            ": the file system is mounted read-only; remount it for writing or name another \
-             destination with --dest"
-        }
-        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-            ": a file is where a folder is needed; move it away or name another destination with \
-             --dest"
-        }
-        io::ErrorKind::NotFound => {
-            ": it is gone; was the destination unmounted or moved, or does something else clean \
-             up there?"
-        }
-        io::ErrorKind::CrossesDevices => {
-            ": the lake spans several file systems; all of the destination folder must be on one"
-        }
-        io::ErrorKind::Unsupported => {
-            ": this file system lacks hard links or file locks, which commits need and FAT and some \
-             network and FUSE mounts do not have; name a place on a local file system (ext4, XFS, APFS) \
-             with --dest"
-        }
-        _ if source.raw_os_error() == Some(24) => {
-            ": too many open files; raise the limit (ulimit -n) or lower max_open_files"
-        }
-        _ => "",
-    }
+/// Advice as it follows on what is wrong.
+pub(crate) fn then(advice: Option<&str>) -> String {
+    advice.map_or_else(String::new, |advice| format!("; {advice}"))
 }

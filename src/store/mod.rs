@@ -20,8 +20,10 @@
 //! dead can abort it. A run that only seemed dead can't commit any more then: that it was taken for
 //! dead is itself a commit, and so the log decides which of the two came first.
 
+mod advice;
 #[cfg(any(test, debug_assertions, feature = "failpoints"))]
 mod conformance;
+mod create;
 mod data_file;
 pub(crate) mod error;
 mod failpoint;
@@ -32,7 +34,9 @@ mod probe;
 mod read;
 mod reject;
 mod run;
+mod sign;
 mod staged;
+mod staging;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -46,20 +50,26 @@ pub use error::StoreError;
 pub use failpoint::Point;
 #[cfg(any(debug_assertions, feature = "failpoints"))]
 pub use failpoint::arm;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 #[cfg(test)]
 pub(crate) use object::faulty;
 pub use object::{Fault, FaultKind};
-pub(crate) use path::is_safe_run_id;
 pub use path::{FileName, FilePath, LakePath, Partition, PathError, PinId};
+pub(crate) use path::{is_run_id, is_safe_run_id};
 pub use probe::{ProbeAction, ProbeStep};
 pub use read::StoredFile;
+pub(crate) use read::is_damage;
 pub use reject::StagedReject;
 pub(crate) use run::Linked;
 pub use run::{Published, Put, RunStore};
 pub use staged::StagedFile;
+pub(crate) use staging::InStaging;
 
 use self::object::Bucket;
 use crate::job::Destination;
+
+/// A small file of our own making is no longer than this.
+const MOST_SMALL: u64 = 8 << 20;
 
 /// A store that is only read.
 #[derive(Clone, Debug)]
@@ -151,23 +161,56 @@ impl Store {
     /// # Errors
     /// When there is one and it can't be read.
     pub(crate) async fn get_small(&self, path: &LakePath) -> Result<Option<Vec<u8>>, StoreError> {
-        const MOST: u64 = 8 << 20;
         if !self.is_local() {
             return self.get(path).await;
         }
         let (store, path) = (self.clone(), path.clone());
-        blocking(move || {
-            let Some(file) = store.open(&path)? else {
-                return Ok(None);
+        blocking(move || store.read_small(&path)).await
+    }
+
+    /// The same of a disk. Blocks.
+    fn read_small(&self, path: &LakePath) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(file) = self.open(path)? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        let read = file.read_from(0).take(MOST_SMALL).read_to_end(&mut bytes);
+        read.map_err(StoreError::io("read", file.place()))?;
+        Ok(Some(bytes))
+    }
+
+    /// What these small files hold, in their order, read as [`Store::get_small`] reads each and made into
+    /// something small at once. Several are read at a time: on a disk by turns of one thread each, as most
+    /// of what a file of a kilobyte costs is the way there; a disk across a network is waited for like a
+    /// bucket.
+    pub(crate) async fn get_all_small<T: Send + 'static>(
+        &self,
+        paths: Vec<LakePath>,
+        make: fn(Option<&[u8]>) -> T,
+    ) -> Result<Vec<T>, StoreError> {
+        const AT_ONCE: usize = 8;
+        const ONE_TURN: usize = 50;
+        if self.is_local() {
+            let turns: Vec<Vec<LakePath>> = paths.chunks(ONE_TURN).map(<[_]>::to_vec).collect();
+            let read = |turn: Vec<LakePath>| {
+                let store = self.clone();
+                blocking(move || {
+                    let read = |path: &LakePath| Ok(make(store.read_small(path)?.as_deref()));
+                    turn.iter()
+                        .map(read)
+                        .collect::<Result<Vec<T>, StoreError>>()
+                })
             };
-            let mut bytes = Vec::new();
-            let read = file
-                .read_from(0)
-                .and_then(|file| file.take(MOST).read_to_end(&mut bytes));
-            read.map_err(StoreError::io("read", file.place()))?;
-            Ok(Some(bytes))
-        })
-        .await
+            let read = stream::iter(turns).map(read).buffered(AT_ONCE);
+            let made: Vec<Vec<T>> = read.try_collect().await?;
+            return Ok(made.into_iter().flatten().collect());
+        }
+        let read = |path: LakePath| async move {
+            let bytes = self.get(&path).await?;
+            Ok::<_, StoreError>(make(bytes.as_deref()))
+        };
+        let read = stream::iter(paths).map(read).buffered(2 * AT_ONCE);
+        read.try_collect().await
     }
 
     /// A file's length, or nothing if there is none.
@@ -252,26 +295,6 @@ impl Store {
             }
         }
         Ok(paths)
-    }
-
-    /// The runs that have something staged, or that live. An empty folder, which some object stores
-    /// keep and list, is none's.
-    pub(crate) async fn staging_runs(&self) -> Result<Vec<String>, StoreError> {
-        let staging = LakePath::staging();
-        if self.is_local() {
-            let entries = self.list(&staging).await?.into_iter();
-            let folders = entries.filter(|entry| entry.is_folder);
-            return Ok(folders.map(|entry| entry.name).collect());
-        }
-        let files = self.list_files(&staging).await?;
-        let run = |path: &LakePath| {
-            let within = path.as_str().strip_prefix(staging.as_str())?;
-            let (run, _) = within.strip_prefix('/')?.split_once('/')?;
-            Some(run.to_owned())
-        };
-        let mut runs: Vec<String> = files.iter().filter_map(run).collect();
-        runs.dedup();
-        Ok(runs)
     }
 
     /// How many requests are worth having in flight: on an object store most of the time is

@@ -17,9 +17,16 @@ use crate::clock::{Clock, system_random};
 use crate::store::Put;
 use crate::store::error::StoreError;
 use crate::store::path::LakePath;
+use crate::store::sign::Sign;
 
 /// The object in a run's staging folder that it touches.
 pub(crate) const ALIVE: &str = "alive.json";
+
+/// Whether an object in a run's staging folder is the run's: its sign of life, or a note of uploads.
+pub(crate) fn is_of_run(name: &str) -> bool {
+    let note = name.strip_suffix(".json").unwrap_or_default();
+    name == ALIVE || (note.len() >= 6 && note.bytes().all(|byte| byte.is_ascii_digit()))
+}
 
 /// Signs of life, as long as it is held.
 #[derive(Debug)]
@@ -53,7 +60,8 @@ impl Bucket {
     pub(super) async fn live(&self, staging: &LakePath) -> Result<Option<Life>, StoreError> {
         let path = staging.join(ALIVE);
         // Nobody else's: a sign whose answer was lost is known again.
-        let sign = Bytes::from(format!("{{\"nonce\":\"{:016x}\"}}\n", system_random()));
+        let sign = Sign::of_us().with_nonce(system_random());
+        let sign = Bytes::from(sign.to_json());
         if self.put_if_absent(&path, sign.clone()).await? == Put::Taken
             && self.get(&path).await?.as_deref() != Some(&*sign)
         {

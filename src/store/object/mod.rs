@@ -16,6 +16,7 @@ mod heartbeat;
 mod listed;
 mod probe;
 mod run;
+mod spool;
 mod upload;
 
 use std::future::Future;
@@ -35,7 +36,7 @@ use object_store::{
 use tokio::runtime::Handle;
 
 pub use error::{Fault, FaultKind};
-pub(super) use heartbeat::ALIVE;
+pub(super) use heartbeat::{ALIVE, is_of_run};
 pub(super) use run::{DeadObjectRun, ObjectRun};
 
 use super::error::StoreError;
@@ -347,6 +348,16 @@ impl Bucket {
         let removed = optional(self.again(|| self.objects.delete(&key)).await)
             .map_err(self.failed("remove", path))?;
         Ok(removed.is_some())
+    }
+
+    /// Removes what is a run's in its staging folder.
+    async fn remove_of_run(&self, staging: &LakePath) -> Result<(), StoreError> {
+        for entry in self.list(staging).await? {
+            if !entry.is_folder && heartbeat::is_of_run(&entry.name) {
+                self.remove(&staging.join(&entry.name)).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes all objects below a folder. Says how many.

@@ -11,6 +11,7 @@ use object_store::MultipartId;
 use object_store::multipart::PartId;
 use serde::{Deserialize, Serialize};
 
+use super::heartbeat::is_of_run;
 use super::{Bucket, Fault};
 use crate::store::data_file::Upload;
 use crate::store::error::StoreError;
@@ -222,7 +223,7 @@ impl Bucket {
     ) -> Result<u64, StoreError> {
         let mut aborted = 0;
         for entry in self.list(staging).await? {
-            if entry.is_folder || entry.name == super::ALIVE {
+            if entry.is_folder || entry.name == super::ALIVE || !is_of_run(&entry.name) {
                 continue;
             }
             let note = staging.join(&entry.name);
@@ -240,7 +241,7 @@ impl Bucket {
                 each()?;
             }
         }
-        self.remove_below(staging).await?;
+        self.remove_of_run(staging).await?;
         Ok(aborted)
     }
 }
