@@ -11,6 +11,7 @@ mod exit_codes;
 mod hostile;
 mod interrupts;
 mod kill_matrix;
+mod layers;
 mod limits;
 mod listings;
 mod machine;
