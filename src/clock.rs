@@ -94,6 +94,21 @@ fn random_text(signs: &[u8], length: usize) -> String {
     std::iter::repeat_with(sign).take(length).collect()
 }
 
+/// 128 random bits of the operating system as 32 hexadecimal digits: for what must be unlike anybody
+/// else's, and not be guessed.
+///
+/// # Panics
+/// When the system has no randomness to give: nothing encrypted could be said then either.
+#[must_use]
+pub fn random_key() -> String {
+    let mut bytes = [0; 16];
+    rustls::crypto::ring::default_provider()
+        .secure_random
+        .fill(&mut bytes)
+        .expect("the system gives random numbers");
+    format!("{:032x}", u128::from_be_bytes(bytes))
+}
+
 /// A random duration from zero to `ceiling`, both ends included ("full jitter").
 #[must_use]
 pub fn full_jitter(ceiling: Duration) -> Duration {

@@ -12,12 +12,6 @@ pub enum Error {
     /// The command line names something that is not there.
     #[error("{0}")]
     Usage(String),
-    /// The lake is one that `demo` made, and the command is none of its.
-    #[error(
-        "{0} holds the invented calls of the demo: name another place with --dest, AIRUDDER_DEST or \
-         `dest` in the job file"
-    )]
-    DemoLake(String),
     /// A list of ids on the command line.
     #[error(transparent)]
     Select(#[from] crate::cli::select::SelectError),
@@ -35,6 +29,9 @@ pub enum Error {
         /// What it amounts to.
         code: ExitCode,
     },
+    /// Another run is at work on the lake, and this one was not to begin beside it.
+    #[error("{0}")]
+    Running(String),
     /// What `status` shows.
     #[error(transparent)]
     Status(#[from] crate::cli::status::StatusError),
@@ -86,7 +83,7 @@ impl Error {
     pub fn is_sentence(&self) -> bool {
         matches!(
             self,
-            Self::Api(_) | Self::Settings(_) | Self::Usage(_) | Self::DemoLake(_)
+            Self::Api(_) | Self::Settings(_) | Self::Usage(_) | Self::Running(_)
         )
     }
 
@@ -98,9 +95,8 @@ impl Error {
                 ExitCode::Usage
             }
             Self::Settings(error) if error.is_usage() => ExitCode::Usage,
-            Self::Settings(_) | Self::DemoLake(_) | Self::Start(_) | Self::Threads { .. } => {
-                ExitCode::Settings
-            }
+            Self::Settings(_) | Self::Start(_) | Self::Threads { .. } => ExitCode::Settings,
+            Self::Running(_) => ExitCode::Partial,
             Self::Api(error) => error.exit_code(),
             Self::Lake(error) => error.exit_code(),
             Self::Stopped { code, .. } => *code,
@@ -117,6 +113,26 @@ impl From<crate::pipeline::ExportError> for Error {
         match error {
             crate::pipeline::ExportError::Lake(error) => Self::Lake(error),
             crate::pipeline::ExportError::Api(error) => Self::Api(error),
+        }
+    }
+}
+
+impl From<crate::pipeline::BeginError> for Error {
+    fn from(error: crate::pipeline::BeginError) -> Self {
+        use crate::pipeline::{BeginError, Stop};
+        let text = error.to_string();
+        match error {
+            BeginError::Lake(error) => Self::Lake(error),
+            BeginError::Running(_) => Self::Running(text),
+            BeginError::Stopped(why) => Self::Stopped {
+                why: text,
+                code: match why {
+                    Stop::Terminated => ExitCode::Terminated,
+                    Stop::Interrupted | Stop::Api(_) | Stop::Destination(_) => {
+                        ExitCode::Interrupted
+                    }
+                },
+            },
         }
     }
 }

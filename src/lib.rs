@@ -45,5 +45,6 @@ pub mod privacy;
 pub mod report;
 pub mod sandbox;
 pub mod schema;
+mod seeded;
 pub mod shard;
 pub mod task;

@@ -534,7 +534,7 @@ impl ApiClient {
             let address = (Method::Post, &addresses.auth);
             let params = params.into_iter().collect();
             let request = Request::new(Endpoint::Auth, address, &params);
-            let mut sink = SignIn::new(&options.profile);
+            let mut sink = SignIn::new(&options.profile, options.page_limits.bytes);
             self.perform(&request, &mut sink)
                 .await
                 .map_err(|error| error.into_api_error(Endpoint::Auth, None))

@@ -1,6 +1,8 @@
 //! The sink of the small answers: signing in and listings. Collects a bounded body, then reads
 //! the envelope `{"data": …, "status": "OK", "code": 200}`.
 
+use std::num::NonZeroUsize;
+
 use bytes::{Bytes, BytesMut};
 
 use super::answer::{AnswerFault, AnswerSink, Attempt, Verdict};
@@ -8,22 +10,21 @@ use super::envelope::{BodyShape, body_code};
 use crate::decode::json::{Json, Member, Shape};
 use crate::job::{ApiProfile, CodeMeaning};
 
-/// A page of a listing is never larger than this.
-const MAX_BYTES: usize = 64 << 20;
-
 /// Collects one answer.
 pub(crate) struct Collector<'a> {
     profile: &'a ApiProfile,
     null_is_data: bool,
+    most_bytes: NonZeroUsize,
     body: BytesMut,
 }
 
 impl<'a> Collector<'a> {
-    /// For answers whose `data` must be there.
-    pub(crate) fn new(profile: &'a ApiProfile) -> Self {
+    /// For answers whose `data` must be there, and that have no more text than this.
+    pub(crate) fn new(profile: &'a ApiProfile, most_bytes: NonZeroUsize) -> Self {
         Self {
             profile,
             null_is_data: false,
+            most_bytes,
             body: BytesMut::new(),
         }
     }
@@ -82,11 +83,21 @@ impl AnswerSink for Collector<'_> {
     }
 
     async fn chunk(&mut self, bytes: Bytes) -> Result<(), AnswerFault> {
-        if self.body.len() + bytes.len() > MAX_BYTES {
+        let most = self.most_bytes.get();
+        let whole = self.body.len() + bytes.len();
+        if whole > most {
             self.body = BytesMut::new();
             return Err(AnswerFault::Rejected {
-                reason: format!("over {} MiB; set a smaller `page_size`", MAX_BYTES >> 20),
+                reason: format!(
+                    "it is over {most} bytes; `max_page_bytes` sets the limit, and a smaller `page_size` \
+                     makes pages smaller"
+                ),
             });
+        }
+        // Doubling would take up to twice the page, and three times it while the page moves.
+        if whole > self.body.capacity() {
+            let room = (whole + whole / 4).min(most);
+            self.body.reserve(room - self.body.len());
         }
         self.body.extend_from_slice(&bytes);
         Ok(())
@@ -112,9 +123,11 @@ mod tests {
 
     use super::*;
 
+    const MOST: NonZeroUsize = NonZeroUsize::new(4 << 20).expect("not zero");
+
     fn read(body: &str, null_is_data: bool) -> Result<Verdict<()>, AnswerFault> {
         let profile = ApiProfile::default();
-        let mut collector = Collector::new(&profile).null_is_data(null_is_data);
+        let mut collector = Collector::new(&profile, MOST).null_is_data(null_is_data);
         collector.body.extend_from_slice(body.as_bytes());
         collector.read()
     }
@@ -172,12 +185,14 @@ mod tests {
     #[tokio::test]
     async fn a_body_without_end_is_rejected_loudly() {
         let profile = ApiProfile::default();
-        let mut collector = Collector::new(&profile);
-        let piece = Bytes::from(vec![b' '; 16 << 20]);
+        let mut collector = Collector::new(&profile, MOST);
+        let piece = Bytes::from(vec![b' '; 1 << 20]);
         for _ in 0..4 {
             collector.chunk(piece.clone()).await.expect("within bounds");
         }
         let fault = collector.chunk(piece).await.expect_err("too large");
-        assert!(matches!(fault, AnswerFault::Rejected { reason } if reason.contains("page_size")));
+        assert!(
+            matches!(fault, AnswerFault::Rejected { reason } if reason.contains("`max_page_bytes`"))
+        );
     }
 }

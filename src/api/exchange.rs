@@ -117,8 +117,10 @@ impl Exchange<'_> {
         };
         let received_at = self.clock.now();
         let headers = response.headers();
-        progress.timing = Timing::new(headers, sent_at, Clock::system().now());
-        let retry_after = retry_after(headers, received_at);
+        // How long to wait has nothing to do with the time that `--as-of` says.
+        let now = Clock::system().now();
+        progress.timing = Timing::new(headers, sent_at, now);
+        let retry_after = retry_after(headers, now);
         let status = response.status();
         if status.is_redirection() {
             let to = self.redirected_to(&response);

@@ -154,31 +154,46 @@ fn start(time: Told<DateTime<Utc>>) -> Told<DateTime<Utc>> {
     }
 }
 
-/// The value of the first key that is there and not null: as written, as a JSON pointer if it
-/// starts with `/`, else in any case and without underscores (`task_id`, `TaskID`, `taskId`).
+/// The value of the first key under which there is something: as a JSON pointer if it starts with `/`,
+/// else in any case and with or without underscores (`task_id`, `TaskID`, `taskId`). Spellings of one
+/// key that say different things contradict each other. Where all are empty, so is the value.
 fn find<'a>(item: Json<'a>, keys: &[String]) -> Member<'a> {
-    let usable = |member: &Member<'_>| match member {
-        Member::Absent => false,
-        Member::Value(value) => value.shape() != Shape::Null,
-        Member::Conflict => true,
-    };
-    let exact = |key: &String| {
-        if key.starts_with('/') {
+    let mut empty = Member::Absent;
+    for key in keys {
+        let found = if key.starts_with('/') {
             item.pointer(key)
         } else {
-            item.member(key)
+            alike(item, key)
+        };
+        match found {
+            Member::Absent => {}
+            Member::Value(value) if is_empty(value) => empty = Member::Value(value),
+            told => return told,
         }
-    };
-    let alike = |key: &String| {
-        let plain = folded(key);
-        let name = item
-            .members()
-            .find(|(name, value)| value.shape() != Shape::Null && folded(name) == plain);
-        name.map_or(Member::Absent, |(name, _)| item.member(&name))
-    };
-    let mut found = keys.iter().map(exact).find(&usable);
-    found = found.or_else(|| keys.iter().map(alike).find(&usable));
-    found.unwrap_or(Member::Absent)
+    }
+    empty
+}
+
+/// What stands under any spelling of a key. Null says nothing.
+fn alike<'a>(item: Json<'a>, key: &str) -> Member<'a> {
+    let plain = folded(key);
+    let values = item.members().filter(|(name, _)| folded(name) == plain);
+    let mut found = Member::Absent;
+    for (_, value) in values.filter(|(_, value)| value.shape() != Shape::Null) {
+        found = match found {
+            Member::Absent => Member::Value(value),
+            Member::Value(before) if is_empty(before) || before.says_the_same(value) => {
+                Member::Value(value)
+            }
+            Member::Value(_) if is_empty(value) => found,
+            Member::Value(_) | Member::Conflict => return Member::Conflict,
+        };
+    }
+    found
+}
+
+fn is_empty(value: Json<'_>) -> bool {
+    matches!(value.shape(), Shape::Null | Shape::Blank)
 }
 
 fn folded(key: &str) -> String {
@@ -211,9 +226,18 @@ mod tests {
     #[case(r#"{"TASK_ID": "a"}"#)]
     #[case(r#"{"t\u0061sk_id": "\u0061"}"#)]
     #[case(r#"{"task_id": "a", "task_id": "a"}"#)]
+    #[case(r#"{"task_id": "a", "TaskID": "\u0061"}"#)]
+    #[case(r#"{"task_id": " ", "TaskID": "a", "taskid": null}"#)]
     #[case(r#""a""#)]
     fn the_id_is_found_under_any_of_its_names(#[case] item: &str) {
         assert_eq!(read(item).expect("a task").id.as_str(), "a");
+    }
+
+    #[test]
+    fn a_pointer_is_one_spelling_alone() {
+        let keys = vec!["/task_id".to_owned()];
+        let item = Json::parse(br#"{"TaskID": "b", "task_id": "a"}"#).expect("JSON");
+        assert_eq!(id(item, &keys), Ok("a".to_owned()));
     }
 
     #[test]
@@ -242,6 +266,8 @@ mod tests {
     #[case(r#"{"task_id": "\ud83d"}"#, "text that can be no id")]
     #[case(r#"{"task_id": ["a"]}"#, "an array")]
     #[case(r#"{"task_id": "a", "task_id": "b"}"#, "two values that differ")]
+    #[case(r#"{"task_id": "a", "TaskID": "b"}"#, "two values that differ")]
+    #[case(r#"{"taskid": "b", "task_id": "a"}"#, "two values that differ")]
     fn an_item_without_a_usable_id_is_told_by_its_shape(#[case] item: &str, #[case] shape: &str) {
         assert_eq!(read(item).expect_err("no id").0, shape);
     }
@@ -315,6 +341,16 @@ mod tests {
     #[case("3", Told::NotUnderstood("a number"), Some("a number"))]
     #[case("null", Told::Absent, None)]
     #[case(r#""""#, Told::Absent, None)]
+    #[case(
+        r#""finished", "Status": "calling""#,
+        Told::NotUnderstood("two values that differ"),
+        Some("two values that differ")
+    )]
+    #[case(
+        r#""finished", "STATUS": " ", "Status": null"#,
+        Told::Known(TaskStatus::Finished),
+        None
+    )]
     fn a_status_is_told_absent_or_not_understood(
         #[case] value: &str,
         #[case] expected: Told<TaskStatus>,

@@ -202,16 +202,23 @@ impl ApiClient {
     ) -> Result<PassResult<'a>, ApiError> {
         let endpoint = call.endpoint;
         let page_size = self.options().page_size.get() as usize;
-        let mut pass = Pass::new(call.paging, self.memory(endpoint), page_size);
+        let memory = self.memory(endpoint);
+        let mut pass = Pass::new(call.paging, memory, page_size);
+        if union.was_judged() {
+            pass = pass.after_another();
+        }
         let mut ask = pass.first();
         loop {
             let ended = |pass, fault| Ok(PassResult { pass, fault });
             let answer = match self.answer(call, &ask).await {
                 Ok(answer) => answer,
-                Err(error) if is_refused_proof(&ask, &error) => {
-                    pass.refused();
-                    return ended(pass, None);
-                }
+                Err(error) if is_refused_proof(&ask, &error) => match pass.refused() {
+                    Next::Ask(next) => {
+                        ask = next;
+                        continue;
+                    }
+                    Next::End | Next::TooMany => return ended(pass, None),
+                },
                 Err(error) => {
                     let error = error.into_api_error(endpoint, call.workflow);
                     return if error.is_about_the_account() {
@@ -259,6 +266,10 @@ impl ApiClient {
         let endpoint = call.endpoint;
         let answer = Json::parse(answer).expect("the collector hands on JSON only");
         let page = Page::read(answer, call.paging).map_err(|why| no_page(call, &why))?;
+        let most = self.most_items();
+        if page.items().nth(most).is_some() {
+            return Err(too_many_items(call, most));
+        }
         let mut facts = PageFacts {
             ids: Vec::new(),
             unusable: 0,
@@ -286,6 +297,13 @@ impl ApiClient {
         Ok(facts)
     }
 
+    /// The most items that a page may have.
+    fn most_items(&self) -> usize {
+        let options = self.options();
+        let asked_for = options.page_size.get() as usize;
+        options.page_limits.items.get().max(asked_for)
+    }
+
     /// A page as it was sent, its envelope included: JSON that says success.
     async fn answer(&self, call: &Call<'_>, ask: &Ask) -> Result<Bytes, CallError> {
         let Call {
@@ -309,7 +327,9 @@ impl ApiClient {
             &json!(self.options().page_size),
         );
         let request = Request::new(endpoint, address, &params).of_workflow(call.workflow);
-        let mut sink = Collector::new(&self.options().profile).null_is_data(paging.null_is_empty);
+        let options = self.options();
+        let mut sink = Collector::new(&options.profile, options.page_limits.bytes)
+            .null_is_data(paging.null_is_empty);
         self.perform(&request, &mut sink).await
     }
 }
@@ -342,6 +362,15 @@ fn no_page(call: &Call<'_>, why: &NoPage) -> ApiError {
     ApiError::Listing {
         endpoint: call.endpoint,
         reason,
+    }
+}
+
+fn too_many_items(call: &Call<'_>, most: usize) -> ApiError {
+    ApiError::Listing {
+        endpoint: call.endpoint,
+        reason: format!(
+            "a page of it has more than {most} items; `max_page_items` in [api] sets the limit"
+        ),
     }
 }
 

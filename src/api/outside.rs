@@ -1,5 +1,6 @@
 //! What holds of what the vendor, or whoever answers in its place, may send. See [`crate::fuzzing`].
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -96,7 +97,7 @@ pub(crate) fn sign_in(bytes: &[u8]) {
 
 fn signed_in(bytes: &[u8], piece: usize) -> Result<Option<HeaderValue>, String> {
     let profile = ApiProfile::default();
-    let mut sink = SignIn::new(&profile);
+    let mut sink = SignIn::new(&profile, NonZeroUsize::MAX);
     let attempt = Attempt {
         number: 1,
         is_last: true,

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use crate::event::{Event, Events, Listen};
-use crate::job::{ApiOptions, ApiProfile, Credentials, Rate, RetryOptions, Secret};
+use crate::job::{ApiOptions, ApiProfile, Credentials, PageLimits, Rate, RetryOptions, Secret};
 
 /// A request as the server saw it.
 #[derive(Clone, Debug)]
@@ -211,6 +211,10 @@ pub(super) fn options(base: &str) -> ApiOptions {
         read_timeout: Duration::from_secs(10),
         max_answer_time: Duration::from_hours(1),
         max_answer_bytes: NonZeroU64::new(1 << 30).expect("not zero"),
+        page_limits: PageLimits {
+            bytes: NonZeroUsize::new(1 << 20).expect("not zero"),
+            items: NonZeroUsize::new(1_000).expect("not zero"),
+        },
         retry: RetryOptions {
             base_backoff: Duration::from_millis(2),
             max_backoff: Duration::from_millis(10),

@@ -1,5 +1,7 @@
 //! The sink of a sign-in: an envelope whose data has a token that can be sent.
 
+use std::num::NonZeroUsize;
+
 use bytes::Bytes;
 use reqwest::header::HeaderValue;
 
@@ -15,9 +17,9 @@ const MOST_TOKEN_BYTES: usize = 16 << 10;
 pub(crate) struct SignIn<'a>(Collector<'a>);
 
 impl<'a> SignIn<'a> {
-    pub(crate) fn new(profile: &'a ApiProfile) -> Self {
+    pub(crate) fn new(profile: &'a ApiProfile, most_bytes: NonZeroUsize) -> Self {
         // That there is no data is said as what it comes to: no token.
-        Self(Collector::new(profile).null_is_data(true))
+        Self(Collector::new(profile, most_bytes).null_is_data(true))
     }
 }
 

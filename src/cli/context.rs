@@ -34,9 +34,7 @@ impl Context<'_> {
     pub fn job(&self) -> Result<Job, Error> {
         let job = job::load(&self.flags, &self.env)?;
         set_last_line(job.output.log_format);
-        if let Some(mode) = job.write.file_mode {
-            mode.apply();
-        }
+        job.apply_file_mode();
         Ok(job)
     }
 

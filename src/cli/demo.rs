@@ -14,8 +14,8 @@ use crate::clock::Clock;
 use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::job::{Credentials, DateRange, Job, Secret};
-use crate::lake::{FileQuery, Lake, Ledger};
-use crate::pipeline::{Assignment, Export};
+use crate::lake::{Claim, FileQuery, Lake, LakeError, Ledger};
+use crate::pipeline::{Assignment, Beginning, Export};
 use crate::report::grid::Grid;
 use crate::report::{RunReport, figures};
 use crate::sandbox::{SANDBOX_KEY, SANDBOX_SECRET, Sandbox, SandboxOptions};
@@ -150,7 +150,9 @@ fn job(args: &DemoArgs, sandbox: &Sandbox, context: &Context<'_>) -> Result<Job,
     flags.set("api.rate", RATE);
     flags.set("source_timezone", "Asia/Jakarta");
     flags.set("partition_timezone", "UTC");
+    flags.set("if_running", "share");
     let mut job = crate::job::load(&flags, &context.env)?;
+    job.apply_file_mode();
     job.api.credentials = Some(Credentials {
         app_key: Secret::new(SANDBOX_KEY.to_owned()),
         app_secret: Secret::new(SANDBOX_SECRET.to_owned()),
@@ -162,6 +164,12 @@ fn job(args: &DemoArgs, sandbox: &Sandbox, context: &Context<'_>) -> Result<Job,
 /// the lake is marked as the demo's before anything is in it.
 async fn refuse_other_lakes(job: &Job, sandbox: &Sandbox) -> Result<(), Error> {
     let lake = Lake::open(&job.dest).await?;
+    match claim(job).check(lake.store()).await {
+        Err(error @ LakeError::NoDemoLake(_)) => {
+            return Err(Error::Usage(format!("failed to {error}")));
+        }
+        checked => checked?,
+    }
     let ours = sandbox
         .tasks()
         .iter()
@@ -178,6 +186,15 @@ async fn refuse_other_lakes(job: &Job, sandbox: &Sandbox) -> Result<(), Error> {
     Ok(())
 }
 
+/// The lake is the demo's from its first commit on. The sandbox listens on another port each time:
+/// that is the same host.
+fn claim(job: &Job) -> Claim {
+    Claim {
+        demo: true,
+        ..Claim::of(job, false)
+    }
+}
+
 async fn night(
     (command, assignment): (&str, &Assignment),
     (job, clock): (&Job, &Clock),
@@ -187,8 +204,11 @@ async fn night(
     let ended = async {
         let api = console.client(job, clock, &context.stop)?;
         let parts = (clock.clone(), console.events.clone(), context.stop.clone());
-        let export = Export::open(job, parts).await?;
-        export.mark_as_demo().await?;
+        let beginning = Beginning {
+            claim: claim(job),
+            mends: false,
+        };
+        let export = Export::begin(job, &beginning, parts).await?;
         console
             .pull((command, job), export, (assignment, api))
             .await

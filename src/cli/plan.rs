@@ -12,6 +12,7 @@ use super::run::RunArgs;
 use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::job::ResultFormat;
+use crate::lake::Claim;
 use crate::pipeline;
 use crate::report::{PlanCost, PlanReport};
 
@@ -54,7 +55,8 @@ pub async fn run(args: &PlanArgs, context: &mut Context<'_>) -> Result<ExitCode,
     job.api.required_credentials()?;
     let console = pull::Console::new(&job, &context.env);
     let parts = (&clock, &console.events);
-    let decided = pipeline::plan(&job, &assignment, parts, context.stop.token()).await;
+    let claim = Claim::of(&job, assignment.lake_change.is_accepted());
+    let decided = pipeline::plan(&job, (&assignment, &claim), parts, context.stop.token()).await;
     console.finish();
     let (plan, found) = decided?;
     let cost = PlanCost {

@@ -14,8 +14,8 @@ use crate::error::Error;
 use crate::event::{Event, Events};
 use crate::exit_code::ExitCode;
 use crate::job::{Environment, Job, ResultFormat, unused_with};
-use crate::lake::{LakeError, LakePath, LakeWriter, RunStore, Store};
-use crate::pipeline::{Assignment, Export, Stop, StopSwitch, Summary};
+use crate::lake::{Claim, LakeError, LakePath, LakeWriter, RunStore, Store};
+use crate::pipeline::{Assignment, BeginError, Beginning, Export, Stop, StopSwitch, Summary};
 use crate::report::{
     LogListener, PaceNow, Progress, RequestTally, RunReport, Screen, init_logging,
 };
@@ -142,15 +142,11 @@ impl Console {
         &self,
         (command, job): (&str, &'a Job),
         (clock, stop): (&Clock, &StopSwitch),
-        mends: bool,
+        beginning: &Beginning,
     ) -> Result<Export<'a>, Error> {
         let parts = (clock.clone(), self.events.clone(), stop.clone());
-        let opened = if mends {
-            Export::open_to_mend(job, parts).await
-        } else {
-            Export::open(job, parts).await
-        };
-        if let Err(error) = &opened
+        let opened = Export::begin(job, beginning, parts).await;
+        if let Err(BeginError::Lake(error)) = &opened
             && matches!(
                 error,
                 LakeError::Damaged { .. } | LakeError::NoFile { .. } | LakeError::Io { .. }
@@ -211,11 +207,12 @@ pub(super) async fn pull(
     warn_without_zone(&job, &console.events);
     let ended = async {
         let api = console.client(&job, &clock, &context.stop)?;
+        let beginning = Beginning {
+            claim: Claim::of(&job, assignment.lake_change.is_accepted()),
+            mends: assignment.replace,
+        };
         let parts = (&clock, &context.stop);
-        let export = console
-            .open((command, &job), parts, assignment.replace)
-            .await?;
-        refuse_demo_lake(&export, &job).await?;
+        let export = console.open((command, &job), parts, &beginning).await?;
         console
             .pull((command, &job), export, (assignment, api))
             .await
@@ -223,14 +220,6 @@ pub(super) async fn pull(
     let ended = ended.await.inspect_err(|_: &Error| console.finish())?;
     let report = console.report((command, &job), ended).await?;
     show(&report, (&job, context.out))
-}
-
-/// The demo's people are invented: an account's must not get among them.
-pub(super) async fn refuse_demo_lake(export: &Export<'_>, job: &Job) -> Result<(), Error> {
-    if export.is_of_demo().await? {
-        return Err(Error::DemoLake(job.dest.to_string()));
-    }
-    Ok(())
 }
 
 /// Prints a run's report, and gives the exit code it stands for.

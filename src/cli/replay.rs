@@ -4,6 +4,7 @@ use std::io::BufRead;
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
+use url::Url;
 
 use super::context::Context;
 use super::lines::{LONGEST_LINE, Lines};
@@ -11,7 +12,11 @@ use super::pull;
 use super::settings::{Replay, Settings};
 use crate::error::Error;
 use crate::exit_code::ExitCode;
-use crate::pipeline::{Assignment, ReplayInputError, saved_answers};
+use crate::job::environment::APP_KEY;
+use crate::job::settings::setting;
+use crate::job::{Environment, Job, Secret};
+use crate::lake::{Claim, host_of};
+use crate::pipeline::{Assignment, Beginning, ReplayInputError, saved_answers};
 
 /// Arguments of `replay`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +34,11 @@ pub struct ReplayArgs {
     /// Otherwise it is refused and listed, and the rows stay.
     #[arg(long, requires = "replace")]
     pub allow_fewer: bool,
+    /// Go on although the lake is of another account or host, and write that down
+    ///
+    /// Otherwise the command is refused. It is asked for once: the lake is this one's from then on.
+    #[arg(long)]
+    pub accept_lake_change: bool,
     /// Settings.
     #[command(flatten)]
     pub settings: Settings<Replay>,
@@ -46,15 +56,17 @@ pub async fn run(args: &ReplayArgs, context: &mut Context<'_>) -> Result<ExitCod
         allow_fewer: args.allow_fewer,
         ..Assignment::default()
     };
+    let claim = claim(&job, &context.env, args.accept_lake_change);
     let clock = context.clock()?;
     let console = pull::Console::new(&job, &context.env);
     pull::warn_without_zone(&job, &console.events);
     let ended = async {
+        let beginning = Beginning {
+            claim,
+            mends: assignment.replace,
+        };
         let parts = (&clock, &context.stop);
-        let export = console
-            .open(("replay", &job), parts, assignment.replace)
-            .await?;
-        pull::refuse_demo_lake(&export, &job).await?;
+        let export = console.open(("replay", &job), parts, &beginning).await?;
         console
             .replay(("replay", &job), export, (&assignment, files))
             .await
@@ -62,6 +74,23 @@ pub async fn run(args: &ReplayArgs, context: &mut Context<'_>) -> Result<ExitCod
     let ended = ended.await.inspect_err(|_: &Error| console.finish())?;
     let report = console.report(("replay", &job), ended).await?;
     pull::show(&report, (&job, context.out))
+}
+
+/// Whose saved answers are, as far as the settings tell: answers do not name their account. So
+/// nothing is filled in, and only what was set on purpose is held against the lake.
+fn claim(job: &Job, env: &Environment, accepts: bool) -> Claim {
+    let default = setting("api.base_url").default_words();
+    let is_default = default
+        .parse()
+        .is_ok_and(|default: Url| default == job.api.base_url);
+    let host = host_of(&job.api.base_url).filter(|_| !is_default);
+    let key = env.get(APP_KEY).ok().flatten();
+    Claim {
+        host,
+        app_key: key.map(|key| Secret::new(key.to_owned())),
+        fills: false,
+        ..Claim::of(job, accepts)
+    }
 }
 
 /// The names given, with the list on standard input in the place of `-`.

@@ -8,7 +8,7 @@ use super::select::SelectArgs;
 use super::settings::{Pull, Settings};
 use crate::error::Error;
 use crate::exit_code::ExitCode;
-use crate::pipeline::Assignment;
+use crate::pipeline::{Assignment, LakeChange};
 
 /// Allowances: what is refused without them.
 #[derive(Args, Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +24,13 @@ pub struct AllowArgs {
     /// Otherwise the run is refused: it would take days for over that are not.
     #[arg(long)]
     pub allow_future: bool,
+    /// Go on although the lake is of another account or host, and write that down
+    ///
+    /// Otherwise the run is refused: the calls of two accounts in one lake can't be told apart any
+    /// more. It is asked for once: the lake is this account's from then on. A partition time zone
+    /// is never changed where something is committed.
+    #[arg(long)]
+    pub accept_lake_change: bool,
 }
 
 impl AllowArgs {
@@ -32,6 +39,7 @@ impl AllowArgs {
         Assignment {
             allow_fewer: self.allow_fewer,
             allow_future: self.allow_future,
+            lake_change: LakeChange::of_flag(self.accept_lake_change),
             ..Assignment::default()
         }
     }

@@ -15,6 +15,7 @@ use crate::job::environment::{AS_OF, JOB};
 use crate::job::settings::{Fallback, Kind, Setting, setting};
 
 const LAKE: (&str, &[&str]) = ("The lake", &["dest"]);
+const RUN_ON_LAKE: (&str, &[&str]) = ("The lake", &["dest", "if_running"]);
 const ZONES: (&str, &[&str]) = ("Time zones", &["source_timezone", "partition_timezone"]);
 const PARTITION_ZONE: (&str, &[&str]) = ("Time zones", &["partition_timezone"]);
 const API: (&str, &[&str]) = (
@@ -89,7 +90,7 @@ groups! {
     /// Pulls from the API into the lake.
     Pull {
         const SECTIONS: &'static [(&'static str, &'static [&'static str])] =
-            &[LAKE, ZONES, API, TASKS, WRITE, FORMAT, PROGRESS];
+            &[RUN_ON_LAKE, ZONES, API, TASKS, WRITE, FORMAT, PROGRESS];
         const AS_OF: bool = true;
         const SPLITS: bool = true;
         const READS_API: bool = true;
@@ -104,7 +105,7 @@ groups! {
     /// Writes into the lake without the API.
     Replay {
         const SECTIONS: &'static [(&'static str, &'static [&'static str])] =
-            &[LAKE, ZONES, SAVED, WRITE, FORMAT, PROGRESS];
+            &[RUN_ON_LAKE, ZONES, SAVED, WRITE, FORMAT, PROGRESS];
         const AS_OF: bool = true;
         const SPLITS: bool = true;
     }

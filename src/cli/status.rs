@@ -9,7 +9,7 @@ use super::settings::{Inspect, Settings};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::job::{Job, ResultFormat};
-use crate::lake::{self, Lake, LakeError};
+use crate::lake::{self, Lake, LakeError, ShownIdentity};
 use crate::report::{StatusOptions, StatusReport, past_runs};
 
 /// Past runs that are looked at: what one of them could not list or understand may still keep days
@@ -64,6 +64,11 @@ pub async fn run(job: &Job, clock: &Clock, out: &mut impl Write) -> Result<(), S
         }
     }
     let runs = past_runs(lake.store(), MOST_RUNS).await?;
+    // A damaged one hides nothing of what the lake holds, and is said behind it.
+    let (identity, damage) = match lake::read_identity(lake.store()).await {
+        Err(damage @ LakeError::Damaged { .. }) => (None, Some(damage)),
+        read => (read?, None),
+    };
     let pins = lake::Pins::list(lake.store()).await?;
     let not_published = lake.unpublished().await?;
     let report = StatusReport::new(
@@ -76,12 +81,14 @@ pub async fn run(job: &Job, clock: &Clock, out: &mut impl Write) -> Result<(), S
         },
     )
     // Pins hold by the machine's time, whatever is decided by.
-    .with_pins(&pins, Clock::system().now());
+    .with_pins(&pins, Clock::system().now())
+    .of(identity.map(ShownIdentity::from));
     deliver(out, |out| match job.output.format {
         ResultFormat::Text => report.write_text(job.output.verbosity > 0, out),
         ResultFormat::Json => out.write_all(&report.to_json()),
     })
-    .map_err(StatusError::Output)
+    .map_err(StatusError::Output)?;
+    damage.map_or(Ok(()), |damage| Err(StatusError::Lake(damage)))
 }
 
 #[cfg(test)]

@@ -106,6 +106,7 @@ fn show_repair(
 
 fn write_text(found: &lake::Verification, out: &mut dyn std::io::Write) -> std::io::Result<()> {
     let lake::Verification {
+        lake,
         sequence,
         files,
         rows,
@@ -114,9 +115,11 @@ fn write_text(found: &lake::Verification, out: &mut dyn std::io::Write) -> std::
         findings,
         more_findings,
     } = found;
+    let of = lake.as_ref().map(|lake| format!(", of {lake}"));
     writeln!(
         out,
-        "read {files} files, {rows} rows, {bytes} bytes of {tasks} tasks, as of commit {sequence}"
+        "read {files} files, {rows} rows, {bytes} bytes of {tasks} tasks, as of commit {sequence}{}",
+        of.unwrap_or_default()
     )?;
     for finding in findings {
         let lake::Finding {

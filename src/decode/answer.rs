@@ -442,8 +442,11 @@ fn text(data: &Slots<'_>, slot: usize) -> Told<String> {
         Some(_) if data.is_contradicted(slot) => Told::NotUnderstood(TWO_VALUES),
         None => Told::Absent,
         Some(raw) if raw.is_empty() => Told::Absent,
-        Some(raw) if append_text(raw, false, &mut text) => String::from_utf8(text)
-            .map_or(Told::NotUnderstood("text that is not UTF-8"), Told::Known),
+        Some(raw) if append_text(raw, false, &mut text) => match String::from_utf8(text) {
+            Ok(text) if text.trim().is_empty() => Told::Absent,
+            Ok(text) => Told::Known(text),
+            Err(_) => Told::NotUnderstood("text that is not UTF-8"),
+        },
         Some(raw) if raw.kind == Kind::String => Told::NotUnderstood("text that is not UTF-8"),
         Some(raw) => Told::NotUnderstood(raw.kind.words()),
     }
@@ -670,17 +673,15 @@ mod tests {
 
     #[test]
     fn a_task_id_that_is_none_is_not_understood() {
-        for (value, shape) in [
-            ("[]", "an array"),
-            (r#""a\nb""#, "text that is no id"),
-            (r#"" ""#, "text that is no id"),
-        ] {
+        for (value, shape) in [("[]", "an array"), (r#""a\nb""#, "text that is no id")] {
             let facts = facts_of(&format!(r#""TaskID":{value}"#), None);
             assert_eq!(
                 (facts.id.as_ref(), facts.shape_of(TaskKey::Id)),
                 (None, Some(shape))
             );
         }
+        let blank = facts_of(r#""TaskID":"  ","Status":" ""#, None);
+        assert_eq!((blank.id, blank.not_understood), (None, Vec::new()));
         assert_eq!(facts_of(r#""TaskID":12"#, None).id, TaskId::new("12").ok());
     }
 

@@ -8,7 +8,7 @@
 //! that would stand twice gets `#2`, `#3`, … behind it. An entry of an array that should be an
 //! object stands under `$entry`.
 
-use rustc_hash::FxHashMap;
+use crate::seeded::SeededMap;
 
 use super::scan::Raw;
 use super::text::{base64, has_lone_surrogate, push_json_string, unescape};
@@ -20,7 +20,7 @@ use crate::schema::TableName;
 pub(super) struct Extras {
     json: Vec<u8>,
     /// The keys used so far, and the number the next twin of each would get.
-    keys: FxHashMap<Box<str>, u64>,
+    keys: SeededMap<Box<str>, u64>,
 }
 
 impl Extras {
@@ -90,7 +90,7 @@ pub(super) fn key_text(key: &[u8], escaped: bool) -> String {
 /// How often something did not fit, by table, kind and key.
 #[derive(Clone, Debug, Default)]
 pub struct Misfits {
-    counts: FxHashMap<(TableName, &'static str), FxHashMap<Box<str>, u64>>,
+    counts: SeededMap<(TableName, &'static str), SeededMap<Box<str>, u64>>,
 }
 
 /// One line of the report on what did not fit.

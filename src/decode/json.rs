@@ -124,6 +124,11 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// Whether another value says the same: the same text, or the digits of a number as text.
+    pub(crate) fn says_the_same(self, other: Self) -> bool {
+        self.token() == other.token() || self.word().is_some_and(|word| other.word() == Some(word))
+    }
+
     /// A whole number: `7`, `"7"`, `7.0`, `70e-1`. `None` for anything else, fractions included.
     pub(crate) fn integer(self) -> Option<i64> {
         let word = self.word()?;
@@ -150,7 +155,7 @@ impl<'a> Json<'a> {
             if name == key {
                 found = match found {
                     Member::Absent => Member::Value(value),
-                    Member::Value(before) if before.token() == value.token() => found,
+                    Member::Value(before) if before.says_the_same(value) => found,
                     Member::Value(_) | Member::Conflict => Member::Conflict,
                 };
             }
@@ -299,11 +304,12 @@ mod tests {
 
     #[test]
     fn twins_count_only_if_they_agree() {
-        let value = read(r#"{"a":1,"a":1,"b":1,"\u0062":2}"#);
+        let value = read(r#"{"a":1,"a":1,"b":1,"\u0062":2,"d":"x","d":"\u0078"}"#);
         assert_eq!(value.member("a").value().expect("a").integer(), Some(1));
         assert!(matches!(value.member("b"), Member::Conflict));
         assert!(matches!(value.pointer("/b/c"), Member::Conflict));
         assert!(matches!(value.member("c"), Member::Absent));
+        assert!(matches!(value.member("d"), Member::Value(_)));
     }
 
     #[rstest]

@@ -89,7 +89,8 @@ impl RecordDecoder {
     }
 
     /// The same, and hands the rows out whenever a call of very many redials or turns has added
-    /// some ten thousand rows, so that they need not be in memory together.
+    /// some ten thousand rows, or calls lie on very many days, so that they need not be in memory
+    /// together.
     ///
     /// # Errors
     /// What `ripe` fails with; the rest of the run is not decoded then.
@@ -125,6 +126,9 @@ impl RecordDecoder {
                     decoded.calls += 1;
                     decoded.redials += counts[0];
                     decoded.turns += counts[1];
+                    if rows.has_many_days() {
+                        ripe(rows)?;
+                    }
                 }
                 Err(reason) => {
                     decoded.rejects.push(RejectedEntry {

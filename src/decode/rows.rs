@@ -4,10 +4,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::seeded::SeededMap;
 use arrow_array::ArrayRef;
 use arrow_schema::ArrowError;
 use chrono::NaiveDate;
-use rustc_hash::FxHashMap;
 
 use super::column::ColumnBuilder;
 use super::plan::plans;
@@ -60,6 +60,10 @@ impl fmt::Debug for PartitionDay {
 const SPARE: usize = 2;
 /// A builder that can hold more than this is not kept.
 const SPARE_BYTES: usize = 4 << 20;
+
+/// Days whose rows gather side by side, at most. A table's builders take some kilobytes a day, however
+/// few rows they hold.
+const MOST_DAYS: usize = 128;
 
 /// Number of a task among those of one commit.
 pub type TaskOrdinal = u32;
@@ -176,8 +180,8 @@ impl CallTables {
 /// Rows of all tables while they gather.
 #[derive(Debug, Default)]
 pub struct Rows {
-    calls: FxHashMap<RowDay, CallTables>,
-    tasks: FxHashMap<RowDay, TableBuilder>,
+    calls: SeededMap<RowDay, CallTables>,
+    tasks: SeededMap<RowDay, TableBuilder>,
     /// Empty ones that need not grow from nothing again.
     spare: Vec<CallTables>,
     appended: usize,
@@ -189,6 +193,12 @@ impl Rows {
     #[must_use]
     pub fn appended(&self) -> usize {
         self.appended
+    }
+
+    /// Whether the days with rows are so many that all are better handed on.
+    #[must_use]
+    pub fn has_many_days(&self) -> bool {
+        self.calls.len() > MOST_DAYS || self.tasks.len() > MOST_DAYS
     }
 
     /// Counts from zero again.

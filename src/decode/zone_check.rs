@@ -11,7 +11,7 @@
 //! The scheduled start may stand behind a hundred thousand calls in the answer. So the redials before it
 //! are counted at the end, from how many calls had their first redial in which five minutes.
 
-use rustc_hash::FxHashMap;
+use crate::seeded::SeededMap;
 
 /// Clocks of a vendor's machines differ by seconds, time zones by quarters of an hour.
 const SLACK_MICROS: i64 = 120_000_000;
@@ -26,7 +26,7 @@ pub struct ZoneCheck {
     /// Calls with a redial after the call's own start.
     late: u64,
     /// The other calls by the slot of their first redial.
-    first_redials: FxHashMap<i64, u64>,
+    first_redials: SeededMap<i64, u64>,
     /// The other calls for which there was no slot left: only held against their own start.
     unplaced: u64,
 }

@@ -7,7 +7,9 @@ use chrono::TimeDelta;
 use super::check::{Check, Notes, count};
 use crate::clock::Clock;
 use crate::job::{Destination, Job};
-use crate::lake::{Lake, LakeError, LooseEnds, ProbeAction, ProbeStep, Store};
+use crate::lake::{
+    Claim, Lake, LakeError, LooseEnds, ProbeAction, ProbeStep, ShownIdentity, Store, read_identity,
+};
 
 /// So far another machine's clock may be ahead.
 const CLOCK_SLACK: TimeDelta = TimeDelta::minutes(5);
@@ -48,6 +50,9 @@ pub(super) async fn examine(job: &Job, clock: &Clock, notes: &mut Notes<'_>) {
         Check::skipped("dest.space", "there is no folder to ask for")
     });
     lake(job, clock, notes).await;
+    if let Some(check) = super::modes::examine(job).await {
+        notes.add(check);
+    }
 }
 
 fn failed(name: &'static str, error: &LakeError) -> Check {
@@ -191,6 +196,7 @@ async fn look(job: &Job, clock: &Clock) -> Result<Vec<Check>, LakeError> {
             },
         ));
     }
+    checks.extend(identity(job, &lake).await);
     if commit.at > clock.now() + CLOCK_SLACK {
         checks.push(
             Check::warn("lake.clock", "its last commit is of the future")
@@ -199,6 +205,21 @@ async fn look(job: &Job, clock: &Clock) -> Result<Vec<Check>, LakeError> {
     }
     checks.extend(unfinished(ends));
     Ok(checks)
+}
+
+/// Whose lake it is, and whether a run with these settings would be let in.
+async fn identity(job: &Job, lake: &Lake) -> Option<Check> {
+    // The zone has a check of its own.
+    let mut claim = Claim::of(job, false);
+    claim.zone = lake.ledger().zone().unwrap_or(claim.zone);
+    if let Err(error) = claim.check(lake.store()).await {
+        return Some(failed("lake.identity", &error));
+    }
+    match read_identity(lake.store()).await {
+        Ok(identity) => identity
+            .map(|identity| Check::ok("lake.identity", ShownIdentity::from(identity).to_string())),
+        Err(error) => Some(failed("lake.identity", &error)),
+    }
 }
 
 /// What runs left to be done. As long as one lives it may be at it.

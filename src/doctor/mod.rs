@@ -20,6 +20,7 @@ mod check;
 mod destination;
 mod detail;
 mod listings;
+mod modes;
 mod offset;
 mod redial_times;
 mod settings;

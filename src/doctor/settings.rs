@@ -15,6 +15,7 @@ pub(super) fn examine(
     let loaded = job::load(flags, env).and_then(|job| Ok((job, job::load_clock(flags, env)?)));
     let loaded = match loaded {
         Ok(loaded) => {
+            loaded.0.apply_file_mode();
             notes.add(Check::ok("settings", "they load"));
             Some(loaded)
         }

@@ -273,7 +273,12 @@ async fn a_lake_of_another_zone_and_what_a_dead_run_left_are_noticed() {
     assert_eq!(at_work.what, "1 run at work on it now");
 
     lake.close().await.expect("closed");
-    std::fs::create_dir(practice.lake().join("_export/staging/dead")).expect("made");
+    std::fs::create_dir(
+        practice
+            .lake()
+            .join("_export/staging/20240318T003000Z-k3x9qa"),
+    )
+    .expect("made");
     practice.flags.set("partition_timezone", "Asia/Jakarta");
     let diagnosis = practice.examine().await;
     assert_eq!(diagnosis.exit_code(), ExitCode::Done, "{diagnosis:#?}");

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 
+use zeroize::Zeroize as _;
+
 use super::error::SettingsError;
 use super::nearest::nearest;
 use super::settings::SETTINGS;
@@ -51,7 +53,19 @@ const OWN_AND_CLOUDS: [&str; 7] = [
 /// Its `Debug` shows names only: two of the values are secrets.
 #[derive(Clone, Default)]
 pub struct Environment {
-    variables: BTreeMap<String, OsString>,
+    variables: BTreeMap<String, Value>,
+}
+
+/// A variable's value, overwritten in memory when it is dropped: it may be a secret. What the
+/// operating system holds of the environment stays as it is: changing that is not safe in a process
+/// with threads, and leaves the process's first copy where it was.
+#[derive(Clone)]
+struct Value(OsString);
+
+impl Drop for Value {
+    fn drop(&mut self) {
+        std::mem::take(&mut self.0).into_encoded_bytes().zeroize();
+    }
 }
 
 impl Environment {
@@ -72,9 +86,9 @@ impl Environment {
     ) -> Self {
         let variables = variables
             .into_iter()
-            .map(|(name, value)| (name.into(), value.into()))
+            .map(|(name, value)| (name.into(), Value(value.into())))
             .filter(|(name, value)| {
-                !value.is_empty()
+                !value.0.is_empty()
                     && (OWN_AND_CLOUDS.iter().any(|prefix| name.starts_with(prefix))
                         || ["NO_COLOR", "CI", COMPLETION_INDEX].contains(&name.as_str())
                         || PROXIES.contains(&name.as_str()))
@@ -91,7 +105,7 @@ impl Environment {
         let Some(value) = self.variables.get(name) else {
             return Ok(None);
         };
-        let text = value.to_str().ok_or(NotUnicode)?.trim();
+        let text = value.0.to_str().ok_or(NotUnicode)?.trim();
         Ok((!text.is_empty()).then_some(text))
     }
 
@@ -108,7 +122,7 @@ impl Environment {
         let values = self.variables.iter();
         values
             .filter(|(name, _)| prefixes.iter().any(|prefix| name.starts_with(prefix)))
-            .filter_map(|(name, value)| Some((name.as_str(), value.to_str()?.trim())))
+            .filter_map(|(name, value)| Some((name.as_str(), value.0.to_str()?.trim())))
     }
 
     /// Whether colours are unwanted (`NO_COLOR`, <https://no-color.org>).
@@ -151,7 +165,7 @@ impl Environment {
                 name.starts_with("AIRUDDER_")
                     && !KNOWN.contains(&name.as_str())
                     && !of_settings().any(|known| known == name.as_str())
-                    && !is_service_link(name, &value.to_string_lossy())
+                    && !is_service_link(name, &value.0.to_string_lossy())
             })
             .map(|(name, _)| name.as_str())
     }

@@ -69,6 +69,29 @@ pub struct Job {
     pub output: OutputOptions,
     /// Settings that were given and that another one makes idle, to be said as warnings.
     pub unused: Vec<String>,
+    /// What a run does beside another one. Default: it shares.
+    pub if_running: IfRunning,
+}
+
+impl Job {
+    /// Makes all files from now on with `write.file_mode`, if that is set.
+    pub fn apply_file_mode(&self) {
+        if let Some(mode) = self.write.file_mode {
+            mode.apply();
+        }
+    }
+}
+
+/// What a run does while another one is at work on the lake.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IfRunning {
+    /// It says so and goes on: whatever both do, each task is exported once.
+    #[default]
+    Share,
+    /// It waits for the end of the other one.
+    Wait,
+    /// It ends at once.
+    Fail,
 }
 
 /// The place of the lake.
@@ -152,6 +175,8 @@ pub struct ApiOptions {
     pub max_answer_time: Duration,
     /// Of an answer, decompressed. Default 16 GiB.
     pub max_answer_bytes: NonZeroU64,
+    /// How large a page of a listing may be.
+    pub page_limits: PageLimits,
     /// When and how often a request is repeated.
     pub retry: RetryOptions,
     /// Plain `http://` to other hosts than loopback.
@@ -242,6 +267,15 @@ pub enum Reopen {
     Report,
 }
 
+/// How large a page of a listing may be: it waits in memory whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageLimits {
+    /// Its text, decompressed; that of the answer to a sign-in, too. Default 64 MiB.
+    pub bytes: NonZeroUsize,
+    /// Its items, where [`ApiOptions::page_size`] asks for fewer. Default 100,000.
+    pub items: NonZeroUsize,
+}
+
 /// How answers are read.
 #[derive(Clone, Debug)]
 pub struct DecodeOptions {
@@ -252,7 +286,8 @@ pub struct DecodeOptions {
     pub partition_timezone: Tz,
     /// One entry of `detail` with more JSON text than this is rejected. Default 16 MiB.
     pub max_record_bytes: NonZeroUsize,
-    /// What the entries of one answer may take among the rejects. Default 64 MiB.
+    /// What one answer may take among the rejects: its entries that are no calls, or all of it. Default
+    /// 64 MiB.
     pub max_reject_bytes: NonZeroU64,
 }
 

@@ -184,7 +184,7 @@ pub(super) async fn load(store: &Store, sequence: u64) -> Result<Option<Vec<u8>>
         };
         let read = |most: u64| {
             let mut bytes = Vec::new();
-            file.read_from(0)?.take(most).read_to_end(&mut bytes)?;
+            file.read_from(0).take(most).read_to_end(&mut bytes)?;
             Ok(bytes)
         };
         let head = read(HEAD as u64).map_err(LakeError::io("read", file.place()))?;

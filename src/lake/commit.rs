@@ -63,6 +63,7 @@ impl LakeWriter {
         }
         self.check_names(&draft)?;
         draft.check(&self.log.ledger)?;
+        self.establish().await?;
         self.run.pass(Point::CommitBegun)?;
         self.check_staged(&draft).await?;
         if let Err(error) = self.run.sync_staged(&mut draft.files).await {

@@ -51,7 +51,6 @@ pub async fn mend_log(
             expect_no_run(&store).await?;
             let writer = RunStore::open(store.clone(), run.clone()).await?;
             let what = format!("{}: {}", behind.place, behind.what);
-            let what = what.split("; ").next().unwrap_or_default().to_owned();
             repaired.extend(take_as_it_is(&writer, &survey.log, (Vec::new(), what)).await?);
             writer.close().await?;
             return Ok(repaired);
@@ -71,7 +70,7 @@ pub async fn mend_log(
             continue;
         }
         if !cut {
-            return Err(beyond_repair(error));
+            return Err(error.advising(BEYOND_REPAIR));
         }
         expect_no_run(&store).await?;
         let writer = RunStore::open(store.clone(), run.clone()).await?;
@@ -82,6 +81,10 @@ pub async fn mend_log(
         return Ok(repaired);
     }
 }
+
+const BEYOND_REPAIR: &str = "this can't be put right from what is there. Restore this commit record from a backup, \
+     or give it up with all later ones: `airudder-export verify --repair --cut-log` puts them and their \
+     files aside, and runs pull again what the API still has (docs/backup.md)";
 
 /// The log as far as it is sound.
 struct Survey {
@@ -155,30 +158,14 @@ async fn mended(store: &Store, sequence: u64) -> Result<Option<(Vec<u8>, Vec<u8>
     .await
 }
 
-fn beyond_repair(error: LakeError) -> LakeError {
-    match error {
-        LakeError::Damaged { path, what } => LakeError::Damaged {
-            path,
-            what: format!(
-                "{}; this can't be put right from what is there. Restore this commit record from a \
-                 backup, or give it up with all later ones: `airudder-export verify --repair --cut-log` \
-                 puts them and their files aside, and runs pull again what the API still has \
-                 (docs/backup.md)",
-                what.split("; ").next().unwrap_or_default()
-            ),
-        },
-        other => other,
-    }
-}
-
 /// What a run that is at work knows of the log must stay true.
 async fn expect_no_run(store: &Store) -> Result<(), LakeError> {
     for run in store.staging_runs().await? {
         let staging = LakePath::staging().join(&run);
         if !store.is_dead(&staging).await? {
-            let what =
-                format!("run {run} is at work here; end it before the log is taken as it is");
-            return Err(LakeError::damaged(&store.locate(&staging), what));
+            let what = format!("run {run} is at work here");
+            return Err(LakeError::damaged(&store.locate(&staging), what)
+                .advising("end it before the log is taken as it is"));
         }
     }
     Ok(())

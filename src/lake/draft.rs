@@ -1,6 +1,6 @@
 //! What a draft must be before it is committed: news, and sound.
 
-use rustc_hash::FxHashSet;
+use crate::seeded::SeededSet;
 
 use super::error::LakeError;
 use super::ledger::Ledger;
@@ -38,7 +38,7 @@ impl CommitDraft {
     #[must_use]
     pub fn pruned(mut self, ledger: &Ledger) -> Self {
         let lost = self.lost.iter().flat_map(|file| &file.tasks);
-        let lost: FxHashSet<TaskId> = lost.map(|task| task.id.clone()).collect();
+        let lost: SeededSet<TaskId> = lost.map(|task| task.id.clone()).collect();
         self.open
             .retain(|task| lost.contains(&task.id) || ledger.is_news(task, None));
         self.failed.retain(|FailedTask { task, failure }| {
@@ -65,13 +65,13 @@ impl CommitDraft {
     /// Refuses what would damage the lake: these are bugs of the caller.
     pub(super) fn check(&self, ledger: &Ledger) -> Result<(), LakeError> {
         let refuse = |what: String| Err(LakeError::Draft(what));
-        let mut names = FxHashSet::default();
+        let mut names = SeededSet::default();
         for file in &self.files {
             if ledger.knows_file(&file.name) || !names.insert(&file.name) {
                 return refuse(format!("the file name {} was used before", file.name));
             }
         }
-        let mut ids = FxHashSet::default();
+        let mut ids = SeededSet::default();
         for task in &self.tasks {
             if !ids.insert(&task.id) {
                 return refuse(format!("task {} is in it twice", task.id));
@@ -88,7 +88,7 @@ impl CommitDraft {
         {
             return refuse(format!("there is no file number {index} in it"));
         }
-        let mut paths = FxHashSet::default();
+        let mut paths = SeededSet::default();
         for removal in &self.removes {
             if !paths.insert(&removal.path) {
                 return refuse(format!("it removes {} twice", removal.path));

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::point::Point;
-use super::store::Fault;
+use super::store::{Fault, is_in_spool};
 use crate::exit_code::ExitCode;
 use crate::task::RunId;
 
@@ -12,7 +12,7 @@ use crate::task::RunId;
 #[derive(Debug, thiserror::Error)]
 pub enum LakeError {
     /// The operating system said no.
-    #[error("{action} {path}{}", advice(source))]
+    #[error("{action} {path}{}", advice(source, path))]
     Io {
         /// What was tried, as a verb.
         action: &'static str,
@@ -22,12 +22,14 @@ pub enum LakeError {
         source: io::Error,
     },
     /// The lake is not what its commit log says, or the log itself is damaged.
-    #[error("use {path}: {what}")]
+    #[error("use {path}: {what}{}", then(advice.as_deref()))]
     Damaged {
         /// The file that is wrong.
         path: PathBuf,
         /// What is wrong with it.
         what: String,
+        /// The way out, where one is known.
+        advice: Option<String>,
     },
     /// A newer version of this program wrote to the lake.
     #[error(
@@ -55,6 +57,43 @@ pub enum LakeError {
         /// The zone that was asked for.
         setting: String,
     },
+    /// The lake is of another account, or of another host.
+    #[error(
+        "write to {path}: {differences}; name another destination with --dest, or run once with {flag} \
+         if that is meant"
+    )]
+    OtherLake {
+        /// The lake's root.
+        path: PathBuf,
+        /// In words, without the account.
+        differences: String,
+        /// The flag that accepts it.
+        flag: &'static str,
+    },
+    /// The lake holds something else.
+    #[error(
+        "write to {path}: it holds `{lake}` and this program brings `{ours}`; name another destination \
+         with --dest"
+    )]
+    OtherSource {
+        /// The lake's root.
+        path: PathBuf,
+        /// What it says that it holds.
+        lake: String,
+        /// What is brought.
+        ours: &'static str,
+    },
+    /// The lake is one that `demo` made, and the run is none of its.
+    #[error(
+        "write to {0}: it holds the invented calls of the demo; name another place with --dest, \
+         AIRUDDER_DEST or `dest` in the job file"
+    )]
+    DemoLake(PathBuf),
+    /// The run is one of the demo, and the lake is none.
+    #[error(
+        "write to {0}: it holds a lake that is not the demo's; name another folder with --dest"
+    )]
+    NoDemoLake(PathBuf),
     /// There is nothing to read, not even an empty folder.
     #[error("find a lake at {path}: {what}; name the right place with --dest")]
     Absent {
@@ -96,7 +135,7 @@ pub enum LakeError {
     /// There is no place for what is on its way to an object store.
     #[error(
         "make a place for files on their way to the store in {path}: name a folder that can be written \
-         with `spool` under [store] (AIRUDDER_STORE_SPOOL)"
+         with `store.spool` (AIRUDDER_STORE_SPOOL)"
     )]
     Spool {
         /// The folder.
@@ -173,6 +212,10 @@ impl LakeError {
             Self::NewerFormat { .. }
             | Self::Spool { .. }
             | Self::OtherZone { .. }
+            | Self::OtherLake { .. }
+            | Self::OtherSource { .. }
+            | Self::DemoLake(_)
+            | Self::NoDemoLake(_)
             | Self::StoreSettings { .. }
             | Self::Threads { .. } => ExitCode::Settings,
             Self::NotHeld(_) => ExitCode::Partial,
@@ -198,12 +241,45 @@ impl LakeError {
         Self::Damaged {
             path: path.to_owned(),
             what: what.into(),
+            advice: None,
+        }
+    }
+
+    /// The same error with this way out in place of any other. Errors of other kinds stay as they are.
+    pub(super) fn advising(self, advice: impl Into<String>) -> Self {
+        match self {
+            Self::Damaged { path, what, .. } => Self::Damaged {
+                path,
+                what,
+                advice: Some(advice.into()),
+            },
+            other => other,
+        }
+    }
+
+    /// The way out that the message names behind what is wrong, where one is known.
+    #[must_use]
+    pub fn advice(&self) -> Option<&str> {
+        match self {
+            Self::Damaged { advice, .. } => advice.as_deref(),
+            Self::Io { source, path, .. } => Some(advice(source, path))
+                .map(|advice| advice.trim_start_matches(": "))
+                .filter(|advice| !advice.is_empty()),
+            _ => None,
         }
     }
 }
 
+/// Advice as it follows on what is wrong.
+fn then(advice: Option<&str>) -> String {
+    advice.map_or_else(String::new, |advice| format!("; {advice}"))
+}
+
 /// What to do, where that is known.
-fn advice(source: &io::Error) -> &'static str {
+fn advice(source: &io::Error, path: &Path) -> &'static str {
+    if is_in_spool(path) {
+        return advice_for_spool(source);
+    }
     match source.kind() {
         io::ErrorKind::StorageFull => {
             ": the disk is full; free space (or inodes) there, or name another destination with \
@@ -236,9 +312,39 @@ fn advice(source: &io::Error) -> &'static str {
              network and FUSE mounts do not have; name a place on a local file system (ext4, XFS, APFS) \
              with --dest"
         }
-        _ if source.raw_os_error() == Some(24) => {
-            ": too many open files; raise the limit (ulimit -n) or lower max_open_files"
-        }
+        _ if is_of_descriptors(source) => TOO_MANY_OPEN,
         _ => "",
     }
 }
+
+/// The same for files on their way to an object store: what is full or locked is no part of the lake.
+fn advice_for_spool(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            ": the disk of the spool is full, where files wait on their way to the store; free space (or \
+             inodes) there, or name another folder with `store.spool` (AIRUDDER_STORE_SPOOL). What was \
+             committed is safe, the next run goes on from there"
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            ": the spool, where files wait on their way to the store, can't be written; name another \
+             folder with `store.spool` (AIRUDDER_STORE_SPOOL)"
+        }
+        io::ErrorKind::NotFound => {
+            ": the spool, where files wait on their way to the store, is gone; does something else clean \
+             up there? Name another folder with `store.spool` (AIRUDDER_STORE_SPOOL)"
+        }
+        _ if is_of_descriptors(source) => TOO_MANY_OPEN,
+        _ => "",
+    }
+}
+
+const TOO_MANY_OPEN: &str =
+    ": too many open files; raise the limit (ulimit -n) or lower max_open_files";
+
+/// Whether this process, or all of them, have no more descriptors.
+pub(super) fn is_of_descriptors(source: &io::Error) -> bool {
+    matches!(source.raw_os_error(), Some(EMFILE | ENFILE))
+}
+
+const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;

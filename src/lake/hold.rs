@@ -10,7 +10,8 @@
 //! - **In a bucket**, and where a file system has no second names, the record says of which commit it
 //!   is, and then the log is read again. Whoever deletes files looks for pins after all files of its
 //!   commit were moved. If it looked before the record was there, its commit's state can be read by
-//!   now: the pin goes on to that state and looks again. If not, it saw the pin.
+//!   now: the pin goes on to that state and looks again, and keeps what stayed for the one before until
+//!   it ends. If not, it saw the pin.
 //!
 //! Never does this module delete a file of the lake, publish, or commit.
 
@@ -69,6 +70,7 @@ pub async fn hold(
     let pin = Pin {
         id: PinId::random(),
         sequence: lake.ledger().last_sequence(),
+        since: None,
         created_at: now,
         expires_at: now + MAKING,
         by: by(),
@@ -261,7 +263,12 @@ impl Holding<'_> {
             if !moved && sequence == self.pin.sequence {
                 return Ok(());
             }
-            self.change(|pin| pin.sequence = sequence).await?;
+            self.change(|pin| {
+                // Somebody may have let files stay for the state before.
+                pin.since = pin.since.or(Some(pin.sequence));
+                pin.sequence = sequence;
+            })
+            .await?;
             self.run.pass(Point::PinMoved)?;
         }
         Err(LakeError::NotHeld(TOO_FAST))

@@ -183,8 +183,8 @@ impl Log {
     /// What is known before a record is read.
     pub(super) async fn begin(store: &Store) -> Result<Self, LakeError> {
         // Before the log, which may grow meanwhile.
-        let claims = Claims::read(store).await?;
-        let marker = store.get_small(&LakePath::published()).await?;
+        let place = LakePath::published();
+        let (claims, marker) = tokio::try_join!(Claims::read(store), store.get_small(&place))?;
         let parsed = marker.as_deref().map(serde_json::from_slice::<Marker>);
         Ok(Self {
             published: parsed
@@ -223,8 +223,13 @@ impl Log {
     }
 
     async fn check_end(&self, store: &Store, last: u64) -> Result<(), LakeError> {
-        if let Some(Behind { place, what }) = self.behind(store, last).await? {
-            return Err(LakeError::damaged(&store.locate(&place), what));
+        if let Some(Behind {
+            place,
+            what,
+            advice,
+        }) = self.behind(store, last).await?
+        {
+            return Err(LakeError::damaged(&store.locate(&place), what).advising(advice));
         }
         if last == 0 {
             check_no_lake_without_a_log(store).await?;
@@ -372,11 +377,10 @@ async fn window(store: &Store, first: u64) -> Result<(Vec<Digest>, bool), LakeEr
 
 pub(super) fn missing(store: &Store, sequence: u64) -> LakeError {
     let path = store.locate(&LakePath::commit(sequence));
-    LakeError::damaged(
-        &path,
-        "this commit record is missing although later ones are there; restore it from a backup, or \
-         give up all records from here on with `airudder-export verify --repair --cut-log`, which says \
-         what that loses (docs/backup.md)",
+    let what = "this commit record is missing although later ones are there";
+    LakeError::damaged(&path, what).advising(
+        "restore it from a backup, or give up all records from here on with `airudder-export verify \
+         --repair --cut-log`, which says what that loses (docs/backup.md)",
     )
 }
 
@@ -386,11 +390,10 @@ fn damaged_record(store: &Store, sequence: u64, what: &str) -> LakeError {
 }
 
 fn damaged_at(path: &Path, what: &str) -> LakeError {
-    let what = format!(
-        "{what}; restore this commit record from a backup, or run `airudder-export verify --repair`: it \
-         puts a flipped bit right, and names what else there is (docs/troubleshooting.md)"
-    );
-    LakeError::damaged(path, what)
+    LakeError::damaged(path, what).advising(
+        "restore this commit record from a backup, or run `airudder-export verify --repair`: it puts a \
+         flipped bit right, and names what else there is (docs/troubleshooting.md)",
+    )
 }
 
 pub(super) fn sequence_of(entry: &super::store::Entry) -> Option<u64> {

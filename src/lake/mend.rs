@@ -75,11 +75,12 @@ fn change_of(stored: &StoredFile, file: &DataFile) -> Result<Option<String>, Lak
     }
     let (found, sum) = match sum_up(stored) {
         Ok(found) => found,
-        // What the system says of a bad sector. Anything else may be better next time.
-        Err(error) if error.raw_os_error() == Some(EIO) => {
-            return Ok(Some(format!("it can't be read: {error}")));
+        Err(error) => {
+            return match stored.refusal() {
+                Some(refusal) => Err(refusal),
+                None => Ok(Some(format!("it can't be read: {error}"))),
+            };
         }
-        Err(error) => return Err(LakeError::io("read", stored.place())(error)),
     };
     Ok(if found != bytes {
         Some(format!("it has {found} bytes, committed {bytes}"))
@@ -90,11 +91,9 @@ fn change_of(stored: &StoredFile, file: &DataFile) -> Result<Option<String>, Lak
     })
 }
 
-const EIO: i32 = 5;
-
 /// The length and the SHA-256 of a file. Blocks.
 pub(super) fn sum_up(file: &StoredFile) -> std::io::Result<(u64, Checksum)> {
-    let mut file = file.read_from(0)?;
+    let mut file = file.read_from(0);
     let mut sum = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     let mut bytes = 0;
@@ -189,9 +188,9 @@ pub(super) async fn damage(
     (path, what): (&FilePath, &str),
 ) -> Result<LakeError, LakeError> {
     let command = command(store, ledger, path).await?;
-    let what = format!("{what}; mend it with `{command}`, or restore it from a backup");
     let place = store.locate(&LakePath::from(path));
-    Ok(LakeError::damaged(&place, what))
+    let advice = format!("mend it with `{command}`, or restore it from a backup");
+    Ok(LakeError::damaged(&place, what).advising(advice))
 }
 
 impl LakeWriter {

@@ -26,6 +26,7 @@
 //! DEST/_export/commits/00000000000000000001.json     the log
 //! DEST/_export/checkpoints/                          the ledger as of some commit, to start from
 //! DEST/_export/published.json                        {"sequence": N}
+//! DEST/_export/lake.json                             whose lake it is
 //! DEST/_export/days/2024-03-11.json                  for schedulers
 //! DEST/_export/staging/<run id>/                     staged files; `lock` is held while the run lives
 //! DEST/_export/pins/<id>.json, <id>/                 states that readers hold for a while
@@ -63,7 +64,10 @@ mod draft;
 mod error;
 mod files;
 mod hold;
+mod identity;
+mod leavings;
 mod ledger;
+mod living;
 mod log;
 mod loose_ends;
 mod mend;
@@ -95,7 +99,9 @@ pub use day::{
 pub use error::LakeError;
 pub use files::FileQuery;
 pub use hold::{Held, hold};
+pub use identity::{Claim, Identity, LOOPBACK, ShownIdentity, host_of, read_identity};
 pub use ledger::{Conflict, Ledger, LiveFile, NightsGone, TaskState, UnsealedTask};
+pub use living::{LivingRun, living_runs};
 pub use loose_ends::LooseEnds;
 pub use mend::{Checked, MISSING};
 pub use path::{FileName, FilePath, LakePath, Partition, PathError};

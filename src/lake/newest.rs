@@ -20,7 +20,6 @@
 //! What this module never does: read what a commit says.
 
 use chrono::NaiveDate;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint;
@@ -87,6 +86,8 @@ pub(super) struct Behind {
     pub(super) place: LakePath,
     /// What is wrong, in words.
     pub(super) what: String,
+    /// The way out.
+    pub(super) advice: String,
 }
 
 /// What to do about it.
@@ -96,11 +97,16 @@ pub(super) const WAY_OUT: &str = "restore the newer _export/commits from a backu
 impl Claims {
     /// Reads what is named. To be done before the log is read.
     pub(super) async fn read(store: &Store) -> Result<Self, LakeError> {
-        let witness = store.get_small(&LakePath::newest()).await?;
+        let newest = LakePath::newest();
+        let (witness, checkpoints, day) = tokio::try_join!(
+            store.get_small(&newest),
+            checkpoint::list(store),
+            newest_day(store)
+        )?;
         Ok(Self {
             witness: witness.as_deref().and_then(Witness::parse),
-            checkpoints: checkpoint::list(store).await?,
-            day: newest_day(store).await?,
+            checkpoints,
+            day,
         })
     }
 
@@ -113,13 +119,14 @@ impl Claims {
         sum: Option<Checksum>,
     ) -> Result<Option<Behind>, LakeError> {
         let ends = match last {
-            0 => format!("but there is no commit log; {WAY_OUT}"),
-            _ => format!("but the log ends with {last}; {WAY_OUT}"),
+            0 => "but there is no commit log".to_owned(),
+            _ => format!("but the log ends with {last}"),
         };
         if published > last && !has(store, published).await? {
             return Ok(Some(Behind {
                 place: LakePath::published(),
                 what: format!("it says that {published} commits are published, {ends}"),
+                advice: WAY_OUT.to_owned(),
             }));
         }
         if let Some(sequence) = self.checkpoints.first().copied()
@@ -130,6 +137,7 @@ impl Claims {
             return Ok(Some(Behind {
                 place: LakePath::checkpoint(sequence),
                 what: format!("it was made after commit {sequence}, {ends}"),
+                advice: WAY_OUT.to_owned(),
             }));
         }
         if let Some((sequence, day)) = self.day
@@ -139,6 +147,7 @@ impl Claims {
             return Ok(Some(Behind {
                 place: LakePath::day(day),
                 what: format!("it speaks of commit {sequence}, {ends}"),
+                advice: WAY_OUT.to_owned(),
             }));
         }
         match self.witness {
@@ -163,7 +172,12 @@ async fn witness_is_behind(
             return Ok(None);
         }
         let what = format!("it says that there was a commit {sequence}, {ends}");
-        return Ok(Some(Behind { place, what }));
+        let advice = WAY_OUT.to_owned();
+        return Ok(Some(Behind {
+            place,
+            what,
+            advice,
+        }));
     }
     let found = match sum.filter(|_| sequence == last) {
         Some(sum) => Some(sum),
@@ -176,8 +190,9 @@ async fn witness_is_behind(
         place,
         what: format!(
             "it says that commit {sequence} was another one: an older _export was restored, and runs \
-             went on from it; files of the commits that are gone may lie in the tables; {WAY_OUT}"
+             went on from it"
         ),
+        advice: format!("files of the commits that are gone may lie in the tables; {WAY_OUT}"),
     }))
 }
 
@@ -189,18 +204,14 @@ async fn has(store: &Store, sequence: u64) -> Result<bool, LakeError> {
 /// Of the latest days' files the one that names the latest commit.
 async fn newest_day(store: &Store) -> Result<Option<(u64, NaiveDate)>, LakeError> {
     let most = if store.is_local() { DAYS.0 } else { DAYS.1 };
-    let sequences =
-        stream::iter(days(store).await?.into_iter().rev().take(most)).map(|day| async move {
-            let bytes = store.get_small(&LakePath::day(day)).await?;
-            let sequence = bytes.as_deref().and_then(day::sequence_of);
-            Ok::<_, LakeError>(sequence.map(|sequence| (sequence, day)))
-        });
-    let found: Vec<_> = sequences.buffered(READ_AHEAD).try_collect().await?;
-    Ok(found.into_iter().flatten().max())
+    let days: Vec<NaiveDate> = days(store).await?.into_iter().rev().take(most).collect();
+    let paths = days.iter().copied().map(LakePath::day).collect();
+    let named = store.get_all_small(paths, |bytes| bytes.and_then(day::sequence_of));
+    let named = named.await?.into_iter().zip(days);
+    Ok(named
+        .filter_map(|(sequence, day)| Some((sequence?, day)))
+        .max())
 }
-
-/// Day files that are read at once.
-const READ_AHEAD: usize = 8;
 
 /// The days that have a file, in order.
 pub(super) async fn days(store: &Store) -> Result<Vec<NaiveDate>, LakeError> {

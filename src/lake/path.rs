@@ -289,7 +289,13 @@ impl LakePath {
         Self("_newest.json".into())
     }
 
-    /// What marks a lake as the demo's.
+    /// Whose lake it is.
+    #[must_use]
+    pub fn identity() -> Self {
+        Self("_export/lake.json".into())
+    }
+
+    /// What marked a lake as the demo's before lakes had identities.
     #[must_use]
     pub fn demo() -> Self {
         Self("_export/demo.json".into())
@@ -446,6 +452,21 @@ impl From<&FilePath> for LakePath {
     }
 }
 
+/// Whether a name is a run id as this program makes them: `20240318T003000Z-k3x9qa`.
+pub(super) fn is_run_id(name: &str) -> bool {
+    let Some((time, tail)) = name.split_once('-') else {
+        return false;
+    };
+    let is_time = time.len() == "20240318T003000Z".len()
+        && time.bytes().enumerate().all(|(at, byte)| match at {
+            8 => byte == b'T',
+            15 => byte == b'Z',
+            _ => byte.is_ascii_digit(),
+        });
+    let is_tail = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    is_time && (4..=40).contains(&tail.len()) && tail.bytes().all(is_tail)
+}
+
 /// Whether a run id read from outside can be a folder's name.
 pub(super) fn is_safe_run_id(run: &RunId) -> bool {
     run.as_str().len() <= 100 && is_plain(run.as_str())
@@ -486,6 +507,24 @@ mod tests {
         ] {
             let path: FilePath = text.parse().expect("valid");
             assert_eq!(path.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn run_ids_are_known_by_their_form() {
+        assert!(is_run_id(crate::clock::Clock::system().run_id().as_str()));
+        for name in [
+            "mine",
+            "alice",
+            "export-0.1.0",
+            "20240318",
+            "20240318T003000Z",
+            "20240318T003000Z-",
+            "20240318T003000Z-../../x",
+            "20240318T003000Z-K3X9QA",
+            "2024-0318T003000Z-k3x9qa",
+        ] {
+            assert!(!is_run_id(name), "{name}");
         }
     }
 

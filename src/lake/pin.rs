@@ -80,6 +80,10 @@ pub struct Pin {
     pub id: PinId,
     /// The commit whose state it is.
     pub sequence: u64,
+    /// The first commit whose state it held, if it went on to a newer one while it was made. What stayed
+    /// in its place for an earlier state goes with the pin like the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
     /// When it was asked for, by the clock of that machine.
     pub created_at: DateTime<Utc>,
     /// Until when it holds, by the same clock.
@@ -117,10 +121,15 @@ impl Pin {
         self.state != PinState::Ended && now <= self.expires_at + margin
     }
 
-    /// Whether the state it holds has a file of this path, which the commit `added` added and the
-    /// commit `removed` removed.
+    /// The first commit whose state it held.
+    fn first(&self) -> u64 {
+        self.since.unwrap_or(self.sequence)
+    }
+
+    /// Whether a state that it holds or held has a file of this path, which the commit `added` added and
+    /// the commit `removed` removed.
     fn needs(&self, path: &FilePath, added: u64, removed: u64) -> bool {
-        let was_there = added <= self.sequence && self.sequence < removed;
+        let was_there = added <= self.sequence && self.first() < removed;
         was_there && self.query.matches_place(path.table, path.partition)
     }
 }
@@ -201,7 +210,7 @@ impl Pins {
             all: !self.not_understood.is_empty(),
             paths: BTreeSet::new(),
         };
-        let Some(first) = self.in_place().map(|pin| pin.sequence).min() else {
+        let Some(first) = self.in_place().map(Pin::first).min() else {
             return Ok(held);
         };
         for sequence in first + 1..=ledger.last_sequence() {
@@ -243,6 +252,7 @@ mod tests {
         let mut pin = Pin {
             id: PinId::random(),
             sequence: 5,
+            since: None,
             created_at: DateTime::UNIX_EPOCH,
             expires_at: DateTime::UNIX_EPOCH + TimeDelta::hours(1),
             by: String::new(),
@@ -259,6 +269,9 @@ mod tests {
         assert!(pin.needs(&path, 5, 6));
         assert!(!pin.needs(&path, 6, 7), "added later");
         assert!(!pin.needs(&path, 1, 5), "gone by then");
+        pin.since = Some(3);
+        assert!(pin.needs(&path, 1, 5), "it stayed for the state before");
+        assert!(!pin.needs(&path, 1, 3), "gone before that");
         pin.query.to = "2024-03-10".parse().ok();
         assert!(!pin.needs(&path, 5, 6), "another day");
         let end = pin.expires_at;

@@ -5,8 +5,9 @@
 //! build with debug assertions (what `cargo test` builds), or with the cargo feature
 //! `failpoints`, the whole process can be killed at one by the environment variable
 //! `AIRUDDER_FAILPOINT`: `publish.file_moved` kills it (as `kill -9` does) the first time it gets
-//! there, `…@3` the third time, and `hold:publish.file_moved` stays there for ever, for watching
-//! what readers see meanwhile.
+//! there, `…@3` the third time, `hold:publish.file_moved` stays there for ever, for watching what
+//! readers see meanwhile, and `stop:publish.file_moved` until it gets `SIGCONT`. Several are named with
+//! commas: `stop:pin.recorded,pin.moved`.
 
 use super::error::LakeError;
 
@@ -164,21 +165,35 @@ mod process {
 
     struct Armed {
         point: Point,
-        hold: bool,
+        action: Action,
         left: AtomicU32,
     }
 
-    static ARMED: OnceLock<Armed> = OnceLock::new();
+    #[derive(Clone, Copy)]
+    enum Action {
+        Kill,
+        Hold,
+        Stop,
+    }
 
-    /// Makes the process die (or stay, with `hold:`) at a point: the value of the environment
-    /// variable `AIRUDDER_FAILPOINT`.
+    static ARMED: OnceLock<Vec<Armed>> = OnceLock::new();
+
+    /// Makes the process die (or stay, with `hold:`, or stop, with `stop:`) at points: the value of
+    /// the environment variable `AIRUDDER_FAILPOINT`.
     ///
     /// # Errors
-    /// When no point has the name.
+    /// When no point has a name.
     pub fn arm(text: &str) -> Result<(), String> {
-        let (hold, name) = match text.strip_prefix("hold:") {
-            Some(name) => (true, name),
-            None => (false, text),
+        let armed = text.split(',').map(parse).collect::<Result<_, _>>()?;
+        let _ = ARMED.set(armed);
+        Ok(())
+    }
+
+    fn parse(text: &str) -> Result<Armed, String> {
+        let (action, name) = match text.split_once(':') {
+            Some(("hold", name)) => (Action::Hold, name),
+            Some(("stop", name)) => (Action::Stop, name),
+            _ => (Action::Kill, text),
         };
         let (name, nth) = name.split_once('@').unwrap_or((name, "1"));
         let point = Point::ALL
@@ -186,14 +201,11 @@ mod process {
             .copied()
             .find(|point| point.as_str() == name);
         match (point, nth.parse::<u32>()) {
-            (Some(point), Ok(nth)) if nth > 0 => {
-                let _ = ARMED.set(Armed {
-                    point,
-                    hold,
-                    left: AtomicU32::new(nth),
-                });
-                Ok(())
-            }
+            (Some(point), Ok(nth)) if nth > 0 => Ok(Armed {
+                point,
+                action,
+                left: AtomicU32::new(nth),
+            }),
             _ => Err(format!(
                 "set AIRUDDER_FAILPOINT: no point is named `{text}`"
             )),
@@ -209,23 +221,35 @@ mod process {
     /// The end without a last word.
     fn kill() {
         #[cfg(unix)]
-        let _ =
-            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        signal(rustix::process::Signal::KILL);
         #[cfg(not(unix))]
         std::process::abort();
     }
 
+    #[cfg(unix)]
+    fn signal(signal: rustix::process::Signal) {
+        let _ = rustix::process::kill_process(rustix::process::getpid(), signal);
+    }
+
     pub(super) fn pass(point: Point) {
-        let Some(armed) = ARMED.get().filter(|armed| armed.point == point) else {
-            return;
-        };
-        if armed.left.fetch_sub(1, Ordering::SeqCst) == 1 {
-            if !armed.hold {
-                kill();
+        let armed = ARMED.get().into_iter().flatten();
+        for armed in armed.filter(|armed| armed.point == point) {
+            if armed.left.fetch_sub(1, Ordering::SeqCst) != 1 {
+                continue;
             }
-            say_held(point);
-            loop {
-                std::thread::park();
+            match armed.action {
+                Action::Kill => kill(),
+                Action::Hold => {
+                    say_held(point);
+                    loop {
+                        std::thread::park();
+                    }
+                }
+                Action::Stop => {
+                    say_held(point);
+                    #[cfg(unix)]
+                    signal(rustix::process::Signal::STOP);
+                }
             }
         }
     }

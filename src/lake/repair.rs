@@ -15,17 +15,16 @@
 //! checkpoints, which are derived.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::sync::Arc;
 
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
 use super::day;
 use super::error::LakeError;
+use super::mend::sum_up;
 use super::path::{FilePath, LakePath};
 use super::point::Point;
-use super::record::{Checksum, CommitDraft, CommitKind, DataFile};
+use super::record::{CommitDraft, CommitKind, DataFile};
 use super::store::{Store, blocking};
 use super::strays::is_live;
 use super::verify::{Finding, FindingKind, TableSchemas, Verification, verify};
@@ -249,18 +248,7 @@ async fn is_file(store: &Store, path: &LakePath, file: &DataFile) -> Result<bool
         let Some(file) = store.open(&path)? else {
             return Ok(false);
         };
-        let sum = || {
-            let mut file = file.read_from(0)?;
-            let mut sum = Sha256::new();
-            let mut buffer = vec![0; 1 << 20];
-            loop {
-                match file.read(&mut buffer)? {
-                    0 => return Ok(Checksum(sum.finalize().into())),
-                    read => sum.update(&buffer[..read]),
-                }
-            }
-        };
-        let found = sum().map_err(LakeError::io("read", file.place()))?;
+        let (_, found) = sum_up(&file).map_err(LakeError::io("read", file.place()))?;
         Ok(found == wanted)
     })
     .await

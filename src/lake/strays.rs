@@ -1,6 +1,6 @@
 //! Parquet files in the tables' folders that are not the lake's.
 
-use rustc_hash::FxHashSet;
+use crate::seeded::SeededSet;
 
 use super::error::LakeError;
 use super::ledger::Ledger;
@@ -84,7 +84,7 @@ impl Listing {
         store: &Store,
         ledger: &Ledger,
     ) -> Result<(), LakeError> {
-        let there: FxHashSet<&LakePath> = self.paths.iter().collect();
+        let there: SeededSet<&LakePath> = self.paths.iter().collect();
         let mut newest = None;
         for live in ledger.live_files() {
             let path = LakePath::from(&live.path());

@@ -23,8 +23,9 @@ use serde::Serialize;
 
 use super::checkpoint;
 use super::error::LakeError;
+use super::leavings::{is_probe, is_reject, is_report};
 use super::log::Log;
-use super::path::LakePath;
+use super::path::{LakePath, is_run_id};
 use super::pin::Pins;
 use super::point::Point;
 use super::store::Store;
@@ -105,6 +106,8 @@ pub struct Vacuumed {
     pub held: u64,
     /// Pins that had expired; what only they held is gone with them.
     pub pins_ended: u64,
+    /// What lies where reports and rejects do and is none: it stays, however old it is.
+    pub left_alone: Vec<String>,
     /// What opening the lake did, in words.
     pub recovered: Vec<String>,
 }
@@ -157,6 +160,7 @@ pub async fn vacuum(
         left: found.done.left,
         held: found.done.held,
         pins_ended: lake.pins_ended,
+        left_alone: found.done.left_alone.clone(),
         recovered: lake.recovered.clone(),
         ..Vacuumed::default()
     };
@@ -232,7 +236,7 @@ impl Found {
         }
         found.check_share(store, ledger, options.max_share)?;
         for entry in store.list(&LakePath::export()).await? {
-            if entry.is_folder && entry.name.starts_with(LakePath::PROBE) {
+            if entry.is_folder && is_probe(&entry.name) {
                 let folder = LakePath::export().join(&entry.name);
                 found
                     .take_all(store, (VacuumKind::Probe, before), &folder)
@@ -241,17 +245,35 @@ impl Found {
             }
         }
         let rule = (VacuumKind::Report, old(options.reports_older_than));
-        found.take_all(store, rule, &LakePath::runs()).await?;
+        for entry in store.list(&LakePath::runs()).await? {
+            let path = LakePath::runs().join(&entry.name);
+            if !entry.is_folder && is_report(store, &path).await? {
+                found.take(store, rule, path).await?;
+            } else {
+                found.leave_alone(&path);
+            }
+        }
         if let Some(age) = options.rejects_older_than {
             for run in store.list(&LakePath::all_rejects()).await? {
-                // A run that is at work may be about to put more there.
-                let staging = LakePath::staging().join(&run.name);
-                if !run.is_folder || !store.list(&staging).await?.is_empty() {
+                let folder = LakePath::all_rejects().join(&run.name);
+                if !run.is_folder || !is_run_id(&run.name) {
+                    found.leave_alone(&folder);
                     continue;
                 }
-                let folder = LakePath::all_rejects().join(&run.name);
+                // A run that is at work may be about to put more there.
+                let staging = LakePath::staging().join(&run.name);
+                if !store.list(&staging).await?.is_empty() {
+                    continue;
+                }
                 let rule = (VacuumKind::Reject, old(age));
-                found.take_all(store, rule, &folder).await?;
+                for entry in store.list(&folder).await? {
+                    let path = folder.join(&entry.name);
+                    if !entry.is_folder && is_reject(&entry.name) {
+                        found.take(store, rule, path).await?;
+                    } else {
+                        found.leave_alone(&path);
+                    }
+                }
                 found.folders_of_our_own.push(folder);
             }
         }
@@ -285,6 +307,10 @@ impl Found {
             }
         }
         Ok(())
+    }
+
+    fn leave_alone(&mut self, path: &LakePath) {
+        self.done.left_alone.push(path.to_string());
     }
 
     async fn take_all(

@@ -6,11 +6,12 @@ use chrono_tz::Tz;
 
 use super::checkpoint;
 use super::error::LakeError;
+use super::identity::Claim;
 use super::ledger::Ledger;
 use super::log::Log;
 use super::path::LakePath;
 use super::point::Point;
-use super::store::{RunStore, Store};
+use super::store::{InStaging, RunStore, Store};
 use super::strays::check_no_lake_without_a_log;
 use super::{CommitDraft, CommitKind, LakeOptions, LiveFile};
 use crate::clock::Clock;
@@ -41,6 +42,8 @@ pub struct LakeWriter {
     pub(super) rowless: BTreeSet<TableName>,
     /// A record that may or may not be in the log, or get there yet.
     pub(super) in_doubt: Option<u64>,
+    /// Whose run it is, until that is written down.
+    pub(super) claim: Option<Claim>,
 }
 
 impl LakeWriter {
@@ -156,6 +159,7 @@ impl LakeWriter {
             pins_ended: 0,
             rowless: BTreeSet::new(),
             in_doubt: None,
+            claim: None,
         };
         writer.recover().await
     }
@@ -224,7 +228,12 @@ impl LakeWriter {
                 format!("commits {first} to {last} were durable and are now published")
             });
         }
-        for run in self.run.staging_runs().await? {
+        let InStaging { runs, foreign } = self.run.in_staging().await?;
+        for (path, why) in foreign {
+            let text = format!("{} is left alone: {why}", self.run.locate(&path).display());
+            self.events.emit(&Event::Warning { text });
+        }
+        for run in runs {
             if run == self.run.run_id().as_str() {
                 continue;
             }

@@ -304,8 +304,7 @@ impl Committer {
                 Checked::Changed(what) => return Ok(Err(what)),
             };
             match rewrite(&options, source, &file, &without) {
-                // Reading from an object store fails for other reasons, too.
-                Err(LakeError::Damaged { what, .. }) if options.store.is_local() => Ok(Err(what)),
+                Err(LakeError::Damaged { what, .. }) => Ok(Err(what)),
                 written => written.map(Ok),
             }
         })
@@ -346,7 +345,8 @@ impl Committer {
                     .await?
                     .map_err(|what| LakeError::Damaged {
                         path: store.staged_place(&closed.file),
-                        what: format!("{what} (staged by this run, so nothing is lost; run again)"),
+                        what: format!("{what} (staged by this run)"),
+                        advice: Some("nothing is lost, run again".to_owned()),
                     })?;
                 store.unstage(&closed.file).await?;
                 written

@@ -10,7 +10,7 @@ use super::crew::lock;
 use super::desk::{AcceptedTask, Desk, moment};
 use crate::decode::{
     AnswerContext, Decoded, Ended, Envelope, EnvelopeError, RejectedEntry, RowDay, Rows, Run,
-    TaskCounts, TaskFacts,
+    TaskCounts, TaskFacts, TaskKey,
 };
 use crate::discover::is_settled;
 use crate::event::Event;
@@ -46,6 +46,8 @@ pub(super) enum Judged {
     WrongTask,
     /// It has fewer calls than are sealed: those stay.
     Fewer(TaskId, FewerCalls),
+    /// It was asked for since its listing counts other calls, and has as many as are sealed.
+    AsSealed,
     /// It is not JSON, or contradicts itself.
     Bad(String),
 }
@@ -82,6 +84,8 @@ pub(super) struct KnownTask {
     pub(super) final_since: Option<DateTime<Utc>>,
     /// Calls that are sealed and would be replaced.
     pub(super) sealed_calls: Option<u64>,
+    /// Whether it is asked for since its listing counts other calls than are sealed.
+    pub(super) is_recount: bool,
 }
 
 /// What is known of an answer before it is read.
@@ -137,9 +141,20 @@ pub(super) struct LargeTask {
     decoded: Mutex<Decoded>,
     rejects: Mutex<RejectWriter>,
     reject_count: Mutex<u64>,
+    /// A call over the limit of a record of which more is to come.
+    oversize: Mutex<Option<Oversize>>,
     /// What they take, and what they may.
     reject_bytes: AtomicU64,
     most_reject_bytes: u64,
+}
+
+/// A call that is too large to be a record, as far as it came.
+#[derive(Clone, Copy, Debug)]
+struct Oversize {
+    index: u64,
+    /// The limit of a record.
+    limit: usize,
+    kept_bytes: u64,
 }
 
 impl LargeTask {
@@ -150,6 +165,7 @@ impl LargeTask {
             decoded: Mutex::default(),
             rejects: Mutex::new(desk.reject_writer()),
             reject_count: Mutex::new(0),
+            oversize: Mutex::new(None),
             reject_bytes: AtomicU64::new(0),
             most_reject_bytes: desk.decode.max_reject_bytes.get(),
         }
@@ -214,21 +230,49 @@ impl LargeTask {
     }
 
     /// Hands what was kept of its rejects to the run, although the answer is given up.
-    pub(super) fn keep_sample(self, desk: &Desk) {
+    pub(super) fn keep_sample(self, desk: &Desk) -> Result<(), LakeError> {
         let rejects = self.rejects.into_inner();
-        desk.adopt_rejects(rejects.unwrap_or_else(PoisonError::into_inner));
+        let mut rejects = rejects.unwrap_or_else(PoisonError::into_inner);
+        if let Some(begun) = *lock(&self.oversize) {
+            let Oversize {
+                index,
+                limit,
+                kept_bytes,
+            } = begun;
+            let reason = format!(
+                "it is over {limit} bytes; write.max_record_size sets the limit; only its first {kept_bytes} \
+                 bytes are kept: write.max_rejects_size"
+            );
+            rejects.end_pieces(Reject {
+                task_id: &self.task,
+                detail_index: Some(index),
+                reason: &reason,
+            })?;
+        }
+        desk.adopt_rejects(rejects);
+        Ok(())
     }
 
-    /// Keeps a piece of an entry that is too large to be a record.
+    /// Keeps a piece of an entry that is too large to be a record, while rejects may take more.
     pub(super) fn keep_oversize(
         &self,
         (index, limit): (u64, usize),
         (piece, last): (&[u8], bool),
     ) -> Result<(), LakeError> {
+        if !self.has_room(piece.len()) {
+            return Ok(());
+        }
         let mut writer = lock(&self.rejects);
-        // One entry, and kept whole: what an answer may have in all bounds it.
         writer.keep_piece(piece)?;
+        let mut oversize = lock(&self.oversize);
+        let begun = oversize.get_or_insert(Oversize {
+            index,
+            limit,
+            kept_bytes: 0,
+        });
+        begun.kept_bytes += piece.len() as u64;
         if last {
+            *oversize = None;
             *lock(&self.reject_count) += 1;
             let reason = format!("it is over {limit} bytes; write.max_record_size sets the limit");
             writer.end_pieces(Reject {
@@ -270,6 +314,13 @@ fn verdict(
     }
     let mut facts = envelope.facts(&desk.decode);
     let known = &origin.known;
+    if let Some(shape) = facts.shape_of(TaskKey::Id) {
+        return Verdict::Other(Judged::Bad(format!("its TaskID is {shape}")));
+    }
+    // What nobody understands is no permission to take the listing's word.
+    if facts.status.is_none() && facts.shape_of(TaskKey::Status).is_some() {
+        facts.status = Some(TaskStatus::Unknown("unknown".to_owned()));
+    }
     // The answer's own word decides, but for a task that is listed as running: it would be opened
     // again tomorrow. It is final once both say so.
     let is_listed_as_running = known.status.as_ref().is_some_and(TaskStatus::is_running);
@@ -310,18 +361,24 @@ fn verdict(
             ..facts
         }));
     }
-    if let Some(sealed) = known.sealed_calls
-        && entries < sealed
-        && !desk.judge.allow_fewer
-    {
-        let answered = entries;
-        return Verdict::Other(Judged::Fewer(task, FewerCalls { sealed, answered }));
+    if let Some(fewer) = fewer(desk, entries, known) {
+        return Verdict::Other(Judged::Fewer(task, fewer));
+    }
+    // Another count may announce calls that the answer does not have yet.
+    if known.is_recount && known.sealed_calls == Some(entries) {
+        return Verdict::Other(Judged::AsSealed);
     }
     Verdict::Accept {
         facts,
         task,
         sealed,
     }
+}
+
+/// Whether so many calls would take sealed ones away.
+fn fewer(desk: &Desk, answered: u64, known: &KnownTask) -> Option<FewerCalls> {
+    let sealed = known.sealed_calls.filter(|_| !desk.judge.allow_fewer)?;
+    (answered < sealed).then_some(FewerCalls { sealed, answered })
 }
 
 fn bad(error: &EnvelopeError) -> Judged {
@@ -335,7 +392,8 @@ pub(super) fn small(
     ended: &Ended,
     origin: &AnswerOrigin,
 ) -> Result<Judged, LakeError> {
-    let (judged, grown) = into_shared_rows(desk, ended, origin)?;
+    let mut hand_on = |rows: &mut Rows| desk.chunk.push(rows.take()?);
+    let (judged, grown) = into_shared_rows(desk, (ended, origin), &mut hand_on)?;
     if grown {
         desk.chunk.relieve()?;
     }
@@ -350,7 +408,9 @@ pub(super) fn tiny(
     origin: &AnswerOrigin,
 ) -> Option<Result<(Judged, bool), LakeError>> {
     let _open = desk.gate.try_read().ok()?;
-    Some(into_shared_rows(desk, ended, origin))
+    // However many days so little text has, they take some megabytes; to hand rows on might wait for the
+    // disk.
+    Some(into_shared_rows(desk, (ended, origin), &mut |_| Ok(())))
 }
 
 /// Makes room in the shared rows. Call it with the gate held open.
@@ -361,8 +421,8 @@ pub(super) fn relieve(desk: &Desk) -> Result<(), LakeError> {
 /// Call it with the gate held open.
 fn into_shared_rows(
     desk: &Desk,
-    ended: &Ended,
-    origin: &AnswerOrigin,
+    (ended, origin): (&Ended, &AnswerOrigin),
+    hand_on: &mut dyn FnMut(&mut Rows) -> Result<(), LakeError>,
 ) -> Result<(Judged, bool), LakeError> {
     let envelope = match Envelope::read(&ended.envelope) {
         Ok(envelope) => envelope,
@@ -376,6 +436,13 @@ fn into_shared_rows(
         } => (facts, task, sealed),
         Verdict::Other(judged) => return Ok((judged, false)),
     };
+    // Entries that are no calls do not make up for calls that are sealed.
+    if origin.known.sealed_calls.is_some() {
+        let calls = calls_of(desk, ended, &task);
+        if let Some(fewer) = fewer(desk, calls, &origin.known) {
+            return Ok((Judged::Fewer(task, fewer), false));
+        }
+    }
     let Some(ordinal) = desk.accept(accepted(&task, (&facts, &origin.known), sealed)) else {
         return Ok((Judged::Twice(task), false));
     };
@@ -388,15 +455,15 @@ fn into_shared_rows(
             extracted_at_micros: origin.received_at_micros,
             fallback_day: decoder.day_of_task(&facts),
         };
-        let mut decoded = decoder.decode(&ended.rest, &context, &mut rows);
+        let mut decoded = decoder.decode_slabs(&ended.rest, &context, &mut rows, hand_on)?;
         let counts = TaskCounts {
             calls: ended.entries,
             redials: decoded.redials,
             turns: decoded.turns,
         };
         envelope.write_row(decoder, (&context, counts), &mut decoded.misfits, &mut rows);
-        decoded
-    });
+        Ok::<_, LakeError>(decoded)
+    })?;
     desk.events.emit(&Event::Decoded {
         calls: decoded.calls,
     });
@@ -423,6 +490,19 @@ fn into_shared_rows(
     Ok((judged, desk.chunk.give_back(rows)))
 }
 
+/// How many calls are in an answer that waited whole: it is decoded, and the rows are thrown away.
+fn calls_of(desk: &Desk, ended: &Ended, task: &TaskId) -> u64 {
+    let context = AnswerContext {
+        ordinal: 0,
+        task_id: task.as_str().into(),
+        run_id: Arc::clone(&desk.run_id),
+        extracted_at_micros: 0,
+        fallback_day: RowDay::Unknown,
+    };
+    let mut rows = Rows::default();
+    desk.with_decoder(|decoder| decoder.decode(&ended.rest, &context, &mut rows).calls)
+}
+
 /// Judges an answer whose rows were gathered while it arrived. Call it with the gate held open.
 pub(super) fn large(
     desk: &Desk,
@@ -433,7 +513,9 @@ pub(super) fn large(
         Ok(envelope) => envelope,
         Err(error) => return Ok(bad(&error)),
     };
-    let (facts, task, sealed) = match verdict(desk, (&envelope, entries), origin) {
+    // Entries that are no calls do not make up for calls that are sealed.
+    let calls = lock(&large.decoded).calls;
+    let (facts, task, sealed) = match verdict(desk, (&envelope, calls), origin) {
         Verdict::Accept {
             facts,
             task,

@@ -5,6 +5,7 @@
 //! ```
 //! A run is one [`Export`]: opened on a lake, told what to do once, closed with a [`Summary`].
 
+mod beside;
 mod commit;
 mod crew;
 mod desk;
@@ -31,10 +32,11 @@ use crate::discover::{Plan, Planner, Rules, since};
 use crate::event::{Event, Events};
 use crate::job::{DateRange, Job, Reopen, TaskSource};
 use crate::lake::{
-    Coverage, Lake, LakeError, LakeOptions, LakePath, LakeWriter, Ledger, RunStore, day_end,
+    Claim, Coverage, Lake, LakeError, LakeOptions, LakeWriter, Ledger, RunStore, day_end,
 };
 use crate::task::RunId;
 
+pub use beside::{BeginError, Beginning};
 use commit::Committer;
 use desk::{Desk, DeskOptions, JudgeRules};
 pub use find::{FailedWorkflow, Found, Search, find};
@@ -56,6 +58,32 @@ pub struct Assignment {
     pub allow_fewer: bool,
     /// Run although the clock is ahead of the vendor's.
     pub allow_future: bool,
+    /// What happens if the lake is of another account or host.
+    pub lake_change: LakeChange,
+}
+
+/// What happens if a lake is of another account or host than the run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LakeChange {
+    /// The run is refused.
+    #[default]
+    Refuse,
+    /// It is accepted, and written down.
+    Accept,
+}
+
+impl LakeChange {
+    /// By the flag.
+    #[must_use]
+    pub fn of_flag(accepts: bool) -> Self {
+        if accepts { Self::Accept } else { Self::Refuse }
+    }
+
+    /// Whether it is accepted.
+    #[must_use]
+    pub fn is_accepted(self) -> bool {
+        self == Self::Accept
+    }
 }
 
 /// Why a run could not be done.
@@ -82,28 +110,6 @@ pub struct Export<'a> {
 
 impl<'a> Export<'a> {
     /// Opens the lake, finishing or undoing what earlier runs left there.
-    ///
-    /// # Errors
-    /// When the destination fails.
-    pub async fn open(
-        job: &'a Job,
-        (clock, events, stop): (Clock, Events, StopSwitch),
-    ) -> Result<Self, LakeError> {
-        Self::open_as(job, (clock, events, stop), false).await
-    }
-
-    /// As [`Export::open`], for a run that replaces: a committed file that is lost does not keep it
-    /// from opening the lake.
-    ///
-    /// # Errors
-    /// When the destination fails.
-    pub async fn open_to_mend(
-        job: &'a Job,
-        parts: (Clock, Events, StopSwitch),
-    ) -> Result<Self, LakeError> {
-        Self::open_as(job, parts, true).await
-    }
-
     async fn open_as(
         job: &'a Job,
         (clock, events, stop): (Clock, Events, StopSwitch),
@@ -150,32 +156,13 @@ impl<'a> Export<'a> {
         self.lake.store().clone()
     }
 
-    /// Whether the lake is one that the demo made.
-    ///
-    /// # Errors
-    /// When the destination fails.
-    pub async fn is_of_demo(&self) -> Result<bool, LakeError> {
-        let mark = self.lake.store().get(&LakePath::demo()).await?;
-        Ok(mark.is_some())
-    }
-
-    /// Marks the lake as the demo's.
-    ///
-    /// # Errors
-    /// When the destination fails.
-    pub async fn mark_as_demo(&self) -> Result<(), LakeError> {
-        let mark = b"{\"what\":\"invented calls, made by airudder-export demo\"}\n";
-        let store = self.lake.store();
-        store.replace(&LakePath::demo(), mark.to_vec()).await
-    }
-
     /// Finds the tasks, decides about them, pulls and commits.
     ///
     /// # Errors
     /// When the destination fails; the summary says what was done until then. What the API does wrong
     /// is in the summary.
     pub async fn pull(
-        self,
+        mut self,
         assignment: &Assignment,
         api: ApiClient,
         summary: &mut Summary,
@@ -196,6 +183,8 @@ impl<'a> Export<'a> {
                 return Ok(self.lake);
             }
         };
+        // Only now: the API let the account in.
+        self.lake.accept().await?;
         let damage = if assignment.replace {
             let is_of_days = !matches!(self.job.discover.source, TaskSource::Tasks(_));
             let days = assignment.range.filter(|_| is_of_days);
@@ -241,11 +230,12 @@ impl<'a> Export<'a> {
     /// # Errors
     /// When the destination fails.
     pub async fn replay(
-        self,
+        mut self,
         files: Vec<PathBuf>,
         assignment: &Assignment,
         summary: &mut Summary,
     ) -> Result<LakeWriter, LakeError> {
+        self.lake.accept().await?;
         let rules = rules(self.job, assignment, &self.clock);
         let desk = self.desk(rules, assignment)?;
         let replayer = Replayer {
@@ -310,12 +300,13 @@ impl<'a> Export<'a> {
 /// When the lake cannot be read or the listing fails.
 pub async fn plan(
     job: &Job,
-    assignment: &Assignment,
+    (assignment, claim): (&Assignment, &Claim),
     (clock, events): (&Clock, &Events),
     cancel: CancellationToken,
 ) -> Result<(Plan, Found), ExportError> {
     let api = ApiClient::new(job.api.clone(), clock.clone(), events.clone(), cancel)?;
     let lake = Lake::open(&job.dest).await?;
+    claim.check(lake.store()).await?;
     let rules = rules(job, assignment, clock);
     let decided = decide((job, assignment), (&api, lake.ledger(), &rules), events).await?;
     announce(&decided.0, events);

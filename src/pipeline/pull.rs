@@ -192,6 +192,7 @@ impl Puller {
                 .unsealed_task(id)
                 .and_then(|known| known.task.final_since),
             sealed_calls: ledger.sealed_calls(id),
+            is_recount: planned.decision.reason() == Reason::OtherCount,
         }
     }
 
@@ -251,6 +252,9 @@ impl Puller {
                         });
                     }
                     Pulled::Twice => {}
+                    Pulled::AsSealed => {
+                        summary.tasks.as_sealed += 1;
+                    }
                     Pulled::Fewer(fewer) => {
                         let reason = fewer.to_string();
                         self.desk.events.emit(&Event::TaskFailed {

@@ -27,10 +27,10 @@ pub(super) enum ReadError {
     /// It is large, nobody said of which task it is, and it does not say so before its rows.
     #[error("the answer does not name its task before its calls")]
     LateTaskId,
-    /// So many of its entries are no calls that they are not kept, and neither is the answer.
+    /// So many of its entries are no calls, or so large, that they are not kept, and neither is the answer.
     #[error(
-        "its entries that are no calls take more than {0} bytes; `max_rejects_size` under [write] sets \
-         the limit"
+        "its entries that are no calls or are over `max_record_size` take more than {0} bytes; \
+         `max_rejects_size` under [write] sets the limit"
     )]
     TooManyRejects(u64),
     /// Where the rows go failed.
@@ -219,7 +219,10 @@ impl AnswerReader {
         if self.check_rejects().is_err()
             && let Some(large) = self.large.take().and_then(Arc::into_inner)
         {
-            large.keep_sample(&self.desk);
+            let desk = Arc::clone(&self.desk);
+            let kept = self.desk.on_thread(move || large.keep_sample(&desk));
+            // It is only a sample, and what fails here fails the next commit, too.
+            let _ = kept.await;
         }
         *self = Self::new(Arc::clone(&self.desk), self.origin.clone());
     }

@@ -3,7 +3,6 @@
 mod files;
 mod survey;
 
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,7 +23,7 @@ use crate::lake::write::Reject;
 use crate::shard::Shard;
 use crate::task::TaskId;
 
-use files::{READ_BYTES, open, read_full};
+use files::{READ_BYTES, open, open_regular, read_full};
 pub use files::{ReplayInputError, saved_answers};
 use survey::Ids;
 pub use survey::{Superseded, SupersededAnswer};
@@ -236,6 +235,8 @@ impl Replayer {
                 summary.fewer(task_id, text);
                 return Ok(());
             }
+            // Nothing lists saved answers.
+            Judged::AsSealed => return Ok(()),
             Judged::Refused(code) => format!("its code is {code}, which is no success"),
             Judged::NoData => "there is no data in it".to_owned(),
             Judged::WrongTask => "it names two different tasks".to_owned(),
@@ -275,7 +276,7 @@ impl Replayer {
                 desk.reject(|writer| {
                     // As it lies there, compressed or not: all of it that can be read.
                     let mut piece = vec![0; READ_BYTES];
-                    if let Ok(mut file) = File::open(&path) {
+                    if let Ok(mut file) = open_regular(&path) {
                         while let Ok(length @ 1..) = file.read(&mut piece) {
                             writer.keep_piece(&piece[..length])?;
                         }

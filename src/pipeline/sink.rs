@@ -37,6 +37,8 @@ pub(super) enum Pulled {
     Twice,
     /// It has fewer calls than are sealed: those stay.
     Fewer(FewerCalls),
+    /// Its listing counts other calls than are sealed, its answer does not: they stay.
+    AsSealed,
 }
 
 /// Bytes of a body's beginning that tell what it is.
@@ -82,6 +84,11 @@ struct Body {
     kept: Vec<Bytes>,
     bytes: usize,
     file: Option<RejectWriter>,
+    /// How much lies there.
+    in_file: usize,
+    /// There was more than may be kept: only its beginning lies in the file.
+    is_cut: bool,
+    /// It was read to its end, or as far as it may be kept.
     complete: bool,
 }
 
@@ -126,6 +133,12 @@ impl TaskSink {
         }
         let mut pieces = std::mem::take(&mut self.body.kept);
         pieces.push(bytes);
+        for piece in &mut pieces {
+            let room = self.most_kept() - self.body.in_file;
+            self.body.is_cut |= piece.len() > room;
+            piece.truncate(room);
+            self.body.in_file += piece.len();
+        }
         let mut file = self
             .body
             .file
@@ -142,7 +155,26 @@ impl TaskSink {
         kept
     }
 
-    /// Keeps the whole body as a reject, if it is at hand; says whether it was.
+    /// How much of a body is kept, at most: whatever is set, what is kept in memory anyway.
+    fn most_kept(&self) -> usize {
+        let most = self.desk.decode.max_reject_bytes.get();
+        usize::try_from(most).unwrap_or(usize::MAX).max(KEPT_BYTES)
+    }
+
+    /// What is said of a bad answer, and of how much of it is kept.
+    fn with_cut(&self, reason: String) -> String {
+        if self.body.is_cut {
+            format!(
+                "{reason}; only its first {} bytes are kept, `max_rejects_size` sets the limit",
+                self.body.in_file
+            )
+        } else {
+            reason
+        }
+    }
+
+    /// Keeps the whole body as a reject, or its beginning if it is very large, if it is at hand; says
+    /// whether it was.
     async fn reject(&mut self, reason: &str) -> Result<bool, LakeError> {
         let body = std::mem::take(&mut self.body);
         if !body.complete {
@@ -178,6 +210,7 @@ impl TaskSink {
         if !self.is_last && self.body.bytes > KEPT_BYTES {
             return AnswerFault::NotJson { reason };
         }
+        let reason = self.with_cut(reason);
         match self.reject(&reason).await {
             Ok(true) => AnswerFault::Rejected { reason },
             Ok(false) => AnswerFault::NotJson { reason },
@@ -202,13 +235,13 @@ impl TaskSink {
                 self.body = Body::default();
                 Some(other)
             }
-            None => match self
-                .reject(&format!("no envelope of the API: {shape}"))
-                .await
-            {
-                Ok(kept) => kept.then(|| self.task.clone()),
-                Err(error) => return fatal(error),
-            },
+            None => {
+                let reason = self.with_cut(format!("no envelope of the API: {shape}"));
+                match self.reject(&reason).await {
+                    Ok(kept) => kept.then(|| self.task.clone()),
+                    Err(error) => return fatal(error),
+                }
+            }
         };
         AnswerFault::NoEnvelope { shape, kept_as }
     }
@@ -289,15 +322,24 @@ impl AnswerSink for TaskSink {
             hash.update(&bytes);
         }
         self.keep(bytes.clone()).await.map_err(fatal)?;
-        if self.fault.is_some() {
-            return match self.body.hash {
-                // A page of somebody else's: it is kept to show what it is.
-                Some(_) if self.body.bytes as u64 > self.desk.decode.max_reject_bytes.get() => {
-                    self.body.complete = true;
-                    Err(self.page().await)
-                }
-                _ => Ok(()),
+        if let Some(fault) = &self.fault {
+            if !self.body.is_cut {
+                return Ok(());
+            }
+            // It is kept to show what it is, as far as it may be; the rest would show no more.
+            let fault = match fault {
+                AnswerFault::NotJson { reason } => Some(self.with_cut(reason.clone())),
+                _ => None,
             };
+            self.body.complete = true;
+            self.reader.abandon().await;
+            return Err(match fault {
+                Some(reason) => match self.reject(&reason).await {
+                    Ok(_) => AnswerFault::Rejected { reason },
+                    Err(error) => fatal(error),
+                },
+                None => self.page().await,
+            });
         }
         if let Err(error) = self.reader.push(&bytes).await {
             let fault = self.read_fault(error);
@@ -339,6 +381,7 @@ impl AnswerSink for TaskSink {
                 return Err(fault);
             }
             Err(AnswerFault::NotJson { reason }) => {
+                let reason = self.with_cut(reason);
                 if self.is_last {
                     self.reject(&reason).await.map_err(fatal)?;
                 }
@@ -354,6 +397,7 @@ impl AnswerSink for TaskSink {
             Judged::Before(facts) => Ok(Verdict::Complete(Pulled::Before(facts))),
             Judged::Twice(_) => Ok(Verdict::Complete(Pulled::Twice)),
             Judged::Fewer(_, fewer) => Ok(Verdict::Complete(Pulled::Fewer(fewer))),
+            Judged::AsSealed => Ok(Verdict::Complete(Pulled::AsSealed)),
             Judged::NoCode => Err(self.page().await),
             Judged::Refused(code) => Ok(Verdict::Refused { code }),
             Judged::NoData => Err(AnswerFault::NoData),

@@ -48,6 +48,8 @@ pub struct TaskTotals {
     pub reopened: u64,
     /// Left, since their answers have fewer calls than are sealed.
     pub fewer: u64,
+    /// Pulled since their listing counts other calls than are sealed, and left: their answers do not.
+    pub as_sealed: u64,
     /// Pulled and left, since neither listing nor answer tells a status that is understood.
     pub not_understood: u64,
 }
@@ -179,8 +181,15 @@ impl Summary {
     /// is left to do.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
-        let nothing_done =
-            self.tasks.sealed + self.tasks.early + self.tasks.left + self.tasks.not_before == 0;
+        let TaskTotals {
+            sealed,
+            early,
+            left,
+            not_before,
+            as_sealed,
+            ..
+        } = self.tasks;
+        let nothing_done = sealed + early + left + not_before + as_sealed == 0;
         match (&self.stopped, self.stop_code) {
             (Some(Stop::Interrupted), _) => ExitCode::Interrupted,
             (Some(Stop::Terminated), _) => ExitCode::Terminated,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
 use crate::lake::{LakeError, LakePath, Store};
@@ -111,25 +112,28 @@ impl PastRun {
 /// So many runs more are looked at that may have begun in the same second.
 const SAME_SECOND: usize = 8;
 
+/// Reports that are read at once: of a store far away most of the time is waiting.
+const READ_AHEAD: usize = 8;
+
 /// The newest runs with a report, newest first. Files that are no reports are passed over.
 ///
 /// # Errors
 /// When the lake can't be read.
 pub async fn past_runs(store: &Store, most: usize) -> Result<Vec<PastRun>, LakeError> {
-    let mut runs = Vec::new();
+    let entries = store.list(&LakePath::runs()).await?.into_iter();
     // Sorted by name, and run ids sort by time.
-    for entry in store.list(&LakePath::runs()).await?.into_iter().rev() {
-        if runs.len() == most + SAME_SECOND {
-            break;
-        }
-        let id = entry.name.strip_suffix(".json").map(RunId::new);
-        let Some(Ok(id)) = id.filter(|_| !entry.is_folder) else {
-            continue;
-        };
+    let ids = entries.rev().filter_map(|entry| {
+        let id = RunId::new(entry.name.strip_suffix(".json")?).ok()?;
+        (!entry.is_folder).then_some(id)
+    });
+    let read = |id: RunId| async move {
         let bytes = store.get(&LakePath::run_report(&id)).await?;
         let run = bytes.and_then(|bytes| serde_json::from_slice::<PastRun>(&bytes).ok());
-        runs.extend(run.filter(|run| run.run_id == id));
-    }
+        Ok::<_, LakeError>(run.filter(|run| run.run_id == id))
+    };
+    let read = stream::iter(ids).map(read).buffered(READ_AHEAD);
+    let found = read.try_filter_map(|run| async { Ok(run) });
+    let mut runs: Vec<PastRun> = found.take(most + SAME_SECOND).try_collect().await?;
     // Ids of the same second sort by chance.
     runs.sort_by_key(|run| std::cmp::Reverse((run.started_at, run.run_id.as_str().to_owned())));
     runs.truncate(most);

@@ -68,6 +68,7 @@ impl SettingsReport {
             // A run removes nothing.
             vacuum: _,
             output: _,
+            if_running: _,
             unused: _,
         } = job;
         Self {

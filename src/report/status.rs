@@ -12,8 +12,8 @@ use serde::Serialize;
 use super::past::{PastNotUnderstood, PastRun, PastStop, PastWorkflow};
 use crate::discover::is_before;
 use crate::lake::{
-    DaySummary, FileCounts, FilePath, Lake, Ledger, Pin, PinId, PinState, PinWay, Pins, TaskCounts,
-    Unpublished, UnsealedTask,
+    DaySummary, FileCounts, FilePath, Lake, Ledger, Pin, PinId, PinState, PinWay, Pins,
+    ShownIdentity, TaskCounts, Unpublished, UnsealedTask,
 };
 use crate::schema::TableName;
 use crate::task::{RunId, TaskId, TaskStatus, WorkflowId};
@@ -30,6 +30,8 @@ const THREE_NIGHTS: TimeDelta = TimeDelta::hours(2 * 24 - 1);
 #[derive(Clone, Debug, Serialize)]
 pub struct StatusReport {
     dest: String,
+    /// Whose lake it is; nothing for one of an earlier version.
+    lake: Option<ShownIdentity>,
     /// The commit that all of this is true of; 0 for an empty lake.
     sequence: u64,
     partition_timezone: Option<&'static str>,
@@ -215,6 +217,7 @@ impl StatusReport {
         };
         Self {
             dest: lake.store().root().display().to_string(),
+            lake: None,
             sequence: ledger.last_sequence(),
             partition_timezone: ledger.zone().map(Tz::name),
             listed_until: ledger.listed_until(None),
@@ -226,6 +229,13 @@ impl StatusReport {
             pins: Vec::new(),
             attention,
         }
+    }
+
+    /// With what the lake says of itself.
+    #[must_use]
+    pub fn of(mut self, lake: Option<ShownIdentity>) -> Self {
+        self.lake = lake;
+        self
     }
 
     /// The same with the pins of readers, as of a moment.

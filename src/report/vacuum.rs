@@ -9,6 +9,9 @@ use super::figures::{bytes, count, counted};
 use super::grid::Grid;
 use crate::lake::vacuum::{VacuumKind, Vacuumed};
 
+/// So many of the things that are left alone are named.
+const MOST_LEFT: usize = 20;
+
 /// The result of `vacuum`.
 #[derive(Clone, Debug, Serialize)]
 pub struct VacuumReport {
@@ -87,6 +90,13 @@ impl VacuumReport {
                  removes them"
             )?;
         }
+        for path in self.done.left_alone.iter().take(MOST_LEFT) {
+            writeln!(out, "{path} is left alone: it is no report and no reject")?;
+        }
+        if let Some(more) = self.done.left_alone.len().checked_sub(MOST_LEFT + 1) {
+            let more = count(more as u64 + 1);
+            writeln!(out, "… and {more} more, all with --format json")?;
+        }
         Ok(())
     }
 
@@ -133,6 +143,7 @@ mod tests {
             bytes,
         };
         let done = Vacuumed {
+            left_alone: Vec::new(),
             items: vec![
                 item(
                     VacuumKind::Unknown,

@@ -103,7 +103,11 @@ fn the_demo_makes_a_lake_of_its_own() {
         .unset("AIRUDDER_JOB")
         .run(&["demo", "-q"])
         .done();
-    assert!(folder.path().join("demo-lake/_export/demo.json").exists());
+    let identity = folder.path().join("demo-lake/_export/lake.json");
+    let identity: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(identity).expect("it is there")).expect("JSON");
+    assert_eq!(identity["demo"], true);
+    assert_eq!(identity["host"], "loopback");
     assert!(!folder.path().join("lake").exists());
 }
 

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use airudder_export::sandbox::SandboxOptions;
 
+use crate::harness::bucket::Bucket;
 use crate::harness::disk::{Disk, strace, works};
 use crate::harness::lake::{Content, assert_same};
 use crate::harness::scripted::answer;
+use crate::harness::servers::{Kind, Server};
 use crate::harness::vendor::past_days;
 use crate::harness::{Ended, Exporter, LakeView, NOW, Vendor, folder, skip};
 use crate::trouble::{WEEK, undisturbed};
@@ -98,6 +100,44 @@ fn a_full_disk_loses_nothing() {
         fs::remove_dir_all(exporter.dest()).expect("it is ours");
     }
     assert!(stopped >= 5, "only {stopped} times it was full");
+}
+
+#[test]
+fn a_full_disk_of_the_spool_names_its_setting() {
+    let disk = match Disk::new("size=8m") {
+        Ok(disk) => disk,
+        Err(why) => return skip(&why),
+    };
+    let bucket = match Server::of(Kind::SeaweedFs) {
+        Ok(server) => Bucket::new(server, "full-spool"),
+        Err(why) => return skip(&why),
+    };
+    let folder = folder();
+    save_answers(folder.path());
+    let spool = disk.root().join("spool");
+    let exporter = bucket
+        .exporter(&Exporter::new(folder.path()))
+        .set("AIRUDDER_STORE_SPOOL", spool.to_str().expect("Unicode"));
+    let mut stopped = 0;
+    for free in [0, 8, 40, 120] {
+        disk.leave_free(Some(free << 10));
+        let ended = exporter.run(&REPLAY);
+        disk.leave_free(None);
+        if ended.code == Some(0) {
+            break;
+        }
+        stopped += 1;
+        let code = ended.code;
+        assert!(matches!(code, Some(74 | 78)), "{code:?} {}", ended.stderr);
+        // Another destination would help nobody.
+        assert!(!ended.stderr.contains("--dest"), "{}", ended.stderr);
+        ended
+            .with(code.unwrap_or_default())
+            .saying(&["store.spool", "AIRUDDER_STORE_SPOOL"]);
+    }
+    assert!(stopped >= 2, "only {stopped} times it was full");
+    exporter.run(&REPLAY).done();
+    exporter.run(&["verify"]).done();
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::harness::lake::below;
 use crate::harness::readers::duckdb;
 use crate::harness::scripted::answer;
 use crate::harness::servers::{Kind, Server};
-use crate::harness::shelf::{Folder, Shelf, rows};
+use crate::harness::shelf::{Folder, Shelf, commits, rows};
 use crate::harness::{Exporter, LakeView, folder, skip};
 
 const TASKS: usize = 6;
@@ -387,6 +387,38 @@ fn a_hold_killed_on_s3_leaves_a_pin_or_what_goes_with_its_end() {
             let found = pins(exporter);
             assert_eq!(found[0]["state"], left, "{point}");
             exporter.run(&["replay", "saved", "--replace"]).done();
+            exporter.run(&["verify"]).done();
+            let pin = found[0]["id"].as_str().expect("an id");
+            exporter.run(&["files", "--release", pin]).done();
+            glob_is_exact(exporter, shelf);
+        }
+    });
+}
+
+#[test]
+fn a_hold_that_goes_on_to_a_newer_state_is_one_of_that_or_goes_with_its_end_if_it_is_killed() {
+    on_s3(|_, exporter, shelf| {
+        for (points, left) in [
+            ("stop:pin.recorded", "held"),
+            ("stop:pin.recorded,pin.moved", "making"),
+        ] {
+            let holding = ["files", "--hold", "1h", "--format", "json"];
+            let mut holding = exporter.dying_at(points).start(&holding);
+            assert!(holding.is_held(), "{points}: {}", holding.said());
+            exporter.run(&["replay", "saved", "--replace"]).done();
+            holding.go_on();
+            let ended = holding.wait();
+            let found = pins(exporter);
+            assert_eq!(found[0]["state"], left, "{points}: {}", ended.stderr);
+            if left == "held" {
+                let list = ended.done().json();
+                assert_eq!(list["sequence"], commits(shelf).len(), "{list}");
+                exporter.run(&["replay", "saved", "--replace"]).done();
+                assert_eq!(calls(shelf, &list), TASKS);
+            } else {
+                assert_eq!((ended.code, ended.stdout.as_str()), (None, ""), "{points}");
+                exporter.run(&["replay", "saved", "--replace"]).done();
+            }
             exporter.run(&["verify"]).done();
             let pin = found[0]["id"].as_str().expect("an id");
             exporter.run(&["files", "--release", pin]).done();

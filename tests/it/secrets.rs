@@ -457,13 +457,32 @@ fn the_table_of_threats_names_tests_that_there_are() {
         .lines()
         .filter(|line| line.starts_with("| "))
         .collect();
-    assert!(rows.len() >= 15, "{} threats", rows.len());
+    assert!(rows.len() >= 20, "{} threats", rows.len());
     for row in rows {
+        assert_eq!(
+            row.split('|').count(),
+            5,
+            "threat, what happens, test: {row}"
+        );
         let tests = row.rsplit('|').nth(1).expect("a cell").split(',');
         for test in tests {
             let test = test.trim().trim_matches('`');
             assert!(code.contains(&format!("fn {test}(")), "`{test}` is no test");
         }
+    }
+}
+
+#[test]
+fn vulnerabilities_are_reported_in_private_and_no_address_is_invented() {
+    let policy = fs::read_to_string(project("SECURITY.md")).expect("SECURITY.md is there");
+    assert!(policy.contains("Report it in private"), "{policy}");
+    assert!(!policy.contains('@'), "{policy}");
+    for (page, link) in [
+        ("SECURITY.md", "docs/security.md"),
+        ("docs/security.md", "../SECURITY.md"),
+    ] {
+        let page = fs::read_to_string(project(page)).expect("it is there");
+        assert!(page.contains(&format!("]({link})")), "{link}");
     }
 }
 

@@ -268,17 +268,20 @@ fn too_few_threads_are_no_bug() {
         let limit = format!("--nproc={limit}");
         let words = [&["prlimit", &limit][..], &plain].concat();
         // Whoever may not read it ends with 74; the question is what ends with 70, or never.
-        let ended = exporter.through(&words).run(&["status"]);
-        if ended.code == Some(78) {
-            stopped += 1;
-            ended.saying(&["threads", "ulimit -u"]);
-        } else {
-            assert!(
-                matches!(ended.code, Some(0 | 74)),
-                "{:?}: {}",
-                ended.code,
-                ended.stderr
-            );
+        for command in ["status", "verify"] {
+            let ended = exporter.through(&words).run(&[command]);
+            if ended.code == Some(78) {
+                stopped += 1;
+                ended.saying(&["threads", "ulimit -u"]);
+            } else {
+                assert!(
+                    matches!(ended.code, Some(0 | 74)),
+                    "{command} with {limit}: {:?}: {}{}",
+                    ended.code,
+                    ended.stdout,
+                    ended.stderr
+                );
+            }
         }
     }
     assert!(stopped > 0, "no limit was too low");
@@ -305,6 +308,164 @@ fn too_few_descriptors_are_no_bug() {
             );
         }
     }
+}
+
+/// What the client of an NFS does when the answer to a request was lost: it asks once more, and the server
+/// says what is true by then. `RENAME=3` does that to the third call.
+const ASKING_TWICE: &str = r#"
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdlib.h>
+static int is_due(const char *name, int *count) {
+    const char *nth = getenv(name);
+    return nth && ++*count == atoi(nth);
+}
+static int renames, links, unlinks;
+int rename(const char *from, const char *to) {
+    int (*real)(const char *, const char *) = dlsym(RTLD_NEXT, "rename");
+    int done = real(from, to);
+    if (done == 0 && is_due("RENAME", &renames)) { errno = ENOENT; return -1; }
+    return done;
+}
+int linkat(int a, const char *from, int b, const char *to, int flags) {
+    int (*real)(int, const char *, int, const char *, int) = dlsym(RTLD_NEXT, "linkat");
+    int done = real(a, from, b, to, flags);
+    if (done == 0 && is_due("LINK", &links)) { errno = EEXIST; return -1; }
+    return done;
+}
+int unlink(const char *path) {
+    int (*real)(const char *) = dlsym(RTLD_NEXT, "unlink");
+    int done = real(path);
+    if (done == 0 && is_due("UNLINK", &unlinks)) { errno = ENOENT; return -1; }
+    return done;
+}
+"#;
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_an_nfs_client_asks_twice_is_done_once() {
+    let folder = folder();
+    let (source, library) = (
+        folder.path().join("twice.c"),
+        folder.path().join("twice.so"),
+    );
+    fs::write(&source, ASKING_TWICE).expect("writable");
+    let [source, library] = [&source, &library].map(|path| path.to_str().expect("Unicode"));
+    if let Err(why) = works("cc", &["-shared", "-fPIC", "-o", library, source, "-ldl"]) {
+        return skip(&why);
+    }
+    save(folder.path(), "one.json", "task-1");
+    for call in ["RENAME", "LINK", "UNLINK"] {
+        for nth in 1..12 {
+            let exporter = Exporter::new(folder.path()).lake(&format!("{call}-{nth}"));
+            let twice = exporter
+                .clone()
+                .set("LD_PRELOAD", library)
+                .set(call, &nth.to_string());
+            twice.run(&ONE).done();
+            exporter.run(&["verify"]).done();
+            twice.run(&["replay", "one.json", "--replace"]).done();
+            exporter.run(&["verify"]).done();
+        }
+    }
+}
+
+#[test]
+fn few_descriptors_are_never_taken_for_damage() {
+    if let Err(why) = works("prlimit", &["--nofile=64", "true"]) {
+        return skip(&why);
+    }
+    let folder = folder();
+    let exporter = scene(folder.path());
+    for day in 12..18 {
+        let detail = format!(
+            r#"[{{"id":1,"CallStartTime":"2024-03-{day}T08:00:00Z","RedailCall":[{{}}],"AsrResult":[{{"text":"x"}}]}}]"#
+        );
+        let saved = answer(&format!("task-of-{day}"), &detail);
+        fs::write(folder.path().join(format!("{day}.json")), saved).expect("writable");
+        exporter.run(&["replay", &format!("{day}.json")]).done();
+    }
+    let few = |limit: u32| exporter.through(&["prlimit", &format!("--nofile={limit}")]);
+    let mut refused = 0;
+    let mut holds = |limit: u32, command: &[&str]| {
+        let ended = few(limit).run(command);
+        let is_told = ended.stderr.contains("ulimit -n");
+        refused += u32::from(ended.code != Some(0));
+        assert!(
+            ended.code == Some(0) || is_told && matches!(ended.code, Some(74 | 78)),
+            "{command:?} with {limit}: {:?} {}{}",
+            ended.code,
+            ended.stdout,
+            ended.stderr
+        );
+    };
+    for limit in 4..24 {
+        for command in [&["verify"][..], &["files"], &["vacuum", "--dry-run"]] {
+            holds(limit, command);
+        }
+    }
+    for limit in (5..24).rev() {
+        for command in [
+            &["replay", "12.json", "13.json", "--replace"][..],
+            &["compact"],
+            &["files", "--hold", "1h"],
+            &["vacuum"],
+        ] {
+            holds(limit, command);
+        }
+    }
+    assert!(refused > 0, "no limit was too low");
+    exporter
+        .run(&["replay", "12.json", "13.json", "--replace"])
+        .done();
+    exporter.run(&["verify"]).done();
+    let aside = exporter.dest().join("_export/quarantine");
+    assert!(!aside.exists(), "sound files were put aside");
+}
+
+#[rstest]
+#[case("openat", "EACCES", 74, "permission denied")]
+#[case("openat", "ENOMEM", 74, "")]
+#[case("openat", "ESTALE", 74, "")]
+#[case("pread64", "ENOMEM", 74, "")]
+#[case("pread64", "ETIMEDOUT", 74, "")]
+#[case("pread64", "EIO", 65, "file_unreadable")]
+#[case("pread64", "EBADMSG", 65, "file_unreadable")]
+fn only_what_the_disk_says_of_a_file_is_damage(
+    #[case] call: &str,
+    #[case] error: &str,
+    #[case] code: i32,
+    #[case] saying: &str,
+) {
+    let folder = folder();
+    let exporter = scene(folder.path());
+    let file = exporter
+        .run(&["files", "--table", "calls"])
+        .done()
+        .stdout
+        .trim()
+        .to_owned();
+    let mut words = match strace(call, &format!("error={error}")) {
+        Ok(words) => words,
+        Err(why) => return skip(&why),
+    };
+    words.extend(["-P".to_owned(), file.clone()]);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let ended = exporter.through(&words).run(&["verify"]).with(code);
+    let told = format!("{}{}", ended.stdout, ended.stderr);
+    let name = Path::new(&file).file_name().expect("a name");
+    assert!(told.contains(name.to_str().expect("ASCII")), "{told}");
+    assert!(told.contains(saying), "{told}");
+    // Nor is it put aside by who would replace its rows.
+    exporter
+        .through(&words)
+        .run(&["replay", "zero.json", "--replace"])
+        .with(if code == 65 { 0 } else { 74 });
+    let aside = exporter.dest().join("_export/quarantine").exists();
+    assert_eq!(aside, code == 65);
+    exporter.run(&["replay", "zero.json", "--replace"]).done();
+    exporter.run(&["verify"]).done();
 }
 
 #[cfg(unix)]

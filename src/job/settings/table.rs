@@ -6,7 +6,7 @@ use super::{Kind, Setting};
 pub const TABLES: &[(&str, &str)] = &[
     (
         "",
-        "The lake, and the two time zones that decide what lands where.",
+        "The lake, the two time zones that decide what lands where, and runs beside each other.",
     ),
     ("api", "How the API is reached, and how politely."),
     (
@@ -67,6 +67,14 @@ pub const SETTINGS: &[Setting] = &[
         .flag("partition-timezone", "AIRUDDER_PARTITION_TIMEZONE")
         .means(
             "The time zone of call_date and task_date, and of --from and --to. Choose it before the first run: rows keep the date they were written with, and changing it later means exporting again into a new lake.",
+        ),
+    Setting::is("if_running", Kind::Choice(&["wait", "fail", "share"]), "share")
+        .flag("if-running", "AIRUDDER_IF_RUNNING")
+        .means(
+            "What a run does while another one is at work on the lake: wait for its end, fail at once \
+             (75), or share. Sharing does no harm, each task is exported once whoever pulls it; without \
+             shards both pull the same tasks, and one does it for nothing. The other run is named in any \
+             case. Shards of one night need share.",
         ),
     // ------------------------------------------------------------------------------------------
     Setting::is("api.base_url", Kind::Url, "https://api.airudder.com")
@@ -134,6 +142,14 @@ pub const SETTINGS: &[Setting] = &[
     Setting::is("api.max_answer_size", Kind::Size, "16GiB").means(
         "An answer with more text than this, decompressed, is given up: it has no end. The memory \
          that an answer takes does not depend on it.",
+    ),
+    Setting::is("api.max_page_bytes", Kind::Size, "64MiB").means(
+        "A page of a listing, or an answer to a sign-in, with more text than this, decompressed, is given \
+         up. A page waits in memory until it is complete; a smaller page_size makes pages smaller.",
+    ),
+    Setting::is("api.max_page_items", Kind::Integer, "100000").means(
+        "A page of a listing with more items than this, and than page_size asks for, is given up: each \
+         item takes memory, however little text it has.",
     ),
     Setting::is("api.max_attempts", Kind::Integer, "6")
         .means("Tries of one request in all, the first included. Then its task fails and is tried again by the next run."),
@@ -403,10 +419,10 @@ pub const SETTINGS: &[Setting] = &[
          cannot take the memory.",
     ),
     Setting::is("write.max_rejects_size", Kind::Size, "64MiB").means(
-        "What the entries of one answer that are no calls may take among the rejects. An answer with \
-         more of them is not exported: its task fails, and what was kept until then stays as a sample. \
-         A page that is not the API's is kept up to this size, too; a call over max_record_size is kept \
-         whole.",
+        "What the entries of one answer that are no calls, and its calls over max_record_size, may take \
+         among the rejects. An answer with more of them is not exported: its task fails, and what was \
+         kept until then stays as a sample. An answer that is no good, or a page that is not the API's, is \
+         kept up to this size, too.",
     ),
     // ------------------------------------------------------------------------------------------
     Setting::is("vacuum.reports_older_than", Kind::Duration, "400d")

@@ -31,7 +31,7 @@ impl Source {
     /// Understands a file that was opened. Blocks.
     pub(super) fn new(file: StoredFile, name: TableName) -> Result<Self, LakeError> {
         let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::default())
-            .map_err(|error| unreadable(file.place(), &error))?;
+            .map_err(|error| unreadable(&file, &error))?;
         let schema = table(name).arrow_schema();
         let columns = locate(file.place(), &metadata, &schema)?;
         Ok(Self {
@@ -57,12 +57,12 @@ impl Source {
                 .with_row_groups(vec![index])
                 .with_batch_size(usize::try_from(rows).expect("it was clamped"))
                 .build()
-                .map_err(|error| unreadable(self.file.place(), &error))?;
+                .map_err(|error| unreadable(&self.file, &error))?;
             for batch in reader {
-                let batch = batch.map_err(|error| unreadable(self.file.place(), &error))?;
+                let batch = batch.map_err(|error| unreadable(&self.file, &error))?;
                 each(
                     self.conform(&batch)
-                        .map_err(|error| unreadable(self.file.place(), &error))?,
+                        .map_err(|error| unreadable(&self.file, &error))?,
                 )?;
             }
         }
@@ -119,9 +119,6 @@ fn locate(
     schema.fields().iter().map(find).collect()
 }
 
-fn unreadable(place: &Path, error: &dyn std::error::Error) -> LakeError {
-    LakeError::damaged(
-        place,
-        format!("it can't be read: {error}; `verify` says more"),
-    )
+fn unreadable(file: &StoredFile, error: &dyn std::error::Error) -> LakeError {
+    file.unreadable(error).advising("`verify` says more")
 }

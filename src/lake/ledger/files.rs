@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::seeded::SeededMap;
 use chrono::NaiveDate;
-use rustc_hash::FxHashMap;
 
 use crate::lake::path::{FileName, FilePath, Partition};
 use crate::lake::record::{Checksum, DataFile, Removal};
@@ -33,7 +33,7 @@ impl LiveFile {
 /// All files of the log. Names are never used twice, so a name is a key.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Files {
-    pub(super) by_name: FxHashMap<FileName, u32>,
+    pub(super) by_name: SeededMap<FileName, u32>,
     pub(super) slots: Vec<Slot>,
 }
 
@@ -247,9 +247,9 @@ impl Files {
     }
 
     /// The live ones among these files and those that took over from them.
-    fn living(&self, mut todo: Vec<u32>) -> rustc_hash::FxHashSet<u32> {
-        let mut seen: rustc_hash::FxHashSet<u32> = todo.iter().copied().collect();
-        let mut live = rustc_hash::FxHashSet::default();
+    fn living(&self, mut todo: Vec<u32>) -> crate::seeded::SeededSet<u32> {
+        let mut seen: crate::seeded::SeededSet<u32> = todo.iter().copied().collect();
+        let mut live = crate::seeded::SeededSet::default();
         while let Some(slot) = todo.pop() {
             match &self.slots[slot as usize].gone {
                 None => {

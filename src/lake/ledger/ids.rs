@@ -1,7 +1,7 @@
 //! A map by task id that stays small with millions of them: the vendor's ids are 32 hex digits
 //! and packed into 16 bytes; any other id is kept as it is.
 
-use rustc_hash::FxHashMap;
+use crate::seeded::SeededMap;
 
 use crate::task::{IdError, TaskId};
 
@@ -59,15 +59,15 @@ fn pack(text: &str) -> Option<[u8; 16]> {
 /// Something for each task.
 #[derive(Clone, Debug)]
 pub(in crate::lake) struct IdMap<V> {
-    pub(super) hex: FxHashMap<[u8; 16], V>,
-    pub(super) other: FxHashMap<TaskId, V>,
+    pub(super) hex: SeededMap<[u8; 16], V>,
+    pub(super) other: SeededMap<TaskId, V>,
 }
 
 impl<V> Default for IdMap<V> {
     fn default() -> Self {
         Self {
-            hex: FxHashMap::default(),
-            other: FxHashMap::default(),
+            hex: SeededMap::default(),
+            other: SeededMap::default(),
         }
     }
 }
@@ -114,6 +114,23 @@ impl<V> IdMap<V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_that_were_chosen_to_collide_do_not() {
+        use std::hash::BuildHasher as _;
+        let map = IdMap::<()>::default();
+        // All of these have one hash in rustc-hash 2.
+        let ids = (0..1_000_u64).map(|number| {
+            let tail = number.wrapping_mul(2_654_435_761);
+            IdKey::parse(&format!("d308a385886a3f24{tail:016x}")).expect("an id")
+        });
+        let hashes = ids.map(|id| match id {
+            IdKey::Hex(hex) => map.hex.hasher().hash_one(hex),
+            IdKey::Other(id) => map.other.hasher().hash_one(id),
+        });
+        let different: std::collections::BTreeSet<u64> = hashes.collect();
+        assert_eq!(different.len(), 1_000);
+    }
 
     #[test]
     fn only_ids_that_come_back_unchanged_are_packed() {

@@ -192,9 +192,7 @@ async fn a_large_file_is_read_by_pieces(store: &RunStore) -> Result<(), LakeErro
             }
         }
         let mut whole = Vec::new();
-        let read = file
-            .read_from(3)
-            .and_then(|mut file| file.read_to_end(&mut whole));
+        let read = file.read_from(3).read_to_end(&mut whole);
         read.map_err(LakeError::io("read", file.place()))?;
         assert!(whole == bytes[3..], "it is not as written");
         Ok(())

@@ -22,13 +22,16 @@
 
 #[cfg(any(test, debug_assertions, feature = "failpoints"))]
 mod conformance;
+mod create;
 mod local;
 mod object;
 mod probe;
 mod read;
 mod reject;
 mod run;
+mod sign;
 mod staged;
+mod staging;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -37,20 +40,28 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 #[cfg(any(test, debug_assertions, feature = "failpoints"))]
 pub use conformance::conform;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 #[cfg(test)]
 pub(super) use object::faulty;
+pub(super) use object::is_in_spool;
 pub use object::{Fault, FaultKind};
 pub use probe::{ProbeAction, ProbeStep};
 pub use read::StoredFile;
+pub(super) use read::is_damage;
 pub use reject::StagedReject;
 pub(super) use run::Linked;
 pub use run::{Published, Put, RunStore};
+pub(super) use sign::Sign;
 pub use staged::StagedFile;
+pub(super) use staging::InStaging;
 
 use self::object::Bucket;
 use super::error::LakeError;
 use super::path::LakePath;
 use crate::job::Destination;
+
+/// A small file of our own making is no longer than this.
+const MOST_SMALL: u64 = 8 << 20;
 
 /// A store that is only read.
 #[derive(Clone, Debug)]
@@ -142,23 +153,54 @@ impl Store {
     /// # Errors
     /// When there is one and it can't be read.
     pub(super) async fn get_small(&self, path: &LakePath) -> Result<Option<Vec<u8>>, LakeError> {
-        const MOST: u64 = 8 << 20;
         if !self.is_local() {
             return self.get(path).await;
         }
         let (store, path) = (self.clone(), path.clone());
-        blocking(move || {
-            let Some(file) = store.open(&path)? else {
-                return Ok(None);
+        blocking(move || store.read_small(&path)).await
+    }
+
+    /// The same of a disk. Blocks.
+    fn read_small(&self, path: &LakePath) -> Result<Option<Vec<u8>>, LakeError> {
+        let Some(file) = self.open(path)? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        let read = file.read_from(0).take(MOST_SMALL).read_to_end(&mut bytes);
+        read.map_err(LakeError::io("read", file.place()))?;
+        Ok(Some(bytes))
+    }
+
+    /// What these small files hold, in their order, read as [`Store::get_small`] reads each and made into
+    /// something small at once. Several are read at a time: on a disk by turns of one thread each, as most
+    /// of what a file of a kilobyte costs is the way there; a disk across a network is waited for like a
+    /// bucket.
+    pub(super) async fn get_all_small<T: Send + 'static>(
+        &self,
+        paths: Vec<LakePath>,
+        make: fn(Option<&[u8]>) -> T,
+    ) -> Result<Vec<T>, LakeError> {
+        const AT_ONCE: usize = 8;
+        const ONE_TURN: usize = 50;
+        if self.is_local() {
+            let turns: Vec<Vec<LakePath>> = paths.chunks(ONE_TURN).map(<[_]>::to_vec).collect();
+            let read = |turn: Vec<LakePath>| {
+                let store = self.clone();
+                blocking(move || {
+                    let read = |path: &LakePath| Ok(make(store.read_small(path)?.as_deref()));
+                    turn.iter().map(read).collect::<Result<Vec<T>, LakeError>>()
+                })
             };
-            let mut bytes = Vec::new();
-            let read = file
-                .read_from(0)
-                .and_then(|file| file.take(MOST).read_to_end(&mut bytes));
-            read.map_err(LakeError::io("read", file.place()))?;
-            Ok(Some(bytes))
-        })
-        .await
+            let read = stream::iter(turns).map(read).buffered(AT_ONCE);
+            let made: Vec<Vec<T>> = read.try_collect().await?;
+            return Ok(made.into_iter().flatten().collect());
+        }
+        let read = |path: LakePath| async move {
+            let bytes = self.get(&path).await?;
+            Ok::<_, LakeError>(make(bytes.as_deref()))
+        };
+        let read = stream::iter(paths).map(read).buffered(2 * AT_ONCE);
+        read.try_collect().await
     }
 
     /// A file's length, or nothing if there is none.
@@ -243,26 +285,6 @@ impl Store {
             }
         }
         Ok(paths)
-    }
-
-    /// The runs that have something staged, or that live. An empty folder, which some object stores
-    /// keep and list, is none's.
-    pub(super) async fn staging_runs(&self) -> Result<Vec<String>, LakeError> {
-        let staging = LakePath::staging();
-        if self.is_local() {
-            let entries = self.list(&staging).await?.into_iter();
-            let folders = entries.filter(|entry| entry.is_folder);
-            return Ok(folders.map(|entry| entry.name).collect());
-        }
-        let files = self.list_files(&staging).await?;
-        let run = |path: &LakePath| {
-            let within = path.as_str().strip_prefix(staging.as_str())?;
-            let (run, _) = within.strip_prefix('/')?.split_once('/')?;
-            Some(run.to_owned())
-        };
-        let mut runs: Vec<String> = files.iter().filter_map(run).collect();
-        runs.dedup();
-        Ok(runs)
     }
 
     /// How many requests are worth having in flight: on an object store most of the time is

@@ -173,6 +173,8 @@ fn write(file: &Path) -> Result<(), LakeError> {
 pub(super) fn create_once(file: &Path, name: &Path) -> Result<(), LakeError> {
     match local::link(file, name) {
         Ok(true) => {}
+        // An NFS client whose answer was lost asks once more, and is told that the name is taken.
+        Ok(false) if is_same(file, name) => {}
         Ok(false) => {
             return Err(otherwise(
                 "create",
@@ -196,6 +198,11 @@ pub(super) fn create_once(file: &Path, name: &Path) -> Result<(), LakeError> {
         )),
         Err(error) => Err(error),
     }
+}
+
+fn is_same(file: &Path, name: &Path) -> bool {
+    let file = local::open_regular(file);
+    file.is_ok_and(|file| local::is_same_file(&file, name).unwrap_or(false))
 }
 
 fn rename(from: &Path, to: &Path) -> Result<(), LakeError> {

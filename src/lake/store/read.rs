@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use parquet::errors::ParquetError;
@@ -28,6 +28,8 @@ pub struct StoredFile {
     place: PathBuf,
     bytes: u64,
     content: Content,
+    /// The last refusal, of all its copies.
+    refused: Arc<Mutex<Option<LakeError>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -57,6 +59,7 @@ impl StoredFile {
                 place,
                 bytes,
                 content: Content::Local(Arc::new(file)),
+                refused: Arc::default(),
             })),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(LakeError::io("open", &place)(error)),
@@ -81,6 +84,7 @@ impl StoredFile {
             place,
             bytes: meta.size,
             content: Content::Object(Arc::new(blocks)),
+            refused: Arc::default(),
         }))
     }
 
@@ -97,52 +101,110 @@ impl StoredFile {
     }
 
     /// Reads it from a position on.
-    ///
-    /// # Errors
-    /// When the system refuses.
-    pub fn read_from(&self, start: u64) -> io::Result<StoredRead> {
-        Ok(match &self.content {
-            Content::Local(file) => {
-                use std::io::{Seek, SeekFrom};
-                let mut file = file.try_clone()?;
-                file.seek(SeekFrom::Start(start))?;
-                StoredRead(Source::Local(BufReader::new(file)))
-            }
-            Content::Object(blocks) => StoredRead(Source::Object(Arc::clone(blocks), start)),
+    #[must_use]
+    pub fn read_from(&self, start: u64) -> StoredRead {
+        StoredRead(BufReader::new(Position {
+            file: self.clone(),
+            next: start,
+        }))
+    }
+
+    /// The error for rows of it that could not be read: that the machine or the store refused, if one of
+    /// them did, and otherwise that the file is damaged. What a reader of Parquet says does not tell.
+    pub(in crate::lake) fn unreadable(&self, error: &dyn std::error::Error) -> LakeError {
+        let refusal = self.refusal();
+        refusal.unwrap_or_else(|| {
+            LakeError::damaged(&self.place, format!("it can't be read: {error}"))
         })
+    }
+
+    /// The last error of reading it that says nothing of the file: another time it may be read. Nothing if
+    /// there was none, or it was asked for since.
+    pub(in crate::lake) fn refusal(&self) -> Option<LakeError> {
+        self.refused().take()
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Option<LakeError>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next bytes from a position on. Files of this machine are read by position: a second descriptor
+    /// would share its place with the first, and there may be no more of them.
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        match &self.content {
+            Content::Local(file) => read_at(file, buffer, position).inspect_err(|error| {
+                if !is_damage(error) && error.kind() != ErrorKind::Interrupted {
+                    let error = match error.raw_os_error() {
+                        Some(code) => io::Error::from_raw_os_error(code),
+                        None => error.kind().into(),
+                    };
+                    *self.refused() = Some(LakeError::io("read", &self.place)(error));
+                }
+            }),
+            Content::Object(blocks) => {
+                if position >= blocks.bytes || buffer.is_empty() {
+                    return Ok(0);
+                }
+                let block = blocks.block(position / BLOCK_BYTES);
+                let block = block.map_err(|error| {
+                    let told = io::Error::other(error.to_string());
+                    *self.refused() = Some(error);
+                    told
+                })?;
+                let from = to_usize(position % BLOCK_BYTES);
+                let rest = block.get(from..).unwrap_or_default();
+                let read = rest.len().min(buffer.len());
+                buffer[..read].copy_from_slice(&rest[..read]);
+                Ok(read)
+            }
+        }
     }
 }
 
+#[cfg(unix)]
+fn read_at(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, position)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, position)
+}
+
+/// Whether the system says that the file itself is at fault, or its place: a bad sector, another checksum
+/// than that of the file system, a name on the way that is no folder. Anything else (no more descriptors,
+/// no memory, no right to read, a mount that does not answer) may be better next time.
+pub(in crate::lake) fn is_damage(error: &io::Error) -> bool {
+    let is_of_the_disk = matches!(error.raw_os_error(), Some(EIO | EBADMSG | EUCLEAN));
+    let kinds = [ErrorKind::NotADirectory, ErrorKind::IsADirectory];
+    is_of_the_disk || kinds.contains(&error.kind()) || local::is_no_file(error)
+}
+
+const EIO: i32 = 5;
+const EBADMSG: i32 = 74;
+const EUCLEAN: i32 = 117;
+
 /// A stored file from a position on.
 #[derive(Debug)]
-pub struct StoredRead(Source);
+pub struct StoredRead(BufReader<Position>);
 
 #[derive(Debug)]
-enum Source {
-    Local(BufReader<File>),
-    /// With the position.
-    Object(Arc<Blocks>, u64),
+struct Position {
+    file: StoredFile,
+    next: u64,
+}
+
+impl Read for Position {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.next)?;
+        self.next += read as u64;
+        Ok(read)
+    }
 }
 
 impl Read for StoredRead {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match &mut self.0 {
-            Source::Local(file) => file.read(buffer),
-            Source::Object(blocks, position) => {
-                if *position >= blocks.bytes || buffer.is_empty() {
-                    return Ok(0);
-                }
-                let block = blocks
-                    .block(*position / BLOCK_BYTES)
-                    .map_err(io::Error::other)?;
-                let from = to_usize(*position % BLOCK_BYTES);
-                let rest = block.get(from..).unwrap_or_default();
-                let read = rest.len().min(buffer.len());
-                buffer[..read].copy_from_slice(&rest[..read]);
-                *position += read as u64;
-                Ok(read)
-            }
-        }
+        self.0.read(buffer)
     }
 }
 
@@ -203,15 +265,22 @@ impl ChunkReader for StoredFile {
     type T = StoredRead;
 
     fn get_read(&self, start: u64) -> Result<StoredRead, ParquetError> {
-        Ok(self.read_from(start)?)
+        Ok(self.read_from(start))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
         let bytes = match &self.content {
-            Content::Local(file) => file.get_bytes(start, length)?,
-            Content::Object(blocks) => blocks
-                .range(start, length)
-                .map_err(|error| ParquetError::External(Box::new(error)))?,
+            Content::Local(_) => {
+                let mut bytes = Vec::with_capacity(length);
+                let mut read = self.read_from(start).take(length as u64);
+                read.read_to_end(&mut bytes)?;
+                bytes.into()
+            }
+            Content::Object(blocks) => blocks.range(start, length).map_err(|error| {
+                let told = error.to_string();
+                *self.refused() = Some(error);
+                ParquetError::General(told)
+            })?,
         };
         if bytes.len() == length {
             Ok(bytes)

@@ -351,9 +351,9 @@ impl RunStore {
                 if local::is_there(&from)? {
                     return Err(LakeError::damaged(
                         &to,
-                        "another file has the name of one that was committed and is to be published; \
-                         move it away, then the next run publishes the other",
-                    ));
+                        "another file has the name of one that was committed and is to be published",
+                    )
+                    .advising("move it away, then the next run publishes the other"));
                 }
             }
             if local::rename(&from, &to)? {
@@ -485,7 +485,7 @@ impl RunStore {
         let place = self.temporary();
         let spool = || {
             let mut file = File::create_new(&place)?;
-            std::io::copy(&mut source.read_from(0)?, &mut file)
+            std::io::copy(&mut source.read_from(0), &mut file)
         };
         spool().map_err(LakeError::io("write", &place))?;
         self.put_in_place(&place, to)

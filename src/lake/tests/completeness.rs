@@ -256,7 +256,7 @@ async fn a_day_says_which_listings_cover_it() {
         assert_eq!(
             file["evidence"],
             serde_json::json!([{
-                "run_id": "r1", "listed_at": "2024-03-13T00:00:00Z",
+                "run_id": run_id("r1"), "listed_at": "2024-03-13T00:00:00Z",
                 "listings": 3, "pages": 4, "items": 250, "totals": 250
             }])
         );

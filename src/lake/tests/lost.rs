@@ -42,7 +42,7 @@ async fn tasks_of_a_lost_file_are_failed_until_they_are_exported_again() {
 
     let aside = scene
         .root()
-        .join("_export/quarantine/r1")
+        .join(format!("_export/quarantine/{}", run_id("r1")))
         .join(path.to_string());
     assert!(!place.exists() && aside.exists());
     let ledger = writer.ledger();

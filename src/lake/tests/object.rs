@@ -144,7 +144,7 @@ impl Cloud {
         let mut sequence = 1;
         while let Some(bytes) = store.get(&LakePath::commit(sequence)).await.unwrap() {
             let commit: Commit = serde_json::from_slice(&bytes).unwrap();
-            if commit.changes.run_id.as_str() == "r2" && commit.changes.kind == kind {
+            if commit.changes.run_id == run_id("r2") && commit.changes.kind == kind {
                 return true;
             }
             sequence += 1;

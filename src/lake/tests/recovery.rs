@@ -162,7 +162,10 @@ async fn what_was_recovered_is_said() {
         scene.heard(),
         [
             "commit 1 was durable and is now published",
-            "run r1 ended early; 0 unfinished files were removed"
+            &*format!(
+                "run {} ended early; 0 unfinished files were removed",
+                run_id("r1")
+            )
         ]
     );
     scene.writer("r3").await.close().await.unwrap();
@@ -208,6 +211,7 @@ async fn a_run_that_commits_and_dies_while_another_starts_loses_nothing() {
         recovered: Vec::new(),
         rowless: std::collections::BTreeSet::default(),
         in_doubt: None,
+        claim: None,
     };
     writer.recover().await.unwrap().close().await.unwrap();
     scene.assert_sound().await;
@@ -236,12 +240,18 @@ async fn a_staged_file_that_is_dropped_leaves_nothing() {
         .unwrap();
     assert_eq!(scene.staging().len(), 2);
     drop(staged);
-    assert_eq!(scene.staging(), ["_export/staging/r1/lock"]);
+    assert_eq!(
+        scene.staging(),
+        [format!("_export/staging/{}/lock", run_id("r1"))]
+    );
     for point in [Point::StageOpened, Point::StageWritten, Point::StageSynced] {
         writer.store().faults().stop_at(point, 1);
         let staged = writer.store().stage(TableName::Calls, Partition::Unknown);
         assert!(staged.and_then(|staged| staged.finish(0)).is_err());
-        assert_eq!(scene.staging(), ["_export/staging/r1/lock"]);
+        assert_eq!(
+            scene.staging(),
+            [format!("_export/staging/{}/lock", run_id("r1"))]
+        );
     }
 }
 

@@ -63,7 +63,8 @@ async fn strays_are_put_aside_with_their_paths() {
         done.verification.findings
     );
     assert_eq!(scene.glob(), rows);
-    let aside = scene.root().join("_export/quarantine/repair").join(stray);
+    let aside = LakePath::quarantine(&run_id("repair"), &LakePath::found(stray));
+    let aside = scene.root().join(aside.as_str());
     assert!(aside.exists(), "{}", done.repaired[0].what);
 }
 
@@ -82,7 +83,10 @@ async fn a_committed_file_that_somebody_moved_is_moved_back() {
     assert_eq!(scene.glob(), rows);
     // Also from where an earlier repair would have put it.
     let aside = paths[1].strip_prefix(scene.root()).unwrap();
-    let aside = scene.root().join("_export/quarantine/r0").join(aside);
+    let aside = scene
+        .root()
+        .join(format!("_export/quarantine/{}", run_id("r0")))
+        .join(aside);
     fs::create_dir_all(aside.parent().unwrap()).unwrap();
     fs::rename(&paths[1], &aside).unwrap();
     let done = repaired(&scene, "repair2").await;

@@ -48,7 +48,7 @@ async fn the_files_of_a_task_are_found_through_compactions() {
     };
     let before = of_b(writer.files_of_tasks(&[task_id("b")]).await.unwrap());
     assert_eq!(before.len(), 4);
-    assert!(before.iter().all(|path| path.contains("r1-0000")));
+    assert!(before.iter().all(|path| path.contains("0000r1-0000")));
     for _ in 0..2 {
         let draft = compaction(&writer);
         commit(&mut writer, draft).await;

@@ -138,20 +138,19 @@ async fn what_a_living_run_stages_stays_and_what_a_dead_one_staged_goes() {
     lake(&scene).await;
     let living = scene.writer("living").await;
     let third = draft(&living, CommitKind::Append, DAY, &["c"], "x");
-    put(&scene, "_export/staging/dead/dead-000001.parquet");
+    let dead = LakePath::staging_of(&run_id("dead"));
+    let staged = format!("{dead}/{}-000001.parquet", run_id("dead"));
+    put(&scene, &staged);
+    put(&scene, &format!("{dead}/lock"));
     let planned = plan_vacuum(&scene.reader().await, options(), later())
         .await
         .unwrap();
-    let dead = (
-        VacuumKind::Staged,
-        "_export/staging/dead/dead-000001.parquet",
-    );
-    assert_eq!(kinds(&planned), [dead]);
+    assert_eq!(kinds(&planned), [(VacuumKind::Staged, staged.as_str())]);
     let done = vacuumed(&scene, options(), later()).await;
     assert_eq!(done.recovered.len(), 1, "{:?}", done.recovered);
     let staged = scene.staging();
     assert!(
-        staged.iter().all(|path| path.contains("/living/")),
+        staged.iter().all(|path| path.contains("living/")),
         "{staged:?}"
     );
     let mut living = living;
@@ -164,21 +163,37 @@ async fn what_a_living_run_stages_stays_and_what_a_dead_one_staged_goes() {
 async fn reports_go_when_they_are_old_and_rejects_only_if_asked_for() {
     let scene = Scene::new();
     lake(&scene).await;
-    put(&scene, "_export/runs/r1.json");
-    put(&scene, "_export/rejects/r1/000001.jsonl");
-    put(&scene, "_export/doctor-r9/file");
+    let [r1, r9, at_work] = ["r1", "r9", "living"].map(run_id);
+    let report = put(&scene, &format!("_export/runs/{r1}.json"));
+    fs::write(report, format!(r#"{{"run_id":"{r1}","command":"run"}}"#)).unwrap();
+    put(&scene, &format!("_export/rejects/{r1}/000001.jsonl"));
+    let probe = format!("_export/doctor-{r9}");
+    put(&scene, &format!("{probe}/file"));
+    // What only looks like it, or is somebody's.
+    let strange = [
+        format!("_export/rejects/{r1}.old/000001.jsonl"),
+        "_export/rejects/notes.txt".to_owned(),
+        "_export/runs/a.txt".to_owned(),
+        format!("_export/runs/{r9}.json"),
+    ];
+    for path in &strange {
+        put(&scene, path);
+    }
+    put(&scene, "_export/doctor-notes/file");
     put(
         &scene,
         "_export/quarantine/r9/calls/call_date=2024-03-11/x.parquet",
     );
     let living = scene.writer("living").await;
-    put(&scene, "_export/rejects/living/000001.jsonl");
+    assert_eq!(living.store().run_id(), &at_work);
+    put(&scene, &format!("_export/rejects/{at_work}/000001.jsonl"));
     let done = vacuumed(&scene, options(), later()).await;
     assert_eq!(
         kinds(&done),
-        [(VacuumKind::Probe, "_export/doctor-r9/file")]
+        [(VacuumKind::Probe, format!("{probe}/file").as_str())]
     );
-    assert!(!scene.root().join("_export/doctor-r9").exists());
+    assert!(!scene.root().join(probe).exists());
+    assert!(scene.root().join("_export/doctor-notes/file").exists());
     let all = VacuumOptions {
         reports_older_than: WEEK,
         rejects_older_than: Some(WEEK),
@@ -188,11 +203,24 @@ async fn reports_go_when_they_are_old_and_rejects_only_if_asked_for() {
     assert_eq!(young.items, []);
     let done = vacuumed(&scene, all, later()).await;
     let expected = [
-        (VacuumKind::Report, "_export/runs/r1.json"),
-        (VacuumKind::Reject, "_export/rejects/r1/000001.jsonl"),
+        format!("_export/runs/{r1}.json"),
+        format!("_export/rejects/{r1}/000001.jsonl"),
     ];
+    let kinds_of = [VacuumKind::Report, VacuumKind::Reject];
+    let expected: Vec<_> = (kinds_of.into_iter())
+        .zip(expected.iter().map(String::as_str))
+        .collect();
     assert_eq!(kinds(&done), expected);
-    assert!(!scene.root().join("_export/rejects/r1").exists());
+    assert!(!scene.root().join(format!("_export/rejects/{r1}")).exists());
+    assert_eq!(
+        done.left_alone.len(),
+        strange.len(),
+        "{:?}",
+        done.left_alone
+    );
+    for path in &strange {
+        assert!(scene.root().join(path).exists(), "{path}");
+    }
     living.close().await.unwrap();
     scene.assert_sound().await;
 }

@@ -134,8 +134,9 @@ async fn an_id_that_is_taken_is_changed() {
     let id = |writer: &LakeWriter| writer.store().run_id().as_str().to_owned();
     let mut first = scene.writer("r1").await;
     let mut beside = scene.writer("r1").await;
-    assert_eq!(id(&first), "r1");
-    assert_ne!(id(&beside), "r1", "its staging folder is there");
+    let r1 = run_id("r1");
+    assert_eq!(id(&first), r1.as_str());
+    assert_ne!(id(&beside), r1.as_str(), "its staging folder is there");
     let one = draft(&first, CommitKind::Append, DAY, &["a"], "first");
     let other = draft(&beside, CommitKind::Append, DAY, &["b"], "beside");
     commit(&mut first, one).await;
@@ -143,12 +144,17 @@ async fn an_id_that_is_taken_is_changed() {
     first.close().await.unwrap();
     beside.close().await.unwrap();
     let later = scene.writer("r1").await;
-    assert_ne!(id(&later), "r1", "its files are in the log");
-    for (run, left) in [("r2", "runs/r2.json"), ("r3", "rejects/r3/000001.jsonl")] {
-        let path = scene.root().join("_export").join(left);
+    assert_ne!(id(&later), r1.as_str(), "its files are in the log");
+    let [r2, r3] = ["r2", "r3"].map(run_id);
+    for (run, left) in [
+        (&r2, format!("runs/{r2}.json")),
+        (&r3, format!("rejects/{r3}/000001.jsonl")),
+    ] {
+        let path = scene.root().join("_export").join(&left);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, "{}").unwrap();
-        assert_ne!(id(&scene.writer(run).await), run, "{left} is there");
+        let writer = scene.writer(run.as_str()).await;
+        assert_ne!(id(&writer), run.as_str(), "{left} is there");
     }
     later.close().await.unwrap();
     scene.assert_sound().await;
@@ -159,8 +165,8 @@ async fn an_id_that_is_taken_in_a_bucket_is_changed() {
     let cloud = super::object::Cloud::new();
     let first = cloud.writer("r1").await;
     let beside = cloud.writer("r1").await;
-    assert_eq!(first.store().run_id().as_str(), "r1");
-    assert_ne!(beside.store().run_id().as_str(), "r1");
+    assert_eq!(first.store().run_id(), &run_id("r1"));
+    assert_ne!(beside.store().run_id(), &run_id("r1"));
     first.close().await.unwrap();
     beside.close().await.unwrap();
 }
@@ -170,17 +176,15 @@ async fn a_commit_that_names_anothers_file_is_refused_before_it_is_made() {
     let scene = Scene::new();
     let mut first = scene.writer("r1").await;
     // Somebody cleans up below it, and so the id seems to be free.
-    std::fs::remove_dir_all(scene.root().join("_export/staging/r1")).unwrap();
+    let staging = (scene.root().join("_export/staging")).join(run_id("r1").as_str());
+    std::fs::remove_dir_all(&staging).unwrap();
     let mut second = scene.writer("r1").await;
-    assert_eq!(second.store().run_id().as_str(), "r1");
+    assert_eq!(second.store().run_id(), &run_id("r1"));
     let draft_of =
         |writer: &LakeWriter, id: &str| draft(writer, CommitKind::Append, DAY, &[id], id);
     let one = draft_of(&first, "a");
     // The same names in the same folder: what was staged first waits elsewhere meanwhile.
-    let (staging, aside) = (
-        scene.root().join("_export/staging/r1"),
-        scene.dir.path().join("aside"),
-    );
+    let aside = scene.dir.path().join("aside");
     std::fs::rename(&staging, &aside).unwrap();
     std::fs::create_dir(&staging).unwrap();
     let other = draft_of(&second, "b");

@@ -1,12 +1,13 @@
 //! The second look, row by row, at tasks whose sums are not right.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use crate::seeded::{SeededMap, SeededSet};
 
 use super::file::{Reader, Target, open};
 use super::tally::Tallies;
 use super::{Finding, FindingKind, MAX_FINDINGS, on_all_cores};
+use crate::lake::error::LakeError;
 use crate::lake::path::FilePath;
-use crate::lake::store::Store;
+use crate::lake::store::{Store, is_damage};
 use crate::schema::TableName;
 use crate::task::TaskId;
 
@@ -18,13 +19,16 @@ type Row = (u32, TableName, i32, i32, u32);
 
 /// Says what is wrong with the rows of the suspects. With `unread` files, rows that are missing
 /// are theirs and are not listed task by task.
+///
+/// # Errors
+/// When the machine or the store refuses to read a file.
 pub(super) fn examine(
     store: &Store,
     files: &[Target],
     tallies: &Tallies,
     suspects: &[u32],
     unread: bool,
-) -> Vec<Finding> {
+) -> Result<Vec<Finding>, LakeError> {
     let mut findings = Vec::new();
     let mut missing_rows = 0_u64;
     let mut left: Vec<u32> = Vec::new();
@@ -52,6 +56,7 @@ pub(super) fn examine(
         let rows = on_all_cores(files.len(), |index| {
             rows_of(store, files, index, tallies, &ids)
         });
+        let rows: Vec<Vec<Row>> = rows.into_iter().collect::<Result<_, _>>()?;
         let rows: Vec<Row> = rows.into_iter().flatten().collect();
         findings.extend(compare(rows, files, &ids, unread));
     }
@@ -62,7 +67,7 @@ pub(super) fn examine(
         );
         findings.push(Finding::new(FindingKind::TaskRows, &"all tables", detail));
     }
-    findings
+    Ok(findings)
 }
 
 /// How many of the suspects have few enough rows to be looked at in one go: one at least.
@@ -108,25 +113,29 @@ fn numbers(tallies: &Tallies, number: u32, id: &TaskId) -> Vec<Finding> {
     findings
 }
 
-/// The rows of the suspects in one file. A file that can't be read was reported before.
+/// The rows of the suspects in one file. A file that is damaged was reported before.
 fn rows_of(
     store: &Store,
     files: &[Target],
     index: usize,
     tallies: &Tallies,
-    examined: &FxHashMap<u32, TaskId>,
-) -> Vec<Row> {
+    examined: &SeededMap<u32, TaskId>,
+) -> Result<Vec<Row>, LakeError> {
     let target = &files[index];
     let table = target.file.table;
     let number = u32::try_from(index).expect("fewer than 2^32 files fit in memory");
     let mut rows = Vec::new();
-    let Ok(Some(file)) = open(store, target) else {
-        return rows;
+    let file = match open(store, target) {
+        Ok(Some(file)) => file,
+        Ok(None) => return Ok(rows),
+        Err(LakeError::Io { source, .. }) if is_damage(&source) => return Ok(rows),
+        Err(error) => return Err(error),
     };
-    let Ok(reader) = Reader::new(file, table) else {
-        return rows;
+    let refused = |rows| file.refusal().map_or(Ok(rows), Err);
+    let Ok(reader) = Reader::new(file.clone(), table) else {
+        return refused(rows);
     };
-    let _ = reader.keys(|key| {
+    let read = reader.keys(|key| {
         if let Some(task) = tallies
             .number(key.task)
             .filter(|task| examined.contains_key(task))
@@ -134,23 +143,26 @@ fn rows_of(
             rows.push((task, table, key.detail_index, key.index, number));
         }
     });
-    rows
+    match read {
+        Ok(()) => Ok(rows),
+        Err(_) => refused(rows),
+    }
 }
 
 /// Finds rows with one key, and children without a call.
 fn compare(
     mut rows: Vec<Row>,
     files: &[Target],
-    ids: &FxHashMap<u32, TaskId>,
+    ids: &SeededMap<u32, TaskId>,
     unread: bool,
 ) -> Vec<Finding> {
     rows.sort_unstable();
     let path = |file: u32| -> FilePath { files[file as usize].file.path() };
     let mut findings = Vec::new();
     // One finding for each task, table and pair of files, not for each of its rows.
-    let mut doubles = FxHashMap::<_, (u64, i32, i32)>::default();
-    let mut orphans = FxHashMap::<_, (u64, i32)>::default();
-    let mut calls = FxHashSet::default();
+    let mut doubles = SeededMap::<_, (u64, i32, i32)>::default();
+    let mut orphans = SeededMap::<_, (u64, i32)>::default();
+    let mut calls = SeededSet::default();
     for (number, table, detail_index, _, _) in &rows {
         if *table == TableName::Calls {
             calls.insert((*number, *detail_index));

@@ -15,7 +15,7 @@ use crate::lake::error::LakeError;
 use crate::lake::mend::sum_up;
 use crate::lake::path::{FilePath, LakePath};
 use crate::lake::record::DataFile;
-use crate::lake::store::{Store, StoredFile};
+use crate::lake::store::{Store, StoredFile, is_damage};
 use crate::schema::{TableName, schema_version};
 
 /// A live file, and where it is while its commit is not published.
@@ -50,15 +50,23 @@ impl FileReport {
     fn find(&mut self, kind: FindingKind, detail: impl Into<String>) {
         self.findings.push(Finding::new(kind, &self.path, detail));
     }
+
+    fn miss(&mut self) {
+        self.find(FindingKind::FileMissing, "it is not there");
+        self.is_absent = true;
+    }
 }
 
 /// Reads the file, finds what is wrong with it, and adds up its rows by task.
+///
+/// # Errors
+/// When the machine or the store refuses to read it, which says nothing of the file.
 pub(super) fn read(
     store: &Store,
     target: &Target,
     schema: &Schema,
     tallies: &Tallies,
-) -> FileReport {
+) -> Result<FileReport, LakeError> {
     let mut report = FileReport {
         path: target.file.path(),
         findings: Vec::new(),
@@ -66,15 +74,15 @@ pub(super) fn read(
         is_absent: false,
         is_read: false,
     };
-    let Some(file) = unchanged(store, target, &mut report) else {
-        return report;
+    let Some(file) = unchanged(store, target, &mut report)? else {
+        return Ok(report);
     };
     let table = target.file.table;
-    let reader = match Reader::new(file, table) {
+    let reader = match Reader::new(file.clone(), table) {
         Ok(reader) => reader,
         Err(what) => {
-            report.find(FindingKind::FileUnreadable, what);
-            return report;
+            unreadable(store, target, (&file, what), &mut report)?;
+            return Ok(report);
         }
     };
     let (rows, committed) = (reader.rows, target.file.rows);
@@ -116,52 +124,68 @@ pub(super) fn read(
     }
     match read {
         Ok(()) => report.is_read = true,
-        Err(_) if matches!(open(store, target), Ok(None)) => {
-            report.find(FindingKind::FileMissing, "it is not there");
-            report.is_absent = true;
-        }
-        Err(what) => report.find(FindingKind::FileUnreadable, what),
+        Err(what) => unreadable(store, target, (&file, what), &mut report)?,
     }
-    report
+    Ok(report)
+}
+
+/// Notes that a file could not be read. On an object store it can go away meanwhile.
+fn unreadable(
+    store: &Store,
+    target: &Target,
+    (file, what): (&StoredFile, String),
+    report: &mut FileReport,
+) -> Result<(), LakeError> {
+    let refusal = file.refusal();
+    if matches!(open(store, target), Ok(None)) {
+        report.miss();
+        return Ok(());
+    }
+    if let Some(refusal) = refusal {
+        return Err(refusal);
+    }
+    report.find(FindingKind::FileUnreadable, what);
+    Ok(())
 }
 
 /// The file, if its bytes are those that were committed.
-fn unchanged(store: &Store, target: &Target, report: &mut FileReport) -> Option<StoredFile> {
-    let opened = open(store, target).and_then(|file| {
-        let sum = file
-            .as_ref()
-            .map(|file| sum_up(file).map_err(LakeError::io("read", file.place())));
-        let sum = sum.transpose()?;
-        Ok(file.zip(sum))
-    });
+fn unchanged(
+    store: &Store,
+    target: &Target,
+    report: &mut FileReport,
+) -> Result<Option<StoredFile>, LakeError> {
+    let file = match open(store, target) {
+        Ok(Some(file)) => file,
+        Ok(None) => {
+            report.miss();
+            return Ok(None);
+        }
+        Err(LakeError::Io { source, .. }) if is_damage(&source) => {
+            report.find(
+                FindingKind::FileUnreadable,
+                format!("it can't be read: {source}"),
+            );
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
     let DataFile { bytes, sha256, .. } = target.file;
-    match opened {
-        Ok(Some((file, sum))) if sum == (bytes, sha256) => return Some(file),
-        Ok(Some((_, (found, _)))) if found != bytes => {
+    match sum_up(&file) {
+        Ok(sum) if sum == (bytes, sha256) => return Ok(Some(file)),
+        Ok((found, _)) if found != bytes => {
             let detail = format!("it has {found} bytes, committed {bytes}");
             report.find(FindingKind::FileChanged, detail);
         }
-        Ok(Some((_, (_, found)))) => {
+        Ok((_, found)) => {
             let detail = format!("its SHA-256 is {found}, committed {sha256}");
             report.find(FindingKind::FileChanged, detail);
         }
-        Ok(None) => {
-            report.find(FindingKind::FileMissing, "it is not there");
-            report.is_absent = true;
-        }
-        // On an object store a file can go away while it is read.
-        Err(_) if matches!(open(store, target), Ok(None)) => {
-            report.find(FindingKind::FileMissing, "it is not there");
-            report.is_absent = true;
-        }
         Err(error) => {
-            report.find(
-                FindingKind::FileUnreadable,
-                format!("it can't be read: {error}"),
-            );
+            let what = format!("it can't be read: {error}");
+            unreadable(store, target, (&file, what), report)?;
         }
     }
-    None
+    Ok(None)
 }
 
 fn count(found: &mut Found, table: TableName, key: &Key<'_>, expected: &Expected) {

@@ -28,6 +28,7 @@ use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt};
 
 use super::error::LakeError;
+use super::identity::ShownIdentity;
 use super::ledger::Ledger;
 use super::log::{Log, READ_AHEAD, read_record};
 use super::mend;
@@ -76,6 +77,8 @@ pub enum FindingKind {
     DayStale,
     /// A checkpoint that is damaged or does not say what the log says. It is not used.
     CheckpointStale,
+    /// What the lake says of itself is damaged, or not what the log says.
+    LakeIdentity,
     /// Newest commits are missing in the log: something else in the lake names them.
     LogBehind,
     /// Durable commits are not published. The next writing command publishes them.
@@ -105,6 +108,7 @@ impl FindingKind {
             Self::LeftOver => "left_over",
             Self::DayStale => "day_stale",
             Self::CheckpointStale => "checkpoint_stale",
+            Self::LakeIdentity => "lake_identity",
             Self::LogBehind => "log_behind",
             Self::NotPublished => "not_published",
             Self::ListedAhead => "listed_ahead",
@@ -137,6 +141,8 @@ impl Finding {
 /// What `verify` read and found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Verification {
+    /// Whose lake it is; nothing for one of an earlier version.
+    pub lake: Option<ShownIdentity>,
     /// The last commit that was looked at.
     pub sequence: u64,
     /// Live files.
@@ -187,7 +193,7 @@ pub async fn verify(
     let is_settled = loop {
         passes += 1;
         reading.follow(readable.as_ref().unwrap_or(&log)).await?;
-        reading = blocking(move || Ok(reading.read_new())).await?;
+        reading = blocking(move || reading.read_new()).await?;
         log.catch_up(&store).await?;
         // What is missing may have given way since: then the newest state is looked at, of which
         // only the files are read that are new in it.
@@ -201,7 +207,7 @@ pub async fn verify(
             readable = Some(Log::load_readable(&store).await?);
         }
     };
-    let mut verification = blocking(move || Ok(reading.judge())).await?;
+    let mut verification = blocking(move || reading.judge()).await?;
     let findings = &mut verification.findings;
     say_how_to_mend(&store, &log.ledger, findings).await?;
     if !is_settled {
@@ -212,6 +218,7 @@ pub async fn verify(
     findings.extend(surroundings::look(&store, &mut log).await?);
     findings.extend(stale);
     findings.extend(log_behind(&store, &log).await?);
+    verification.lake = surroundings::identity(&store, &log, findings).await?;
     // Runs beside this one list until their own now.
     let now = now + begun.elapsed();
     findings.extend(listed_ahead(&log.ledger, now));
@@ -266,7 +273,10 @@ fn rows_lost(ledger: &Ledger) -> impl Iterator<Item = Finding> {
 /// Something names a commit that the log does not have.
 async fn log_behind(store: &Store, log: &Log) -> Result<Option<Finding>, LakeError> {
     let behind = log.behind(store, log.ledger.last_sequence()).await?;
-    Ok(behind.map(|behind| Finding::new(FindingKind::LogBehind, &behind.place, behind.what)))
+    Ok(behind.map(|behind| {
+        let detail = format!("{}; {}", behind.what, behind.advice);
+        Finding::new(FindingKind::LogBehind, &behind.place, detail)
+    }))
 }
 
 /// Coverage that no listing can have: some run's clock was ahead.
@@ -355,7 +365,7 @@ impl Reading {
     }
 
     /// Reads the files that were not, on all cores.
-    fn read_new(mut self) -> Self {
+    fn read_new(mut self) -> Result<Self, LakeError> {
         let new = self.files.values().filter(|(_, report)| report.is_none());
         let new: Vec<&file::Target> = new.map(|(target, _)| target).collect();
         let reports = on_all_cores(new.len(), |index| {
@@ -364,11 +374,12 @@ impl Reading {
             file::read(&self.store, target, &schema, &self.tallies)
         });
         for report in reports {
+            let report = report?;
             if let Some((_, known)) = self.files.get_mut(&report.path) {
                 *known = Some(report);
             }
         }
-        self
+        Ok(self)
     }
 
     fn reports(&self) -> impl Iterator<Item = &FileReport> {
@@ -384,7 +395,7 @@ impl Reading {
     }
 
     /// What is wrong with the state that was read.
-    fn judge(mut self) -> Verification {
+    fn judge(mut self) -> Result<Verification, LakeError> {
         let files = || self.files.values().map(|(target, _)| &target.file);
         let mut verification = Verification {
             sequence: self.sequence,
@@ -410,13 +421,13 @@ impl Reading {
         let targets: Vec<file::Target> =
             self.files.into_values().map(|(target, _)| target).collect();
         let findings = exact::examine(&self.store, &targets, &self.tallies, &suspects, unread);
-        verification.findings.extend(findings);
-        verification
+        verification.findings.extend(findings?);
+        Ok(verification)
     }
 }
 
-/// Does something for each number below `count`, on as many threads as there are cores. Results
-/// come in the order of the numbers.
+/// Does something for each number below `count`, on as many threads as there are cores, or as the system
+/// gives. Results come in the order of the numbers.
 fn on_all_cores<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let threads = std::thread::available_parallelism()
         .map_or(1, Into::into)
@@ -430,13 +441,20 @@ fn on_all_cores<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<
             .collect::<Vec<_>>()
     };
     let mut results: Vec<(usize, T)> = std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
+        let more = (1..threads).map_while(|_| {
+            let spawned = std::thread::Builder::new().spawn_scoped(scope, worker);
+            spawned.ok()
+        });
+        let handles: Vec<_> = more.collect();
+        let own = worker();
         let join = |handle: std::thread::ScopedJoinHandle<'_, Vec<(usize, T)>>| {
             handle
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
-        handles.into_iter().flat_map(join).collect()
+        own.into_iter()
+            .chain(handles.into_iter().flat_map(join))
+            .collect()
     });
     results.sort_unstable_by_key(|(n, _)| *n);
     results.into_iter().map(|(_, result)| result).collect()

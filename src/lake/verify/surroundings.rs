@@ -5,6 +5,7 @@ use chrono::NaiveDate;
 use super::{Finding, FindingKind};
 use crate::lake::day;
 use crate::lake::error::LakeError;
+use crate::lake::identity::{ShownIdentity, read_identity};
 use crate::lake::log::Log;
 use crate::lake::path::{FilePath, LakePath};
 use crate::lake::pin::Pins;
@@ -34,6 +35,35 @@ pub(super) async fn look(store: &Store, log: &mut Log) -> Result<Vec<Finding>, L
         ));
     }
     Ok(findings)
+}
+
+/// Whose lake it is, and whether that is what the log says.
+pub(super) async fn identity(
+    store: &Store,
+    log: &Log,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<ShownIdentity>, LakeError> {
+    let path = LakePath::identity();
+    let mut found = |detail: String| {
+        findings.push(Finding::new(FindingKind::LakeIdentity, &path, detail));
+    };
+    let identity = match read_identity(store).await {
+        Err(LakeError::Damaged { what, .. }) => {
+            found(what);
+            return Ok(None);
+        }
+        read => read?.map(ShownIdentity::from),
+    };
+    let zones = identity.as_ref().zip(log.ledger.zone());
+    if let Some((identity, zone)) = zones
+        && identity.partition_timezone != zone.name()
+    {
+        found(format!(
+            "it speaks of days of another zone than the log, which says {zone}; run once with \
+             --accept-lake-change, which puts it right"
+        ));
+    }
+    Ok(identity)
 }
 
 /// Strays: what is in a table's folder and is not the lake's.

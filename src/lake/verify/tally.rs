@@ -6,7 +6,7 @@
 //! that the calls' `redial_count` imply, its turns likewise. A lost, doubled or strange row
 //! changes a sum, and two changes cancel out once in 2^64.
 
-use rustc_hash::FxHashMap;
+use crate::seeded::SeededMap;
 
 use crate::lake::ledger::ids::{IdKey, IdMap};
 use crate::lake::record::CommittedTask;
@@ -115,7 +115,7 @@ pub(super) struct Tallies {
 }
 
 /// What one file holds, by the tasks' numbers.
-pub(super) type Counts = FxHashMap<u32, Found>;
+pub(super) type Counts = SeededMap<u32, Found>;
 
 impl Tallies {
     /// Takes in what the commit says that holds a task's rows now.
@@ -184,8 +184,8 @@ impl Tallies {
     }
 
     /// The ids of these tasks. Walks through all.
-    pub(super) fn ids(&self, numbers: &[u32]) -> FxHashMap<u32, TaskId> {
-        let wanted: rustc_hash::FxHashSet<u32> = numbers.iter().copied().collect();
+    pub(super) fn ids(&self, numbers: &[u32]) -> SeededMap<u32, TaskId> {
+        let wanted: crate::seeded::SeededSet<u32> = numbers.iter().copied().collect();
         let named = self
             .numbers
             .iter()

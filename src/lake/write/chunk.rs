@@ -7,7 +7,8 @@ use super::encode::RowGroupEncoder;
 use super::file::{ClosedFile, OpenFile};
 use super::files::{FileLimits, FileSet};
 use super::large::Handover;
-use super::queue::{Queue, Queues};
+use super::queue::{Queue, Queues, Taken};
+use super::spill::{Spill, SpilledRows};
 use crate::decode::{Batch, RowDay, Rows, TaskOrdinal};
 use crate::job::WriteOptions;
 use crate::lake::{LakeError, RunStore};
@@ -62,6 +63,8 @@ pub struct Chunk {
     queues: Mutex<Queues>,
     files: Mutex<FileSet>,
     rows: Mutex<Vec<Rows>>,
+    /// A few rows of each of very many days.
+    spill: Mutex<Spill>,
     /// Memory that is no rows, counts in the budget, and becomes free with a commit.
     others: AtomicUsize,
     /// The same that does not become free.
@@ -84,6 +87,7 @@ impl Chunk {
             queues: Mutex::default(),
             files: Mutex::default(),
             rows: Mutex::default(),
+            spill: Mutex::default(),
             others: AtomicUsize::new(0),
             set_aside: AtomicUsize::new(0),
         }
@@ -136,7 +140,9 @@ impl Chunk {
         };
         rows.reset_appended();
         let mut largest = Vec::new();
-        if rows.bytes() > LOCAL_ROWS_BYTES {
+        if rows.has_many_days() {
+            largest = rows.take()?;
+        } else if rows.bytes() > LOCAL_ROWS_BYTES {
             largest = rows.take_largest(LOCAL_ROWS_BYTES / 2)?;
         }
         lock(&self.rows).push(rows);
@@ -156,17 +162,22 @@ impl Chunk {
             }
         }
         loop {
-            let longest = {
+            let taken = {
                 let mut queues = lock(&self.queues);
                 if queues.bytes() <= self.room() {
                     return Ok(());
                 }
-                queues.take_longest()
+                queues.take_some(self.options.max_open_files)
             };
-            let Some(longest) = longest else {
-                return Ok(());
-            };
-            self.write(longest, freed)?;
+            match taken {
+                Taken::Nothing => return Ok(()),
+                Taken::Longest(place, queue) => self.write((place, queue), freed)?,
+                Taken::Crumbs(batches) => {
+                    let bytes = batches.iter().map(|batch| batch.bytes).sum();
+                    lock(&self.spill).add(&self.options.store, batches)?;
+                    freed(bytes);
+                }
+            }
         }
     }
 
@@ -179,7 +190,9 @@ impl Chunk {
             mut batches,
             encoded,
             closed,
+            spill,
         } = handover;
+        lock(&self.spill).absorb(&self.options.store, (ordinal, spill))?;
         for batch in &mut batches {
             batch.tasks = vec![ordinal];
         }
@@ -235,7 +248,11 @@ impl Chunk {
                 queues.add(batch);
             }
         }
-        Ok(WaitingRows(Mutex::new(queues)))
+        let spill = std::mem::take(&mut *lock(&self.spill));
+        Ok(WaitingRows {
+            queues: Mutex::new(queues),
+            spilled: Mutex::new(spill.into_rows(&self.options.store)),
+        })
     }
 
     /// Encodes rows that waited until there are none. Several threads may do that side by side.
@@ -243,8 +260,17 @@ impl Chunk {
     /// # Errors
     /// When the destination fails.
     pub fn encode(&self, waiting: &WaitingRows) -> Result<(), LakeError> {
+        // First what lies on disk, day by day, each with what waits of it.
+        let next = || lock(&waiting.spilled).next(self.options.row_group_bytes);
+        while let Some(batch) = next()? {
+            let place = (batch.table, batch.day);
+            let mut queue = lock(&waiting.queues).take_place(place).unwrap_or_default();
+            queue.bytes += batch.bytes;
+            queue.batches.push(batch);
+            self.write((place, queue), |_| ())?;
+        }
         loop {
-            let Some(longest) = lock(&waiting.0).take_longest() else {
+            let Some(longest) = lock(&waiting.queues).take_longest() else {
                 return Ok(());
             };
             self.write(longest, |_| ())?;
@@ -262,7 +288,10 @@ impl Chunk {
 
 /// All rows of a chunk that waited for a commit.
 #[derive(Debug)]
-pub struct WaitingRows(Mutex<Queues>);
+pub struct WaitingRows {
+    queues: Mutex<Queues>,
+    spilled: Mutex<SpilledRows>,
+}
 
 /// Files of a drained chunk, some of which still want their footer.
 #[derive(Debug)]
@@ -295,7 +324,7 @@ impl UnclosedFiles {
 }
 
 fn has_grown(rows: &Rows) -> bool {
-    rows.appended() >= LOCAL_ROWS_BYTES / 8
+    rows.appended() >= LOCAL_ROWS_BYTES / 8 || rows.has_many_days()
 }
 
 /// Does the same on several threads; the first error counts.

@@ -1,6 +1,6 @@
 //! The open files of a chunk, one per table and day, and no more at once than the setting allows.
 
-use rustc_hash::FxHashMap;
+use crate::seeded::SeededMap;
 
 use super::encode::{EncodedRows, RowGroupEncoder};
 use super::file::{ClosedFile, OpenFile};
@@ -20,7 +20,7 @@ pub(super) struct FileLimits {
 /// Files by table and day.
 #[derive(Debug, Default)]
 pub(super) struct FileSet {
-    open: FxHashMap<(TableName, RowDay), OpenFile>,
+    open: SeededMap<(TableName, RowDay), OpenFile>,
     closed: Vec<ClosedFile>,
     appends: u64,
 }

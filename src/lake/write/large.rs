@@ -11,13 +11,16 @@ use super::chunk::{ChunkOptions, in_parallel, lock};
 use super::encode::EncodedRows;
 use super::file::ClosedFile;
 use super::files::{FileLimits, FileSet};
-use super::queue::{Queue, Queues};
+use super::queue::{Queue, Queues, Taken};
+use super::spill::Spill;
 use crate::decode::{Batch, RowDay};
 use crate::lake::LakeError;
 use crate::schema::TableName;
 
 /// Files one answer may hold open: its tables, on a day or two.
 const OPEN_FILES: usize = 8;
+/// What an encoded column takes beside its pages: what a footer will say of it.
+const COLUMN_BYTES: usize = 1 << 10;
 /// The number that stands for the one task in all its batches and files until it is accepted.
 const ITSELF: u32 = 0;
 
@@ -74,6 +77,8 @@ struct State {
     encoded: Vec<((TableName, RowDay), EncodedRows)>,
     encoded_bytes: u64,
     files: FileSet,
+    /// A few rows of each of very many days.
+    spill: Spill,
 }
 
 /// What an accepted answer hands over.
@@ -82,6 +87,7 @@ pub struct Handover {
     pub(super) batches: Vec<Batch>,
     pub(super) encoded: Vec<((TableName, RowDay), EncodedRows)>,
     pub(super) closed: Vec<ClosedFile>,
+    pub(super) spill: Spill,
 }
 
 impl LargeAnswer {
@@ -110,17 +116,22 @@ impl LargeAnswer {
             }
         }
         loop {
-            let longest = {
-                let mut state = lock(&self.state);
-                if state.queues.bytes() <= self.part.0.each() {
-                    return Ok(());
-                }
-                state.queues.take_longest()
-            };
-            let Some(longest) = longest else {
+            let mut state = lock(&self.state);
+            if state.queues.bytes() <= self.part.0.each() {
                 return Ok(());
-            };
-            self.encode(longest)?;
+            }
+            match state.queues.take_some(OPEN_FILES) {
+                Taken::Nothing => return Ok(()),
+                Taken::Longest(place, queue) => {
+                    drop(state);
+                    self.encode((place, queue))?;
+                }
+                Taken::Crumbs(batches) => {
+                    let bytes = batches.iter().map(|batch| batch.bytes).sum();
+                    state.spill.add(&self.options.store, batches)?;
+                    state.queues.release(bytes);
+                }
+            }
         }
     }
 
@@ -132,7 +143,7 @@ impl LargeAnswer {
             .encode(place.0, queue.batches, freed)
             .map_err(LakeError::Encode)?;
         let mut state = lock(&self.state);
-        state.encoded_bytes += rows.bytes;
+        state.encoded_bytes += rows.bytes + (rows.columns.len() * COLUMN_BYTES) as u64;
         state.encoded.push((place, rows));
         if state.encoded_bytes > self.part.0.each() as u64 {
             let State {
@@ -165,8 +176,10 @@ impl LargeAnswer {
             mut queues,
             mut encoded,
             mut files,
+            mut spill,
             ..
         } = state;
+        spill.resolve(task_day);
         let mut batches = Vec::new();
         if files.is_empty() {
             while let Some((_, queue)) = queues.take_longest() {
@@ -210,6 +223,7 @@ impl LargeAnswer {
             batches,
             encoded,
             closed,
+            spill,
         })
     }
 }

@@ -11,6 +11,10 @@
 //! An answer that is too large to wait in memory until it is complete gathers in a chunk of its own
 //! ([`LargeAnswer`]) and is handed to the shared one when it is accepted, or dropped with its files.
 //!
+//! Where rows spread over more days than files are open at once, a few of each day, they wait on disk
+//! (`spill`) and are written day by day at the end, so that a day gets one file however the days take
+//! turns.
+//!
 //! What this module never does: decide which rows count, or commit.
 
 mod chunk;
@@ -26,6 +30,7 @@ mod rejects;
 mod rewrite;
 mod rows_file;
 mod runs;
+mod spill;
 
 pub(in crate::lake) use chunk::lock;
 pub use chunk::{Chunk, ChunkOptions, SealedChunk, UnclosedFiles, WaitingRows};

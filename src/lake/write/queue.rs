@@ -1,18 +1,23 @@
 //! Batches that wait to become row groups, one queue per table and day.
 
-use rustc_hash::FxHashMap;
+use crate::seeded::SeededMap;
 
 use crate::decode::{Batch, RowDay, TaskOrdinal};
 use crate::schema::TableName;
 
+/// What an array takes beside its values: itself, its buffers' heads, what the allocator adds.
+const ARRAY_BYTES: usize = 256;
+/// A queue with less in it makes no row group worth having.
+const CRUMB_BYTES: usize = 64 << 10;
+
 /// Queues, and the memory of all rows that are in them or in an encoder's hands.
 #[derive(Debug, Default)]
 pub(super) struct Queues {
-    queues: FxHashMap<(TableName, RowDay), Queue>,
+    queues: SeededMap<(TableName, RowDay), Queue>,
     bytes: usize,
 }
 
-/// Batches of one table and day.
+/// Batches of one table and day. The bytes are those of their rows.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     pub(super) batches: Vec<Batch>,
@@ -46,7 +51,7 @@ impl Queues {
 
     /// Appends a batch.
     pub(super) fn add(&mut self, batch: Batch) {
-        self.bytes += batch.bytes;
+        self.bytes += batch.bytes + around(&batch);
         let queue = self.queues.entry((batch.table, batch.day)).or_default();
         queue.bytes += batch.bytes;
         queue.batches.push(batch);
@@ -64,6 +69,28 @@ impl Queues {
         if is_full { self.take(place) } else { None }
     }
 
+    /// Takes what becomes memory again: the queue that holds most, or all of them if they are crumbs of
+    /// more days than files are open at once. Row groups of those would make ever more files.
+    pub(super) fn take_some(&mut self, open_files: usize) -> Taken {
+        let is_crumb = |queue: &Queue| queue.bytes < CRUMB_BYTES;
+        if self.queues.len() > open_files && self.queues.values().all(is_crumb) {
+            let places: Vec<_> = self.queues.keys().copied().collect();
+            let queues = places
+                .into_iter()
+                .filter_map(|place| self.take_place(place));
+            return Taken::Crumbs(queues.flat_map(|queue| queue.batches).collect());
+        }
+        self.take_longest()
+            .map_or(Taken::Nothing, |(place, queue)| {
+                Taken::Longest(place, queue)
+            })
+    }
+
+    /// Takes the queue of a table and day, if there is one.
+    pub(super) fn take_place(&mut self, place: (TableName, RowDay)) -> Option<Queue> {
+        self.take(place).map(|(_, queue)| queue)
+    }
+
     /// Takes the queue that holds most.
     pub(super) fn take_longest(&mut self) -> Option<((TableName, RowDay), Queue)> {
         let place = *self.queues.iter().max_by_key(|(_, queue)| queue.bytes)?.0;
@@ -72,6 +99,25 @@ impl Queues {
 
     fn take(&mut self, place: (TableName, RowDay)) -> Option<((TableName, RowDay), Queue)> {
         let queue = self.queues.remove(&place)?;
+        // What stands around the rows is gone at once, they are when they are released.
+        self.bytes -= queue.batches.iter().map(around).sum::<usize>();
         Some((place, queue))
     }
+}
+
+/// What was taken to make room.
+#[derive(Debug)]
+pub(super) enum Taken {
+    /// There is nothing to take.
+    Nothing,
+    /// A queue that is worth a row group, or one of few.
+    Longest((TableName, RowDay), Queue),
+    /// A few rows of each of very many days.
+    Crumbs(Vec<Batch>),
+}
+
+/// What a batch takes beside its rows: more than these where they are few, as they are where an answer
+/// spreads over very many days.
+fn around(batch: &Batch) -> usize {
+    batch.columns.len() * ARRAY_BYTES
 }

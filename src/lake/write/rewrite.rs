@@ -31,9 +31,8 @@ pub fn rewrite(
 ) -> Result<Option<DataFile>, LakeError> {
     let (name, partition) = (file.table, file.partition);
     let place = source.place().to_owned();
-    let unreadable = |error: &dyn std::error::Error| {
-        LakeError::damaged(&place, format!("it can't be read: {error}"))
-    };
+    let opened = source.clone();
+    let unreadable = |error: &dyn std::error::Error| opened.unreadable(error);
     let reader = ParquetRecordBatchReaderBuilder::try_new(source)
         .and_then(|reader| reader.with_batch_size(BATCH_ROWS).build())
         .map_err(|error| unreadable(&error))?;

@@ -92,11 +92,52 @@ pub fn saved_answers(named: &[PathBuf]) -> Result<Vec<PathBuf>, ReplayInputError
         }
     }
     let mut seen = BTreeSet::new();
-    files.retain(|file| seen.insert(file.clone()));
+    let mut once = Vec::with_capacity(files.len());
+    for path in files {
+        let meta = std::fs::metadata(&path);
+        let meta = meta.map_err(|source| ReplayInputError::Unreadable {
+            path: path.clone(),
+            source,
+        })?;
+        if seen.insert(which(&path, &meta)) {
+            once.push(path);
+        }
+    }
+    let files = once;
     if files.is_empty() {
         Err(ReplayInputError::Nothing)
     } else {
         Ok(files)
+    }
+}
+
+/// Which file it is, under whatever name.
+#[cfg(unix)]
+fn which(_: &Path, meta: &std::fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt as _;
+    (meta.dev(), meta.ino())
+}
+
+#[cfg(not(unix))]
+fn which(path: &Path, _: &std::fs::Metadata) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
+/// Opens a file to read it. What became a FIFO or a device since it was listed is refused, not waited
+/// for.
+pub(super) fn open_regular(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    }
+    let file = options.open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::other("it is no regular file"))
     }
 }
 
@@ -153,7 +194,7 @@ fn is_answer(path: &Path) -> bool {
 
 /// A saved answer's text, decompressed by the name's ending.
 pub(super) fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
-    let file = BufReader::with_capacity(READ_BYTES, File::open(path)?);
+    let file = BufReader::with_capacity(READ_BYTES, open_regular(path)?);
     Ok(match path.extension().and_then(|ending| ending.to_str()) {
         Some("gz") => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
         Some("zst") => Box::new(zstd::Decoder::with_buffer(file)?),
@@ -201,6 +242,24 @@ mod tests {
         );
         // Whoever names the link itself means what it leads to.
         assert!(saved_answers(&[at("in/b.json")]).is_ok());
+    }
+
+    #[test]
+    fn one_file_under_several_names_is_taken_once() {
+        let root = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| root.path().join(name);
+        fs::create_dir_all(at("in")).expect("made");
+        fs::write(at("in/a.json"), "{}").expect("written");
+        fs::hard_link(at("in/a.json"), at("in/b.json")).expect("linked");
+        symlink("in/a.json", at("c.json")).expect("linked");
+        let named = [
+            at("in"),
+            at("in/a.json"),
+            at("in/../in/b.json"),
+            at("c.json"),
+        ];
+        let taken = saved_answers(&named).expect("answers");
+        assert_eq!(taken, [at("in/a.json")]);
     }
 
     #[test]

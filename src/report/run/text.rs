@@ -69,6 +69,7 @@ fn tasks(summary: &Summary, out: &mut impl Write) -> io::Result<()> {
         not_pulled,
         reopened,
         fewer,
+        as_sealed,
         not_understood,
     } = summary.tasks;
     let mut grid = Grid::new("LR");
@@ -85,6 +86,10 @@ fn tasks(summary: &Summary, out: &mut impl Write) -> io::Result<()> {
         ("planned, not pulled", not_pulled),
         ("sealed, and running again", reopened),
         ("left, with fewer calls than are sealed", fewer),
+        (
+            "left, with as many calls as are sealed and not as many as are listed",
+            as_sealed,
+        ),
         ("left, their status is not understood", not_understood),
     ] {
         if number > 0 {

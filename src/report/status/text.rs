@@ -32,6 +32,9 @@ pub(super) fn write(
         report.dest,
         count(report.sequence)
     )?;
+    if let Some(lake) = &report.lake {
+        writeln!(out, "{lake}")?;
+    }
     if let Some(until) = report.listed_until {
         writeln!(out, "listed until {}", moment(until))?;
     }

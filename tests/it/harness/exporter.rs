@@ -99,7 +99,7 @@ impl Exporter {
     }
 
     /// Killed at a point of the commit protocol (`commit.durable`, `publish.file_moved@2`), or held
-    /// there (`hold:…`).
+    /// there (`hold:…`, or `stop:…` until it is told to go on).
     pub(crate) fn dying_at(&self, point: &str) -> Self {
         self.clone().set("AIRUDDER_FAILPOINT", point)
     }
@@ -217,6 +217,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends it a signal by name (`INT`, `TERM`, `KILL`).
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill")
@@ -244,6 +249,22 @@ impl Running {
             thread::sleep(Duration::from_millis(2));
         }
         false
+    }
+
+    /// Lets it go on from a point where it was told to stop.
+    pub(crate) fn go_on(&mut self) {
+        let path = format!("/proc/{}/stat", self.child.id());
+        let started = Instant::now();
+        // It says that it is there just before it stops.
+        while !fs::read_to_string(&path).is_ok_and(|stat| stat.contains(") T ")) {
+            assert!(
+                started.elapsed() < TOO_LONG,
+                "`{}` does not stop",
+                self.line
+            );
+            thread::sleep(Duration::from_millis(2));
+        }
+        self.signal("CONT");
     }
 
     /// Whether it has not ended yet.

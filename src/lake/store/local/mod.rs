@@ -1,6 +1,7 @@
 //! The local disk: plain functions that block, each naming the path when it fails.
 
 mod links;
+mod ours;
 mod staging;
 
 use std::fs::{self, File, TryLockError};
@@ -10,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 pub(super) use links::{Link, make_folders, remove_tree, second_name, sync_tree};
+pub(super) use ours::{Whose, read_sign, whose};
 pub(super) use staging::Staging;
 
 use super::{Entry, Stamp};
@@ -100,7 +102,7 @@ fn regular(file: File) -> io::Result<File> {
 #[error("it is a FIFO, a device, a link or a folder, and no file")]
 struct NoFile;
 
-fn is_no_file(error: &io::Error) -> bool {
+pub(super) fn is_no_file(error: &io::Error) -> bool {
     matches!(error.get_ref(), Some(inner) if inner.is::<NoFile>())
 }
 
@@ -427,24 +429,19 @@ fn is_unlike_a_file(error: &io::Error, path: &Path) -> bool {
 
 /// Whether nobody holds the lock, without creating it. A missing one is held by nobody.
 pub(super) fn is_unlocked(path: &Path) -> Result<bool, LakeError> {
-    let mut options = File::options();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.custom_flags(NOFOLLOW | NONBLOCK);
-    }
-    match options.open(path).and_then(regular) {
-        Ok(file) => match file.try_lock_shared() {
-            Ok(()) => Ok(true),
-            Err(TryLockError::WouldBlock) => Ok(false),
-            Err(TryLockError::Error(error)) => Err(LakeError::io("lock", path)(error)),
-        },
-        Err(error) if is_missing(&error) => Ok(true),
-        // Who may only read the lake can't tell, and what is no file of ours is no dead run's.
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(false),
-        Err(error) if is_no_file(&error) || is_unlike_a_file(&error, path) => Ok(false),
-        Err(error) => Err(LakeError::io("open", path)(error)),
+    let file = match ours::open_regular(path, false) {
+        Ok(Some(file)) => file,
+        Ok(None) => return Ok(true),
+        // Another user's. Whoever may not look takes nothing for dead.
+        Err(LakeError::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
+            return Ok(false);
+        }
+        Err(error) => return Err(error),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(LakeError::io("lock", path)(error)),
     }
 }
 
@@ -478,7 +475,11 @@ pub(super) fn put_in_place(temporary: &Path, path: &Path) -> Result<(), LakeErro
     if let Some(folder) = path.parent() {
         create_folders(folder)?;
     }
-    if !rename(temporary, path)? {
+    let file = open_regular(temporary);
+    // An NFS client whose answer was lost asks once more, and is told that there is nothing to move.
+    if !rename(temporary, path)?
+        && !file.is_ok_and(|file| is_same_file(&file, path).unwrap_or(false))
+    {
         // What was to be written is lost, and nobody else says so.
         return Err(LakeError::io("move a file to", path)(
             ErrorKind::NotFound.into(),
@@ -510,6 +511,20 @@ mod tests {
         assert_eq!(mode("_export/rejects/r1/000001.jsonl"), 0);
         assert!(is_private(Path::new("lake/_export/rejects")));
         assert!(!is_private(Path::new("rejects/_export/runs/quarantine")));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_is_the_same_under_each_of_its_names() {
+        let root = tempfile::tempdir().expect("a temporary folder can be made");
+        let [one, two, other] = ["one", "two", "other"].map(|name| root.path().join(name));
+        fs::write(&one, "x").expect("writable");
+        fs::write(&other, "x").expect("writable");
+        let file = open_regular(&one).expect("there");
+        fs::rename(&one, &two).expect("there");
+        assert!(is_same_file(&file, &two).expect("told"));
+        assert!(!is_same_file(&file, &other).expect("told"));
+        assert!(!is_same_file(&file, &one).expect("told"));
     }
 
     #[test]

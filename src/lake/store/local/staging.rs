@@ -1,11 +1,13 @@
 //! A run's folder of staged files, and the lock in it that shows that the run lives.
 
 use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::LOCK;
+use super::{LOCK, ours};
 use crate::lake::error::LakeError;
+use crate::lake::store::Sign;
 
 /// The folder of a run that lives: ours as long as this is held.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ impl Staging {
                 _ => {}
             }
         };
+        // For people: a run lives by its lock, whatever stands in it.
+        let _ = (&lock).write_all(&Sign::of_us().to_json());
         Ok(Some(Self::held(folder, lock)))
     }
 
@@ -48,18 +52,10 @@ impl Staging {
     /// at it. An empty folder without a lock is one that is just being made or removed: it goes, and
     /// no run died of it.
     pub(in crate::lake::store) fn take_dead(folder: PathBuf) -> Result<Option<Self>, LakeError> {
-        let path = folder.join(LOCK);
-        if !super::is_there(&path)? {
-            super::remove_empty_folder(&folder)?;
-            if !super::is_there(&folder)? {
-                return Ok(None);
-            }
-        }
-        match super::open_lock(&path) {
-            Ok(lock) => Self::claim(folder, lock),
-            // Removed by somebody else meanwhile, and perhaps made again by its run.
-            Err(error) if super::is_of_missing(&error) => Ok(None),
-            Err(error) => Err(error),
+        match ours::open_ours(&folder.join(LOCK))? {
+            Some(lock) => Self::claim(folder, lock),
+            // Not ours; or a run ended before it had a lock, and then nothing is in there.
+            None => super::remove_empty_folder(&folder).map(|()| None),
         }
     }
 
@@ -75,14 +71,15 @@ impl Staging {
         &self.folder
     }
 
-    /// Removes the folder, its lock last. Says how many other files it held.
+    /// Removes what runs stage, then the lock, and the folder unless it holds other things. Says
+    /// how many files that were.
     pub(in crate::lake::store) fn remove(
         &self,
         mut each: impl FnMut() -> Result<(), LakeError>,
     ) -> Result<u64, LakeError> {
         let mut removed = 0;
         for entry in super::list(&self.folder)? {
-            if !entry.is_folder && entry.name != LOCK {
+            if !entry.is_folder && ours::is_staged(&entry.name) {
                 removed += u64::from(super::remove(&self.folder.join(entry.name))?);
                 each()?;
             }
@@ -122,27 +119,23 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_without_a_lock_is_no_dead_runs_unless_it_holds_something() {
+    fn a_folder_without_a_lock_is_removed_only_while_it_is_empty() {
         let root = tempfile::tempdir().expect("a temporary folder can be made");
         let folder = root.path().join("run");
         make(&folder).expect("a folder can be made");
         let taken = Staging::take_dead(folder.clone()).expect("no fault");
         assert!(taken.is_none() && !folder.exists(), "{taken:?}");
         make(&folder).expect("a folder can be made");
-        fs::write(folder.join("000001.parquet"), "rows").expect("written");
-        let dead = Staging::take_dead(folder.clone()).expect("no fault");
-        assert_eq!(
-            dead.expect("nobody holds it")
-                .remove(|| Ok(()))
-                .expect("removed"),
-            1
-        );
-        assert!(!folder.exists());
+        let file = folder.join("000001.parquet");
+        fs::write(&file, "rows").expect("written");
+        let taken = Staging::take_dead(folder).expect("no fault");
+        assert!(taken.is_none(), "{taken:?}");
+        assert_eq!(fs::read(file).expect("it stays"), b"rows");
     }
 
     #[cfg(unix)]
     #[test]
-    fn what_is_no_file_is_no_lock_and_nobody_waits_for_it() {
+    fn a_lock_that_is_no_regular_file_is_left_alone_without_waiting() {
         let root = tempfile::tempdir().expect("a temporary folder can be made");
         for kind in ["fifo", "link"] {
             let folder = root.path().join(kind);
@@ -154,11 +147,9 @@ mod tests {
             } else {
                 std::os::unix::fs::symlink("/dev/zero", &lock).expect("linked");
             }
-            let error = Staging::take_dead(folder.clone()).expect_err("refused");
-            let LakeError::NoFile { path } = error else {
-                panic!("{error}");
-            };
-            assert_eq!(path, lock);
+            let taken = Staging::take_dead(folder).expect("no fault");
+            assert!(taken.is_none(), "{taken:?}");
+            assert!(fs::symlink_metadata(lock).is_ok(), "{kind} stays");
         }
     }
 

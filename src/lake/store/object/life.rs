@@ -16,7 +16,7 @@ use super::Bucket;
 use crate::clock::{Clock, system_random};
 use crate::lake::error::LakeError;
 use crate::lake::path::LakePath;
-use crate::lake::store::Put;
+use crate::lake::store::{Put, Sign};
 
 /// The object in a run's staging folder that it touches.
 pub(in crate::lake::store) const ALIVE: &str = "alive.json";
@@ -56,7 +56,8 @@ impl Bucket {
     pub(super) async fn live(&self, staging: &LakePath) -> Result<Option<Life>, LakeError> {
         let path = staging.join(ALIVE);
         // Nobody else's: a sign whose answer was lost is known again.
-        let sign = Bytes::from(format!("{{\"nonce\":\"{:016x}\"}}\n", system_random()));
+        let sign = Sign::of_us().with_nonce(system_random());
+        let sign = Bytes::from(sign.to_json());
         if self.put_if_absent(&path, sign.clone()).await? == Put::Taken
             && self.get(&path).await?.as_deref() != Some(&*sign)
         {

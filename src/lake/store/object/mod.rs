@@ -16,6 +16,7 @@ mod life;
 mod listed;
 mod probe;
 mod run;
+mod spool;
 mod upload;
 
 use std::future::Future;
@@ -37,8 +38,9 @@ use tokio::runtime::Handle;
 pub use fault::{Fault, FaultKind};
 pub(super) use life::ALIVE;
 pub(super) use run::{DeadObjectRun, ObjectRun};
+pub(in crate::lake) use spool::is_in_spool;
 
-use super::{Entry, Put};
+use super::{Entry, Put, staging};
 use crate::job::ObjectPlace;
 use crate::lake::error::LakeError;
 use crate::lake::path::LakePath;
@@ -344,6 +346,16 @@ impl Bucket {
         let removed = optional(self.again(|| self.objects.delete(&key)).await)
             .map_err(self.failed("remove", path))?;
         Ok(removed.is_some())
+    }
+
+    /// Removes what is a run's in its staging folder.
+    async fn remove_of_run(&self, staging: &LakePath) -> Result<(), LakeError> {
+        for entry in self.list(staging).await? {
+            if !entry.is_folder && staging::is_of_run(&entry.name) {
+                self.remove(&staging.join(&entry.name)).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes all objects below a folder. Says how many.

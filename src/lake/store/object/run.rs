@@ -2,26 +2,21 @@
 //! open.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::Bucket;
 use super::life::Life;
 use super::upload::{Opened, Outgoing};
+use super::{Bucket, spool};
 use crate::lake::error::LakeError;
 use crate::lake::path::{FileName, FilePath, LakePath};
 use crate::lake::record::{DataFile, Upload};
 use crate::lake::store::local::{self, Staging};
 use crate::lake::store::{Published, blocking};
 use crate::task::RunId;
-
-/// How the folders of runs in the spool are named.
-const SPOOL_PREFIX: &str = "airudder-export-";
 
 /// What a living run holds.
 #[derive(Debug)]
@@ -42,8 +37,8 @@ impl ObjectRun {
         bucket: Bucket,
         run: &RunId,
     ) -> Result<Option<Self>, LakeError> {
-        let folder = bucket.spool.join(format!("{SPOOL_PREFIX}{run}"));
-        let Some(spool) = blocking(move || open_spool(folder)).await? else {
+        let (place, id) = (Arc::clone(&bucket.spool), run.clone());
+        let Some(spool) = blocking(move || spool::open(&place, &id)).await? else {
             return Ok(None);
         };
         let staging = LakePath::staging_of(run);
@@ -205,7 +200,7 @@ impl ObjectRun {
             life.end().await;
         }
         let spool = Arc::clone(&self.spool);
-        let removed = blocking(move || spool.remove(|| Ok(()))).await?;
+        let removed = blocking(move || spool::close(&spool)).await?;
         let open = std::mem::take(&mut *self.open_uploads());
         for (opened, _) in open.values() {
             if let Ok(path) = opened.path.parse::<FilePath>() {
@@ -214,51 +209,9 @@ impl ObjectRun {
                     .await?;
             }
         }
-        self.bucket.remove_below(&self.staging).await?;
+        self.bucket.remove_of_run(&self.staging).await?;
         Ok(removed)
     }
-}
-
-/// Removes what dead runs left in the spool, and makes a folder in it that only this user reads.
-/// Nothing if that is there already.
-fn open_spool(folder: PathBuf) -> Result<Option<Staging>, LakeError> {
-    let place = folder.clone();
-    make_spool(folder).map_err(|error| match error {
-        LakeError::Io { source, .. } => LakeError::Spool {
-            path: place.parent().unwrap_or(&place).to_owned(),
-            source,
-        },
-        error => error,
-    })
-}
-
-fn make_spool(folder: PathBuf) -> Result<Option<Staging>, LakeError> {
-    let spool = folder.parent().unwrap_or(Path::new("."));
-    local::create_folders(spool)?;
-    for entry in local::list(spool)? {
-        if entry.is_folder && entry.name.starts_with(SPOOL_PREFIX) {
-            // Those of other users are not ours to remove.
-            if let Ok(Some(dead)) = Staging::take_dead(spool.join(&entry.name)) {
-                let _ = dead.remove(|| Ok(()));
-            }
-        }
-    }
-    Staging::open(folder, |folder| match make_private(folder) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(LakeError::io("create folder", folder)(error)),
-    })
-}
-
-#[cfg(unix)]
-fn make_private(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().mode(0o700).create(folder)
-}
-
-#[cfg(not(unix))]
-fn make_private(folder: &Path) -> std::io::Result<()> {
-    fs::create_dir(folder)
 }
 
 /// The staging folder of a run that is dead.

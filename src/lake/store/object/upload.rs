@@ -15,6 +15,7 @@ use super::{Bucket, Fault};
 use crate::lake::error::LakeError;
 use crate::lake::path::LakePath;
 use crate::lake::record::Upload;
+use crate::lake::store::staging::is_of_run;
 use crate::lake::store::{Published, blocking};
 
 /// All parts but the last have this size: what S3 and Google take at least, and what R2 wants all of
@@ -222,7 +223,7 @@ impl Bucket {
     ) -> Result<u64, LakeError> {
         let mut aborted = 0;
         for entry in self.list(staging).await? {
-            if entry.is_folder || entry.name == super::ALIVE {
+            if entry.is_folder || entry.name == super::ALIVE || !is_of_run(&entry.name) {
                 continue;
             }
             let note = staging.join(&entry.name);
@@ -240,7 +241,7 @@ impl Bucket {
                 each()?;
             }
         }
-        self.remove_below(staging).await?;
+        self.remove_of_run(staging).await?;
         Ok(aborted)
     }
 }

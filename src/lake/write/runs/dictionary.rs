@@ -1,9 +1,9 @@
 //! The distinct values of a column of runs, and each run as the number of its value.
 
+use crate::seeded::SeededMap;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, RunArray};
-use rustc_hash::FxHashMap;
 
 /// A dictionary with more than this is not written: readers hold it in memory whole.
 const MOST_BYTES: usize = 4 << 20;
@@ -23,7 +23,7 @@ pub(super) struct Dictionary<'a> {
     /// As they stand in memory: text, or the bytes of a 64-bit integer, least significant first.
     pub(super) values: Vec<&'a [u8]>,
     pub(super) runs: Vec<ValueRun>,
-    numbers: FxHashMap<&'a [u8], u32>,
+    numbers: SeededMap<&'a [u8], u32>,
     bytes: usize,
 }
 

@@ -1,0 +1,49 @@
+//! A file that is made once, whoever makes it: the same moment as a commit's record has, without the
+//! named points of a commit.
+
+use bytes::Bytes;
+
+use super::{Kind, Put, RunStore, Store, blocking, local};
+use crate::lake::error::LakeError;
+use crate::lake::path::LakePath;
+
+impl Store {
+    /// Whether a regular file is there, or leads there, and not a folder, a pipe or a device. An
+    /// object is one.
+    pub(in crate::lake) async fn is_regular(&self, path: &LakePath) -> Result<bool, LakeError> {
+        if !self.is_local() {
+            return Ok(true);
+        }
+        let path = self.locate(path);
+        blocking(move || match std::fs::metadata(&path) {
+            Ok(meta) => Ok(meta.is_file()),
+            Err(error) => Err(LakeError::io("look at", &path)(error)),
+        })
+        .await
+    }
+}
+
+impl RunStore {
+    /// Creates a file, durable with its name, unless the name is taken.
+    ///
+    /// # Errors
+    /// When the store refuses it. The file may or may not be there then.
+    pub(in crate::lake) async fn create(
+        &self,
+        path: &LakePath,
+        bytes: Bytes,
+    ) -> Result<Put, LakeError> {
+        if let Kind::Object(bucket) = &self.kind {
+            return bucket.put_if_absent(path, bytes).await;
+        }
+        let (temporary, path) = (self.scratch(), self.locate(path));
+        blocking(move || {
+            local::write_temporary(&temporary, &bytes)?;
+            let created = local::link(&temporary, &path)?;
+            local::sync_parent(&path)?;
+            local::remove(&temporary)?;
+            Ok(if created { Put::Created } else { Put::Taken })
+        })
+        .await
+    }
+}

@@ -1,0 +1,163 @@
+//! The spool: a folder of this machine, for this user alone, where files wait until they are sent.
+//!
+//! It is a folder of its own (`airudder-export-<user id>` in `store.spool`), made with 0700, and
+//! refused if it is a link, another user's, or open to others: the folder for temporary files is
+//! everybody's. Runs have folders in it, named by their run ids; those of dead runs are emptied.
+//! Nothing beside it is looked at, and nothing in it that is no run's.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use crate::lake::error::{LakeError, is_of_descriptors};
+use crate::lake::path::is_run_id;
+use crate::lake::store::local::{self, Staging, Whose};
+use crate::privacy::printable;
+use crate::task::RunId;
+
+/// How the spool is named, before the user's id.
+const PREFIX: &str = "airudder-export-";
+/// Whether a place on this machine is in a run's folder of some spool.
+pub(in crate::lake) fn is_in_spool(place: &Path) -> bool {
+    let names: Vec<&str> = place.iter().filter_map(|name| name.to_str()).collect();
+    names
+        .windows(2)
+        .any(|pair| pair[0].starts_with(PREFIX) && is_run_id(pair[1]))
+}
+
+/// How often it is made again that others take away.
+const TRIES: u32 = 100;
+
+/// Removes what dead runs left in the spool, and makes this run's folder in it. Nothing if another run of
+/// this id has one.
+pub(super) fn open(place: &Path, run: &RunId) -> Result<Option<Staging>, LakeError> {
+    open_in(place, run).map_err(|error| match error {
+        LakeError::Io { source, .. } if !is_of_descriptors(&source) => LakeError::Spool {
+            path: place.to_owned(),
+            source,
+        },
+        error => error,
+    })
+}
+
+fn open_in(place: &Path, run: &RunId) -> Result<Option<Staging>, LakeError> {
+    local::create_folders(place)?;
+    let spool = place.join(format!("{PREFIX}{}", user()));
+    make(&spool)?;
+    for entry in local::list(&spool)? {
+        let folder = spool.join(&entry.name);
+        match local::whose(&folder)? {
+            Whose::ARuns => empty(folder),
+            Whose::Foreign(why) => {
+                let folder = folder.display().to_string();
+                tracing::warn!("{} is left alone: {why}", printable(&folder));
+            }
+            Whose::Gone => {}
+        }
+    }
+    Staging::open(spool.join(run.as_str()), |folder| {
+        for _ in 0..TRIES {
+            match make_private(folder) {
+                // A run that ended just now took the empty spool away.
+                Err(error) if error.kind() == ErrorKind::NotFound => make(&spool)?,
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(false),
+                Err(error) => return Err(LakeError::io("create folder", folder)(error)),
+                Ok(()) => return Ok(true),
+            }
+        }
+        Err(LakeError::io("create folder", folder)(
+            ErrorKind::NotFound.into(),
+        ))
+    })
+}
+
+/// Makes the spool, or makes sure that it is ours.
+fn make(spool: &Path) -> Result<(), LakeError> {
+    for _ in 0..TRIES {
+        match make_private(spool) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                return Err(LakeError::io("create folder", spool)(error));
+            }
+            Err(_) => {}
+        }
+        match check(spool) {
+            // Taken away just now by a run that ended.
+            Err(error) if local::is_of_missing(&error) => {}
+            checked => return checked,
+        }
+    }
+    Err(LakeError::io("create folder", spool)(
+        ErrorKind::NotFound.into(),
+    ))
+}
+
+/// Removes a run's folder, and the spool if no other run has one in it.
+pub(super) fn close(run: &Staging) -> Result<u64, LakeError> {
+    let removed = run.remove(|| Ok(()))?;
+    if let Some(spool) = run.folder().parent() {
+        local::remove_empty_folder(spool)?;
+    }
+    Ok(removed)
+}
+
+/// What a dead run left goes. Best effort: the next run tries again.
+fn empty(folder: PathBuf) {
+    if let Ok(Some(dead)) = Staging::take_dead(folder) {
+        let _ = dead.remove(|| Ok(()));
+    }
+}
+
+/// Refuses a spool that somebody else made, or could read.
+#[cfg(unix)]
+fn check(spool: &Path) -> Result<(), LakeError> {
+    use std::os::unix::fs::MetadataExt as _;
+    let meta = fs::symlink_metadata(spool).map_err(LakeError::io("look at", spool))?;
+    let problem = if meta.is_symlink() {
+        "it is a link, and the spool must be a folder".to_owned()
+    } else if !meta.is_dir() {
+        "it is no folder".to_owned()
+    } else if meta.uid() != rustix::process::geteuid().as_raw() {
+        format!("it is a folder of another user (number {})", meta.uid())
+    } else if meta.mode() & 0o077 != 0 {
+        format!(
+            "others may enter it (mode {:04o}); run `chmod 700 {}`, after a look at what is in it",
+            meta.mode() & 0o7777,
+            spool.display()
+        )
+    } else {
+        return Ok(());
+    };
+    Err(LakeError::StoreSettings {
+        place: spool.display().to_string(),
+        problem: format!(
+            "{problem}; or name another place for the spool with `store.spool` (AIRUDDER_STORE_SPOOL)"
+        ),
+    })
+}
+
+#[cfg(not(unix))]
+fn check(_: &Path) -> Result<(), LakeError> {
+    Ok(())
+}
+
+#[cfg(unix)]
+fn user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+#[cfg(not(unix))]
+fn user() -> &'static str {
+    "spool"
+}
+
+#[cfg(unix)]
+fn make_private(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new().mode(0o700).create(folder)
+}
+
+#[cfg(not(unix))]
+fn make_private(folder: &Path) -> io::Result<()> {
+    fs::create_dir(folder)
+}

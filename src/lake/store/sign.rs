@@ -1,0 +1,80 @@
+//! What a living run says of itself in its sign of life: in the lock of its staging folder on a local
+//! disk, in `alive.json` on an object store. For people; nothing is decided by it.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::object::ALIVE;
+use super::{Kind, Store, blocking, local};
+use crate::clock::Clock;
+use crate::lake::error::LakeError;
+use crate::lake::path::LakePath;
+
+/// Who a run is. Whatever is not known, or was written by another version, is nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::lake) struct Sign {
+    /// When it began, by the clock of its machine: not by `--as-of`, as the run id.
+    #[serde(default)]
+    pub since: Option<DateTime<Utc>>,
+    /// The name of its machine.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// Its process there.
+    #[serde(default)]
+    pub pid: Option<u32>,
+    /// Makes it unlike any other sign, where that is how a run knows its own again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<u64>,
+}
+
+impl Sign {
+    /// That of this process.
+    pub(super) fn of_us() -> Self {
+        Self {
+            since: Some(Clock::system().now()),
+            host: host(),
+            pid: Some(std::process::id()),
+            nonce: None,
+        }
+    }
+
+    /// The same, unlike any other.
+    pub(super) fn with_nonce(self, nonce: u64) -> Self {
+        Self {
+            nonce: Some(nonce),
+            ..self
+        }
+    }
+
+    /// As it is written.
+    pub(super) fn to_json(&self) -> Vec<u8> {
+        let mut json = serde_json::to_vec(self).expect("texts and numbers are JSON");
+        json.push(b'\n');
+        json
+    }
+}
+
+/// The machine's name, where the system tells it in a file.
+fn host() -> Option<String> {
+    let files = ["/proc/sys/kernel/hostname", "/etc/hostname"];
+    let name = files
+        .iter()
+        .find_map(|file| std::fs::read_to_string(file).ok())?;
+    let name = name.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+impl Store {
+    /// What the run that stages here says of itself.
+    pub(in crate::lake) async fn sign(&self, staging: &LakePath) -> Result<Sign, LakeError> {
+        let bytes = match &self.kind {
+            Kind::Local => {
+                let lock = self.locate(&staging.join(local::LOCK));
+                blocking(move || Ok(local::read_sign(&lock))).await?
+            }
+            Kind::Object(bucket) => bucket.get(&staging.join(ALIVE)).await?,
+        };
+        let sign = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        Ok(sign.unwrap_or_default())
+    }
+}
