@@ -47,6 +47,15 @@ def passes_with_time(code):
     return code in RETRY or code < 0
 
 
+def worst(codes):
+    """One exit code for the shards of one job: what needs a person first, then what passes with time, 0 if all did well.
+
+    Killed by a signal counts as 75: done in part.
+    """
+    codes = [75 if code < 0 else code for code in codes]
+    return max(codes, key=lambda code: (code not in RETRY and code != 0, code))
+
+
 def export(arguments, env=None, log=None, on_start=None):
     """Runs `airudder-export ARGUMENTS` to its end and gives back what it printed on standard output.
 
@@ -90,7 +99,8 @@ def complete_days(env=None):
 
 def _dies_with_its_parent():
     # A worker that is killed outright (-9) must not leave its exporter behind: its shard is run elsewhere then. The lake
-    # bears both; the vendor's limit would not.
+    # bears both; the vendor's limit would not. A parent of many threads sends the signal more than once, which ends the
+    # exporter without a last commit: what was committed before stays.
     if sys.platform == "linux" and shutil.which("setpriv"):
         return ["setpriv", "--pdeathsig", "TERM"]
     return []

@@ -209,22 +209,19 @@ def complete(dest):
     return [day["date"] for day in status(dest)["days"] if day["complete"]]
 
 
-#: Rows of two lakes are the same but for when and by which run they were written.
+#: Rows of two lakes are the same but for when and by which run they were written. Two lists of files by table come in.
 COMPARE = """
 import duckdb, json, sys
-for table in ["calls", "redials", "asr_turns", "tasks"]:
-    sides = []
-    for lists in json.load(sys.stdin) if not sides and table == "calls" else saved:
-        sides.append(lists)
-    saved = sides
-    counts = []
-    names = [f"(select * exclude (_run_id, _extracted_at) from read_parquet({side[table]!r}, hive_partitioning = true))" for side in sides]
-    for name in names:
-        counts.append(duckdb.sql(f"select count(*) from {name}").fetchone()[0])
-    one, two = names
-    both = f"(select * from {one} except all select * from {two}) union all (select * from {two} except all select * from {one})"
-    different = duckdb.sql(f"select count(*) from ({both})").fetchone()[0]
-    print(table, *counts, different)
+duckdb.sql("set enable_progress_bar = false")
+sides = json.load(sys.stdin)
+for table in sides[0]:
+    one, two = (
+        f"(select * exclude (_run_id, _extracted_at) from read_parquet({side[table]!r}, hive_partitioning = true))"
+        for side in sides
+    )
+    counts = [duckdb.sql(f"select count(*) from {side}").fetchone()[0] for side in (one, two)]
+    only = f"(select * from {one} except all select * from {two}) union all (select * from {two} except all select * from {one})"
+    print(table, *counts, duckdb.sql(f"select count(*) from ({only})").fetchone()[0])
 """
 
 
