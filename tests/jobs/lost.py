@@ -1,7 +1,11 @@
-"""A backfill in shards over three workers, of which one is killed by -9 while its shard runs: the same for each cluster."""
+"""A backfill in shards over three workers, of which one is killed by -9 while its shard runs, then a replay by those that are left.
+
+The same for each cluster.
+"""
 
 import contextlib
 import datetime
+import json
 import os
 import pathlib
 import signal
@@ -56,12 +60,30 @@ def backfill_with_a_lost_worker(checks, python, workers, driver):
             f"{stats['details_completed']['times']} answers for {len(truth)} tasks, none beyond the pace"
         )
         run(["airudder-export", "-q", *backfill], {**env, "AIRUDDER_DEST": str(one)})
-    run(["airudder-export", "-q", "verify", "--dest", lake])
-    rows = same_rows(checks, python, lake, one)
-    checks.equal(complete(lake), complete(one), "complete days")
-    checks.holds(complete(lake), "days are complete")
-    checks.equal(rows["tasks"] > 200, True, f"tasks: {rows}")
-    checks.ran(f"the lake is that of one process, row by row ({rows}), {len(complete(lake))} days complete")
+        run(["airudder-export", "-q", "verify", "--dest", lake])
+        rows = same_rows(checks, python, lake, one)
+        checks.equal(complete(lake), complete(one), "complete days")
+        checks.holds(complete(lake), "days are complete")
+        checks.equal(rows["tasks"] > 200, True, f"tasks: {rows}")
+        checks.ran(f"the lake is that of one process, row by row ({rows}), {len(complete(lake))} days complete")
+        replay(checks, python, driver, env)
+
+
+def replay(checks, python, driver, env):
+    """Saved answers in shards, by the workers that are left."""
+    answers = checks.folder / "answers"
+    answers.mkdir()
+    with Sandbox("--days", 2, "--tasks", 20, "--calls-per-task", 3) as sandbox:
+        token = sandbox.call("auth", {"APPKey": "sandbox-key", "APPSecret": "sandbox-secret"})["data"]["token"]
+        for task in sandbox.asked("truth"):
+            answer = sandbox.call("workflow/taskdetail", {"task_id": task["task_id"]}, token)
+            (answers / f"{task['task_id']}.json").write_text(json.dumps(answer))
+    parts, one = checks.folder / "replayed", checks.folder / "replayed-by-one"
+    with driver(env, "replay", str(answers), "--dest", str(parts)) as job:
+        checks.equal(job.wait(), 0, f"the replay:\n{job.text()[-5000:]}")
+    run(["airudder-export", "-q", "replay", answers, "--dest", one], env)
+    rows = same_rows(checks, python, parts, one)
+    checks.ran(f"a replay in {SHARDS} shards by the workers that are left: the lake of one process, row by row ({rows})")
 
 
 def one_at_work(cluster, lake, job):
