@@ -77,7 +77,8 @@ def night(run_type, start, end):
     return ["run"], {"AIRUDDER_AS_OF": end.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 
-@task(outlets=[DAYS], inlets=[DAYS], trigger_rule="all_done")
+# One at a time, and again if the other DAG was faster: Airflow refuses an asset that two tasks announce first at once.
+@task(outlets=[DAYS], inlets=[DAYS], trigger_rule="all_done", retries=3, max_active_tis_per_dag=1)
 def announce(*, inlet_events, outlet_events):
     """An asset event for each complete day that was not announced yet, or whose rows have changed since.
 
@@ -104,7 +105,10 @@ with DAG(
     doc_md=__doc__,
     tags=["airudder"],
 ):
-    exported = NightOperator(task_id="export", execution_timeout=timedelta(hours=8), **RETRIES)
+    # One at a time, whatever a backfill allows: each would take the whole pace.
+    exported = NightOperator(
+        task_id="export", execution_timeout=timedelta(hours=8), max_active_tis_per_dag=1, **RETRIES
+    )
     announced = announce()
     exported >> announced
     # The last one decides the run's state: a failed export fails it, whatever was announced.
