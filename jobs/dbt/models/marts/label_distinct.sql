@@ -22,6 +22,7 @@ ranked as (
         case when priority is null then 1 else 0 end,
         priority,
         final_label,
+        case when label_group is null then 1 else 0 end,
         label_group
     ) as place
   from labelled
