@@ -159,7 +159,7 @@ with turns as (
 
 evidence as (
   select
-    c.call_key,
+    c.call_key as call_key,
     cast(coalesce(turns.callee_turns, 0) as bigint) as callee_turns,
     cast(coalesce(turns.empty_turns, 0) as bigint) as empty_turns,
     case when own_label.label is not null then own_label.label_group else any_label.label_group end as label_group,
@@ -211,7 +211,7 @@ from stg_calls as c, json_each(c.ner_slots) as e
 
 -- A key that stands twice in one object is one signal.
 signals as (
-  select kind, call_key, signal_key, max(signal_value) as signal_value, max(signal) as signal
+  select kind, call_key, signal_key, max(signal_value) as one_value, max(signal) as one_signal
   from entries
   where signal_value is not null and signal_value <> ''
   group by kind, call_key, signal_key
@@ -219,10 +219,10 @@ signals as (
 
 candidates as (
   select
-    s.kind,
-    s.call_key,
-    s.signal_key,
-    m.stage,
+    s.kind as kind,
+    s.call_key as call_key,
+    s.signal_key as signal_key,
+    m.stage as stage,
     row_number() over (
       partition by s.kind, s.call_key, s.signal_key
       order by
@@ -236,8 +236,8 @@ candidates as (
   inner join event_map as m on m.kind = s.kind
   where (m.robot_id = '*' or m.robot_id = c.robot_id)
     and (
-      (m.match_type = 'exact' and m.signal = s.signal)
-      or (m.match_type = 'prefix' and left(s.signal, length(m.signal)) = m.signal)
+      (m.match_type = 'exact' and m.signal = s.one_signal)
+      or (m.match_type = 'prefix' and left(s.one_signal, length(m.signal)) = m.signal)
     )
 ),
 
@@ -248,11 +248,11 @@ chosen as (
 )
 
 select
-  s.call_key,
-  s.kind,
-  s.signal_key,
-  s.signal_value,
-  chosen.stage
+  s.call_key as call_key,
+  s.kind as kind,
+  s.signal_key as signal_key,
+  s.one_value as signal_value,
+  chosen.stage as stage
 from signals as s
 left join chosen
   on chosen.call_key = s.call_key and chosen.kind = s.kind and chosen.signal_key = s.signal_key;
@@ -270,16 +270,16 @@ with lines as (
 )
 
 select
-  turns.call_key,
-  turns.task_id,
-  turns.detail_index,
-  turns.call_id,
+  turns.call_key as call_key,
+  turns.task_id as task_id,
+  turns.detail_index as detail_index,
+  turns.call_id as call_id,
   row_number() over (partition by turns.call_key order by turns.turn_index, lines.place) as seq,
-  turns.turn_index,
+  turns.turn_index as turn_index,
   turns.offset_seconds as offset_s,
-  lines.speaker,
-  lines.utterance,
-  turns.call_date
+  lines.speaker as speaker,
+  lines.utterance as utterance,
+  turns.call_date as call_date
 from lines
 inner join stg_asr_turns as turns
   on turns.call_key = lines.call_key and turns.turn_index = lines.turn_index;
@@ -288,41 +288,41 @@ CREATE OR REPLACE VIEW attempts AS
 -- Redials are the attempts 1 to n of a call, its own row is the last one. A call that was never dialled has none.
 with dials as (
   select
-    c.call_key,
+    c.call_key as call_key,
     c.redial_count + 1 as attempt_no,
     true as is_final,
-    c.call_id,
+    c.call_id as call_id,
     c.call_start_time as started_at_utc,
-    null as started_text,
+    cast(null as varchar) as started_text,
     c.ring_time_seconds as ring_s,
-    reach.talk_s,
+    reach.talk_s as talk_s,
     reach.is_reached as is_connected,
     c.intention as label,
-    reach.label_group,
-    c.ring_type,
-    c.hangup_type,
-    c.callee_number,
-    c.caller_number
+    reach.label_group as label_group,
+    c.ring_type as ring_type,
+    c.hangup_type as hangup_type,
+    c.callee_number as callee_number,
+    c.caller_number as caller_number
   from stg_calls as c
   inner join call_reach as reach on reach.call_key = c.call_key
   where c.call_start_time is not null or coalesce(c.call_times, 0) > c.redial_count
   union all
   select
-    r.call_key,
+    r.call_key as call_key,
     r.redial_index + 1 as attempt_no,
     false as is_final,
-    r.call_id,
+    r.call_id as call_id,
     r.call_start_time as started_at_utc,
     r.call_start_time_text as started_text,
     r.ring_time_seconds as ring_s,
-    null as talk_s,
+    cast(null as bigint) as talk_s,
     coalesce(case when own_label.label is not null then own_label.reached else any_label.reached end, 0) = 1 as is_connected,
     r.result_label as label,
     case when own_label.label is not null then own_label.label_group else any_label.label_group end as label_group,
-    r.ring_type,
-    r.hangup_type,
-    r.callee_number,
-    r.caller_number
+    r.ring_type as ring_type,
+    r.hangup_type as hangup_type,
+    r.callee_number as callee_number,
+    r.caller_number as caller_number
   from stg_redials as r
   inner join stg_calls as c on c.call_key = r.call_key
   
@@ -342,18 +342,18 @@ timed as (
 
 select
   timed.call_key || '/' || cast(timed.attempt_no as varchar) as attempt_key,
-  timed.call_key,
-  c.contact_key,
-  c.task_id,
-  c.detail_index,
-  c.row_id,
-  c.case_id,
-  c.robot_id,
-  timed.attempt_no,
-  timed.is_final,
-  timed.call_id,
-  timed.started_at_utc,
-  timed.started_at_local,
+  timed.call_key as call_key,
+  c.contact_key as contact_key,
+  c.task_id as task_id,
+  c.detail_index as detail_index,
+  c.row_id as row_id,
+  c.case_id as case_id,
+  c.robot_id as robot_id,
+  timed.attempt_no as attempt_no,
+  timed.is_final as is_final,
+  timed.call_id as call_id,
+  timed.started_at_utc as started_at_utc,
+  timed.started_at_local as started_at_local,
   cast(timed.started_at_local as date) as local_date,
   case
     when timed.started_at_utc is not null and timed.is_final then 'utc'
@@ -361,15 +361,15 @@ select
     when timed.started_at_local is not null then 'text'
     else 'none'
   end as zone_source,
-  timed.ring_s,
-  timed.talk_s,
-  timed.is_connected,
-  timed.label,
-  timed.label_group,
-  timed.ring_type,
-  timed.hangup_type,
-  timed.callee_number,
-  timed.caller_number
+  timed.ring_s as ring_s,
+  timed.talk_s as talk_s,
+  timed.is_connected as is_connected,
+  timed.label as label,
+  timed.label_group as label_group,
+  timed.ring_type as ring_type,
+  timed.hangup_type as hangup_type,
+  timed.callee_number as callee_number,
+  timed.caller_number as caller_number
 from timed
 inner join stg_calls as c on c.call_key = timed.call_key;
 
@@ -406,8 +406,8 @@ daily as (
 
 weekly as (
   select
-    today.case_id,
-    today.local_date,
+    today.case_id as case_id,
+    today.local_date as local_date,
     sum(past.attempts) as attempts_7_days
   from daily as today
   inner join daily as past on past.case_id = today.case_id
@@ -416,9 +416,9 @@ weekly as (
 )
 
 select
-  daily.case_id,
-  daily.local_date,
-  daily.attempts,
+  daily.case_id as case_id,
+  daily.local_date as local_date,
+  daily.attempts as attempts,
   cast(weekly.attempts_7_days as bigint) as attempts_7_days,
   cast(daily.attempts_outside_hours as bigint) as attempts_outside_hours,
   cast(daily.attempts_after_answer as bigint) as attempts_after_answer,
@@ -430,19 +430,19 @@ CREATE OR REPLACE VIEW contacts AS
 -- A number that a task holds twice is one contact: its attempts and rounds add up, the later row has the label.
 with numbered as (
   select
-    c.contact_key,
-    c.task_id,
-    c.callee_number,
-    c.case_id,
-    c.robot_id,
-    c.intention,
-    c.status,
-    c.talk_round,
-    reach.label_group,
-    reach.talk_s,
-    reach.callee_turns,
-    reach.empty_turns,
-    reach.evidence_rank,
+    c.contact_key as contact_key,
+    c.task_id as task_id,
+    c.callee_number as callee_number,
+    c.case_id as case_id,
+    c.robot_id as robot_id,
+    c.intention as intention,
+    c.status as status,
+    c.talk_round as talk_round,
+    reach.label_group as label_group,
+    reach.talk_s as talk_s,
+    reach.callee_turns as callee_turns,
+    reach.empty_turns as empty_turns,
+    reach.evidence_rank as evidence_rank,
     row_number() over (
       partition by c.contact_key
       order by case when c.call_start_time is null then 1 else 0 end, c.call_start_time desc, c.detail_index desc
@@ -477,12 +477,12 @@ dialled as (
 )
 
 select
-  numbered.contact_key,
-  numbered.task_id,
-  numbered.callee_number,
-  numbered.case_id,
-  numbered.robot_id,
-  summed.call_rows,
+  numbered.contact_key as contact_key,
+  numbered.task_id as task_id,
+  numbered.callee_number as callee_number,
+  numbered.case_id as case_id,
+  numbered.robot_id as robot_id,
+  summed.call_rows as call_rows,
   coalesce(dialled.attempts, 0) as attempts,
   numbered.intention as final_label,
   numbered.label_group as final_label_group,
@@ -499,10 +499,10 @@ select
   cast(summed.total_talk_s as bigint) as talk_s,
   cast(summed.all_callee_turns as bigint) as callee_turns,
   cast(summed.all_empty_turns as bigint) as empty_turns,
-  dialled.first_attempt_at_utc,
-  dialled.last_attempt_at_utc,
-  dialled.first_attempt_at_local,
-  dialled.last_attempt_at_local,
+  dialled.first_attempt_at_utc as first_attempt_at_utc,
+  dialled.last_attempt_at_utc as last_attempt_at_utc,
+  dialled.first_attempt_at_local as first_attempt_at_local,
+  dialled.last_attempt_at_local as last_attempt_at_local,
   coalesce(cast(dialled.last_attempt_at_local as date), tasks.schedule_local_date) as local_date
 from numbered
 inner join summed on summed.contact_key = numbered.contact_key
@@ -571,11 +571,11 @@ dialled as (
 
 running as (
   select
-    tried.task_id,
-    tried.attempt_no,
-    tried.numbers,
-    tried.connected,
-    dialled.dialled_numbers,
+    tried.task_id as task_id,
+    tried.attempt_no as attempt_no,
+    tried.numbers as numbers,
+    tried.connected as connected,
+    dialled.dialled_numbers as dialled_numbers,
     sum(coalesce(gained.newly_connected, 0)) over (
       partition by tried.task_id
       order by tried.attempt_no
@@ -600,9 +600,9 @@ from running;
 CREATE OR REPLACE VIEW data_quality AS
 with redialled as (
   select
-    r.call_start_time,
+    r.call_start_time as call_start_time,
     c.call_start_time as last_start_time,
-    tasks.schedule_start_time,
+    tasks.schedule_start_time as schedule_start_time,
     lag(r.call_start_time) over (partition by r.call_key order by r.redial_index) as previous_start_time,
     try_cast(r.call_start_time_text as timestamp) as local_from_text,
     timezone(getvariable('source_timezone'), r.call_start_time) as local_from_utc
@@ -612,14 +612,14 @@ with redialled as (
 ),
 
 spoken as (
-  select c.call_start_time, c.call_end_time, reach.callee_turns
+  select c.call_start_time as call_start_time, c.call_end_time as call_end_time, reach.callee_turns as callee_turns
   from stg_calls as c
   inner join call_reach as reach on reach.call_key = c.call_key
 ),
 
 labelled as (
   select
-    c.intention,
+    c.intention as intention,
     own_label.label is not null or any_label.label is not null as is_mapped
   from stg_calls as c
   
@@ -632,7 +632,7 @@ left join label_map as any_label
 
 redial_labelled as (
   select
-    r.result_label,
+    r.result_label as result_label,
     own_label.label is not null or any_label.label is not null as is_mapped
   from stg_redials as r
   inner join stg_calls as c on c.call_key = r.call_key
@@ -660,8 +660,8 @@ turns_of as (
 
 children as (
   select
-    c.redial_count,
-    c.asr_turn_count,
+    c.redial_count as redial_count,
+    c.asr_turn_count as asr_turn_count,
     coalesce(redials_of.found, 0) as redial_rows,
     coalesce(turns_of.found, 0) as turn_rows
   from stg_calls as c
@@ -674,7 +674,7 @@ calls_of as (
 ),
 
 task_children as (
-  select tasks.call_count, coalesce(calls_of.found, 0) as call_rows
+  select tasks.call_count as call_count, coalesce(calls_of.found, 0) as call_rows
   from stg_tasks as tasks
   left join calls_of on calls_of.task_id = tasks.task_id
 ),
@@ -868,7 +868,7 @@ CREATE OR REPLACE VIEW event_funnel AS
 -- Each step counts contacts that passed all steps before it, so that no rate is above 1.
 with stages as (
   select
-    c.contact_key,
+    c.contact_key as contact_key,
     max(case when s.stage = 'right_party' then 1 else 0 end) as has_right_party,
     max(case when s.stage = 'action' then 1 else 0 end) as has_action,
     max(case when s.stage = 'promise' then 1 else 0 end) as has_promise
@@ -879,7 +879,7 @@ with stages as (
 
 steps as (
   select
-    c.task_id,
+    c.task_id as task_id,
     case when c.attempts > 0 then 1 else 0 end as dialled,
     case when c.attempts > 0 and c.is_reached then 1 else 0 end as reached,
     case when c.attempts > 0 and c.is_reached and c.callee_turns > 0 then 1 else 0 end as spoke,
@@ -926,12 +926,12 @@ CREATE OR REPLACE VIEW label_distinct AS
 -- The console's count by distinct person: of all labels of a case in a period, the best one by label_map.
 with labelled as (
   select
-    c.case_id,
+    c.case_id as case_id,
     cast(date_trunc('month', c.local_date) as date) as period_start,
-    c.final_label,
+    c.final_label as final_label,
     case when own_label.label is not null then own_label.label_group else any_label.label_group end as label_group,
     case when own_label.label is not null then own_label.priority else any_label.priority end as priority,
-    c.is_reached
+    c.is_reached as is_reached
   from contacts as c
   
 left join label_map as own_label
@@ -969,13 +969,13 @@ summed as (
 )
 
 select
-  ranked.case_id,
-  ranked.period_start,
+  ranked.case_id as case_id,
+  ranked.period_start as period_start,
   ranked.final_label as best_label,
   ranked.label_group as best_label_group,
   ranked.priority as best_priority,
-  summed.contacts,
-  summed.is_reached
+  summed.contacts as contacts,
+  summed.is_reached as is_reached
 from ranked
 inner join summed on summed.case_id = ranked.case_id and summed.period_start = ranked.period_start
 where ranked.place = 1;
@@ -1007,10 +1007,10 @@ with counted as (
 )
 
 select
-  counted.task_id,
-  counted.local_date,
-  tasks.task_name,
-  counted.callee_numbers,
+  counted.task_id as task_id,
+  counted.local_date as local_date,
+  tasks.task_name as task_name,
+  counted.callee_numbers as callee_numbers,
   cast(counted.reached as bigint) as reached,
   cast(counted.callee_numbers - counted.reached as bigint) as unreached,
   cast(counted.reached as double) / nullif(counted.callee_numbers, 0) as reached_rate,

@@ -5,7 +5,7 @@ import re
 
 import duckdb
 
-BLOCK = re.compile(r"```sql\n(?P<sql>.*?)```\n(?:\n(?P<table>(?:\|.*\|\n)+))?", re.DOTALL)
+BLOCK = re.compile(r"```sql\n(?P<sql>.*?)```\n(?:\n(?P<table>(?:\|[^\n]*\|\n)+))?", re.DOTALL)
 
 
 def cell(value):

@@ -1,6 +1,7 @@
 """Builds the models on real lakes and holds their figures against a second computation. See `run`."""
 
 import argparse
+import contextlib
 import importlib.machinery
 import importlib.util
 import json
@@ -10,12 +11,14 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from datetime import date, datetime
 from decimal import Decimal
 
 import duckdb
 import sqlglot
 import yaml
 from sqlglot import exp
+from sqlglot.optimizer.qualify import qualify
 
 import analyst
 import lakes
@@ -114,6 +117,36 @@ def compare(checks, title, connection, expected):
         checks.hold(f"{title}: {model}, {len(rows)} rows", differences(model, rows, expected[model]))
 
 
+def as_json(value):
+    """A value of the second computation as ClickHouse writes it in JSON."""
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S.%f")
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def as_number(row):
+    """Each database writes a number of a JSON object in its own way: 1e3 is 1000.0."""
+    with contextlib.suppress(KeyError, ValueError):
+        row["signal_value"] = json.loads(row["signal_value"])
+    return row
+
+
+def check_clickhouse(checks, python, work, lake, settings, expected):
+    views = work / "clickhouse-views"
+    views.mkdir()
+    (views / "views.sql").write_text(load_generate().Project("clickhouse", settings).file())
+    done = subprocess.run(
+        [python, HERE / "clickhouse.py", lake, views / "views.sql", *KEYS], capture_output=True, text=True, timeout=1800
+    )
+    if done.returncode:
+        checks.hold("ClickHouse takes the views", done.stderr.splitlines()[-1:])
+        return
+    for model, line in zip(KEYS, done.stdout.splitlines()):
+        rows = [as_number(row) for row in json.loads(line)]
+        wanted = [as_number({name: as_json(value) for name, value in row.items()}) for row in expected[model]]
+        checks.hold(f"sandbox, views in ClickHouse: {model}, {len(rows)} rows", differences(model, rows, wanted))
+
+
 def with_other_seeds(work):
     project = work / "project"
     shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs", "*.duckdb"))
@@ -205,12 +238,30 @@ def parse_problems(dialect, name, text):
     return [f"{name}: not understood"] if odd or len(statements) != 1 else []
 
 
+def name_problems(dialect, models):
+    """Columns that no table has, found without a database: from the lake's tables on, model after model."""
+    columns = lambda names: {name: "unknown" for name in names}
+    tables = {table: columns(c["name"] for c in schema_columns(table)) for table in ("calls", "redials", "asr_turns", "tasks")}
+    known, problems = {}, []
+    for name, text in models.items():
+        query = sqlglot.parse_one(text, read=dialect)
+        # sqlglot does not know that `at signal_key` names a column of an unpivoted object.
+        if (dialect, name) != ("redshift", "call_signals"):
+            try:
+                qualify(query.copy(), dialect=dialect, db="main", schema={DEFAULTS["lake_schema"]: tables, "main": known})
+            except sqlglot.errors.SqlglotError as error:
+                problems.append(f"{name}: {str(error).splitlines()[0]}")
+        known[name] = columns(query.named_selects)
+    return problems
+
+
 def check_dialects(checks):
     generate = load_generate()
     for dialect in PARSED:
         models = generate.Project(dialect, {"source_timezone": "Asia/Jakarta"}).models()
         problems = [problem for name, text in models.items() for problem in parse_problems(dialect, name, text)]
         checks.hold(f"{len(models)} models parse as {dialect}", problems)
+        checks.hold(f"every column they name is there in {dialect}", problems or name_problems(dialect, models))
     done = subprocess.run([sys.executable, str(GENERATE), "--check"], capture_output=True, text=True)
     checks.hold("jobs/views is up to date", [done.stderr.strip()] if done.returncode else [])
 
@@ -251,12 +302,14 @@ def check_itself(checks, work, database, expected):
     ]
     checks.hold("dbt's tests fail where they should", [name for name in wanted if name not in failed])
     missed = [dialect for dialect in PARSED if not parse_problems(dialect, "broken", "select a from from b where")]
-    checks.hold("SQL that does not parse is found", missed)
+    missed += [d for d in PARSED if not name_problems(d, {"broken": f"select nothing from {DEFAULTS['lake_schema']}.calls"})]
+    checks.hold("SQL that does not parse, or names no column, is found", missed)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("binary", nargs="?", type=pathlib.Path)
+    parser.add_argument("--clickhouse", metavar="PYTHON", help="run the views in ClickHouse, too, by this Python with chdb")
     parser.add_argument("--bless", action="store_true", help="write the answers of docs/analyst.md in place of comparing them")
     parser.add_argument("--keep", type=pathlib.Path, metavar="DIR", help="work in this new folder, and leave it")
     args = parser.parse_args()
@@ -274,6 +327,8 @@ def main():
         database, expected = build(checks, "sandbox", PROJECT, work / "dbt-zoned", zoned, settings)
         check_reach(checks, expected)
         check_descriptions(checks, work / "dbt-zoned", database)
+        if args.clickhouse:
+            check_clickhouse(checks, args.clickhouse, work, zoned, settings, expected)
         build(checks, "no zone, other seeds", with_other_seeds(work), work / "dbt-unzoned", unzoned, OTHER)
         check_dialects(checks)
         check_itself(checks, work / "dbt-zoned", database, expected)

@@ -10,7 +10,7 @@ with turns as (
 
 evidence as (
   select
-    c.call_key,
+    c.call_key as call_key,
     {{ as_int('coalesce(turns.callee_turns, 0)') }} as callee_turns,
     {{ as_int('coalesce(turns.empty_turns, 0)') }} as empty_turns,
     {{ label_map_column('label_group') }} as label_group,

@@ -9,7 +9,7 @@ with entries as (
 
 -- A key that stands twice in one object is one signal.
 signals as (
-  select kind, call_key, signal_key, max(signal_value) as signal_value, max(signal) as signal
+  select kind, call_key, signal_key, max(signal_value) as one_value, max(signal) as one_signal
   from entries
   where signal_value is not null and signal_value <> ''
   group by kind, call_key, signal_key
@@ -17,10 +17,10 @@ signals as (
 
 candidates as (
   select
-    s.kind,
-    s.call_key,
-    s.signal_key,
-    m.stage,
+    s.kind as kind,
+    s.call_key as call_key,
+    s.signal_key as signal_key,
+    m.stage as stage,
     row_number() over (
       partition by s.kind, s.call_key, s.signal_key
       order by
@@ -34,8 +34,8 @@ candidates as (
   inner join {{ ref('event_map') }} as m on m.kind = s.kind
   where (m.robot_id = '*' or m.robot_id = c.robot_id)
     and (
-      (m.match_type = 'exact' and m.signal = s.signal)
-      or (m.match_type = 'prefix' and left(s.signal, length(m.signal)) = m.signal)
+      (m.match_type = 'exact' and m.signal = s.one_signal)
+      or (m.match_type = 'prefix' and left(s.one_signal, length(m.signal)) = m.signal)
     )
 ),
 
@@ -46,11 +46,11 @@ chosen as (
 )
 
 select
-  s.call_key,
-  s.kind,
-  s.signal_key,
-  s.signal_value,
-  chosen.stage
+  s.call_key as call_key,
+  s.kind as kind,
+  s.signal_key as signal_key,
+  s.one_value as signal_value,
+  chosen.stage as stage
 from signals as s
 left join chosen
   on chosen.call_key = s.call_key and chosen.kind = s.kind and chosen.signal_key = s.signal_key

@@ -30,8 +30,8 @@ daily as (
 
 weekly as (
   select
-    today.case_id,
-    today.local_date,
+    today.case_id as case_id,
+    today.local_date as local_date,
     sum(past.attempts) as attempts_7_days
   from daily as today
   inner join daily as past on past.case_id = today.case_id
@@ -40,9 +40,9 @@ weekly as (
 )
 
 select
-  daily.case_id,
-  daily.local_date,
-  daily.attempts,
+  daily.case_id as case_id,
+  daily.local_date as local_date,
+  daily.attempts as attempts,
   {{ as_int('weekly.attempts_7_days') }} as attempts_7_days,
   {{ as_int('daily.attempts_outside_hours') }} as attempts_outside_hours,
   {{ as_int('daily.attempts_after_answer') }} as attempts_after_answer,

@@ -50,9 +50,9 @@
 ] -%}
 with redialled as (
   select
-    r.call_start_time,
+    r.call_start_time as call_start_time,
     c.call_start_time as last_start_time,
-    tasks.schedule_start_time,
+    tasks.schedule_start_time as schedule_start_time,
     lag(r.call_start_time) over (partition by r.call_key order by r.redial_index) as previous_start_time,
     {{ text_time('r.call_start_time_text') }} as local_from_text,
     {{ local_time('r.call_start_time') }} as local_from_utc
@@ -62,14 +62,14 @@ with redialled as (
 ),
 
 spoken as (
-  select c.call_start_time, c.call_end_time, reach.callee_turns
+  select c.call_start_time as call_start_time, c.call_end_time as call_end_time, reach.callee_turns as callee_turns
   from {{ ref('stg_calls') }} as c
   inner join {{ ref('call_reach') }} as reach on reach.call_key = c.call_key
 ),
 
 labelled as (
   select
-    c.intention,
+    c.intention as intention,
     own_label.label is not null or any_label.label is not null as is_mapped
   from {{ ref('stg_calls') }} as c
   {{ join_label_map('c.robot_id', 'c.intention') }}
@@ -77,7 +77,7 @@ labelled as (
 
 redial_labelled as (
   select
-    r.result_label,
+    r.result_label as result_label,
     own_label.label is not null or any_label.label is not null as is_mapped
   from {{ ref('stg_redials') }} as r
   inner join {{ ref('stg_calls') }} as c on c.call_key = r.call_key
@@ -100,8 +100,8 @@ turns_of as (
 
 children as (
   select
-    c.redial_count,
-    c.asr_turn_count,
+    c.redial_count as redial_count,
+    c.asr_turn_count as asr_turn_count,
     coalesce(redials_of.found, 0) as redial_rows,
     coalesce(turns_of.found, 0) as turn_rows
   from {{ ref('stg_calls') }} as c
@@ -114,7 +114,7 @@ calls_of as (
 ),
 
 task_children as (
-  select tasks.call_count, coalesce(calls_of.found, 0) as call_rows
+  select tasks.call_count as call_count, coalesce(calls_of.found, 0) as call_rows
   from {{ ref('stg_tasks') }} as tasks
   left join calls_of on calls_of.task_id = tasks.task_id
 ),

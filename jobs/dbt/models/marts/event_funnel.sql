@@ -1,7 +1,7 @@
 -- Each step counts contacts that passed all steps before it, so that no rate is above 1.
 with stages as (
   select
-    c.contact_key,
+    c.contact_key as contact_key,
     max(case when s.stage = 'right_party' then 1 else 0 end) as has_right_party,
     max(case when s.stage = 'action' then 1 else 0 end) as has_action,
     max(case when s.stage = 'promise' then 1 else 0 end) as has_promise
@@ -12,7 +12,7 @@ with stages as (
 
 steps as (
   select
-    c.task_id,
+    c.task_id as task_id,
     case when c.attempts > 0 then 1 else 0 end as dialled,
     case when c.attempts > 0 and c.is_reached then 1 else 0 end as reached,
     case when c.attempts > 0 and c.is_reached and c.callee_turns > 0 then 1 else 0 end as spoke,

@@ -29,11 +29,11 @@ dialled as (
 
 running as (
   select
-    tried.task_id,
-    tried.attempt_no,
-    tried.numbers,
-    tried.connected,
-    dialled.dialled_numbers,
+    tried.task_id as task_id,
+    tried.attempt_no as attempt_no,
+    tried.numbers as numbers,
+    tried.connected as connected,
+    dialled.dialled_numbers as dialled_numbers,
     sum(coalesce(gained.newly_connected, 0)) over (
       partition by tried.task_id
       order by tried.attempt_no

@@ -18,10 +18,10 @@ with counted as (
 )
 
 select
-  counted.task_id,
-  counted.local_date,
-  tasks.task_name,
-  counted.callee_numbers,
+  counted.task_id as task_id,
+  counted.local_date as local_date,
+  tasks.task_name as task_name,
+  counted.callee_numbers as callee_numbers,
   {{ as_int('counted.reached') }} as reached,
   {{ as_int('counted.callee_numbers - counted.reached') }} as unreached,
   {{ ratio('counted.reached', 'counted.callee_numbers') }} as reached_rate,

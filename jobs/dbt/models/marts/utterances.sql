@@ -10,16 +10,16 @@ with lines as (
 )
 
 select
-  turns.call_key,
-  turns.task_id,
-  turns.detail_index,
-  turns.call_id,
+  turns.call_key as call_key,
+  turns.task_id as task_id,
+  turns.detail_index as detail_index,
+  turns.call_id as call_id,
   row_number() over (partition by turns.call_key order by turns.turn_index, lines.place) as seq,
-  turns.turn_index,
+  turns.turn_index as turn_index,
   turns.offset_seconds as offset_s,
-  lines.speaker,
-  lines.utterance,
-  turns.call_date
+  lines.speaker as speaker,
+  lines.utterance as utterance,
+  turns.call_date as call_date
 from lines
 inner join {{ ref('stg_asr_turns') }} as turns
   on turns.call_key = lines.call_key and turns.turn_index = lines.turn_index
