@@ -64,11 +64,11 @@ def load_generate():
     return module
 
 
-def dbt(project, command, work, lake, database, settings, select=()):
-    env = {**lakes.clean_environment(), "AIRUDDER_LAKE": str(lake), "AIRUDDER_DUCKDB": str(database)}
+def dbt(project, command, work, env, settings, select=(), profiles=None):
+    env = {**lakes.clean_environment(), **{name: str(value) for name, value in env.items()}}
     args = [
         sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "--quiet", *command.split(), "--project-dir", project,
-        "--profiles-dir", project, "--target-path", work / "target", "--log-path", work / "logs",
+        "--profiles-dir", profiles or project, "--target-path", work / "target", "--log-path", work / "logs",
         "--vars", json.dumps(settings), *select,
     ]
     return subprocess.run(list(map(str, args)), env=env, capture_output=True, text=True, timeout=1800)
@@ -147,6 +147,21 @@ def check_clickhouse(checks, python, work, lake, settings, expected):
         checks.hold(f"sandbox, views in ClickHouse: {model}, {len(rows)} rows", differences(model, rows, wanted))
 
 
+def check_postgres(checks, work, lake, settings, expected):
+    import postgres
+
+    work.mkdir()
+    with postgres.server() as port:
+        postgres.load(port, lake)
+        env = {"AIRUDDER_POSTGRES_PORT": port}
+        hold_build(checks, "PostgreSQL", work, dbt(PROJECT, "build", work, env, settings, profiles=HERE / "profiles"))
+        with contextlib.closing(postgres.connect(port)) as connection, connection.cursor() as cursor:
+            for model in KEYS:
+                rows = [as_number({n: plain(v) for n, v in row.items()}) for row in postgres.rows_of(cursor, model)]
+                wanted = [as_number(dict(row)) for row in expected[model]]
+                checks.hold(f"PostgreSQL: {model}, {len(rows)} rows", differences(model, rows, wanted))
+
+
 def with_other_seeds(work):
     project = work / "project"
     shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs", "*.duckdb"))
@@ -156,14 +171,17 @@ def with_other_seeds(work):
     return project
 
 
+def hold_build(checks, title, work, done):
+    statuses = results(work)
+    bad = [f"{name}: {status}" for name, status in statuses.items() if status not in ("success", "pass")]
+    checks.hold(f"{title}: dbt build, {len(statuses)} nodes", bad or ([done.stdout + done.stderr] if done.returncode else []))
+
+
 def build(checks, title, project, work, lake, settings):
     """`dbt build`, the figures, and the same models as views."""
     work.mkdir()
     database = work / "models.duckdb"
-    done = dbt(project, "build", work, lake, database, settings)
-    statuses = results(work)
-    bad = [f"{name}: {status}" for name, status in statuses.items() if status not in ("success", "pass")]
-    checks.hold(f"{title}: dbt build, {len(statuses)} nodes", bad or ([done.stdout + done.stderr] if done.returncode else []))
+    hold_build(checks, title, work, dbt(project, "build", work, {"AIRUDDER_LAKE": lake, "AIRUDDER_DUCKDB": database}, settings))
     expected = Reference(lake, project / "seeds", {**DEFAULTS, **settings}).all()
     with duckdb.connect(str(database), read_only=True) as connection:
         compare(checks, f"{title}, dbt", connection, expected)
@@ -294,7 +312,7 @@ def check_itself(checks, work, database, expected):
         connection.execute("UPDATE redial_lift SET task_id = 'nowhere'")
     checks.hold("a change of any figure is found", missed)
     selected = ["--select", "contacts", "task_daily", "event_funnel", "redial_lift"]
-    dbt(PROJECT, "test", work, "unused", copy, {"source_timezone": "Asia/Jakarta"}, selected)
+    dbt(PROJECT, "test", work, {"AIRUDDER_DUCKDB": copy}, {"source_timezone": "Asia/Jakarta"}, selected)
     failed = {name.split(".")[2] for name, status in results(work).items() if status == "fail"}
     wanted = [
         "unique_contacts_contact_key", "between_task_daily_reached_rate__1__0", "task_daily_adds_up",
@@ -310,6 +328,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("binary", nargs="?", type=pathlib.Path)
     parser.add_argument("--clickhouse", metavar="PYTHON", help="run the views in ClickHouse, too, by this Python with chdb")
+    parser.add_argument("--postgres", action="store_true", help="build with dbt in a PostgreSQL server of its own, too")
     parser.add_argument("--bless", action="store_true", help="write the answers of docs/analyst.md in place of comparing them")
     parser.add_argument("--keep", type=pathlib.Path, metavar="DIR", help="work in this new folder, and leave it")
     args = parser.parse_args()
@@ -327,6 +346,8 @@ def main():
         database, expected = build(checks, "sandbox", PROJECT, work / "dbt-zoned", zoned, settings)
         check_reach(checks, expected)
         check_descriptions(checks, work / "dbt-zoned", database)
+        if args.postgres:
+            check_postgres(checks, work / "dbt-postgres", zoned, settings, expected)
         if args.clickhouse:
             check_clickhouse(checks, args.clickhouse, work, zoned, settings, expected)
         build(checks, "no zone, other seeds", with_other_seeds(work), work / "dbt-unzoned", unzoned, OTHER)
