@@ -35,7 +35,8 @@ def answers(text, folder):
             connection.sql("SET TimeZone = 'UTC'")
             for block in BLOCK.finditer(text):
                 relation = connection.sql(block["sql"])
-                yield block, None if relation is None else markdown(relation)
+                makes = block["sql"].startswith("CREATE")
+                yield block, None if makes or relation is None else markdown(relation)
     finally:
         os.chdir(here)
 

@@ -118,7 +118,7 @@ def compare(checks, title, connection, expected):
 
 
 def as_json(value):
-    """A value of the second computation as ClickHouse writes it in JSON."""
+    """A value of the second computation as the programs for other engines print it."""
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M:%S.%f")
     return value.isoformat() if isinstance(value, date) else value
@@ -131,20 +131,20 @@ def as_number(row):
     return row
 
 
-def check_clickhouse(checks, python, work, lake, settings, expected):
-    views = work / "clickhouse-views"
+def check_views(checks, dialect, python, work, lake, settings, expected):
+    """The views in another engine: a program beside this one runs them and prints a line of JSON a model."""
+    views = work / f"{dialect}-views"
     views.mkdir()
-    (views / "views.sql").write_text(load_generate().Project("clickhouse", settings).file())
+    (views / "views.sql").write_text(load_generate().Project(dialect, settings).file())
     done = subprocess.run(
-        [python, HERE / "clickhouse.py", lake, views / "views.sql", *KEYS], capture_output=True, text=True, timeout=1800
+        [python, HERE / f"{dialect}.py", lake, views / "views.sql", *KEYS], capture_output=True, text=True, timeout=3600
     )
-    if done.returncode:
-        checks.hold("ClickHouse takes the views", done.stderr.splitlines()[-1:])
-        return
-    for model, line in zip(KEYS, done.stdout.splitlines()):
+    lines = done.stdout.splitlines()
+    checks.hold(f"{dialect}: {len(lines)} views answer", done.stderr.splitlines()[-1:] if done.returncode or len(lines) != len(KEYS) else [])
+    for model, line in zip(KEYS, lines):
         rows = [as_number(row) for row in json.loads(line)]
         wanted = [as_number({name: as_json(value) for name, value in row.items()}) for row in expected[model]]
-        checks.hold(f"sandbox, views in ClickHouse: {model}, {len(rows)} rows", differences(model, rows, wanted))
+        checks.hold(f"{dialect}, views: {model}, {len(rows)} rows", differences(model, rows, wanted))
 
 
 def check_postgres(checks, work, lake, settings, expected):
@@ -327,7 +327,8 @@ def check_itself(checks, work, database, expected):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("binary", nargs="?", type=pathlib.Path)
-    parser.add_argument("--clickhouse", metavar="PYTHON", help="run the views in ClickHouse, too, by this Python with chdb")
+    parser.add_argument("--clickhouse", metavar="PYTHON", help="run the views in ClickHouse, too, by this Python with chdb; `run` names it")
+    parser.add_argument("--spark", metavar="PYTHON", help="the same in Spark, by a Python with pyspark; needs Java 17")
     parser.add_argument("--postgres", action="store_true", help="build with dbt in a PostgreSQL server of its own, too")
     parser.add_argument("--bless", action="store_true", help="write the answers of docs/analyst.md in place of comparing them")
     parser.add_argument("--keep", type=pathlib.Path, metavar="DIR", help="work in this new folder, and leave it")
@@ -348,8 +349,9 @@ def main():
         check_descriptions(checks, work / "dbt-zoned", database)
         if args.postgres:
             check_postgres(checks, work / "dbt-postgres", zoned, settings, expected)
-        if args.clickhouse:
-            check_clickhouse(checks, args.clickhouse, work, zoned, settings, expected)
+        for dialect, python in (("clickhouse", args.clickhouse), ("spark", args.spark)):
+            if python:
+                check_views(checks, dialect, python, work, zoned, settings, expected)
         build(checks, "no zone, other seeds", with_other_seeds(work), work / "dbt-unzoned", unzoned, OTHER)
         check_dialects(checks)
         check_itself(checks, work / "dbt-zoned", database, expected)
