@@ -539,7 +539,8 @@ impl<'a> Pass<'a> {
     pub(crate) fn refused(&mut self) -> Next {
         let known = self.memory.refuses_behind.load(Ordering::Relaxed);
         let counts_pages = self.pages.len() > 1 && self.agrees();
-        if !counts_pages && !(known && self.is_uncut()) {
+        let is_known_end = known && self.is_uncut();
+        if !(counts_pages || is_known_end) {
             self.shift.get_or_insert(Shift::Refused);
         }
         self.end()

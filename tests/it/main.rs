@@ -13,6 +13,7 @@ mod hostile;
 mod identity;
 mod interrupts;
 mod kill_matrix;
+mod layers;
 mod limits;
 mod listings;
 mod machine;

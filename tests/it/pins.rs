@@ -454,7 +454,7 @@ fn held_lists_stay_as_they_are_beside_writers_on_s3() {
 }
 
 #[test]
-fn in_a_bucket_held_files_stay_and_go_with_the_pin_whoever_is_killed() {
+fn in_a_bucket_held_files_stay_and_go_with_the_pin_after_any_kill() {
     on_s3(|_, exporter, shelf| {
         let list = hold(exporter);
         stays_in_place(exporter, shelf, &list);

@@ -307,7 +307,7 @@ fn no_character_that_a_terminal_obeys_is_written_to_it() {
 
 #[cfg(unix)]
 #[test]
-fn nobody_else_reads_what_a_run_writes_and_a_setting_lets_them() {
+fn others_cannot_read_what_a_run_writes_unless_a_setting_lets_them() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = folder();
     let detail = json!([marked_call(), "MARK-REJECT"]).to_string();

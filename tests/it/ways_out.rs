@@ -509,7 +509,7 @@ fn a_lock_that_is_held_is_told_and_a_signal_ends_the_wait() {
 
 #[cfg(unix)]
 #[test]
-fn what_is_no_file_in_export_is_named_and_holds_nobody() {
+fn special_files_in_export_are_named_and_block_no_command() {
     let folder = folder();
     let exporter = scene(folder.path());
     let fifo = |path: &str| {

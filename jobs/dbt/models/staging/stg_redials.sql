@@ -1,0 +1,21 @@
+select
+  {{ call_key() }} as call_key,
+  task_id,
+  detail_index,
+  row_id,
+  redial_index,
+  parent_call_id,
+  call_id,
+  call_start_time,
+  call_start_time_text,
+  ring_type,
+  ring_time_seconds,
+  hangup_type,
+  result_label,
+  callee_number,
+  caller_number,
+  extra_fields,
+  {{ as_date('call_date') }} as call_date,
+  _run_id,
+  _extracted_at
+from {{ source('lake', 'redials') }}

@@ -1,0 +1,44 @@
+# Recipes for contributors (https://just.systems). Each is a short command that also works by itself.
+
+# List the recipes
+default:
+    @just --list
+
+# Unit and integration tests; arguments go to cargo test
+test *ARGS:
+    cargo test {{ ARGS }}
+
+# The tests, then the ones that take minutes; without Spark, which fetches gigabytes
+test-all: test
+    cargo test --test it -- --ignored --skip spark
+
+# Regenerate docs/tables.md and the settings in docs/job-file.md
+docs:
+    cargo test --lib -- --ignored write_the_documentation
+
+# Rewrite the snapshots of help, settings and messages; look at the diff
+snapshots:
+    INSTA_UPDATE=always cargo test --lib
+
+# Formatting, lints, API documentation
+lint:
+    cargo fmt --check
+    cargo clippy --locked --all-targets -- -D warnings
+    RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
+
+# The hot path in parts, in MB/s; then the whole program beside its peers (arguments: --tiny, --ledger, …)
+bench *ARGS:
+    cargo bench --bench micro
+    benches/compare/run {{ ARGS }}
+
+# Run the fuzz targets for so many minutes each (needs cargo-fuzz)
+fuzz MINUTES="10" *TARGETS:
+    fuzz/run {{ MINUTES }} {{ TARGETS }}
+
+# Everything that CI checks; installs what it needs
+gate:
+    .ci/run
+
+# Build a release with its bill of materials and checksums
+dist:
+    .ci/release
