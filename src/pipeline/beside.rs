@@ -10,14 +10,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::Export;
 use super::stop::{Stop, StopSwitch};
-use crate::clock::Clock;
-use crate::event::Events;
 use crate::job::{IfRunning, Job};
 use crate::lake::{Claim, LakeError, LivingRun, living_runs};
 use crate::privacy::printable;
 use crate::store::Store;
+use crate::task::RunId;
 
 /// How often who waits says so.
 const SAY_EVERY: Duration = Duration::from_secs(30);
@@ -52,54 +50,20 @@ pub struct Beginning {
     pub mends: bool,
 }
 
-impl<'a> Export<'a> {
-    /// Opens the lake, if it is the run's, and as `if_running` says if another run is at work.
-    ///
-    /// # Errors
-    /// See [`BeginError`].
-    pub async fn begin(
-        job: &'a Job,
-        beginning: &Beginning,
-        parts: (Clock, Events, StopSwitch),
-    ) -> Result<Self, BeginError> {
-        let Beginning { claim, mends } = beginning;
-        let store = Store::new(&job.dest).map_err(LakeError::from)?;
-        claim.check(&store).await?;
-        loop {
-            yield_to_others(job, &parts.2).await?;
-            let mut export = Self::open_as(job, parts.clone(), *mends).await?;
-            if job.if_running == IfRunning::Share {
-                export.lake.claim(claim.clone());
-                return Ok(export);
-            }
-            // Others may have looked when this one did.
-            let ahead = export.ahead().await?;
-            if ahead.is_empty() {
-                export.lake.claim(claim.clone());
-                return Ok(export);
-            }
-            export.lake.close().await?;
-            if job.if_running == IfRunning::Fail {
-                return Err(BeginError::Running(names(&ahead)));
-            }
-        }
-    }
-
-    /// The other runs that began before this one.
-    async fn ahead(&self) -> Result<Vec<LivingRun>, LakeError> {
-        let mut living = living_runs(&self.job.dest).await?;
-        let us = living.iter().position(|run| run.run_id == self.run);
-        let us = us.map(|at| living.remove(at));
-        living.retain(|run| {
-            let us = us.as_ref();
-            us.is_none_or(|us| (run.since, &run.run_id) < (us.since, &us.run_id))
-        });
-        Ok(living)
-    }
+/// The other runs that began before this one.
+pub(super) async fn ahead(job: &Job, run: &RunId) -> Result<Vec<LivingRun>, LakeError> {
+    let mut living = living_runs(&job.dest).await?;
+    let us = living.iter().position(|living| living.run_id == *run);
+    let us = us.map(|at| living.remove(at));
+    living.retain(|run| {
+        let us = us.as_ref();
+        us.is_none_or(|us| (run.since, &run.run_id) < (us.since, &us.run_id))
+    });
+    Ok(living)
 }
 
 /// Says who is at work, and waits for the end of it, or fails, or goes on.
-async fn yield_to_others(job: &Job, stop: &StopSwitch) -> Result<(), BeginError> {
+pub(super) async fn yield_to_others(job: &Job, stop: &StopSwitch) -> Result<(), BeginError> {
     let store = Store::new(&job.dest).map_err(LakeError::from)?;
     let pause = if store.is_local() {
         LOOK_EVERY
@@ -144,7 +108,7 @@ async fn yield_to_others(job: &Job, stop: &StopSwitch) -> Result<(), BeginError>
 }
 
 /// Who they are, in a line.
-fn names(living: &[LivingRun]) -> String {
+pub(super) fn names(living: &[LivingRun]) -> String {
     let names: Vec<_> = living.iter().map(ToString::to_string).collect();
     printable(&names.join("; ")).into_owned()
 }

@@ -31,9 +31,9 @@ use crate::calendar::day_end;
 use crate::clock::Clock;
 use crate::discover::{Plan, Planner, Rules, since};
 use crate::event::{Event, Events};
-use crate::job::{DateRange, Job, Reopen, TaskSource};
+use crate::job::{DateRange, IfRunning, Job, Reopen, TaskSource};
 use crate::lake::{Claim, Coverage, Lake, LakeError, LakeOptions, LakeWriter, Ledger};
-use crate::store::RunStore;
+use crate::store::{RunStore, Store};
 use crate::task::RunId;
 
 pub use beside::{BeginError, Beginning};
@@ -109,6 +109,38 @@ pub struct Export<'a> {
 }
 
 impl<'a> Export<'a> {
+    /// Opens the lake, if it is the run's, and as `if_running` says if another run is at work.
+    ///
+    /// # Errors
+    /// See [`BeginError`].
+    pub async fn begin(
+        job: &'a Job,
+        beginning: &Beginning,
+        parts: (Clock, Events, StopSwitch),
+    ) -> Result<Self, BeginError> {
+        let Beginning { claim, mends } = beginning;
+        let store = Store::new(&job.dest).map_err(LakeError::from)?;
+        claim.check(&store).await?;
+        loop {
+            beside::yield_to_others(job, &parts.2).await?;
+            let mut export = Self::open_as(job, parts.clone(), *mends).await?;
+            if job.if_running == IfRunning::Share {
+                export.lake.claim(claim.clone());
+                return Ok(export);
+            }
+            // Others may have looked when this one did.
+            let ahead = beside::ahead(job, &export.run).await?;
+            if ahead.is_empty() {
+                export.lake.claim(claim.clone());
+                return Ok(export);
+            }
+            export.lake.close().await?;
+            if job.if_running == IfRunning::Fail {
+                return Err(BeginError::Running(beside::names(&ahead)));
+            }
+        }
+    }
+
     /// Opens the lake, finishing or undoing what earlier runs left there.
     async fn open_as(
         job: &'a Job,
