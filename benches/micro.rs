@@ -8,13 +8,13 @@ use std::hint::black_box;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
-use airudder_export::clock::Clock;
-use airudder_export::decode::{
+use airudder_export::parts::Clock;
+use airudder_export::parts::RowGroupEncoder;
+use airudder_export::parts::TableName;
+use airudder_export::parts::{
     AnswerContext, Batch, RecordDecoder, RowDay, Rows, Run, Split, SplitOptions,
 };
-use airudder_export::encode::RowGroupEncoder;
-use airudder_export::job::{DecodeOptions, Encodings, WriteOptions};
-use airudder_export::schema::TableName;
+use airudder_export::parts::{DecodeOptions, Encodings, WriteOptions};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
 const SPLIT: SplitOptions = SplitOptions {

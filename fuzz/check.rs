@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use airudder_export::decode::{
+use airudder_export::parts::DecodeOptions;
+use airudder_export::parts::{
     AnswerContext, Batch, Decoded, Envelope, Misfits, Piece, RecordDecoder, RejectedEntry, Rows,
     Run, Split, SplitOptions, TaskCounts,
 };
-use airudder_export::job::DecodeOptions;
 use serde_json::Value;
 
 /// Small, so that few bytes reach it.
@@ -76,7 +76,7 @@ fn strictly(answer: &[u8]) -> Option<u64> {
     impl TryFrom<String> for Id {
         type Error = &'static str;
         fn try_from(id: String) -> Result<Self, Self::Error> {
-            let is_id = airudder_export::task::TaskId::new(&id).is_ok();
+            let is_id = airudder_export::parts::TaskId::new(&id).is_ok();
             is_id.then_some(Self).ok_or("no task id")
         }
     }

@@ -6,9 +6,14 @@
 //! Job + Ledger ─discover→ PlannedTask ─api→ answer bytes ─decode→ rows of four tables (+ rejects)
 //!              ─encode→ row groups ─lake→ data files, commit → Ledger
 //! ```
-//! Data goes one way and modules depend leftwards in it. [`pipeline`] wires the stages; [`event`] carries
-//! what happened to whoever listens; [`cli`] is the edge. Plan first, then a dumb loop; the core decides,
+//! Data goes one way and modules depend leftwards in it. `pipeline` wires the stages; `event` carries
+//! what happened to whoever listens; `cli` is the edge. Plan first, then a dumb loop; the core decides,
 //! the edges act; progress moves only when data is durable.
+//!
+//! # Facade
+//! What is public is what is used from outside, and no more: [`program`] by the binary, [`parts`] by
+//! benchmarks, fuzz targets and tests, [`fuzzing`] by the fuzz targets, [`sandbox`] by whoever needs a vendor.
+//! It is no library for others and makes no promise to them; everything else is private.
 //!
 //! # Guarantees
 //! See `docs/architecture.md`. In short: a final task's rows are in the lake exactly once; nothing of
@@ -26,29 +31,70 @@
 //! - **reject**: a record that is kept with its reason because it could not become a row.
 //! - **pacer**: the politeness of one account: rate, requests in flight, held until.
 
-pub mod allocator;
-pub mod api;
-pub mod calendar;
-pub mod cli;
-pub mod clock;
-pub mod decode;
-pub mod discover;
-pub mod doctor;
-pub mod encode;
-pub mod event;
-pub mod exit_code;
+#![allow(
+    unreachable_pub,
+    reason = "inside the crate `pub` says what a module offers to the others; what leaves the crate is the facade below"
+)]
+
+mod allocator;
+mod api;
+mod calendar;
+mod cli;
+mod clock;
+mod decode;
+mod discover;
+mod doctor;
+mod encode;
+mod event;
+mod exit_code;
 pub mod fuzzing;
-pub mod hardening;
-pub mod job;
-pub mod lake;
-pub mod maintenance;
-pub mod pipeline;
-pub mod privacy;
-pub mod report;
+mod hardening;
+mod job;
+mod lake;
+mod maintenance;
+mod pipeline;
+mod privacy;
+mod report;
 pub mod sandbox;
-pub mod schema;
+mod schema;
 mod seeded;
-pub mod shard;
-pub mod store;
+mod shard;
+mod store;
 mod sync;
-pub mod task;
+mod task;
+
+/// What `main.rs` needs: the command line, how it ends, and what is safe to print.
+pub mod program {
+    pub use crate::allocator::prepare as prepare_allocator;
+    pub use crate::cli::context::Context;
+    pub use crate::cli::dispatch::dispatch;
+    pub use crate::cli::error::{Error, FEW_THREADS};
+    pub use crate::cli::{Cli, exit_code};
+    pub use crate::exit_code::ExitCode;
+    pub use crate::hardening::prepare as harden;
+    pub use crate::job::Environment;
+    #[cfg(any(debug_assertions, feature = "failpoints"))]
+    pub use crate::job::environment::FAILPOINT;
+    pub use crate::pipeline::{Stop, StopSwitch};
+    pub use crate::privacy::{TerminalSafe, printable};
+    pub use crate::report::{guess_last_line, is_last_line_json, last_line};
+    #[cfg(any(debug_assertions, feature = "failpoints"))]
+    pub use crate::store::arm;
+}
+
+/// What benchmarks, fuzz targets and integration tests take of the stages, to run one alone or to
+/// check the whole against it.
+pub mod parts {
+    pub use crate::clock::Clock;
+    pub use crate::decode::{
+        AnswerContext, Batch, Decoded, Envelope, Misfits, Piece, RecordDecoder, RejectedEntry,
+        RowDay, Rows, Run, Split, SplitError, SplitOptions, TaskCounts,
+    };
+    pub use crate::encode::RowGroupEncoder;
+    pub use crate::job::{DecodeOptions, Encodings, Environment, SettingFlags, WriteOptions, load};
+    pub use crate::schema::{TableName, table};
+    #[cfg(any(debug_assertions, feature = "failpoints"))]
+    pub use crate::store::conform;
+    pub use crate::store::{Checksum, Point};
+    pub use crate::task::{RunId, TaskId};
+}

@@ -7,22 +7,17 @@ use std::panic::{AssertUnwindSafe, PanicHookInfo};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use airudder_export::cli::context::Context;
-use airudder_export::cli::dispatch::dispatch;
-use airudder_export::cli::error::{Error, FEW_THREADS};
-use airudder_export::cli::{self, Cli};
-use airudder_export::exit_code::ExitCode as Code;
-use airudder_export::job::Environment;
 #[cfg(any(debug_assertions, feature = "failpoints"))]
-use airudder_export::job::environment::FAILPOINT;
-use airudder_export::pipeline::{Stop, StopSwitch};
-use airudder_export::privacy::{TerminalSafe, printable};
-use airudder_export::report::{guess_last_line, is_last_line_json, last_line};
+use airudder_export::program::FAILPOINT;
+use airudder_export::program::{
+    self, Cli, Context, Environment, Error, ExitCode as Code, FEW_THREADS, Stop, StopSwitch,
+    TerminalSafe, dispatch, guess_last_line, is_last_line_json, last_line, printable,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
-    airudder_export::hardening::prepare();
-    airudder_export::allocator::prepare();
+    program::harden();
+    program::prepare_allocator();
     std::panic::set_hook(Box::new(admit));
     let (arguments, env) = (std::env::args_os(), Environment::capture());
     let arguments: Vec<OsString> = arguments.collect();
@@ -53,7 +48,7 @@ fn main() -> ExitCode {
 
 /// Says why there is no command, or prints the help that was asked for.
 fn misunderstood(error: &clap::Error) -> Code {
-    let code = cli::exit_code(error);
+    let code = program::exit_code(error);
     if code == Code::Done || !is_last_line_json() {
         // A closed standard output is no reason to complain about help.
         let _ = error.print();
@@ -133,7 +128,7 @@ fn run(cli: Cli, env: Environment) -> Result<Code, Error> {
     let stop = StopSwitch::default();
     #[cfg(any(debug_assertions, feature = "failpoints"))]
     if let Some(point) = env.get(FAILPOINT).ok().flatten() {
-        airudder_export::store::arm(point).map_err(Error::Usage)?;
+        program::arm(point).map_err(Error::Usage)?;
     }
     let mut context = Context {
         flags: cli.settings(),

@@ -5,16 +5,6 @@
 //!
 //! > Take the SHA-256 of the task id in UTF-8, read its first 8 bytes as an unsigned number, the
 //! > highest byte first, divide by the number of shards, and add 1 to what remains.
-//!
-//! ```
-//! use airudder_export::shard::Shard;
-//! use airudder_export::task::TaskId;
-//!
-//! let task = TaskId::new("88ee39e1")?;
-//! let shards: Vec<Shard> = (1..=4).filter_map(|index| Shard::new(index, 4)).collect();
-//! assert_eq!(shards.iter().filter(|shard| shard.holds(&task)).count(), 1);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
 
 use std::fmt;
 use std::num::NonZeroU32;

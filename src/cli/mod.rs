@@ -3,14 +3,6 @@
 //! `--help` is the manual. Flags of settings come from the table in `job::settings`, and so do their
 //! help texts and defaults; no default is written here that the job file has too. The environment
 //! is read by `job::environment`, never by clap.
-//!
-//! ```
-//! use airudder_export::cli::{Cli, args::Command};
-//!
-//! let cli = Cli::read(["airudder-export", "run", "--dest", "./lake"]).expect("good usage");
-//! assert!(matches!(cli.command, Command::Run(_)));
-//! assert_eq!(cli.settings().get("dest"), Some("./lake"));
-//! ```
 
 pub mod args;
 pub mod backfill;

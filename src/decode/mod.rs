@@ -6,14 +6,14 @@
 //! decides where bytes come from and when rows count.
 //!
 //! ```
-//! use airudder_export::decode::{Split, SplitOptions};
+//! use airudder_export::parts::{Split, SplitOptions};
 //!
 //! let mut split = Split::new(SplitOptions { run_bytes: 1 << 20, max_record_bytes: 16 << 20 });
 //! split.push(br#"{"data":{"detail":[{"id":1},"#)?;
 //! split.push(br#"{"id":2}],"TaskID":"t"},"code":200}"#)?;
 //! let ended = split.finish()?;
 //! assert_eq!(ended.entries, 2);
-//! # Ok::<(), airudder_export::decode::SplitError>(())
+//! # Ok::<(), airudder_export::parts::SplitError>(())
 //! ```
 
 mod answer;

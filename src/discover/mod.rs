@@ -1,25 +1,5 @@
 //! Which tasks are pulled, and why: from a listing and the ledger to a decision with its reason.
 //! Pure; what is asked and listed happens elsewhere.
-//!
-//! ```
-//! use airudder_export::discover::{Candidate, Decision, Known, Reason, Rules, Seen, decide};
-//! use airudder_export::task::{TaskId, TaskStatus};
-//!
-//! let now = "2024-03-12T00:30:00Z".parse()?;
-//! let rules = Rules::nightly(now);
-//! let task = Candidate {
-//!     id: TaskId::new("88ee39e1")?,
-//!     workflow: None,
-//!     status: Some(TaskStatus::Finished),
-//!     schedule_start: Some("2024-03-11T08:00:00Z".parse()?),
-//!     schedule_end: Some("2024-03-11T09:00:00Z".parse()?),
-//!     calls: None,
-//!     seen: Seen::Listed,
-//! };
-//! assert_eq!(decide(&task, Known::Nothing, &rules), Decision::Pull(Reason::Final));
-//! assert_eq!(decide(&task, Known::Sealed, &rules), Decision::Leave(Reason::Sealed));
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
 
 mod decide;
 mod packed;

@@ -5,14 +5,11 @@
 //! which setting changes it. Key names and counts are all that is shown of an answer, never a
 //! value; nothing is written but a probe of the destination, which is removed again.
 //!
-//! ```no_run
-//! # use airudder_export::{doctor::{self, Given}, job::{Environment, SettingFlags}};
-//! # async fn example(flags: SettingFlags, env: Environment) {
+//! ```ignore
 //! let (events, cancel) = Default::default();
 //! let given = Given { flags: &flags, env: &env, events, cancel };
 //! let diagnosis = doctor::examine(given, &mut |check| drop(check)).await;
 //! assert_eq!(diagnosis.exit_code().number(), 0);
-//! # }
 //! ```
 
 mod answer;

@@ -35,9 +35,7 @@
 //! ```
 //!
 //! # Example
-//! ```no_run
-//! # use airudder_export::{clock::Clock, event::Events, job::Destination, lake::*, schema::TableName, store::Partition};
-//! # async fn export(options: LakeOptions, mut tasks: Vec<CommittedTask>) -> Result<(), LakeError> {
+//! ```ignore
 //! let clock = Clock::system();
 //! let run = clock.run_id();
 //! let mut lake = LakeWriter::open(&options, run.clone(), clock, Events::default()).await?;
@@ -51,7 +49,6 @@
 //!     CommitOutcome::Conflict { .. } => { /* leave out what others exported, commit again */ }
 //! }
 //! lake.close().await
-//! # }
 //! ```
 
 pub(crate) mod checkpoint;

@@ -7,12 +7,7 @@
 //!
 //! What this module never does: change what happens, or show a secret or anything personal.
 //!
-//! ```no_run
-//! # use std::sync::Arc;
-//! # use airudder_export::event::Events;
-//! # use airudder_export::job::{Environment, Job};
-//! # use airudder_export::report::*;
-//! # fn listeners(job: &Job, env: &Environment) -> Events {
+//! ```ignore
 //! let screen = Screen::standard_error(&job.output, env);
 //! init_logging(&job.output, &screen);
 //! let rate = job.api.rate.per_second;
@@ -21,7 +16,6 @@
 //!     per_second: rate,
 //! });
 //! Events::new(vec![Arc::new(LogListener::default()), Arc::new(progress)])
-//! # }
 //! ```
 
 mod compact;

@@ -9,7 +9,7 @@
 //! What this module never does: read an answer, or touch a disk.
 //!
 //! ```
-//! use airudder_export::schema::{TableName, table};
+//! use airudder_export::parts::{TableName, table};
 //! let calls = table(TableName::Calls);
 //! assert_eq!(calls.columns[0].name, "task_id");
 //! assert_eq!(calls.arrow_schema().fields().len(), calls.columns.len());

@@ -2,13 +2,6 @@
 //!
 //! No id from outside ever shapes a path. Paths read back from a commit record are parsed, not
 //! trusted: a record that names `../../etc` is refused.
-//!
-//! ```
-//! use airudder_export::store::{FilePath, Partition};
-//! let path: FilePath = "calls/call_date=2024-03-11/a.parquet".parse().expect("valid");
-//! assert_eq!(path.partition, Partition::Date("2024-03-11".parse().expect("valid")));
-//! assert!("calls/call_date=2024-03-11/../../x.parquet".parse::<FilePath>().is_err());
-//! ```
 
 use std::fmt;
 use std::str::FromStr;
@@ -504,6 +497,17 @@ pub(crate) fn is_safe_run_id(run: &RunId) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_that_leaves_its_folder_is_refused() {
+        let path: FilePath = "calls/call_date=2024-03-11/a.parquet"
+            .parse()
+            .expect("valid");
+        let day = "2024-03-11".parse().expect("valid");
+        assert_eq!(path.partition, Partition::Date(day));
+        let outside = "calls/call_date=2024-03-11/../../x.parquet";
+        assert!(outside.parse::<FilePath>().is_err());
+    }
 
     #[test]
     fn a_partition_of_a_day_has_ten_characters() {

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use airudder_export::store::Point;
+use airudder_export::parts::Point;
 
 use crate::harness::bucket::Bucket;
 use crate::harness::scripted::answer;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use airudder_export::job::{Environment, SettingFlags, load};
-use airudder_export::store::conform;
-use airudder_export::task::RunId;
+use airudder_export::parts::RunId;
+use airudder_export::parts::conform;
+use airudder_export::parts::{Environment, SettingFlags, load};
 use rstest::rstest;
 
 use crate::harness::bucket::Bucket;

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::num::NonZeroUsize;
 
-use airudder_export::decode::{
+use airudder_export::parts::DecodeOptions;
+use airudder_export::parts::{
     AnswerContext, Decoded, Envelope, Misfits, Piece, RecordDecoder, RowDay, Rows, Split,
     SplitOptions, TaskCounts,
 };
-use airudder_export::job::DecodeOptions;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use airudder_export::schema::{TableName, table};
+use airudder_export::parts::{TableName, table};
 use parquet::file::metadata::ParquetMetaDataReader;
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use airudder_export::clock::Clock;
+use airudder_export::parts::Clock;
 use sha2::{Digest as _, Sha256};
 
 use crate::harness::lake::{assert_same, below};
@@ -155,7 +155,7 @@ fn a_record_carries_its_checksum_and_that_of_the_one_before() {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    airudder_export::store::Checksum(Sha256::digest(bytes).into()).to_string()
+    airudder_export::parts::Checksum(Sha256::digest(bytes).into()).to_string()
 }
 
 #[test]

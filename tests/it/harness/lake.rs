@@ -6,7 +6,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use airudder_export::decode::Batch;
+use airudder_export::parts::Batch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType,
@@ -133,7 +133,7 @@ impl Row {
 
     /// The rows of a batch of the decoder.
     pub(crate) fn of_batch(batch: &Batch) -> Vec<Self> {
-        let table = airudder_export::schema::table(batch.table);
+        let table = airudder_export::parts::table(batch.table);
         let names: Vec<String> = table.columns.iter().map(|c| c.name.clone()).collect();
         Self::of_arrays(&names, &batch.columns, batch.rows)
     }

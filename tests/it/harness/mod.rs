@@ -22,7 +22,7 @@ pub(crate) use vendor::Vendor;
 
 use std::path::PathBuf;
 
-use airudder_export::job::Environment;
+use airudder_export::parts::Environment;
 use tempfile::TempDir;
 
 /// The monday night after the sandbox's week of 2024-03-11.

@@ -1,6 +1,6 @@
 //! The sandbox, in this process, with the truth about it at hand.
 
-use airudder_export::clock::Clock;
+use airudder_export::parts::Clock;
 use airudder_export::sandbox::{Sandbox, SandboxOptions, SandboxStats, SandboxTask, SandboxTruth};
 use tokio::runtime::Runtime;
 
