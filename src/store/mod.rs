@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | [`RunStore::stage`] | a file in `_export/staging/<run id>/` | a file in the spool, a folder of this machine |
 //! | [`StagedFile::finish`] | syncs it | – |
-//! | `sync_staged` | syncs their folder | sends the files as multipart uploads at their final keys and leaves those open: invisible. Upload ids and parts travel in [`DataFile`](crate::store::DataFile) into the record |
+//! | `sync_staged` | syncs their folder | sends the files as multipart uploads at their final keys and leaves those open: invisible. Upload ids and parts travel in [`DataFile`] into the record |
 //! | `put_if_absent` | a hard link to a synced temporary file | a conditional put (`If-None-Match: *`) |
 //! | `publish` | a rename | completes the upload from the record; one that is gone while the object is there was completed by somebody else |
 //! | `update` | under a lock, by a rename | get with its `ETag`, put with `If-Match`, again on a mismatch |
