@@ -1,4 +1,4 @@
-//! All commands, with the texts of their help.
+//! All commands, with their help texts.
 
 use clap::Subcommand;
 
@@ -20,7 +20,7 @@ use super::vacuum::VacuumArgs;
 use super::verify::VerifyArgs;
 use crate::job::SettingFlags;
 
-/// What to do.
+/// The command.
 #[derive(Subcommand, Clone, Debug, PartialEq)]
 pub enum Command {
     /// The nightly job: pull every task that is final and not yet exported
@@ -110,8 +110,8 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether it does what settings say, and stops at the first that is wrong. `doctor` examines
-    /// them; the others have none.
+    /// Whether it depends on settings and stops at the first invalid one. `doctor` examines the
+    /// settings instead; the other commands have none.
     pub(super) fn reads_settings(&self) -> bool {
         !matches!(
             self,
@@ -119,7 +119,7 @@ impl Command {
         )
     }
 
-    /// Whether its result is a list of paths, one a line, as programs take them.
+    /// Whether its output is a list of paths, one per line, for use by programs.
     #[must_use]
     pub fn lists_paths(&self) -> bool {
         matches!(self, Self::Files(args) if args.format.unwrap_or_default() == FilesFormat::Paths)

@@ -1,4 +1,4 @@
-//! `compact`: small files into large ones.
+//! The `compact` command: merges small files into large ones.
 
 use std::io::Write;
 
@@ -44,10 +44,11 @@ impl CompactArgs {
     }
 }
 
-/// Merges small files, one commit a day, and says what it did.
+/// Merges small files, one commit per day, and reports the result.
 ///
 /// # Errors
-/// When a setting or the destination fails, or a file is not what was committed.
+///
+/// When a setting or the destination fails, or a file differs from what was committed.
 pub async fn run(args: &CompactArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
     let job = context.quiet_job()?;
     lake::expect_place(&job.dest).await?;

@@ -1,5 +1,5 @@
-//! Which days: `--from` and `--to` (both included, and they cannot run backward), and for `backfill`
-//! `--month` and `--last` in their place.
+//! Arguments that select days: `--from` and `--to` (both included, in ascending order), and for
+//! `backfill` also `--month` and `--last`.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ use crate::lake::day_of;
 /// The days of `backfill`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RangeArgs {
-    /// These days: of `--from` and `--to`, or of `--month`.
+    /// From `--from` and `--to`, or from `--month`.
     Days(DateRange),
-    /// So many days before today.
+    /// This number of days before today.
     Last(u32),
 }
 
@@ -31,11 +31,12 @@ pub struct OpenRangeArgs {
 }
 
 impl RangeArgs {
-    /// The days, as of a moment in the partition time zone. `--last` ends with the last day that is
-    /// over.
+    /// The days, as of a time, in the partition time zone. `--last` ends with the last complete
+    /// day.
     ///
     /// # Panics
-    /// Never: `--last` is limited to days that the calendar has.
+    ///
+    /// Never: `--last` is limited to days within the calendar.
     #[must_use]
     pub fn range(self, now: DateTime<Utc>, zone: Tz) -> DateRange {
         match self {

@@ -1,4 +1,4 @@
-//! `run`: the nightly job.
+//! The `run` command: the nightly job.
 
 use clap::Args;
 
@@ -34,7 +34,7 @@ pub struct AllowArgs {
 }
 
 impl AllowArgs {
-    /// An assignment that allows as much and asks for nothing special.
+    /// An assignment with these allowances and no other options.
     pub(super) fn assignment(self) -> Assignment {
         Assignment {
             allow_fewer: self.allow_fewer,
@@ -48,7 +48,7 @@ impl AllowArgs {
 /// Arguments of `run`. `plan run` takes the same ones.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunArgs {
-    /// What is refused otherwise.
+    /// Allowances for what is refused by default.
     #[command(flatten)]
     pub allow: AllowArgs,
     /// Tasks named on the command line.
@@ -59,9 +59,10 @@ pub struct RunArgs {
     pub settings: Settings<Pull>,
 }
 
-/// Pulls what is final and new.
+/// Pulls final, new tasks.
 ///
 /// # Errors
+///
 /// When a setting, the listing or the destination fails.
 pub async fn run(args: &RunArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
     pull::pull((&args.select, &args.allow.assignment()), "run", context).await

@@ -1,4 +1,4 @@
-//! `sandbox`: the vendor's API, simulated.
+//! The `sandbox` command: simulates the vendor's API.
 
 use std::time::Duration;
 
@@ -50,9 +50,9 @@ pub struct SandboxArgs {
     pub settings: Settings<Rehearse>,
 }
 
-/// The help of `--faults`: every kind, by family, in lines that fit 80 columns.
+/// The help of `--faults`: every kind, by family, in lines of at most 80 columns.
 fn faults_help() -> String {
-    /// What is left of 80 columns beside the help's own indent.
+    /// 80 columns minus the help's own indent.
     const WIDTH: usize = 70;
     let mut text = "What goes wrong, and how often: `all:0.2`, `http_503,reset:0.05`, or \
         `all:0.05,total:page,item:no_id:0.1`\n\n\
@@ -104,7 +104,7 @@ fn faults_help() -> String {
     text
 }
 
-/// A name, with the number it has unless given.
+/// A name, with its default number.
 fn shown(kind: FaultKind) -> String {
     match kind.default_number() {
         Some(number) => format!("{kind}={number}"),
@@ -112,10 +112,11 @@ fn shown(kind: FaultKind) -> String {
     }
 }
 
-/// Listens until it is told to stop.
+/// Listens until stopped.
 ///
 /// # Errors
-/// When a setting is wrong or the port is taken.
+///
+/// When a setting is invalid or the port is in use.
 pub async fn run(args: &SandboxArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
     let clock = context.clock()?;
     let options = SandboxOptions {

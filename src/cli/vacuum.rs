@@ -1,4 +1,4 @@
-//! `vacuum`: what no commit needs any more goes.
+//! The `vacuum` command: removes files that no commit needs.
 
 use std::io::Write;
 use std::time::Duration;
@@ -42,9 +42,10 @@ pub struct VacuumArgs {
     pub settings: Settings<Clear>,
 }
 
-/// Removes what no commit needs, and says what that was.
+/// Removes files that no commit needs, and reports them.
 ///
 /// # Errors
+///
 /// When a setting or the destination fails.
 pub async fn run(args: &VacuumArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
     let job = context.quiet_job()?;
@@ -69,7 +70,7 @@ pub async fn run(args: &VacuumArgs, context: &mut Context<'_>) -> Result<ExitCod
              --older-than) is told by it"
         );
     }
-    // Files carry the machine's time, whatever a run decides by.
+    // File times are real time, regardless of `--as-of`.
     let clock = Clock::system();
     let now = clock.now();
     let done = if *dry_run {

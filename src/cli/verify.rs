@@ -1,4 +1,4 @@
-//! `verify`: everything is read back.
+//! The `verify` command: reads everything back.
 
 use std::sync::Arc;
 
@@ -37,6 +37,7 @@ pub struct VerifyArgs {
 /// Reads the whole lake back.
 ///
 /// # Errors
+///
 /// When a setting or the destination fails.
 pub async fn run(args: &VerifyArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
     let job = context.quiet_job()?;
