@@ -20,10 +20,10 @@ pub struct BackfillArgs {
     /// The days.
     #[command(flatten)]
     pub days: RangeArgs,
-    /// Pull sealed tasks again; their rows take the place of the old ones
+    /// Pull sealed tasks again; their rows replace the old ones
     ///
-    /// Without it, what is exported is left, and a repeated backfill pulls only what is missing.
-    /// Readers that follow `files` change from the old rows to the new ones at one moment.
+    /// Without it, exported tasks are skipped, and a repeated backfill pulls only what is missing.
+    /// Readers that use `files` switch from the old rows to the new ones atomically.
     #[arg(long)]
     pub replace: bool,
     /// What is refused otherwise.

@@ -22,12 +22,12 @@ pub struct CompactArgs {
     /// The days.
     #[command(flatten)]
     pub days: OpenRangeArgs,
-    /// How large the new files are to be [default: as `target_file_size`, 256MiB]
+    /// Target size of the new files [default: as `target_file_size`, 256MiB]
     ///
-    /// Files under half of it are merged, those above are left as they are.
+    /// Files under half of it are merged, larger ones are left as they are.
     #[arg(long, value_name = "SIZE")]
     pub target_size: Option<String>,
-    /// Only say what would be merged
+    /// Only report what would be merged
     #[arg(long)]
     pub dry_run: bool,
     /// Settings.

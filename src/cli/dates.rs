@@ -71,17 +71,14 @@ impl Args for RangeArgs {
                 )
                 .requires_if(ArgPredicate::IsPresent, "to"),
             )
-            .arg(
-                day("to", "The last day; it belongs to the range")
-                    .requires_if(ArgPredicate::IsPresent, "from"),
-            )
+            .arg(day("to", "The last day, included").requires_if(ArgPredicate::IsPresent, "from"))
             .arg(
                 Arg::new("month")
                     .long("month")
                     .value_name("MONTH")
                     .value_parser(read_month)
                     .conflicts_with("to")
-                    .help("All days of a month, in the place of --from and --to (2024-03)"),
+                    .help("All days of a month, instead of --from and --to (2024-03)"),
             )
             .arg(
                 Arg::new("last")
@@ -89,11 +86,11 @@ impl Args for RangeArgs {
                     .value_name("TIME")
                     .value_parser(read_last)
                     .conflicts_with("to")
-                    .help("So many days up to yesterday, in the place of --from and --to (31d)")
+                    .help("This many days up to yesterday, instead of --from and --to (31d)")
                     .long_help(
-                        "So many days up to yesterday, in the place of --from and --to: 31d or 4w. \
-                         Today, in the partition time zone and as of --as-of, is not over and does \
-                         not count.",
+                        "This many days up to yesterday, instead of --from and --to: 31d or 4w. \
+                         Today, in the partition time zone and as of --as-of, is not over and not \
+                         included.",
                     ),
             )
             .group(

@@ -38,7 +38,7 @@ const RATE: &str = "100/s";
 /// Arguments of `demo`.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct DemoArgs {
-    /// Where the demo's lake is made
+    /// Folder of the demo's lake
     #[arg(long, value_name = "PATH", default_value = "./demo-lake", value_hint = ValueHint::DirPath)]
     pub dest: PathBuf,
     /// Settings.

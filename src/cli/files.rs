@@ -40,24 +40,24 @@ pub struct FilesArgs {
     /// `__HIVE_DEFAULT_PARTITION__`, which is in no range of days.
     #[arg(long)]
     pub undated: bool,
-    /// Hold the files that are listed for so long: 1 s to 30 d
+    /// Hold the listed files for this long: 1 s to 30 d
     ///
-    /// A list that is not held is good for no time at all: a run that replaces, or `compact`, may
-    /// delete its files while it is read. A held one stays as it is. On a disk the files get second
-    /// names below `_export/pins/ID/`, which is a lake folder of one frozen state, and the list names
-    /// those. In a bucket, and where a file system has no hard links, files that give way stay in
-    /// their places meanwhile: take the list there, a glob may find rows twice.
+    /// Without a hold, listed files may be deleted at any time: a run that replaces, or `compact`,
+    /// may do so while the list is read. A held list stays valid. On a disk the files get second
+    /// names below `_export/pins/ID/`, which is a lake folder of one frozen state, and the list
+    /// contains those. In a bucket, and on a file system without hard links, superseded files stay
+    /// in place meanwhile: use the list there, a glob may find rows twice.
     ///
-    /// The pin's id is in the JSON and on standard error. It ends by itself; `--release` ends it
-    /// before that, and `status` shows it. This writes to the destination.
+    /// The pin's id is in the JSON and on standard error. The pin expires by itself; `--release`
+    /// ends it earlier, and `status` shows it. This writes to the destination.
     #[arg(long, value_name = "DURATION", value_parser = span)]
     pub hold: Option<Duration>,
     /// End a pin; nothing is listed
     ///
-    /// What only this pin held is removed.
+    /// Files held only by this pin are removed.
     #[arg(long, value_name = "ID", conflicts_with_all = ["hold", "table", "from", "to", "undated", "null"])]
     pub release: Option<PinId>,
-    /// End each path with a NUL byte in place of a line break, for xargs -0
+    /// End each path with a NUL byte instead of a line break, for xargs -0
     #[arg(long, short = '0')]
     pub null: bool,
     /// How they are printed [default: paths]

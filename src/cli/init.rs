@@ -12,13 +12,13 @@ use crate::job::template::{short_template, template};
 /// Arguments of `init`.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct InitArgs {
-    /// Where it is written; - is standard output
+    /// Path of the file; - is standard output
     #[arg(value_name = "FILE", default_value = "airudder.toml", value_hint = ValueHint::FilePath)]
     pub path: PathBuf,
-    /// Every key there is, with its default and what it means
+    /// Every key, with its default and meaning
     #[arg(long)]
     pub all: bool,
-    /// Write over a file that is already there
+    /// Overwrite an existing file
     #[arg(long)]
     pub force: bool,
 }

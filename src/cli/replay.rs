@@ -21,22 +21,22 @@ use crate::pipeline::{Assignment, Beginning, ReplayInputError, saved_answers};
 /// Arguments of `replay`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReplayArgs {
-    /// Saved answers: files, folders (with what is below them), or - for a list of names
+    /// Saved responses: files, folders (recursively), or - for a list of names
     ///
-    /// Files may be compressed (.gz, .zst). With -, standard input holds one file name a line.
+    /// Files may be compressed (.gz, .zst). With -, standard input contains one file name per line.
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub files: Vec<PathBuf>,
-    /// Take sealed tasks again; their rows take the place of the old ones
+    /// Import sealed tasks again; their rows replace the old ones
     #[arg(long)]
     pub replace: bool,
-    /// Let an answer with fewer calls take the place of exported rows
+    /// Let a response with fewer calls replace exported rows
     ///
-    /// Otherwise it is refused and listed, and the rows stay.
+    /// Otherwise it is refused and reported, and the rows stay.
     #[arg(long, requires = "replace")]
     pub allow_fewer: bool,
-    /// Go on although the lake is of another account or host, and write that down
+    /// Continue although the lake is of another account or host, and record the change
     ///
-    /// Otherwise the command is refused. It is asked for once: the lake is this one's from then on.
+    /// Otherwise the command is refused. Needed only once: the lake then belongs to this account.
     #[arg(long)]
     pub accept_lake_change: bool,
     /// Settings.

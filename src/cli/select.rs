@@ -19,20 +19,20 @@ use crate::task::{IdError, TaskId, WorkflowId};
 pub struct SelectArgs {
     /// Pull this task and list nothing. Repeatable.
     ///
-    /// For accounts whose listings cannot be asked. A named task is decided like any other: left
-    /// when it is sealed, sealed when its answer says that it is final.
+    /// For accounts whose listings cannot be used. A named task is treated like any other: skipped
+    /// if it is sealed, sealed if its response says that it is final.
     #[arg(long, value_name = "ID", value_parser = named(TaskId::new))]
     pub task_id: Vec<TaskId>,
-    /// Pull the tasks of this list, one id a line; - is standard input.
+    /// Pull the tasks of this list, one id per line; - is standard input.
     ///
     /// Empty lines and lines that start with # are skipped, an id given twice is pulled once.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub task_ids: Option<PathBuf>,
-    /// Take the tasks of this workflow and list no others. Repeatable.
+    /// Pull the tasks of this workflow and list no others. Repeatable.
     #[arg(long, value_name = "ID", value_parser = named(WorkflowId::new),
           conflicts_with_all = ["task_id", "task_ids"])]
     pub workflow_id: Vec<WorkflowId>,
-    /// Take the tasks of the workflows of this list, one id a line; - is standard input.
+    /// Pull the tasks of the workflows in this list, one id per line; - is standard input.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath,
           conflicts_with_all = ["task_id", "task_ids"])]
     pub workflow_ids: Option<PathBuf>,

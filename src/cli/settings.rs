@@ -283,7 +283,8 @@ fn job() -> Arg {
         .help("The job file: all settings in one place")
         .long_help(format!(
             "The job file: all settings in one place. `init` writes a short one, `init --all` one with \
-             every key and its default. A flag goes before an environment variable, that before the job file.\n\n\
+             every key and its default. Flags take precedence over environment variables, and those \
+             over the job file.\n\n\
              [env: {JOB}]"
         ))
 }
@@ -296,7 +297,8 @@ fn as_of() -> Arg {
         .help("Decide as if it were this time")
         .long_help(format!(
             "Decide as if it were this time: 2024-03-18T00:30:00Z, or a date for its midnight in the \
-             partition time zone. For rehearsals, and to repeat what a night decided.\n\n[env: {AS_OF}]"
+             partition time zone. For rehearsals, and to repeat the decisions of a night.\n\n\
+             [env: {AS_OF}]"
         ))
 }
 

@@ -98,9 +98,7 @@ fn judge(facts: &AnswerFacts) -> Vec<Check> {
     if !status.as_ref().is_some_and(TaskStatus::is_final) {
         let what = match status {
             None => "the answer has no `Status`".to_owned(),
-            Some(TaskStatus::Unknown(_)) => {
-                "the answer's `Status` is an unknown word".to_owned()
-            }
+            Some(TaskStatus::Unknown(_)) => "the answer's `Status` is an unknown word".to_owned(),
             Some(status) => format!(
                 "the task is listed as final, and {} by its answer",
                 status.as_str()

@@ -384,10 +384,7 @@ fn unknown_words(tasks: &[ListedTask]) -> Option<Check> {
         } else {
             format!(" ({})", quoted(words))
         };
-        let what = format!(
-            "{} with an unknown status{shown}",
-            count(number, "task")
-        );
+        let what = format!("{} with an unknown status{shown}", count(number, "task"));
         Check::warn("list_tasks.status_words", what).advise(
             "they count as not final and are asked for every night; if the key is another one, set \
              `status_keys` in [api.list_tasks]",

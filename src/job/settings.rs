@@ -72,7 +72,7 @@ pub enum Fallback {
     Is(&'static str),
     /// No value.
     Unset {
-        /// Its effect (`one a core`).
+        /// Its effect (`one per core`).
         means: &'static str,
         /// An example value, as written in TOML.
         example: &'static str,

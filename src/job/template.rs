@@ -14,10 +14,10 @@ const HEAD: &str = "\
 #     airudder-export plan run --job FILE    what would the next run do?
 #     airudder-export run --job FILE         do it; every night
 #
-# A flag goes before an environment variable, that before this file, and this file before the
-# defaults. A line such as `#settle = \"10m\"` shows a setting at its default: take the # away to
-# change it. Key and secret of the account do not belong here: set AIRUDDER_APP_KEY and
-# AIRUDDER_APP_SECRET, or name the files that hold them under [api].
+# Order of precedence: flag, environment variable, this file, default. A line like
+# `#settle = \"10m\"` shows a setting at its default: remove the # to change it. Key and secret of
+# the account do not belong here: set AIRUDDER_APP_KEY and AIRUDDER_APP_SECRET, or name the files
+# that contain them under [api].
 #
 # Relative paths start at the folder of this file.
 ";

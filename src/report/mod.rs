@@ -3,7 +3,8 @@
 //! - [`Screen`]: standard error, shared by log lines and the bar;
 //! - [`LogListener`]: events as log lines; [`Progress`]: a bar, or a log line at intervals;
 //! - [`RequestTally`]: the requests to the API, summed up;
-//! - [`RunReport`], [`PlanReport`], [`StatusReport`], [`CompactReport`], [`VacuumReport`]: results as text and as JSON.
+//! - [`RunReport`], [`PlanReport`], [`StatusReport`], [`CompactReport`],
+//!   [`VacuumReport`]: results as text and as JSON.
 //!
 //! This module never influences a run, and never shows secrets or personal data.
 //!
