@@ -65,8 +65,8 @@ pub enum Command {
     /// Read everything back and compare it with the commit log
     ///
     /// Checks footers, row counts, checksums, schema, unique keys, children without calls, and
-    /// files that no commit names. Reads every byte of the lake. Exit code 65 if something is
-    /// wrong. `--repair` repairs what it can, without touching data that a commit names.
+    /// stray files. Reads every byte of the lake. Exit code 65 if something is wrong. `--repair`
+    /// repairs what it can, without touching data that a commit names.
     Verify(VerifyArgs),
     /// Merge small files into large ones; the rows stay as they are
     ///

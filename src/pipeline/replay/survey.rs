@@ -10,7 +10,7 @@
 //! A response does not contain the time it was received. The modification time of its file takes
 //! its place, which `cp -p`, `rsync -t` and `tar` preserve and `touch` sets.
 //!
-//! Memory: the ids, and about twenty bytes per file.
+//! Memory: the ids, and 20 to 30 bytes per file.
 
 use std::io;
 use std::path::{Path, PathBuf};
