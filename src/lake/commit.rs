@@ -8,6 +8,8 @@
 //! Whoever finds the number taken reads what the others committed, checks the draft against it
 //! and takes the next number. Two writers never wait for each other longer than that.
 
+use std::io;
+
 use bytes::Bytes;
 
 use super::error::{LakeError, blocking};
@@ -176,13 +178,13 @@ impl LakeWriter {
     /// Every file of the draft must be staged whole: the last look before it counts.
     async fn check_staged(&self, draft: &CommitDraft) -> Result<(), LakeError> {
         for file in &draft.files {
-            let size = self.run.staged_size(file).await?;
-            if size != Some(file.bytes) {
-                let what = match size {
-                    Some(size) => format!("it has {size} bytes and was staged with {}", file.bytes),
-                    None => "it was staged and is gone; does something else clean up there?".into(),
-                };
-                return Err(LakeError::damaged(&self.run.staged_place(file), what));
+            let place = self.run.staged_place(file);
+            // Nothing of the lake is damaged: the destination or its staging folder went away.
+            let gone = || StoreError::io("find staged", &place)(io::ErrorKind::NotFound.into());
+            let size = self.run.staged_size(file).await?.ok_or_else(gone)?;
+            if size != file.bytes {
+                let what = format!("it has {size} bytes and was staged with {}", file.bytes);
+                return Err(LakeError::damaged(&place, what));
             }
         }
         Ok(())

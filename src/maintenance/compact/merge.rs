@@ -13,7 +13,7 @@ use crate::encode::RowGroupEncoder;
 use crate::lake::error::LakeError;
 use crate::lake::mend::Checked;
 use crate::lake::write::RowsFile;
-use crate::store::{DataFile, FilePath, LakePath, RunStore};
+use crate::store::{DataFile, FilePath, LakePath, RunStore, StoreError};
 
 /// What merging works with.
 #[derive(Clone, Copy, Debug)]
@@ -106,7 +106,8 @@ fn merge_all(options: MergeOptions<'_>, plan: &PartitionPlan) -> Result<Merged, 
     for (file, _) in &files {
         let Some(written) = store.open_staged(file)? else {
             let place = store.staged_place(file);
-            return Err(LakeError::damaged(&place, "it was staged and is gone"));
+            let gone = std::io::ErrorKind::NotFound.into();
+            return Err(StoreError::io("find staged", &place)(gone).into());
         };
         let written = Source::new(written, plan.table)?;
         written.read(|batch| {
