@@ -1,11 +1,11 @@
-//! Checkpoints: the ledger as of some commit, so that a start reads what came after and not the
-//! whole log.
+//! Checkpoints: the ledger as of one commit, so a start reads only the records after it instead of
+//! the whole log.
 //!
-//! A checkpoint is derived and nothing depends on it. It counts only if its checksum is right, if
-//! its commit is marked as published, and if the record of that commit is the very one it was made
-//! after; otherwise an older one is taken, or the whole log, and the next writing command makes a new
-//! one. A file that is too large to be one is not read, and what it unpacks to is bounded. Records are
-//! never removed, so every checkpoint can be made again, and `verify` holds each against the log.
+//! A checkpoint is derived data. It is used only if its checksum matches, its commit is marked as
+//! published, and that commit's record is the one it was built from; otherwise an older checkpoint
+//! or the whole log is read, and the next writing command makes a new one. Oversized files are not
+//! read, and the decompressed size is bounded. Records are never removed, so every checkpoint can
+//! be rebuilt, and `verify` compares each with the log.
 //!
 //! ```text
 //! _export/checkpoints/00000000000000000100.ledger

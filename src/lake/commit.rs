@@ -1,12 +1,12 @@
-//! Committing: the one moment that counts.
+//! Committing a draft: creating its record is the commit point.
 //!
 //! ```text
 //! staged files synced → record written under a temporary name, synced
 //!   → record linked to its number, if that is free   ← before: nothing happened; after: all of it did
 //!   → log's folder synced → files published → days → marker
 //! ```
-//! Whoever finds the number taken reads what the others committed, checks the draft against it
-//! and takes the next number. Two writers never wait for each other longer than that.
+//! A writer that finds the number taken reads the commits of the others, checks its draft against
+//! them and takes the next number. Two writers never wait for each other longer than that.
 
 use std::io;
 
@@ -107,13 +107,13 @@ impl LakeWriter {
             changes: draft,
         };
         loop {
-            // The first commit may have been made by somebody else just now.
+            // Another writer may have made the first commit in the meantime.
             check_zone(&self.run, &self.log.ledger, self.zone)?;
             if self.log.ledger.has_ended(self.run.run_id()) {
                 return Err(LakeError::Ended(self.run.run_id().clone()));
             }
             commit.sequence = self.log.ledger.next_sequence();
-            // Of the record that somebody else was quicker with, after a lost race.
+            // After a lost race, this is the record of the writer that won it.
             commit.previous = self.log.tail.map(|tail| tail.sum);
             let (encoded, bytes) = blocking(move || {
                 let bytes = Bytes::from(json_of(&commit));

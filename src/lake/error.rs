@@ -1,4 +1,4 @@
-//! What can go wrong with the lake, and what a caller does about it.
+//! Errors of the lake, and what a caller does about each.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -116,7 +116,7 @@ pub enum LakeError {
     /// Columns contradict each other. A bug.
     #[error("gather rows as columns")]
     Columns(#[from] arrow_schema::ArrowError),
-    /// Work that nobody waits for any more: nothing was changed by it.
+    /// The work was cancelled; it changed nothing.
     #[error("finish: it was told to stop")]
     Cancelled,
     /// The system gave no threads to decode and encode on.
@@ -203,7 +203,7 @@ impl From<StoreError> for LakeError {
     }
 }
 
-/// Runs file system work where it holds up nobody.
+/// Runs file system work on a blocking thread.
 pub(crate) async fn blocking<T, F>(work: F) -> Result<T, LakeError>
 where
     T: Send + 'static,

@@ -1,4 +1,4 @@
-//! Runs that are at work on a lake now, whoever started them.
+//! The runs now at work on a lake, including those of other processes.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 

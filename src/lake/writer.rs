@@ -1,4 +1,4 @@
-//! The lake in a writing command's hands. Opening it finishes what crashed runs left.
+//! The lake opened for writing. Opening it completes the work of crashed runs.
 
 use std::collections::BTreeSet;
 
@@ -205,7 +205,7 @@ impl LakeWriter {
         let last = self.log.ledger.last_sequence();
         if self.in_doubt.is_some_and(|sequence| sequence > last) && !self.run.is_local() {
             // A request whose answer was lost may take effect still. Once its number is taken, it
-            // can't, whoever took it.
+            // can't, even if another writer took it.
             let us = self.run.run_id().clone();
             self.say_dead(us.as_str()).await?;
         }
@@ -240,7 +240,7 @@ impl LakeWriter {
             let dead = match self.run.take_dead(&folder).await {
                 Ok(Some(dead)) => dead,
                 Ok(None) => continue,
-                // None of ours: it stays, and keeps nobody from anything.
+                // Not a run's folder: it stays and blocks no other work.
                 Err(StoreError::NoFile { path }) => {
                     let text = format!(
                         "{} is a FIFO, a device or a link, and no run's lock: its folder is left alone; \
@@ -389,7 +389,7 @@ async fn is_taken(store: &Store, ledger: &Ledger, run: &RunId) -> Result<bool, L
         || !store.list(&LakePath::rejects_of(run)).await?.is_empty())
 }
 
-/// Days of two zones in one lake would be of use to nobody.
+/// Refuses a second zone: days of two zones in one lake are meaningless.
 pub(crate) fn check_zone(store: &Store, ledger: &Ledger, zone: Tz) -> Result<(), LakeError> {
     match ledger.zone() {
         Some(lake) if lake != zone => Err(LakeError::OtherZone {

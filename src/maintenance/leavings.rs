@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::lake::error::LakeError;
 use crate::store::{LakePath, Store, is_run_id};
 
-/// No report is larger.
+/// The largest report that is read.
 const LARGEST_REPORT: u64 = 64 << 20;
 
 /// Whether a file in `_export/runs/` is a run's report: it is named by a run, and says so.

@@ -1,5 +1,5 @@
-//! What to do about what the operating system says of a file: of the lake, or in the spool on its way
-//! to an object store.
+//! Advice for errors of the operating system on a file of the lake, or in the spool on its way to
+//! an object store.
 
 use std::io;
 use std::path::Path;

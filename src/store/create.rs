@@ -1,5 +1,5 @@
-//! A file that is made once, whoever makes it: the same moment as a commit's record has, without the
-//! named points of a commit.
+//! Creates a file exactly once among concurrent writers: atomic like a commit record, but without
+//! the named points of a commit.
 
 use bytes::Bytes;
 

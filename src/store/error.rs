@@ -1,4 +1,4 @@
-//! What can go wrong with the bytes of a lake, and what a person does about it.
+//! Errors of the store, and what the operator does about each.
 
 use std::io;
 use std::path::{Path, PathBuf};

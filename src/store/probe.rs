@@ -1,8 +1,8 @@
-//! What a destination can do, tried on the spot: the steps the commit protocol is made of, each
-//! once, in a folder of their own that is removed again.
+//! Probes what a destination supports: the steps of the commit protocol, once each, in a temporary
+//! folder.
 //!
-//! A step may fail without an error from the system: file systems there are that take a lock twice,
-//! or replace a file where a link should have been refused. Such a step fails, too.
+//! A step may fail without a system error: some file systems grant a lock twice, or replace a file
+//! where a link should have been refused. Such a step fails, too.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};

@@ -1,5 +1,5 @@
-//! What a living run says of itself in its sign of life: in the lock of its staging folder on a local
-//! disk, in `alive.json` on an object store. For people; nothing is decided by it.
+//! The content of a living run's sign of life: in the lock of its staging folder on a local disk,
+//! in `alive.json` on an object store. For people; no decision depends on it.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

@@ -1,9 +1,9 @@
-//! The ledger: what the commit log says is exported, open and failed. Derived from the log and
-//! nothing else, in memory, one commit after the other.
+//! The ledger: what is exported, open and failed according to the commit log. It is derived from
+//! the log alone, in memory, one commit after another.
 //!
-//! It is made for millions of tasks: a sealed task takes 33 bytes in a hash table. Which files a
-//! task is in is not in memory: the ledger knows the commit, and
-//! [`Lake::files_of_tasks`](super::reader::Lake::files_of_tasks) asks its record.
+//! It is sized for millions of tasks: a sealed task takes 33 bytes in a hash table. A task's files
+//! are not kept in memory: the ledger stores the commit, and
+//! [`Lake::files_of_tasks`](super::reader::Lake::files_of_tasks) reads its record.
 //!
 //! # States of a task
 //! ```text
@@ -12,9 +12,9 @@
 //!                                               └─gone at the vendor─→ Vanished (rows stay)
 //! Sealed ─running again─→ Reopened ─pulled again, final─→ Sealed
 //! ```
-//! What is observed of a sealed task changes its state only where a commit says that it was reopened,
-//! and whoever made it knew of its rows: of two processes the slower one may still have seen it
-//! running. A reopened task keeps its rows until a commit replaces them.
+//! An observation of a sealed task changes its state only if a commit says that the task was
+//! reopened and the writer of that commit knew of its rows: the slower of two processes may still
+//! have seen it running. A reopened task keeps its rows until a commit replaces them.
 
 mod files;
 mod listed;
@@ -114,7 +114,7 @@ pub enum TaskState<'a> {
     },
     /// Exported before it was final; to be pulled again, its rows to be replaced.
     Early(&'a UnsealedTask),
-    /// Exported before it was final, then gone at the vendor. Its rows stay, nobody asks for it
+    /// Exported before it was final, then gone at the vendor. Its rows stay. It is not requested
     /// again unless a listing shows it once more; then its rows must be replaced.
     Vanished {
         /// The commit that holds its rows.
@@ -128,7 +128,7 @@ pub enum TaskState<'a> {
     Reopened(&'a UnsealedTask),
 }
 
-/// Why a draft can't be committed as it is: somebody else was quicker.
+/// Why a draft can't be committed as it is: another writer committed first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Conflict {
     /// Tasks of the draft that got rows which the draft does not replace.
@@ -422,7 +422,7 @@ impl Ledger {
         }
     }
 
-    /// Whether a task is sealed, with rows that whoever saw it running again knew of.
+    /// Whether a task is sealed and its rows were known to the writer that saw it running again.
     pub(crate) fn can_reopen(&self, id: &TaskId, base: u64) -> bool {
         let known = self.tasks.get(&IdKey::of(id));
         known.is_some_and(|known| known.kind == Kind::Sealed && u64::from(known.rows_in) <= base)

@@ -1,19 +1,19 @@
-//! Making pins: a state of the lake is held for a reader, and then listed.
+//! Creates pins: holds one state of the lake for a reader, then lists its files.
 //!
-//! The record comes first, as one of a pin that is being made, with an end that is not far away, so
-//! that whatever a kill leaves is removed by others before long. Nothing is listed before the record
-//! says that the pin holds.
+//! The record is written first, in state "making" and with a near expiry, so that other runs soon
+//! remove what a killed process leaves. Files are listed only after the record says that the pin
+//! holds.
 //!
-//! - **On a disk** every file of the newest readable state gets a second name in the pin's folder. A file
-//!   that is gone by then gave way to a commit: the log is read again, and what is not linked yet is
-//!   linked of the newer state. What has a second name stays, whoever deletes the first.
-//! - **In a bucket**, and where a file system has no second names, the record says of which commit it
-//!   is, and then the log is read again. Whoever deletes files looks for pins after all files of its
-//!   commit were moved. If it looked before the record was there, its commit's state can be read by
-//!   now: the pin goes on to that state and looks again, and keeps what stayed for the one before until
-//!   it ends. If not, it saw the pin.
+//! - **On a disk** every file of the newest readable state gets a hard link in the pin's folder. A
+//!   file that is missing by then was superseded: the log is read again, and the remaining links
+//!   are made from the newer state. A linked file survives the deletion of its first name.
+//! - **In a bucket**, and where a file system has no hard links, the record names its commit, and
+//!   then the log is read again. A process that deletes files looks for pins after all files of its
+//!   commit are moved. If it looked before the record existed, its commit's state is readable by
+//!   now: the pin moves to that state and checks again, and keeps the files held for the previous
+//!   state until it ends. Otherwise the process saw the pin.
 //!
-//! Never does this module delete a file of the lake, publish, or commit.
+//! This module never deletes a file of the lake, publishes, or commits.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -125,8 +125,8 @@ impl Holding<'_> {
         self.begin().await?;
         if self.pin.way == PinWay::Links && !self.link().await? {
             tracing::warn!(
-                "files can't have two names here, so what gives way stays in its place as long as \
-                 it is held: take lists of files, a glob may find rows twice meanwhile"
+                "files can't have two names here, so superseded files stay in place as long as \
+                 they are held: take lists of files, a glob may find rows twice meanwhile"
             );
             let folder = LakePath::pin_folder(&self.pin.id);
             self.run.remove_tree(&folder).await?;

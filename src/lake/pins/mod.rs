@@ -1,10 +1,10 @@
-//! Pins: readers that need one state of the lake to stay for a while.
+//! Pins: keep one state of the lake for a reader.
 //!
-//! A pin is a record, `_export/pins/<id>.json`, and on a disk a folder of the same name with second
-//! names of its files ([`PinWay::Links`]). Where files can't have two names, in a bucket above all,
-//! files that gave way stay in their places as long as a pin needs them ([`PinWay::InPlace`]).
+//! A pin is a record, `_export/pins/<id>.json`, and on a disk a folder of the same name with hard
+//! links to its files ([`PinWay::Links`]). Without hard links, in a bucket above all, superseded
+//! files stay in place as long as a pin needs them ([`PinWay::InPlace`]).
 //!
-//! This module knows what pins say. [`self::hold`] makes them, [`self::unpin`] ends them.
+//! This module reads and lists pins. [`self::hold`] creates them, [`self::unpin`] ends them.
 
 pub(crate) mod hold;
 mod unpin;
@@ -35,7 +35,7 @@ pub enum PinWay {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PinState {
-    /// Being made; nobody was told of it.
+    /// Being made; its id has not been returned yet.
     Making,
     /// Somebody relies on it.
     Held,
@@ -170,7 +170,7 @@ impl Pins {
         pins.filter(|pin| pin.way == PinWay::InPlace)
     }
 
-    /// The files that gave way and that these pins hold in their places, by what the log says.
+    /// The superseded files that these pins hold in place, according to the log.
     pub(crate) async fn held(
         &self,
         store: &Store,
@@ -198,7 +198,7 @@ impl Pins {
     }
 }
 
-/// Files that gave way and stay.
+/// Superseded files that stay.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HeldFiles {
     /// Every one, whatever its path.

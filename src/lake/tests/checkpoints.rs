@@ -1,4 +1,4 @@
-//! Checkpoints: a start from one knows what a start from the records knows, and none is ever needed.
+//! A start from a checkpoint equals a start from the records, and checkpoints are optional.
 
 use super::*;
 use crate::lake::checkpoint::{self, Checkpoint};

@@ -1,4 +1,4 @@
-//! Compaction: the same rows in fewer files, whatever else goes on.
+//! Compaction keeps the rows and reduces the files, also beside concurrent writers.
 
 use parquet::file::statistics::Statistics;
 use tokio_util::sync::CancellationToken;

@@ -1,4 +1,4 @@
-//! Second names of files, in a folder of their own.
+//! Hard links to files, in a folder of their own.
 
 use std::fs;
 use std::io::{self, ErrorKind};

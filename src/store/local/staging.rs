@@ -1,4 +1,4 @@
-//! A run's folder of staged files, and the lock in it that shows that the run lives.
+//! A run's folder of staged files; the lock in it shows that the run is alive.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -29,7 +29,7 @@ impl Staging {
             if !make(&folder)? {
                 return Ok(None);
             }
-            // Somebody may take the new folder for a dead run's until it is locked.
+            // Until it is locked, another process may take the new folder for a dead run's.
             match super::lock(&path) {
                 Ok(lock) if super::is_same_file(&lock, &path)? => break lock,
                 Err(error) if !super::is_of_missing(&error) => return Err(error),
@@ -48,9 +48,9 @@ impl Staging {
         }
     }
 
-    /// Takes over the folder of a run that is dead. Nothing if its run lives, or somebody else is
-    /// at it. An empty folder without a lock is one that is just being made or removed: it goes, and
-    /// no run died of it.
+    /// Takes over the folder of a dead run. Nothing if its run lives, or another process has taken
+    /// it. An empty folder without a lock is one that is just being made or removed: it is removed,
+    /// and does not count as a dead run.
     pub(crate) fn take_dead(folder: PathBuf) -> Result<Option<Self>, StoreError> {
         match ours::open_ours(&folder.join(LOCK))? {
             Some(lock) => Self::claim(folder, lock),
@@ -159,7 +159,7 @@ mod tests {
         make(&folder).expect("a folder can be made");
         let late = crate::store::local::open_lock(&folder.join(LOCK)).expect("a file can be made");
         let dead = Staging::take_dead(folder.clone()).expect("no fault");
-        dead.expect("nobody holds it")
+        dead.expect("the lock is free")
             .remove(|| Ok(()))
             .expect("no fault");
         let living = Staging::open(folder.clone(), make)
