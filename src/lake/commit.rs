@@ -25,12 +25,12 @@ use crate::store::{LakePath, Point, Put, StoreError};
 pub enum CommitOutcome {
     /// Durable and published.
     Committed(Box<Commit>),
-    /// The draft said nothing that was not known: nothing was written.
+    /// The draft contains nothing new: nothing was written.
     Unchanged,
-    /// Others were quicker with some of it: nothing was written. The staged files are as they
-    /// were; leave the named tasks out, or plan the rewrite again, and commit once more.
+    /// Another writer committed some of it first: nothing was written. The staged files are
+    /// unchanged; leave the named tasks out, or plan the rewrite again, and commit once more.
     Conflict {
-        /// What is in the way.
+        /// The conflict.
         conflict: Conflict,
         /// The draft.
         draft: Box<CommitDraft>,
@@ -175,7 +175,7 @@ impl LakeWriter {
         Ok(())
     }
 
-    /// Every file of the draft must be staged whole: the last look before it counts.
+    /// Checks that every file of the draft is staged whole, right before the commit point.
     async fn check_staged(&self, draft: &CommitDraft) -> Result<(), LakeError> {
         for file in &draft.files {
             let place = self.run.staged_place(file);

@@ -91,9 +91,9 @@ pub struct DayEvidence {
 /// The state of one day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DaySummary {
-    /// Which. Missing for what belongs to no day.
+    /// The day. Missing for rows and tasks without a day.
     pub date: Option<NaiveDate>,
-    /// Whether nothing more is expected.
+    /// Whether no more rows are expected.
     pub complete: bool,
     /// How often its rows were completed or changed after that; 0 before the first time.
     #[serde(default)]
@@ -141,8 +141,8 @@ impl DaySummary {
     }
 }
 
-/// The commit that a day file speaks of: enough to tell who knew more, whatever else a newer version
-/// may have put there.
+/// The commit that a day file names: enough to compare versions, whatever fields a newer version
+/// adds.
 pub(crate) fn sequence_of(bytes: &[u8]) -> Option<u64> {
     #[derive(Deserialize)]
     struct Stamp {

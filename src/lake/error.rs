@@ -73,16 +73,16 @@ pub enum LakeError {
         path: PathBuf,
         /// What it says that it holds.
         lake: String,
-        /// What is brought.
+        /// What the run would write.
         ours: &'static str,
     },
-    /// The lake is one that `demo` made, and the run is none of its.
+    /// The lake was made by `demo`, and the run is not a demo run.
     #[error(
         "write to {0}: it holds the invented calls of the demo; name another place with --dest, \
          AIRUDDER_DEST or `dest` in the job file"
     )]
     DemoLake(PathBuf),
-    /// The run is one of the demo, and the lake is none.
+    /// The run is a demo run, and the lake is not a demo lake.
     #[error(
         "write to {0}: it holds a lake that is not the demo's; name another folder with --dest"
     )]
@@ -95,7 +95,7 @@ pub enum LakeError {
         /// What is missing there.
         what: &'static str,
     },
-    /// This run gave no sign of life for so long that another one took it for dead.
+    /// This run gave no sign of life for so long that another run took it for dead.
     #[error(
         "commit: run {0} gave no sign of life for longer than `dead_after` under [store] allows, and \
          another run took it for dead; run again: what was committed is safe, the rest is pulled again"
@@ -104,7 +104,7 @@ pub enum LakeError {
     /// A state of the lake could not be held for a reader.
     #[error("hold the files: {0}; try again")]
     NotHeld(&'static str),
-    /// The caller asked for a commit that makes no sense. A bug.
+    /// The caller asked for an invalid commit. A bug.
     #[error("commit: {0}")]
     Draft(String),
     /// Rows could not be made into Parquet. A bug, unless the disk lies beneath.
@@ -133,7 +133,7 @@ pub enum LakeError {
 }
 
 impl LakeError {
-    /// The exit code that stands for it.
+    /// The exit code.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {

@@ -43,7 +43,7 @@ const MOST_BYTES: u64 = 64 * 1024;
 /// The flag that accepts another account or host once.
 const ACCEPT: &str = "--accept-lake-change";
 
-/// What `_export/lake.json` says.
+/// The content of `_export/lake.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     format_version: u32,
@@ -64,12 +64,12 @@ pub struct Identity {
     /// A keyed hash of the account. Not known as `host`.
     #[serde(default)]
     account: Option<String>,
-    /// What a later version adds is kept.
+    /// Unknown fields of a later version, kept as they are.
     #[serde(flatten)]
     more: serde_json::Map<String, serde_json::Value>,
 }
 
-/// What is shown of an identity: not the account.
+/// The part of an identity that is shown: everything but the account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ShownIdentity {
     /// See [`Identity::lake_id`].
@@ -111,7 +111,7 @@ impl fmt::Display for ShownIdentity {
     }
 }
 
-/// What a run knows of itself.
+/// What a run knows about itself.
 #[derive(Clone, Debug)]
 pub struct Claim {
     /// Where it pulls from; nothing for saved answers from who knows where.
@@ -264,7 +264,7 @@ impl Claim {
         }
     }
 
-    /// Refuses a lake that is another's, before anything of it is touched.
+    /// Refuses a lake of another account or host before it is touched.
     ///
     /// # Errors
     /// [`LakeError::OtherLake`] with what differs, [`LakeError::DemoLake`], or that the identity is

@@ -46,9 +46,9 @@ pub struct LakeWriter {
 }
 
 impl LakeWriter {
-    /// Opens the lake for a run, makes it if there is none, and first finishes what earlier runs
-    /// left: commits that were not published are, staging folders of dead runs are removed.
-    /// A folder that holds other things is fine: they are left alone.
+    /// Opens the lake for a run, creating it if necessary, and first completes the work of earlier
+    /// runs: pending commits are published, staging folders of dead runs are removed. Other files
+    /// in the folder are left alone.
     ///
     /// # Errors
     /// When the destination fails, is damaged, or was written with another partition time zone or
@@ -140,7 +140,7 @@ impl LakeWriter {
         Ok(Some(writer))
     }
 
-    /// On a log that was just read: finishes first what other runs left unfinished.
+    /// Works on a log that was just read: first completes the work of other runs.
     pub(crate) async fn begin(
         run: RunStore,
         (log, zone): (Log, Tz),
@@ -194,7 +194,7 @@ impl LakeWriter {
         Ok(new)
     }
 
-    /// Ends the run: what was staged and not committed is removed.
+    /// Ends the run: removes staged files that were not committed.
     ///
     /// # Errors
     /// When the destination fails. The next start does the rest.
@@ -213,7 +213,7 @@ impl LakeWriter {
         Ok(())
     }
 
-    /// Finishes what earlier runs left.
+    /// Completes the work of earlier runs.
     pub(crate) async fn recover(mut self) -> Result<Self, LakeError> {
         if self.log.marker_unreadable {
             self.recovered("the marker of published commits was damaged: all were checked".into());

@@ -1,5 +1,4 @@
-//! `verify --repair` where the log itself is not what it should be: a damaged record, or newest records
-//! that are missing.
+//! `verify --repair` for the log itself: a damaged record, or missing newest records.
 //!
 //! | what is found | what is done |
 //! |---|---|
@@ -7,9 +6,9 @@
 //! | newest records missing, a log older than what lies beside it | taken as it is: what names later commits is put aside or made again |
 //! | a record that is damaged beyond that, or missing in the middle | with `--cut-log` put aside with all later ones, and the log that is left taken as it is |
 //!
-//! Nothing is deleted but checkpoints, which are derived: records, day files and data files of commits
-//! that are given up go to `_export/quarantine/<run id>/`. A log is taken as it is only while no run
-//! is at work.
+//! Nothing is deleted except checkpoints, which are derived: records, day files and data files of
+//! abandoned commits go to `_export/quarantine/<run id>/`. A log is accepted as it is only while no
+//! run is at work.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! What in `_export` is ours by name and content, for `vacuum`: the folders may be links to places
-//! where others keep things.
+//! Recognizes the exporter's files in `_export` by name and content, for `vacuum`: the folders may
+//! be links to places with other files.
 
 use serde::Deserialize;
 

@@ -8,8 +8,8 @@ use super::path::LakePath;
 use super::{Kind, Put, RunStore, Store, blocking, local};
 
 impl Store {
-    /// Whether a regular file is there, or leads there, and not a folder, a pipe or a device. An
-    /// object is one.
+    /// Whether a regular file, or a link to one, is there, not a folder, a pipe or a device. An
+    /// object counts as a regular file.
     pub(crate) async fn is_regular(&self, path: &LakePath) -> Result<bool, StoreError> {
         if !self.is_local() {
             return Ok(true);

@@ -100,7 +100,7 @@ points! {
     RecoverFileRemoved = "recover.file_removed",
 }
 
-/// What is to happen at points.
+/// The scripted actions at points.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     #[cfg(test)]
@@ -215,7 +215,7 @@ mod process {
         eprintln!("held at {}", point.as_str());
     }
 
-    /// The end without a last word.
+    /// Ends the process without cleanup.
     fn kill() {
         #[cfg(unix)]
         signal(rustix::process::Signal::KILL);

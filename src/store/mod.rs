@@ -68,7 +68,7 @@ pub(crate) use staging::InStaging;
 use self::object::Bucket;
 use crate::job::Destination;
 
-/// A small file of our own making is no longer than this.
+/// The largest small file that the exporter writes.
 const MOST_SMALL: u64 = 8 << 20;
 
 /// A store that is only read.

@@ -34,34 +34,34 @@ struct Inner {
     hold: Hold,
 }
 
-/// What shows that the run lives, and where it stages.
+/// The run's sign of life and its staging folder.
 #[derive(Debug)]
 enum Hold {
     Local(Staging),
     Object(ObjectRun),
 }
 
-/// How `RunStore::put_if_absent` ended.
+/// The result of `RunStore::put_if_absent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {
-    /// The name was free and is ours.
+    /// The name was free and now belongs to this run.
     Created,
     /// The name is taken.
     Taken,
 }
 
-/// How `RunStore::link_files` ended.
+/// The result of `RunStore::link_files`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Linked {
-    /// All of them have second names.
+    /// All of them have hard links.
     All,
-    /// This one is not there.
+    /// This one is missing.
     Gone(FilePath),
-    /// There are no second names here.
+    /// Hard links are not supported here.
     Refused,
 }
 
-/// How `RunStore::publish` ended.
+/// The result of `RunStore::publish`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Published {
     /// Moved to its table just now.

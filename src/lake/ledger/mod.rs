@@ -42,7 +42,7 @@ use crate::shard::Shard;
 use crate::store::{FileName, FilePath};
 use crate::task::{RunId, TaskId, WorkflowId};
 
-/// What the commit log says.
+/// The state that the commit log describes.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     zone: Option<Tz>,
@@ -69,7 +69,7 @@ pub struct NightsGone {
     pub on: NaiveDate,
 }
 
-/// What is kept of every task.
+/// What is stored per task.
 #[derive(Clone, Copy, Debug)]
 struct Known {
     /// The commit that holds its rows; 0 for none.
@@ -104,7 +104,7 @@ pub struct UnsealedTask {
     pub sequence: u64,
 }
 
-/// Where a task stands.
+/// The state of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TaskState<'a> {
     /// Final and exported: never pulled again.
@@ -162,7 +162,7 @@ impl Ledger {
         self.zone
     }
 
-    /// Where a task stands; nothing for a task that no commit knows.
+    /// The state of a task; nothing for a task that no commit names.
     ///
     /// # Panics
     /// Never: every task that is open, failed or early is remembered whole.
@@ -216,7 +216,7 @@ impl Ledger {
         self.gone_workflows.iter().map(|(id, gone)| (id, *gone))
     }
 
-    /// Whether the task is exported for good.
+    /// Whether the task is sealed.
     #[must_use]
     pub fn is_sealed(&self, id: &TaskId) -> bool {
         let known = self.tasks.get(&IdKey::of(id));
@@ -390,7 +390,7 @@ impl Ledger {
         self.files.oldest()
     }
 
-    /// What keeps a draft from being committed as it is.
+    /// The conflicts that keep a draft from being committed as it is.
     #[must_use]
     pub fn conflict(&self, draft: &CommitDraft) -> Option<Conflict> {
         let seen = |rows_in| draft.kind == CommitKind::Replace && rows_in <= draft.base;
@@ -451,8 +451,8 @@ impl Ledger {
             .any(|(day, coverage)| self.days.lacks(day, &coverage, shard))
     }
 
-    /// Takes the next commit into account. On an error, which says what is wrong with the record,
-    /// the ledger is of no further use.
+    /// Applies the next commit. On an error, which says what is wrong with the record, the ledger
+    /// must be discarded.
     pub(crate) fn apply(&mut self, digest: &Digest) -> Result<(), String> {
         let sequence = u32::try_from(digest.sequence).map_err(|_| "its number is too high")?;
         if digest.sequence != self.next_sequence() {

@@ -34,12 +34,12 @@ use crate::store::{FilePath, LakePath, Linked, Partition, PinId, Point, RunStore
 
 /// How long a pin may take to be made before others take it for one of a dead process.
 const MAKING: TimeDelta = TimeDelta::hours(1);
-/// How often the state is taken again because the lake went on.
+/// How often the state is read again because the log advanced.
 const MAX_TRIES: u32 = 1_000;
 
 const TOO_FAST: &str = "other processes rewrite files faster than they can be held";
 
-/// A state that is held.
+/// A held state.
 #[derive(Debug)]
 pub struct Held {
     /// The state.
@@ -51,7 +51,7 @@ pub struct Held {
 /// Holds the files of the newest state that a query asks for, for so long from when this returns.
 ///
 /// # Errors
-/// When the destination can't be read or written, a file of the lake is missing, or others go on
+/// When the destination can't be read or written, a file of the lake is missing, or others commit
 /// faster than the files can be held.
 pub async fn hold(
     dest: &Destination,
@@ -165,7 +165,7 @@ impl Holding<'_> {
         }
     }
 
-    /// Changes the record, unless somebody has ended the pin.
+    /// Changes the record, unless another process has ended the pin.
     async fn change(&mut self, change: impl FnOnce(&mut Pin)) -> Result<(), LakeError> {
         change(&mut self.pin);
         let json = self.pin.to_json();
@@ -185,7 +185,7 @@ impl Holding<'_> {
         self.pin.query.run(self.lake.ledger()).collect()
     }
 
-    /// Reads the log again. Says whether it went on.
+    /// Reads the log again. Says whether it advanced.
     async fn go_on(&mut self) -> Result<bool, LakeError> {
         let newer = Lake::open(self.dest).await?;
         let went_on = newer.ledger().last_sequence() > self.lake.ledger().last_sequence();
@@ -262,7 +262,7 @@ impl Holding<'_> {
                 return Ok(());
             }
             self.change(|pin| {
-                // Somebody may have let files stay for the state before.
+                // Other processes may have kept files for the previous state.
                 pin.since = pin.since.or(Some(pin.sequence));
                 pin.sequence = sequence;
             })

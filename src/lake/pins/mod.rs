@@ -31,27 +31,27 @@ pub enum PinWay {
     InPlace,
 }
 
-/// How far a pin is.
+/// The state of a pin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PinState {
     /// Being made; its id has not been returned yet.
     Making,
-    /// Somebody relies on it.
+    /// A reader relies on it.
     Held,
-    /// It is over, and what it held is being removed.
+    /// It has ended, and its files are being removed.
     Ended,
 }
 
-/// A state of the lake that somebody needs until a moment.
+/// A state of the lake that a reader needs until a given time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pin {
     /// Which.
     pub id: PinId,
     /// The commit whose state it is.
     pub sequence: u64,
-    /// The first commit whose state it held, if it went on to a newer one while it was made. What stayed
-    /// in its place for an earlier state goes with the pin like the rest.
+    /// The first commit whose state it held, if it moved to a newer one while it was made. Files
+    /// that stayed in place for an earlier state are released with the pin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<u64>,
     /// When it was asked for, by the clock of that machine.

@@ -20,7 +20,7 @@ use super::{Entry, Stamp};
 /// The file in a staging folder that its living run holds locked.
 pub(super) const LOCK: &str = "lock";
 
-/// How long a lock is waited for before somebody is told, and before that ends.
+/// How long a lock is waited for before a warning, and before the wait fails.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 const LOCK_END: Duration = Duration::from_mins(5);
 /// The same once the process was told to stop.
@@ -187,7 +187,7 @@ pub(super) fn create_folders(folder: &Path) -> Result<(), StoreError> {
     sync_folder(parent.unwrap_or(Path::new(".")))
 }
 
-/// Folders whose files hold whole answers: for their owner alone, whatever others may read.
+/// Folders with files that hold whole answers: readable by their owner alone.
 const PRIVATE: [&str; 2] = ["rejects", "quarantine"];
 
 /// Whether a place in the lake is in such a folder, or is one.
@@ -297,7 +297,7 @@ fn open_to_compare(path: &Path) -> Result<Option<(File, &Path)>, StoreError> {
     }
 }
 
-/// Gives a file a second name unless that is taken: `false` if it is.
+/// Makes a hard link unless the name is taken: `false` if it is.
 pub(super) fn link(from: &Path, to: &Path) -> Result<bool, StoreError> {
     match fs::hard_link(from, to) {
         Ok(()) => Ok(true),
@@ -333,8 +333,8 @@ pub(super) fn remove_empty_folder(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Opens (creates) a lock file and waits until it is ours: with a word if that takes long, and not
-/// for ever.
+/// Opens (creates) a lock file and waits for the lock: logs a warning if that takes long, and fails
+/// in the end.
 pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     let file = open_lock(path)?;
     let (begun, mut stopping, mut is_said) = (Instant::now(), None, false);

@@ -24,7 +24,7 @@ pub(crate) enum Whose {
     Gone,
 }
 
-/// Tells whose a folder is. Follows no link below it, and waits for nothing.
+/// Determines the owner of a folder. Follows no link below it, and never blocks.
 pub(crate) fn whose(folder: &Path) -> Result<Whose, StoreError> {
     let name = folder.file_name().and_then(|name| name.to_str());
     let look = || -> io::Result<Whose> {

@@ -9,7 +9,7 @@ use super::{LOCK, ours};
 use crate::store::error::StoreError;
 use crate::store::sign::Sign;
 
-/// The folder of a run that lives: ours as long as this is held.
+/// The folder of a living run: locked as long as this is held.
 #[derive(Debug)]
 pub(crate) struct Staging {
     folder: PathBuf,
@@ -18,8 +18,8 @@ pub(crate) struct Staging {
 }
 
 impl Staging {
-    /// Makes the folder, in the way given, and takes its lock. Nothing if the folder is somebody
-    /// else's: `make` says whether it made it.
+    /// Makes the folder, in the way given, and takes its lock. Nothing if another run owns the
+    /// folder: `make` says whether it made it.
     pub(crate) fn open(
         folder: PathBuf,
         make: impl Fn(&Path) -> Result<bool, StoreError>,
@@ -59,8 +59,8 @@ impl Staging {
         }
     }
 
-    /// Takes over a folder whose lock is open, unless somebody holds it, or it is by now the lock
-    /// of a folder that was removed and another one has its name.
+    /// Takes over a folder whose lock is open, unless another process holds it, or it has become
+    /// the lock of a removed folder whose name another one took.
     fn claim(folder: PathBuf, lock: File) -> Result<Option<Self>, StoreError> {
         let path = folder.join(LOCK);
         let is_ours = super::try_lock(&lock, &path)? && super::is_same_file(&lock, &path)?;

@@ -17,7 +17,7 @@ pub struct Fault {
     what: String,
 }
 
-/// What a caller can do about it.
+/// What a caller does about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
     /// The credentials are missing, wrong, or do not allow it.
@@ -28,7 +28,7 @@ pub enum FaultKind {
     Missing,
     /// Another writer was first.
     Conflict,
-    /// The store can't do it.
+    /// The store does not support it.
     Unsupported,
     /// No answer, or only errors.
     Unreachable,

@@ -46,7 +46,7 @@ use crate::job::ObjectPlace;
 
 /// How often an update is retried because another writer was first.
 const UPDATE_TRIES: u32 = 100;
-/// How often a conditional create is tried again that found a rival who then was not there.
+/// How often a conditional create is retried that met an object which was then missing.
 const CREATE_TRIES: u32 = 10;
 
 /// How often an object that seems to be empty is read again.
@@ -380,7 +380,7 @@ fn optional<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
     }
 }
 
-/// Waits a little, so that two who are after the same do not meet again and again.
+/// Waits a little, so that two competing writers do not collide again and again.
 async fn pause(tries: u32) {
     let most = 5_u64 << tries.min(7);
     tokio::time::sleep(Duration::from_millis(fastrand::u64(1..=most))).await;

@@ -17,7 +17,7 @@ use crate::store::path::{FileName, FilePath, LakePath};
 use crate::store::{Published, blocking};
 use crate::task::RunId;
 
-/// What a living run holds.
+/// The state of a living run.
 #[derive(Debug)]
 pub(crate) struct ObjectRun {
     bucket: Bucket,
