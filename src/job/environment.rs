@@ -8,7 +8,7 @@ use std::fmt;
 
 use zeroize::Zeroize as _;
 
-use super::error::SettingsError;
+use super::error::{Meant, SettingsError};
 use super::nearest::nearest;
 use super::settings::SETTINGS;
 pub use super::variables::{APP_KEY, APP_SECRET, AS_OF, COMPLETION_INDEX, FAILPOINT, JOB};
@@ -134,10 +134,7 @@ impl Environment {
     pub fn check(&self) -> Result<(), SettingsError> {
         let unknown: Vec<_> = self
             .strangers()
-            .map(|name| {
-                let nearest = nearest(name, KNOWN.iter().copied().chain(of_settings()));
-                (name.to_owned(), nearest.map(str::to_owned))
-            })
+            .map(|name| (name.to_owned(), meant_by(name)))
             .collect();
         if unknown.is_empty() {
             Ok(())
@@ -165,6 +162,22 @@ const KNOWN: [&str; 5] = [APP_KEY, APP_SECRET, JOB, AS_OF, FAILPOINT];
 
 fn of_settings() -> impl Iterator<Item = &'static str> {
     SETTINGS.iter().filter_map(|setting| setting.env)
+}
+
+/// The setting or variable that a name that is neither probably means.
+fn meant_by(name: &str) -> Meant {
+    let words = name.trim_start_matches("AIRUDDER_").to_ascii_lowercase();
+    let in_file = |key: &str| {
+        let (table, last) = key.split_once('.').unwrap_or(("", key));
+        words == last || words == format!("{table}_{last}")
+    };
+    let without_variable =
+        (SETTINGS.iter()).find(|setting| setting.env.is_none() && in_file(setting.key));
+    if let Some(setting) = without_variable {
+        return Meant::OnlyInJobFile(setting.key);
+    }
+    nearest(name, KNOWN.iter().copied().chain(of_settings()))
+        .map_or(Meant::Unknown, |name| Meant::Variable(name.to_owned()))
 }
 
 /// Whether Kubernetes or Docker created the variable: they add variables for the services next to a
@@ -224,6 +237,20 @@ mod tests {
         let env = Environment::of([("AIRUDDER_DEST", ""), ("AIRUDDER_RATE", " 5/s\n")]);
         assert_eq!(env.get("AIRUDDER_DEST"), Ok(None));
         assert_eq!(env.get("AIRUDDER_RATE"), Ok(Some("5/s")));
+    }
+
+    #[test]
+    fn a_variable_for_a_setting_of_the_job_file_alone_names_its_key() {
+        for name in ["AIRUDDER_MAX_ATTEMPTS", "AIRUDDER_API_MAX_ATTEMPTS"] {
+            let env = Environment::of([(name, "5")]);
+            assert_eq!(
+                env.check().expect_err("unknown").to_string(),
+                format!(
+                    "unknown environment variable {name}; `api.max_attempts` has no variable, set \
+                     it in the job file."
+                )
+            );
+        }
     }
 
     #[test]

@@ -39,10 +39,9 @@ pub enum SettingsError {
         /// The most similar valid key.
         nearest: Option<String>,
     },
-    /// Environment variables that look like settings but are not, each with the most similar valid
-    /// name.
+    /// Environment variables that look like settings but are not, each with what it probably means.
     #[error("{}", unknown_variables(.0))]
-    UnknownVariables(Vec<(String, Option<String>)>),
+    UnknownVariables(Vec<(String, Meant)>),
     /// A secret in the job file.
     #[error(
         "`{key}` in {at} is a secret, and secrets do not belong in a job file; put it into {variable} \
@@ -192,13 +191,29 @@ fn nearest_words(nearest: Option<&str>) -> String {
     )
 }
 
-fn unknown_variables(unknown: &[(String, Option<String>)]) -> String {
+/// The probable meaning of an unknown environment variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Meant {
+    /// The most similar variable.
+    Variable(String),
+    /// A setting that has no variable: its key in the job file.
+    OnlyInJobFile(&'static str),
+    /// Nothing similar is known.
+    Unknown,
+}
+
+fn unknown_variables(unknown: &[(String, Meant)]) -> String {
     let mut texts: Vec<String> = Vec::new();
-    for (name, nearest) in unknown {
+    for (name, meant) in unknown {
         let text = format!("unknown environment variable {name}");
-        texts.push(match nearest {
-            Some(nearest) => format!("{text}; did you mean {nearest}?"),
-            None => format!("{text}; docs/job-file.md lists all that begin with AIRUDDER_"),
+        texts.push(match meant {
+            Meant::Variable(nearest) => format!("{text}; did you mean {nearest}?"),
+            Meant::OnlyInJobFile(key) => {
+                format!("{text}; `{key}` has no variable, set it in the job file.")
+            }
+            Meant::Unknown => {
+                format!("{text}; docs/job-file.md lists all that begin with AIRUDDER_")
+            }
         });
     }
     texts.join(" ")
