@@ -85,14 +85,6 @@ pub enum SplitError {
         /// `detail` are not entries.
         key: Option<String>,
     },
-    /// A run of whitespace exceeds the limit.
-    #[error(
-        "the answer has over {limit} bytes of white space on end; write.max_record_size sets the limit"
-    )]
-    TooMuchSpace {
-        /// The limit in force.
-        limit: usize,
-    },
     /// More entries than a 32-bit index can number.
     #[error("the answer has more than 2,147,483,647 entries")]
     TooManyEntries,
@@ -138,8 +130,6 @@ pub struct Split {
     next_index: u64,
     entry_start: usize,
     oversize: bool,
-    /// Length of the current whitespace run, which is not stored.
-    space: usize,
     taken: u64,
     ready: VecDeque<Piece>,
 }
@@ -190,7 +180,6 @@ impl Split {
             next_index: 0,
             entry_start: 0,
             oversize: false,
-            space: 0,
             taken: 0,
             ready: VecDeque::new(),
         }
@@ -259,7 +248,6 @@ impl Split {
                     if !bytes[at].is_ascii_whitespace() {
                         return self.fail("something follows the answer", at);
                     }
-                    self.skip_space()?;
                     at + 1
                 }
             };
@@ -289,16 +277,6 @@ impl Split {
         })
     }
 
-    /// Counts a whitespace byte that is not stored.
-    fn skip_space(&mut self) -> Result<(), SplitError> {
-        self.space += 1;
-        let limit = self.options.max_record_bytes;
-        if self.space > limit {
-            return Err(SplitError::TooMuchSpace { limit });
-        }
-        Ok(())
-    }
-
     fn fail<T>(&self, what: &'static str, at: usize) -> Result<T, SplitError> {
         Err(SplitError::NotJson {
             what,
@@ -308,20 +286,12 @@ impl Split {
 
     fn envelope_bytes(&mut self, bytes: &[u8], from: usize) -> Result<usize, SplitError> {
         const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
-        let limit = self.options.max_record_bytes;
-        self.space = 0;
         let envelope = &mut self.envelope;
         for (at, &byte) in bytes.iter().enumerate().skip(from) {
             if envelope.depth == 0 && !envelope.in_string {
                 match byte {
                     b'{' => {}
-                    b' ' | b'\n' | b'\r' | b'\t' => {
-                        // Only whitespace came before it.
-                        if self.taken + at as u64 >= limit as u64 {
-                            return Err(SplitError::TooMuchSpace { limit });
-                        }
-                        continue;
-                    }
+                    b' ' | b'\n' | b'\r' | b'\t' => continue,
                     _ if BYTE_ORDER_MARK.contains(&byte) && self.taken + (at as u64) < 3 => {
                         continue;
                     }
@@ -382,10 +352,7 @@ impl Split {
 
     fn before_entry(&mut self, bytes: &[u8], at: usize, first: bool) -> Result<usize, SplitError> {
         self.state = match bytes[at] {
-            byte if byte.is_ascii_whitespace() => {
-                self.skip_space()?;
-                return Ok(at + 1);
-            }
+            byte if byte.is_ascii_whitespace() => return Ok(at + 1),
             b']' if first => {
                 self.state = State::Envelope;
                 return Ok(at + 1);
@@ -402,7 +369,6 @@ impl Split {
         if self.next_index > i32::MAX as u64 {
             return Err(SplitError::TooManyEntries);
         }
-        self.space = 0;
         self.entry_start = self.run.bytes.len();
         self.keep(&bytes[at..=at]);
         Ok(at + 1)
@@ -410,7 +376,7 @@ impl Split {
 
     fn behind_entry(&mut self, bytes: &[u8], at: usize) -> Result<usize, SplitError> {
         match bytes[at] {
-            byte if byte.is_ascii_whitespace() => self.skip_space()?,
+            byte if byte.is_ascii_whitespace() => {}
             b',' => self.state = State::BeforeEntry { first: false },
             b']' => self.state = State::Envelope,
             _ => return self.fail("a comma between entries of detail is missing", at),

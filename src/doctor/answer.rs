@@ -108,9 +108,9 @@ fn fault(error: &SplitError) -> AnswerFault {
     let reason = error.to_string();
     match error {
         SplitError::NotJson { .. } => AnswerFault::NotJson { reason },
-        SplitError::EnvelopeTooLarge { .. }
-        | SplitError::TooMuchSpace { .. }
-        | SplitError::TooManyEntries => AnswerFault::Rejected { reason },
+        SplitError::EnvelopeTooLarge { .. } | SplitError::TooManyEntries => {
+            AnswerFault::Rejected { reason }
+        }
     }
 }
 

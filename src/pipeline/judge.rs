@@ -151,6 +151,10 @@ pub(super) struct LargeTask {
     most_reject_bytes: u64,
 }
 
+/// A call that is too large to be a record counts with this part of its size in the limit on
+/// rejects: it may hold data that someone wants back, and the calls beside it are good.
+const OVERSIZE_SHARE: usize = 32;
+
 /// A call that is too large to be a record, as far as it has arrived.
 #[derive(Clone, Copy, Debug)]
 struct Oversize {
@@ -263,7 +267,7 @@ impl LargeTask {
         (index, limit): (u64, usize),
         (piece, last): (&[u8], bool),
     ) -> Result<(), LakeError> {
-        if !self.has_room(piece.len()) {
+        if !self.has_room(piece.len().div_ceil(OVERSIZE_SHARE)) {
             return Ok(());
         }
         let mut writer = lock(&self.rejects);
