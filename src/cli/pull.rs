@@ -150,8 +150,9 @@ impl Console {
         if let Err(BeginError::Lake(error)) = &opened
             && matches!(
                 error,
-                LakeError::Damaged { .. }
-                    | LakeError::Store(StoreError::NoFile { .. } | StoreError::Io { .. })
+                LakeError::Store(
+                    StoreError::Damaged { .. } | StoreError::NoFile { .. } | StoreError::Io { .. }
+                )
             )
             && let Err(error) = self.report_of_start((command, job), (clock, error)).await
         {

@@ -11,6 +11,7 @@ use crate::exit_code::ExitCode;
 use crate::job::{Job, ResultFormat};
 use crate::lake::{self, Lake, LakeError, ShownIdentity};
 use crate::report::{StatusOptions, StatusReport, past_runs};
+use crate::store::StoreError;
 
 /// Number of past runs to read: listings that one of them could not read or understand may still
 /// keep days from being complete.
@@ -67,7 +68,7 @@ pub async fn run(job: &Job, clock: &Clock, out: &mut impl Write) -> Result<(), S
     let runs = past_runs(lake.store(), MOST_RUNS).await?;
     // A damaged identity does not hide the contents of the lake; it is reported after them.
     let (identity, damage) = match lake::read_identity(lake.store()).await {
-        Err(damage @ LakeError::Damaged { .. }) => (None, Some(damage)),
+        Err(damage @ LakeError::Store(StoreError::Damaged { .. })) => (None, Some(damage)),
         read => (read?, None),
     };
     let pins = lake::Pins::list(lake.store()).await?;

@@ -5,25 +5,14 @@ use std::path::{Path, PathBuf};
 
 use crate::exit_code::ExitCode;
 use crate::store::StoreError;
-use crate::store::error::then;
 use crate::task::RunId;
 
 /// Why the lake could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum LakeError {
-    /// The store failed.
+    /// The store failed, or what it holds is not what the commit log says.
     #[error(transparent)]
-    Store(StoreError),
-    /// The lake is not what its commit log says, or the log itself is damaged.
-    #[error("use {path}: {what}{}", then(advice.as_deref()))]
-    Damaged {
-        /// The file that is wrong.
-        path: PathBuf,
-        /// What is wrong with it.
-        what: String,
-        /// The way out, where one is known.
-        advice: Option<String>,
-    },
+    Store(#[from] StoreError),
     /// A newer version of this program wrote to the lake.
     #[error(
         "read {path}: it has format version {found} and this program knows {known}; use the \
@@ -139,7 +128,6 @@ impl LakeError {
         match self {
             Self::Store(error) => error.exit_code(),
             Self::Absent { .. } | Self::Ended(_) => ExitCode::Destination,
-            Self::Damaged { .. } => ExitCode::Data,
             Self::NewerFormat { .. }
             | Self::OtherZone { .. }
             | Self::OtherLake { .. }
@@ -163,21 +151,13 @@ impl LakeError {
     }
 
     pub(crate) fn damaged(path: &Path, what: impl Into<String>) -> Self {
-        Self::Damaged {
-            path: path.to_owned(),
-            what: what.into(),
-            advice: None,
-        }
+        Self::Store(StoreError::damaged(path, what))
     }
 
     /// The same error with this way out in place of any other. Errors of other kinds stay as they are.
     pub(crate) fn advising(self, advice: impl Into<String>) -> Self {
         match self {
-            Self::Damaged { path, what, .. } => Self::Damaged {
-                path,
-                what,
-                advice: Some(advice.into()),
-            },
+            Self::Store(error) => Self::Store(error.advising(advice)),
             other => other,
         }
     }
@@ -186,19 +166,8 @@ impl LakeError {
     #[must_use]
     pub fn advice(&self) -> Option<&str> {
         match self {
-            Self::Damaged { advice, .. } => advice.as_deref(),
             Self::Store(error) => error.advice(),
             _ => None,
-        }
-    }
-}
-
-/// What is damaged in the store is a damaged lake; all else is told by the store itself.
-impl From<StoreError> for LakeError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Damaged { path, what, advice } => Self::Damaged { path, what, advice },
-            other => Self::Store(other),
         }
     }
 }

@@ -30,7 +30,7 @@ use url::{Host, Url};
 use super::error::LakeError;
 use crate::clock::random_key;
 use crate::job::{Job, Secret};
-use crate::store::{LakePath, Store};
+use crate::store::{LakePath, Store, StoreError};
 
 /// The version of the file that this program writes, and the highest that it reads.
 const FORMAT_VERSION: u32 = 1;
@@ -283,7 +283,7 @@ impl Claim {
     /// The identity; nothing where there is none, or a damaged one that is accepted.
     pub(super) async fn read(&self, store: &Store) -> Result<Option<Identity>, LakeError> {
         match read_identity(store).await {
-            Err(LakeError::Damaged { .. }) if self.accepts => Ok(None),
+            Err(LakeError::Store(StoreError::Damaged { .. })) if self.accepts => Ok(None),
             read => read,
         }
     }

@@ -23,7 +23,7 @@ use crate::lake::log::newest::{self, Witness};
 use crate::lake::log::{Log, Marker, missing, read_digest, sequence_of};
 use crate::lake::record::seal;
 use crate::lake::record::summary::read_commit;
-use crate::store::{FilePath, LakePath, RunStore, Store};
+use crate::store::{FilePath, LakePath, RunStore, Store, StoreError};
 use crate::task::RunId;
 
 /// Puts the log right as far as that goes, before a lake is opened to be repaired. With `cut` a record
@@ -109,7 +109,7 @@ impl Survey {
             };
             match taken {
                 Ok(()) => {}
-                Err(error @ LakeError::Damaged { .. }) => {
+                Err(error @ LakeError::Store(StoreError::Damaged { .. })) => {
                     damage = Some(error);
                     break;
                 }
@@ -143,7 +143,7 @@ async fn mended(store: &Store, sequence: u64) -> Result<Option<(Vec<u8>, Vec<u8>
     // What follows on it says its checksum, if it is sound itself.
     let next = match read_digest(store, sequence + 1).await {
         Ok(next) => next.and_then(|(digest, _)| digest.previous),
-        Err(LakeError::Damaged { .. } | LakeError::NewerFormat { .. }) => None,
+        Err(LakeError::Store(StoreError::Damaged { .. }) | LakeError::NewerFormat { .. }) => None,
         Err(error) => return Err(error),
     };
     blocking(move || {

@@ -19,7 +19,7 @@ use crate::lake::{
     LakeError, LakeWriter, LostFile, MISSING, OpenTask, Removal, WorkflowNote, blocking,
 };
 use crate::shard::Shard;
-use crate::store::{DataFile, FilePath};
+use crate::store::{DataFile, FilePath, StoreError};
 use crate::task::{TaskId, TaskStatus};
 
 /// Task metadata learned apart from rows, for the last commit of a run.
@@ -308,7 +308,7 @@ impl Committer {
                 Checked::Changed(what) => return Ok(Err(what)),
             };
             match rewrite(&options, source, &file, &without) {
-                Err(LakeError::Damaged { what, .. }) => Ok(Err(what)),
+                Err(LakeError::Store(StoreError::Damaged { what, .. })) => Ok(Err(what)),
                 written => written.map(Ok),
             }
         })
@@ -347,10 +347,10 @@ impl Committer {
                 let written = self
                     .rewrite(&closed.file, true, Arc::clone(&without))
                     .await?
-                    .map_err(|what| LakeError::Damaged {
-                        path: store.staged_place(&closed.file),
-                        what: format!("{what} (staged by this run)"),
-                        advice: Some("nothing is lost, run again".to_owned()),
+                    .map_err(|what| {
+                        let what = format!("{what} (staged by this run)");
+                        LakeError::damaged(&store.staged_place(&closed.file), what)
+                            .advising("nothing is lost, run again")
                     })?;
                 store.unstage(&closed.file).await?;
                 written

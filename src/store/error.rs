@@ -121,7 +121,7 @@ impl StoreError {
         }
     }
 
-    pub(super) fn damaged(path: &Path, what: impl Into<String>) -> Self {
+    pub(crate) fn damaged(path: &Path, what: impl Into<String>) -> Self {
         Self::Damaged {
             path: path.to_owned(),
             what: what.into(),
@@ -130,7 +130,7 @@ impl StoreError {
     }
 
     /// The same error with this way out in place of any other. Errors of other kinds stay as they are.
-    pub(super) fn advising(self, advice: impl Into<String>) -> Self {
+    pub(crate) fn advising(self, advice: impl Into<String>) -> Self {
         match self {
             Self::Damaged { path, what, .. } => Self::Damaged {
                 path,

@@ -79,7 +79,8 @@ fn merge_all(options: MergeOptions<'_>, plan: &PartitionPlan) -> Result<Merged, 
             sorter.push(&batch, number)
         });
         // On an object store a file can disappear while it is read.
-        if matches!(&read, Err(LakeError::Damaged { .. })) && matches!(store.open(&path), Ok(None))
+        if matches!(&read, Err(LakeError::Store(StoreError::Damaged { .. })))
+            && matches!(store.open(&path), Ok(None))
         {
             return Ok(Merged::Gone(live.path()));
         }

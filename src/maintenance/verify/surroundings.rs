@@ -9,7 +9,7 @@ use crate::lake::identity::{ShownIdentity, read_identity};
 use crate::lake::log::Log;
 use crate::lake::pins::Pins;
 use crate::maintenance::orphan_files::{Origin, Stray, is_live, strays};
-use crate::store::{FilePath, LakePath, Store};
+use crate::store::{FilePath, LakePath, Store, StoreError};
 
 /// Checks everything but the data files. Others may write meanwhile: each difference is checked
 /// against the log as read afterwards, since a change is in the log before it is visible.
@@ -47,7 +47,7 @@ pub(super) async fn identity(
         findings.push(Finding::new(FindingKind::LakeIdentity, &path, detail));
     };
     let identity = match read_identity(store).await {
-        Err(LakeError::Damaged { what, .. }) => {
+        Err(LakeError::Store(StoreError::Damaged { what, .. })) => {
             found(what);
             return Ok(None);
         }
