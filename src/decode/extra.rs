@@ -7,7 +7,9 @@
 //! a key becomes `$key_base64:…`. A repeated key gets the suffix `#2`, `#3`, …. An array entry that
 //! should be an object is stored under `$entry`.
 
-use crate::seeded::SeededMap;
+use indexmap::IndexMap;
+
+use crate::seeded::{RandomState, SeededMap};
 
 use super::scan::Raw;
 use super::text::{base64, has_lone_surrogate, push_json_string, unescape};
@@ -89,7 +91,9 @@ pub(super) fn key_text(key: &[u8], escaped: bool) -> String {
 /// Counts of values that did not fit, by table, kind and key.
 #[derive(Clone, Debug, Default)]
 pub struct Misfits {
-    counts: SeededMap<(TableName, &'static str), SeededMap<Box<str>, u64>>,
+    /// The keys in the order in which they were first seen: which of them are counted individually
+    /// must not depend on a hash.
+    counts: SeededMap<(TableName, &'static str), IndexMap<Box<str>, u64, RandomState>>,
 }
 
 /// One line of the report on values that did not fit.
@@ -171,6 +175,33 @@ impl Misfits {
 mod tests {
     use super::super::scan::Scanner;
     use super::*;
+
+    #[test]
+    fn the_first_keys_are_counted_individually_however_counts_are_merged() {
+        let key = |number: usize| format!("k{number:03}");
+        let counted = |numbers: std::ops::Range<usize>| {
+            let mut misfits = Misfits::default();
+            for number in numbers {
+                misfits.count(TableName::Calls, "unknown_key", &key(number));
+            }
+            misfits
+        };
+        let whole = counted(0..300);
+        let mut merged = Misfits::default();
+        for from in [0, 100, 200] {
+            merged.merge(&counted(from..from + 100));
+        }
+        let mut again = Misfits::default();
+        again.merge(&whole);
+        let named: Vec<String> = whole.lines().into_iter().map(|line| line.key).collect();
+        let first = (0..Misfits::MOST_KEYS).map(key);
+        let expected: Vec<_> = std::iter::once(Misfits::OTHER_KEYS.to_owned())
+            .chain(first)
+            .collect();
+        assert_eq!(named, expected);
+        assert_eq!(merged.lines(), whole.lines());
+        assert_eq!(again.lines(), whole.lines());
+    }
 
     fn added(pairs: &[(&[u8], &[u8])]) -> String {
         let mut extras = Extras::default();
