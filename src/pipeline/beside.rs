@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::stop::{Stop, StopSwitch};
-use crate::job::{IfRunning, Job};
+use crate::job::IfRunning;
 use crate::lake::{Claim, LakeError, LivingRun, living_runs};
 use crate::privacy::printable;
 use crate::store::Store;
@@ -53,8 +53,8 @@ pub struct Beginning {
 }
 
 /// Live runs that began before this one.
-pub(super) async fn ahead(job: &Job, run: &RunId) -> Result<Vec<LivingRun>, LakeError> {
-    let mut living = living_runs(&job.dest).await?;
+pub(super) async fn ahead(store: &Store, run: &RunId) -> Result<Vec<LivingRun>, LakeError> {
+    let mut living = living_runs(store).await?;
     let us = living.iter().position(|living| living.run_id == *run);
     let us = us.map(|at| living.remove(at));
     living.retain(|run| {
@@ -65,8 +65,11 @@ pub(super) async fn ahead(job: &Job, run: &RunId) -> Result<Vec<LivingRun>, Lake
 }
 
 /// Reports the other live runs, then waits for them to end, fails or continues.
-pub(super) async fn yield_to_others(job: &Job, stop: &StopSwitch) -> Result<(), BeginError> {
-    let store = Store::new(&job.dest).map_err(LakeError::from)?;
+pub(super) async fn yield_to_others(
+    store: &Store,
+    if_running: IfRunning,
+    stop: &StopSwitch,
+) -> Result<(), BeginError> {
     let pause = if store.is_local() {
         LOOK_EVERY
     } else {
@@ -74,12 +77,12 @@ pub(super) async fn yield_to_others(job: &Job, stop: &StopSwitch) -> Result<(), 
     };
     let mut said: Option<(Instant, String)> = None;
     loop {
-        let living = living_runs(&job.dest).await?;
+        let living = living_runs(store).await?;
         if living.is_empty() {
             return Ok(());
         }
         let names = names(&living);
-        match job.if_running {
+        match if_running {
             IfRunning::Share => {
                 tracing::info!(
                     "another run is at work on this lake, and both go on (if_running = share): {names}"

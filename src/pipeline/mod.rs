@@ -124,14 +124,14 @@ impl<'a> Export<'a> {
         let store = Store::new(&job.dest).map_err(LakeError::from)?;
         claim.check(&store).await?;
         loop {
-            beside::yield_to_others(job, &parts.2).await?;
+            beside::yield_to_others(&store, job.if_running, &parts.2).await?;
             let mut export = Self::open_as(job, parts.clone(), *mends).await?;
             if job.if_running == IfRunning::Share {
                 export.lake.claim(claim.clone());
                 return Ok(export);
             }
             // Another run may have checked at the same time as this one.
-            let ahead = beside::ahead(job, &export.run).await?;
+            let ahead = beside::ahead(&store, &export.run).await?;
             if ahead.is_empty() {
                 export.lake.claim(claim.clone());
                 return Ok(export);
