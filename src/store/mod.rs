@@ -62,6 +62,7 @@ pub(crate) use read::is_damage;
 pub use reject::StagedReject;
 pub(crate) use run::Linked;
 pub use run::{Published, Put, RunStore};
+pub(crate) use sign::machine;
 pub use staged::StagedFile;
 pub(crate) use staging::InStaging;
 

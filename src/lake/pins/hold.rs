@@ -30,7 +30,7 @@ use crate::lake::ledger::LiveFile;
 use crate::lake::mend::{self, MISSING};
 use crate::lake::reader::Lake;
 use crate::schema::{TableName, table};
-use crate::store::{FilePath, LakePath, Linked, Partition, PinId, Point, RunStore};
+use crate::store::{FilePath, LakePath, Linked, Partition, PinId, Point, RunStore, machine};
 
 /// How long a pin may take to be made before others take it for one of a dead process.
 const MAKING: TimeDelta = TimeDelta::hours(1);
@@ -103,13 +103,7 @@ pub async fn hold(
 
 /// The machine and the process.
 fn by() -> String {
-    #[cfg(unix)]
-    let host = rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned();
-    #[cfg(not(unix))]
-    let host = "unknown host".to_owned();
+    let host = machine().unwrap_or_else(|| "unknown host".to_owned());
     format!("{host}, process {}", std::process::id())
 }
 
