@@ -104,6 +104,7 @@ mod tests {
     use std::{fs, thread};
 
     use super::*;
+    use crate::store::probe::LINKS;
 
     /// Enough that each of the ways in which they can meet happens many times.
     const ROUNDS: u32 = 1_000;
@@ -115,6 +116,28 @@ mod tests {
             }
             _ => Ok(true),
         }
+    }
+
+    #[test]
+    fn whatever_a_run_puts_into_its_folder_goes_when_it_is_dead() {
+        let root = tempfile::tempdir().expect("a temporary folder can be made");
+        let folder = root.path().join("run");
+        make(&folder).expect("a folder can be made");
+        let names = [
+            LOCK,
+            LINKS[0],
+            LINKS[1],
+            "000001.tmp",
+            "000002.jsonl",
+            "000003.raw",
+        ];
+        for name in names {
+            fs::write(folder.join(name), "").expect("written");
+        }
+        let dead = Staging::take_dead(folder.clone()).expect("no fault");
+        let removed = dead.expect("its lock is free").remove(|| Ok(()));
+        assert_eq!(removed.expect("removed"), 5);
+        assert!(!folder.exists());
     }
 
     #[test]
