@@ -1,36 +1,36 @@
-//! What the system's allocator is told, with the only `unsafe` of the program.
+//! Tuning of the system allocator; contains the only `unsafe` code of the program.
 //!
-//! glibc keeps what a thread has freed for that thread, and by default the more of it the larger the
-//! blocks were: a plan's listings, a commit's record and what grew while answers were decoded stayed
-//! taken long after. Other systems' allocators do without.
+//! glibc caches freed memory per thread, and by default caches more the larger the freed blocks
+//! were: the memory of a plan's listings, of a commit record and of decode buffers stayed allocated
+//! long after use. Other systems' allocators need no tuning.
 
-/// Blocks of this size and more are given back as soon as they are free. 1 MiB is where it costs
-/// nothing: a smaller limit makes the system clear the same pages again and again (1.03 of the CPU at
-/// half of it with as little kept free), a larger one keeps more (10,000 tasks of 200 calls take 144 MiB
-/// with it, and 162 with glibc's own, which moves).
+/// Blocks of this size and more are returned to the system as soon as they are freed. 1 MiB is the
+/// size at which that costs nothing: half of it makes the kernel clear the same pages repeatedly
+/// (1.03 times the CPU, with as little kept free), a larger one keeps more (10,000 tasks of 200
+/// calls take 144 MiB with 1 MiB, and 162 with glibc's own dynamic threshold).
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const AT_ONCE: i32 = 1 << 20;
 
-/// To be called before anything else.
+/// Tunes the allocator. Call it before anything else.
 pub fn prepare() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     #[expect(unsafe_code, reason = "there is no other way to say it")]
-    // SAFETY: both take numbers and change only what later calls of the allocator do. If it won't
-    // have them, it goes on as it does by default.
+    // SAFETY: both calls take integers and only change the behavior of later allocator calls. On
+    // failure the defaults stay in place.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, AT_ONCE);
         libc::mallopt(libc::M_TRIM_THRESHOLD, AT_ONCE);
     }
 }
 
-/// Gives all memory that is free back to the system, in some milliseconds: for moments when much was
-/// needed that won't be again, or before something else is needed that would come on top. 200,000
-/// tasks of 3 calls take 106 MiB, and 125 if a commit begins with what its rows took.
+/// Returns all free memory to the system, which takes some milliseconds. For moments after a peak
+/// that will not recur, or before another phase that would add to it. 200,000 tasks of 3 calls take
+/// 106 MiB, and 125 if a commit starts while the memory of its rows is still held.
 pub(crate) fn give_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     #[expect(unsafe_code, reason = "there is no other way to ask for it")]
-    // SAFETY: it takes a number, may be called at any time from any thread, and touches only memory
-    // that nobody has.
+    // SAFETY: it takes an integer, may be called at any time from any thread, and touches only
+    // unallocated memory.
     unsafe {
         libc::malloc_trim(0);
     }

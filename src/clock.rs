@@ -1,6 +1,6 @@
-//! Time, run ids and randomness, handed in as arguments so that tests decide them.
+//! Time, run ids and randomness, passed as arguments so that tests control them.
 //!
-//! Nothing else in the program asks the operating system for the time or for random numbers.
+//! No other module asks the operating system for the time or for random numbers.
 
 use std::time::Duration;
 
@@ -8,8 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::task::RunId;
 
-/// What time it is. Waiting is tokio's business; this is only for dates that end up in data and
-/// in decisions.
+/// The current time, for dates in data and decisions. Waiting uses tokio's clock.
 #[derive(Clone, Debug)]
 pub struct Clock {
     shift: TimeDelta,
@@ -30,7 +29,7 @@ impl Clock {
         }
     }
 
-    /// A clock that reads `then` now and goes on from there (`--as-of`, the demo's nights).
+    /// A clock that starts at `then` and advances from there (`--as-of`, the demo's nights).
     #[must_use]
     pub fn starting_at(then: DateTime<Utc>) -> Self {
         Self {
@@ -44,9 +43,9 @@ impl Clock {
         system_now() + self.shift
     }
 
-    /// A new run's id: its start to the second and six random characters, so that ids sort by
-    /// time and two processes starting together differ, on however many machines that are copies of
-    /// each other. For example `20240318T003000Z-k3x9qa`.
+    /// A new run id: the start to the second and six random characters, so that ids sort by time
+    /// and processes that start together differ, even on machines cloned from one image. For
+    /// example `20240318T003000Z-k3x9qa`.
     #[must_use]
     pub fn run_id(&self) -> RunId {
         let tail = random_text(b"0123456789abcdefghijklmnopqrstuvwxyz", 6);
@@ -55,11 +54,11 @@ impl Clock {
     }
 }
 
-/// A number that nobody else has: from the operating system, not from a generator that two processes
-/// may have started alike.
+/// A random number from the operating system rather than a generator, so that two processes with
+/// equal initial state differ.
 ///
 /// # Panics
-/// When the system has no randomness: no connection could be made either.
+/// If the system has no randomness: TLS connections would be impossible too.
 #[must_use]
 pub fn system_random() -> u64 {
     let mut bytes = [0; 8];
@@ -78,13 +77,13 @@ fn system_now() -> DateTime<Utc> {
     Utc::now()
 }
 
-/// Sixteen letters and digits that nobody else has, none of which is taken for another by a reader.
+/// Sixteen random letters and digits, without characters that readers confuse.
 #[must_use]
 pub fn random_id() -> String {
     random_text(b"abcdefghijkmnpqrstuvwxyz23456789", 16)
 }
 
-/// So many of these signs, each from the operating system's randomness.
+/// `length` characters of these, each from the operating system's randomness.
 fn random_text(signs: &[u8], length: usize) -> String {
     let count = signs.len() as u64;
     let sign = || {
@@ -94,11 +93,11 @@ fn random_text(signs: &[u8], length: usize) -> String {
     std::iter::repeat_with(sign).take(length).collect()
 }
 
-/// 128 random bits of the operating system as 32 hexadecimal digits: for what must be unlike anybody
-/// else's, and not be guessed.
+/// 128 random bits of the operating system as 32 hexadecimal digits, for values that must be unique
+/// and unguessable.
 ///
 /// # Panics
-/// When the system has no randomness to give: nothing encrypted could be said then either.
+/// If the system has no randomness: encryption would be impossible too.
 #[must_use]
 pub fn random_key() -> String {
     let mut bytes = [0; 16];
@@ -109,7 +108,7 @@ pub fn random_key() -> String {
     format!("{:032x}", u128::from_be_bytes(bytes))
 }
 
-/// A random duration from zero to `ceiling`, both ends included ("full jitter").
+/// A random duration from zero to `ceiling`, inclusive ("full jitter").
 #[must_use]
 pub fn full_jitter(ceiling: Duration) -> Duration {
     let nanos = u64::try_from(ceiling.as_nanos()).unwrap_or(u64::MAX);

@@ -1,14 +1,14 @@
-//! What happened, as data. The core emits, listeners (progress bar, log lines, run report) only
-//! listen: nothing they do changes a decision.
+//! Events: what happened, as data. The core emits them; listeners (progress bar, log lines, run
+//! report) only listen and never affect a decision.
 //!
-//! Events hold ids, counts and kinds, never a name, a number, a transcript or a secret.
+//! Events hold ids, counts and kinds, never a name, a phone number, a transcript or a secret.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::task::{TaskId, WorkflowId};
 
-/// An endpoint of the API, as counted in reports.
+/// An endpoint of the API, as named in reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Endpoint {
@@ -23,7 +23,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// The name used in settings, messages and reports.
+    /// The name in settings, messages and reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -35,132 +35,133 @@ impl Endpoint {
     }
 }
 
-/// One thing that happened.
+/// One event.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// A request ended. `outcome` is a short stable word: `ok`, `http_503`, `code_10705`,
     /// `connect`, `timeout`, `reset`, `truncated`, `not_json`, `expired`, ….
     Request {
-        /// Where to.
+        /// The endpoint.
         endpoint: Endpoint,
-        /// How it ended.
+        /// The outcome.
         outcome: String,
-        /// Bytes of body received, after decompression.
+        /// Body bytes received, after decompression.
         bytes: u64,
-        /// From sending to the last byte.
+        /// Time from sending to the last byte.
         elapsed: Duration,
     },
-    /// A request waited for the pace or for a hold.
+    /// A request waited for the rate or a hold.
     Waited {
-        /// How long.
+        /// The length of the wait.
         time: Duration,
     },
-    /// A request will be repeated.
+    /// A request will be retried.
     Retry {
-        /// Where to.
+        /// The endpoint.
         endpoint: Endpoint,
-        /// The outcome that made it necessary.
+        /// The outcome that causes the retry.
         outcome: String,
-        /// Tries so far.
+        /// Attempts so far.
         attempt: u32,
-        /// How long it waits first.
+        /// The backoff before the next attempt.
         wait: Duration,
     },
-    /// A request is waited for, and has been for a while. Of several one speaks, every half minute.
+    /// A request has been pending for a while. Of several such requests one reports, every half
+    /// minute.
     Waiting {
-        /// Where to.
+        /// The endpoint.
         endpoint: Endpoint,
-        /// For which task.
+        /// The requested task.
         task: Option<TaskId>,
-        /// For the tasks of which workflow.
+        /// The workflow whose tasks are listed.
         workflow: Option<WorkflowId>,
-        /// How long this try has taken so far.
+        /// Elapsed time of this attempt.
         waited: Duration,
-        /// Bytes of body so far, after decompression.
+        /// Body bytes so far, after decompression.
         bytes: u64,
-        /// Which try it is, from 1.
+        /// Number of this attempt, from 1.
         attempt: u32,
-        /// Ordinary tries there are, at most.
+        /// Maximum number of ordinary attempts.
         most_attempts: u32,
-        /// How many other requests take as long.
+        /// Number of other requests that take as long.
         others: u32,
     },
     /// All requests of the account are held (429, `Retry-After`, slow-down codes).
     Held {
-        /// For how long from now.
+        /// Length of the hold from now.
         time: Duration,
     },
-    /// The pace was changed, in requests per second.
+    /// The pace changed.
     PaceChanged {
-        /// From now on.
+        /// The new pace, in requests per second.
         per_second: f64,
     },
     /// One page of a listing arrived.
     Listed {
-        /// Which listing.
+        /// The listing.
         endpoint: Endpoint,
         /// Items in the page.
         items: usize,
     },
-    /// A listing shifted while it was paged and is taken again.
+    /// A listing shifted while it was paged and is repeated.
     Relisted {
-        /// Which listing.
+        /// The listing.
         endpoint: Endpoint,
-        /// Of which workflow, for a task listing.
+        /// The workflow of a task listing.
         workflow: Option<WorkflowId>,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// The decision is made.
+    /// The plan is complete.
     Planned {
         /// Tasks that will be pulled.
         pull: u64,
-        /// Tasks that are left.
+        /// Tasks that are skipped.
         leave: u64,
-        /// Numbers by reason, in the order of the plan's table.
+        /// Counts by reason, in the order of the plan's table.
         reasons: Vec<(&'static str, u64)>,
     },
     /// Calls were decoded.
     Decoded {
-        /// How many.
+        /// Number of calls.
         calls: u64,
     },
-    /// A task's answer is complete and right; its rows wait for the next commit.
+    /// A task's response is complete and valid; its rows wait for the next commit.
     TaskAccepted {
-        /// Which.
+        /// The task.
         task: TaskId,
-        /// Its calls.
+        /// Number of its calls.
         calls: u64,
     },
-    /// A task was pulled but is not final yet: its rows were left.
+    /// A task was pulled but is not final yet: its rows were discarded.
     TaskLeft {
-        /// Which.
+        /// The task.
         task: TaskId,
         /// Its status.
         status: String,
     },
-    /// A task was pulled, and is of a day before `tasks.not_before`.
+    /// A task was pulled and turned out to precede `tasks.not_before`.
     TaskBefore {
-        /// Which.
+        /// The task.
         task: TaskId,
     },
-    /// A task failed after all tries.
+    /// A task failed after all attempts.
     TaskFailed {
-        /// Which.
+        /// The task.
         task: TaskId,
-        /// Why, safe to print.
+        /// The reason, safe to print.
         reason: String,
     },
     /// A record was rejected.
     Rejected {
-        /// Of which task.
+        /// The task of the record.
         task: TaskId,
-        /// Why, safe to print.
+        /// The reason, safe to print.
         reason: String,
     },
     /// A commit is durable.
     Committed {
-        /// Its number.
+        /// Its sequence number.
         sequence: u64,
         /// Tasks sealed by it.
         tasks: u64,
@@ -171,32 +172,32 @@ pub enum Event {
         /// Bytes added.
         bytes: u64,
     },
-    /// What an earlier run left was finished or undone.
+    /// Recovery finished or undid an earlier run's work.
     Recovered {
-        /// In words, for people.
+        /// A description for people.
         what: String,
     },
-    /// Something a person should read, safe to print.
+    /// A message for people, safe to print.
     Warning {
         /// The text.
         text: String,
     },
 }
 
-/// Somebody who wants to know what happens. Must be quick: it is called where it happens.
+/// A listener. Must return quickly: it is called synchronously.
 pub trait Listen: Send + Sync {
-    /// Takes note of one event.
+    /// Handles one event.
     fn on(&self, event: &Event);
 }
 
-/// Where the core sends its events: to every listener, in order.
+/// The event sink of the core: forwards to every listener, in order.
 #[derive(Clone, Default)]
 pub struct Events {
     listeners: Arc<[Arc<dyn Listen>]>,
 }
 
 impl Events {
-    /// Events for these listeners.
+    /// An event sink with these listeners.
     #[must_use]
     pub fn new(listeners: Vec<Arc<dyn Listen>>) -> Self {
         Self {
@@ -204,7 +205,7 @@ impl Events {
         }
     }
 
-    /// Tells all listeners.
+    /// Sends an event to all listeners.
     pub fn emit(&self, event: &Event) {
         for listener in self.listeners.iter() {
             listener.on(event);

@@ -1,34 +1,34 @@
-//! The program's exit codes. Every stage knows which one its errors amount to.
+//! The program's exit codes. Every stage maps its errors to one of them.
 
-/// How the process ends. The numbers are an API: see `docs/exit-codes.md`.
+/// The exit code of the process. The numbers are a stable API: see `docs/exit-codes.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitCode {
-    /// All that was to be done is done.
+    /// All work is complete.
     Done,
-    /// The command line makes no sense.
+    /// The command line is invalid.
     Usage,
-    /// Records were rejected, or the lake is not what its commit log says.
+    /// Records were rejected, or the lake does not match its commit log.
     Data,
-    /// The API could not be reached or did not answer usefully.
+    /// The API was unreachable or gave no useful response.
     ApiUnavailable,
     /// A bug in this program.
     Bug,
     /// The destination could not be read or written.
     Destination,
-    /// Some tasks failed; what was complete is committed. Run again.
+    /// Some tasks failed; complete tasks are committed. Run again.
     Partial,
-    /// The API refused the credentials.
+    /// The API rejected the credentials.
     SignIn,
-    /// A setting is missing or wrong.
+    /// A setting is missing or invalid.
     Settings,
-    /// Ctrl-C: what was complete is committed.
+    /// Ctrl-C: complete tasks are committed.
     Interrupted,
-    /// SIGTERM: what was complete is committed.
+    /// SIGTERM: complete tasks are committed.
     Terminated,
 }
 
 impl ExitCode {
-    /// Every exit code, in the order of its number.
+    /// Every exit code, by number.
     pub const ALL: [Self; 11] = [
         Self::Done,
         Self::Usage,
@@ -43,7 +43,7 @@ impl ExitCode {
         Self::Terminated,
     ];
 
-    /// What to do about it in general, for programs that show one line; messages say more.
+    /// General advice, for programs that show one line; error messages are more specific.
     #[must_use]
     pub fn advice(self) -> &'static str {
         match self {
@@ -64,7 +64,7 @@ impl ExitCode {
         }
     }
 
-    /// The number the shell sees.
+    /// The number that the shell sees.
     #[must_use]
     pub fn number(self) -> u8 {
         match self {

@@ -1,9 +1,9 @@
-//! What holds of each reader of bytes from outside, whatever the bytes: for the fuzz targets, and for
-//! the tests that try changed inputs of the same kind on every run of `cargo test`.
+//! Invariants of each parser of outside bytes, for the fuzz targets and for the tests that mutate
+//! inputs of the same kind on every `cargo test`.
 //!
-//! A check panics when something that should hold does not. It never touches the disk or the network,
-//! and takes no more memory than a small multiple of what it is given. What an answer's reader must do
-//! with rows is checked from outside, beside the fuzz target `answer`.
+//! A check panics if an invariant fails. It never touches the disk or the network, and its memory
+//! is a small multiple of its input. The invariants of decoded rows are checked beside the fuzz
+//! target `answer`.
 //!
 //! ```
 //! use airudder_export::fuzzing::Reader;
@@ -13,31 +13,31 @@
 
 use crate::{api, decode, job, lake};
 
-/// A reader of bytes that somebody else may have written.
+/// A parser of untrusted bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reader {
     /// A page of a listing.
     Listing,
-    /// The answer to a sign-in.
+    /// The response to a sign-in.
     SignIn,
     /// A commit record.
     Record,
     /// A checkpoint of the commit log, and the ledger in it.
     Checkpoint,
-    /// The marker that says how far commits are published.
+    /// The marker of the last published commit.
     Marker,
     /// A day file.
     DayFile,
     /// A job file.
     JobFile,
-    /// The value of a header `Retry-After`.
+    /// The value of a `Retry-After` header.
     RetryAfter,
-    /// The text of a time, a date or a duration in an answer.
+    /// The text of a time, a date or a duration in a response.
     LocalTime,
 }
 
 impl Reader {
-    /// All of them.
+    /// All parsers.
     pub const ALL: [Self; 9] = [
         Self::Listing,
         Self::SignIn,
@@ -50,7 +50,7 @@ impl Reader {
         Self::LocalTime,
     ];
 
-    /// The name of its fuzz target, of its corpus and of its dictionary.
+    /// The name of its fuzz target, corpus and dictionary.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -66,10 +66,10 @@ impl Reader {
         }
     }
 
-    /// Reads the bytes, and holds what came of them against what must hold.
+    /// Parses the bytes and checks the invariants of the result.
     ///
     /// # Panics
-    /// When it does not.
+    /// If an invariant fails.
     pub fn check(self, bytes: &[u8]) {
         match self {
             Self::Listing => api::outside::listing(bytes),

@@ -1,22 +1,21 @@
-//! What the process does before anything else so that nothing it holds lies open: who may read the
-//! files it makes, and that its memory is written to no disk.
+//! Process hardening, applied before anything else: permissions of new files, and no core dumps.
 //!
-//! Files are made with 0640 and folders with 0750, or with fewer rights if the umask says so; the
-//! setting `write.file_mode` says it exactly. All of that is the process's umask, so that no file
-//! can be forgotten. What holds whole answers (rejects, what `verify --repair` put aside) is for the
-//! owner alone, whatever is set.
+//! Files are created with 0640 and folders with 0750, or with fewer rights if the umask says so;
+//! the setting `write.file_mode` sets the mode exactly. This works through the process's umask, so
+//! it applies to every file. Files that hold whole responses (rejects, files set aside by `verify
+//! --repair`) are readable by the owner only, whatever is set.
 //!
-//! A process that is not dumpable leaves no core file, and no other process of its user can attach
-//! to it or read its memory. Both are best effort: where the system refuses, the program works on.
+//! A process that is not dumpable writes no core file, and no other process of its user can attach
+//! to it or read its memory. Both are best effort: if the system refuses, the program continues.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Rights that no file gets unless a setting says so: writing for the group, anything for others.
+/// Rights that no file gets unless a setting grants them: write for the group, anything for others.
 #[cfg(unix)]
 const MASK: u32 = 0o027;
 
-/// Call it once, first of all, while the process has one thread.
+/// Hardens the process. Call it first, while the process has one thread.
 pub fn prepare() {
     #[cfg(unix)]
     {
@@ -47,19 +46,18 @@ fn keep_memory_private() {
     }
 }
 
-/// Who may read and write the files that are made. Folders get the right to enter where files get
-/// that to read.
+/// Permissions of new files. Folders get execute permission wherever files get read permission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileMode(u32);
 
 impl FileMode {
-    /// Makes all files from now on with this mode.
+    /// Creates all later files with this mode.
     pub fn apply(self) {
         #[cfg(unix)]
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(self.mask() as _));
     }
 
-    /// The umask that gives files this mode, and folders the one that goes with it.
+    /// The umask for files of this mode and folders of the corresponding mode.
     #[must_use]
     pub fn mask(self) -> u32 {
         0o777 & !(self.0 | (self.0 & 0o444) >> 2)
@@ -69,8 +67,8 @@ impl FileMode {
 impl FromStr for FileMode {
     type Err = String;
 
-    /// An octal number such as `0640`: the owner reads and writes, the group reads or writes, too,
-    /// others read at most.
+    /// Parses an octal number such as `0640`: the owner reads and writes, the group may read and
+    /// write, others may at most read.
     fn from_str(text: &str) -> Result<Self, String> {
         let digits = text.strip_prefix("0o").unwrap_or(text);
         let mode = u32::from_str_radix(digits, 8)

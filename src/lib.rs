@@ -1,4 +1,4 @@
-//! The nightly export of AI Rudder voice-bot calls to partitioned Parquet: every final task exactly
+//! Nightly export of AI Rudder voice-bot calls to partitioned Parquet: every final task exactly
 //! once.
 //!
 //! # Flow
@@ -6,9 +6,9 @@
 //! Job + Ledger ─discover→ PlannedTask ─api→ answer bytes ─decode→ rows of four tables (+ rejects)
 //!              ─encode→ row groups ─lake→ data files, commit → Ledger
 //! ```
-//! Data goes one way and modules depend leftwards in it. `pipeline` wires the stages; `event` carries
-//! what happened to whoever listens; `cli` is the edge. Plan first, then a dumb loop; the core decides,
-//! the edges act; progress moves only when data is durable.
+//! Data flows one way, and modules depend leftwards in it. `pipeline` wires the stages; `event`
+//! carries what happened to the listeners; `cli` is the edge. Plan first, then a dumb loop; the
+//! core decides, the edges act; progress moves only when data is durable.
 //!
 //! # Facade
 //! What is public is what is used from outside, and no more: [`program`] by the binary, [`parts`] by
@@ -16,20 +16,21 @@
 //! It is no library for others and makes no promise to them; everything else is private.
 //!
 //! # Guarantees
-//! See `docs/architecture.md`. In short: a final task's rows are in the lake exactly once; nothing of
-//! an answer is visible before it is complete; what is committed is durable; nothing is dropped in
-//! silence.
+//! See `docs/architecture.md`. In short: a final task's rows are in the lake exactly once; no part
+//! of a response is visible before it is complete; committed data is durable; nothing is dropped
+//! silently.
 //!
 //! # Glossary
-//! - **task**: an outbound task, the unit that is exported. **call**: one contact of it. **redial**: a
+//! - **task**: an outbound task, the unit of export. **call**: one contact of a task. **redial**: a
 //!   further attempt of a call. **turn**: one exchange of its transcript.
-//! - **run**: one start of this program that writes. **ledger**: what the commit log says is exported.
-//! - **sealed**: final and exported, never pulled again. **early**: exported while running. **open**:
-//!   seen and not final. **failed**: not exported after all tries.
-//! - **stage**, **commit**, **publish**: written where nobody looks, made to count, made visible.
-//! - **shard**: one process of several that share the tasks of a lake between them.
-//! - **reject**: a record that is kept with its reason because it could not become a row.
-//! - **pacer**: the politeness of one account: rate, requests in flight, held until.
+//! - **run**: one start of this program that writes. **ledger**: what is exported, according to the
+//!   commit log.
+//! - **sealed**: final and exported, never pulled again. **early**: exported while running.
+//!   **open**: seen and not final. **failed**: not exported after all attempts.
+//! - **stage**, **commit**, **publish**: write under a hidden name, make it count, make it visible.
+//! - **shard**: one of several processes that divide the tasks of a lake.
+//! - **reject**: a record that could not become a row, kept with its reason.
+//! - **pacer**: the request limits of one account: rate, requests in flight, holds.
 
 #![allow(
     unreachable_pub,

@@ -1,4 +1,4 @@
-//! The thin binary around the library: arguments, runtime, signals, error chain, exit code.
+//! The binary: arguments, runtime, signals, error chain, exit code.
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
@@ -37,7 +37,8 @@ fn main() -> ExitCode {
         Some(Err(error)) if is_broken_pipe(&error) => Code::Done,
         Some(Err(error)) => complain(&error),
     };
-    // A thread or a file that the system did not give ends as a panic somewhere; the hook has said what it is.
+    // Code that runs out of threads or files may panic; the panic hook has already reported the
+    // cause.
     let code = if code == Code::Bug && LIMITED.load(Ordering::Relaxed) {
         Code::Settings
     } else {
@@ -46,11 +47,11 @@ fn main() -> ExitCode {
     code.number().into()
 }
 
-/// Says why there is no command, or prints the help that was asked for.
+/// Reports a usage error, or prints the requested help.
 fn misunderstood(error: &clap::Error) -> Code {
     let code = program::exit_code(error);
     if code == Code::Done || !is_last_line_json() {
-        // A closed standard output is no reason to complain about help.
+        // A closed standard output is not an error for help.
         let _ = error.print();
         return code;
     }
@@ -61,27 +62,27 @@ fn misunderstood(error: &clap::Error) -> Code {
     code
 }
 
-/// The system gave no more threads, or open files.
+/// Whether the system ran out of threads or open files.
 static LIMITED: AtomicBool = AtomicBool::new(false);
 
-/// The same of open files.
+/// Messages that mean there are no more open files.
 const NO_FILES: [&str; 2] = ["Too many open files", "code: 24,"];
 
-/// How the runtime and the standard library say so.
+/// Messages of the runtime and the standard library that mean there are no more threads.
 const NO_THREADS: [&str; 3] = [
     "OS can't spawn",
     "failed to spawn thread",
     "unable to spawn",
 ];
 
-/// What the work gives, or nothing if a bug stopped it.
+/// The result of `work`, or `None` if it panicked.
 fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
-    // Nothing it touched is used afterwards.
+    // The state it touched is not used afterwards.
     std::panic::catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
-/// Says that there is a bug, and where. Of its message only what stands in the program itself: a
-/// text made at run time may hold what calls say.
+/// Reports a bug and its location. Prints only messages that are literals of the program: a message
+/// formatted at run time may contain call data.
 fn admit(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string);
     let place = place.unwrap_or_else(|| "an unknown place".to_owned());
@@ -111,8 +112,7 @@ fn admit(panic: &PanicHookInfo<'_>) {
     say(&last_line(&message, Code::Bug));
 }
 
-/// Writes a line to standard error, if anybody reads it: a closed pipe changes nothing of how the
-/// command ended.
+/// Writes a line to standard error. A closed pipe does not change the exit code.
 fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{}", printable(line));
 }
@@ -143,15 +143,15 @@ fn run(cli: Cli, env: Environment) -> Result<Code, Error> {
         ended
     });
     let flushed = match out.flush() {
-        // Whoever read the result had enough of it. How the command ended stays true.
+        // The reader closed the pipe early. The exit code stays the same.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         flushed => flushed.map_err(Error::Output),
     };
     ended.and_then(|code| flushed.map(|()| code))
 }
 
-/// Standard output. What a terminal would obey is spelled out, except in lists of paths for
-/// programs, which take them as they are.
+/// Standard output. Control characters are escaped, except in path lists for programs, which need
+/// them unchanged.
 fn results(cli: &Cli) -> Box<dyn Write + Send> {
     let out = BufWriter::new(io::stdout());
     if cli.command.lists_paths() && !io::stdout().is_terminal() {
@@ -161,17 +161,16 @@ fn results(cli: &Cli) -> Box<dyn Write + Send> {
     }
 }
 
-/// Threads beside those of the runtime that any command needs to get through: for files, names of
-/// hosts and decoding.
+/// Threads that any command needs beside the runtime's: for files, host names and decoding.
 const SPARE_THREADS: usize = 6;
 
-/// Fails where the system gives too few threads, before anything waits for one that never comes.
+/// Fails if the system provides too few threads, before any code waits for a missing one.
 fn check_threads(count: usize) -> Result<(), Error> {
     let mut held = Vec::new();
     for _ in 0..count {
         let (release, wait) = std::sync::mpsc::channel::<()>();
         let thread = std::thread::Builder::new().stack_size(64 << 10);
-        // It ends when it hears that nobody will say anything.
+        // The thread ends when the sender is dropped.
         let started = thread.spawn(move || wait.recv().is_err());
         let started = started.map_err(|source| Error::Threads { count, source })?;
         held.push((release, started));
@@ -183,8 +182,8 @@ fn check_threads(count: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// Threads that receive, unpack and split answers: half as many as there are cores, since decoding has its
-/// own. More of them wake each other up for nothing.
+/// Threads that receive, decompress and split responses: half the number of cores, since decoding
+/// has its own pool. More threads only cause needless wake-ups.
 fn io_threads() -> usize {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     cores.div_ceil(2)
@@ -208,7 +207,7 @@ async fn watch(stop: StopSwitch) -> io::Result<()> {
 
 #[expect(
     clippy::exit,
-    reason = "whoever asks twice does not want to wait; the next start recovers"
+    reason = "a second signal asks to end without waiting; the next start recovers"
 )]
 fn end_at_once(why: &Stop) {
     let code = if *why == Stop::Interrupted {
@@ -226,7 +225,7 @@ fn is_broken_pipe(error: &Error) -> bool {
     matches!(error, Error::Output(source) if source.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Says how it failed, and gives the exit code.
+/// Prints the error and returns its exit code.
 fn complain(error: &Error) -> Code {
     let code = error.exit_code();
     let lead = if error.is_sentence() {
@@ -241,7 +240,7 @@ fn complain(error: &Error) -> Code {
         line.push_str(&cause.to_string());
         source = cause.source();
     }
-    // Wherever the system said so, settings and reports among them.
+    // Whichever error carries it, including settings and reports.
     if line.contains("(os error 24)") && !line.contains("ulimit -n") {
         line.push_str("; raise the limit (ulimit -n)");
     }

@@ -1,23 +1,23 @@
-//! What of a text from outside may be shown, and in which form.
+//! Which parts of outside text may be shown, and in which form.
 //!
-//! Keys, ids, paths and messages come from a vendor, a file or a user. Some of them may be data (a
-//! phone number used as a key, an answer given in the place of a file name), and any of them may
-//! hold characters that a terminal obeys or that reorder what is read. Logs, reports, messages and
-//! results go through here; the tables and the commit log keep every text as it came.
+//! Keys, ids, paths and messages come from a vendor, a file or a user. Some may be data (a phone
+//! number used as a key, a response given as a file name), and any may contain control characters
+//! or characters that reorder text. Logs, reports, messages and results pass through this module;
+//! the tables and the commit log keep every text unchanged.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// What stands in the place of keys that look like data.
+/// Placeholder for keys that look like data.
 pub const DATA_KEYS: &str = "(keys that look like data)";
 
-/// The longest text that is taken for a path somebody typed, in bytes.
+/// The longest text, in bytes, that is treated as a path.
 const LONGEST_SHOWN_PATH: usize = 512;
 
-/// Whether a key's name is one that a programmer gave, rather than data used as a key. Only such
-/// names are shown to anybody.
+/// Whether a key's name looks like an identifier rather than data used as a key. Only identifiers
+/// are shown.
 #[must_use]
 pub fn is_plain_name(name: &str) -> bool {
     let digits = name.bytes().filter(u8::is_ascii_digit).count();
@@ -29,14 +29,14 @@ pub fn is_plain_name(name: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
 }
 
-/// A key of an answer as it is shown: itself if it is a [plain name](is_plain_name).
+/// The displayed form of a response's key: itself if it is a [plain name](is_plain_name).
 #[must_use]
 pub fn shown_key(key: &str) -> &str {
     if is_plain_name(key) { key } else { DATA_KEYS }
 }
 
-/// Whether a text given where a name, a path or an id belongs is more likely data: JSON, a page, a
-/// table's line, or far too long.
+/// Whether a text given as a name, a path or an id is more likely data: JSON, a web page, a line of
+/// a table, or far too long.
 #[must_use]
 pub fn looks_like_data(text: &str) -> bool {
     text.len() > LONGEST_SHOWN_PATH
@@ -46,7 +46,7 @@ pub fn looks_like_data(text: &str) -> bool {
         || text.chars().any(is_unprintable)
 }
 
-/// A path as it is shown in messages: itself, unless it looks like data. Then its length only.
+/// The displayed form of a path: itself, or only its length if it looks like data.
 #[must_use]
 pub fn shown_path(path: &Path) -> ShownPath<'_> {
     ShownPath(path)
@@ -71,8 +71,8 @@ impl fmt::Display for ShownPath<'_> {
     }
 }
 
-/// Whether a terminal obeys the character, or it reorders or hides the text around it: control
-/// characters, line separators, bidirectional and other invisible format characters.
+/// Whether a character controls a terminal, or reorders or hides text: control characters, line
+/// separators, bidirectional and other invisible format characters.
 #[must_use]
 pub fn is_unprintable(c: char) -> bool {
     c.is_control()
@@ -90,7 +90,7 @@ pub fn is_unprintable(c: char) -> bool {
         )
 }
 
-/// One line of text from outside, its [unprintable](is_unprintable) characters spelled out.
+/// One line of outside text with its [unprintable](is_unprintable) characters escaped.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unprintable) {
@@ -107,7 +107,8 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(spelled)
 }
 
-/// `\n`, `\t` and `\r` by name, all others by number.
+/// `
+/// `, `\t` and `\r` by name, all others by number.
 fn escaped(c: char) -> impl Iterator<Item = char> {
     let named = c.is_control().then(|| c.escape_default());
     let numbered = (!c.is_control()).then(|| c.escape_unicode());
@@ -117,9 +118,9 @@ fn escaped(c: char) -> impl Iterator<Item = char> {
         .chain(numbered.into_iter().flatten())
 }
 
-/// Output of several lines as a terminal may get it: line breaks, tabs and NUL (of `xargs -0`) stay,
-/// every other unprintable character becomes `\u202e` and the like. JSON stays the same JSON by
-/// that. With `colours` the escape character stays, too.
+/// Multi-line output that is safe for a terminal: line breaks, tabs and NUL (of `xargs -0`) stay,
+/// every other unprintable character is escaped as in `\u202e`. JSON keeps its meaning. With
+/// `colours` the escape character stays, too.
 #[must_use]
 pub fn terminal_safe(bytes: &[u8], colours: bool) -> Cow<'_, [u8]> {
     let is_kept = |c: char| matches!(c, '\n' | '\t' | '\0') || (colours && c == '\u{1b}');
@@ -147,13 +148,13 @@ pub fn terminal_safe(bytes: &[u8], colours: bool) -> Cow<'_, [u8]> {
     Cow::Owned(safe.into_bytes())
 }
 
-/// A writer that passes on what is [safe for a terminal](terminal_safe). A character must not be
+/// A writer that makes its output [safe for a terminal](terminal_safe). A character must not be
 /// split over two calls.
 #[derive(Debug)]
 pub struct TerminalSafe<W>(W);
 
 impl<W: Write> TerminalSafe<W> {
-    /// In front of another writer.
+    /// Wraps another writer.
     pub fn new(inner: W) -> Self {
         Self(inner)
     }

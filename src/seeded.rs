@@ -1,16 +1,18 @@
-//! Hash maps and sets of what comes from outside: ids, names of files, keys of answers.
+//! Hash maps and sets with outside keys: ids, file names, keys of responses.
 //!
-//! rustc-hash knows no seed: whoever chooses ids can make all of them collide, and every start is
-//! quadratic in them from then on. foldhash is as quick on short keys and is seeded by the process, from
-//! addresses and the time, so that no list of ids collides twice. A hash never leaves the process.
+//! rustc-hash has no seed: crafted ids can make all keys collide, and every later run is then
+//! quadratic in their number. foldhash is as fast on short keys and is seeded per process, from
+//! addresses and the time, so that no fixed list of ids collides twice. A hash never leaves the
+//! process.
 //!
-//! What has keys of this program's own (numbers it counts itself, names in its code) stays with rustc-hash.
+//! Maps whose keys come from the program itself (its own counters, names in its code) use
+//! rustc-hash.
 
 use std::collections::{HashMap, HashSet};
 
 pub(crate) use foldhash::fast::RandomState;
 
-/// A map with keys from outside.
+/// A map with outside keys.
 pub(crate) type SeededMap<K, V> = HashMap<K, V, RandomState>;
-/// A set of what comes from outside.
+/// A set of outside keys.
 pub(crate) type SeededSet<T> = HashSet<T, RandomState>;

@@ -1,10 +1,10 @@
-//! Shards: one process of several that share the tasks of a lake between them.
+//! Shards: several processes that divide the tasks of a lake.
 //!
-//! Which shard a task belongs to depends on its id and on the number of shards, and on nothing
-//! else; it is the same on every machine and in every version:
+//! The shard of a task depends only on its id and on the number of shards; it is the same on every
+//! machine and in every version:
 //!
-//! > Take the SHA-256 of the task id in UTF-8, read its first 8 bytes as an unsigned number, the
-//! > highest byte first, divide by the number of shards, and add 1 to what remains.
+//! > Take the SHA-256 of the task id in UTF-8, read its first 8 bytes as an unsigned big-endian
+//! > number, take the remainder of its division by the number of shards, and add 1.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -15,19 +15,19 @@ use sha2::{Digest as _, Sha256};
 
 use crate::task::TaskId;
 
-/// More shards than this are a slip of the finger: each of them makes all listings itself.
+/// An upper bound that catches typos: each shard makes all listings itself.
 pub const MAX_SHARDS: u32 = 1024;
 
-/// One of so many shards, written `2/4`: the second of four.
+/// One shard of several, written `2/4`: the second of four.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Shard {
     count: NonZeroU32,
-    /// From 0.
+    /// Counted from 0.
     index: u32,
 }
 
-/// A text that names no shard.
+/// The text is not a shard.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is not a shard such as 2/4, the second of four: the first number goes from 1 to the \
@@ -44,25 +44,25 @@ impl Shard {
         (index < count.get() && count.get() <= MAX_SHARDS).then_some(Self { count, index })
     }
 
-    /// Which one it is, from 1.
+    /// The shard's number, from 1.
     #[must_use]
     pub fn number(self) -> u32 {
         self.index + 1
     }
 
-    /// How many there are.
+    /// The number of shards.
     #[must_use]
     pub fn count(self) -> NonZeroU32 {
         self.count
     }
 
-    /// Whether a task is this shard's to pull.
+    /// Whether a task belongs to this shard.
     #[must_use]
     pub fn holds(self, task: &TaskId) -> bool {
         self.holds_text(task.as_str())
     }
 
-    /// The same for what has a name and is no task.
+    /// [`Self::holds`] for other named items.
     pub(crate) fn holds_text(self, text: &str) -> bool {
         let hash = Sha256::digest(text.as_bytes());
         let high = hash
@@ -119,7 +119,7 @@ mod tests {
         text.parse().expect("a shard")
     }
 
-    /// Anybody who computes shards elsewhere can hold his own against these.
+    /// Test vectors for independent implementations.
     #[rstest]
     #[case("88ee39e1", 2, 1)]
     #[case("88ee39e1", 4, 1)]

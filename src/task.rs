@@ -1,7 +1,7 @@
-//! The names of things on their way through the program: tasks, workflows, runs.
+//! Ids and statuses of tasks, workflows and runs.
 //!
-//! Ids come from outside and are opaque. They are never part of a path: a task id such as
-//! `../../etc` is as good as any other.
+//! Ids come from outside and are opaque. They are never part of a path, so a task id such as
+//! `../../etc` is harmless.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,16 +10,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::privacy::is_plain_name;
 
-/// The longest id that is accepted, in bytes. The vendor's are 32 hex digits.
+/// The longest accepted id, in bytes. The vendor's ids have 32 hex digits.
 const MAX_ID_BYTES: usize = 512;
 
 /// Why a text is not an id.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum IdError {
-    /// Nothing was left after trimming.
+    /// Empty after trimming.
     #[error("an id must not be empty")]
     Empty,
-    /// Longer than any id the vendor gives.
+    /// Longer than any id of the vendor.
     #[error("an id of {0} bytes is longer than the 512 that are accepted")]
     TooLong(usize),
     /// Line breaks and other control characters would corrupt lists of ids.
@@ -35,10 +35,10 @@ macro_rules! id {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Takes the text as it is, after trimming white space.
+            /// Accepts the text unchanged, after trimming whitespace.
             ///
             /// # Errors
-            /// When it is empty, over 512 bytes, or holds control characters.
+            /// If it is empty, over 512 bytes, or contains control characters.
             pub fn new(text: &str) -> Result<Self, IdError> {
                 let text = text.trim();
                 if text.is_empty() {
@@ -95,39 +95,39 @@ id! {
     WorkflowId
 }
 id! {
-    /// One run of this program. Sorts by start time; used in file names, so it is made only by
-    /// [`crate::clock::Clock::run_id`].
+    /// One run of this program. Sorts by start time; used in file names, so only
+    /// [`crate::clock::Clock::run_id`] creates it.
     RunId
 }
 
-/// Where a task is in its life, as the vendor says it.
+/// The state of a task, as the vendor reports it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum TaskStatus {
-    /// Made, not yet scheduled.
+    /// Created, not yet scheduled.
     Created,
     /// Scheduled, not yet calling.
     Pending,
     /// Calling now.
     Calling,
-    /// Held by a person; may go on.
+    /// Paused by a person; may resume.
     Paused,
     /// All calls were made. Final.
     Finished,
-    /// Called off, in either spelling (`canceled`, `cancelled`). Final.
+    /// Cancelled, in either spelling (`canceled`, `cancelled`). Final.
     Canceled,
-    /// Anything else. Not final: what is not understood is asked for again.
+    /// Any other word. Not final: a task with an unknown status is requested again.
     Unknown(String),
 }
 
 impl TaskStatus {
-    /// Whether the vendor will change the task no more.
+    /// Whether the vendor will no longer change the task.
     #[must_use]
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Finished | Self::Canceled)
     }
 
-    /// Whether it is one of the vendor's words for a task that will change still.
+    /// Whether it is one of the vendor's words for a task that may still change.
     #[must_use]
     pub fn is_running(&self) -> bool {
         matches!(
@@ -136,7 +136,7 @@ impl TaskStatus {
         )
     }
 
-    /// The word for log lines: the vendor's if it is a known one. Others may be anything.
+    /// The word for log lines: the vendor's own if it is known. Unknown words may be anything.
     #[must_use]
     pub fn safe_word(&self) -> &str {
         match self {
@@ -145,8 +145,7 @@ impl TaskStatus {
         }
     }
 
-    /// The word for people who ask about single tasks: also the vendor's unknown one, if it is a
-    /// plain name.
+    /// The word for output about single tasks: also an unknown word, if it is a plain name.
     #[must_use]
     pub fn shown_word(&self) -> &str {
         match self {
@@ -196,21 +195,21 @@ impl From<TaskStatus> for String {
     }
 }
 
-/// What the vendor says of something. "Not understood" is never taken for "absent": whoever decides
-/// by it has to ask elsewhere, or to say that it could not.
+/// A value as the vendor reports it. "Not understood" is never treated as "absent": the caller has
+/// to ask elsewhere, or report that it could not decide.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Told<T> {
-    /// Nothing: the key is missing, or null, or empty.
+    /// The key is missing, null or empty.
     #[default]
     Absent,
-    /// This.
+    /// The value is understood.
     Known(T),
-    /// Something that is not understood. What it looks like, never what it is (`a number`).
+    /// The value is not understood. Holds its shape, never the value itself (`a number`).
     NotUnderstood(&'static str),
 }
 
 impl<T> Told<T> {
-    /// What is said, if it is understood.
+    /// The value, if it is understood.
     pub fn known(self) -> Option<T> {
         match self {
             Self::Known(value) => Some(value),
@@ -218,7 +217,7 @@ impl<T> Told<T> {
         }
     }
 
-    /// What it looks like, if it is not understood.
+    /// The value's shape, if it is not understood.
     #[must_use]
     pub fn not_understood(&self) -> Option<&'static str> {
         match self {

@@ -14,17 +14,6 @@ import distributed
 import airudder_job
 
 
-def shard(arguments, number, total):
-    """One shard, on a worker. Gives back an exit code that another try would not mend; raises for the others."""
-    try:
-        airudder_job.export([*arguments, "--shard", f"{number}/{total}"])
-    except airudder_job.ExportFailed as failed:
-        if airudder_job.passes_with_time(failed.code):
-            raise
-        return failed.code
-    return 0
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scheduler")
@@ -37,7 +26,7 @@ def main():
     with distributed.Client(options.scheduler) as client:
         client.upload_file(airudder_job.__file__)
         shards = client.map(
-            lambda number: shard(arguments, number, options.shards),
+            lambda number: airudder_job.shard(arguments, number, options.shards),
             range(1, options.shards + 1),
             key=f"airudder-{options.command}",
             retries=options.retries,

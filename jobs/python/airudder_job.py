@@ -91,6 +91,17 @@ def export(arguments, env=None, log=None, on_start=None):
         return printed.read()
 
 
+def shard(arguments, number, total):
+    """One shard, on a worker of a cluster. Gives back an exit code that another try would not mend; raises for the others."""
+    try:
+        export([*arguments, "--shard", f"{number}/{total}"])
+    except ExportFailed as failed:
+        if passes_with_time(failed.code):
+            raise
+        return failed.code
+    return 0
+
+
 def complete_days(env=None):
     """The lake's complete days: date → what `_export/days/DATE.json` says."""
     status = json.loads(export(["status", "--format", "json"], env))

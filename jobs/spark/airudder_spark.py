@@ -15,17 +15,6 @@ from pyspark.sql import SparkSession
 import airudder_job
 
 
-def shard(arguments, number, total):
-    """One shard, on an executor. Gives back an exit code that another try would not mend; raises for the others."""
-    try:
-        airudder_job.export([*arguments, "--shard", f"{number}/{total}"])
-    except airudder_job.ExportFailed as failed:
-        if airudder_job.passes_with_time(failed.code):
-            raise
-        return failed.code
-    return 0
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shards", type=int, required=True, help="as many as run at once: each has its part of the pace")
@@ -43,7 +32,7 @@ def main():
     )
     try:
         numbers = spark.sparkContext.parallelize(range(1, total + 1), total)
-        codes = numbers.map(lambda number: shard(arguments, number, total)).collect()
+        codes = numbers.map(lambda number: airudder_job.shard(arguments, number, total)).collect()
     except Exception as failed:  # Py4JJavaError: a shard failed in all its tries
         print(f"a shard failed in all its tries: {failed}", file=sys.stderr)
         codes = [75]

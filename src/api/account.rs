@@ -1,8 +1,8 @@
-//! The account's token: fetched once, shared by all, renewed once for everybody.
+//! The account's token: fetched once, shared by all requests, renewed once per expiry.
 //!
-//! Each token has a generation. A request whose token was refused says which generation that was;
-//! the first to say so makes it void, and whoever needs a token then waits for the one sign-in.
-//! A refusal is remembered: nobody knocks on a locked door sixteen times.
+//! Each token has a generation. A request whose token was rejected reports that generation. The
+//! first report invalidates the token; requests that need a token then wait for a single sign-in. A
+//! rejected sign-in is cached, so concurrent requests do not repeat it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -11,10 +11,10 @@ use tokio::sync::Semaphore;
 
 use super::error::ApiError;
 
-/// So many tokens in a row that nobody could use mean that the account is shut out.
+/// The account is locked out after this many consecutive tokens that were rejected on first use.
 const MAX_UNACCEPTED: u64 = 20;
 
-/// A token as it is sent, and which one it is.
+/// A token's header value and its generation.
 #[derive(Clone)]
 pub(crate) struct Token {
     generation: u64,
@@ -22,10 +22,11 @@ pub(crate) struct Token {
     pub(crate) header: HeaderValue,
 }
 
-/// The account's state.
+/// Token state of one account.
 pub(crate) struct Account {
     state: Mutex<State>,
-    /// Whoever has it signs in. A semaphore, not a lock: it is held across the sign-in.
+    /// Held by the task that signs in. A semaphore rather than a lock, because it is held across
+    /// the sign-in's await.
     turn: Semaphore,
 }
 
@@ -52,16 +53,16 @@ impl Account {
         }
     }
 
-    /// The token that is valid now, as far as anybody knows.
+    /// The current token, if there is one that was not rejected.
     pub(crate) fn current(&self) -> Option<Token> {
         self.state().token.clone()
     }
 
-    /// The token that is valid now, or the one that `sign_in` fetches. Whoever comes while
-    /// another signs in shares the result, an error included.
+    /// Returns the valid token, or the one that `sign_in` fetches. Concurrent callers share one
+    /// sign-in and its result, errors included.
     ///
     /// # Errors
-    /// What `sign_in` says.
+    /// The error that `sign_in` returns.
     pub(crate) async fn token(
         &self,
         sign_in: impl Future<Output = Result<HeaderValue, ApiError>>,
@@ -108,7 +109,7 @@ impl Account {
         }
     }
 
-    /// The API did not accept this token: it is void, unless there is a newer one already.
+    /// Invalidates this token after the API rejected it, unless a newer one exists.
     pub(crate) fn refused(&self, token: &Token) {
         let mut state = self.state();
         if state.generation == token.generation {
@@ -116,27 +117,27 @@ impl Account {
         }
     }
 
-    /// The API accepted this token.
+    /// Records that the API accepted this token.
     pub(crate) fn accepted(&self, token: &Token) {
         let mut state = self.state();
         state.accepted = state.accepted.max(token.generation);
     }
 
-    /// Whether it is the account that the API does not accept, rather than one request: no token
-    /// was ever accepted, or many in a row were not.
+    /// Whether the API rejects the account rather than a single request: no token was ever
+    /// accepted, or many in a row were rejected.
     pub(crate) fn is_shut_out(&self) -> bool {
         let state = self.state();
         state.accepted == 0 || state.generation - state.accepted >= MAX_UNACCEPTED
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it is held.
+        // A panic cannot poison the state: no code panics while the lock is held.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// What needs no sign-in: a token, or a refusal that stands.
+    /// The result that needs no sign-in: a token, or a cached rejection.
     fn found(&self) -> Option<Result<Token, ApiError>> {
         if let Some(token) = &self.token {
             return Some(Ok(token.clone()));

@@ -1,4 +1,4 @@
-//! Where an answer's bytes go while they arrive.
+//! The sink interface: where a response body goes while it arrives.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -7,85 +7,86 @@ use super::BoxError;
 use super::envelope::BodyShape;
 use crate::task::TaskId;
 
-/// One try of a request whose answer begins.
+/// One attempt of a request, as its response begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// From 1; tries that were held or had an old token count too.
+    /// Counts from 1, including attempts that met a hold or an expired token.
     pub number: u32,
-    /// Whether a fault of this answer is final: nobody asks again for an answer that is not JSON,
-    /// has no data, or breaks off. A sink that keeps rejects whole keeps them now.
+    /// Whether a retryable fault of this response is final, so that a response that is not JSON,
+    /// has no data or is truncated is not requested again. A sink that keeps whole rejects keeps
+    /// them on this attempt.
     pub is_last: bool,
-    /// When the answer's head arrived.
+    /// When the response head arrived.
     pub received_at: DateTime<Utc>,
 }
 
-/// What a complete answer says.
+/// The result of a complete response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict<T> {
-    /// Its code is one of the profile's success codes, and this is what came of it.
+    /// Its code is one of the profile's success codes. Holds the sink's output.
     Complete(T),
-    /// Its code is another one.
+    /// Its code is not a success code.
     Refused {
         /// The body's `code`.
         code: i64,
     },
 }
 
-/// What is wrong with an answer, as its sink finds it.
+/// A fault that the sink finds in a response.
 #[derive(Debug)]
 pub enum AnswerFault {
-    /// It begins as an envelope does, and is broken. Asked for again.
+    /// The body starts like an envelope and is malformed. Retried.
     NotJson {
-        /// In what way: a kind and a position, never a piece of the text.
+        /// The kind and position of the error, never part of the text.
         reason: String,
     },
-    /// It is no envelope with a `code`: somebody else answered in place of the API. Asked for again.
+    /// The body is not an envelope with a `code`, so the API did not send it. Retried.
     NoEnvelope {
-        /// What it looks like.
+        /// What the body looks like.
         shape: BodyShape,
-        /// Among the rejects it is that of this task, if it is kept.
+        /// The task under which the body is kept among the rejects, if it is kept.
         kept_as: Option<TaskId>,
     },
-    /// The answer to a sign-in has no token that can be used. Asked for again.
+    /// The response to a sign-in has no usable token. Retried.
     NoToken {
-        /// In what way; nothing of its value.
+        /// What is wrong with the token, without any of its value.
         problem: &'static str,
     },
-    /// `data` is null or missing. Asked for again.
+    /// `data` is null or missing. Retried.
     NoData,
-    /// It is about another task. Asked for again.
+    /// The response describes another task. Retried.
     WrongTask,
-    /// It is no good and would not get better. Not asked for again.
+    /// The response is invalid and a retry would not change it. Not retried.
     Rejected {
         /// Why, safe to print.
         reason: String,
     },
-    /// Where it goes failed. Ends the run.
+    /// The sink's destination failed. Ends the run.
     Fatal(BoxError),
 }
 
-/// Takes an answer piece by piece. Awaiting it is the back-pressure.
+/// Consumes a response piece by piece. Awaiting a call applies back-pressure.
 ///
-/// The order of calls: `begin`, any number of `chunk`, then `finish` or, when the connection broke
-/// or the run was cancelled, `abandon`. After a fault or a refusal of its own the sink hears
-/// nothing more of the answer; it cleans up by itself. Answers with an HTTP status that is no
-/// success never reach it. A new `begin` is another try: what is left of the one before is void.
+/// Call order: `begin`, any number of `chunk`, then `finish`, or `abandon` if the connection broke
+/// or the run was cancelled. After a sink returns a fault or a refusal it receives no more calls
+/// for that response and cleans up by itself. Responses with a non-success HTTP status never reach
+/// the sink. A new `begin` starts another attempt and discards the state of the previous one.
 ///
-/// The future of `chunk` may be dropped half-way (cancellation); `abandon` follows.
+/// The future of `chunk` may be dropped midway (cancellation); `abandon` follows.
 pub trait AnswerSink: Send {
-    /// What comes of a complete answer.
+    /// What a complete response produces.
     type Output: Send;
 
-    /// A new answer begins: forget all of the one before.
+    /// Starts a new response and discards the previous one.
     fn begin(&mut self, attempt: Attempt) -> impl Future<Output = Result<(), AnswerFault>> + Send;
 
-    /// The next piece of its body, decompressed.
+    /// Consumes the next piece of the decompressed body.
     fn chunk(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), AnswerFault>> + Send;
 
-    /// The body is complete.
+    /// Ends a complete body.
     fn finish(&mut self)
     -> impl Future<Output = Result<Verdict<Self::Output>, AnswerFault>> + Send;
 
-    /// The body will never be complete: drop what there is of it.
+    /// Discards an incomplete body.
     fn abandon(&mut self) -> impl Future<Output = ()> + Send;
 }

@@ -1,17 +1,16 @@
-//! Notices that the API is down, so that nobody repeats requests to it for hours.
+//! A circuit breaker that stops retries while the API is down.
 //!
-//! Requests that failed after all their tries are counted, one after the other; an answer of the API
-//! itself, good or bad, sets the count back. After [`FAILURES_IN_A_ROW`] of them the breaker is open:
-//! requests that wait for another try end with the failure that they have, and new ones get a single
-//! try each, which closes it again if the API answers.
+//! It counts consecutive requests that failed after all attempts; any response of the API itself,
+//! success or error, resets the count. After [`FAILURES_IN_A_ROW`] failures the breaker opens:
+//! requests that wait for a retry end with the failure they have, and each new request gets a
+//! single attempt. A response from the API closes the breaker.
 
 use tokio::sync::watch;
 
-/// This many requests failing one after the other, and no answer of the API between them, mean that
-/// it is down.
+/// The breaker opens after this many consecutive failed requests without a response from the API.
 pub(crate) const FAILURES_IN_A_ROW: u32 = 20;
 
-/// The state, shared by all requests of an account.
+/// Breaker state, shared by all requests of an account.
 #[derive(Debug)]
 pub(crate) struct Breaker {
     state: watch::Sender<State>,
@@ -20,7 +19,7 @@ pub(crate) struct Breaker {
 #[derive(Clone, Copy, Debug, Default)]
 struct State {
     in_a_row: u32,
-    /// Told by somebody who stops for a reason of his own.
+    /// Opened explicitly by a caller that stops the run.
     told: bool,
 }
 
@@ -37,32 +36,32 @@ impl Breaker {
         }
     }
 
-    /// A request failed after all its tries, without a word of the API.
+    /// Records a request that failed after all attempts without a response from the API.
     pub(crate) fn failed(&self) {
         self.change(|state| state.in_a_row = state.in_a_row.saturating_add(1));
     }
 
-    /// The API answered.
+    /// Records a response from the API.
     pub(crate) fn answered(&self) {
         if self.state.borrow().in_a_row > 0 {
             self.change(|state| state.in_a_row = 0);
         }
     }
 
-    /// Opens it for good: whoever asks has given up.
+    /// Opens the breaker permanently, for a caller that stops the run.
     pub(crate) fn open(&self) {
         self.change(|state| state.told = true);
     }
 
-    /// Whether requests get no other try.
+    /// Whether retries are disabled.
     pub(crate) fn is_open(&self) -> bool {
         self.state.borrow().is_open()
     }
 
-    /// Waits until it is open.
+    /// Waits until the breaker opens.
     pub(crate) async fn opened(&self) {
         let mut state = self.state.subscribe();
-        // The sender lives as long as this future does.
+        // The sender outlives this future.
         let _ = state.wait_for(|state| state.is_open()).await;
     }
 
@@ -100,7 +99,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_waits_hears_of_it() {
+    async fn waiting_requests_learn_of_it() {
         let breaker = Breaker::new();
         let hour = Duration::from_hours(1);
         let waiting = tokio::time::timeout(hour, breaker.opened());

@@ -1,21 +1,21 @@
-//! How many more tries one request has.
+//! The retry budget of one request.
 //!
-//! Three kinds of trying are bounded each on its own: ordinary tries by number and by time,
-//! holds by their total and number, token renewals by number. So an API that keeps slowing us
-//! down does not eat the tries that are for its errors, and nothing goes on for ever.
+//! Three kinds of retry have separate limits: ordinary attempts by number and time, holds by number
+//! and total time, token renewals by number. An API that keeps throttling therefore does not use up
+//! the attempts meant for its errors, and every request ends.
 
 use std::time::Duration;
 
 use crate::job::RetryOptions;
 
-/// Tries for something that is said not to be there.
+/// Attempts for a resource that the API reports as not found.
 const MAX_NOT_FOUND: u32 = 3;
-/// Renewals of the token that one request may ask for in a row.
+/// Consecutive token renewals that one request may ask for.
 const MAX_RENEWALS: u32 = 5;
-/// Slow-downs that one request may meet.
+/// Throttling responses that one request may receive.
 const MAX_SLOW_DOWNS: u32 = 100;
 
-/// What one request has used up so far.
+/// What one request has used so far.
 #[derive(Debug)]
 pub(crate) struct Budget<'a> {
     limits: &'a RetryOptions,
@@ -44,7 +44,8 @@ impl<'a> Budget<'a> {
         }
     }
 
-    /// A try begins. Gives its number, from 1, and whether an ordinary failure of it is final.
+    /// Starts an attempt. Returns its number, from 1, and whether an ordinary failure of it is
+    /// final.
     pub(crate) fn begin(&mut self) -> (u32, bool) {
         self.tries += 1;
         self.last = self.failures + 1 >= self.limits.max_attempts.get()
@@ -52,36 +53,37 @@ impl<'a> Budget<'a> {
         (self.tries, self.last)
     }
 
-    /// Tries so far, of any kind.
+    /// Attempts so far, of any kind.
     pub(crate) fn tries(&self) -> u32 {
         self.tries
     }
 
-    /// Time that went into a try or a back-off.
+    /// Charges the time of an attempt or a backoff.
     pub(crate) fn spend(&mut self, time: Duration) {
         self.spent += time;
     }
 
-    /// An ordinary failure: the ceiling of the back-off before the next try, if there is one.
+    /// Records an ordinary failure. Returns the backoff ceiling before the next attempt, if one is
+    /// left.
     pub(crate) fn failed(&mut self) -> Option<Duration> {
         self.failures += 1;
         (!self.last).then(|| ceiling(self.limits, self.failures))
     }
 
-    /// What was asked for is not there: as [`Self::failed`], with fewer tries.
+    /// Like [`Self::failed`], for a resource that is not found: fewer attempts.
     pub(crate) fn not_found(&mut self) -> Option<Duration> {
         self.not_found += 1;
         let backoff = self.failed()?;
         (self.not_found < MAX_NOT_FOUND).then_some(backoff)
     }
 
-    /// The token was refused: whether it may be renewed once more.
+    /// Records a rejected token. Returns whether it may be renewed again.
     pub(crate) fn renew(&mut self) -> bool {
         self.renewals += 1;
         self.renewals <= MAX_RENEWALS
     }
 
-    /// The request was held: whether it may go on.
+    /// Records a hold. Returns whether the request may continue.
     pub(crate) fn hold(&mut self, time: Duration) -> bool {
         self.slow_downs += 1;
         self.held += time;
@@ -89,7 +91,7 @@ impl<'a> Budget<'a> {
     }
 }
 
-/// The back-off's ceiling after so many failures: doubles from the base, never above the cap.
+/// The backoff ceiling after this many failures: doubles from the base up to the cap.
 pub(crate) fn ceiling(limits: &RetryOptions, failures: u32) -> Duration {
     let doublings = failures.saturating_sub(1).min(31);
     limits

@@ -1,4 +1,4 @@
-//! The request path: the one way to the API.
+//! The API client: every request takes the path in this file.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -32,7 +32,7 @@ use crate::event::{Endpoint, Event, Events};
 use crate::job::{ApiOptions, Method};
 use crate::task::{TaskId, WorkflowId};
 
-/// The API, as one account sees it. Cheap to clone; all clones share token and pace.
+/// A client for one account of the API. Cheap to clone; clones share token and pacer.
 #[derive(Clone)]
 pub struct ApiClient {
     inner: Arc<Inner>,
@@ -47,7 +47,7 @@ struct Inner {
     breaker: Breaker,
     watch: Watch,
     vendor_clock: VendorClock,
-    /// Whether the API ever answered, in its envelope.
+    /// Whether the API ever responded with its envelope.
     answered: AtomicBool,
     clock: Clock,
     events: Events,
@@ -64,16 +64,16 @@ impl std::fmt::Debug for ApiClient {
     }
 }
 
-/// Why a request has no answer.
+/// Why a request failed.
 pub(super) enum CallError {
-    /// It failed after all tries.
+    /// Failed after all attempts.
     Failed {
         failure: Failure,
         cause: Option<Cause>,
-        /// Whether the sink knew that it was the last try, and kept what it keeps then.
+        /// Whether the sink knew that this was the last attempt, and kept the reject.
         announced: bool,
     },
-    /// The same would happen to every other request.
+    /// An error that every other request would meet too.
     Account(ApiError),
     /// The sink's own error.
     Destination(BoxError),
@@ -86,7 +86,7 @@ impl From<ApiError> for CallError {
 }
 
 impl CallError {
-    /// For the calls whose sink cannot fail.
+    /// For calls whose sink cannot fail.
     pub(super) fn into_api_error(
         self,
         endpoint: Endpoint,
@@ -118,10 +118,10 @@ impl CallError {
 }
 
 impl ApiClient {
-    /// A client that has not asked anything yet. It signs in when the first request needs it.
+    /// Creates a client. The first request signs in.
     ///
     /// # Errors
-    /// [`ApiError::Settings`]: plain http to another machine, an address that is none, no TLS.
+    /// [`ApiError::Settings`]: plain http to another machine, an invalid address, no TLS.
     pub fn new(
         options: ApiOptions,
         clock: Clock,
@@ -149,19 +149,19 @@ impl ApiClient {
         })
     }
 
-    /// Signs in now, unless there is a token already (`doctor`; everybody else lets the first
-    /// request do it).
+    /// Signs in now, unless there is a token already. Used by `doctor`; elsewhere the first request
+    /// signs in.
     ///
     /// # Errors
-    /// Missing or refused credentials, or no useful answer.
+    /// Missing or rejected credentials, or no useful response.
     pub async fn sign_in(&self) -> Result<(), ApiError> {
         self.token().await.map(drop)
     }
 
-    /// Pulls one whole task into the sink.
+    /// Streams one whole task into the sink.
     ///
     /// # Errors
-    /// See [`DetailError`]: each variant is what a caller does differently.
+    /// See [`DetailError`]: each variant is one reaction of the caller.
     pub async fn task_detail<S: AnswerSink>(
         &self,
         task: &TaskId,
@@ -199,21 +199,22 @@ impl ApiClient {
             })
     }
 
-    /// Live figures, for the progress bar.
+    /// Live figures for the progress bar.
     #[must_use]
     pub fn traffic(&self) -> Traffic {
         self.inner.pacer.traffic()
     }
 
-    /// How far the vendor's clock is from this machine's, by the `Date` of its answers so far.
+    /// The offset between the vendor's clock and this machine's, from the `Date` headers received
+    /// so far.
     ///
-    /// It is compared with the machine's own time, whatever time the run decides by (`--as-of`).
+    /// The reference is the machine's own time, independent of the run's time (`--as-of`).
     #[must_use]
     pub fn vendor_clock(&self) -> Option<ClockOffset> {
         self.inner.vendor_clock.offset()
     }
 
-    /// What time it is at the vendor's, as far as its answers say so.
+    /// The vendor's current time, as far as its responses show it.
     #[must_use]
     pub fn vendor_now(&self) -> Option<DateTime<Utc>> {
         Clock::system()
@@ -221,20 +222,20 @@ impl ApiClient {
             .checked_add_signed(self.vendor_clock()?.offset)
     }
 
-    /// Whether so many requests failed one after the other, without a word of the API between them,
-    /// that it must be down. New requests get a single try each; an answer ends it.
+    /// Whether the API counts as down: many consecutive requests failed without a response from it.
+    /// New requests get a single attempt each; a response from the API ends this state.
     #[must_use]
     pub fn is_down(&self) -> bool {
         self.inner.breaker.is_open()
     }
 
-    /// From now on no request is repeated: whoever asked gives up. Requests that wait for another try
-    /// end at once with the failure that they have.
+    /// Disables retries for the rest of the run. Requests that wait for a retry end at once with
+    /// the failure they have.
     pub fn stop_repeating(&self) {
         self.inner.breaker.open();
     }
 
-    /// One request, with as many tries as it takes and may have.
+    /// Runs one request with as many attempts as it needs and its budget allows.
     pub(super) async fn perform<S: AnswerSink>(
         &self,
         request: &Request,
@@ -268,7 +269,8 @@ impl ApiClient {
             let directive = directive(endpoint, &outcome);
             let backoff = match directive {
                 Directive::Retry => {
-                    // Nobody knows who says that. If it is the token, a new one helps.
+                    // The sender of this 401 is unknown. If the token is the cause, a new one
+                    // helps.
                     if matches!(outcome, Outcome::NoEnvelope { status: 401, .. }) && !doubted_token
                     {
                         doubted_token = true;
@@ -280,7 +282,7 @@ impl ApiClient {
                 }
                 Directive::RetryBriefly => budget.not_found(),
                 Directive::RetryAfterHold { retry_after } => {
-                    // The pacer does the waiting, for everybody.
+                    // The pacer waits, for all requests.
                     let hold = self.slow_down(sent_at, retry_after)?;
                     self.unless_cancelled(inner.pacer.tell_others(hold)).await?;
                     budget.hold(hold).then_some(Duration::ZERO)
@@ -316,7 +318,7 @@ impl ApiClient {
         }
     }
 
-    /// A request has had its last try.
+    /// Records a request whose last attempt failed.
     fn failed(
         &self,
         endpoint: Endpoint,
@@ -345,17 +347,17 @@ impl ApiClient {
         }
     }
 
-    /// The API itself answered.
+    /// Records a response from the API itself.
     fn answered(&self, endpoint: Endpoint) {
         self.inner.answered.store(true, Ordering::Relaxed);
-        // That it gives tokens does not show that it gives anything else.
+        // A working sign-in does not show that the other endpoints respond.
         if endpoint != Endpoint::Auth {
             self.inner.breaker.answered();
         }
     }
 
-    /// A token, a place in flight, the hold, the rate: in this order, so that nobody keeps a place
-    /// while he waits for the sign-in that needs one.
+    /// Acquires, in this order: token, in-flight slot, end of the hold, rate. A request that waits
+    /// for the sign-in therefore never occupies the slot that the sign-in needs.
     async fn admit(&self, endpoint: Endpoint) -> Result<(Slot, Option<Token>), ApiError> {
         let inner = &*self.inner;
         loop {
@@ -369,14 +371,14 @@ impl ApiClient {
             if endpoint == Endpoint::Auth {
                 return Ok((slot, None));
             }
-            // The token may have been refused to somebody else meanwhile.
+            // Another request may have invalidated the token meanwhile.
             if let Some(token) = inner.account.current() {
                 return Ok((slot, Some(token)));
             }
         }
     }
 
-    /// One try, and the event of it.
+    /// Runs one attempt and emits its event.
     async fn try_once<S: AnswerSink>(
         &self,
         request: &Request,
@@ -416,7 +418,7 @@ impl ApiClient {
             });
         };
         let mut progress = Progress::default();
-        // Boxed: whoever waits for many requests holds one such future each.
+        // Boxed: a caller that waits for many requests holds one such future each.
         let end = Box::pin(watch.over(exchange.run(attempt, sink, &mut progress), waiting));
         let end = self.unless_cancelled(end).await;
         if end.is_err() && progress.open {
@@ -466,7 +468,7 @@ impl ApiClient {
         }
     }
 
-    /// Holds everybody. Gives the length of the hold.
+    /// Holds all requests. Returns the length of the hold.
     fn slow_down(
         &self,
         sent_at: Instant,
@@ -492,8 +494,8 @@ impl ApiClient {
         }
     }
 
-    /// Makes the token void, so that the next one who needs one signs in. Says whether this
-    /// request may try again.
+    /// Invalidates the token, so that the next request that needs one signs in. Returns whether
+    /// this request may retry.
     fn renew(&self, token: Option<&Token>, budget: &mut Budget<'_>) -> Result<bool, ApiError> {
         let account = &self.inner.account;
         if let Some(token) = token {
@@ -514,7 +516,7 @@ impl ApiClient {
         self.unless_cancelled(signed_in).await?
     }
 
-    /// The request that signs in. Boxed, since it takes the same path as those that wait for it.
+    /// The sign-in request. Boxed, since it takes the same path as the requests that wait for it.
     fn fetch_token(&self) -> BoxFuture<'_, Result<HeaderValue, ApiError>> {
         async move {
             let Inner {
@@ -566,7 +568,7 @@ impl ApiClient {
         self.emit(&Event::Warning { text });
     }
 
-    /// What the listings of an endpoint have shown.
+    /// What the listings of an endpoint have shown so far.
     pub(super) fn memory(&self, endpoint: Endpoint) -> &EndpointMemory {
         let [workflows, tasks] = &self.inner.listings;
         match endpoint {
@@ -575,7 +577,7 @@ impl ApiClient {
         }
     }
 
-    /// Counts what is there and not understood, and says each kind of it once.
+    /// Counts values that are present and not understood, and reports each kind once.
     pub(super) fn note_not_understood(&self, endpoint: Endpoint, key: &str, shape: &'static str) {
         let is_new = {
             let mut known = self.not_understood();
@@ -591,7 +593,7 @@ impl ApiClient {
         }
     }
 
-    /// All that was not understood so far, by listing and key.
+    /// All values that were not understood so far, by listing and key.
     #[must_use]
     pub fn not_understood_so_far(&self) -> Vec<NotUnderstood> {
         let known = self.not_understood();
@@ -617,7 +619,7 @@ impl ApiClient {
 fn refusal(outcome: &Outcome) -> ApiError {
     let signal = match outcome {
         Outcome::Expired(signal) | Outcome::Refused(signal) => *signal,
-        // The retry table refuses for nothing else.
+        // The retry table has no other reason to refuse.
         _ => Signal::Http(401),
     };
     ApiError::SignInRefused(SignInRefusal::Credentials(signal))

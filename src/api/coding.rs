@@ -1,52 +1,52 @@
-//! `Content-Encoding`: which codings an answer's body has, and unpacking it while it arrives.
+//! `Content-Encoding`: detects the codings of a response body and decodes it while it arrives.
 //!
-//! The exporter asks for gzip and takes what RFC 9110 (section 8.4) allows for it: names in any case,
-//! `x-gzip`, `identity`, several codings on top of each other, and gzip data of several members
-//! (RFC 1952). A coding that nobody asked for is an error that names it.
+//! The exporter requests gzip and accepts what RFC 9110 (section 8.4) allows: case-insensitive
+//! names, `x-gzip`, `identity`, several codings on top of each other, and gzip data of several
+//! members (RFC 1952). A coding that was not requested is an error that names it.
 //!
-//! Output comes in pieces of at most [`PIECE_BYTES`], however much the input expands: a body made to
-//! fill the memory reaches the sink piece by piece, and the sink sets the limit.
+//! Output comes in pieces of at most [`PIECE_BYTES`], however far the input expands. A
+//! decompression bomb reaches the sink piece by piece, and the sink enforces the size limit.
 
 use bytes::Bytes;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 
-/// Unpacked bytes handed over at once, at most.
+/// Size limit of one decoded piece.
 const PIECE_BYTES: usize = 64 << 10;
-/// Codings on top of each other, at most. Nobody needs two.
+/// Maximum number of stacked codings. Real responses have one.
 const MOST_CODINGS: usize = 4;
-/// A coding's name is repeated in messages if it is no longer than this.
+/// Messages quote a coding's name up to this length.
 const MOST_NAME_BYTES: usize = 20;
 
-/// Why a body cannot be unpacked. Safe to print.
+/// Why a body cannot be decoded. Safe to print.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CodingFault {
-    /// A coding that was not asked for.
+    /// A coding that was not requested.
     #[error("`Content-Encoding: {0}`, where only gzip was asked for")]
     Unknown(String),
-    /// More codings than anybody would use.
+    /// More codings than [`MOST_CODINGS`].
     #[error("more than {MOST_CODINGS} content codings")]
     TooMany,
-    /// The data is not gzip, or damaged.
+    /// The data is not gzip, or is corrupt.
     #[error("gzip data that cannot be unpacked: {0}")]
     Damaged(&'static str),
 }
 
-/// Unpacks one body.
+/// Decodes one body.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
-    /// In the order in which they are undone. None: the body is sent as it is.
+    /// Decoders in the order they run. Empty: the body has no coding.
     stages: Vec<Gunzip>,
-    /// What arrived as it is, until it is taken.
+    /// Input of a body without coding, until it is taken.
     plain: Bytes,
 }
 
 impl Decoder {
-    /// The decoder for an answer with these headers.
+    /// The decoder for a response with these headers.
     pub(crate) fn new(headers: &HeaderMap) -> Result<Self, CodingFault> {
         let mut decoder = Self::default();
         for value in headers.get_all(CONTENT_ENCODING) {
-            // A name that is not ASCII is none that we know.
+            // A name that is not ASCII matches no known coding.
             let value = String::from_utf8_lossy(value.as_bytes());
             for name in value.split(',').map(str::trim) {
                 match name.to_ascii_lowercase().as_str() {
@@ -62,7 +62,7 @@ impl Decoder {
         Ok(decoder)
     }
 
-    /// Takes the next bytes of the body. All output of those before must have been taken.
+    /// Adds the next input bytes. All output of the previous input must have been taken.
     pub(crate) fn feed(&mut self, bytes: Bytes) {
         match self.stages.first_mut() {
             Some(first) => first.feed(bytes),
@@ -85,7 +85,7 @@ impl Decoder {
     }
 }
 
-/// The next output of the last stage, which takes its input from those before it.
+/// The next output of the last stage, which pulls its input from the stages before it.
 fn pull(stages: &mut [Gunzip]) -> Result<Option<Bytes>, CodingFault> {
     let Some((last, before)) = stages.split_last_mut() else {
         return Ok(None);
@@ -110,13 +110,13 @@ fn printable(name: &str) -> String {
     }
 }
 
-/// Unpacks gzip: one member after the other, each checked against its trailer.
+/// Decodes gzip members in sequence and checks each against its trailer.
 struct Gunzip {
     input: Bytes,
     at: At,
     inflate: Decompress,
     sum: Crc,
-    /// Used again for each piece, so that a small piece does not hold the memory of a large one.
+    /// Reused for each piece, so that a small piece does not hold the memory of a large one.
     output: Vec<u8>,
 }
 
@@ -128,37 +128,37 @@ impl std::fmt::Debug for Gunzip {
     }
 }
 
-/// Where in the data the next byte belongs.
+/// Position of the next input byte in the gzip stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     /// Before the first member.
     Start,
-    /// In the ten fixed bytes of a header, so many of which were seen.
+    /// In the fixed ten-byte header, after `seen` bytes.
     Header { seen: u8, flags: u8 },
-    /// In the optional fields of a header.
+    /// In an optional header field.
     Field { flags: u8, field: Field },
     /// In the compressed data.
     Data,
-    /// In the trailer: sum and length, so many bytes of which were seen.
+    /// In the trailer (CRC and length), after `seen` bytes.
     Trailer { seen: u8, read: u64 },
-    /// Behind a member. Zeros are padding; anything else begins another one.
+    /// After a member. Zeros are padding; any other byte starts another member.
     Between,
 }
 
-/// An optional field of a header.
+/// An optional header field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Field {
     /// The low byte of the length of the extra field.
     ExtraLow,
     /// Its high byte.
     ExtraHigh(u8),
-    /// So many bytes of the extra field are left.
+    /// Bytes left of the extra field.
     Extra(u16),
-    /// The file's name, up to a zero.
+    /// The file name, NUL-terminated.
     Name,
-    /// A comment, up to a zero.
+    /// A comment, NUL-terminated.
     Comment,
-    /// So many bytes of the header's own sum are left.
+    /// Bytes left of the header CRC.
     Sum(u8),
 }
 
@@ -183,7 +183,7 @@ impl Gunzip {
         self.input = bytes;
     }
 
-    /// An empty body is complete: that it is no JSON, others notice.
+    /// An empty body is complete; the caller detects that it is not JSON.
     fn is_complete(&self) -> bool {
         self.input.is_empty() && matches!(self.at, At::Start | At::Between)
     }
@@ -194,7 +194,7 @@ impl Gunzip {
             if self.at == At::Data {
                 match self.inflate()? {
                     Some(piece) => return Ok(Some(piece)),
-                    // It is at the trailer now, or needs more.
+                    // The decoder reached the trailer or needs more input.
                     None if self.at == At::Data => return Ok(None),
                     None => {}
                 }
@@ -207,7 +207,7 @@ impl Gunzip {
         }
     }
 
-    /// One byte outside of the compressed data.
+    /// Consumes one byte outside the compressed data.
     fn step(&mut self, byte: u8) -> Result<At, CodingFault> {
         Ok(match self.at {
             At::Between if byte == 0 => At::Between,
@@ -283,7 +283,7 @@ impl Gunzip {
         }
     }
 
-    /// What follows in a header whose fields of these flags are still to come.
+    /// The next position in a header whose fields with these flags are still to come.
     fn begin(&mut self, flags: u8) -> At {
         let field = if flags & HAS_EXTRA != 0 {
             Field::ExtraLow
@@ -301,7 +301,7 @@ impl Gunzip {
         At::Field { flags, field }
     }
 
-    /// Unpacks up to one piece. At the end of the data it goes on to the trailer.
+    /// Inflates up to one piece. At the end of the data it moves to the trailer.
     fn inflate(&mut self) -> Result<Option<Bytes>, CodingFault> {
         self.output.clear();
         self.output.reserve(PIECE_BYTES);
@@ -359,7 +359,8 @@ mod tests {
         packer.finish().expect("in memory")
     }
 
-    /// The body that arrives in pieces of this length, and whether it is complete.
+    /// Decodes a body that arrives in pieces of this length. Returns the output and whether it is
+    /// complete.
     fn unpacked(
         (values, body): (&[&str], &[u8]),
         length: usize,
@@ -407,7 +408,7 @@ mod tests {
             .write(Vec::new(), Compression::fast());
         packer.write_all(b"{}").expect("in memory");
         let mut body = packer.finish().expect("in memory");
-        // flate2 writes no sum of the header; nobody checks it.
+        // flate2 writes no header CRC, and the decoder does not check it.
         body[3] |= HAS_SUM;
         let end_of_header = 10 + 2 + 300 + "a-name\0a comment\0".len();
         body.splice(end_of_header..end_of_header, [1, 2]);

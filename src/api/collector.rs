@@ -1,5 +1,5 @@
-//! The sink of the small answers: signing in and listings. Collects a bounded body, then reads
-//! the envelope `{"data": …, "status": "OK", "code": 200}`.
+//! The sink of small responses (sign-in and listings). Collects a bounded body, then reads the
+//! envelope `{"data": …, "status": "OK", "code": 200}`.
 
 use std::num::NonZeroUsize;
 
@@ -10,7 +10,7 @@ use super::envelope::{BodyShape, body_code};
 use crate::decode::json::{Json, Member, Shape};
 use crate::job::{ApiProfile, CodeMeaning};
 
-/// Collects one answer.
+/// Collects one response.
 pub(crate) struct Collector<'a> {
     profile: &'a ApiProfile,
     null_is_data: bool,
@@ -19,7 +19,7 @@ pub(crate) struct Collector<'a> {
 }
 
 impl<'a> Collector<'a> {
-    /// For answers whose `data` must be there, and that have no more text than this.
+    /// For responses that must have `data` and have at most this many bytes.
     pub(crate) fn new(profile: &'a ApiProfile, most_bytes: NonZeroUsize) -> Self {
         Self {
             profile,
@@ -29,7 +29,7 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Whether `data: null` is as good as any other data.
+    /// Whether `data: null` counts as data.
     pub(crate) fn null_is_data(self, null_is_data: bool) -> Self {
         Self {
             null_is_data,
@@ -74,7 +74,7 @@ impl<'a> Collector<'a> {
 }
 
 impl AnswerSink for Collector<'_> {
-    /// The whole answer: JSON whose code says success.
+    /// The whole body: JSON with a success code.
     type Output = Bytes;
 
     async fn begin(&mut self, _attempt: Attempt) -> Result<(), AnswerFault> {
@@ -94,7 +94,7 @@ impl AnswerSink for Collector<'_> {
                 ),
             });
         }
-        // Doubling would take up to twice the page, and three times it while the page moves.
+        // Doubling takes up to twice the page size, and three times during the copy.
         if whole > self.body.capacity() {
             let room = (whole + whole / 4).min(most);
             self.body.reserve(room - self.body.len());

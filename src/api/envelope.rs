@@ -1,8 +1,9 @@
-//! The vendor's envelope: what tells its own answer from the page of a gateway, a proxy or a portal.
+//! The vendor's envelope, which tells the API's own responses from pages of a gateway, proxy or
+//! captive portal.
 //!
-//! An answer is the API's word if it is a JSON object with a `code` that can be read. Only such an
-//! answer decides for good: that a task is gone, that a key is wrong. Anything else, whatever its
-//! HTTP status, is an outage.
+//! A response comes from the API if it is a JSON object with a readable `code`. Only such a
+//! response is final: that a task is gone, that a key is wrong. Anything else counts as an outage,
+//! whatever its HTTP status.
 
 use std::fmt;
 
@@ -13,26 +14,26 @@ pub(crate) fn envelope_code(body: &[u8]) -> Option<i64> {
     Json::parse(body).ok().and_then(body_code)
 }
 
-/// The body's `code`: a whole number, or a text of its digits.
+/// The body's `code`: an integer, or a string of digits.
 pub(crate) fn body_code(answer: Json<'_>) -> Option<i64> {
     answer.member("code").value()?.integer()
 }
 
-/// What a body that is no envelope looks like, without a word of it.
+/// The shape of a body that is not an envelope, without any of its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyShape {
-    /// There is none.
+    /// An empty body.
     Empty,
-    /// A page.
+    /// An HTML page.
     Html,
-    /// A JSON object without a readable `code`, or broken on the way to it.
+    /// A JSON object without a readable `code`, or malformed before it.
     ObjectWithoutCode,
     /// Anything else.
     Other,
 }
 
 impl BodyShape {
-    /// The shape of a body, by its beginning.
+    /// Determines the shape from the first bytes.
     #[must_use]
     pub fn of(body: &[u8]) -> Self {
         match without_mark(body).trim_ascii_start() {
@@ -55,7 +56,7 @@ impl fmt::Display for BodyShape {
     }
 }
 
-/// The text without a byte order mark.
+/// The body without a byte order mark.
 fn without_mark(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }

@@ -1,4 +1,4 @@
-//! What can go wrong with the API, told apart by what a caller does about it.
+//! Errors of the API client, one variant per reaction of the caller.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use crate::event::Endpoint;
 use crate::exit_code::ExitCode;
 use crate::task::{TaskId, WorkflowId};
 
-/// How the last try of a request ended, and how many there were.
+/// The outcome of a request's last attempt and the number of attempts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// The end of the last try.
+    /// Outcome of the last attempt.
     pub outcome: Outcome,
-    /// Tries in all.
+    /// Number of attempts.
     pub tries: u32,
 }
 
@@ -29,15 +29,15 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What lies beneath a failure, if a library said more. Never a URL.
+/// The library error beneath a failure, if there is one. Never contains a URL.
 pub(crate) type Cause = Arc<dyn std::error::Error + Send + Sync>;
 
-/// Why signing in was refused.
+/// Why the API rejected the sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignInRefusal {
-    /// The API does not accept the key and the secret.
+    /// The API rejects the key and the secret.
     Credentials(Signal),
-    /// The API gives tokens and does not accept them.
+    /// The API issues tokens and rejects them.
     Tokens,
 }
 
@@ -61,66 +61,66 @@ impl fmt::Display for SignInRefusal {
 /// Why a call that concerns the whole run failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ApiError {
-    /// A setting is wrong, or the profile does not fit the account.
+    /// A setting is invalid, or the profile does not fit the account.
     #[error("{reason}")]
     Settings {
-        /// What is wrong, and the setting that changes it.
+        /// What is wrong, and the setting that fixes it.
         reason: String,
     },
-    /// There is nothing to sign in with.
+    /// No credentials are configured.
     #[error("no credentials: set AIRUDDER_APP_KEY and AIRUDDER_APP_SECRET")]
     NoCredentials,
-    /// The API does not accept the account.
+    /// The API rejects the account.
     #[error("the API refused to sign in: {0}")]
     SignInRefused(SignInRefusal),
-    /// The address points elsewhere for good (301, 308), and nothing of the API ever answered there. The
-    /// token is not sent on. Any other redirect is an outage.
+    /// The address redirects permanently (301, 308), and the API never responded there. The token
+    /// is not sent on. Any other redirect counts as an outage.
     #[error(
         "`{}` answered HTTP status {status}, a redirect for good to {}, which is not followed; set \
          `base_url` or the path to where the API is",
         endpoint.as_str(), to.as_deref().unwrap_or("nowhere")
     )]
     Redirected {
-        /// Which call.
+        /// The call.
         endpoint: Endpoint,
         /// The HTTP status.
         status: u16,
-        /// Scheme, host and port.
+        /// Scheme, host and port of the target.
         to: Option<String>,
     },
-    /// No useful answer after all tries.
+    /// No useful response after all attempts.
     #[error(
         "no useful answer from `{}`{}: {failure}{}",
         endpoint.as_str(), of_workflow(workflow.as_ref()), hint(*endpoint, &failure.outcome)
     )]
     Failed {
-        /// Which call.
+        /// The call.
         endpoint: Endpoint,
-        /// Of which workflow, for a task listing.
+        /// The workflow of a task listing.
         workflow: Option<WorkflowId>,
-        /// How the last try ended.
+        /// The last attempt's outcome.
         failure: Failure,
-        /// What the transport said.
+        /// The transport error.
         #[source]
         cause: Option<Cause>,
     },
-    /// The API asks to wait longer than anybody would.
+    /// The API asks for a longer wait than `max_hold`.
     #[error(
         "the API asked to wait {} s, more than `max_hold` allows ({} s); run again later",
         asked.as_secs(), limit.as_secs()
     )]
     HeldTooLong {
-        /// What it asked for.
+        /// The wait that the API asked for.
         asked: Duration,
-        /// The setting.
+        /// The value of `max_hold`.
         limit: Duration,
     },
-    /// An answer of a listing is not what the profile says.
+    /// A listing's response does not match the profile.
     #[error("the listing `{}` is not understood: {reason}", endpoint.as_str())]
     Listing {
-        /// Which listing.
+        /// The listing.
         endpoint: Endpoint,
-        /// What is wrong, and the setting that changes it.
+        /// What is wrong, and the setting that fixes it.
         reason: String,
     },
     /// The run was cancelled.
@@ -129,13 +129,13 @@ pub enum ApiError {
 }
 
 impl ApiError {
-    /// Whether it concerns every request, and not only the one that met it.
+    /// Whether the error affects every request, not only the one that met it.
     #[must_use]
     pub fn is_about_the_account(&self) -> bool {
         !matches!(self, Self::Failed { .. } | Self::Listing { .. })
     }
 
-    /// Whether the vendor itself says that what was asked for is not there.
+    /// Whether the API itself reports the resource as not found.
     #[must_use]
     pub fn is_gone(&self) -> bool {
         match self {
@@ -146,7 +146,7 @@ impl ApiError {
         }
     }
 
-    /// The exit code of a run that ends with this.
+    /// The exit code of a run that ends with this error.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
@@ -161,45 +161,46 @@ impl ApiError {
     }
 }
 
-/// Why a task has no answer.
+/// Why a task could not be pulled.
 #[derive(Debug, thiserror::Error)]
 pub enum DetailError {
-    /// This task failed after all tries; others may do. Listed, and tried again next time.
+    /// This task failed after all attempts; others may succeed. Listed, and pulled again by the
+    /// next run.
     #[error("no useful answer for task {task}: {failure}{}", hint(Endpoint::TaskDetail, &failure.outcome))]
     Failed {
-        /// Which.
+        /// The task.
         task: TaskId,
-        /// How the last try ended.
+        /// The last attempt's outcome.
         failure: Failure,
-        /// What the transport said.
+        /// The transport error.
         #[source]
         cause: Option<Cause>,
     },
-    /// The task is not there (any more): the API says so in its envelope.
+    /// The task does not exist (any more): the API says so in its envelope.
     #[error("task {task} is not there: {failure}")]
     NotFound {
-        /// Which.
+        /// The task.
         task: TaskId,
-        /// How the last try ended.
+        /// The last attempt's outcome.
         failure: Failure,
     },
-    /// There is an answer, and it is no good: a reject.
+    /// The response is complete and invalid: a reject.
     #[error("the answer for task {task} is rejected: {failure}")]
     Rejected {
-        /// Which.
+        /// The task.
         task: TaskId,
-        /// In what way.
+        /// What is wrong with it.
         failure: Failure,
     },
-    /// It concerns every task: the run ends.
+    /// Every task would meet this error: the run ends.
     #[error(transparent)]
     Account(ApiError),
-    /// Where the answer goes failed: the run ends.
+    /// The destination of the rows failed: the run ends.
     #[error("could not store the answer for task {task}")]
     Destination {
-        /// Which.
+        /// The task.
         task: TaskId,
-        /// What the sink said.
+        /// The sink's error.
         #[source]
         source: BoxError,
     },
@@ -209,7 +210,7 @@ pub enum DetailError {
 }
 
 impl DetailError {
-    /// Whether the API itself answered, in its envelope: it is there, whatever it says.
+    /// Whether the API itself responded with its envelope, whatever it says.
     #[must_use]
     pub fn is_answered(&self) -> bool {
         match self {
@@ -225,7 +226,7 @@ fn of_workflow(workflow: Option<&WorkflowId>) -> String {
     workflow.map_or_else(String::new, |workflow| format!(" of workflow {workflow}"))
 }
 
-/// The setting that may change it.
+/// A hint at the setting that may fix the error.
 fn hint(endpoint: Endpoint, outcome: &Outcome) -> String {
     let name = endpoint.as_str();
     let path = match endpoint {

@@ -1,4 +1,4 @@
-//! One try: the request goes out, the answer's pieces go to the sink, and its end is named.
+//! One HTTP attempt: send the request, stream the body into the sink, classify the result.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,18 +28,18 @@ use crate::clock::Clock;
 use crate::event::Endpoint;
 use crate::job::{ApiOptions, ApiProfile};
 
-/// The body of an error is read up to here, for its `code`.
+/// An error body is read up to this size, for its `code`.
 const MAX_ERROR_BYTES: usize = 64 << 10;
-/// And for no longer than this.
+/// Time limit for reading an error body.
 const MAX_ERROR_TIME: Duration = Duration::from_secs(10);
 
-/// How a try ended.
+/// The end of one attempt.
 pub(crate) enum End<T> {
-    /// With the answer.
+    /// The response, complete.
     Done(T),
-    /// Without it.
+    /// No usable response.
     Failed(Outcome, Option<Cause>),
-    /// With an error of the sink's own.
+    /// The sink's own error.
     Destination(BoxError),
 }
 
@@ -49,43 +49,44 @@ impl<T> From<Outcome> for End<T> {
     }
 }
 
-/// How far a try has come.
+/// Progress of one attempt.
 #[derive(Default)]
 pub(crate) struct Progress {
-    /// The sink was told of the answer, and not yet of its end.
+    /// The sink was told of the response's beginning, and not yet of its end.
     pub(crate) open: bool,
-    /// What the answer's head says of the time.
+    /// Timestamps from the response head.
     pub(crate) timing: Option<Timing>,
 }
 
-/// Pages of listings and sign-ins may take so many times `read_timeout` in all.
+/// Listings and sign-ins may take this many times `read_timeout` in total.
 const SMALL_ANSWER_TIMES: u32 = 10;
 
-/// Everything one try needs.
+/// The inputs of one attempt.
 ///
-/// Read time-outs are kept here and not by reqwest, whose timer also runs while a full sink keeps
-/// the next piece waiting. So is decompression, of which reqwest knows a part (`coding`).
+/// Read timeouts are handled here and not by reqwest, whose timer also runs while a full sink
+/// delays the next piece. Decompression too, because reqwest supports only part of it (`coding`).
 pub(crate) struct Exchange<'a> {
     pub(crate) http: &'a Client,
     pub(crate) options: &'a ApiOptions,
     pub(crate) clock: &'a Clock,
     pub(crate) request: &'a Request,
     pub(crate) token: Option<&'a Token>,
-    /// Bytes of body so far, decompressed: for whoever watches.
+    /// Decompressed body bytes so far, for progress reports.
     pub(crate) received: &'a AtomicU64,
 }
 
-/// The HTTP client: follows no redirect, repeats nothing, takes headers as curl and browsers do.
+/// The HTTP client: follows no redirects, does not retry, accepts headers as leniently as curl and
+/// browsers.
 pub(crate) fn connect(options: &ApiOptions) -> Result<Client, ApiError> {
-    // Another part of the program may have chosen it already, which is as good.
+    // Another part of the program may have installed a provider already, which works as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
         .user_agent(concat!("airudder-export/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())
         .no_gzip()
-        // A line that is no header costs that line, not the answer: whether that is whole and of the
-        // right task is checked anyway.
+        // A malformed header line drops that line, not the response: completeness and task id are
+        // checked anyway.
         .http1_allow_spaces_after_header_name_in_responses(true)
         .http1_allow_obsolete_multiline_headers_in_responses(true)
         .http1_ignore_invalid_headers_in_responses(true)
@@ -102,8 +103,8 @@ pub(crate) fn connect(options: &ApiOptions) -> Result<Client, ApiError> {
 }
 
 impl Exchange<'_> {
-    /// Makes the try. May be dropped at any point; then `progress` says whether the sink waits
-    /// for the end of an answer.
+    /// Runs the attempt. May be dropped at any point; `progress` then says whether the sink waits
+    /// for the end of a response.
     pub(crate) async fn run<S: AnswerSink>(
         &self,
         (number, is_last): (u32, bool),
@@ -117,7 +118,7 @@ impl Exchange<'_> {
         };
         let received_at = self.clock.now();
         let headers = response.headers();
-        // How long to wait has nothing to do with the time that `--as-of` says.
+        // `Retry-After` is relative to real time, not to the time of `--as-of`.
         let now = Clock::system().now();
         progress.timing = Timing::new(headers, sent_at, now);
         let retry_after = retry_after(headers, now);
@@ -159,8 +160,8 @@ impl Exchange<'_> {
         }
     }
 
-    /// Sends the request and waits for the head of the answer: for the connection as long as
-    /// `connect_timeout` says, which reqwest keeps, and from then on as long as `read_timeout` says.
+    /// Sends the request and waits for the response head. reqwest enforces `connect_timeout` for
+    /// the connection; after the request is written, `read_timeout` applies.
     async fn head<T>(&self) -> Result<Response, End<T>> {
         let ApiOptions {
             connect_timeout,
@@ -168,7 +169,7 @@ impl Exchange<'_> {
             ..
         } = *self.options;
         let sent = Arc::new(Sent::default());
-        // Nothing is longer than both, whatever the libraries do.
+        // An upper bound for both phases, independent of the libraries.
         let latest = Instant::now() + connect_timeout + read_timeout;
         tokio::select! {
             biased;
@@ -199,7 +200,7 @@ impl Exchange<'_> {
         builder.send().await
     }
 
-    /// Hands the body over, piece by piece.
+    /// Streams the body into the sink.
     async fn stream<S: AnswerSink>(
         &self,
         (mut body, status): (Body, u16),
@@ -245,8 +246,8 @@ impl Exchange<'_> {
         finished.map_err(|fault| faulty(fault, status))
     }
 
-    /// How long an answer may take in all, and the same in words: one that is collected before it is
-    /// read is small.
+    /// The time limit for a whole response, and the same in words. Applies to responses that are
+    /// collected before they are read, which are small.
     fn whole_answer_time(&self) -> (Duration, String) {
         let (most, setting) = (self.options.max_answer_time, "`max_answer_time`");
         let small = (self.options.read_timeout).saturating_mul(SMALL_ANSWER_TIMES);
@@ -259,7 +260,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// What an HTTP error means: by the envelope in its body, or without one.
+    /// Classifies an HTTP error, by the envelope in its body if there is one.
     async fn refused(&self, response: Response, retry_after: Option<Duration>) -> Outcome {
         let status = response.status().as_u16();
         let from_proxy = is_from_proxy(response.headers());
@@ -275,7 +276,7 @@ impl Exchange<'_> {
                 }
             }
         };
-        // Whatever came in time is enough.
+        // A partial body is enough.
         let _ = timeout(MAX_ERROR_TIME, read).await;
         self.received
             .fetch_add(text.len() as u64, Ordering::Relaxed);
@@ -285,7 +286,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// Scheme, host and port of a redirect: its path and query may hold anything.
+    /// Scheme, host and port of a redirect. Its path and query may contain secrets.
     fn redirected_to(&self, response: &Response) -> Option<String> {
         let location = response.headers().get(LOCATION)?.to_str().ok()?;
         let url = Url::options()
@@ -296,7 +297,7 @@ impl Exchange<'_> {
     }
 }
 
-/// Whether a proxy or a portal wants a password, not the API.
+/// Whether a proxy or captive portal asks for a password, rather than the API.
 fn is_from_proxy(headers: &HeaderMap) -> bool {
     let of_browsers = |value: &str| {
         let scheme = value.split([' ', ',']).next().unwrap_or_default();
@@ -324,19 +325,19 @@ fn faulty<T>(fault: AnswerFault, status: u16) -> End<T> {
     }
 }
 
-/// A body as it arrives, without its content coding.
+/// A body as it arrives, with its content coding removed.
 struct Body {
     response: Response,
     decoder: Decoder,
 }
 
-/// Why there is no more of a body.
+/// Why a body ended early.
 enum BodyFault {
     Transport(reqwest::Error),
     Coding(CodingFault),
     Truncated,
     Timeout,
-    /// It flows, and does not end: which setting says so.
+    /// Data arrives without end. Holds the setting of the limit.
     Endless(String),
 }
 
@@ -378,7 +379,7 @@ impl BodyFault {
     }
 }
 
-/// Where in the exchange the transport broke.
+/// The phase in which the transport failed.
 #[derive(Clone, Copy)]
 enum Phase {
     Head,
@@ -390,9 +391,9 @@ fn broken<T>(error: reqwest::Error, phase: Phase) -> End<T> {
     End::Failed(of_transport(&error, phase), Some(Arc::new(error)))
 }
 
-/// Which part of an answer's head cannot be read. hyper keeps the line to itself, but tells the kind,
-/// some only in words. Spaces around a header's name, folded lines and lines that are no headers at
-/// all are taken ([`connect`]), so little is left.
+/// The part of a response head that cannot be parsed. hyper does not expose the line, but reports
+/// the kind, in some cases only in its message. Spaces around header names, folded lines and
+/// malformed lines are accepted ([`connect`]), so few cases remain.
 fn unreadable_part(error: &hyper::Error) -> &'static str {
     if error.is_parse_too_large() {
         return "there are more than 100 headers, or they are too long";
@@ -420,7 +421,7 @@ fn unreadable_part(error: &hyper::Error) -> &'static str {
     known.map_or("it is no HTTP", |(_, what)| what)
 }
 
-/// Names what the transport says.
+/// Classifies a transport error.
 fn of_transport(error: &reqwest::Error, phase: Phase) -> Outcome {
     use std::io::ErrorKind;
 

@@ -1,6 +1,6 @@
-//! The items of the listings, read by the profile's keys.
+//! Listing items, read by the profile's keys.
 //!
-//! For each value that a decision depends on, absent, understood and not understood are told apart.
+//! Every value that a decision depends on is absent, understood or not understood.
 
 use chrono::{DateTime, Datelike, Utc};
 use chrono_tz::Tz;
@@ -10,45 +10,46 @@ use crate::event::Endpoint;
 use crate::job::{ListTasksProfile, ListWorkflowsProfile};
 use crate::task::{TaskId, TaskStatus, Told, WorkflowId};
 
-/// Something in a listing that is there and is not understood. Never holds the value.
+/// A value in a listing that is present and not understood. Never holds the value itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct NotUnderstood {
-    /// In which listing.
+    /// The listing.
     pub endpoint: Endpoint,
-    /// The setting of the API profile that says where it is, or the key.
+    /// The API profile's setting that names the key, or the key itself.
     pub key: String,
-    /// What it looks like (`a number`, `text that is no time`).
+    /// The value's shape (`a number`, `text that is no time`).
     pub shape: &'static str,
-    /// How often.
+    /// Number of occurrences.
     pub count: u64,
 }
 
-/// A workflow, as listed.
+/// A workflow in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedWorkflow {
-    /// Which.
+    /// The workflow's id.
     pub id: WorkflowId,
 }
 
-/// A task, as listed.
+/// A task in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedTask {
-    /// Which.
+    /// The task's id.
     pub id: TaskId,
     /// The workflow it was listed under.
     pub workflow: Option<WorkflowId>,
-    /// Its status. A word that nobody knew is told, too: see [`TaskStatus::Unknown`].
+    /// Its status. An unknown word is kept: see [`TaskStatus::Unknown`].
     pub status: Told<TaskStatus>,
     /// When its calls begin.
     pub schedule_start: Told<DateTime<Utc>>,
-    /// When they end.
+    /// When its calls end.
     pub schedule_end: Told<DateTime<Utc>>,
-    /// How many calls it has, where the profile says which key tells.
+    /// Number of calls, if the profile names a key for it.
     pub calls: Told<u64>,
 }
 
 impl ListedTask {
-    /// What is there and not understood: the setting that names its keys, and what it looks like.
+    /// Values that are present and not understood: the setting that names the key, and the value's
+    /// shape.
     pub(crate) fn not_understood(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let status = match &self.status {
             Told::Known(TaskStatus::Unknown(_)) => Some("a word that is not known"),
@@ -65,11 +66,11 @@ impl ListedTask {
     }
 }
 
-/// An item cannot be used: it has no id, or something else instead. Says what stands there.
+/// An unusable item: its id is missing or invalid. Holds the shape of what is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unusable(pub(crate) &'static str);
 
-/// A workflow's item.
+/// Reads a workflow item.
 pub(crate) fn workflow(
     item: Json<'_>,
     profile: &ListWorkflowsProfile,
@@ -78,7 +79,7 @@ pub(crate) fn workflow(
     Ok(ListedWorkflow { id })
 }
 
-/// A task's item. `zone` is that of times without one.
+/// Reads a task item. `zone` applies to times without an offset.
 pub(crate) fn task(
     item: Json<'_>,
     workflow: &WorkflowId,
@@ -95,12 +96,12 @@ pub(crate) fn task(
     })
 }
 
-/// A text that can be no id: too long, or with control characters in it.
+/// Text that cannot be an id: too long, or with control characters.
 const NO_ID: Unusable = Unusable("text that can be no id");
-/// What is said of a key that stands twice, with two values.
+/// Shape of a key that occurs twice with different values.
 const CONFLICT: &str = "two values that differ";
 
-/// The id as text, character for character. An item may also be nothing but its id.
+/// The id as text, character for character. An item may also consist of its id alone.
 fn id(item: Json<'_>, keys: &[String]) -> Result<String, Unusable> {
     let value = if item.shape() == Shape::Object {
         match find(item, keys) {
@@ -158,7 +159,8 @@ fn calls(value: Member<'_>) -> Told<u64> {
     }
 }
 
-/// A start that is no date of our times tells no day. (An end may: some vendors write "never" so.)
+/// A start outside the plausible range determines no day. (An end may be: some vendors write
+/// "never" that way.)
 fn start(time: Told<DateTime<Utc>>) -> Told<DateTime<Utc>> {
     match time {
         Told::Known(time) if !(1900..2200).contains(&time.year()) => {
@@ -168,9 +170,9 @@ fn start(time: Told<DateTime<Utc>>) -> Told<DateTime<Utc>> {
     }
 }
 
-/// The value of the first key under which there is something: as a JSON pointer if it starts with `/`,
-/// else in any case and with or without underscores (`task_id`, `TaskID`, `taskId`). Spellings of one
-/// key that say different things contradict each other. Where all are empty, so is the value.
+/// The value of the first key that has one. A key that starts with `/` is a JSON pointer; any other
+/// matches in any case, with or without underscores (`task_id`, `TaskID`, `taskId`). Spellings of
+/// one key with different values are a conflict. If all values are empty, the result is empty.
 fn find<'a>(item: Json<'a>, keys: &[String]) -> Member<'a> {
     let mut empty = Member::Absent;
     for key in keys {
@@ -188,7 +190,7 @@ fn find<'a>(item: Json<'a>, keys: &[String]) -> Member<'a> {
     empty
 }
 
-/// What stands under any spelling of a key. Null says nothing.
+/// The value under any spelling of a key. Null counts as empty.
 fn alike<'a>(item: Json<'a>, key: &str) -> Member<'a> {
     let plain = folded(key);
     let values = item.members().filter(|(name, _)| folded(name) == plain);
@@ -335,7 +337,7 @@ mod tests {
         assert_eq!(task.not_understood().count(), 1);
     }
 
-    /// A text that lives as long as the program.
+    /// The shape as a static string.
     fn shape_of(text: &str) -> &'static str {
         Box::leak(text.to_owned().into_boxed_str())
     }

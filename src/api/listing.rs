@@ -1,7 +1,7 @@
-//! The two listings: pages are asked for until the state machine of `paging` is content.
+//! The two listings: requests pages until the state machine in `paging` ends.
 //!
-//! One odd item, page or workflow never costs the others: what can be read is listed, and what can't
-//! is said with its key and shape, and keeps the listing from counting as complete.
+//! A malformed item, page or workflow does not affect the others. Readable items are listed; the
+//! rest is reported with key and shape, and the listing does not count as complete.
 
 mod survey;
 
@@ -24,32 +24,32 @@ use crate::event::{Endpoint, Event};
 use crate::job::{Method, PagingProfile, PagingStyle, TimeFormat};
 use crate::task::WorkflowId;
 
-/// What was listed.
+/// The result of a listing.
 #[derive(Debug)]
 pub struct Listing<T> {
-    /// All different items of all passes, in the order they were met.
+    /// The distinct items of all passes, in the order they were first seen.
     pub items: Vec<T>,
-    /// Whether these are all there are: the end was proved, and every item could be read. If not,
-    /// no day they may belong to is complete. A warning was emitted.
+    /// Whether the listing is complete: its end was proved and every item was readable. If not, no
+    /// day that the items may belong to is complete. A warning was emitted.
     pub complete: bool,
-    /// What ended it before its end, if something did. The items are those found until then.
+    /// The error that ended the listing early. `items` then holds those found before it.
     pub fault: Option<ApiError>,
-    /// What the last pass asked for and found.
+    /// Evidence from the last pass.
     pub evidence: ListingEvidence,
 }
 
-/// What shows that a listing is complete.
+/// Evidence that a listing is complete.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ListingEvidence {
     /// Pages of all passes.
     pub pages: u64,
-    /// Different items, those without a usable id included.
+    /// Distinct items, including those without a usable id.
     pub items: u64,
-    /// The total, where the vendor tells one.
+    /// The total that the vendor reports, if any.
     pub total: Option<u64>,
 }
 
-/// One listing: how it is asked for.
+/// The request parameters of one listing.
 struct Call<'a> {
     endpoint: Endpoint,
     address: (Method, &'a url::Url),
@@ -59,7 +59,7 @@ struct Call<'a> {
     workflow: Option<&'a WorkflowId>,
 }
 
-/// A pass that came to its end, or what ended it.
+/// A finished pass, or the error that ended it.
 struct PassResult<'a> {
     pass: Pass<'a>,
     fault: Option<ApiError>,
@@ -69,8 +69,8 @@ impl ApiClient {
     /// Lists the workflows of a window, deduplicated.
     ///
     /// # Errors
-    /// What concerns every request ([`ApiError::is_about_the_account`]). What concerns this listing
-    /// alone is in [`Listing::fault`].
+    /// Errors that affect every request ([`ApiError::is_about_the_account`]). An error of this
+    /// listing alone is in [`Listing::fault`].
     pub async fn list_workflows(
         &self,
         window: Window,
@@ -132,7 +132,7 @@ impl ApiClient {
         }
     }
 
-    /// Passes over the listing until one is good, or there were enough of them.
+    /// Repeats passes over the listing until one is conclusive or the limit is reached.
     async fn list<T: Send>(
         &self,
         call: &Call<'_>,
@@ -180,7 +180,7 @@ impl ApiClient {
         }
     }
 
-    /// One pass, page by page.
+    /// Runs one pass, page by page.
     async fn pass<'a, T>(
         &'a self,
         call: &Call<'a>,
@@ -242,7 +242,7 @@ impl ApiClient {
         }
     }
 
-    /// Reads one page: its items into the union, and what the pass is told of it.
+    /// Reads one page: adds its items to the union and returns the facts for the pass.
     fn page<T>(
         &self,
         call: &Call<'_>,
@@ -284,14 +284,14 @@ impl ApiClient {
         Ok(facts)
     }
 
-    /// The most items that a page may have.
+    /// The maximum number of items on a page.
     fn most_items(&self) -> usize {
         let options = self.options();
         let asked_for = options.page_size.get() as usize;
         options.page_limits.items.get().max(asked_for)
     }
 
-    /// A page as it was sent, its envelope included: JSON that says success.
+    /// A page as sent, envelope included: JSON with a success code.
     async fn answer(&self, call: &Call<'_>, ask: &Ask) -> Result<Bytes, CallError> {
         let Call {
             endpoint,
@@ -321,8 +321,8 @@ impl ApiClient {
     }
 }
 
-/// Whether the vendor refused, in its own envelope, a page that would only have shown that there are
-/// no more.
+/// Whether the vendor refused, in its own envelope, a page that was requested only to prove the
+/// end.
 fn is_refused_proof(ask: &Ask, error: &CallError) -> bool {
     let by_the_vendor = |failure: &Failure| {
         matches!(
@@ -383,7 +383,7 @@ fn short(call: &Call<'_>, shift: &Shift, found: usize) -> String {
     )
 }
 
-/// The listing, named with its workflow.
+/// The listing's name with its workflow.
 fn listing_of(call: &Call<'_>) -> String {
     let of = call
         .workflow
@@ -397,7 +397,7 @@ fn quoted(names: &[String]) -> String {
     names.join(", ")
 }
 
-/// A window as parameters. Days are never cut: the start is rounded down and the end up.
+/// A window as parameters, rounded outward to whole days: the start down and the end up.
 fn bounds(Window { from, to }: Window, format: TimeFormat) -> [Value; 2] {
     match format {
         TimeFormat::Rfc3339 => {

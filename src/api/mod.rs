@@ -1,14 +1,13 @@
 //! The vendor's API: the only place that names reqwest, governor and redis.
 //!
-//! Every request takes one path, in `client`, which reads as the policy: a token, a place in
-//! flight, the pace and the hold (`pacer`), the exchange (`exchange`), what its end means
-//! (`outcome`), and whether there is another try (`budget`, `breaker`). Signing in (`account`,
-//! `sign_in`) is one more request on that path. Listings are paged by a small state machine
+//! Every request takes one path, in `client`: token, in-flight slot, hold and rate (`pacer`), HTTP
+//! attempt (`exchange`), classification (`outcome`), retry decision (`budget`, `breaker`). Signing
+//! in (`account`, `sign_in`) is a request on the same path. Listings are paged by a state machine
 //! (`paging`) that does no I/O.
 //!
-//! What this module never does: put a body, a token or a secret into an error, an event or a log
-//! line; follow a redirect; hold a whole task in memory (a task's answer goes to an
-//! [`AnswerSink`] piece by piece); send faster than the configured rate.
+//! This module never puts a body, a token or a secret into an error, an event or a log line; never
+//! follows a redirect; never holds a whole task in memory (a task's response goes to an
+//! [`AnswerSink`] piece by piece); never sends faster than the configured rate.
 //!
 //! ```ignore
 //! let clock = Clock::system();
@@ -59,5 +58,5 @@ pub use outcome::{Outcome, Signal};
 pub use pacer::Traffic;
 pub use vendor_clock::ClockOffset;
 
-/// An error of somebody else's, kept as a source.
+/// An error of another module or library, kept as a source.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,11 +1,11 @@
-//! How a try ended that did not bring the answer, and what follows from it: the retry table.
+//! Classification of failed attempts, and the retry table.
 //!
-//! Both steps are pure and exhaustive. [`of_error`], [`of_page`] and [`of_code`] say what an answer
-//! means, [`directive`] what is done about it.
+//! Both steps are pure and exhaustive. [`of_error`], [`of_page`] and [`of_code`] classify a
+//! response; [`directive`] maps the outcome to a reaction.
 //!
-//! Only the API's own envelope decides for good: that something is not there, that a key or a request is
-//! refused. An error without it comes from somewhere on the way (a gateway, a proxy, a portal) and is an
-//! outage, whatever its HTTP status.
+//! Only the API's own envelope is final: that a resource is not found, that a key or a request is
+//! rejected. An error without it comes from an intermediary (gateway, proxy, captive portal) and
+//! counts as an outage, whatever its HTTP status.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::event::Endpoint;
 use crate::job::{ApiProfile, CodeMeaning};
 use crate::task::TaskId;
 
-/// Where the API said it: the HTTP status or the body's `code`.
+/// The part of the response that carries the signal: HTTP status or body `code`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     /// The HTTP status.
@@ -25,7 +25,7 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// Whether the vendor's own envelope said it, which no gateway or proxy writes.
+    /// Whether the signal comes from the vendor's envelope, which no gateway or proxy writes.
     #[must_use]
     pub fn is_the_vendors(self) -> bool {
         matches!(self, Self::Code(_))
@@ -41,75 +41,75 @@ impl fmt::Display for Signal {
     }
 }
 
-/// How a try ended that did not bring the answer that was asked for.
+/// The outcome of a failed attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// With an error that may pass.
+    /// A temporary error.
     Transient(Signal),
-    /// With an error of the API that another try does not change.
+    /// An error of the API that a retry does not change.
     Refused(Signal),
     /// The token is not (or no longer) valid.
     Expired(Signal),
     /// Too many requests.
     SlowDown {
-        /// How it was said.
+        /// The signal.
         signal: Signal,
-        /// For how long, if it was said.
+        /// The wait that the API asked for, if any.
         retry_after: Option<Duration>,
     },
-    /// What was asked for is not there: the API says so in its envelope.
+    /// The API's envelope reports the resource as not found.
     NotFound(Signal),
-    /// With an answer that is not the API's: no envelope, whatever its HTTP status.
+    /// A response without the API's envelope, whatever its HTTP status.
     NoEnvelope {
         /// The HTTP status.
         status: u16,
-        /// What its body looks like.
+        /// What the body looks like.
         shape: BodyShape,
-        /// Among the rejects it is that of this task, if it is kept.
+        /// The task under which the body is kept among the rejects, if it is kept.
         kept_as: Option<TaskId>,
     },
-    /// Somewhere else, where nobody follows.
+    /// A redirect, which is not followed.
     Redirected {
         /// The HTTP status.
         status: u16,
-        /// Scheme, host and port it points to, without path and query.
+        /// Scheme, host and port of the target, without path and query.
         to: Option<String>,
     },
-    /// No connection.
+    /// The connection failed.
     Connect,
-    /// No connection in time.
+    /// The connection timed out.
     ConnectTimeout,
-    /// No answer, or no more of it, in time.
+    /// The response head or the next part of the body timed out.
     Timeout,
-    /// The connection broke before the answer began, or was reset.
+    /// The connection closed before the response began, or was reset.
     Reset,
-    /// What came is no HTTP: a status line or headers that cannot be read.
+    /// The response is not valid HTTP: an unparsable status line or header.
     BadHead {
-        /// What cannot be read: the header by its name, where it is known, and never its value.
+        /// The unparsable part: the header's name if it is known, never its value.
         what: &'static str,
     },
-    /// The answer ended too early.
+    /// The response ended too early.
     Truncated,
-    /// The answer's content coding cannot be undone.
+    /// The content coding cannot be decoded.
     Coding {
-        /// In what way, safe to print.
+        /// What is wrong, safe to print.
         reason: String,
     },
-    /// The answer is not the JSON it should be.
+    /// The response is not the expected JSON.
     NotJson {
-        /// In what way, safe to print.
+        /// What is wrong, safe to print.
         reason: String,
     },
-    /// The answer to a sign-in has no token that can be used.
+    /// The response to a sign-in has no usable token.
     NoToken {
-        /// In what way; nothing of its value.
+        /// What is wrong with the token, without any of its value.
         problem: &'static str,
     },
     /// `data` is null or missing.
     NoData,
-    /// The answer is about another task.
+    /// The response describes another task.
     WrongTask,
-    /// The answer is complete, and no good.
+    /// The response is complete and invalid.
     Rejected {
         /// Why, safe to print.
         reason: String,
@@ -117,7 +117,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The short stable word used in events and reports.
+    /// The short stable word for events and reports.
     #[must_use]
     pub fn word(&self) -> String {
         let word = match self {
@@ -151,8 +151,8 @@ impl Outcome {
         word.to_owned()
     }
 
-    /// Whether nothing of this end came from the API itself: it could not be reached, it is down, or
-    /// somebody else answered. Other requests will end the same way.
+    /// Whether the API itself took no part: it was unreachable, is down, or an intermediary
+    /// responded. Other requests will end the same way.
     #[must_use]
     pub fn is_outage(&self) -> bool {
         match self {
@@ -235,31 +235,31 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// What is done about an outcome.
+/// The reaction to an outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Directive {
-    /// Another try, after a back-off.
+    /// Retry after a backoff.
     Retry,
-    /// Another try or two, after a back-off: what vanished may only be late.
+    /// Retry once or twice after a backoff: a missing resource may only be delayed.
     RetryBriefly,
-    /// Hold every request of the account, then another try.
+    /// Hold every request of the account, then retry.
     RetryAfterHold {
-        /// For how long, if the API said it.
+        /// The wait that the API asked for, if any.
         retry_after: Option<Duration>,
     },
-    /// Sign in again, once for everybody, then another try.
+    /// Sign in again, once for all requests, then retry.
     RenewToken,
-    /// The API does not accept the account: the run ends.
+    /// The API rejects the account: the run ends.
     RefuseSignIn,
-    /// No other try.
+    /// No retry.
     GiveUp,
 }
 
 /// The retry table.
 pub(crate) fn directive(endpoint: Endpoint, outcome: &Outcome) -> Directive {
     match (outcome, endpoint) {
-        // The first are about the request, but not in the API's words: two more tries show whether it
-        // stays.
+        // The first group concerns the request, but without the API's envelope: two more attempts
+        // show whether it is permanent.
         (
             Outcome::NoEnvelope {
                 status: 400 | 405 | 406 | 409 | 411..=417 | 422 | 431,
@@ -302,8 +302,7 @@ pub(crate) fn directive(endpoint: Endpoint, outcome: &Outcome) -> Directive {
     }
 }
 
-/// What an HTTP error means by its status alone, whoever sent it: that the server is in trouble, or
-/// wants less.
+/// Classifies an HTTP error by its status alone, whatever its origin: server trouble or throttling.
 fn of_trouble(status: u16, retry_after: Option<Duration>) -> Option<Outcome> {
     let signal = Signal::Http(status);
     match status {
@@ -320,7 +319,7 @@ fn of_trouble(status: u16, retry_after: Option<Duration>) -> Option<Outcome> {
     }
 }
 
-/// What an HTTP error means whose body is the API's envelope with this code.
+/// Classifies an HTTP error whose body is the API's envelope with this code.
 pub(crate) fn of_error(
     profile: &ApiProfile,
     (status, code): (u16, i64),
@@ -331,17 +330,17 @@ pub(crate) fn of_error(
         return slow_down;
     }
     match (profile.meaning(code), status) {
-        // A proxy's words, whatever they look like.
+        // 407 always comes from a proxy, whatever the body looks like.
         (_, 407) => Outcome::NoEnvelope {
             status,
             shape: BodyShape::ObjectWithoutCode,
             kept_as: None,
         },
-        // A success that is none.
+        // A success code in an HTTP error.
         (CodeMeaning::Success, _) => Outcome::Transient(Signal::Http(status)),
         (CodeMeaning::Refusal, 401) => Outcome::Expired(Signal::Http(status)),
         (CodeMeaning::Refusal, _) => by_status.unwrap_or(match status {
-            // That something is not there, only a code may say that means it.
+            // Only a code with that meaning reports a resource as not found.
             404 | 410 => Outcome::Refused(Signal::Code(code)),
             _ => Outcome::Refused(Signal::Http(status)),
         }),
@@ -351,8 +350,8 @@ pub(crate) fn of_error(
     }
 }
 
-/// What an HTTP error without the API's envelope means. `from_proxy`: its headers say that a proxy
-/// made it.
+/// Classifies an HTTP error without the API's envelope. `from_proxy`: the headers show that a proxy
+/// sent it.
 pub(crate) fn of_page(
     (status, shape): (u16, BodyShape),
     from_proxy: bool,
@@ -362,7 +361,7 @@ pub(crate) fn of_page(
         return outcome;
     }
     match (status, shape) {
-        // An expired token and wrong credentials may show as the bare status, too.
+        // An expired token or wrong credentials may also show as a bare status.
         (401, BodyShape::Empty | BodyShape::ObjectWithoutCode) if !from_proxy => {
             Outcome::Expired(Signal::Http(status))
         }
@@ -374,7 +373,7 @@ pub(crate) fn of_page(
     }
 }
 
-/// What a body code means, by the profile. `None` when it means success.
+/// Classifies a body code by the profile. `None` for success.
 pub(crate) fn of_code(
     profile: &ApiProfile,
     code: i64,

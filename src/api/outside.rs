@@ -1,4 +1,5 @@
-//! What holds of what the vendor, or whoever answers in its place, may send. See [`crate::fuzzing`].
+//! Invariants for input from the network, whether the vendor or an intermediary sent it. See
+//! [`crate::fuzzing`].
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -17,8 +18,8 @@ use crate::decode::json::Json;
 use crate::job::{ApiProfile, PagingStyle};
 use crate::task::WorkflowId;
 
-/// A page is read the same however white space stands in it, a strict parser's JSON is ours, and no
-/// item is lost: each entry is an item or is counted as one that has no usable id.
+/// Whitespace does not change how a page is read; whatever a strict parser accepts is accepted
+/// here; no item is lost: each entry is an item or is counted as one without a usable id.
 pub(crate) fn listing(bytes: &[u8]) {
     let strict = serde_json::from_slice::<serde_json::Value>(bytes);
     let Ok(answer) = Json::parse(bytes) else {
@@ -29,14 +30,14 @@ pub(crate) fn listing(bytes: &[u8]) {
     if let Ok(strict) = strict {
         let spaced = serde_json::to_vec_pretty(&strict).expect("it was JSON");
         let spaced = Json::parse(&spaced).expect("it was JSON");
-        // The strict parser keeps one of two equal keys, and writes some numbers and texts differently.
+        // The strict parser keeps one of two equal keys, and rewrites some numbers and strings.
         if without_space(bytes) == strict.to_string().as_bytes() {
             assert_eq!(facts, self::facts(spaced), "white space means nothing");
         }
     }
 }
 
-/// Of each paging style: entries, tasks and workflows that were read, and total and cursor in words.
+/// For each paging style: entries, tasks and workflows read, and total and cursor in words.
 fn facts(answer: Json<'_>) -> Vec<(usize, usize, usize, String)> {
     let profile = ApiProfile::default();
     let workflow = WorkflowId::new("w").expect("a short name");
@@ -64,7 +65,7 @@ fn facts(answer: Json<'_>) -> Vec<(usize, usize, usize, String)> {
         .collect()
 }
 
-/// JSON without the white space between its values.
+/// JSON without insignificant whitespace.
 fn without_space(bytes: &[u8]) -> Vec<u8> {
     let (mut in_text, mut escaped) = (false, false);
     let is_kept = |byte: &u8| {
@@ -76,7 +77,7 @@ fn without_space(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().copied().filter(is_kept).collect()
 }
 
-/// A sign-in comes to the same in whatever pieces it arrives; a token is one that a header can hold,
+/// A sign-in gives the same result in whatever pieces it arrives; a token is a valid header value
 /// and is not shown.
 pub(crate) fn sign_in(bytes: &[u8]) {
     let whole = signed_in(bytes, bytes.len().max(1));
@@ -118,7 +119,7 @@ fn signed_in(bytes: &[u8], piece: usize) -> Result<Option<HeaderValue>, String> 
     }
 }
 
-/// A wait is whole seconds, more than none, and no longer than the longest that is ever waited.
+/// A wait is a positive number of whole seconds within the limit.
 pub(crate) fn retry_after(bytes: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(bytes) else {
         return;

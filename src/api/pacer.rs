@@ -1,21 +1,21 @@
-//! The politeness towards one account: rate, requests in flight, and the hold.
+//! Rate limiting for one account: rate, requests in flight, and holds.
 //!
-//! Three limits, asked in this order by [`Pacer::admit`]: a place in flight (kept until the body
-//! has ended), then, one request at a time in the order of their coming, the hold's deadline and
-//! the rate. The place comes first because whoever has waited for the rate must leave at once.
+//! [`Pacer::admit`] applies three limits in this order: an in-flight slot (kept until the body has
+//! ended), then, one request at a time in order of arrival, the hold's deadline and the rate. The
+//! slot comes first because a request that has waited for the rate must leave at once.
 //!
-//! Where the pace is shared with other processes (`shared`), Redis says when a request may leave, and
-//! the limiter here takes over when Redis is gone: it is kept up to date meanwhile, so that taking
-//! over hands out no fresh burst.
+//! If the pace is shared with other processes (`shared`), Redis decides when a request may leave,
+//! and the limiter here takes over when Redis fails. It is kept up to date meanwhile, so the
+//! takeover grants no fresh burst.
 //!
-//! The rate limiter is governor with tokio's clock, at the configured rate; it is never replaced,
-//! so a change of pace never hands out a fresh burst. While the pace is slowed, departures are
-//! spaced evenly on top of it.
+//! The rate limiter is governor with tokio's clock, at the configured rate. It is never replaced,
+//! so a change of pace grants no fresh burst. While the pace is slowed, departures are also spaced
+//! evenly.
 //!
-//! **Burst and jitter.** A strict server counts arrivals, and what left evenly arrives less so.
-//! Of a burst of *b* only *(b+1)/2* requests leave at once; the rest is slack that absorbs
-//! arrivals up to *(b-1)/2* intervals late. A burst of one has next to no slack: prefer two or
-//! more. See `the_server_sees_no_violation`.
+//! **Burst and jitter.** A strict server counts arrivals, which are less even than departures. Of a
+//! burst of *b* only *(b+1)/2* requests leave at once; the rest is slack that absorbs arrivals up
+//! to *(b-1)/2* intervals late. A burst of one has next to no slack: prefer two or more. See
+//! `the_server_sees_no_violation`.
 
 use std::num::NonZeroU32;
 use std::ops::Add;
@@ -36,54 +36,54 @@ use crate::clock::full_jitter;
 use crate::event::Events;
 use crate::job::{ApiOptions, RetryOptions};
 
-/// Share of the configured rate that is used: the rest is for clocks that differ.
+/// Share of the configured rate that is used. The rest allows for clock differences.
 const SHARE: f64 = 0.99;
-/// The same for a burst of one, which has no slack for late arrivals but this.
+/// The share for a burst of one, which has no other slack for late arrivals.
 const SHARE_WITHOUT_BURST: f64 = 0.95;
-/// Half requests: governor counts whole cells, and the burst is kept in halves.
+/// Cells are half requests: governor counts whole cells, and the burst is kept in halves.
 const CELLS_PER_REQUEST: NonZeroU32 = NonZeroU32::new(2).expect("not zero");
-/// The whole pace, in the parts that a share of it is counted in.
+/// The whole pace, in the units of a share.
 const WHOLE: u32 = 1600;
-/// The pace is never slowed below a sixteenth of the configured rate.
+/// The lower limit of a slowed pace: a sixteenth of the configured rate.
 const SLOWEST: u32 = WHOLE / 16;
-/// A slowed pace gets back a tenth of the configured rate at a time …
+/// A slowed pace recovers by a tenth of the configured rate per step …
 const RECOVERY_STEP: u32 = WHOLE / 10;
-/// … after this long without another slow-down.
+/// … after each interval of this length without another slow-down.
 const RECOVERY_INTERVAL: Duration = Duration::from_secs(1);
-/// The jitter on top of a hold that the API asked for is at most this.
+/// Maximum jitter added to a hold that the API asked for.
 const MAX_HOLD_JITTER: Duration = Duration::from_secs(1);
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Moment>>;
 
-/// Live figures, for the progress bar.
+/// Live figures for the progress bar.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Traffic {
-    /// The configured rate, requests per second.
+    /// The configured rate, in requests per second.
     pub configured_per_second: f64,
-    /// The pace now, requests per second: the configured rate unless the API slowed us down.
+    /// The current pace, in requests per second: the configured rate unless the API throttled.
     pub pace_per_second: f64,
-    /// Requests in flight, waiting for the pace included.
+    /// Requests in flight, including those that wait for the pace.
     pub in_flight: usize,
-    /// How long all requests are held from now, zero if they are not.
+    /// Time until the hold ends; zero without a hold.
     pub held: Duration,
 }
 
-/// What a slow-down led to.
+/// The result of a slow-down.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Slowed {
-    /// Another request of the same moment said it already; the hold stands.
+    /// A request of the same moment reported it already; the hold stands.
     Already {
-        /// What is left of it.
+        /// The time that is left of it.
         hold: Duration,
     },
     /// All requests are held from now.
     Now {
-        /// For how long.
+        /// The length of the hold.
         hold: Duration,
-        /// The pace after it, requests per second.
+        /// The new pace, in requests per second.
         per_second: f64,
     },
-    /// The API asks for more than `max_hold`; nothing was changed.
+    /// The API asks for more than `max_hold`; nothing changed.
     TooLong,
 }
 
@@ -95,12 +95,13 @@ pub(crate) struct Pacer {
     limiter: Limiter,
     shared: Option<SharedPace>,
     in_flight: Arc<Semaphore>,
-    /// Whoever has it is the next to leave. A semaphore, not a lock: it is held across waits.
+    /// Held by the request that leaves next. A semaphore rather than a lock, because it is held
+    /// across waits.
     turn: Semaphore,
     pace: Mutex<Pace>,
 }
 
-/// What changes: the hold and the slowed pace.
+/// The mutable part: the hold and the slowed pace.
 #[derive(Debug)]
 struct Pace {
     blocked_until: Option<Instant>,
@@ -113,10 +114,10 @@ struct Pace {
     in_a_row: u32,
 }
 
-/// The right to one request. Dropping it frees the place in flight.
+/// Permission for one request. Dropping it frees the in-flight slot.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    /// How long it was waited for.
+    /// How long the request waited for it.
     pub(crate) waited: Duration,
     _place: OwnedSemaphorePermit,
 }
@@ -165,7 +166,7 @@ impl Pacer {
         }
     }
 
-    /// Waits until one more request may leave. Dropping the future gives everything back.
+    /// Waits until one more request may leave. Dropping the future releases everything.
     pub(crate) async fn admit(&self) -> Slot {
         let asked_at = Instant::now();
         let place = Arc::clone(&self.in_flight)
@@ -186,11 +187,11 @@ impl Pacer {
         }
     }
 
-    /// Takes the right to leave now, or says when to ask again.
+    /// Takes permission to leave now, or returns when to ask again.
     async fn try_leave(&self) -> Result<(), Instant> {
         self.is_free(Instant::now())?;
         let turn = match &self.shared {
-            // Boxed, as are all of its kind: the request path is deep enough for the compiler.
+            // Boxed, like all futures of its kind: the request path is deep for the compiler.
             Some(shared) => Box::pin(shared.reserve()).await,
             None => Turn::Alone,
         };
@@ -198,7 +199,7 @@ impl Pacer {
             Turn::Alone => true,
             Turn::Reserved(wait) => {
                 tokio::time::sleep(wait).await;
-                // A hold that began meanwhile counts; what was reserved is lost then.
+                // A hold that began meanwhile applies; the reservation is then lost.
                 self.is_free(Instant::now())?;
                 false
             }
@@ -216,7 +217,7 @@ impl Pacer {
         Ok(())
     }
 
-    /// Whether neither hold nor slowed pace keeps a request back; until when, if so.
+    /// Checks the hold and the slowed pace. Returns the time to wait for, if there is one.
     fn is_free(&self, now: Instant) -> Result<(), Instant> {
         let pace = self.pace();
         if let Some(until) = pace.blocked_until.filter(|until| *until > now) {
@@ -228,7 +229,7 @@ impl Pacer {
         Ok(())
     }
 
-    /// Holds everybody because another process was told to wait.
+    /// Holds all requests because another process was throttled.
     fn hold(&self, wait: Duration) -> Instant {
         let until = Instant::now() + wait;
         let mut pace = self.pace();
@@ -239,7 +240,7 @@ impl Pacer {
         until
     }
 
-    /// Tells the account's other processes to wait this long, if there is a way to.
+    /// Propagates a hold of this length to the account's other processes, if the pace is shared.
     pub(crate) async fn tell_others(&self, hold: Duration) {
         if let Some(shared) = &self.shared {
             Box::pin(shared.hold(hold)).await;
@@ -250,13 +251,13 @@ impl Pacer {
         let mut pace = self.pace();
         if pace.share < WHOLE {
             let spacing = Duration::from_secs_f64(1.0 / (self.pace_of(&pace) * SHARE));
-            // Waking late must not cost pace, so the next slot counts from this one, not from now.
+            // A late wake-up must not cost pace: the next slot counts from this one, not from now.
             let behind = now.checked_sub(spacing).unwrap_or(now);
             pace.next_slot = pace.next_slot.max(behind) + spacing;
         }
     }
 
-    /// A request succeeded. Gives the new pace when it recovered a step.
+    /// Records a success. Returns the new pace if it recovered a step.
     pub(crate) fn succeeded(&self) -> Option<f64> {
         let now = Instant::now();
         let mut pace = self.pace();
@@ -270,9 +271,9 @@ impl Pacer {
         Some(self.pace_of(&pace))
     }
 
-    /// The API said "slow down" to a request that left at `sent_at`: holds everybody and halves
-    /// the pace. Answers to requests that left before the last slow-down are old news and only
-    /// move the deadline, if they say one.
+    /// Handles a throttling response to a request that left at `sent_at`: holds all requests and
+    /// halves the pace. Responses to requests that left before the last slow-down only move the
+    /// deadline, if they name one.
     pub(crate) fn slow_down(&self, sent_at: Instant, retry_after: Option<Duration>) -> Slowed {
         if retry_after.is_some_and(|wait| wait > self.retry.max_hold) {
             return Slowed::TooLong;
@@ -332,12 +333,12 @@ impl Pacer {
     }
 
     fn pace(&self) -> MutexGuard<'_, Pace> {
-        // Nothing panics while it is held, and figures of a pace are valid one by one.
+        // No code panics while the lock is held, and each figure is valid by itself.
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// How much of a rate is used.
+/// The share of the rate that is used.
 fn share_of(burst: NonZeroU32) -> f64 {
     if burst.get() == 1 {
         SHARE_WITHOUT_BURST
@@ -346,7 +347,7 @@ fn share_of(burst: NonZeroU32) -> f64 {
     }
 }
 
-/// Tokio's clock for governor, whose own would wait in real time while tests pause theirs.
+/// Tokio's clock for governor, whose own clock waits in real time while tests pause tokio's.
 #[derive(Clone, Copy, Debug)]
 struct TokioClock;
 
@@ -399,7 +400,7 @@ mod tests {
         Pacer::new(&options, &Events::default())
     }
 
-    /// A strict token bucket, as a server has it.
+    /// A strict token bucket, as a server implements it.
     struct Bucket {
         tokens: f64,
         burst: f64,
@@ -445,7 +446,7 @@ mod tests {
         for (n, at) in arrivals.iter().enumerate() {
             assert!(bucket.take(*at), "request {n} came too early");
         }
-        // With a burst of one nothing may be caught up, and timers are good to a millisecond.
+        // With a burst of one there is no catching up, and timers are accurate to a millisecond.
         let share = if burst > 1.0 { 0.97 } else { 0.85 };
         let sent = f64::from(u32::try_from(arrivals.len()).expect("few"));
         let allowed = per_second * 10.0;
@@ -492,7 +493,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_hold_that_comes_while_somebody_waits_holds_him_too() {
+    async fn a_hold_also_applies_to_a_waiting_request() {
         let pacer = pacer(1.0, 1, 8);
         let start = Instant::now();
         pacer.admit().await;
@@ -505,7 +506,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_slow_down_halves_the_pace_once_whoever_says_it() {
+    async fn one_slow_down_halves_the_pace_once_for_all_responses() {
         let pacer = pacer(40.0, 4, 8);
         let sent = Instant::now();
         tokio::time::advance(Duration::from_millis(10)).await;

@@ -1,25 +1,25 @@
-//! The state machine of one listing. No I/O: it is told pages and says what to ask for next.
+//! The state machine of one listing. No I/O: it consumes pages and returns the next request.
 //!
-//! One *pass* asks for page after page until the end is proved. Vendors' lists shift while they are
-//! paged, so a pass may meet an item twice, or miss one, or see the total change. Then the list is
-//! taken again, and the union of all passes is kept ([`Union`]).
+//! One *pass* requests page after page until the end is proved. A vendor's list may shift while it
+//! is paged, so a pass may see an item twice, miss one, or see the total change. The listing is
+//! then repeated, and the union of all passes is kept ([`Union`]).
 //!
-//! # When a listing is over
-//! A total is a check and never the proof: it may be the page's, capped, or wrong. Pages by number
-//! end with
+//! # When a listing is complete
+//! A total is a check and never the proof: it may count the page, be capped, or be wrong. Numbered
+//! pages end with
 //! - an empty page, or
-//! - a page that is smaller than the largest one that this endpoint has given in this run (so it was
-//!   not cut by a cap on pages), if the total agrees with the number of items.
+//! - a page smaller than the largest one that this endpoint has returned in this run (so it was not
+//!   cut by a cap on pages), if the total agrees with the number of items.
 //!
-//! Whatever is in doubt costs one more request, which brings an empty page. Pages by cursor end where
-//! the answer names no other cursor.
+//! Any doubt costs one more request, which returns an empty page. Pages with cursors end where the
+//! response names no further cursor.
 //!
-//! An item that is deleted while pages are asked for moves those behind it to the front, and the first
-//! of the next page is passed over. A total that counts the list shows that. Where there is none, the
-//! first pass looks a second time at each page that was full: what was passed over is there now.
+//! If an item is deleted while the list is paged, the items behind it move forward, and the first
+//! item of the next page is skipped. A total of the list shows that. Without one, the first pass
+//! rereads each full page: a skipped item is on it now.
 //!
-//! A listing that repeats a page, or a cursor, would go on for ever: the pass ends there, unproved
-//! unless further numbers show that this is what stands behind the end.
+//! A listing that repeats a page or a cursor would never end. The pass ends there, unproved unless
+//! further page numbers show that the vendor repeats a page past the end.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -28,30 +28,30 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::decode::json::{Json, Member, Shape};
 use crate::job::{PagingProfile, PagingStyle};
 
-/// How deep an answer without a list is searched for one under another key.
+/// Depth limit when searching a response without a list for one under another key.
 const MAX_DEPTH: usize = 3;
 
-/// The total of a listing, as a page tells it.
+/// The total of a listing, as a page reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Total {
-    /// The page says none.
+    /// The page has no total.
     Absent,
-    /// So many items.
+    /// The number of items.
     Is(u64),
-    /// There is something, and it is no number of items.
+    /// The value is not a count.
     NotUnderstood(&'static str),
 }
 
-/// What a page says of the next one.
+/// What a page says about the next one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Cursor {
-    /// The key is not there.
+    /// The key is absent.
     Missing,
-    /// It is there and empty: there is no next page.
+    /// The key is present and empty: there is no next page.
     End,
     /// The next page's cursor, as JSON text.
     Next(String),
-    /// There is something, and it is no cursor.
+    /// The value is not a cursor.
     NotUnderstood(&'static str),
 }
 
@@ -64,16 +64,16 @@ pub(crate) struct Page<'a> {
     pub(crate) cursor: Cursor,
 }
 
-/// Why an answer is no page, without what it says.
+/// Why a response is not a page, without its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum NoPage {
     /// No pointer of the profile leads to a list, and nothing says that there are no items.
     NoList,
-    /// One of them leads to something else.
+    /// A pointer leads to another type.
     NotAList {
         /// The pointer.
         at: String,
-        /// What it is.
+        /// The type it leads to.
         shape: &'static str,
     },
 }
@@ -131,7 +131,7 @@ fn read_cursor(cursor: Member<'_>) -> Cursor {
         Shape::Boolean if value.token() == b"false" => Cursor::End,
         Shape::NonFinite => Cursor::NotUnderstood(Shape::NonFinite.words()),
         Shape::Boolean | Shape::Number | Shape::Text | Shape::Array | Shape::Object => {
-            // What is not UTF-8 can't be sent back as it came.
+            // A cursor that is not UTF-8 cannot be sent back unchanged.
             match std::str::from_utf8(value.token()) {
                 Ok(token) => Cursor::Next(token.to_owned()),
                 Err(_) => Cursor::NotUnderstood("text that is not UTF-8"),
@@ -140,9 +140,9 @@ fn read_cursor(cursor: Member<'_>) -> Cursor {
     }
 }
 
-/// The first list that the profile's pointers lead to. Several languages write an empty one as
+/// The first list that the profile's pointers lead to. Several languages write an empty list as
 /// `null`, as `{}`, or not at all: such a page is empty unless there is a list under another key. A
-/// total that promises items is held against those of all pages.
+/// total that promises items is compared with the items of all pages.
 fn find_list<'a>(
     answer: Json<'a>,
     profile: &PagingProfile,
@@ -165,7 +165,7 @@ fn find_list<'a>(
             Shape::Null if at == "/data" && !profile.null_is_empty => {}
             Shape::Null | Shape::Blank => empty = true,
             Shape::Object if value.members().next().is_none() => empty = true,
-            // What holds the list under another of the pointers, or should.
+            // This object holds the list under another pointer, or should.
             Shape::Object if is_prefix_of_another(at, profile) => {}
             shape => {
                 return Err(NoPage::NotAList {
@@ -175,7 +175,7 @@ fn find_list<'a>(
             }
         }
     }
-    // Behind the end the total still counts the whole list; whether it agrees is found out there.
+    // Past the end the total still counts the whole list; whether it agrees is checked there.
     let says_none = empty
         || matches!(total, Total::Is(_))
         || answer.pointer("/data").value().is_some_and(holds_little);
@@ -193,13 +193,13 @@ fn is_prefix_of_another(at: &str, profile: &PagingProfile) -> bool {
         .any(|other| other.len() > at.len() && other.starts_with(at))
 }
 
-/// An object with nothing in it but plain values.
+/// Whether an object has only scalar values.
 fn holds_little(data: Json<'_>) -> bool {
     let plain = |value: Json<'_>| !matches!(value.shape(), Shape::Array | Shape::Object);
     data.shape() == Shape::Object && data.members().all(|(_, value)| plain(value))
 }
 
-/// Whether there is a list with entries somewhere.
+/// Whether the value contains a non-empty list.
 fn holds_a_list(value: Json<'_>, depth: usize) -> bool {
     match value.shape() {
         Shape::Array => value.entries().next().is_some(),
@@ -210,15 +210,15 @@ fn holds_a_list(value: Json<'_>, depth: usize) -> bool {
     }
 }
 
-/// What a request for a page says.
+/// The request for a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ask {
-    /// The page of this number.
+    /// A page by number.
     Number {
         /// Its number.
         number: u64,
-        /// Whether the listing seems to be over, and only the proof is missing: a vendor that
-        /// refuses such a page has given it.
+        /// Whether the listing seems complete and only the proof is missing. A vendor that refuses
+        /// such a page has proved the end.
         is_proof: bool,
     },
     /// The first page of a listing with cursors.
@@ -227,29 +227,29 @@ pub(crate) enum Ask {
     Cursor(String),
 }
 
-/// What made a pass unreliable.
+/// Why a pass is unreliable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Shift {
-    /// The same item twice.
+    /// The same item occurred twice.
     Duplicate,
     /// The total changed between two pages.
     TotalChanged,
-    /// Another number of items than the total says.
+    /// The number of items differs from the total.
     Count {
-        /// Different items found.
+        /// Distinct items found.
         found: u64,
-        /// What the vendor says.
+        /// The vendor's total.
         total: u64,
     },
-    /// A page or a cursor came again.
+    /// A page or a cursor was repeated.
     RepeatedPage,
-    /// A second look at a page found an item that was passed over.
+    /// Rereading a page found an item that was skipped.
     Moved,
-    /// A full page that names no next one, where no page ever did.
+    /// A full page without a next cursor, where no page ever had one.
     NoCursor,
-    /// A next cursor that is none.
+    /// The next cursor is not a cursor.
     OddCursor(&'static str),
-    /// The vendor refused a page that would only have shown that there are no more.
+    /// The vendor refused a page that was requested only to prove the end.
     Refused,
 }
 
@@ -268,10 +268,10 @@ impl fmt::Display for Shift {
     }
 }
 
-/// What comes after a page.
+/// The step after a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Another page.
+    /// Request another page.
     Ask(Ask),
     /// The pass is over.
     End,
@@ -284,15 +284,16 @@ pub(crate) enum Next {
 pub(crate) struct EndpointMemory {
     /// Items of the largest page.
     largest: AtomicUsize,
-    /// A page named its cursor, be it empty.
+    /// A page had a cursor key, even an empty one.
     names_cursors: AtomicBool,
-    /// Behind the last page, a page comes again.
+    /// Past the last page, the vendor repeats a page.
     repeats_last: AtomicBool,
-    /// Behind it, the vendor refuses to answer.
+    /// Past the last page, the vendor refuses the request.
     refuses_behind: AtomicBool,
-    /// Its totals count pages: that of an only page says nothing.
+    /// Its totals count pages: the total of a single page proves nothing.
     totals_of_pages: AtomicBool,
-    /// Items of the largest page that another one followed: so large pages are cut. 0: none was.
+    /// Items of the largest page that another one followed: the size at which pages are cut. 0 if
+    /// there was none.
     cut_at: AtomicUsize,
 }
 
@@ -302,10 +303,10 @@ impl EndpointMemory {
     }
 }
 
-/// What a page is told from another by: the ids of its items, in order, and how many have none.
+/// The identity of a page: the ids of its items, in order, and the number without one.
 type PageKey = (Vec<String>, usize);
 
-/// What the pass is told of a page.
+/// What the pass learns of a page.
 #[derive(Clone, Debug)]
 pub(crate) struct PageFacts {
     /// The ids of its items, in order.
@@ -323,9 +324,9 @@ struct Totals {
     changed: bool,
     /// Pages that have items.
     with_items: u32,
-    /// Of these, pages that have a total.
+    /// Pages with items and a total.
     pages: u32,
-    /// Of these, pages whose total is their own number of items.
+    /// Pages whose total is their own number of items.
     of_page: u32,
 }
 
@@ -333,7 +334,7 @@ impl Totals {
     fn note(&mut self, total: Total, items: usize) {
         self.with_items += u32::from(items > 0);
         let Total::Is(total) = total else { return };
-        // Behind the end some vendors count nothing.
+        // Past the end some vendors report zero.
         if items == 0 {
             if total == 0 && self.with_items > 0 {
                 return;
@@ -350,7 +351,8 @@ impl Totals {
         }
     }
 
-    /// Whether it counts the page, which says nothing of the list. One page alone does not show it.
+    /// Whether the total counts the page, which says nothing about the list. A single page does not
+    /// show it.
     fn are_of_pages(self) -> bool {
         self.pages > 1 && self.of_page == self.pages
     }
@@ -374,27 +376,27 @@ pub(crate) struct Pass<'a> {
     cursors: HashSet<String>,
     count: u32,
     totals: Totals,
-    /// Items of the last page that has some.
+    /// Items of the last non-empty page.
     last: usize,
-    /// A page that came again: behind the end it comes for every number.
+    /// A page that was repeated: past the end it is the response to every number.
     came_again: Option<PageKey>,
     look: SecondLook,
     shift: Option<Shift>,
 }
 
-/// The second look at the pages of a list that no total counts.
+/// Rereading the pages of a list without a total.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SecondLook {
-    /// None is needed: the list is taken for another time anyway.
+    /// Not needed: the list is requested again anyway.
     Needless,
-    /// It comes once the end is proved.
+    /// Starts once the end is proved.
     Due,
-    /// So many pages were looked at.
+    /// Pages reread so far.
     Taken(u32),
 }
 
 impl<'a> Pass<'a> {
-    /// A first pass.
+    /// Starts a first pass.
     pub(crate) fn new(
         profile: &'a PagingProfile,
         memory: &'a EndpointMemory,
@@ -418,7 +420,7 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// The list was taken before: what this pass misses, that one has.
+    /// Marks a repeated pass: what it misses, an earlier one has.
     pub(crate) fn after_another(self) -> Self {
         Self {
             look: SecondLook::Needless,
@@ -426,7 +428,7 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// What to ask for first.
+    /// The first request.
     pub(crate) fn first(&self) -> Ask {
         match &self.profile.style {
             PagingStyle::Number { first, .. } => Ask::Number {
@@ -437,7 +439,7 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Pages so far, those that were looked at a second time included.
+    /// Pages so far, including reread ones.
     pub(crate) fn pages(&self) -> u32 {
         match self.look {
             SecondLook::Taken(pages) => self.count + pages,
@@ -445,19 +447,19 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Whether the list's total is the number of items that were found.
+    /// Whether the list's total equals the number of items found.
     fn agrees(&self) -> bool {
         self.totals.of_list() == Some(self.found())
     }
 
-    /// Whether there is a total of the list, and it is another number.
+    /// Whether the list has a total that differs from the number of items found.
     fn contradicts(&self) -> bool {
         let found = self.found();
         self.totals.of_list().is_some_and(|total| total != found)
     }
 
-    /// Whether the last page was not cut by a cap on pages: the endpoint has given larger ones, or the
-    /// total agrees. (Where totals count pages, that of an only page always does.)
+    /// Whether the last page was not cut by a cap on pages: the endpoint has returned larger ones,
+    /// or the total agrees. (If totals count pages, the total of a single page always agrees.)
     fn is_uncut(&self) -> bool {
         let largest = self.memory.largest.load(Ordering::Relaxed);
         let of_pages = self.memory.totals_of_pages.load(Ordering::Relaxed);
@@ -469,12 +471,12 @@ impl<'a> Pass<'a> {
         u64::from(first) + u64::from(self.count)
     }
 
-    /// Different items so far, those without a usable id included.
+    /// Distinct items so far, including those without a usable id.
     fn found(&self) -> u64 {
         (self.seen.len() + self.unusable) as u64
     }
 
-    /// Takes note of a page.
+    /// Records a page and returns the next step.
     pub(crate) fn take(&mut self, page: PageFacts) -> Next {
         if let SecondLook::Taken(looked) = self.look {
             return self.look_again(&page, looked);
@@ -491,7 +493,7 @@ impl<'a> Pass<'a> {
             return self.repeated((ids, unusable));
         }
         if self.came_again.is_some() {
-            // The page between was neither the last one nor one of its own.
+            // The page between was neither the last page nor a new one.
             self.shift = Some(Shift::RepeatedPage);
         }
         for id in &ids {
@@ -532,10 +534,10 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// The vendor refuses the page that was asked for as a proof. There is none, if the total counts
-    /// more than one page. A single page may be its own total, and where there is none the refusal may
-    /// be a mishap: such a list is taken again, unless the endpoint is known to refuse what is behind
-    /// the end, and the page was not cut.
+    /// The vendor refused the page that was requested as a proof. The end is proved if the total
+    /// counts more than one page. The total of a single page may count that page only, and without
+    /// a total the refusal may be an accident: such a list is requested again, unless the endpoint
+    /// is known to refuse pages past the end and the page was not cut.
     pub(crate) fn refused(&mut self) -> Next {
         let known = self.memory.refuses_behind.load(Ordering::Relaxed);
         let counts_pages = self.pages.len() > 1 && self.agrees();
@@ -546,12 +548,12 @@ impl<'a> Pass<'a> {
         self.end()
     }
 
-    /// A page came again. Vendors that turn no further than their last page, and those that know one
-    /// page only, show one again for every number behind the end. It is proved at once by a total that
-    /// counts several pages. Otherwise one more number is asked for, until the endpoint is known to do
-    /// so: the total of a single page may be its own, and its return a mishap. Where there is one page,
-    /// it is proved only by a total and if fewer items were found than asked for: the number of the page
-    /// may be a parameter that the vendor does not know.
+    /// A page was repeated. Vendors that clamp the page number to the last page, and those that
+    /// ignore it, return a page again for every number past the end. A total that counts several
+    /// pages proves the end at once. Otherwise one more number is requested, until the endpoint is
+    /// known to clamp: the total of a single page may count that page only, and the repetition may
+    /// be an accident. A single page is proved only by a total and only if it holds fewer items
+    /// than requested: the vendor may not know the page parameter.
     fn repeated(&mut self, page: PageKey) -> Next {
         let PagingStyle::Number { first, .. } = &self.profile.style else {
             self.shift = Some(Shift::RepeatedPage);
@@ -583,7 +585,7 @@ impl<'a> Pass<'a> {
         self.end()
     }
 
-    /// Looks at a page a second time.
+    /// Rereads a page.
     fn look_again(&mut self, page: &PageFacts, looked: u32) -> Next {
         self.look = SecondLook::Taken(looked + 1);
         if page.ids.iter().any(|id| !self.seen.contains(id)) {
@@ -593,8 +595,8 @@ impl<'a> Pass<'a> {
         self.next_look(looked + 1)
     }
 
-    /// The next page to look at a second time: all that others followed, and the last one if it is as
-    /// large as pages get, since what followed it may have moved there.
+    /// The next page to reread: every page that another one followed, and the last one if it has
+    /// the maximum size, since an item behind it may have moved onto it.
     fn next_look(&self, looked: u32) -> Next {
         let cut_at = self.memory.cut_at.load(Ordering::Relaxed);
         let is_full = self.last >= self.page_size || (cut_at > 0 && self.last >= cut_at);
@@ -625,7 +627,7 @@ impl<'a> Pass<'a> {
             Cursor::Missing if agrees || items < self.page_size => {}
             Cursor::Missing if named.load(Ordering::Relaxed) => {}
             Cursor::Missing => self.shift = Some(Shift::NoCursor),
-            // It may mean that there is no other page, if there is nothing on this one.
+            // It may mean that there is no next page, if this one is empty.
             Cursor::NotUnderstood(_) if items == 0 => {}
             Cursor::NotUnderstood(shape) => self.shift = Some(Shift::OddCursor(shape)),
         }
@@ -653,7 +655,7 @@ impl<'a> Pass<'a> {
         Next::End
     }
 
-    /// The list's total, where there is one.
+    /// The list's total, if there is one.
     pub(crate) fn total(&self) -> Option<u64> {
         self.totals.of_list()
     }
@@ -663,13 +665,13 @@ impl<'a> Pass<'a> {
         self.unusable as u64
     }
 
-    /// Whether its total counts the page.
+    /// Whether the total counts the page.
     pub(crate) fn has_totals_of_pages(&self) -> bool {
         self.totals.are_of_pages()
     }
 }
 
-/// The items of all passes, and whether they are all there are.
+/// The items of all passes, and whether they are complete.
 #[derive(Debug)]
 pub(crate) struct Union<T> {
     order: Vec<String>,
@@ -677,12 +679,12 @@ pub(crate) struct Union<T> {
     last: Option<(Vec<String>, Option<u64>)>,
 }
 
-/// What a finished pass adds up to.
+/// The result of a finished pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Sum {
-    /// The union is the listing.
+    /// The union is the complete listing.
     Complete,
-    /// It must be taken again, for this reason.
+    /// The listing must be repeated, for this reason.
     Shifted(Shift),
 }
 
@@ -695,28 +697,27 @@ impl<T> Union<T> {
         }
     }
 
-    /// Keeps an item; the newest state of it wins.
+    /// Keeps an item; the newest state wins.
     pub(crate) fn keep(&mut self, id: &str, item: T) {
         if self.items.insert(id.to_owned(), item).is_none() {
             self.order.push(id.to_owned());
         }
     }
 
-    /// Judges a pass whose items were all kept. It is good if nothing shifted; if it agrees with the
-    /// pass before item for item, and either met an item twice, or more items than the total promises,
-    /// or was refused the page behind its end (then the list stands still, and is as odd as it looks);
-    /// or if, after another pass, the union
-    /// is as large as the total.
+    /// Evaluates a pass whose items were all kept. It is conclusive if nothing shifted; if it
+    /// equals the previous pass item for item, and saw an item twice, or more items than the total,
+    /// or was refused the page past the end (the list is then stable, and the oddity is the
+    /// vendor's); or if, after another pass, the union is as large as the total.
     pub(crate) fn judge(&mut self, pass: Pass<'_>) -> Sum {
         let Some(shift) = pass.shift else {
             return Sum::Complete;
         };
         let total = pass.totals.of_list();
-        // A total that is that of the only page says nothing of the list.
+        // The total of a single page says nothing about the list.
         let counts_more = pass.totals.of_page < pass.totals.pages;
         let whole = counts_more && total == Some((self.items.len() + pass.unusable) as u64);
         let again = self.last.is_some();
-        // A vendor whose list has an item twice may count it twice.
+        // A vendor that lists an item twice may also count it twice.
         let listed = (pass.ids.len() + pass.unusable) as u64;
         let short = total.is_some_and(|total| listed < total);
         let this = (pass.ids, total);
@@ -738,7 +739,7 @@ impl<T> Union<T> {
         }
     }
 
-    /// All items, in the order they were first met.
+    /// All items, in the order they were first seen.
     pub(crate) fn into_items(mut self) -> Vec<T> {
         self.order
             .iter()
@@ -746,12 +747,12 @@ impl<T> Union<T> {
             .collect()
     }
 
-    /// Whether a pass was taken.
+    /// Whether a pass was evaluated.
     pub(crate) fn was_judged(&self) -> bool {
         self.last.is_some()
     }
 
-    /// How many different items there are.
+    /// Number of distinct items.
     pub(crate) fn len(&self) -> usize {
         self.items.len()
     }
@@ -806,7 +807,7 @@ mod tests {
         Cursor::Next(format!("{cursor:?}"))
     }
 
-    /// The number of the page that is asked for next.
+    /// The page number of the next request.
     fn number(next: Next) -> u64 {
         match next {
             Next::Ask(Ask::Number { number, .. }) => number,
@@ -855,7 +856,8 @@ mod tests {
         assert_eq!((pass.shift.clone(), pass.pages()), (None, 4));
     }
 
-    /// Between the first request and the second one `a` was deleted: `c` stands where nobody looks.
+    /// Between the first request and the second `a` was deleted, so `c` moved to a page that was
+    /// already read.
     #[rstest]
     #[case::of_the_page(&[2, 2, 0])]
     #[case::absent(&[])]
@@ -881,7 +883,7 @@ mod tests {
         assert_eq!(number(pass.take(page("a b", None))), 2);
         assert_eq!(pass.take(page("c d", None)), Next::End);
         assert_eq!(pass.shift, None);
-        // What followed the last page may have moved there, if it is full.
+        // If the last page is full, an item behind it may have moved onto it.
         let mut pass = Pass::new(&profile, &memory, 100);
         pass.take(page("x y", None));
         assert_eq!(number(pass.take(page("", None))), 1);
@@ -932,7 +934,8 @@ mod tests {
             sums.push(union.judge(pass));
         }
         assert_eq!(sums, [Sum::Shifted(Shift::Refused), Sum::Complete]);
-        // From then on a page that was not cut needs no second pass, one that may have been does.
+        // From then on a page that was not cut needs no second pass; one that may have been cut
+        // does.
         for (text, shift) in [("x", None), ("x y", Some(Shift::Refused))] {
             let mut pass = Pass::new(&profile, &memory, 100);
             pass.take(page(text, None));
@@ -966,10 +969,11 @@ mod tests {
         assert_eq!(number(pass.take(page("a b", Some(3)))), 2);
         assert_eq!(pass.take(page("c", Some(3))), Next::End);
         assert_eq!(pass.shift, None);
-        // Another listing of the endpoint: two items were seen on a page, so one is not all it gives.
+        // Another listing of the endpoint returned two items on a page, so one item is below the
+        // cap.
         let mut pass = Pass::new(&profile, &memory, 100);
         assert_eq!(pass.take(page("x", Some(1))), Next::End);
-        // As many as the largest page has may be cut, whatever the total says.
+        // A page of the maximum size may be cut, whatever the total says.
         let mut pass = Pass::new(&profile, &memory, 100);
         assert_eq!(number(pass.take(page("x y", Some(2)))), 2);
         assert_eq!(pass.take(page("", Some(2))), Next::End);
@@ -1036,7 +1040,7 @@ mod tests {
         ));
         pass.refused();
         assert_eq!(pass.shift, None, "the total counts two pages");
-        // With more promised, or as many as were asked for, it is no proof.
+        // It proves nothing if the total is larger, or the page has as many items as requested.
         let mut pass = Pass::new(&profile, &memory, 100);
         let next = pass.take(page("a b", Some(3)));
         assert!(matches!(
@@ -1065,7 +1069,7 @@ mod tests {
         assert_eq!(number(pass.take(page("a b", Some(2)))), 3);
         assert_eq!(pass.take(page("a b", Some(2))), Next::End);
         assert_eq!(pass.shift, None);
-        // Once it is known, it costs one request.
+        // Once this is known, it costs one request.
         let mut pass = Pass::new(&profile, &memory, 100);
         pass.take(page("x y", Some(2)));
         assert_eq!(pass.take(page("x y", Some(2))), Next::End);
@@ -1254,7 +1258,7 @@ mod tests {
         assert_eq!(union.into_items(), ["finished"]);
     }
 
-    /// What a vendor says the total is.
+    /// How a vendor reports the total.
     #[derive(Clone, Copy, Debug)]
     enum Form {
         Right,
@@ -1295,8 +1299,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the total says and however small the pages are: a listing that counts as
-        /// complete has every item.
+        /// A listing that counts as complete has every item, whatever the total says and however
+        /// small the pages are.
         #[test]
         fn what_counts_as_complete_is_complete(
             all in 0usize..40, cap in 1usize..12, page_size in 1usize..12, form in forms(),
@@ -1328,7 +1332,7 @@ mod tests {
                         _ => break,
                     }
                 }
-                // One request more at most; a second look only where no total counts the list.
+                // At most one extra request; rereading only where no total counts the list.
                 let pages = all.div_ceil(size);
                 let looks = if pass.total().is_none() { pages } else { 0 };
                 prop_assert!(requests <= pages + 1 + looks, "{requests}");

@@ -1,4 +1,4 @@
-//! Requests as data: where to and with which parameters.
+//! Requests as data: address and parameters.
 
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -10,21 +10,21 @@ use crate::event::Endpoint;
 use crate::job::{ApiOptions, Method};
 use crate::task::{TaskId, WorkflowId};
 
-/// One request, without its token. Not `Debug`: signing in carries the secret.
+/// One request, without its token. Not `Debug`: a sign-in carries the secret.
 #[derive(Clone)]
 pub(crate) struct Request {
     pub(crate) endpoint: Endpoint,
     pub(crate) url: Url,
-    /// JSON text for `POST`; none for `GET`.
+    /// JSON text for `POST`; `None` for `GET`.
     pub(crate) body: Option<String>,
-    /// Which task it asks for.
+    /// The task it requests.
     pub(crate) task: Option<TaskId>,
-    /// Whose tasks it lists.
+    /// The workflow whose tasks it lists.
     pub(crate) workflow: Option<WorkflowId>,
 }
 
-/// Parameters in the order they are sent, as JSON text. A later one replaces an earlier one of its
-/// name.
+/// Parameters in the order they are sent, as JSON text. A later one replaces an earlier one of the
+/// same name.
 #[derive(Clone, Default)]
 pub(crate) struct Params(IndexMap<String, String>);
 
@@ -33,7 +33,7 @@ impl Params {
         self.insert_json(name, value.to_string());
     }
 
-    /// A value as JSON text: what the vendor sent goes back character for character.
+    /// Inserts a value as JSON text: a vendor's value is sent back character for character.
     pub(crate) fn insert_json(&mut self, name: String, json: String) {
         self.0.insert(name, json);
     }
@@ -87,7 +87,7 @@ impl Request {
         }
     }
 
-    /// Notes whose tasks it lists, for messages.
+    /// Sets the workflow, for messages.
     pub(crate) fn of_workflow(self, workflow: Option<&WorkflowId>) -> Self {
         Self {
             workflow: workflow.cloned(),
@@ -95,7 +95,7 @@ impl Request {
         }
     }
 
-    /// Notes which task it asks for, for messages.
+    /// Sets the task, for messages.
     pub(crate) fn of_task(self, task: &TaskId) -> Self {
         Self {
             task: Some(task.clone()),
@@ -104,13 +104,13 @@ impl Request {
     }
 }
 
-/// A parameter as a query has it: text without quotes.
+/// A parameter in query form: strings without quotes.
 fn plain(json: &str) -> String {
     let text = Json::parse(json.as_bytes()).ok().and_then(Json::text);
     text.unwrap_or_else(|| json.to_owned())
 }
 
-/// The addresses of the four calls, checked once.
+/// The addresses of the four calls, validated once.
 #[derive(Clone, Debug)]
 pub(crate) struct Addresses {
     pub(crate) auth: Url,
@@ -133,7 +133,7 @@ impl Addresses {
     }
 }
 
-/// Whether a base URL is one that a token may be sent to.
+/// Checks that a token may be sent to a base URL.
 fn check(base: &Url, allow_insecure: bool) -> Result<(), ApiError> {
     let wrong = |reason: &str| {
         Err(ApiError::Settings {

@@ -5,14 +5,14 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
-/// Nobody waits longer than this, whatever a header says: some 136 years.
+/// Upper bound of a wait, whatever a header says: about 136 years.
 const MOST_SECONDS: u64 = u32::MAX as u64;
 
-/// How long the answer asks to wait, in whole seconds, rounded up. `None` when it does not say, says
-/// nothing usable, or names a moment that has passed. Of several headers the longest counts.
+/// The wait that a response asks for, in whole seconds, rounded up. `None` if there is no header,
+/// no usable value, or the date has passed. Of several headers the longest wait applies.
 ///
-/// A date is read against the answer's own `Date`, so that a wrong clock here does not matter;
-/// without one against `now`.
+/// A date is relative to the response's own `Date`, so a wrong local clock does not matter; without
+/// `Date`, to `now`.
 pub(crate) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let now = date(headers).unwrap_or(now);
     let values = headers.get_all(RETRY_AFTER).iter();
@@ -21,7 +21,7 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Dur
         .max()
 }
 
-/// The answer's `Date`: when it was made, by the clock of whoever made it.
+/// The response's `Date`: when the sender created it, by its own clock.
 pub(crate) fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
     http_date(headers.get(DATE)?.to_str().ok()?.trim())
 }
@@ -37,14 +37,14 @@ fn parse(text: &str, now: DateTime<Utc>) -> Option<Duration> {
     (seconds > 0).then(|| Duration::from_secs(seconds.min(MOST_SECONDS)))
 }
 
-/// Digits, or digits with a fraction as several limiters send it: `120`, `2.5`, `.5`.
+/// Digits, or digits with a fraction, as several rate limiters send it: `120`, `2.5`, `.5`.
 fn seconds(text: &str) -> Option<u64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     if whole.len() + fraction.len() == 0 || !is_number(whole) || !is_number(fraction) {
         return None;
     }
-    // What does not fit is longer than anybody waits.
+    // An overflow exceeds the upper bound anyway.
     let whole = match whole {
         "" => 0,
         digits => digits.parse().unwrap_or(u64::MAX),
@@ -56,8 +56,7 @@ fn round_up(whole: u64, has_fraction: bool) -> u64 {
     whole.saturating_add(u64::from(has_fraction))
 }
 
-/// One of the three forms of RFC 9110, section 5.6.7, or RFC 3339. A wrong day of the week does no
-/// harm.
+/// One of the three forms of RFC 9110, section 5.6.7, or RFC 3339. A wrong weekday is ignored.
 fn http_date(text: &str) -> Option<DateTime<Utc>> {
     if let Ok(date) = DateTime::parse_from_rfc3339(text) {
         return Some(date.to_utc());
@@ -86,8 +85,8 @@ fn http_date(text: &str) -> Option<DateTime<Utc>> {
     Some(NaiveDateTime::new(date, time).and_utc())
 }
 
-/// A year of two digits: of this century, unless that is more than 50 years ahead. Which is true for
-/// any year a header can be from while this program is in use.
+/// A two-digit year: in this century, unless that is more than 50 years ahead. Correct for any year
+/// that a header can have while this program is in use.
 fn whole_year(text: &str) -> Option<String> {
     match (text.len(), text.parse::<u32>().ok()?) {
         (2, year) if year < 76 => Some(format!("20{text}")),

@@ -1,5 +1,5 @@
-//! For tests: a server on loopback that answers by script, down to the bytes, and an account's
-//! options for it.
+//! For tests: a loopback server that responds by script, down to the bytes, and options of an
+//! account for it.
 
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use crate::event::{Event, Events, Listen};
 use crate::job::{ApiOptions, ApiProfile, Credentials, PageLimits, Rate, RetryOptions, Secret};
 
-/// A request as the server saw it.
+/// A request as received by the server.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
     pub(super) path: String,
@@ -21,23 +21,23 @@ pub(super) struct Seen {
     pub(super) token: Option<String>,
     pub(super) accept_encoding: Option<String>,
     pub(super) body: Value,
-    /// The body as it came.
+    /// The body as text.
     pub(super) text: String,
 }
 
-/// What the server does about it.
+/// The server's reaction.
 pub(super) enum Reply {
     /// Status, header lines, body.
     Full(u16, Vec<String>, Vec<u8>),
-    /// As `Full` with 200, but the connection closes in the middle of the body.
+    /// Like `Full` with 200, but the connection closes in the middle of the body.
     CutOff(Vec<u8>),
-    /// The connection closes without an answer.
+    /// The connection closes without a response.
     HangUp,
-    /// The head and the beginning of the body, and then nothing.
+    /// The head and the beginning of the body, then no more data.
     Stall(Vec<u8>),
-    /// Nothing, on a connection that stays open.
+    /// No response, on a connection that stays open.
     Never,
-    /// These bytes, whatever they are.
+    /// These bytes, unchanged.
     Raw(Vec<u8>),
 }
 
@@ -68,7 +68,8 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// Answers every request by the script, which also hears how many came before it to this path.
+    /// Answers every request by the script, which receives the number of earlier requests to the
+    /// path.
     pub(super) async fn start(
         script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
     ) -> Self {
@@ -90,7 +91,7 @@ impl Server {
         }
     }
 
-    /// Signs everybody in with `T1`, `T2`, …; the script answers the rest.
+    /// Signs in every request with `T1`, `T2`, …; the script handles the rest.
     pub(super) async fn with_auth(
         script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
     ) -> Self {
@@ -105,7 +106,7 @@ impl Server {
         self.seen.lock().expect("not poisoned").clone()
     }
 
-    /// How many requests went to a path that ends so.
+    /// Number of requests whose path ends with this.
     pub(super) fn count(&self, path: &str) -> usize {
         self.seen()
             .iter()
@@ -151,7 +152,7 @@ async fn serve(
         Reply::Never => return std::future::pending().await,
         Reply::Raw(bytes) => bytes,
     };
-    // The client may have gone, which is its business.
+    // The client may have closed the connection.
     let _ = stream.write_all(&bytes).await;
     let _ = stream.shutdown().await;
 }
@@ -191,7 +192,7 @@ fn header(head: &str, name: &str) -> Option<String> {
     })
 }
 
-/// Options for a server in tests: quick, and with marked credentials.
+/// Options for a test server: short times and recognizable credentials.
 pub(super) fn options(base: &str) -> ApiOptions {
     ApiOptions {
         base_url: base.parse().expect("valid"),
@@ -225,7 +226,7 @@ pub(super) fn options(base: &str) -> ApiOptions {
     }
 }
 
-/// Keeps all events.
+/// Collects all events.
 #[derive(Default)]
 pub(super) struct Log(Mutex<Vec<Event>>);
 
@@ -246,7 +247,7 @@ impl Log {
         self.0.lock().expect("not poisoned").clone()
     }
 
-    /// The outcomes of all requests, in order, without those that signed in.
+    /// The outcomes of all requests except sign-ins, in order.
     pub(super) fn outcomes(&self) -> Vec<String> {
         let outcome = |event: Event| match event {
             Event::Request {

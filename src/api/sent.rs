@@ -1,7 +1,7 @@
-//! When a request was written on an open connection: from then on `read_timeout` runs.
+//! Detects when a request was written to an open connection, which starts `read_timeout`.
 //!
-//! Neither reqwest nor hyper say so. But hyper asks a request's body for its end whenever it writes the
-//! request on a connection, and the last time that it does is when the request leaves.
+//! Neither reqwest nor hyper exposes this. But hyper polls a request's body for its end whenever it
+//! writes the request to a connection, and the last such poll is the moment the request leaves.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -43,7 +43,7 @@ impl Sent {
     }
 }
 
-/// A request's body that notes when it is written.
+/// A request body that records when it is written.
 #[derive(Debug)]
 pub(crate) struct SentBody {
     bytes: Option<Bytes>,

@@ -1,19 +1,19 @@
-//! The pace of one account shared by processes on any number of machines, through Redis.
+//! The pace of one account shared through Redis by processes on any number of machines.
 //!
 //! One Lua script holds the whole policy, a generic cell rate algorithm on Redis' own clock: each
-//! request reserves the next free moment, and whoever asks is told how long it is until then. There
-//! is no jitter in it and no lock, and clocks of the machines do not matter. A slow-down that one
-//! process meets holds all of them.
+//! request reserves the next free moment and learns how long it is until then. It uses no jitter
+//! and no lock, and the machines' clocks do not matter. A slow-down in one process holds all of
+//! them.
 //!
-//! When Redis does not answer, the process goes on by itself with its own share of the pace, says so
-//! once, and looks for Redis again every [`LOOK_AGAIN`]. For [`SETTLE`] after Redis has lost its
-//! memory only one process's share is handed out: others may still be on their own.
+//! If Redis does not respond, the process continues with its own share of the pace, reports it
+//! once, and retries Redis every [`LOOK_AGAIN`]. For [`SETTLE`] after Redis has lost its data, it
+//! grants only one process's share, since other processes may still run on their own.
 //!
-//! What Redis says is believed up to a bound: whoever may write there, by malice or mistake, cannot stop
-//! a run. A moment farther away than `api.max_hold`, or than a queue of [`MOST_AHEAD`] requests of
-//! one's own share where that is longer, is treated as no answer.
+//! Values from Redis are bounded, so that no writer to that Redis, malicious or mistaken, can stop
+//! a run. A moment farther away than `api.max_hold`, or than a queue of [`MOST_AHEAD`] requests at
+//! the process's own share if that is longer, counts as no response.
 //!
-//! What is stored is one key per account, named by a hash. The address with its password is never
+//! Redis stores one key per account, named by a hash. The address with its password is never
 //! printed.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -27,23 +27,23 @@ use tokio::time::Instant;
 use crate::event::{Event, Events};
 use crate::job::{ApiOptions, SharedRate};
 
-/// Redis answers in a fraction of a millisecond; whoever needs longer is as good as gone.
+/// Timeout of a Redis call, which normally takes a fraction of a millisecond.
 const ANSWER_TIME: Duration = Duration::from_millis(500);
-/// How long a connection may take to stand.
+/// Connection timeout.
 const CONNECT_TIME: Duration = Duration::from_secs(1);
-/// How often a process that is on its own looks for Redis.
+/// How often a process that runs on its own retries Redis.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
-/// By then every process has looked.
+/// Time until every process has retried Redis.
 const SETTLE: Duration = Duration::from_secs(4);
-/// So many requests never wait in front of one.
+/// Upper bound of the requests queued ahead of one.
 const MOST_AHEAD: f64 = 64.0;
-/// A key that nobody touched for so long is forgotten.
+/// Expiry of an unused key.
 const KEEP: Duration = Duration::from_hours(1);
 
-/// Reserves the next moment. KEYS: the account. ARGV, all in microseconds: the time between two
-/// requests, how much of it may be run ahead of, the same time for one process's share, how long
-/// that holds after a start without memory, how long to keep the key. Gives the time until then, and
-/// whether it was reserved; if not, everybody is held for that long.
+/// Reserves the next moment. KEYS: the account. ARGV, all in microseconds: the interval between two
+/// requests, the burst tolerance, the interval for one process's share, how long that applies after
+/// a start without data, the key's expiry. Returns the time until then and whether it was reserved;
+/// if not, all requests are held for that long.
 const RESERVE: &str = r"
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
@@ -74,7 +74,7 @@ end
 return {wait, 1}
 ";
 
-/// Holds everybody. ARGV, in microseconds: for how long, how long to keep the key after that.
+/// Holds all requests. ARGV, in microseconds: the length of the hold, the key's expiry after it.
 const HOLD: &str = r"
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
@@ -88,32 +88,32 @@ end
 return {0, 1}
 ";
 
-/// What Redis says to a request that wants to leave.
+/// The reply of Redis to a request that wants to leave.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Turn {
-    /// It may, after this long.
+    /// The request may leave after this long.
     Reserved(Duration),
-    /// Everybody is held for this long; ask again then.
+    /// All requests are held for this long; ask again then.
     Held(Duration),
-    /// Redis does not answer: the process is on its own.
+    /// No response: the process runs on its own.
     Alone,
 }
 
 /// One account's pace in Redis.
 pub(super) struct SharedPace {
     client: Client,
-    /// Without user and password.
+    /// The address without user and password.
     shown: String,
     key: String,
     arguments: [u64; 5],
     alone_per_second: f64,
-    /// What is waited for at most, because Redis says so.
+    /// Upper bound of a wait that Redis asks for.
     most_wait: Duration,
     events: Events,
     link: Mutex<Link>,
 }
 
-/// Why there is no answer that can be used.
+/// Why there is no usable reply.
 enum NoTurn {
     Failed(RedisError),
     TooFar(Duration),
@@ -126,7 +126,7 @@ impl From<RedisError> for NoTurn {
 }
 
 enum Link {
-    /// Nobody has asked yet.
+    /// No request was made yet.
     New,
     Up(MultiplexedConnection),
     Down {
@@ -135,7 +135,7 @@ enum Link {
 }
 
 impl SharedPace {
-    /// The pace that these settings share, if they share one. Nothing is asked yet.
+    /// The shared pace of these settings, if they configure one. Does not connect.
     pub(super) fn new(options: &ApiOptions, share: f64, events: Events) -> Option<Self> {
         let SharedRate {
             address,
@@ -146,7 +146,7 @@ impl SharedPace {
         } = options.shared.as_ref()?;
         let client = Client::open(address.expose()).ok()?;
         let period = 1e6 / (rate.per_second * share);
-        // Of a burst half is slack for late arrivals, as in the pacer.
+        // Half of a burst is slack for late arrivals, as in the pacer.
         let ahead = period * f64::from(burst.get() - 1) / 2.0;
         let arguments = [
             micros(period),
@@ -170,7 +170,7 @@ impl SharedPace {
         })
     }
 
-    /// Asks for the next moment.
+    /// Reserves the next moment.
     pub(super) async fn reserve(&self) -> Turn {
         match self.ask(RESERVE, &self.arguments).await {
             Some((wait, 1)) => Turn::Reserved(Duration::from_micros(wait)),
@@ -179,13 +179,13 @@ impl SharedPace {
         }
     }
 
-    /// Tells all processes to wait this long.
+    /// Holds the requests of all processes for this long.
     pub(super) async fn hold(&self, time: Duration) {
         let time = micros(time.as_secs_f64() * 1e6);
         let _ = self.ask(HOLD, &[time, self.arguments[4]]).await;
     }
 
-    /// Runs a script; nothing when Redis is gone, or was a moment ago.
+    /// Runs a script; `None` if Redis is unavailable, or was a moment ago.
     async fn ask(&self, script: &str, arguments: &[u64]) -> Option<(u64, u64)> {
         let connection = match &*self.link() {
             Link::Down { look_again } if Instant::now() < *look_again => return None,
@@ -257,7 +257,7 @@ impl SharedPace {
     }
 }
 
-/// The library's own words may repeat what it was given.
+/// The library's message may repeat its input.
 fn in_words(error: &RedisError) -> &'static str {
     if error.is_timeout() {
         "it does not answer in time"
@@ -272,7 +272,7 @@ fn in_words(error: &RedisError) -> &'static str {
     }
 }
 
-/// One key for an account, the same in all its processes; neither address nor key can be read from it.
+/// The key of an account, the same in all its processes; reveals neither address nor API key.
 fn key_of(options: &ApiOptions) -> String {
     let mut hash = Sha256::new();
     hash.update(options.base_url.as_str());

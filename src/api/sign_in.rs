@@ -1,4 +1,4 @@
-//! The sink of a sign-in: an envelope whose data has a token that can be sent.
+//! The sink of a sign-in: an envelope whose data holds a token.
 
 use std::num::NonZeroUsize;
 
@@ -10,15 +10,15 @@ use super::collector::Collector;
 use crate::decode::json::{Json, Member, Shape};
 use crate::job::ApiProfile;
 
-/// Servers refuse requests whose headers are longer than this or so.
+/// Servers reject headers longer than about this.
 const MOST_TOKEN_BYTES: usize = 16 << 10;
 
-/// Takes the answer to a sign-in.
+/// Collects the response to a sign-in.
 pub(crate) struct SignIn<'a>(Collector<'a>);
 
 impl<'a> SignIn<'a> {
     pub(crate) fn new(profile: &'a ApiProfile, most_bytes: NonZeroUsize) -> Self {
-        // That there is no data is said as what it comes to: no token.
+        // Missing data is reported as a missing token.
         Self(Collector::new(profile, most_bytes).null_is_data(true))
     }
 }

@@ -1,4 +1,4 @@
-//! The whole request path against a scripted server.
+//! Tests of the whole request path against a scripted server.
 
 mod holds;
 mod listings;
@@ -30,7 +30,7 @@ use crate::event::{Event, Events};
 use crate::job::{ApiOptions, PagingStyle};
 use crate::task::{TaskId, WorkflowId};
 
-/// Keeps whole answers, and what it was told.
+/// Collects whole responses and the calls it received.
 #[derive(Default)]
 struct Whole {
     body: Vec<u8>,
@@ -96,7 +96,7 @@ async fn detail(client: &ApiClient) -> Result<Value, DetailError> {
     client.task_detail(&task(), &mut Whole::default()).await
 }
 
-/// What a gateway sends.
+/// A gateway's error page.
 fn web_page(status: u16) -> Reply {
     Reply::Full(status, Vec::new(), b"<html>MARKED</html>".to_vec())
 }
@@ -105,7 +105,7 @@ fn fine() -> Reply {
     Reply::data(&json!({"TaskID": "t1"}))
 }
 
-/// The first answers as given, then good ones.
+/// Sends the first responses as given, then good ones.
 async fn server_that(first: impl Fn(usize) -> Option<Reply> + Send + Sync + 'static) -> Server {
     Server::with_auth(move |_, n| first(n).unwrap_or_else(fine)).await
 }

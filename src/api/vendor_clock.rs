@@ -1,9 +1,9 @@
-//! The vendor's clock, as the `Date` of its answers shows it.
+//! The vendor's clock, measured by the `Date` header of its responses.
 //!
-//! `Date` has whole seconds and was set at some moment between the request and the answer's head, so
-//! each answer gives a range for the difference of the clocks. The median of the last answers counts:
-//! one machine of the vendor's with a wrong clock changes nothing. Answers that come out of a cache
-//! (`Age`) or without the API's envelope are left out.
+//! `Date` has whole seconds and is set between the request and the response head, so each response
+//! gives a range for the clock offset. The median of the last responses counts, so a single vendor
+//! machine with a wrong clock changes nothing. Responses from a cache (`Age`) or without the API's
+//! envelope are ignored.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,29 +14,29 @@ use reqwest::header::{AGE, HeaderMap};
 
 use super::retry_after;
 
-/// Answers that are remembered.
+/// Number of responses kept.
 const REMEMBERED: usize = 15;
-/// A difference beyond this is said.
+/// A larger offset is reported.
 const WORTH_SAYING: TimeDelta = TimeDelta::minutes(5);
 
-/// How far the vendor's clock is from this machine's.
+/// The offset between the vendor's clock and this machine's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockOffset {
-    /// The vendor's time less this machine's: negative when this machine is ahead.
+    /// Vendor time minus local time: negative if this machine is ahead.
     pub offset: TimeDelta,
-    /// The offset is right to this much, either way.
+    /// Uncertainty of the offset, in both directions.
     pub uncertainty: TimeDelta,
 }
 
 impl ClockOffset {
-    /// Whether the clocks certainly differ by more than this.
+    /// Whether the offset certainly exceeds this limit.
     #[must_use]
     pub fn is_beyond(&self, limit: TimeDelta) -> bool {
         self.offset.abs() - self.uncertainty > limit
     }
 }
 
-/// `2 min 5 s ahead of the API's`, of this machine's clock.
+/// This machine's clock relative to the API's: `2 min 5 s ahead of the API's`.
 impl fmt::Display for ClockOffset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.offset.abs().num_seconds();
@@ -56,19 +56,19 @@ impl fmt::Display for ClockOffset {
     }
 }
 
-/// When an exchange took place, by this machine's own clock, and what the answer says of the time.
+/// When an exchange took place, by this machine's clock, and the `Date` of its response.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timing {
     /// When the request left.
     pub(crate) sent: DateTime<Utc>,
-    /// When the head of its answer was there.
+    /// When the response head arrived.
     pub(crate) received: DateTime<Utc>,
-    /// The answer's `Date`.
+    /// The response's `Date`.
     pub(crate) date: DateTime<Utc>,
 }
 
 impl Timing {
-    /// Of an answer that was made for this request.
+    /// The timing of a response that was created for this request.
     pub(crate) fn new(
         headers: &HeaderMap,
         sent: DateTime<Utc>,
@@ -84,7 +84,8 @@ impl Timing {
 
     fn offset(self) -> ClockOffset {
         let low = self.date - self.received;
-        // The second that `Date` was cut to. A clock that was set back meanwhile gives no range.
+        // `Date` is truncated to a second. A local clock that was set back meanwhile gives no
+        // range.
         let high = (self.date + TimeDelta::seconds(1) - self.sent).max(low);
         ClockOffset {
             offset: (low + high) / 2,
@@ -93,7 +94,7 @@ impl Timing {
     }
 }
 
-/// What is known of the vendor's clock.
+/// The vendor's clock, as measured so far.
 #[derive(Debug, Default)]
 pub(crate) struct VendorClock(Mutex<Seen>);
 
@@ -104,7 +105,7 @@ struct Seen {
 }
 
 impl VendorClock {
-    /// Takes note of an answer. Gives the offset if it is large and was not given before.
+    /// Records a response. Returns the offset if it is large and was not returned before.
     pub(crate) fn note(&self, timing: Timing) -> Option<ClockOffset> {
         let mut seen = self.seen();
         if seen.recent.len() == REMEMBERED {
@@ -119,13 +120,13 @@ impl VendorClock {
         Some(offset)
     }
 
-    /// The offset, as far as anybody knows.
+    /// The offset measured so far, if any.
     pub(crate) fn offset(&self) -> Option<ClockOffset> {
         self.seen().median()
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
-        // Nothing panics while it is held.
+        // No code panics while the lock is held.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -160,7 +161,7 @@ mod tests {
     #[case("2024-03-11T07:54:00Z", 200, Some("6 min 0 s ahead of the API's"))]
     #[case("2024-03-10T04:00:00Z", 200, Some("1 d 4 h ahead of the API's"))]
     #[case("2024-03-11T10:01:00Z", 200, Some("2 h 0 min behind the API's"))]
-    // Nobody can tell where in these minutes the answer was made.
+    // The response may have been created at any moment of these minutes.
     #[case("2024-03-11T08:06:00Z", 400_000, None)]
     fn a_difference_of_minutes_is_said_with_its_direction(
         #[case] date: &str,

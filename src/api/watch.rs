@@ -1,16 +1,16 @@
-//! Says what is waited for. A request that takes longer than [`INTERVAL`] is worth a line; of several
-//! such requests one speaks for all, so that an API that hangs gives a line each interval and no more.
+//! Reports long waits. A request that takes longer than [`INTERVAL`] is reported; of several such
+//! requests one reports for all, so an API that hangs produces one line per interval.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-/// After so long a wait is said, and again after as long.
+/// A wait is reported after this long, and again after each further interval.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(30);
 
-/// After one has spoken, others are quiet for so long. A little early is in time: nobody's ticks are
-/// another's.
+/// Minimum time between two reports. Slightly shorter than the interval, since the timers of
+/// different requests do not align.
 const QUIET: Duration = Duration::from_secs(27);
 
 /// All long waits of an account.
@@ -24,7 +24,7 @@ struct Waits {
     said: Option<Instant>,
 }
 
-/// One request that takes long. Dropping it ends that.
+/// One request that takes long. Dropping it ends the wait.
 struct Long<'a>(&'a Watch);
 
 impl Drop for Long<'_> {
@@ -34,8 +34,8 @@ impl Drop for Long<'_> {
 }
 
 impl Watch {
-    /// Waits for `work`. After each interval of it `say` gets the time since it began and how many
-    /// other requests take long, unless another request spoke a moment ago.
+    /// Waits for `work`. After each interval, `say` receives the elapsed time and how many other
+    /// requests take long, unless another request reported a moment ago.
     pub(crate) async fn over<T>(
         &self,
         work: impl Future<Output = T>,
@@ -63,7 +63,7 @@ impl Watch {
         }
     }
 
-    /// How many others wait long, if it is time to say so.
+    /// How many other requests wait long, if a report is due.
     fn may_speak(&self, now: Instant) -> Option<u32> {
         self.with(|waits| {
             if waits.said.is_some_and(|said| now < said + QUIET) {

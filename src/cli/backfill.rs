@@ -1,4 +1,4 @@
-//! `backfill`: the tasks of past days.
+//! The `backfill` command: exports the tasks of past days.
 
 use chrono::{DateTime, Utc};
 use clap::Args;
@@ -20,10 +20,10 @@ pub struct BackfillArgs {
     /// The days.
     #[command(flatten)]
     pub days: RangeArgs,
-    /// Pull sealed tasks again; their rows take the place of the old ones
+    /// Pull sealed tasks again; their rows replace the old ones
     ///
-    /// Without it, what is exported is left, and a repeated backfill pulls only what is missing.
-    /// Readers that follow `files` change from the old rows to the new ones at one moment.
+    /// Without it, exported tasks are skipped, and a repeated backfill pulls only what is missing.
+    /// Readers that use `files` switch from the old rows to the new ones atomically.
     #[arg(long)]
     pub replace: bool,
     /// What is refused otherwise.
@@ -38,10 +38,11 @@ pub struct BackfillArgs {
 }
 
 impl BackfillArgs {
-    /// What is to be done, as of a moment.
+    /// The assignment, as of the given time.
     ///
     /// # Errors
-    /// When `tasks.not_before` leaves no day of the range.
+    ///
+    /// When `tasks.not_before` excludes every day of the range.
     pub fn assignment(&self, job: &Job, now: DateTime<Utc>) -> Result<Assignment, Error> {
         let range = self.days.range(now, job.discover.partition_timezone);
         if let Some(first) = job.discover.not_before.filter(|first| range.to() < *first) {
@@ -58,9 +59,10 @@ impl BackfillArgs {
     }
 }
 
-/// Pulls what is final on the days of a range.
+/// Pulls the final tasks with a scheduled start in a range of days.
 ///
 /// # Errors
+///
 /// When a setting, the listing or the destination fails.
 pub async fn run(args: &BackfillArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
     let assignment = args.assignment(&context.job()?, context.clock()?.now())?;

@@ -1,4 +1,4 @@
-//! `compact`: small files into large ones.
+//! The `compact` command: merges small files into large ones.
 
 use std::io::Write;
 
@@ -22,12 +22,12 @@ pub struct CompactArgs {
     /// The days.
     #[command(flatten)]
     pub days: OpenRangeArgs,
-    /// How large the new files are to be [default: as `target_file_size`, 256MiB]
+    /// Target size of the new files [default: as `target_file_size`, 256MiB]
     ///
-    /// Files under half of it are merged, those above are left as they are.
+    /// Files under half of it are merged, larger ones are left as they are.
     #[arg(long, value_name = "SIZE")]
     pub target_size: Option<String>,
-    /// Only say what would be merged
+    /// Only report what would be merged
     #[arg(long)]
     pub dry_run: bool,
     /// Settings.
@@ -44,10 +44,11 @@ impl CompactArgs {
     }
 }
 
-/// Merges small files, one commit a day, and says what it did.
+/// Merges small files, one commit per day, and reports the result.
 ///
 /// # Errors
-/// When a setting or the destination fails, or a file is not what was committed.
+///
+/// When a setting or the destination fails, or a file differs from what was committed.
 pub async fn run(args: &CompactArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
     let job = context.quiet_job()?;
     lake::expect_place(&job.dest).await?;

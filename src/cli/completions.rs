@@ -1,4 +1,4 @@
-//! `completions`: for shells.
+//! The `completions` command: prints shell completions.
 
 use std::io::{self, Write};
 
@@ -20,7 +20,7 @@ pub struct CompletionsArgs {
 /// # Errors
 /// When `out` cannot be written.
 pub fn run(args: CompletionsArgs, out: &mut impl Write) -> io::Result<()> {
-    // Into memory first: clap_complete panics when a reader (`| head`) goes away.
+    // Buffered first: clap_complete panics when the reader closes the pipe (`| head`).
     let mut text = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), NAME, &mut text);
     out.write_all(&text)

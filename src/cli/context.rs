@@ -1,5 +1,4 @@
-//! What every command works with: settings as they were given, a place for results, a switch to
-//! stop it.
+//! The context of a command: settings as given, output, and a switch to stop it.
 
 use std::io::Write;
 
@@ -8,7 +7,7 @@ use crate::job::{self, Environment, Job, SettingFlags};
 use crate::pipeline::StopSwitch;
 use crate::report::{Screen, init_logging, set_last_line};
 
-/// What a command works with.
+/// Input and output of a command.
 pub struct Context<'a> {
     /// Settings given as flags.
     pub flags: SettingFlags,
@@ -16,7 +15,7 @@ pub struct Context<'a> {
     pub env: Environment,
     /// Where results go.
     pub out: &'a mut (dyn Write + Send),
-    /// Tells it to stop.
+    /// Tells the command to stop.
     pub stop: StopSwitch,
 }
 
@@ -27,10 +26,11 @@ impl std::fmt::Debug for Context<'_> {
 }
 
 impl Context<'_> {
-    /// The job of a command that needs a whole one.
+    /// The job of a command that requires a complete one.
     ///
     /// # Errors
-    /// The first setting that is missing or wrong.
+    ///
+    /// The first setting that is missing or invalid.
     pub fn job(&self) -> Result<Job, Error> {
         let job = job::load(&self.flags, &self.env)?;
         set_last_line(job.output.log_format);
@@ -38,9 +38,10 @@ impl Context<'_> {
         Ok(job)
     }
 
-    /// The job of a command that only reads, with its log lines on standard error.
+    /// The job of a read-only command; sets up log lines on standard error.
     ///
     /// # Errors
+    ///
     /// As [`Self::job`].
     pub fn quiet_job(&self) -> Result<Job, Error> {
         let job = self.job()?;
@@ -51,10 +52,11 @@ impl Context<'_> {
         Ok(job)
     }
 
-    /// The clock to decide by.
+    /// The clock of the command.
     ///
     /// # Errors
-    /// When `--as-of` is no time.
+    ///
+    /// When `--as-of` is not a time.
     pub fn clock(&self) -> Result<crate::clock::Clock, Error> {
         Ok(job::load_clock(&self.flags, &self.env)?)
     }

@@ -1,5 +1,5 @@
-//! Which days: `--from` and `--to` (both included, and they cannot run backward), and for `backfill`
-//! `--month` and `--last` in their place.
+//! Arguments that select days: `--from` and `--to` (both included, in ascending order), and for
+//! `backfill` also `--month` and `--last`.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ use crate::job::{DateRange, quantity};
 /// The days of `backfill`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RangeArgs {
-    /// These days: of `--from` and `--to`, or of `--month`.
+    /// From `--from` and `--to`, or from `--month`.
     Days(DateRange),
-    /// So many days before today.
+    /// This number of days before today.
     Last(u32),
 }
 
@@ -31,11 +31,12 @@ pub struct OpenRangeArgs {
 }
 
 impl RangeArgs {
-    /// The days, as of a moment in the partition time zone. `--last` ends with the last day that is
-    /// over.
+    /// The days, as of a time, in the partition time zone. `--last` ends with the last complete
+    /// day.
     ///
     /// # Panics
-    /// Never: `--last` is limited to days that the calendar has.
+    ///
+    /// Never: `--last` is limited to days within the calendar.
     #[must_use]
     pub fn range(self, now: DateTime<Utc>, zone: Tz) -> DateRange {
         match self {
@@ -70,17 +71,14 @@ impl Args for RangeArgs {
                 )
                 .requires_if(ArgPredicate::IsPresent, "to"),
             )
-            .arg(
-                day("to", "The last day; it belongs to the range")
-                    .requires_if(ArgPredicate::IsPresent, "from"),
-            )
+            .arg(day("to", "The last day, included").requires_if(ArgPredicate::IsPresent, "from"))
             .arg(
                 Arg::new("month")
                     .long("month")
                     .value_name("MONTH")
                     .value_parser(read_month)
                     .conflicts_with("to")
-                    .help("All days of a month, in the place of --from and --to (2024-03)"),
+                    .help("All days of a month, instead of --from and --to (2024-03)"),
             )
             .arg(
                 Arg::new("last")
@@ -88,11 +86,11 @@ impl Args for RangeArgs {
                     .value_name("TIME")
                     .value_parser(read_last)
                     .conflicts_with("to")
-                    .help("So many days up to yesterday, in the place of --from and --to (31d)")
+                    .help("This many days up to yesterday, instead of --from and --to (31d)")
                     .long_help(
-                        "So many days up to yesterday, in the place of --from and --to: 31d or 4w. \
-                         Today, in the partition time zone and as of --as-of, is not over and does \
-                         not count.",
+                        "This many days up to yesterday, instead of --from and --to: 31d or 4w. \
+                         Today, in the partition time zone and as of --as-of, is not over and not \
+                         included.",
                     ),
             )
             .group(

@@ -1,4 +1,4 @@
-//! `demo`: the whole job on a fresh machine, against the embedded sandbox.
+//! The `demo` command: a complete export on a fresh machine, against the embedded sandbox.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -22,8 +22,8 @@ use crate::sandbox::{SANDBOX_KEY, SANDBOX_SECRET, Sandbox, SandboxOptions};
 use crate::schema::TableName;
 use crate::task::TaskId;
 
-/// The invented week, and the moments of the two nights: always the same, so that what the demo
-/// shows can be read in the documentation and held by a test.
+/// The generated week and the times of the two nights. They are fixed, so that the documentation
+/// can show the output and a test can check it.
 const FIRST_DAY: &str = "2024-03-11";
 const LAST_DAY: &str = "2024-03-17";
 const FIRST_NIGHT: &str = "2024-03-18T00:30:00Z";
@@ -32,13 +32,13 @@ const SECOND_NIGHT: &str = "2024-03-19T00:30:00Z";
 const DAYS: u32 = 8;
 const TASKS_PER_DAY: u32 = 40;
 const CALLS_PER_TASK: u32 = 200;
-/// Slow enough that the progress can be watched, fast enough to wait for.
+/// Slow enough to watch the progress, fast enough to wait for.
 const RATE: &str = "100/s";
 
 /// Arguments of `demo`.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct DemoArgs {
-    /// Where the demo's lake is made
+    /// Folder of the demo's lake
     #[arg(long, value_name = "PATH", default_value = "./demo-lake", value_hint = ValueHint::DirPath)]
     pub dest: PathBuf,
     /// Settings.
@@ -46,10 +46,11 @@ pub struct DemoArgs {
     pub settings: Settings<Show>,
 }
 
-/// Exports an invented week and a second night.
+/// Exports a generated week and a second night.
 ///
 /// # Errors
-/// When the sandbox cannot listen, the folder holds another lake, or the destination fails.
+///
+/// When the sandbox cannot listen, the folder contains another lake, or the destination fails.
 pub async fn run(args: &DemoArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
     let first_night = Clock::starting_at(moment(FIRST_NIGHT));
     let options = SandboxOptions {
@@ -141,7 +142,7 @@ fn ignore_closed(error: io::Error) -> io::Result<()> {
     }
 }
 
-/// The settings of the demo: the sandbox's address, key and zone, whatever the environment says.
+/// The settings of the demo: the sandbox's address, key and zone, regardless of the environment.
 fn job(args: &DemoArgs, sandbox: &Sandbox, context: &Context<'_>) -> Result<Job, Error> {
     let mut flags = context.flags.clone();
     let dest = args.dest.to_string_lossy();
@@ -160,8 +161,8 @@ fn job(args: &DemoArgs, sandbox: &Sandbox, context: &Context<'_>) -> Result<Job,
     Ok(job)
 }
 
-/// The demo's people are invented: they must not get among real ones. Nor the other way round, so
-/// the lake is marked as the demo's before anything is in it.
+/// Keeps generated and real data apart: refuses a lake that is not the demo's, and marks the lake
+/// as the demo's before anything is written to it.
 async fn refuse_other_lakes(job: &Job, sandbox: &Sandbox) -> Result<(), Error> {
     let lake = Lake::open(&job.dest).await?;
     match claim(job).check(lake.store()).await {
@@ -186,8 +187,8 @@ async fn refuse_other_lakes(job: &Job, sandbox: &Sandbox) -> Result<(), Error> {
     Ok(())
 }
 
-/// The lake is the demo's from its first commit on. The sandbox listens on another port each time:
-/// that is the same host.
+/// Marks the lake as the demo's from its first commit. The sandbox listens on a different port each
+/// time; the identity ignores the port.
 fn claim(job: &Job) -> Claim {
     Claim {
         demo: true,
@@ -220,7 +221,7 @@ async fn night(
     Ok(report)
 }
 
-/// Rows, files and bytes by table and date.
+/// Writes rows, files and bytes by table and date.
 fn write_contents(ledger: &Ledger, out: &mut impl Write) -> io::Result<()> {
     use std::collections::BTreeMap;
 
@@ -249,7 +250,7 @@ fn write_contents(ledger: &Ledger, out: &mut impl Write) -> io::Result<()> {
     grid.write(out)
 }
 
-/// What to try next; the line for DuckDB works as printed.
+/// Writes what to try next; the DuckDB command works as printed.
 fn write_next_steps(dest: &Path, out: &mut impl Write) -> io::Result<()> {
     let dest = dest.display();
     writeln!(out, "\nnext steps:")?;

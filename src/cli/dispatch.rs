@@ -1,4 +1,4 @@
-//! From the command line to the command that does it.
+//! Dispatches the command line to the command's module.
 
 use super::args::Command;
 use super::context::Context;
@@ -6,10 +6,11 @@ use super::error::Error;
 use super::{Cli, completions, init, man};
 use crate::exit_code::ExitCode;
 
-/// Does what the command line says.
+/// Runs the command.
 ///
 /// # Errors
-/// When the command could not do it; see [`Error::exit_code`].
+///
+/// When the command fails; see [`Error::exit_code`].
 pub async fn dispatch(cli: Cli, context: &mut Context<'_>) -> Result<ExitCode, Error> {
     if cli.command.reads_settings() {
         context.env.check()?;

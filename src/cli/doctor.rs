@@ -1,4 +1,4 @@
-//! `doctor`: does it all fit?
+//! The `doctor` command: checks the setup.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -24,10 +24,11 @@ pub struct DoctorArgs {
     pub settings: Settings<Try>,
 }
 
-/// Checks everything once. Text is written check by check, since some take a while.
+/// Runs all checks once. Text is written check by check, since some take a while.
 ///
 /// # Errors
-/// When the results cannot be written. What is wrong with the rest is a check.
+///
+/// When the results cannot be written. Other failures are reported as checks.
 pub async fn run(context: &mut Context<'_>) -> Result<ExitCode, Error> {
     let format = output(context);
     let given = Given {
@@ -45,7 +46,7 @@ pub async fn run(context: &mut Context<'_>) -> Result<ExitCode, Error> {
     };
     let diagnosis = doctor::examine(given, &mut tell).await;
     match written {
-        // Whoever read along had enough of it; what was found stays true.
+        // The reader closed the pipe; the results remain valid.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             return Err(Error::Output(error));
         }
@@ -66,7 +67,7 @@ pub async fn run(context: &mut Context<'_>) -> Result<ExitCode, Error> {
     })
 }
 
-/// Starts logging, and gives the format: even where the settings as a whole do not load.
+/// Starts logging, and returns the format, even if the settings as a whole do not load.
 fn output(context: &Context<'_>) -> ResultFormat {
     match job::load_output(&context.flags, &context.env) {
         Ok(options) => {

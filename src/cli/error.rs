@@ -1,64 +1,64 @@
-//! Why a command ended, and the one table from errors to exit codes.
+//! The top-level error of a command, and the single table from errors to exit codes.
 
 use crate::exit_code::ExitCode;
 
-/// What to do where the system gives no threads.
+/// The remedy for a lack of threads.
 pub const FEW_THREADS: &str = "the system gives too few; raise the limit (ulimit -u, `TasksMax` of a \
                                systemd unit, `pids.max` of a container), or set fewer with --workers";
 
-/// Why a command ended without doing what it was asked for.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The command line names something that is not there.
+    /// The command line names something that does not exist.
     #[error("{0}")]
     Usage(String),
-    /// A list of ids on the command line.
+    /// An invalid list of ids on the command line.
     #[error(transparent)]
     Select(#[from] crate::cli::select::SelectError),
-    /// Saved answers named on the command line.
+    /// Invalid saved responses on the command line.
     #[error(transparent)]
     ReplayInput(#[from] crate::pipeline::ReplayInputError),
-    /// A setting.
+    /// An invalid setting.
     #[error(transparent)]
     Settings(#[from] crate::job::SettingsError),
-    /// The run stopped before its plan was done; its report says what was.
+    /// The run stopped before its plan was complete; the report has the completed part.
     #[error("finish the run: {why}")]
     Stopped {
-        /// In words.
+        /// The reason, in words.
         why: String,
-        /// What it amounts to.
+        /// The exit code.
         code: ExitCode,
     },
-    /// Another run is at work on the lake, and this one was not to begin beside it.
+    /// Another run holds the lake, and this one was told not to start beside it.
     #[error("{0}")]
     Running(String),
-    /// What `status` shows.
+    /// An error of `status`.
     #[error(transparent)]
     Status(#[from] crate::cli::status::StatusError),
-    /// What `files` lists.
+    /// An error of `files`.
     #[error(transparent)]
     Files(#[from] crate::cli::files::FilesError),
-    /// The job file that `init` writes.
+    /// An error of `init`.
     #[error(transparent)]
     Init(#[from] crate::cli::init::InitError),
-    /// The manual pages that `man` writes.
+    /// An error of `man`.
     #[error(transparent)]
     Man(#[from] crate::cli::man::ManError),
-    /// The API.
+    /// An error of the API.
     #[error(transparent)]
     Api(#[from] crate::api::ApiError),
-    /// The destination.
+    /// An error of the destination.
     #[error(transparent)]
     Lake(#[from] crate::lake::LakeError),
-    /// Standard output.
+    /// Standard output could not be written.
     #[error("write to standard output")]
     Output(#[source] std::io::Error),
     /// The sandbox could not listen.
     #[error("start the sandbox on port {port}; name another one with --port")]
     Sandbox {
-        /// Where.
+        /// The port.
         port: u16,
-        /// What the system said.
+        /// The system error.
         source: std::io::Error,
     },
     /// The runtime could not start.
@@ -67,12 +67,12 @@ pub enum Error {
          systemd unit, `pids.max` of a container)"
     )]
     Start(#[source] std::io::Error),
-    /// The system gives too few threads.
+    /// The system provides too few threads.
     #[error("start {count} threads: {FEW_THREADS}")]
     Threads {
-        /// How many were asked for.
+        /// Number of threads requested.
         count: usize,
-        /// What the system said.
+        /// The system error.
         source: std::io::Error,
     },
 }
@@ -84,7 +84,7 @@ impl From<crate::store::StoreError> for Error {
 }
 
 impl Error {
-    /// Whether its text stands alone; the others go on from "failed to …".
+    /// Whether the message is a sentence by itself; all others complete "failed to …".
     #[must_use]
     pub fn is_sentence(&self) -> bool {
         matches!(
@@ -93,7 +93,7 @@ impl Error {
         )
     }
 
-    /// The exit code of a process that ends with this. The one table.
+    /// The exit code for this error. The only such table.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {

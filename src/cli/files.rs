@@ -1,8 +1,8 @@
-//! `files`: the data files that belong to the lake.
+//! The `files` command: lists the data files that belong to the lake.
 //!
-//! Paths are absolute, so that whoever takes the list can use it from any folder. They are printed
-//! as the bytes the operating system knows, one a line, and objects under their keys as they are:
-//! readers, COPY commands and the tools of the clouds take neither percent-encoded.
+//! Paths are absolute, so that the list can be used from any folder. They are printed as the bytes
+//! known to the operating system, one per line, and object keys are printed unencoded: readers,
+//! COPY commands and the clouds' own tools accept neither percent-encoded.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -38,24 +38,24 @@ pub struct FilesArgs {
     /// `__HIVE_DEFAULT_PARTITION__`, which is in no range of days.
     #[arg(long)]
     pub undated: bool,
-    /// Hold the files that are listed for so long: 1 s to 30 d
+    /// Hold the listed files for this long: 1 s to 30 d
     ///
-    /// A list that is not held is good for no time at all: a run that replaces, or `compact`, may
-    /// delete its files while it is read. A held one stays as it is. On a disk the files get second
-    /// names below `_export/pins/ID/`, which is a lake folder of one frozen state, and the list names
-    /// those. In a bucket, and where a file system has no hard links, files that give way stay in
-    /// their places meanwhile: take the list there, a glob may find rows twice.
+    /// Without a hold, listed files may be deleted at any time: a run that replaces, or `compact`,
+    /// may do so while the list is read. A held list stays valid. On a disk the files get second
+    /// names below `_export/pins/ID/`, which is a lake folder of one frozen state, and the list
+    /// contains those. In a bucket, and on a file system without hard links, superseded files stay
+    /// in place meanwhile: use the list there, a glob may find rows twice.
     ///
-    /// The pin's id is in the JSON and on standard error. It ends by itself; `--release` ends it
-    /// before that, and `status` shows it. This writes to the destination.
+    /// The pin's id is in the JSON and on standard error. The pin expires by itself; `--release`
+    /// ends it earlier, and `status` shows it. This writes to the destination.
     #[arg(long, value_name = "DURATION", value_parser = span)]
     pub hold: Option<Duration>,
     /// End a pin; nothing is listed
     ///
-    /// What only this pin held is removed.
+    /// Files held only by this pin are removed.
     #[arg(long, value_name = "ID", conflicts_with_all = ["hold", "table", "from", "to", "undated", "null"])]
     pub release: Option<PinId>,
-    /// End each path with a NUL byte in place of a line break, for xargs -0
+    /// End each path with a NUL byte instead of a line break, for xargs -0
     #[arg(long, short = '0')]
     pub null: bool,
     /// How they are printed [default: paths]
@@ -77,21 +77,21 @@ pub enum FilesFormat {
     Json,
 }
 
-/// Files that could not be listed.
+/// Why the files could not be listed.
 #[derive(Debug, thiserror::Error)]
 pub enum FilesError {
     /// The lake can't be read.
     #[error(transparent)]
     Lake(#[from] LakeError),
-    /// The working directory is gone, so a relative destination has no place.
+    /// The working directory was deleted, so a relative destination cannot be resolved.
     #[error("find the folder {path}; name it with --dest from the root on", path = .path.display())]
     Place {
-        /// As it was named.
+        /// The path as given.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// A line a path would not tell where one ends.
+    /// A path with a line break, which would be ambiguous in a list of lines.
     #[error(
         "list {path}: its name holds a line break; take --null or --format json, or another destination"
     )]
@@ -99,7 +99,7 @@ pub enum FilesError {
         /// The first such path.
         path: String,
     },
-    /// There is no such pin.
+    /// The pin does not exist.
     #[error(
         "release pin {id}: there is none of this id at {dest}; it may have expired, and `status` shows \
          those there are"
@@ -107,7 +107,7 @@ pub enum FilesError {
     NoPin {
         /// Its id.
         id: PinId,
-        /// Where it was looked for.
+        /// The destination that was searched.
         dest: String,
     },
     /// Standard output cannot be written.
@@ -116,7 +116,7 @@ pub enum FilesError {
 }
 
 impl FilesError {
-    /// The exit code that stands for it.
+    /// The exit code of this error.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
@@ -128,10 +128,10 @@ impl FilesError {
     }
 }
 
-/// The longest time that a list is held: what gave way takes room meanwhile.
+/// The longest duration of a pin: superseded files use space meanwhile.
 const LONGEST: Duration = Duration::from_hours(30 * 24);
 
-/// How long a list is held.
+/// Parses the duration of a pin.
 fn span(text: &str) -> Result<Duration, String> {
     let span = quantity::duration(text)?;
     if (Duration::from_secs(1)..=LONGEST).contains(&span) {
@@ -144,10 +144,10 @@ fn span(text: &str) -> Result<Duration, String> {
 /// The files of one state of the lake.
 #[derive(Serialize)]
 struct Document {
-    /// The commit that is answered for.
+    /// The commit whose state is listed.
     sequence: u64,
     dest: String,
-    /// What holds the files; without it the list is good for no time at all.
+    /// The pin that holds the files; without it, listed files may be deleted at any time.
     pin: Option<PinLine>,
     files: Vec<FileLine>,
 }
@@ -156,19 +156,19 @@ struct Document {
 struct PinLine {
     id: PinId,
     sequence: u64,
-    /// Until when the files stay.
+    /// When the pin expires.
     expires_at: DateTime<Utc>,
-    /// The folder of the frozen state; null where files stay in their places.
+    /// The folder of the frozen state; null where files stay in place.
     folder: Option<String>,
 }
 
 #[derive(Serialize)]
 struct FileLine {
     path: String,
-    /// Its place in the lake, which no other file ever has: what `rewrites` of later files says.
+    /// Its path in the lake, which is never reused: `rewrites` of later files refers to it.
     lake_path: String,
     table: TableName,
-    /// The partition's folder, as readers of Hive partitions know it.
+    /// The partition's folder, in Hive notation.
     partition: String,
     /// The partition's date; null for rows without one.
     date: Option<NaiveDate>,
@@ -177,18 +177,19 @@ struct FileLine {
     sha256: Checksum,
     /// The commit that added it.
     sequence: u64,
-    /// The files whose rows it took over, at once or by way of others that are gone too. Whoever
-    /// loaded one of them has those rows already.
+    /// The files whose rows it contains, directly or through other files that have been removed
+    /// since. A loader that loaded one of them already has those rows.
     rewrites: Vec<String>,
 }
 
 /// Prints the files that belong to the lake, by table, partition and name.
 ///
 /// # Errors
-/// When the lake can't be read or the result not be written.
+///
+/// When the lake can't be read or the result can't be written.
 pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<(), FilesError> {
     if args.format.is_none() && job.output.format == ResultFormat::Json {
-        // A job file is for all commands, and loaders rely on paths.
+        // A job file applies to all commands, and loaders rely on paths.
         tracing::warn!(
             "`output.format` (AIRUDDER_FORMAT, or the job file) is not used by files, which prints \
              paths: give --format json, or --format paths to say so"
@@ -196,7 +197,7 @@ pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<()
     }
     let format = args.format.unwrap_or_default();
     lake::expect_place(&job.dest).await?;
-    // Not --as-of: readers wait by the machine's time.
+    // Not `--as-of`: readers wait in real time.
     let clock = Clock::system();
     if let Some(id) = &args.release {
         return release(id, args, (job, clock), out).await;
@@ -229,7 +230,7 @@ pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<()
     };
     let pin = pin.map(|pin| PinLine::new(&root, &pin));
     let folder = pin.as_ref().and_then(|pin| pin.folder.clone());
-    // Where the files are opened.
+    // The folder from which the files are opened.
     let place = folder.map_or_else(|| root.clone(), PathBuf::from);
     if let Some(PinLine { id, expires_at, .. }) = &pin {
         let until = expires_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
@@ -278,7 +279,7 @@ async fn release(
 ) -> Result<(), FilesError> {
     let events = super::maintenance_events();
     let now = clock.now();
-    // Opening the lake ends it, too, if it has just expired.
+    // Opening the lake also removes it if it has just expired.
     if !lake::pins(&job.dest).await?.knows(id) {
         return Err(FilesError::NoPin {
             id: id.clone(),
@@ -318,7 +319,7 @@ fn locate(root: &Path, path: &FilePath) -> PathBuf {
 }
 
 impl FileLine {
-    /// A file that is opened below one folder and has its name below another.
+    /// A file that is opened below one folder and named relative to another.
     fn new((place, root): (&Path, &Path), file: &LiveFile, rewrites: &[FilePath]) -> Self {
         let path = locate(place, &file.path()).display().to_string();
         let place = |path: &FilePath| locate(root, path).display().to_string();
@@ -510,7 +511,7 @@ mod tests {
         let error = run(&FilesArgs::default(), &missing, &mut out).await;
         let error = error.expect_err("there is nothing");
         assert_eq!(error.exit_code(), ExitCode::Destination);
-        // Where a folder is, a lake may begin.
+        // An empty folder is a valid new lake.
         let empty = at(folder.path());
         assert_eq!(listed(FilesArgs::default(), &empty).await, "");
     }

@@ -1,4 +1,4 @@
-//! `init`: writes a commented job file.
+//! The `init` command: writes a commented job file.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -12,29 +12,29 @@ use crate::job::template::{short_template, template};
 /// Arguments of `init`.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct InitArgs {
-    /// Where it is written; - is standard output
+    /// Path of the file; - is standard output
     #[arg(value_name = "FILE", default_value = "airudder.toml", value_hint = ValueHint::FilePath)]
     pub path: PathBuf,
-    /// Every key there is, with its default and what it means
+    /// Every key, with its default and meaning
     #[arg(long)]
     pub all: bool,
-    /// Write over a file that is already there
+    /// Overwrite an existing file
     #[arg(long)]
     pub force: bool,
 }
 
-/// A job file that was not written.
+/// Why the job file was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
-    /// Something is there already.
+    /// The file exists already.
     #[error("write {path}: it is already there; --force writes over it", path = .0.display())]
     Exists(PathBuf),
     /// The file cannot be written.
     #[error("write {path}", path = .path.display())]
     Write {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// Standard output cannot be written.
@@ -43,21 +43,22 @@ pub enum InitError {
 }
 
 impl InitError {
-    /// The exit code that stands for it.
+    /// The exit code of this error.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            // The command line asks for what only --force does.
+            // A usage error: overwriting requires `--force`.
             Self::Exists(_) => ExitCode::Usage,
             Self::Write { .. } | Self::Output(_) => ExitCode::Destination,
         }
     }
 }
 
-/// Writes the job file and says what to do with it.
+/// Writes the job file and prints how to use it.
 ///
 /// # Errors
-/// When the file is there already (and `--force` is not given) or cannot be written.
+///
+/// When the file exists already (and `--force` is not given) or cannot be written.
 pub fn run(args: &InitArgs, out: &mut impl Write) -> Result<(), InitError> {
     let InitArgs { path, all, force } = args;
     let text = if *all { template() } else { short_template() };

@@ -1,12 +1,12 @@
-//! Lists of names and ids, one a line: read in bounded memory, whatever is given in their place.
-//! Nothing of a line is ever quoted: it may be an answer.
+//! Reads lists of names and ids, one per line, in bounded memory for any input. Lines are never
+//! quoted in messages: they may come from a response.
 
 use std::io::{self, BufRead, Read};
 
 /// A longer line is neither a path nor an id.
 pub(super) const LONGEST_LINE: usize = 16 << 10;
 
-/// The lines of a list, numbered from 1, without their ends and without a byte order mark.
+/// The lines of a list, numbered from 1, without line ends and without a byte order mark.
 pub(super) struct Lines<'a, R> {
     input: &'a mut R,
     number: usize,
@@ -17,7 +17,7 @@ impl<'a, R: BufRead> Lines<'a, R> {
         Self { input, number: 0 }
     }
 
-    /// The next line and its number. One that is too long comes cut off, one byte over the limit.
+    /// The next line and its number. A line that is too long is cut one byte over the limit.
     pub(super) fn next(&mut self) -> io::Result<Option<(usize, Vec<u8>)>> {
         let mut line = Vec::new();
         let limit = LONGEST_LINE as u64 + 1;

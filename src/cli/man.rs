@@ -1,4 +1,4 @@
-//! `man`: manual pages.
+//! The `man` command: writes manual pages.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -15,26 +15,27 @@ pub struct ManArgs {
     pub out_dir: Option<PathBuf>,
 }
 
-/// Pages that were not written.
+/// Why the pages were not written.
 #[derive(Debug, thiserror::Error)]
 pub enum ManError {
-    /// Into a folder.
+    /// The folder cannot be written.
     #[error("write manual pages into {path}", path = .path.display())]
     Folder {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// To standard output.
+    /// Standard output cannot be written.
     #[error("write to standard output")]
     Output(#[source] io::Error),
 }
 
-/// Writes the main page to `out`, or all pages into a folder, which is made if it is not there.
+/// Writes the main page to `out`, or all pages into a folder, which is created if it is missing.
 ///
 /// # Errors
-/// When the place cannot be written.
+///
+/// When the output cannot be written.
 pub fn run(args: &ManArgs, out: &mut impl Write) -> Result<(), ManError> {
     let Some(path) = &args.out_dir else {
         return clap_mangen::Man::new(Cli::command())

@@ -1,8 +1,8 @@
-//! The command line: what can be said, and one small file per command.
+//! The command line: arguments, and one module per command.
 //!
-//! `--help` is the manual. Flags of settings come from the table in `job::settings`, and so do their
-//! help texts and defaults; no default is written here that the job file has too. The environment
-//! is read by `job::environment`, never by clap.
+//! `--help` is the manual. Flags of settings, their help texts and their defaults come from the
+//! table in `job::settings`; defaults of settings are not repeated here. The environment is read by
+//! `job::environment`, never by clap.
 
 pub mod args;
 pub mod backfill;
@@ -75,7 +75,7 @@ Exit codes:
    78  a setting is missing or wrong
   130  interrupted (Ctrl-C); 143 terminated (SIGTERM): what was complete is committed";
 
-/// What the user said.
+/// The parsed command line.
 #[derive(Parser, Clone, Debug, PartialEq)]
 #[command(
     name = NAME,
@@ -100,18 +100,19 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// Reads a command line, the program's name included.
+    /// Parses a command line, including the program's name.
     ///
     /// # Errors
-    /// On bad usage, and for `--help` and `--version`: print the error (clap knows on which stream)
-    /// and end with [`exit_code`].
+    ///
+    /// On a usage error, and for `--help` and `--version`: print the error (clap selects the
+    /// stream) and exit with [`exit_code`].
     pub fn read<T: Into<OsString> + Clone>(
         arguments: impl IntoIterator<Item = T>,
     ) -> Result<Self, clap::Error> {
         Self::try_parse_from(arguments).map_err(without_data)
     }
 
-    /// The settings among it, for `job::load`.
+    /// The settings given with it, for `job::load`.
     #[must_use]
     pub fn settings(&self) -> SettingFlags {
         let mut flags = SettingFlags {
@@ -124,7 +125,7 @@ impl Cli {
     }
 }
 
-/// The error without an argument that looks like data, such as an answer where an id belongs.
+/// The error without arguments that look like data, such as a response given as an id.
 fn without_data(mut error: clap::Error) -> clap::Error {
     for kind in [
         ContextKind::InvalidValue,
@@ -142,13 +143,13 @@ fn without_data(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// The events of a command that maintains the lake: log lines and nothing else.
+/// The events of a maintenance command: log lines only.
 fn maintenance_events() -> Events {
     Events::new(vec![Arc::new(LogListener::default())])
 }
 
-/// How the process ends when [`Cli::read`] did not return a command: `--help` and `--version` are
-/// fine, anything else is bad usage.
+/// The exit code when [`Cli::read`] did not return a command: success for `--help` and `--version`,
+/// otherwise a usage error.
 #[must_use]
 pub fn exit_code(error: &clap::Error) -> ExitCode {
     if error.use_stderr() {

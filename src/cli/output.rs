@@ -1,11 +1,12 @@
-//! Standard output: where results go.
+//! Writes results to standard output.
 
 use std::io::{self, BufWriter, Write};
 
-/// Writes a result, buffered, and flushes it. A reader that went away (`| head`) has what it wanted:
-/// that is no error, and nothing more is written.
+/// Writes a result, buffered, and flushes it. If the reader closes the pipe (`| head`), nothing
+/// more is written, and this is not an error.
 ///
 /// # Errors
+///
 /// When `out` cannot be written for another reason, such as a full disk.
 pub fn deliver<W: Write>(
     out: &mut W,
@@ -13,7 +14,7 @@ pub fn deliver<W: Write>(
 ) -> io::Result<()> {
     let mut buffered = BufWriter::new(out);
     let result = write(&mut buffered).and_then(|()| buffered.flush());
-    // What is left in the buffer after an error would be tried again when it is dropped.
+    // Dropping the writer would try to write the rest of the buffer again.
     let _ = buffered.into_parts();
     match result {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -25,7 +26,7 @@ pub fn deliver<W: Write>(
 mod tests {
     use super::*;
 
-    /// Fails from the first byte on.
+    /// A writer that fails from the first byte.
     struct Failing(io::ErrorKind);
 
     impl Write for Failing {

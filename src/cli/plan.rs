@@ -1,4 +1,4 @@
-//! `plan`: what `run` or `backfill` would do.
+//! The `plan` command: shows what `run` or `backfill` would do.
 
 use std::io::Write;
 
@@ -33,9 +33,10 @@ pub enum PlanWhat {
     Backfill(BackfillArgs),
 }
 
-/// Decides as the command would, and shows it.
+/// Plans as the command would, and prints the plan.
 ///
 /// # Errors
+///
 /// When a setting, the listing or the lake fails.
 pub async fn run(args: &PlanArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
     let mut job = context.job()?;

@@ -1,5 +1,5 @@
-//! What `run`, `backfill`, `replay` and the demo have in common: what is shown while they work, and the
-//! report at the end.
+//! Shared by `run`, `backfill`, `replay` and the demo: output while they work, and the report at
+//! the end.
 
 use std::io::{BufReader, Write};
 use std::path::PathBuf;
@@ -21,9 +21,9 @@ use crate::report::{
 };
 use crate::store::{LakePath, RunStore, Store, StoreError};
 
-/// What is shown of a run on standard error, and what is counted for its report.
+/// Output of a run on standard error, and counters for its report.
 pub(super) struct Console {
-    /// Where the core's events go.
+    /// Receives the core's events.
     pub(super) events: Events,
     tally: Arc<RequestTally>,
     progress: Arc<Progress>,
@@ -31,7 +31,7 @@ pub(super) struct Console {
 }
 
 impl Console {
-    /// Starts logging and progress as the settings say.
+    /// Starts logging and progress according to the settings.
     pub(super) fn new(job: &Job, env: &Environment) -> Self {
         let screen = Screen::standard_error(&job.output, env);
         init_logging(&job.output, &screen);
@@ -64,7 +64,7 @@ impl Console {
         }
     }
 
-    /// A client whose pace the progress shows.
+    /// A client whose pace is shown by the progress display.
     pub(super) fn client(
         &self,
         job: &Job,
@@ -82,7 +82,7 @@ impl Console {
         Ok(client)
     }
 
-    /// Writes the report of a run beside the lake's tables, ends the run, and gives the report.
+    /// Writes the report of a run next to the lake's tables, ends the run, and returns the report.
     pub(super) async fn report(
         &self,
         (command, job): (&str, &Job),
@@ -97,7 +97,7 @@ impl Console {
         Ok(report)
     }
 
-    /// Pulls, and leaves a report whichever way that ends.
+    /// Pulls, and writes a report on success and on failure.
     pub(super) async fn pull(
         &self,
         (command, job): (&str, &Job),
@@ -109,7 +109,7 @@ impl Console {
         self.ended((command, job), (summary, store), ended).await
     }
 
-    /// Takes saved answers, and leaves a report whichever way that ends.
+    /// Imports saved responses, and writes a report on success and on failure.
     pub(super) async fn replay(
         &self,
         (command, job): (&str, &Job),
@@ -138,7 +138,7 @@ impl Console {
         }
     }
 
-    /// Opens the lake for a run; one that fails to leaves a report in a lake that is there.
+    /// Opens the lake for a run; if this fails and the lake exists, writes a report to it.
     pub(super) async fn open<'a>(
         &self,
         (command, job): (&str, &'a Job),
@@ -150,8 +150,9 @@ impl Console {
         if let Err(BeginError::Lake(error)) = &opened
             && matches!(
                 error,
-                LakeError::Damaged { .. }
-                    | LakeError::Store(StoreError::NoFile { .. } | StoreError::Io { .. })
+                LakeError::Store(
+                    StoreError::Damaged { .. } | StoreError::NoFile { .. } | StoreError::Io { .. }
+                )
             )
             && let Err(error) = self.report_of_start((command, job), (clock, error)).await
         {
@@ -178,7 +179,7 @@ impl Console {
         Ok(())
     }
 
-    /// Writes the report of a run that failed, if the destination takes that much.
+    /// Writes the report of a failed run, if the destination is still writable.
     async fn leave(&self, report: &RunReport, store: &RunStore) {
         let written = store.replace(&report.path(), report.to_json()).await;
         if let Err(error) = written {
@@ -186,18 +187,18 @@ impl Console {
         }
     }
 
-    /// What was asked of the API so far.
+    /// The requests to the API so far.
     pub(super) fn tally(&self) -> &RequestTally {
         &self.tally
     }
 
-    /// Takes the progress away: the command failed.
+    /// Removes the progress display after a failure.
     pub(super) fn finish(&self) {
         self.progress.finish();
     }
 }
 
-/// A run from its first setting to its report.
+/// Executes a run from its settings to its report.
 pub(super) async fn pull(
     (select, assignment): (&SelectArgs, &Assignment),
     command: &str,
@@ -225,7 +226,7 @@ pub(super) async fn pull(
     show(&report, (&job, context.out))
 }
 
-/// Prints a run's report, and gives the exit code it stands for.
+/// Prints a run's report, and returns its exit code.
 pub(super) fn show(
     report: &RunReport,
     (job, out): (&Job, &mut (dyn Write + Send)),
@@ -238,7 +239,7 @@ pub(super) fn show(
     .map_err(Error::Output)?;
     let code = report.summary().exit_code();
     match &report.summary().stopped {
-        // Whoever is woken looks at standard error first.
+        // Standard error is where operators look first.
         Some(Stop::Api(why)) => Err(Error::Stopped {
             why: why.clone(),
             code,
@@ -247,7 +248,8 @@ pub(super) fn show(
     }
 }
 
-/// Without the zone redials have no moment: nobody should find that out in the warehouse.
+/// Warns if the zone is not set: redials then have no timestamp, which should not be noticed only
+/// in the warehouse.
 pub(super) fn warn_without_zone(job: &Job, events: &Events) {
     if job.decode.source_timezone.is_none() {
         let text =
@@ -258,7 +260,7 @@ pub(super) fn warn_without_zone(job: &Job, events: &Events) {
     }
 }
 
-/// The command line's tasks go before the job file's.
+/// Tasks from the command line take precedence over those in the job file.
 pub(super) fn choose(
     job: &mut Job,
     select: &SelectArgs,

@@ -1,4 +1,4 @@
-//! `replay`: saved answers into the lake.
+//! The `replay` command: imports saved responses.
 
 use std::io::BufRead;
 use std::path::PathBuf;
@@ -21,22 +21,22 @@ use crate::pipeline::{Assignment, Beginning, ReplayInputError, saved_answers};
 /// Arguments of `replay`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReplayArgs {
-    /// Saved answers: files, folders (with what is below them), or - for a list of names
+    /// Saved responses: files, folders (recursively), or - for a list of names
     ///
-    /// Files may be compressed (.gz, .zst). With -, standard input holds one file name a line.
+    /// Files may be compressed (.gz, .zst). With -, standard input contains one file name per line.
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub files: Vec<PathBuf>,
-    /// Take sealed tasks again; their rows take the place of the old ones
+    /// Import sealed tasks again; their rows replace the old ones
     #[arg(long)]
     pub replace: bool,
-    /// Let an answer with fewer calls take the place of exported rows
+    /// Let a response with fewer calls replace exported rows
     ///
-    /// Otherwise it is refused and listed, and the rows stay.
+    /// Otherwise it is refused and reported, and the rows stay.
     #[arg(long, requires = "replace")]
     pub allow_fewer: bool,
-    /// Go on although the lake is of another account or host, and write that down
+    /// Continue although the lake is of another account or host, and record the change
     ///
-    /// Otherwise the command is refused. It is asked for once: the lake is this one's from then on.
+    /// Otherwise the command is refused. Needed only once: the lake then belongs to this account.
     #[arg(long)]
     pub accept_lake_change: bool,
     /// Settings.
@@ -44,10 +44,11 @@ pub struct ReplayArgs {
     pub settings: Settings<Replay>,
 }
 
-/// Takes saved answers.
+/// Imports saved responses.
 ///
 /// # Errors
-/// When a setting, a file that was named or the destination fails.
+///
+/// When a setting, a named file or the destination fails.
 pub async fn run(args: &ReplayArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
     let job = context.job()?;
     let files = saved_answers(&named(&args.files)?)?;
@@ -76,8 +77,8 @@ pub async fn run(args: &ReplayArgs, context: &mut Context<'_>) -> Result<ExitCod
     pull::show(&report, (&job, context.out))
 }
 
-/// Whose saved answers are, as far as the settings tell: answers do not name their account. So
-/// nothing is filled in, and only what was set on purpose is held against the lake.
+/// The account and host of saved responses, from settings only: responses do not contain their
+/// account. Defaults are not filled in; only explicit settings are compared with the lake.
 fn claim(job: &Job, env: &Environment, accepts: bool) -> Claim {
     let default = setting("api.base_url").default_words();
     let is_default = default
@@ -93,7 +94,7 @@ fn claim(job: &Job, env: &Environment, accepts: bool) -> Claim {
     }
 }
 
-/// The names given, with the list on standard input in the place of `-`.
+/// The given names, with `-` replaced by the list on standard input.
 fn named(files: &[PathBuf]) -> Result<Vec<PathBuf>, ReplayInputError> {
     let mut named = Vec::new();
     for file in files {
@@ -106,8 +107,8 @@ fn named(files: &[PathBuf]) -> Result<Vec<PathBuf>, ReplayInputError> {
     Ok(named)
 }
 
-/// The names of a list. Each must be there: what is no list of names, such as an answer, fails at
-/// its first line.
+/// The names of a list. Each must exist: input that is not a list of names, such as a response,
+/// fails at its first line.
 fn listed(list: &mut impl BufRead, named: &mut Vec<PathBuf>) -> Result<(), ReplayInputError> {
     let unreadable = |source| ReplayInputError::Unreadable {
         path: PathBuf::from("-"),

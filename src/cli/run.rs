@@ -1,4 +1,4 @@
-//! `run`: the nightly job.
+//! The `run` command: the nightly job.
 
 use clap::Args;
 
@@ -13,28 +13,28 @@ use crate::pipeline::{Assignment, LakeChange};
 /// Allowances: what is refused without them.
 #[derive(Args, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AllowArgs {
-    /// Let an answer with fewer calls take the place of exported rows
+    /// Let a response with fewer calls replace exported rows
     ///
-    /// Otherwise it is refused and listed, and the rows stay: an answer that was emptied, purged or
-    /// cut at the vendor's would take them away.
+    /// Otherwise it is refused and reported, and the rows stay: a response that the vendor emptied,
+    /// purged or truncated would remove them.
     #[arg(long)]
     pub allow_fewer: bool,
-    /// Go on although the clock, or --as-of, is more than a day ahead of the vendor's
+    /// Continue although the clock, or --as-of, is more than a day ahead of the vendor's
     ///
-    /// Otherwise the run is refused: it would take days for over that are not.
+    /// Otherwise the run is refused: it would treat days as ended that are not.
     #[arg(long)]
     pub allow_future: bool,
-    /// Go on although the lake is of another account or host, and write that down
+    /// Continue although the lake is of another account or host, and record the change
     ///
-    /// Otherwise the run is refused: the calls of two accounts in one lake can't be told apart any
-    /// more. It is asked for once: the lake is this account's from then on. A partition time zone
-    /// is never changed where something is committed.
+    /// Otherwise the run is refused: the calls of two accounts in one lake can't be told apart.
+    /// Needed only once: the lake then belongs to this account. The partition time zone of a lake
+    /// with commits never changes.
     #[arg(long)]
     pub accept_lake_change: bool,
 }
 
 impl AllowArgs {
-    /// An assignment that allows as much and asks for nothing special.
+    /// An assignment with these allowances and no other options.
     pub(super) fn assignment(self) -> Assignment {
         Assignment {
             allow_fewer: self.allow_fewer,
@@ -48,7 +48,7 @@ impl AllowArgs {
 /// Arguments of `run`. `plan run` takes the same ones.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunArgs {
-    /// What is refused otherwise.
+    /// Allowances for what is refused by default.
     #[command(flatten)]
     pub allow: AllowArgs,
     /// Tasks named on the command line.
@@ -59,9 +59,10 @@ pub struct RunArgs {
     pub settings: Settings<Pull>,
 }
 
-/// Pulls what is final and new.
+/// Pulls final, new tasks.
 ///
 /// # Errors
+///
 /// When a setting, the listing or the destination fails.
 pub async fn run(args: &RunArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
     pull::pull((&args.select, &args.allow.assignment()), "run", context).await

@@ -1,4 +1,4 @@
-//! `sandbox`: the vendor's API, simulated.
+//! The `sandbox` command: simulates the vendor's API.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub struct SandboxArgs {
     /// Port on 127.0.0.1; 0 takes a free one and prints it
     #[arg(long, value_name = "N", default_value_t = 8787)]
     pub port: u16,
-    /// Decides all content: same seed, same days, same bytes
+    /// Determines all content: same seed, same days, same bytes
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Days with tasks, the last one yesterday
@@ -30,16 +30,16 @@ pub struct SandboxArgs {
     pub tasks: u32,
     /// Calls of one task, on average
     ///
-    /// Answers are produced as a stream: 300000 makes answers of several hundred megabytes without
-    /// holding them.
+    /// Responses are streamed: 300000 makes responses of several hundred megabytes without holding
+    /// them in memory.
     #[arg(long, value_name = "N", default_value_t = 40)]
     pub calls_per_task: u32,
-    /// Added to each answer's time, give or take a fifth
+    /// Latency added to each response, varied by up to a fifth
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = quantity::duration)]
     pub latency: Duration,
     /// Requests beyond this pace are refused with 429 and counted (`50/s`, or `50/s:10` with a burst)
     ///
-    /// Without it everything is taken.
+    /// Without it, no request is refused.
     #[arg(long, value_name = "PACE")]
     pub rate_limit: Option<RateLimit>,
     /// What goes wrong, and how often: `all:0.2`, or names such as `http_503,total:page`
@@ -50,9 +50,9 @@ pub struct SandboxArgs {
     pub settings: Settings<Rehearse>,
 }
 
-/// The help of `--faults`: every kind, by family, in lines that fit 80 columns.
+/// The help of `--faults`: every kind, by family, in lines of at most 80 columns.
 fn faults_help() -> String {
-    /// What is left of 80 columns beside the help's own indent.
+    /// 80 columns minus the help's own indent.
     const WIDTH: usize = 70;
     let mut text = "What goes wrong, and how often: `all:0.2`, `http_503,reset:0.05`, or \
         `all:0.05,total:page,item:no_id:0.1`\n\n\
@@ -104,7 +104,7 @@ fn faults_help() -> String {
     text
 }
 
-/// A name, with the number it has unless given.
+/// A name, with its default number.
 fn shown(kind: FaultKind) -> String {
     match kind.default_number() {
         Some(number) => format!("{kind}={number}"),
@@ -112,10 +112,11 @@ fn shown(kind: FaultKind) -> String {
     }
 }
 
-/// Listens until it is told to stop.
+/// Listens until stopped.
 ///
 /// # Errors
-/// When a setting is wrong or the port is taken.
+///
+/// When a setting is invalid or the port is in use.
 pub async fn run(args: &SandboxArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
     let clock = context.clock()?;
     let options = SandboxOptions {

@@ -1,4 +1,4 @@
-//! `schema`: the tables.
+//! The `schema` command: prints the tables.
 
 use std::io::{self, Write};
 
@@ -34,6 +34,7 @@ pub enum SchemaFormat {
 /// Prints one table or all of them.
 ///
 /// # Errors
+///
 /// When `out` cannot be written.
 pub fn run(args: &SchemaArgs, out: &mut impl Write) -> io::Result<()> {
     let one = args.table.as_slice();

@@ -1,4 +1,4 @@
-//! Tasks and workflows named on the command line, for accounts whose listings differ.
+//! Arguments that name tasks and workflows, for accounts whose listings differ.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -19,66 +19,67 @@ use crate::task::{IdError, TaskId, WorkflowId};
 pub struct SelectArgs {
     /// Pull this task and list nothing. Repeatable.
     ///
-    /// For accounts whose listings cannot be asked. A named task is decided like any other: left
-    /// when it is sealed, sealed when its answer says that it is final.
+    /// For accounts whose listings cannot be used. A named task is treated like any other: skipped
+    /// if it is sealed, sealed if its response says that it is final.
     #[arg(long, value_name = "ID", value_parser = named(TaskId::new))]
     pub task_id: Vec<TaskId>,
-    /// Pull the tasks of this list, one id a line; - is standard input.
+    /// Pull the tasks of this list, one id per line; - is standard input.
     ///
     /// Empty lines and lines that start with # are skipped, an id given twice is pulled once.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub task_ids: Option<PathBuf>,
-    /// Take the tasks of this workflow and list no others. Repeatable.
+    /// Pull the tasks of this workflow and list no others. Repeatable.
     #[arg(long, value_name = "ID", value_parser = named(WorkflowId::new),
           conflicts_with_all = ["task_id", "task_ids"])]
     pub workflow_id: Vec<WorkflowId>,
-    /// Take the tasks of the workflows of this list, one id a line; - is standard input.
+    /// Pull the tasks of the workflows in this list, one id per line; - is standard input.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath,
           conflicts_with_all = ["task_id", "task_ids"])]
     pub workflow_ids: Option<PathBuf>,
 }
 
-/// A list of ids that cannot be used.
+/// Why a list of ids cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SelectError {
-    /// Not there or not readable.
+    /// Missing or not readable.
     #[error("read the list of ids {path}", path = shown_path(.path))]
     Read {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// A line that looks like something else than an id. It may be anything, so it is not quoted.
+    /// A line that does not look like an id. It may contain anything, so it is not quoted.
     #[error(
         "read the list of ids {path}, line {line}: {problem}; a list holds one id a line",
         path = shown_path(.path)
     )]
     NoId {
-        /// Which.
+        /// The path.
         path: PathBuf,
         /// Counted from 1.
         line: usize,
-        /// What it looks like.
+        /// What the line looks like.
         problem: &'static str,
     },
-    /// A line that is no id.
+    /// A line that is not a valid id.
     #[error("read the list of ids {path}, line {line}", path = shown_path(.path))]
     Id {
-        /// Which.
+        /// The path.
         path: PathBuf,
         /// Counted from 1.
         line: usize,
-        /// Why.
+        /// The cause.
         source: IdError,
     },
 }
 
 impl SelectArgs {
-    /// The source that was named, or `None` for the job file's. Reads the lists.
+    /// The named source, or `None` for the one in the job file. Reads the lists.
     ///
     /// # Errors
-    /// When a list cannot be read, or holds a line that is no id.
+    ///
+    /// When a list cannot be read, or contains a line that is not an id.
     pub fn source(&self, stdin: &mut impl BufRead) -> Result<Option<TaskSource>, SelectError> {
         let Self {
             task_id,
@@ -98,8 +99,8 @@ impl SelectArgs {
     }
 }
 
-/// Reads an id that is given with a flag. What looks like data is refused: it would be sent, logged
-/// and reported.
+/// Parses an id given with a flag. Rejects input that looks like data: an id is sent, logged and
+/// reported.
 fn named<I>(
     read: fn(&str) -> Result<I, IdError>,
 ) -> impl Fn(&str) -> Result<I, String> + Clone + Send + Sync {
@@ -169,8 +170,8 @@ fn append<I>(
     Ok(())
 }
 
-/// What a line looks like that is hardly an id: a list is easily taken for a saved answer or a table
-/// of people, and each of its lines would be sent, logged and reported.
+/// What a line looks like if it is not an id: a saved response or a table of people is easily
+/// passed as a list, and each of its lines would be sent, logged and reported.
 fn not_an_id(line: &str) -> Option<&'static str> {
     if line.contains(['{', '}', '[', ']', '"', '<', '>']) {
         Some("it looks like JSON or a page, not like an id")

@@ -1,7 +1,7 @@
-//! The flags of settings, made from the table of settings: help, default and environment variable
-//! are written once, in `job::settings`.
+//! The flags of settings, generated from the table of settings: help, default and environment
+//! variable are defined once, in `job::settings`.
 //!
-//! A command flattens one `Settings<…>`; its type parameter says which flags the command has.
+//! A command flattens one `Settings<…>`; its type parameter selects the command's flags.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -60,19 +60,19 @@ const FORMAT: (&str, &[&str]) = ("Output", &["output.format"]);
 const PROGRESS: (&str, &[&str]) = ("Output", &["output.progress"]);
 const LOG: (&str, &[&str]) = ("Output", &["output.log_format"]);
 
-/// Which flags of settings a command has.
+/// The flags of settings that a command has.
 pub trait Group {
     /// Headings of the help, each with the keys of its settings.
     const SECTIONS: &'static [(&'static str, &'static [&'static str])];
     /// Whether it takes a job file.
     const JOB: bool = true;
-    /// Whether it can decide as of another time.
+    /// Whether it takes `--as-of`.
     const AS_OF: bool = false;
-    /// Whether it asks the API, so that key and secret are read.
+    /// Whether it calls the API, so that key and secret are read.
     const READS_API: bool = false;
     /// Whether it pulls tasks, so that it can be split into shards.
     const SPLITS: bool = false;
-    /// Whether the flags may stand before and after the command's name.
+    /// Whether the flags may come before and after the command's name.
     const GLOBAL: bool = false;
 }
 
@@ -95,7 +95,7 @@ groups! {
         const SPLITS: bool = true;
         const READS_API: bool = true;
     }
-    /// Tries everything once.
+    /// Checks everything once.
     Try {
         const SECTIONS: &'static [(&'static str, &'static [&'static str])] =
             &[LAKE, ZONES, API, FORMAT];
@@ -125,7 +125,7 @@ groups! {
         const SECTIONS: &'static [(&'static str, &'static [&'static str])] =
             &[LAKE, REWRITE, FORMAT];
     }
-    /// Removes what the lake needs no more.
+    /// Removes what the lake no longer needs.
     Clear {
         const SECTIONS: &'static [(&'static str, &'static [&'static str])] =
             &[LAKE, VACUUM, FORMAT];
@@ -145,7 +145,7 @@ groups! {
         const JOB: bool = false;
         const AS_OF: bool = true;
     }
-    /// What every command has: how much it says on standard error, and how.
+    /// Available in every command: amount and format of output on standard error.
     Everywhere {
         const SECTIONS: &'static [(&'static str, &'static [&'static str])] = &[LOG];
         const JOB: bool = false;
@@ -153,7 +153,7 @@ groups! {
     }
 }
 
-/// The settings given on the command line to a command with the flags of `G`.
+/// The settings given to a command with the flags of `G`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings<G> {
     job: Option<PathBuf>,
@@ -174,7 +174,7 @@ impl<G> Default for Settings<G> {
 }
 
 impl<G: Group> Settings<G> {
-    /// Adds what was given to `flags`.
+    /// Adds the given settings to `flags`.
     pub(super) fn add_to(&self, flags: &mut SettingFlags) {
         let Self {
             job,
@@ -283,7 +283,8 @@ fn job() -> Arg {
         .help("The job file: all settings in one place")
         .long_help(format!(
             "The job file: all settings in one place. `init` writes a short one, `init --all` one with \
-             every key and its default. A flag goes before an environment variable, that before the job file.\n\n\
+             every key and its default. Flags take precedence over environment variables, and those \
+             over the job file.\n\n\
              [env: {JOB}]"
         ))
 }
@@ -296,7 +297,8 @@ fn as_of() -> Arg {
         .help("Decide as if it were this time")
         .long_help(format!(
             "Decide as if it were this time: 2024-03-18T00:30:00Z, or a date for its midnight in the \
-             partition time zone. For rehearsals, and to repeat what a night decided.\n\n[env: {AS_OF}]"
+             partition time zone. For rehearsals, and to repeat the decisions of a night.\n\n\
+             [env: {AS_OF}]"
         ))
 }
 
@@ -339,7 +341,7 @@ pub struct Verbosity {
 }
 
 impl Verbosity {
-    /// How often `-v` was given, less how often `-q` was.
+    /// Number of `-v` flags minus number of `-q` flags.
     #[must_use]
     pub fn level(self) -> i8 {
         let count = |times: u8| i8::try_from(times).unwrap_or(i8::MAX);

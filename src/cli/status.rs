@@ -1,4 +1,4 @@
-//! `status`: what the lake holds.
+//! The `status` command: shows what the lake contains.
 
 use std::io::{self, Write};
 
@@ -11,9 +11,10 @@ use crate::exit_code::ExitCode;
 use crate::job::{Job, ResultFormat};
 use crate::lake::{self, Lake, LakeError, ShownIdentity};
 use crate::report::{StatusOptions, StatusReport, past_runs};
+use crate::store::StoreError;
 
-/// Past runs that are looked at: what one of them could not list or understand may still keep days
-/// from being complete.
+/// Number of past runs to read: listings that one of them could not read or understand may still
+/// keep days from being complete.
 const MOST_RUNS: usize = 40;
 
 /// Arguments of `status`.
@@ -24,7 +25,7 @@ pub struct StatusArgs {
     pub settings: Settings<Inspect>,
 }
 
-/// A status that could not be told.
+/// Why the status cannot be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum StatusError {
     /// The lake can't be read.
@@ -36,7 +37,7 @@ pub enum StatusError {
 }
 
 impl StatusError {
-    /// The exit code that stands for it.
+    /// The exit code of this error.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
@@ -46,11 +47,12 @@ impl StatusError {
     }
 }
 
-/// Prints what the lake holds, how the last runs ended, and what needs a person. With `-v` every
-/// day, otherwise those of the last month.
+/// Prints the contents of the lake, the outcomes of the last runs, and problems that need
+/// attention. With `-v`, every day, otherwise those of the last month.
 ///
 /// # Errors
-/// When the lake can't be read or the result not be written.
+///
+/// When the lake can't be read or the result can't be written.
 pub async fn run(job: &Job, clock: &Clock, out: &mut impl Write) -> Result<(), StatusError> {
     lake::expect_place(&job.dest).await?;
     let lake = Lake::open(&job.dest).await?;
@@ -64,9 +66,9 @@ pub async fn run(job: &Job, clock: &Clock, out: &mut impl Write) -> Result<(), S
         }
     }
     let runs = past_runs(lake.store(), MOST_RUNS).await?;
-    // A damaged one hides nothing of what the lake holds, and is said behind it.
+    // A damaged identity does not hide the contents of the lake; it is reported after them.
     let (identity, damage) = match lake::read_identity(lake.store()).await {
-        Err(damage @ LakeError::Damaged { .. }) => (None, Some(damage)),
+        Err(damage @ LakeError::Store(StoreError::Damaged { .. })) => (None, Some(damage)),
         read => (read?, None),
     };
     let pins = lake::Pins::list(lake.store()).await?;
@@ -80,7 +82,7 @@ pub async fn run(job: &Job, clock: &Clock, out: &mut impl Write) -> Result<(), S
             not_before: job.discover.not_before,
         },
     )
-    // Pins hold by the machine's time, whatever is decided by.
+    // Pins expire in real time, regardless of `--as-of`.
     .with_pins(&pins, Clock::system().now())
     .of(identity.map(ShownIdentity::from));
     deliver(out, |out| match job.output.format {

@@ -1,4 +1,4 @@
-//! The name of a table as an argument: one of the four, or bad usage that names them.
+//! Parses a table name argument: one of the four, or a usage error that names them.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 

@@ -14,7 +14,7 @@ fn error(line: &str) -> clap::Error {
     read(line).expect_err("bad usage")
 }
 
-/// Help as it is in a wide terminal, whatever the tests run in.
+/// Help as in a wide terminal, independent of the test's terminal.
 fn help(line: &str) -> String {
     let command = Cli::command().term_width(MAX_HELP_WIDTH);
     let matches = command.try_get_matches_from(line.split_whitespace());

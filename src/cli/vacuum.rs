@@ -1,4 +1,4 @@
-//! `vacuum`: what no commit needs any more goes.
+//! The `vacuum` command: removes files that no commit needs.
 
 use std::io::Write;
 use std::time::Duration;
@@ -20,21 +20,21 @@ use crate::report::VacuumReport;
 /// Arguments of `vacuum`.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct VacuumArgs {
-    /// Only what was last written this long ago
+    /// Only files last written at least this long ago
     ///
-    /// What a run that ended early had staged goes in any case.
+    /// Files staged by a run that ended early are removed in any case.
     #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = quantity::duration)]
     pub older_than: Duration,
-    /// Also rejects older than this; otherwise they stay for good
+    /// Also rejects older than this; otherwise they are kept
     #[arg(long, value_name = "DURATION", value_parser = quantity::duration)]
     pub rejects_older_than: Option<Duration>,
     /// Also files in the tables' folders that no commit knows
     ///
-    /// Such files are never made by a run whose commit log is whole: somebody put them there, or the log
+    /// A run with a complete commit log never makes such files: they were copied there, or the log
     /// was lost or restored from an older copy. `verify --repair` puts them aside instead.
     #[arg(long)]
     pub unknown: bool,
-    /// Only say what would go
+    /// Only report what would be removed
     #[arg(long)]
     pub dry_run: bool,
     /// Settings.
@@ -42,9 +42,10 @@ pub struct VacuumArgs {
     pub settings: Settings<Clear>,
 }
 
-/// Removes what no commit needs, and says what that was.
+/// Removes files that no commit needs, and reports them.
 ///
 /// # Errors
+///
 /// When a setting or the destination fails.
 pub async fn run(args: &VacuumArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
     let job = context.quiet_job()?;
@@ -69,7 +70,7 @@ pub async fn run(args: &VacuumArgs, context: &mut Context<'_>) -> Result<ExitCod
              --older-than) is told by it"
         );
     }
-    // Files carry the machine's time, whatever a run decides by.
+    // File times are real time, regardless of `--as-of`.
     let clock = Clock::system();
     let now = clock.now();
     let done = if *dry_run {

@@ -1,4 +1,4 @@
-//! `verify`: everything is read back.
+//! The `verify` command: reads everything back.
 
 use std::sync::Arc;
 
@@ -17,17 +17,17 @@ use crate::schema::table;
 /// Arguments of `verify`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct VerifyArgs {
-    /// Put right what can be put right
+    /// Repair what can be repaired
     ///
-    /// Finishes unfinished commits, writes day files, marker and checkpoints again from the log, moves
-    /// files back that were only moved, and puts strays aside in _export/quarantine/. Says what it
-    /// did and what is left; exit code 65 if something is.
+    /// Completes unfinished commits, rewrites day files, marker and checkpoints from the log, moves
+    /// misplaced files back, and puts strays aside in _export/quarantine/. Reports what it did and
+    /// what remains; exit code 65 if something remains.
     #[arg(long)]
     pub repair: bool,
-    /// With --repair: give up a commit record that can't be put right, and all later ones
+    /// With --repair: give up a commit record that can't be repaired, and all later ones
     ///
-    /// For a log without a backup. The records and their files are put aside in _export/quarantine/, and
-    /// runs pull again what the API still has. Says what is lost.
+    /// For a log without a backup. The records and their files are put aside in
+    /// _export/quarantine/, and later runs pull again what the API still has. Reports what is lost.
     #[arg(long, requires = "repair")]
     pub cut_log: bool,
     /// Settings.
@@ -38,6 +38,7 @@ pub struct VerifyArgs {
 /// Reads the whole lake back.
 ///
 /// # Errors
+///
 /// When a setting or the destination fails.
 pub async fn run(args: &VerifyArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
     let job = context.quiet_job()?;

@@ -1,4 +1,4 @@
-//! The answer around `detail`: its code, the task's own fields, and the row they become.
+//! The response around `detail`: its code, the task's own fields, and the `tasks` row.
 
 use chrono_tz::Tz;
 
@@ -15,13 +15,13 @@ use crate::privacy::is_plain_name;
 use crate::schema::Fill;
 use crate::task::{TaskId, TaskStatus, Told, WorkflowId};
 
-/// Why an envelope cannot be used.
+/// Why an envelope is unusable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
-    /// It is not JSON.
+    /// The text is not JSON.
     #[error("the answer is not JSON: {0}")]
     NotJson(#[from] SyntaxError),
-    /// A key that decides what the answer means stands twice, with two values.
+    /// A key that determines the meaning of the response occurs twice with different values.
     #[error("the answer has the key {0} twice")]
     Twice(&'static str),
     /// `data` is neither an object nor absent.
@@ -30,25 +30,25 @@ pub enum EnvelopeError {
     /// `detail` is neither an array nor absent.
     #[error("the answer's data.detail is {0}, not an array: its calls cannot be read")]
     DetailNotArray(&'static str),
-    /// There is no `detail`, and a key that no table knows holds what may be the calls.
+    /// There is no `detail`, and a key that no table has may hold the calls.
     #[error(
         "the answer has no data.detail, and {key} holds {shape}: its calls may be there, under a name \
          that schemas/ does not know"
     )]
     DetailElsewhere {
-        /// The key, in words that show no data.
+        /// The key, if it can be shown without revealing data.
         key: String,
-        /// What it holds, in words.
+        /// The type of its value.
         shape: &'static str,
     },
 }
 
-/// An answer without the entries of `detail`, read but not yet judged.
+/// A response without the entries of `detail`, parsed and not yet checked.
 pub struct Envelope<'a> {
     /// The body's `code`, as a number or a digit string.
     pub code: Option<i64>,
     data: Option<Slots<'a>>,
-    /// Why it is no answer that has a task's calls, whatever its code says.
+    /// Why the response cannot hold a task's calls, whatever its code says.
     problem: Option<EnvelopeError>,
 }
 
@@ -60,15 +60,15 @@ impl std::fmt::Debug for Envelope<'_> {
     }
 }
 
-/// What the answer says of its task, as far as decisions depend on it.
+/// The fields of a task that decisions depend on.
 ///
-/// A value that is absent is `None`; so is one that is there and not understood, and that one is in
-/// [`not_understood`](Self::not_understood), too.
+/// A value that is absent is `None`; so is one that is present and not understood, which is also in
+/// [`not_understood`](Self::not_understood).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TaskFacts {
     /// `TaskID`.
     pub id: Option<TaskId>,
-    /// `Status`. A word that nobody knows is kept here, and listed as not understood.
+    /// `Status`. An unknown word is kept here and listed as not understood.
     pub status: Option<TaskStatus>,
     /// `ScheduleStartTime`, in microseconds since 1970.
     pub schedule_start_micros: Option<i64>,
@@ -76,16 +76,16 @@ pub struct TaskFacts {
     pub schedule_end_micros: Option<i64>,
     /// `workflow_id`.
     pub workflow: Option<WorkflowId>,
-    /// What is there and not understood, in the order of the fields above.
+    /// Values that are present and not understood, in the order of the fields above.
     pub not_understood: Vec<NotUnderstood>,
 }
 
-/// A value that a decision needs and cannot use.
+/// A value that a decision needs and that is not understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotUnderstood {
     /// Its key in `data`.
     pub key: TaskKey,
-    /// What it is, in words that show nothing of it: `a number`, `text that is no time`.
+    /// The value's shape, without its content: `a number`, `text that is no time`.
     pub shape: &'static str,
 }
 
@@ -116,7 +116,7 @@ impl TaskKey {
 }
 
 impl TaskFacts {
-    /// Why the value of this key is not understood; `None` if it is understood or absent.
+    /// The shape of this key's value if it is not understood; `None` if it is understood or absent.
     #[must_use]
     pub fn shape_of(&self, key: TaskKey) -> Option<&'static str> {
         let mut odd = self.not_understood.iter();
@@ -131,29 +131,29 @@ impl TaskFacts {
         }
     }
 
-    /// What the answer says of `Status`.
+    /// `Status` as the response reports it.
     #[must_use]
     pub fn told_status(&self) -> Told<&TaskStatus> {
         self.told(TaskKey::Status, self.status.as_ref())
     }
 
-    /// What the answer says of `ScheduleStartTime`, in microseconds since 1970.
+    /// `ScheduleStartTime` as the response reports it, in microseconds since 1970.
     #[must_use]
     pub fn told_schedule_start(&self) -> Told<i64> {
         self.told(TaskKey::ScheduleStart, self.schedule_start_micros)
     }
 
-    /// What the answer says of `ScheduleEndTime`, in microseconds since 1970.
+    /// `ScheduleEndTime` as the response reports it, in microseconds since 1970.
     #[must_use]
     pub fn told_schedule_end(&self) -> Told<i64> {
         self.told(TaskKey::ScheduleEnd, self.schedule_end_micros)
     }
 }
 
-/// Rows of a task, by kind.
+/// Row counts of a task, by table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TaskCounts {
-    /// Entries of `detail`, rejected ones included.
+    /// Entries of `detail`, including rejected ones.
     pub calls: u64,
     /// Rows of `redials`.
     pub redials: u64,
@@ -162,10 +162,10 @@ pub struct TaskCounts {
 }
 
 impl<'a> Envelope<'a> {
-    /// Reads the envelope the splitter left.
+    /// Parses the envelope that the splitter left.
     ///
     /// # Errors
-    /// When it is not JSON, or contradicts itself.
+    /// If it is not JSON, or contradicts itself.
     pub fn read(text: &'a [u8]) -> Result<Self, EnvelopeError> {
         let mut scanner = Scanner::new(text);
         if !scanner.take(b'{') {
@@ -205,7 +205,7 @@ impl<'a> Envelope<'a> {
             } else if key.spells(b"status") {
                 is_settled = says_success(&value);
             }
-            // The envelope's code and status of a good answer are not the task's.
+            // In a good response, the envelope's code and status are not the task's.
             if !is_settled {
                 own.push((key, value));
             }
@@ -231,23 +231,23 @@ impl<'a> Envelope<'a> {
         })
     }
 
-    /// Whether its shape is that of an answer with a task's calls. Ask once the code says success: of a
-    /// refusal `data` may be anything.
+    /// Checks that the response has the shape of a task with calls. Call it once the code says
+    /// success: in a refusal `data` may be anything.
     ///
     /// # Errors
-    /// When the calls are not where they should be, so that a task without calls would be made of an
-    /// answer that may have some; or when it names two tasks.
+    /// If the calls are not where they belong, so that a response that may have calls would become
+    /// a task without any; or if it names two tasks.
     pub fn check(&self) -> Result<(), EnvelopeError> {
         self.problem.clone().map_or(Ok(()), Err)
     }
 
-    /// Whether there is a task in the answer at all.
+    /// Whether the response has a task.
     #[must_use]
     pub fn has_data(&self) -> bool {
         self.data.is_some()
     }
 
-    /// What it says of its task.
+    /// The fields that decisions depend on.
     #[must_use]
     pub fn facts(&self, options: &DecodeOptions) -> TaskFacts {
         let facts = |data| facts(data, options);
@@ -306,7 +306,7 @@ impl RecordDecoder {
     }
 }
 
-/// What was read of `data`.
+/// The members of `data`.
 #[derive(Default)]
 struct Data<'a> {
     slots: Option<Slots<'a>>,
@@ -329,13 +329,13 @@ fn read_data<'a>(scanner: &mut Scanner<'a>) -> Result<Data<'a>, EnvelopeError> {
     let mut data = Data::default();
     match nested.as_slice() {
         [] => {}
-        // An array's entries are gone to the splitter's runs: what is left of it is empty.
+        // The splitter removed the array's entries, so it is empty here.
         [(_, value)] if value.kind == Kind::Array => data.has_detail = true,
         [(_, value)] if value.is_empty() || value.is_bare() => {}
         [(_, value)] => {
             data.problem = Some(EnvelopeError::DetailNotArray(value.kind.words()));
         }
-        // Of two arrays nobody can say any more whether they were the same.
+        // The splitter removed the entries, so two arrays can no longer be compared.
         _ => return Err(EnvelopeError::Twice("data.detail")),
     }
     if slots.is_contradicted(plans().task_id) {
@@ -347,8 +347,8 @@ fn read_data<'a>(scanner: &mut Scanner<'a>) -> Result<Data<'a>, EnvelopeError> {
 
 const UNKNOWN: &str = "unknown_key";
 
-/// The key that may hold the calls of an answer without `detail`: one that no table knows, with an
-/// array or object that is not empty.
+/// The key that may hold the calls of a response without `detail`: a key that no table has, with a
+/// non-empty array or object.
 fn detail_elsewhere(data: &Slots<'_>) -> Option<EnvelopeError> {
     let unknown = || {
         let strays = data.strays.iter().filter(|stray| stray.kind == UNKNOWN);
@@ -423,7 +423,7 @@ fn facts(data: &Slots<'_>, options: &DecodeOptions) -> TaskFacts {
 const NO_ID: Told<TaskId> = Told::NotUnderstood("text that is no id");
 
 impl TaskFacts {
-    /// The value, if it is known; lists it if it is not understood.
+    /// Returns the value if it is understood; records it if it is not.
     fn note<T>(&mut self, key: TaskKey, told: Told<T>) -> Option<T> {
         match told {
             Told::Known(value) => Some(value),
@@ -472,8 +472,8 @@ fn time(data: &Slots<'_>, slot: usize, zone: Option<Tz>) -> Told<i64> {
     }
 }
 
-/// The task's id, if the beginning of an envelope already tells it: saved answers need it before
-/// their rows are decoded. `text` may break off anywhere.
+/// The task's id, if the beginning of an envelope already has it: saved responses need it before
+/// their rows are decoded. `text` may be truncated anywhere.
 #[must_use]
 pub fn early_task_id(text: &[u8]) -> Option<TaskId> {
     let mut scanner = Scanner::new(text);
@@ -660,7 +660,7 @@ mod tests {
 
     #[test]
     fn a_scheduled_start_that_no_partition_can_be_named_after_is_not_understood() {
-        // In Jakarta it is 2200 already.
+        // In Jakarta it is already 2200.
         let late = r#""ScheduleStartTime":"2199-12-31T23:00:00Z","ScheduleEndTime":"2199-12-31T23:00:00Z""#;
         let facts = facts_of(late, None);
         assert_eq!(facts.schedule_start_micros, None);

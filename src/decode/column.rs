@@ -1,6 +1,6 @@
-//! Columns while they are filled: plain vectors. Arrow arrays are exact copies of them: arrays wait in
-//! memory without room to spare, and the vectors need not grow again for the next batch. UTF-8 is
-//! checked once per batch over the whole buffer, not string by string.
+//! Column builders: plain vectors. Arrow arrays are exact-size copies of them, so arrays in memory
+//! have no spare capacity and the vectors need not grow again for the next batch. UTF-8 is checked
+//! once per batch over the whole buffer, not per string.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use super::scan::{Kind, Raw};
 use super::text::unescape;
 use crate::schema::{Column, ColumnType, DECIMAL_PRECISION, DECIMAL_SCALE, Fill};
 
-/// Texts one behind the other.
+/// Concatenated texts and their offsets.
 #[derive(Debug)]
 pub(super) struct TextColumn {
     bytes: Vec<u8>,
@@ -72,7 +72,7 @@ impl TextColumn {
         self.end_value();
     }
 
-    /// Appends a JSON string or number as text; a misfit's kind if it has no text form.
+    /// Appends a JSON string or number as text; returns a misfit kind if it has no text form.
     #[inline]
     pub(super) fn push_text(&mut self, raw: &Raw<'_>, all_utf8: bool) -> Result<(), &'static str> {
         match raw.kind {
@@ -101,7 +101,7 @@ impl TextColumn {
         }
     }
 
-    /// Appends a JSON value as JSON text, as it was sent.
+    /// Appends a JSON value as JSON text, unchanged.
     pub(super) fn push_json(&mut self, raw: &Raw<'_>, all_utf8: bool) -> Result<(), &'static str> {
         let plain = !raw.escaped && !raw.unportable && all_utf8;
         if !plain && !is_plain(raw) {
@@ -162,7 +162,7 @@ impl<T: Copy + Default> NumberColumn<T> {
         }
     }
 
-    /// The values of the last rows, so many; nulls are the type's default.
+    /// The values of the last `count` rows; nulls are the type's default.
     pub(super) fn last(&self, count: usize) -> &[T] {
         &self.values[self.values.len() - count..]
     }
@@ -175,7 +175,7 @@ impl<T: Copy + Default> NumberColumn<T> {
         self.values.capacity() * size_of::<T>()
     }
 
-    /// The values and where they are null.
+    /// The values and their null buffer.
     fn finish(&mut self) -> (ScalarBuffer<T>, Option<NullBuffer>)
     where
         T: ArrowNativeType,
@@ -197,7 +197,7 @@ impl<T: Copy + Default> NumberColumn<T> {
 }
 
 impl NumberColumn<i64> {
-    /// The values as times.
+    /// The values as timestamps.
     fn finish_times(&mut self) -> Result<TimestampMicrosecondArray, ArrowError> {
         let (values, nulls) = self.finish();
         let times = TimestampMicrosecondArray::try_new(values, nulls)?;
@@ -205,7 +205,7 @@ impl NumberColumn<i64> {
     }
 }
 
-/// Values that are the same over many rows: each kept once, with the row it ends before.
+/// Run-length encoded values: each kept once, with the row at which its run ends.
 #[derive(Debug)]
 pub(super) struct RepeatColumn<V> {
     values: V,
@@ -223,7 +223,7 @@ impl<V> RepeatColumn<V> {
         }
     }
 
-    /// Appends a value several times, `None` for null: nothing new if it is the one before.
+    /// Appends a value several times, `None` for null; extends the last run if the value is equal.
     fn push_many<T>(
         &mut self,
         value: Option<T>,
@@ -249,7 +249,7 @@ impl<V> RepeatColumn<V> {
             .push(self.ends.last().map_or(count, |end| end + count));
     }
 
-    /// Its values, which are in an array already, as runs. It is empty then.
+    /// The runs, over values that are in an array already. Empties the column.
     fn finish(&mut self, values: &dyn Array) -> Result<ArrayRef, ArrowError> {
         let ends = Int32Array::from(self.ends.clone());
         self.ends.clear();
@@ -278,7 +278,7 @@ impl RepeatColumn<NumberColumn<i64>> {
     }
 }
 
-/// A column of any type while it is filled.
+/// A builder for a column of any type.
 #[derive(Debug)]
 pub(super) enum ColumnBuilder {
     Text(TextColumn),
@@ -291,7 +291,7 @@ pub(super) enum ColumnBuilder {
     Date32(NumberColumn<i32>),
 }
 
-/// Whether the column's value is the same over many rows.
+/// Whether the column's value repeats over many rows.
 fn repeats(column: &Column) -> bool {
     matches!(
         column.fill,
@@ -299,9 +299,9 @@ fn repeats(column: &Column) -> bool {
     )
 }
 
-/// The Arrow type of a column's arrays in memory: the table's own, but for texts. Those are bytes
-/// until they are written, since Arrow would check their UTF-8 again, and slowly. Repeated values are
-/// runs.
+/// The Arrow type of a column's arrays in memory: the table's own, except that texts stay binary
+/// until they are written, since Arrow would validate their UTF-8 again, and slowly. Repeated
+/// values are run-end encoded.
 pub(crate) fn memory_type(column: &Column) -> DataType {
     let of_values = match column.column_type {
         ColumnType::Utf8 | ColumnType::Json => DataType::Binary,
@@ -349,12 +349,12 @@ impl ColumnBuilder {
         }
     }
 
-    /// Appends a text that is known to be UTF-8.
+    /// Appends text that is known to be UTF-8.
     pub(super) fn push_str(&mut self, text: &[u8]) {
         self.push_strs(text, 1);
     }
 
-    /// Appends a text that is known to be UTF-8, several times.
+    /// Appends text that is known to be UTF-8, several times.
     pub(super) fn push_strs(&mut self, text: &[u8], count: usize) {
         match self {
             Self::Text(column) => (0..count).for_each(|_| column.push_utf8(text)),
@@ -376,7 +376,7 @@ impl ColumnBuilder {
         }
     }
 
-    /// Appends `first`, `first + 1`, …, so many.
+    /// Appends `first`, `first + 1`, …, `count` values.
     pub(super) fn push_positions(&mut self, first: usize, count: usize) {
         let Self::Int32(column) = self else {
             unreachable!("positions are 32 bits wide, held by the schema's check")
@@ -386,7 +386,7 @@ impl ColumnBuilder {
         column.nulls.append_n_non_nulls(count);
     }
 
-    /// Bytes in memory, about.
+    /// Approximate bytes in memory.
     pub(super) fn size(&self) -> usize {
         match self {
             Self::Text(column) => column.size(),
@@ -398,7 +398,7 @@ impl ColumnBuilder {
         }
     }
 
-    /// Bytes that it can hold as it is.
+    /// Bytes that fit without growing.
     pub(super) fn capacity(&self) -> usize {
         match self {
             Self::Text(column) => column.capacity(),
@@ -410,7 +410,7 @@ impl ColumnBuilder {
         }
     }
 
-    /// Its values as an array. It is empty then, and keeps its memory.
+    /// The values as an array. Empties the builder and keeps its memory.
     pub(super) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
         Ok(match self {
             Self::Text(column) => Arc::new(column.finish()?),

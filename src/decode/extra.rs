@@ -1,30 +1,31 @@
-//! `extra_fields`: what no column could take, as one JSON object per row, each value exactly as it
-//! was sent. Also the counts by table, key and kind that the run's report shows.
+//! `extra_fields`: the values that no column takes, as one JSON object per row, each value exactly
+//! as it was sent. Also the counts by table, key and kind for the run report.
 //!
-//! Forms that JSON text itself cannot carry are wrapped, so that readers' parsers survive the rest:
-//! a value that is not UTF-8, names half a character (`\ud800`), is nested over 128 deep, or is or
-//! holds a bare NaN or infinity becomes
-//! `{"$json_base64": "…"}` with the value's own bytes; a key like that becomes `$key_base64:…`. A key
-//! that would stand twice gets `#2`, `#3`, … behind it. An entry of an array that should be an
-//! object stands under `$entry`.
+//! Forms that JSON text cannot carry are wrapped, so that every JSON parser can read the object. A
+//! value that is not UTF-8, has a lone surrogate (`\ud800`), is nested more than 128 deep, or is or
+//! contains a bare NaN or infinity becomes `{"$json_base64": "…"}` with the value's own bytes; such
+//! a key becomes `$key_base64:…`. A repeated key gets the suffix `#2`, `#3`, …. An array entry that
+//! should be an object is stored under `$entry`.
 
-use crate::seeded::SeededMap;
+use indexmap::IndexMap;
+
+use crate::seeded::{RandomState, SeededMap};
 
 use super::scan::Raw;
 use super::text::{base64, has_lone_surrogate, push_json_string, unescape};
 use crate::privacy::shown_key;
 use crate::schema::TableName;
 
-/// The extra fields of one row while they are gathered.
+/// The extra fields of one row while they are collected.
 #[derive(Debug, Default)]
 pub(super) struct Extras {
     json: Vec<u8>,
-    /// The keys used so far, and the number the next twin of each would get.
+    /// The keys used so far, with the next suffix number of each.
     keys: SeededMap<Box<str>, u64>,
 }
 
 impl Extras {
-    /// Adds a value under the key it was sent with (its bytes between the quotes).
+    /// Adds a value under its key as sent (the bytes between the quotes).
     pub(super) fn add(&mut self, key: &[u8], key_escaped: bool, value: &Raw<'_>) {
         let key = key_text(key, key_escaped);
         self.json
@@ -42,7 +43,7 @@ impl Extras {
         }
     }
 
-    /// The JSON object, or `None` if there is nothing to keep. Ready for the next row afterwards.
+    /// Returns the JSON object, or `None` if there are no extra fields. Resets for the next row.
     pub(super) fn take(&mut self) -> Option<Vec<u8>> {
         if self.json.is_empty() {
             return None;
@@ -67,7 +68,7 @@ impl Extras {
     }
 }
 
-/// Whether a value can stand in JSON text that any reader takes.
+/// Whether a value can be part of JSON text that any parser accepts.
 pub(super) fn is_plain(value: &Raw<'_>) -> bool {
     let has_text = !value.escaped || !has_lone_surrogate(value.token);
     !value.unportable && has_text && simdutf8::basic::from_utf8(value.token).is_ok()
@@ -87,34 +88,36 @@ pub(super) fn key_text(key: &[u8], escaped: bool) -> String {
     }
 }
 
-/// How often something did not fit, by table, kind and key.
+/// Counts of values that did not fit, by table, kind and key.
 #[derive(Clone, Debug, Default)]
 pub struct Misfits {
-    counts: SeededMap<(TableName, &'static str), SeededMap<Box<str>, u64>>,
+    /// The keys in the order in which they were first seen: which of them are counted individually
+    /// must not depend on a hash.
+    counts: SeededMap<(TableName, &'static str), IndexMap<Box<str>, u64, RandomState>>,
 }
 
-/// One line of the report on what did not fit.
+/// One line of the report on values that did not fit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Misfit {
-    /// In which table's records.
+    /// The table of the record.
     pub table: TableName,
     /// The JSON key; keys that look like data are counted together.
     pub key: String,
-    /// `unknown_key`, or what the value is not (`not_an_integer`, `out_of_range`, …).
+    /// `unknown_key`, or the expectation that failed (`not_an_integer`, `out_of_range`, …).
     pub kind: &'static str,
-    /// How often.
+    /// Number of occurrences.
     pub count: u64,
 }
 
 impl Misfits {
-    /// Keys that are counted one by one for each table and kind; the others are counted together,
-    /// since a vendor may use ids as keys.
+    /// Keys counted individually per table and kind. Further keys are counted together, since a
+    /// vendor may use ids as keys.
     const MOST_KEYS: usize = 200;
     const OTHER_KEYS: &'static str = "(other keys)";
-    /// Keys that this module gives.
+    /// Keys that this module generates.
     const OWN_KEYS: [&'static str; 2] = ["$entry", Self::OTHER_KEYS];
 
-    /// Counts one.
+    /// Counts one occurrence.
     pub(super) fn count(&mut self, table: TableName, kind: &'static str, key: &str) {
         self.add(table, kind, key, 1);
     }
@@ -172,6 +175,33 @@ impl Misfits {
 mod tests {
     use super::super::scan::Scanner;
     use super::*;
+
+    #[test]
+    fn the_first_keys_are_counted_individually_however_counts_are_merged() {
+        let key = |number: usize| format!("k{number:03}");
+        let counted = |numbers: std::ops::Range<usize>| {
+            let mut misfits = Misfits::default();
+            for number in numbers {
+                misfits.count(TableName::Calls, "unknown_key", &key(number));
+            }
+            misfits
+        };
+        let whole = counted(0..300);
+        let mut merged = Misfits::default();
+        for from in [0, 100, 200] {
+            merged.merge(&counted(from..from + 100));
+        }
+        let mut again = Misfits::default();
+        again.merge(&whole);
+        let named: Vec<String> = whole.lines().into_iter().map(|line| line.key).collect();
+        let first = (0..Misfits::MOST_KEYS).map(key);
+        let expected: Vec<_> = std::iter::once(Misfits::OTHER_KEYS.to_owned())
+            .chain(first)
+            .collect();
+        assert_eq!(named, expected);
+        assert_eq!(merged.lines(), whole.lines());
+        assert_eq!(again.lines(), whole.lines());
+    }
 
     fn added(pairs: &[(&[u8], &[u8])]) -> String {
         let mut extras = Extras::default();

@@ -1,9 +1,9 @@
-//! JSON values where they stand: the one reader of what the vendor sends that is no call, for
-//! listings, sign-in and the envelopes of errors.
+//! Zero-copy JSON values: reads every response that is not a task, that is listings, sign-ins and
+//! error envelopes.
 //!
-//! It takes what the decoder of answers takes: a byte order mark, half a surrogate pair, numbers of
-//! any size, escapes in keys. Nothing is copied or converted before it is asked for, so a page takes
-//! the memory of its text and no more. A number keeps its digits.
+//! It accepts what the response decoder accepts: a byte order mark, lone surrogates, numbers of any
+//! size, escapes in keys. Nothing is copied or converted until it is requested, so a page takes
+//! only the memory of its text. A number keeps its digits.
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -13,21 +13,21 @@ use super::text::unescape;
 use super::value::{ToldMoment, told_moment};
 use crate::task::Told;
 
-/// The byte order mark that some servers put before their JSON.
+/// The byte order mark that some servers send before their JSON.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// A JSON value in the text it was read from.
+/// A JSON value, borrowed from its text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Json<'a>(Raw<'a>);
 
-/// What stands under a key.
+/// The result of a key lookup.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Member<'a> {
-    /// Nothing.
+    /// The key is absent.
     Absent,
-    /// A value; the key may stand several times with this very value.
+    /// One value; the key may occur several times with this same value.
     Value(Json<'a>),
-    /// Several values that differ: which of them counts cannot be told.
+    /// Several different values, of which none can be preferred.
     Conflict,
 }
 
@@ -41,7 +41,7 @@ impl<'a> Member<'a> {
     }
 }
 
-/// What a value looks like, in words that can be shown: never the value.
+/// The shape of a value, for messages: never the value itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
     /// `null`.
@@ -52,7 +52,7 @@ pub(crate) enum Shape {
     Number,
     /// `NaN` or an infinity.
     NonFinite,
-    /// Text without a character that is not white space.
+    /// Text that is empty or only whitespace.
     Blank,
     /// Any other text.
     Text,
@@ -63,7 +63,7 @@ pub(crate) enum Shape {
 }
 
 impl Shape {
-    /// For messages: `a number`.
+    /// The shape in words, for messages: `a number`.
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -79,10 +79,10 @@ impl Shape {
 }
 
 impl<'a> Json<'a> {
-    /// Reads a whole text that holds one value. All of it is checked.
+    /// Parses a text that holds one value, and validates all of it.
     ///
     /// # Errors
-    /// When it is not JSON.
+    /// If it is not JSON.
     pub(crate) fn parse(text: &'a [u8]) -> Result<Self, SyntaxError> {
         let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         let mut scanner = Scanner::new(text);
@@ -91,7 +91,7 @@ impl<'a> Json<'a> {
         Ok(Self(value))
     }
 
-    /// What it looks like.
+    /// The value's shape.
     pub(crate) fn shape(self) -> Shape {
         match self.0.kind {
             Kind::Null => Shape::Null,
@@ -105,18 +105,18 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// Its bytes, as they were sent.
+    /// The value's bytes, as sent.
     pub(crate) fn token(self) -> &'a [u8] {
         self.0.token
     }
 
-    /// The text of a string, its escapes undone. `None` for other kinds, and for text that has no
-    /// Unicode form (half a surrogate pair, bytes that are not UTF-8).
+    /// The unescaped text of a string. `None` for other kinds, and for text without a Unicode form
+    /// (lone surrogates, bytes that are not UTF-8).
     pub(crate) fn text(self) -> Option<String> {
         (self.0.kind == Kind::String).then(|| undone(&self.0))?
     }
 
-    /// The digits of a number as they were sent, or the text of a string: what an id may be.
+    /// The digits of a number as sent, or the text of a string: the possible forms of an id.
     pub(crate) fn word(self) -> Option<String> {
         match self.0.kind {
             Kind::Number => std::str::from_utf8(self.0.token).ok().map(str::to_owned),
@@ -124,19 +124,19 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// Whether another value says the same: the same text, or the digits of a number as text.
+    /// Whether another value is equal: the same text, or a number and the string of its digits.
     pub(crate) fn says_the_same(self, other: Self) -> bool {
         self.token() == other.token() || self.word().is_some_and(|word| other.word() == Some(word))
     }
 
-    /// A whole number: `7`, `"7"`, `7.0`, `70e-1`. `None` for anything else, fractions included.
+    /// An integer: `7`, `"7"`, `7.0`, `70e-1`. `None` for anything else, including fractions.
     pub(crate) fn integer(self) -> Option<i64> {
         let word = self.word()?;
         super::value::whole_number(word.trim().as_bytes())
     }
 
-    /// A moment: a date and time with an offset, with `Z`, or, if a zone is given for such, with
-    /// neither. The zero time of the years 0000 and 0001 is absent.
+    /// A timestamp: date and time with an offset or `Z`, or without either if a zone is given. The
+    /// zero time of the years 0000 and 0001 counts as absent.
     pub(crate) fn time(self, zone: Option<Tz>) -> Told<DateTime<Utc>> {
         match self.shape() {
             Shape::Null | Shape::Blank => Told::Absent,
@@ -148,7 +148,7 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// What stands under a key of an object. Keys that are spelled with escapes are the same keys.
+    /// Looks up a key of an object. Escapes in a key do not change its identity.
     pub(crate) fn member(self, key: &str) -> Member<'a> {
         let mut found = Member::Absent;
         for (name, value) in self.members() {
@@ -163,7 +163,7 @@ impl<'a> Json<'a> {
         found
     }
 
-    /// What a JSON pointer (RFC 6901, `/data/list`) leads to.
+    /// Resolves a JSON pointer (RFC 6901, `/data/list`).
     pub(crate) fn pointer(self, pointer: &str) -> Member<'a> {
         let mut at = self;
         let Some(path) = pointer.strip_prefix('/') else {
@@ -191,8 +191,8 @@ impl<'a> Json<'a> {
         Member::Value(at)
     }
 
-    /// The keys and values of an object, in order; none for other kinds. A key without a Unicode
-    /// form has replacement characters in it.
+    /// The members of an object, in order; empty for other kinds. A key without a Unicode form
+    /// contains replacement characters.
     pub(crate) fn members(self) -> impl Iterator<Item = (String, Json<'a>)> {
         let mut scanner = self.inside(Kind::Object);
         let mut first = true;
@@ -207,7 +207,7 @@ impl<'a> Json<'a> {
         })
     }
 
-    /// The entries of an array, in order; none for other kinds.
+    /// The entries of an array, in order; empty for other kinds.
     pub(crate) fn entries(self) -> impl Iterator<Item = Json<'a>> {
         let mut scanner = self.inside(Kind::Array);
         let mut first = true;
@@ -221,13 +221,13 @@ impl<'a> Json<'a> {
         })
     }
 
-    /// A scanner behind the opening bracket. What it reads was checked when the whole was.
+    /// A scanner positioned after the opening bracket. The text was validated as a whole.
     fn inside(self, kind: Kind) -> Option<Scanner<'a>> {
         (self.0.kind == kind).then(|| Scanner::new(&self.0.token[1..]))
     }
 }
 
-/// A listed end may lie beyond the years that a column takes: some vendors write "never" so.
+/// In a listing, an end may lie beyond the range of a column: some vendors write "never" that way.
 fn moment(text: &str, zone: Option<Tz>) -> Told<DateTime<Utc>> {
     match told_moment(text.as_bytes(), zone) {
         ToldMoment::At(micros) => DateTime::from_timestamp_micros(micros)

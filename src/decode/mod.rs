@@ -1,9 +1,9 @@
-//! Bytes of an answer to Arrow columns, in memory that does not depend on the answer's size.
+//! Decodes response bytes into Arrow columns, in memory independent of the response's size.
 //!
-//! [`Split`] follows the bytes as they arrive and cuts them into runs of whole entries;
+//! [`Split`] scans the bytes as they arrive and cuts them into runs of whole entries;
 //! [`RecordDecoder`] turns a run into rows, by plans made once from the schema files; [`Envelope`]
-//! judges what stood around the entries. Nothing here waits, writes a file or knows the API: a caller
-//! decides where bytes come from and when rows count.
+//! checks the JSON around the entries. This module does no I/O, never blocks and does not depend on
+//! the API client: the caller decides where bytes come from and when rows count.
 //!
 //! ```
 //! use airudder_export::parts::{Split, SplitOptions};
@@ -331,7 +331,7 @@ mod tests {
             let times = times.as_primitive::<TimestampMicrosecondType>();
             assert_eq!(times.values()[0], 1_710_146_315_113_221);
         }
-        // The text column of a redial has all of it.
+        // The text column of a redial already holds the whole value.
         assert_eq!(text(&batches, TableName::Redials, "extra_fields"), None);
         let kinds: Vec<_> = decoded.misfits.lines().iter().map(|m| m.kind).collect();
         assert_eq!(kinds, ["precision", "precision"]);

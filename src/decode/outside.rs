@@ -1,4 +1,4 @@
-//! What holds of the texts of times in an answer. See [`crate::fuzzing`].
+//! Invariants of timestamp texts in a response. See [`crate::fuzzing`].
 
 use chrono::{DateTime, Datelike};
 use chrono_tz::Tz;
@@ -7,8 +7,8 @@ use super::partition_day::is_usual;
 use super::scan::{Kind, Raw};
 use super::value::{Fit, clock, date, local_timestamp, timestamp};
 
-/// A time that fits is of the years that times are of, in every zone that is tried, and is the same
-/// time when it is written again.
+/// A time that fits lies in the accepted years, in every zone that is tried, and is unchanged after
+/// a round trip through text.
 pub(crate) fn local_time(bytes: &[u8]) {
     if bytes.iter().any(|byte| matches!(byte, b'"' | b'\\')) {
         return;
@@ -39,7 +39,7 @@ pub(crate) fn local_time(bytes: &[u8]) {
 
 fn written_again(micros: i64) {
     let time = DateTime::from_timestamp_micros(micros).expect("a time that fits");
-    // A zone may take it over midnight at either end.
+    // A zone offset may move it past midnight at either end.
     assert!((1899..=2200).contains(&time.year()), "{time}");
     let text = format!("\"{}\"", time.format("%Y-%m-%dT%H:%M:%S%.6fZ"));
     let again = timestamp(&Raw::plain_string(text.as_bytes()), None);

@@ -1,6 +1,5 @@
-//! What is decided once, before the first answer: which JSON key goes to which slot, and which
-//! column is read from which slots, how. Made from the schema files; the loop that decodes has no
-//! decisions about types left in it.
+//! The decode plan, made once from the schema files: which JSON key goes to which slot, and from
+//! which slots each column is read, and how. The decode loop makes no type decisions.
 
 use std::sync::LazyLock;
 
@@ -10,18 +9,18 @@ use super::scan::{Raw, Scanner, SyntaxError};
 use super::text::unescape;
 use crate::schema::{ColumnType, Fill, Parse, Table, TableName, table};
 
-/// Where a key's value goes.
+/// The destination of a key's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
-    /// A value some column is read from.
+    /// A slot that at least one column reads.
     Slot(usize),
-    /// An array whose entries are rows of another table, by its number in the record's plan.
+    /// An array whose entries are rows of another table, by its index in the record's plan.
     Nested(usize),
     /// `extra_fields`.
     Unknown,
 }
 
-/// One column: where its value comes from.
+/// The sources of one column.
 #[derive(Clone, Debug)]
 pub(super) struct ColumnPlan {
     pub(super) column_type: ColumnType,
@@ -31,16 +30,16 @@ pub(super) struct ColumnPlan {
     pub(super) fill: Option<Fill>,
 }
 
-/// How the records of one table are read.
+/// The plan for the records of one table.
 #[derive(Debug)]
 pub(super) struct RecordPlan {
     pub(super) table: &'static Table,
     pub(super) columns: Vec<ColumnPlan>,
-    /// The column of what no other column takes.
+    /// The column for values that no other column takes.
     pub(super) extra_fields: usize,
-    /// The key of each slot; at most 64, so that a set of slots is one word.
+    /// The key of each slot; at most 64, so that a slot set fits in one word.
     pub(super) slot_keys: Vec<&'static str>,
-    /// The slots that more than one column is read from, as a set.
+    /// The set of slots that more than one column reads.
     pub(super) shared_slots: u64,
     targets: FxHashMap<&'static [u8], Target>,
 }
@@ -99,7 +98,7 @@ impl RecordPlan {
         }
     }
 
-    /// Where the value of this key (without quotes, escapes undone) goes.
+    /// The target of this key (without quotes, unescaped).
     pub(super) fn target(&self, key: &[u8]) -> Target {
         self.targets.get(key).copied().unwrap_or(Target::Unknown)
     }
@@ -115,29 +114,29 @@ impl RecordPlan {
     }
 }
 
-/// Where a redial's start is.
+/// The location of a redial's start.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RedialStart {
-    /// The number of the redials among a call's nested tables.
+    /// Index of the redials among a call's nested tables.
     pub(super) nested: usize,
     pub(super) slot: usize,
     pub(super) column: usize,
 }
 
-/// The plans of all records of an answer.
+/// The plans for all records of a response.
 #[derive(Debug)]
 pub(super) struct Plans {
     pub(super) task: RecordPlan,
     pub(super) call: RecordPlan,
-    /// One for each nested array of a call, in the order of its schema file.
+    /// One per nested array of a call, in the order of its schema file.
     pub(super) nested: Vec<RecordPlan>,
-    /// Slots of a call that children and partitions are made from.
+    /// Slots of a call that child rows and partitions depend on.
     pub(super) call_start: usize,
     pub(super) row_id: usize,
     pub(super) call_id: usize,
-    /// Where a redial's start is read from and put.
+    /// The slot and column of a redial's start.
     pub(super) redial_start: RedialStart,
-    /// Slots of the task that decisions are made from.
+    /// Slots of the task that decisions depend on.
     pub(super) task_id: usize,
     pub(super) task_status: usize,
     pub(super) schedule_start: usize,
@@ -206,23 +205,23 @@ pub(super) fn plans() -> &'static Plans {
     &PLANS
 }
 
-/// Finds a key's target, with the keys of the record before as the first guess: the vendor's
-/// records come with their keys in one order.
+/// Finds a key's target, with the key order of the previous record as the first guess: the vendor's
+/// records list their keys in one order.
 #[derive(Debug, Default)]
 pub(super) struct KeyGuess<'a> {
-    /// Each key as it stands in the text, from its quote to its colon, and its target.
+    /// Each key as it appears in the text, from quote to colon, and its target.
     order: Vec<(&'a [u8], Target)>,
     at: usize,
 }
 
 impl<'a> KeyGuess<'a> {
-    /// A new record begins.
+    /// Starts a new record.
     pub(super) fn rewind(&mut self) {
         self.at = 0;
     }
 
-    /// Takes the record's next key, if it has one, and gives it with its target. `first` as for
-    /// [`Scanner::key`].
+    /// Consumes the record's next key, if there is one, and returns it with its target. `first` as
+    /// for [`Scanner::key`].
     #[inline]
     pub(super) fn next(
         &mut self,

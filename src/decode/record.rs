@@ -1,5 +1,6 @@
-//! Entries of `detail` to rows. A record is first read whole into slots, so that a broken entry
-//! leaves no row behind and the day of its partition is known before the first column is filled.
+//! Decodes entries of `detail` into rows. A record is first read whole into slots, so that a
+//! malformed entry leaves no partial row and the day of its partition is known before the first
+//! column is filled.
 
 use std::convert::Infallible;
 
@@ -18,13 +19,13 @@ use crate::job::DecodeOptions;
 pub struct RejectedEntry {
     /// Position in `detail`.
     pub index: u64,
-    /// Why, safe to print.
+    /// The reason, safe to print.
     pub reason: String,
-    /// The entry as it was sent.
+    /// The entry as sent.
     pub bytes: Vec<u8>,
 }
 
-/// What came of some entries.
+/// The result of decoding some entries.
 #[derive(Clone, Debug, Default)]
 pub struct Decoded {
     /// Rows of `calls`.
@@ -33,16 +34,16 @@ pub struct Decoded {
     pub redials: u64,
     /// Rows of `asr_turns`.
     pub turns: u64,
-    /// Entries that are no calls.
+    /// Entries that are not calls.
     pub rejects: Vec<RejectedEntry>,
-    /// What did not fit.
+    /// Values that did not fit.
     pub misfits: Misfits,
     /// Whether the redials agree with the source time zone.
     pub zone_check: ZoneCheck,
 }
 
 impl Decoded {
-    /// Adds what came of other entries.
+    /// Adds the result of other entries.
     pub fn merge(&mut self, other: Self) {
         self.calls += other.calls;
         self.redials += other.redials;
@@ -64,7 +65,7 @@ pub struct RecordDecoder {
 }
 
 impl RecordDecoder {
-    /// A decoder for answers read like this.
+    /// A decoder with these options.
     #[must_use]
     pub fn new(options: &DecodeOptions) -> Self {
         Self {
@@ -76,7 +77,7 @@ impl RecordDecoder {
         }
     }
 
-    /// How it reads answers.
+    /// The decoder's options.
     #[must_use]
     pub fn options(&self) -> &DecodeOptions {
         &self.options
@@ -88,12 +89,12 @@ impl RecordDecoder {
         decoded
     }
 
-    /// The same, and hands the rows out whenever a call of very many redials or turns has added
-    /// some ten thousand rows, or calls lie on very many days, so that they need not be in memory
-    /// together.
+    /// Like [`Self::decode`], but hands the rows to `ripe` whenever a call with very many redials
+    /// or turns has added some ten thousand rows, or the calls span very many days, so that not all
+    /// rows are in memory at once.
     ///
     /// # Errors
-    /// What `ripe` fails with; the rest of the run is not decoded then.
+    /// The error of `ripe`; the rest of the run is then not decoded.
     pub fn decode_slabs<E>(
         &mut self,
         run: &Run,
@@ -142,7 +143,7 @@ impl RecordDecoder {
         Ok(decoded)
     }
 
-    /// The day of a moment in microseconds.
+    /// The day of a timestamp in microseconds.
     pub(super) fn day(&mut self, micros: i64) -> RowDay {
         self.calendar
             .day(micros)

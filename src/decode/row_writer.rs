@@ -1,5 +1,5 @@
-//! Slots to rows: converts the values of records column by column, and keeps in `extra_fields` what no
-//! column took.
+//! Converts slots to rows, column by column, and keeps values that no column takes in
+//! `extra_fields`.
 
 use chrono_tz::Tz;
 
@@ -14,23 +14,23 @@ use super::value::{self, Calendar, Fit};
 use super::zone_check::ZoneCheck;
 use crate::schema::{ColumnType, Fill, Parse};
 
-/// Takes rows out when there are many.
+/// Called to drain the rows when there are many.
 pub(super) type Ripe<'f, E> = dyn FnMut(&mut Rows) -> Result<(), E> + 'f;
 
-/// What fills the columns that are not read from the record itself.
+/// Sources of the columns that are not read from the record itself.
 pub(super) struct Fills<'f> {
-    /// A number by what it counts; `None` for null.
+    /// A number by the column's fill kind; `None` for null.
     pub(super) number: &'f dyn Fn(Fill) -> Option<i64>,
     /// The call's id for its nested rows.
     pub(super) parent_call_id: Option<&'f [u8]>,
-    /// Position of the first of the records in their array.
+    /// Index of the first of the records in their array.
     pub(super) first_entry: usize,
 }
 
-/// Slots of one record, as sets.
+/// Slot sets of one record.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Marks {
-    /// Slots of several columns that some column holds.
+    /// Shared slots whose value some column holds.
     held: u64,
     /// Slots whose value some column could not take.
     unfit: u64,
@@ -47,7 +47,7 @@ pub(super) struct RowWriter<'w> {
 }
 
 impl RowWriter<'_> {
-    /// Appends a call's row and those of its nested arrays; gives the numbers of the latter.
+    /// Appends a call's row and those of its nested arrays; returns the counts of the latter.
     pub(super) fn call<E>(
         &mut self,
         record: &mut CallRecord<'_>,
@@ -64,7 +64,7 @@ impl RowWriter<'_> {
             if let Some(own) = calendar.day(micros) {
                 (start, day) = (Some(micros), RowDay::On(own));
             } else {
-                // A start that no partition can be named after is none.
+                // A start that cannot name a partition counts as absent.
                 let key = plans.call.slot_keys[plans.call_start];
                 record
                     .call
@@ -133,7 +133,7 @@ impl RowWriter<'_> {
         Ok([count(0) as u64, count(1) as u64])
     }
 
-    /// Holds the redials whose rows were appended last against their call's start.
+    /// Compares the redials appended last with their call's start.
     #[inline]
     fn check_zone(&mut self, record: &CallRecord<'_>, start: i64, nested: &[TableBuilder]) {
         let at = plans().redial_start;
@@ -187,7 +187,7 @@ impl RowWriter<'_> {
         builder.end_rows(records.count, self.context.ordinal);
     }
 
-    /// Takes note of a task id in the record that is not the one its answer was asked for by.
+    /// Records a task id in the record that differs from the id that was requested.
     fn other_ids(&mut self, (plan, column): (&RecordPlan, &ColumnPlan), records: &Slots<'_>) {
         for record in 0..records.count {
             for &slot in &column.slots {
@@ -199,14 +199,14 @@ impl RowWriter<'_> {
         }
     }
 
-    /// Whether a value says nothing, or the id of the row's task.
+    /// Whether a value is empty, or the id of the row's task.
     fn is_task_id(&self, raw: &Raw<'_>) -> bool {
         let mut text = Vec::new();
         let id = self.context.task_id.as_bytes();
         raw.is_empty() || (append_text(raw, self.all_utf8, &mut text) && text == id)
     }
 
-    /// Appends all that no column took.
+    /// Appends all values that no column took.
     fn extra_fields(&mut self, plan: &RecordPlan, records: &Slots<'_>, target: &mut ColumnBuilder) {
         let is_fit = |marks: &Marks| marks.unfit & !marks.held == 0;
         if records.strays.is_empty() && self.marks.iter().all(is_fit) {
@@ -217,7 +217,7 @@ impl RowWriter<'_> {
             let key = key_text(stray.key, stray.key_escaped);
             self.misfits.count(plan.table.name, stray.kind, &key);
         }
-        // Strays stand in the order of their records.
+        // Strays are in the order of their records.
         let mut strays = records.strays.iter().peekable();
         for (record, marks) in self.marks.iter().enumerate() {
             while let Some(stray) = strays.next_if(|stray| stray.record == record) {
@@ -300,7 +300,7 @@ impl RowWriter<'_> {
         }
     }
 
-    /// Appends each record's value of a slot, or null; takes note of what does not fit.
+    /// Appends each record's value of a slot, or null; records values that do not fit.
     #[inline]
     fn each<B: PushNull>(
         &mut self,
@@ -343,7 +343,7 @@ impl RowWriter<'_> {
         target: &mut ColumnBuilder,
     ) {
         let mut filled = false;
-        // An alias counts before a key that is there but empty.
+        // An alias takes precedence over a key that is present and empty.
         let preferred = column
             .slots
             .iter()
@@ -358,7 +358,7 @@ impl RowWriter<'_> {
                 continue;
             }
             if filled {
-                // Two keys of one column both hold something: the second is kept beside it.
+                // Two keys of one column both have values: the second goes to `extra_fields`.
                 if !raw.is_empty() {
                     self.misfit((plan, slot), "alias_twice", record);
                 }
@@ -385,7 +385,8 @@ impl RowWriter<'_> {
         }
     }
 
-    /// Appends a value that is read from the record, or says why not and appends nothing.
+    /// Appends a value that is read from the record; on a misfit returns its kind and appends
+    /// nothing.
     fn push(&self, column: &ColumnPlan, raw: &Raw<'_>, target: &mut ColumnBuilder) -> Fit<()> {
         match target {
             ColumnBuilder::Text(text) if column.column_type == ColumnType::Utf8 => {
@@ -411,8 +412,8 @@ impl RowWriter<'_> {
         }
     }
 
-    /// Appends values that the records themselves do not hold. `extra_fields` comes last, when it
-    /// is known what the other columns left.
+    /// Appends values that do not come from the records. `extra_fields` is written last, when it is
+    /// known which values the other columns left.
     fn fill(
         &self,
         (column, fills): (&ColumnPlan, &Fills<'_>),
@@ -438,7 +439,7 @@ impl RowWriter<'_> {
     }
 }
 
-/// A column that can take a null.
+/// A column that accepts nulls.
 trait PushNull {
     fn null(&mut self);
 }
@@ -504,7 +505,7 @@ fn narrow(fit: Fit<i64>) -> Fit<i32> {
     }
 }
 
-/// Appends a string's or number's text; says whether it has one.
+/// Appends the text of a string or number; returns whether it has one.
 pub(super) fn append_text(raw: &Raw<'_>, all_utf8: bool, out: &mut Vec<u8>) -> bool {
     match raw.kind {
         Kind::Number => out.extend_from_slice(raw.token),

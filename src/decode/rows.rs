@@ -1,5 +1,5 @@
-//! Rows of the four tables while they gather in memory, by the day of their partition, and the
-//! [`Batch`]es they become.
+//! Rows of the four tables while they accumulate in memory, by partition day, and the [`Batch`]es
+//! made from them.
 
 use std::sync::Arc;
 
@@ -12,47 +12,47 @@ use super::partition_day::PartitionDay;
 use super::plan::plans;
 use crate::schema::{Table, TableName, table};
 
-/// The day a row's partition is named after.
+/// The day that names a row's partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RowDay {
     /// A day in the partition time zone.
     On(PartitionDay),
-    /// The day of its task's scheduled start, which an answer may tell only at its end.
+    /// The day of its task's scheduled start, which a response may contain only at its end.
     OfTask,
-    /// Neither the row nor its task names a day.
+    /// Neither the row nor its task has a usable day.
     Unknown,
 }
 
-/// Empty builders that are kept, at most.
+/// Maximum number of empty builders kept for reuse.
 const SPARE: usize = 2;
-/// A builder that can hold more than this is not kept.
+/// A builder with more capacity than this is not reused.
 const SPARE_BYTES: usize = 4 << 20;
 
-/// Days whose rows gather side by side, at most. A table's builders take some kilobytes a day, however
-/// few rows they hold.
+/// Maximum number of days whose rows accumulate side by side. A table's builders take some
+/// kilobytes per day, however few rows they hold.
 const MOST_DAYS: usize = 128;
 
-/// Number of a task among those of one commit.
+/// Index of a task within one commit.
 pub type TaskOrdinal = u32;
 
-/// Some rows of one table, as Arrow arrays in the order of its columns.
+/// Rows of one table, as Arrow arrays in the order of its columns.
 #[derive(Clone, Debug)]
 pub struct Batch {
     /// The table.
     pub table: TableName,
     /// The partition's day.
     pub day: RowDay,
-    /// One array a column.
+    /// One array per column.
     pub columns: Vec<ArrayRef>,
-    /// Rows.
+    /// Number of rows.
     pub rows: usize,
-    /// Memory, about.
+    /// Approximate memory in bytes.
     pub bytes: usize,
-    /// The tasks they belong to.
+    /// The tasks of the rows.
     pub tasks: Vec<TaskOrdinal>,
 }
 
-/// One table's rows while they gather.
+/// Row builder of one table.
 #[derive(Debug)]
 pub(super) struct TableBuilder {
     table: &'static Table,
@@ -73,7 +73,7 @@ impl TableBuilder {
         }
     }
 
-    /// Rows were appended to every column.
+    /// Ends rows that were appended to every column.
     #[inline]
     pub(super) fn end_rows(&mut self, count: usize, task: TaskOrdinal) {
         self.rows += count;
@@ -86,7 +86,7 @@ impl TableBuilder {
         self.columns.iter().map(ColumnBuilder::size).sum()
     }
 
-    /// Its rows. It is empty then, and keeps its memory.
+    /// Returns the rows as a batch. Empties the builder and keeps its memory.
     fn finish(&mut self, day: RowDay) -> Result<Batch, ArrowError> {
         let columns = self
             .columns
@@ -105,7 +105,7 @@ impl TableBuilder {
     }
 }
 
-/// The tables one call's rows go to: `calls` first, then its nested tables in their order.
+/// The builders for one day's calls: `calls` first, then its nested tables in their order.
 #[derive(Debug)]
 pub(super) struct CallTables {
     pub(super) calls: TableBuilder,
@@ -144,31 +144,31 @@ impl CallTables {
     }
 }
 
-/// Rows of all tables while they gather.
+/// Row builders of all tables, by day.
 #[derive(Debug, Default)]
 pub struct Rows {
     calls: SeededMap<RowDay, CallTables>,
     tasks: SeededMap<RowDay, TableBuilder>,
-    /// Empty ones that need not grow from nothing again.
+    /// Empty builders, kept for reuse.
     spare: Vec<CallTables>,
     appended: usize,
 }
 
 impl Rows {
-    /// Bytes of JSON whose rows were appended since [`Self::reset_appended`]: cheap to ask, where
-    /// [`Self::bytes`] is not.
+    /// Bytes of JSON whose rows were appended since [`Self::reset_appended`]. Cheap, unlike
+    /// [`Self::bytes`].
     #[must_use]
     pub fn appended(&self) -> usize {
         self.appended
     }
 
-    /// Whether the days with rows are so many that all are better handed on.
+    /// Whether rows span so many days that they should be handed on.
     #[must_use]
     pub fn has_many_days(&self) -> bool {
         self.calls.len() > MOST_DAYS || self.tasks.len() > MOST_DAYS
     }
 
-    /// Counts from zero again.
+    /// Resets [`Self::appended`] to zero.
     pub fn reset_appended(&mut self) {
         self.appended = 0;
     }
@@ -177,7 +177,7 @@ impl Rows {
         self.appended += bytes;
     }
 
-    /// Where the rows of a call of this day go.
+    /// The builders for calls of this day.
     #[inline]
     pub(super) fn of_call(&mut self, day: RowDay) -> &mut CallTables {
         let Self { calls, spare, .. } = self;
@@ -185,20 +185,20 @@ impl Rows {
         calls.entry(day).or_insert_with(empty)
     }
 
-    /// Where the row of a task of this day goes.
+    /// The builder for tasks of this day.
     pub(super) fn of_task(&mut self, day: RowDay) -> &mut TableBuilder {
         self.tasks
             .entry(day)
             .or_insert_with(|| TableBuilder::new(TableName::Tasks))
     }
 
-    /// Memory of all rows, about. Walks all columns: ask once a run, not once a row.
+    /// Approximate memory of all rows. Visits every column: call it once per run, not once per row.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.builders().map(TableBuilder::size).sum()
     }
 
-    /// Whether there is no row.
+    /// Whether there are no rows.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.builders().all(|builder| builder.rows == 0)
@@ -214,7 +214,7 @@ impl Rows {
     /// Takes all rows.
     ///
     /// # Errors
-    /// Only if the arrays contradict themselves, which would be a bug.
+    /// Only if the arrays are inconsistent, which would be a bug.
     pub fn take(&mut self) -> Result<Vec<Batch>, ArrowError> {
         let mut batches = Vec::new();
         for (day, tables) in std::mem::take(&mut self.calls) {
@@ -227,7 +227,7 @@ impl Rows {
         Ok(batches)
     }
 
-    /// Takes the rows of one day's tables, and keeps those for other rows.
+    /// Takes the rows of one day's builders and keeps the builders for reuse.
     fn empty(
         &mut self,
         (day, mut tables): (RowDay, CallTables),
@@ -240,7 +240,7 @@ impl Rows {
         Ok(())
     }
 
-    /// Takes the rows of the tables that hold most, until at most `bytes` are left.
+    /// Takes the rows of the largest tables, until at most `bytes` are left.
     ///
     /// # Errors
     /// As for [`Self::take`].
@@ -277,23 +277,23 @@ impl Rows {
     }
 }
 
-/// Whose rows they are.
+/// The owner of the rows.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Of {
     Calls,
     Tasks,
 }
 
-/// What stands in every row of one answer.
+/// Values shared by every row of one response.
 #[derive(Clone, Debug)]
 pub struct AnswerContext {
-    /// The task, by its number in the commit to come.
+    /// The task's index in the next commit.
     pub ordinal: TaskOrdinal,
     /// The task's id.
     pub task_id: Arc<str>,
     /// The run's id.
     pub run_id: Arc<str>,
-    /// When the answer was received, in microseconds since 1970.
+    /// When the response was received, in microseconds since 1970.
     pub extracted_at_micros: i64,
     /// The day for calls without a usable start.
     pub fallback_day: RowDay,

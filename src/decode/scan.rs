@@ -1,23 +1,22 @@
-//! Reads JSON text strictly (RFC 8259), value by value, without building a tree and without
-//! recursion. A value is a [`Raw`]: its kind and the very bytes it stands in.
+//! A strict JSON scanner (RFC 8259). Reads value by value, without building a tree and without
+//! recursion. A value is a [`Raw`]: its kind and its bytes in the text.
 //!
-//! One thing beyond the RFC is taken: NaN and the infinities, as Python, JavaScript and C print them.
-//! They fit no column, but must not cost the record they stand in.
+//! One extension: NaN and the infinities are accepted, as Python, JavaScript and C print them. They
+//! fit no column, but must not reject the record that contains them.
 
 use super::text::{begins_with, find_special, unescape};
 
-/// Containers within containers beyond this are not handed to readers as JSON text: their
-/// parsers may not survive it.
+/// Values nested deeper than this are not passed on as JSON text: other parsers may fail on them.
 pub(super) const MAX_PLAIN_DEPTH: usize = 128;
 
-/// What kind of JSON value it is.
+/// The kind of a JSON value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Null,
     True,
     False,
     Number,
-    /// `NaN`, `Infinity` or `-Infinity`, which JSON does not know and some libraries write.
+    /// `NaN`, `Infinity` or `-Infinity`, which are not JSON but are written by some libraries.
     NonFinite,
     String,
     Array,
@@ -39,21 +38,21 @@ impl Kind {
     }
 }
 
-/// A JSON value where it stands.
+/// A JSON value, borrowed from its text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Raw<'a> {
     pub(super) kind: Kind,
-    /// A backslash stands somewhere in it.
+    /// Whether it contains a backslash.
     pub(super) escaped: bool,
-    /// Not JSON text that every reader takes: nested deeper than [`MAX_PLAIN_DEPTH`], or with a
+    /// Whether some parsers reject it: nested deeper than [`MAX_PLAIN_DEPTH`], or with a
     /// [`Kind::NonFinite`] in it.
     pub(super) unportable: bool,
-    /// The value's bytes, a string's quotes included.
+    /// The value's bytes, including a string's quotes.
     pub(super) token: &'a [u8],
 }
 
 impl<'a> Raw<'a> {
-    /// A string without escapes, by its text with the quotes.
+    /// A string without escapes, from its text with quotes.
     pub(super) fn plain_string(token: &'a [u8]) -> Self {
         Self {
             kind: Kind::String,
@@ -63,7 +62,7 @@ impl<'a> Raw<'a> {
         }
     }
 
-    /// Whether a string, its escapes undone, is this text.
+    /// Whether the unescaped string equals this text.
     #[inline]
     pub(super) fn spells(&self, text: &[u8]) -> bool {
         if self.escaped {
@@ -73,7 +72,7 @@ impl<'a> Raw<'a> {
         }
     }
 
-    /// A string's text with its escapes undone; `None` if it has no UTF-8 form.
+    /// A string's unescaped text; `None` if it has no UTF-8 form.
     #[cold]
     pub(super) fn undone(&self) -> Option<Vec<u8>> {
         let mut text = Vec::new();
@@ -86,12 +85,12 @@ impl<'a> Raw<'a> {
         &self.token[1..self.token.len() - 1]
     }
 
-    /// Null, or text without a character.
+    /// Whether it is null or an empty string.
     pub(super) fn is_empty(&self) -> bool {
         self.kind == Kind::Null || (self.kind == Kind::String && self.token.len() == 2)
     }
 
-    /// An array or object with nothing in it.
+    /// Whether it is an empty array or object.
     pub(super) fn is_bare(&self) -> bool {
         matches!(self.kind, Kind::Array | Kind::Object)
             && self.token[1..self.token.len() - 1].trim_ascii().is_empty()
@@ -102,9 +101,9 @@ impl<'a> Raw<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} at byte {at}")]
 pub struct SyntaxError {
-    /// What was found or missed, in words.
+    /// What was found or expected, in words.
     pub what: &'static str,
-    /// Offset from the start of the text that was read.
+    /// Offset from the start of the text.
     pub at: usize,
 }
 
@@ -124,7 +123,7 @@ impl<'a> Scanner<'a> {
         Err(SyntaxError { what, at: self.at })
     }
 
-    /// The next byte that is not white space.
+    /// The next byte that is not whitespace.
     #[inline]
     pub(super) fn peek(&mut self) -> Option<u8> {
         loop {
@@ -136,7 +135,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Takes the next byte if it is this one.
+    /// Consumes the next byte if it is this one.
     #[inline]
     pub(super) fn take(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
@@ -144,22 +143,22 @@ impl<'a> Scanner<'a> {
         found
     }
 
-    /// Where the next byte stands.
+    /// Offset of the next byte.
     pub(super) fn position(&self) -> usize {
         self.at
     }
 
-    /// All bytes from here on.
+    /// All remaining bytes.
     pub(super) fn rest(&self) -> &'a [u8] {
         &self.bytes[self.at..]
     }
 
-    /// All bytes from a position up to here.
+    /// The bytes from an offset up to here.
     pub(super) fn since(&self, start: usize) -> &'a [u8] {
         &self.bytes[start..self.at]
     }
 
-    /// Nothing but white space may follow.
+    /// Checks that only whitespace follows.
     pub(super) fn end(&mut self) -> Result<(), SyntaxError> {
         match self.peek() {
             None => Ok(()),
@@ -167,8 +166,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The next key of an object, its colon taken. `None` at the object's end. `first` is set
-    /// for the key behind the opening brace.
+    /// The next key of an object; consumes its colon. `None` at the object's end. `first` is set
+    /// for the key after the opening brace.
     #[inline]
     pub(super) fn key(&mut self, first: bool) -> Result<Option<Raw<'a>>, SyntaxError> {
         if !self.before_key(first)? {
@@ -177,7 +176,7 @@ impl<'a> Scanner<'a> {
         self.read_key().map(Some)
     }
 
-    /// Goes to the next key of an object: `false` at the object's end.
+    /// Advances to the next key of an object; `false` at the object's end.
     #[inline]
     pub(super) fn before_key(&mut self, first: bool) -> Result<bool, SyntaxError> {
         match self.peek() {
@@ -195,7 +194,7 @@ impl<'a> Scanner<'a> {
         Ok(true)
     }
 
-    /// Takes a key, quotes and colon included, if it is the very text that comes next.
+    /// Consumes a key, including quotes and colon, if the next bytes are exactly this text.
     #[inline]
     pub(super) fn take_key(&mut self, text: &[u8]) -> bool {
         let found = begins_with(&self.bytes[self.at..], text);
@@ -205,7 +204,7 @@ impl<'a> Scanner<'a> {
         found
     }
 
-    /// The key that begins here, its colon taken.
+    /// Reads the key that begins here and consumes its colon.
     #[inline]
     pub(super) fn read_key(&mut self) -> Result<Raw<'a>, SyntaxError> {
         let key = self.string()?;
@@ -215,7 +214,7 @@ impl<'a> Scanner<'a> {
         Ok(key)
     }
 
-    /// Whether an array goes on with another entry. `first` as for [`Self::key`].
+    /// Whether an array has another entry. `first` as for [`Self::key`].
     #[inline]
     pub(super) fn entry(&mut self, first: bool) -> Result<bool, SyntaxError> {
         match self.peek() {
@@ -282,7 +281,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Checks the escape at `at` and gives the position behind it.
+    /// Checks the escape at `at` and returns the offset after it.
     fn escape(&self, at: usize) -> Result<usize, SyntaxError> {
         match self.bytes.get(at + 1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
@@ -315,7 +314,7 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// NaN or an infinity, or else an error.
+    /// Reads NaN or an infinity, or returns an error.
     #[cold]
     fn non_finite(&mut self, otherwise: &'static str) -> Result<Raw<'a>, SyntaxError> {
         let rest = &self.bytes[self.at..];
@@ -336,8 +335,8 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// An object or array as a whole, checked. Open containers are one bit each, so that depth
-    /// costs an eighth of a byte and no stack.
+    /// Validates a whole object or array. Each open container takes one bit, so depth costs an
+    /// eighth of a byte and no stack.
     fn container(&mut self) -> Result<Raw<'a>, SyntaxError> {
         let start = self.at;
         let kind = if self.bytes[start] == b'{' {
@@ -388,7 +387,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// The length of the number that `bytes` begins with, by JSON's grammar.
+/// The length of the number that `bytes` begins with, by the JSON grammar.
 fn number_length(bytes: &[u8]) -> Option<usize> {
     let digits = |from: usize| {
         bytes[from..]
@@ -421,7 +420,7 @@ fn number_length(bytes: &[u8]) -> Option<usize> {
     Some(at)
 }
 
-/// Bits, the last ones in a word of their own: values as they are used need no memory for it.
+/// A stack of bits. The last word is stored inline, so ordinary depths need no allocation.
 #[derive(Default)]
 struct BitStack {
     last: u64,
@@ -561,7 +560,7 @@ mod tests {
         #[test]
         fn it_agrees_with_serde_json(text in r#"[\[\]{}:,"\\a0-9.eE+\-ntrufalsx ]{0,24}"#) {
             let theirs = serde_json::from_str::<&serde_json::value::RawValue>(&text);
-            // Beyond JSON, this is taken.
+            // Accepted as an extension to JSON.
             prop_assume!(!text.contains("nan"));
             prop_assert_eq!(whole(text.as_bytes()).is_ok(), theirs.is_ok(), "{}", text);
         }

@@ -1,16 +1,16 @@
-//! One entry of `detail`, read whole: the raw values of the call and of the records nested in it, by
-//! the slots of the plan, and what has no slot. Nothing is converted here.
+//! One entry of `detail`, read whole: the raw values of the call and its nested records, by the
+//! plan's slots, and the values without a slot. Does no conversion.
 
 use super::plan::{KeyGuess, RecordPlan, Target, plans};
 use super::scan::{Kind, Raw, Scanner, SyntaxError};
 
-/// Entries of a nested array whose values are held at once. Those after them are only checked when
-/// their call is read, and read again when it is their turn: a call of a few megabytes can hold a
+/// Entries of a nested array whose values are held at once. Later entries are only validated when
+/// their call is read, and read again when their turn comes: a call of a few megabytes can hold a
 /// million of them.
 const SLAB: usize = 16_384;
 
-/// Stands in a slot whose key had two values: like null for every column. No value of an answer has
-/// an empty text.
+/// Marks a slot whose key had two different values; every column reads it as null. No value of a
+/// response has an empty token.
 const CONTRADICTED: Raw<'static> = Raw {
     kind: Kind::Null,
     escaped: false,
@@ -18,10 +18,10 @@ const CONTRADICTED: Raw<'static> = Raw {
     token: b"",
 };
 
-/// A key and value that no slot takes.
+/// A key and value without a slot.
 #[derive(Clone)]
 pub(super) struct Stray<'a> {
-    /// Of which record.
+    /// Index of its record.
     pub(super) record: usize,
     pub(super) key: &'a [u8],
     pub(super) key_escaped: bool,
@@ -33,7 +33,7 @@ fn is_contradicted(raw: &Raw<'_>) -> bool {
     raw.kind == Kind::Null && raw.token.is_empty()
 }
 
-/// Whether two values say the same: the same text, escapes aside.
+/// Whether two values are equal: the same text, escapes aside.
 pub(super) fn same_value(one: &Raw<'_>, other: &Raw<'_>) -> bool {
     let is_escaped_text = |raw: &Raw<'_>| raw.kind == Kind::String && raw.escaped;
     let text = |raw: &Raw<'_>| {
@@ -66,13 +66,13 @@ impl<'a> Slots<'a> {
         self.count = 0;
     }
 
-    /// Another record begins.
+    /// Starts another record.
     fn begin(&mut self) {
         self.values.resize(self.values.len() + self.width, None);
         self.count += 1;
     }
 
-    /// The only record's value.
+    /// The value of the only record.
     pub(super) fn get(&self, slot: usize) -> Option<&Raw<'a>> {
         self.at(0, slot)
     }
@@ -91,9 +91,8 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// Two values of one key. The slot keeps what both say, or the one that says something where the
-    /// other is null; if they contradict each other, it keeps neither. What it does not keep is with
-    /// the strays.
+    /// Handles a repeated key. The slot keeps the common value, or the non-null one if the other is
+    /// null; if they differ, it keeps neither. Values that it does not keep become strays.
     #[cold]
     fn twin(&mut self, (place, key): (usize, &Raw<'a>), before: Raw<'a>, value: Raw<'a>) {
         let (kept, strays) = if is_contradicted(&before) {
@@ -111,12 +110,12 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// Whether the only record has two values of this slot's key that contradict each other.
+    /// Whether the only record has two different values for this slot's key.
     pub(super) fn is_contradicted(&self, slot: usize) -> bool {
         self.get(slot).is_some_and(is_contradicted)
     }
 
-    /// Takes a value of the only record out of its slot, as one that does not fit.
+    /// Moves a value of the only record out of its slot, as a misfit.
     #[cold]
     pub(super) fn refuse(&mut self, slot: usize, key: &'static str, kind: &'static str) {
         if let Some(value) = self.values.get_mut(slot).and_then(Option::take) {
@@ -150,12 +149,12 @@ impl<'a> Slots<'a> {
 /// The entries of one nested array of a call.
 #[derive(Default)]
 pub(super) struct Entries<'a> {
-    /// Of the first ones.
+    /// The slots of the first entries.
     pub(super) slots: Slots<'a>,
     seen: Option<Raw<'a>>,
-    /// Whether the array stood twice, with other entries each time: it has no rows then.
+    /// Whether the array occurred twice with different entries: it then has no rows.
     contradicted: bool,
-    /// Those after them: how many, and the text from the first of them on.
+    /// The later entries: their number, and the text from the first of them on.
     pub(super) rest: (usize, &'a [u8]),
 }
 
@@ -172,7 +171,7 @@ impl Entries<'_> {
     }
 }
 
-/// One entry of `detail` and the arrays in it, as slots.
+/// One entry of `detail` and its nested arrays, as slots.
 #[derive(Default)]
 pub(super) struct CallRecord<'a> {
     pub(super) call: Slots<'a>,
@@ -232,8 +231,8 @@ impl<'a> CallRecord<'a> {
         Ok(())
     }
 
-    /// Another array under the key of one that was read: decided as [`Slots::twin`] decides, where an
-    /// array without entries says nothing.
+    /// Handles a repeated nested array by the rule of [`Slots::twin`]; an array without entries
+    /// counts as null.
     #[cold]
     fn twin_array(
         &mut self,
@@ -264,7 +263,7 @@ impl<'a> CallRecord<'a> {
     }
 }
 
-/// Reads an array's entries, and gives the array as it stands.
+/// Reads an array's entries and returns the array's raw value.
 fn read_entries<'a>(
     scanner: &mut Scanner<'a>,
     plan: &RecordPlan,
@@ -300,7 +299,7 @@ fn read_entries<'a>(
     })
 }
 
-/// Reads one entry; says whether anything in it is escaped, and whether anything is unportable.
+/// Reads one entry; returns whether any part is escaped, and whether any part is unportable.
 #[inline]
 fn read_entry<'a>(
     scanner: &mut Scanner<'a>,
@@ -338,8 +337,7 @@ fn read_entry<'a>(
     Ok((escaped, unportable))
 }
 
-/// Reads one object into slots; nested tables' keys are plain strays, for a record without rows
-/// of its own kind below it.
+/// Reads one object into slots. For a record without nested tables, their keys are ordinary strays.
 pub(super) fn read_object<'a>(
     scanner: &mut Scanner<'a>,
     plan: &RecordPlan,
@@ -362,7 +360,7 @@ pub(super) fn read_object<'a>(
     Ok((slots, nested))
 }
 
-/// The entries of a nested array that were only checked, slab by slab.
+/// The entries of a nested array that were only validated, slab by slab.
 pub(super) struct RestOfEntries<'a> {
     left: usize,
     scanner: Scanner<'a>,

@@ -1,9 +1,8 @@
-//! Takes an answer apart while it arrives: the entries of `data.detail`, gathered into [`Run`]s of
-//! whole entries, and everything around them, the [envelope](Split::envelope), in which the array
-//! stands empty.
+//! Splits a response while it arrives: the entries of `data.detail`, collected into [`Run`]s of
+//! whole entries, and the rest, the [envelope](Split::envelope), with the array left empty.
 //!
-//! It only follows strings and brackets; whether an entry is right JSON is found out by whoever
-//! decodes it. Memory: one run, the envelope, and what the caller does not take.
+//! The splitter only tracks strings and brackets; the decoder validates the entries. Memory: one
+//! run, the envelope, and the pieces that the caller has not taken.
 
 use std::collections::VecDeque;
 
@@ -11,18 +10,18 @@ use crate::privacy::is_plain_name;
 
 use super::text::{Marks, find_special, unescape};
 
-/// Entries of a run at most. An entry of two bytes becomes a row of hundreds, so that bytes alone do not
-/// bound the memory of its rows; entries as they are used are far fewer in a megabyte.
+/// Maximum entries of a run. An entry of two bytes becomes a row of hundreds, so bytes alone do not
+/// bound the memory of the rows. Ordinary entries are far fewer per megabyte.
 const MOST_ENTRIES: usize = 16_384;
 
-/// Some entries of `detail`, each a whole JSON value.
+/// Entries of `detail`, each a whole JSON value.
 #[derive(Debug, Default)]
 pub struct Run {
     /// Position of the first entry in `detail`.
     pub first_index: u64,
-    /// The entries' bytes, one behind the other.
+    /// The entries' bytes, concatenated.
     pub bytes: Vec<u8>,
-    /// Where each entry ends in `bytes`.
+    /// End offset of each entry in `bytes`.
     pub ends: Vec<u32>,
 }
 
@@ -38,43 +37,43 @@ impl Run {
     }
 }
 
-/// What comes out of the splitter, in the order of the answer.
+/// Output of the splitter, in the order of the response.
 #[derive(Debug)]
 pub enum Piece {
     /// Whole entries.
     Run(Run),
-    /// A piece of an entry that is larger than a record may be: to be kept as a reject.
+    /// Part of an entry that exceeds the record limit: to be kept as a reject.
     Oversize {
-        /// Its position in `detail`.
+        /// Position in `detail`.
         index: u64,
-        /// Its next bytes.
+        /// The next bytes of the entry.
         bytes: Vec<u8>,
-        /// Whether they are its last.
+        /// Whether these are its last bytes.
         last: bool,
     },
 }
 
-/// Limits of memory.
+/// Memory limits.
 #[derive(Clone, Copy, Debug)]
 pub struct SplitOptions {
     /// A run is handed on once it holds this many bytes (or very many entries).
     pub run_bytes: usize,
-    /// The longest entry, and the longest envelope.
+    /// Maximum size of an entry, and of the envelope.
     pub max_record_bytes: usize,
 }
 
-/// Why an answer cannot be taken apart.
+/// Why a response cannot be split.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SplitError {
-    /// It is not JSON; nothing after this place is understood.
+    /// The response is not JSON from this offset on.
     #[error("the answer is not JSON: {what} at byte {at}")]
     NotJson {
-        /// In words.
+        /// What is wrong, in words.
         what: &'static str,
-        /// Offset in the answer.
+        /// Offset in the response.
         at: u64,
     },
-    /// Its own fields take more room than a record may.
+    /// The response's own fields exceed the record limit.
     #[error(
         "the answer's own fields are over {limit} bytes{}; write.max_record_size sets the limit",
         within(key.as_deref())
@@ -82,17 +81,9 @@ pub enum SplitError {
     EnvelopeTooLarge {
         /// The limit in force.
         limit: usize,
-        /// The key whose value passed it, if it is one that can be shown: calls under another key
-        /// than `detail` are no entries.
+        /// The key whose value exceeded it, if it can be shown. Calls under another key than
+        /// `detail` are not entries.
         key: Option<String>,
-    },
-    /// White space without an end, where any may stand.
-    #[error(
-        "the answer has over {limit} bytes of white space on end; write.max_record_size sets the limit"
-    )]
-    TooMuchSpace {
-        /// The limit in force.
-        limit: usize,
     },
     /// More entries than a 32-bit index can number.
     #[error("the answer has more than 2,147,483,647 entries")]
@@ -106,11 +97,11 @@ fn within(key: Option<&str>) -> String {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Around the array.
+    /// Outside the array.
     Envelope,
     /// In the array, before an entry. `first` allows the array to end.
     BeforeEntry { first: bool },
-    /// In the array, behind an entry.
+    /// In the array, after an entry.
     BehindEntry,
     /// In an object or array entry.
     Container {
@@ -126,8 +117,8 @@ enum State {
     Done,
 }
 
-/// The splitter. Feed it with [`push`](Split::push), take [`pieces`](Split::pieces), and at the
-/// end of the answer call [`finish`](Split::finish).
+/// The splitter. Feed it with [`push`](Split::push), take [`pieces`](Split::pieces), and call
+/// [`finish`](Split::finish) at the end of the response.
 #[derive(Debug)]
 pub struct Split {
     options: SplitOptions,
@@ -139,8 +130,6 @@ pub struct Split {
     next_index: u64,
     entry_start: usize,
     oversize: bool,
-    /// Bytes of white space on end that are kept nowhere.
-    space: usize,
     taken: u64,
     ready: VecDeque<Piece>,
 }
@@ -153,7 +142,7 @@ struct EnvelopeState {
     escape: bool,
     string_start: usize,
     last_string: (usize, usize),
-    /// The last key of the answer or of `data`.
+    /// The last key of the response or of `data`.
     last_outer_key: (usize, usize),
     key: EnvelopeKey,
     in_data: bool,
@@ -167,19 +156,19 @@ enum EnvelopeKey {
     Detail,
 }
 
-/// What is left when an answer has ended.
+/// The remainder when a response has ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// The answer without the entries of `detail`.
+    /// The response without the entries of `detail`.
     pub envelope: Vec<u8>,
-    /// The entries not handed on yet; all of them, if the answer is small.
+    /// The entries not handed on yet; all of them for a small response.
     pub rest: Run,
-    /// Entries in all.
+    /// Total number of entries.
     pub entries: u64,
 }
 
 impl Split {
-    /// A splitter at the start of an answer.
+    /// A splitter at the start of a response.
     #[must_use]
     pub fn new(options: SplitOptions) -> Self {
         Self {
@@ -191,13 +180,12 @@ impl Split {
             next_index: 0,
             entry_start: 0,
             oversize: false,
-            space: 0,
             taken: 0,
             ready: VecDeque::new(),
         }
     }
 
-    /// Whether it is about to need a buffer: see [`reuse`](Self::reuse).
+    /// Whether it will need a buffer soon: see [`reuse`](Self::reuse).
     #[must_use]
     pub fn wants_buffer(&self) -> bool {
         let run = &self.run.bytes;
@@ -205,7 +193,7 @@ impl Split {
             || (run.len() > self.options.run_bytes / 2 && self.spare.capacity() == 0)
     }
 
-    /// Takes an empty buffer, of a run that was handed on earlier, for this run or the next one.
+    /// Accepts the emptied buffer of an earlier run, for this run or the next one.
     pub fn reuse(&mut self, buffer: Vec<u8>) {
         if self.run.bytes.capacity() == 0 {
             self.run.bytes = buffer;
@@ -214,33 +202,33 @@ impl Split {
         }
     }
 
-    /// The next pieces that are whole. Empty for small answers until they end.
+    /// The next complete pieces. Empty for a small response until it ends.
     pub fn pieces(&mut self) -> impl Iterator<Item = Piece> {
         self.ready.drain(..)
     }
 
-    /// Bytes of answer seen so far.
+    /// Bytes of the response consumed so far.
     #[must_use]
     pub fn bytes_seen(&self) -> u64 {
         self.taken
     }
 
-    /// What is known of the envelope so far: JSON text that may break off anywhere.
+    /// The envelope so far: JSON text that may be truncated anywhere.
     #[must_use]
     pub fn envelope(&self) -> &[u8] {
         &self.envelope.text
     }
 
-    /// Whether entries of `detail` have been met.
+    /// Whether entries of `detail` have been seen.
     #[must_use]
     pub fn in_detail(&self) -> bool {
         self.next_index > 0 || !matches!(self.state, State::Envelope | State::Done)
     }
 
-    /// Takes the next bytes of the answer.
+    /// Consumes the next bytes of the response.
     ///
     /// # Errors
-    /// When the bytes cannot be JSON, or a limit is passed.
+    /// If the bytes cannot be JSON, or a limit is exceeded.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), SplitError> {
         let mut at = 0;
         while at < bytes.len() {
@@ -260,7 +248,6 @@ impl Split {
                     if !bytes[at].is_ascii_whitespace() {
                         return self.fail("something follows the answer", at);
                     }
-                    self.skip_space()?;
                     at + 1
                 }
             };
@@ -270,10 +257,10 @@ impl Split {
         Ok(())
     }
 
-    /// The answer has ended.
+    /// Ends the response.
     ///
     /// # Errors
-    /// When it breaks off.
+    /// If it is truncated.
     pub fn finish(self) -> Result<Ended, SplitError> {
         if self.state != State::Done {
             let what = if self.taken == 0 {
@@ -290,16 +277,6 @@ impl Split {
         })
     }
 
-    /// Counts a byte of white space that is kept nowhere.
-    fn skip_space(&mut self) -> Result<(), SplitError> {
-        self.space += 1;
-        let limit = self.options.max_record_bytes;
-        if self.space > limit {
-            return Err(SplitError::TooMuchSpace { limit });
-        }
-        Ok(())
-    }
-
     fn fail<T>(&self, what: &'static str, at: usize) -> Result<T, SplitError> {
         Err(SplitError::NotJson {
             what,
@@ -309,20 +286,12 @@ impl Split {
 
     fn envelope_bytes(&mut self, bytes: &[u8], from: usize) -> Result<usize, SplitError> {
         const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
-        let limit = self.options.max_record_bytes;
-        self.space = 0;
         let envelope = &mut self.envelope;
         for (at, &byte) in bytes.iter().enumerate().skip(from) {
             if envelope.depth == 0 && !envelope.in_string {
                 match byte {
                     b'{' => {}
-                    b' ' | b'\n' | b'\r' | b'\t' => {
-                        // Nothing but white space came before it.
-                        if self.taken + at as u64 >= limit as u64 {
-                            return Err(SplitError::TooMuchSpace { limit });
-                        }
-                        continue;
-                    }
+                    b' ' | b'\n' | b'\r' | b'\t' => continue,
                     _ if BYTE_ORDER_MARK.contains(&byte) && self.taken + (at as u64) < 3 => {
                         continue;
                     }
@@ -383,10 +352,7 @@ impl Split {
 
     fn before_entry(&mut self, bytes: &[u8], at: usize, first: bool) -> Result<usize, SplitError> {
         self.state = match bytes[at] {
-            byte if byte.is_ascii_whitespace() => {
-                self.skip_space()?;
-                return Ok(at + 1);
-            }
+            byte if byte.is_ascii_whitespace() => return Ok(at + 1),
             b']' if first => {
                 self.state = State::Envelope;
                 return Ok(at + 1);
@@ -403,7 +369,6 @@ impl Split {
         if self.next_index > i32::MAX as u64 {
             return Err(SplitError::TooManyEntries);
         }
-        self.space = 0;
         self.entry_start = self.run.bytes.len();
         self.keep(&bytes[at..=at]);
         Ok(at + 1)
@@ -411,7 +376,7 @@ impl Split {
 
     fn behind_entry(&mut self, bytes: &[u8], at: usize) -> Result<usize, SplitError> {
         match bytes[at] {
-            byte if byte.is_ascii_whitespace() => self.skip_space()?,
+            byte if byte.is_ascii_whitespace() => {}
             b',' => self.state = State::BeforeEntry { first: false },
             b']' => self.state = State::Envelope,
             _ => return self.fail("a comma between entries of detail is missing", at),
@@ -446,7 +411,7 @@ impl Split {
                 at += 64;
                 continue;
             }
-            // A block with backslashes, or the last bytes: one by one.
+            // A block with backslashes, or the last bytes: byte by byte.
             let block_end = bytes.len().min(at + 64);
             while at < block_end {
                 if in_string {
@@ -536,7 +501,7 @@ impl Split {
         }
     }
 
-    /// Keeps bytes of the entry that is being read.
+    /// Stores bytes of the current entry.
     fn keep(&mut self, bytes: &[u8]) {
         let length = self.run.bytes.len() - self.entry_start;
         if !self.oversize && length + bytes.len() > self.options.max_record_bytes {
@@ -581,8 +546,8 @@ impl Split {
         }
     }
 
-    /// Makes room for so many bytes more. A run that is getting long will be handed on when it has its
-    /// length: twice that, by doubling, would be for nothing.
+    /// Reserves room for this many more bytes. A run near its target length is handed on when it
+    /// reaches it, so doubling its buffer would be wasted.
     fn make_room(&mut self, more: usize) {
         let run = &mut self.run.bytes;
         let whole = self.options.run_bytes + self.options.run_bytes / 16;
@@ -615,14 +580,14 @@ impl EnvelopeState {
         }
     }
 
-    /// The key whose value is being read, if it is a name and not data.
+    /// The key of the current value, if it is a name rather than data.
     fn outer_key(&self) -> Option<String> {
         let (start, end) = self.last_outer_key;
         let key = std::str::from_utf8(&self.text[start..end]).ok()?;
         is_plain_name(key).then(|| key.to_owned())
     }
 
-    /// Which key the last string is. Escapes make no other key of it.
+    /// Identifies the last string as a key. Escapes do not change a key's identity.
     fn named_key(&self) -> EnvelopeKey {
         let (start, end) = self.last_string;
         let mut undone = Vec::new();
@@ -639,7 +604,8 @@ impl EnvelopeState {
     }
 }
 
-/// Where the entry ends among the brackets of a block, if it does; otherwise only `depth` moves on.
+/// The offset in a block of brackets at which the entry ends, if it does; otherwise only updates
+/// `depth`.
 fn entry_end((open, close): (u64, u64), depth: &mut u32) -> Option<usize> {
     let mut brackets = open | close;
     while brackets != 0 {
@@ -677,7 +643,7 @@ mod tests {
         let mut split = Split::new(options);
         let mut pieces = Vec::new();
         for chunk in text.chunks(step) {
-            // Whose memory it is changes nothing.
+            // The origin of the buffer does not change the result.
             if step.is_multiple_of(2) && split.wants_buffer() {
                 split.reuse(Vec::with_capacity(3));
             }

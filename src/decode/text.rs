@@ -1,9 +1,9 @@
-//! JSON strings: finding their end quickly, and undoing their escapes.
+//! JSON strings: fast search for their end, and unescaping.
 
 use wide::u8x16;
 
 /// The first position at or after `from` that holds a quote, a backslash or a control character;
-/// the slice's length if there is none. Sixteen bytes at a time.
+/// the slice's length if there is none. Processes sixteen bytes at a time.
 #[inline]
 pub(super) fn find_special(bytes: &[u8], from: usize) -> usize {
     let mut at = from;
@@ -27,7 +27,7 @@ pub(super) fn find_special(bytes: &[u8], from: usize) -> usize {
     at
 }
 
-/// Where strings and brackets are among 64 bytes: a bit a byte, the first byte the lowest.
+/// Bit masks of strings and brackets in 64 bytes: one bit per byte, the first byte lowest.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Marks {
     pub(super) quotes: u64,
@@ -49,7 +49,7 @@ impl Marks {
             };
             marks.quotes |= mask(chunk, b'"');
             marks.backslashes |= mask(chunk, b'\\');
-            // One bit tells braces from square brackets, opening and closing ones alike.
+            // One bit separates braces from square brackets, for opening and closing ones alike.
             let folded = chunk | u8x16::splat(0x20);
             marks.open |= mask(folded, b'{');
             marks.close |= mask(folded, b'}');
@@ -57,7 +57,7 @@ impl Marks {
         marks
     }
 
-    /// The bytes within strings, opening quotes included, if no backslash is among them.
+    /// Mask of the bytes within strings, including opening quotes, for a block without backslashes.
     #[inline]
     pub(super) fn inside(self, begins_inside: bool) -> u64 {
         let mut inside = self.quotes;
@@ -68,7 +68,7 @@ impl Marks {
     }
 }
 
-/// Whether `bytes` begins with `start`, compared word by word: starts are keys, a few bytes long,
+/// Whether `bytes` begins with `start`, compared word by word: `start` is a key of a few bytes,
 /// where a call of `memcmp` costs more than the comparison.
 #[inline]
 pub(super) fn begins_with(bytes: &[u8], start: &[u8]) -> bool {
@@ -87,12 +87,12 @@ pub(super) fn begins_with(bytes: &[u8], start: &[u8]) -> bool {
         && word(&bytes[last..]) == word(&start[last..])
 }
 
-/// A `\u` escape that names half a character: such text has no UTF-8 form.
+/// A `\u` escape of a lone surrogate: such text has no UTF-8 form.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct LoneSurrogate;
 
-/// Appends the text with its escapes undone. `text` stands between quotes and was scanned, so
-/// every backslash begins a whole escape. On an error `out` is as before.
+/// Appends the unescaped text. `text` comes from between quotes and was scanned, so every backslash
+/// begins a complete escape. On an error `out` is unchanged.
 pub(super) fn unescape(text: &[u8], out: &mut Vec<u8>) -> Result<(), LoneSurrogate> {
     let start = out.len();
     let mut at = 0;
@@ -125,8 +125,8 @@ pub(super) fn unescape(text: &[u8], out: &mut Vec<u8>) -> Result<(), LoneSurroga
     Ok(())
 }
 
-/// The character of the hex digits at `at` (behind `\u`), and how many bytes they take: 4, or 10
-/// for a surrogate pair.
+/// The character of the hex digits at `at` (after `\u`), and how many bytes they take: 4, or 10 for
+/// a surrogate pair.
 fn escaped_char(text: &[u8], at: usize) -> Option<(char, usize)> {
     let unit = hex4(text, at)?;
     if !(0xD800..0xE000).contains(&unit) {
@@ -151,7 +151,7 @@ fn hex4(text: &[u8], at: usize) -> Option<u32> {
     })
 }
 
-/// Whether JSON text holds an escape that names half a character.
+/// Whether JSON text contains an escape of a lone surrogate.
 pub(super) fn has_lone_surrogate(json: &[u8]) -> bool {
     let mut at = 0;
     while let Some(offset) = memchr::memchr(b'\\', &json[at..]) {
@@ -167,12 +167,12 @@ pub(super) fn has_lone_surrogate(json: &[u8]) -> bool {
     false
 }
 
-/// Appends `text` as a JSON string, quotes included.
+/// Appends `text` as a JSON string, including quotes.
 pub(super) fn push_json_string(text: &str, out: &mut Vec<u8>) {
     serde_json::to_writer(out, text).expect("writing a string to memory cannot fail");
 }
 
-/// Standard base64 with padding, for bytes that no JSON text can carry.
+/// Standard base64 with padding, for bytes that JSON text cannot carry.
 pub(crate) fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);

@@ -1,5 +1,6 @@
-//! From a JSON value to a column's value, by the rules of the table contract: digit strings may be
-//! numbers, absent has several forms, and what does not fit exactly is a misfit, never a guess.
+//! Converts JSON values to column values, by the rules of the table contract: digit strings may be
+//! numbers, absent has several forms, and a value that does not fit exactly is a misfit, never a
+//! guess.
 
 use chrono::{LocalResult, NaiveDate, TimeZone, Timelike};
 use chrono_tz::Tz;
@@ -11,21 +12,22 @@ use crate::schema::{DECIMAL_PRECISION, DECIMAL_SCALE};
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
 
-/// What became of a value on its way to a column.
+/// The result of converting a value for a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fit<T> {
-    /// One of the forms of "not there": the column is null.
+    /// One of the forms of "absent": the column is null.
     Absent,
-    /// It fits.
+    /// The value fits.
     Value(T),
-    /// It fits, but for a part finer than the column holds; the word says which. The column has the
-    /// value without that part, and `extra_fields` keeps the text as it was sent.
+    /// The value fits except for a part finer than the column's resolution; the word says which.
+    /// The column has the truncated value, and `extra_fields` keeps the text as sent.
     Inexact(T, &'static str),
-    /// It does not fit; the word says what it is not. The column is null, `extra_fields` keeps it.
+    /// The value does not fit; the word names the failed expectation. The column is null,
+    /// `extra_fields` keeps the value.
     Misfit(&'static str),
 }
 
-/// Hands the text of a string to `read`, its escapes undone; other kinds of values are `unfit`.
+/// Passes the unescaped text of a string to `read`; other kinds of values are `unfit`.
 #[inline]
 fn of_text<T>(raw: &Raw<'_>, unfit: &'static str, read: impl FnOnce(&[u8]) -> Fit<T>) -> Fit<T> {
     match raw.kind {
@@ -61,7 +63,7 @@ pub(super) fn integer(raw: &Raw<'_>, least: i64, most: i64) -> Fit<i64> {
     })
 }
 
-/// The whole number that a text is (`250`, `250.0`, `2.5e2`), if it is one.
+/// The integer that a text denotes (`250`, `250.0`, `2.5e2`), if it does.
 pub(super) fn whole_number(text: &[u8]) -> Option<i64> {
     i64::try_from(scaled_number(text, 0)??).ok()
 }
@@ -79,8 +81,8 @@ pub(super) fn decimal(raw: &Raw<'_>) -> Fit<i128> {
     })
 }
 
-/// Reads `[+-]digits[.digits][e[+-]digits]` exactly, in units of `10^-scale`. `None`: it is no such
-/// text. `Some(None)`: it is, but has more places or digits than can be held.
+/// Parses `[+-]digits[.digits][e[+-]digits]` exactly, in units of `10^-scale`. `None`: not such a
+/// text. `Some(None)`: such a text, but with more places or digits than fit.
 #[expect(
     clippy::option_option,
     reason = "not a number, and a number that does not fit, differ"
@@ -134,10 +136,10 @@ fn scaled_number(text: &[u8], scale: u8) -> Option<Option<i128>> {
     Some(exact(whole, places, exponent, scale).map(|value| if negative { -value } else { value }))
 }
 
-/// As [`scaled_number`] for `[-]digits[.digits]` as numbers nearly always are: short, and with no more
-/// places than are held. `None`: it is not like that.
+/// The fast path of [`scaled_number`] for `[-]digits[.digits]` in the usual form: short, and with
+/// no more places than `scale`. `None`: not of that form.
 fn short_number(text: &[u8], scale: u8) -> Option<i64> {
-    /// Any number of so few digits can be scaled by any scale there is.
+    /// A number of this many digits can be scaled by every supported scale.
     const MOST_DIGITS: usize = 14;
     let (negative, text) = match text {
         [b'-', rest @ ..] => (true, rest),
@@ -172,7 +174,7 @@ fn exact(whole: &[u8], places: &[u8], exponent: i64, scale: u8) -> Option<i128> 
     let mut value: i128 = 0;
     let mut zeros: u32 = 0;
     for digit in whole.iter().chain(places) {
-        // Zeros are only counted until a digit behind them shows that they matter.
+        // Zeros are only counted until a later digit shows that they matter.
         if *digit == b'0' {
             zeros += u32::from(value != 0);
         } else {
@@ -195,15 +197,15 @@ fn exact(whole: &[u8], places: &[u8], exponent: i64, scale: u8) -> Option<i128> 
 }
 
 const NOT_A_TIME: &str = "not_a_time";
-/// A value that is right, but not one of those the column is for.
+/// A valid value outside the column's range.
 pub(super) const OUT_OF_RANGE: &str = "out_of_range";
-/// A local time, while no source time zone is set.
+/// A local time without a configured source time zone.
 pub(super) const WITHOUT_ZONE: &str = "time_without_zone";
-/// A local time that the clocks of the source time zone never showed.
+/// A local time that does not exist in the source time zone (skipped by a clock change).
 pub(super) const SKIPPED: &str = "not_a_local_time";
 
-/// A moment in microseconds since 1970. A text that names no zone is read in the source time zone;
-/// it does not fit while that is not set.
+/// A timestamp in microseconds since 1970. A text without a zone is read in the source time zone;
+/// without that setting it is a misfit.
 pub(super) fn timestamp(raw: &Raw<'_>, zone: Option<Tz>) -> Fit<i64> {
     of_text(raw, NOT_A_TIME, |text| match Moment::parse(text) {
         Some(moment) => moment.fit(zone, Fit::Misfit(WITHOUT_ZONE)),
@@ -211,8 +213,8 @@ pub(super) fn timestamp(raw: &Raw<'_>, zone: Option<Tz>) -> Fit<i64> {
     })
 }
 
-/// As [`timestamp`], for a time that is always sent as local text: without a source time zone nothing
-/// is guessed, and nothing is missing, since a column beside it holds the text.
+/// As [`timestamp`], for a time that is always sent as local text: without a source time zone it is
+/// null and no misfit, since a column beside it holds the text.
 pub(super) fn local_timestamp(raw: &Raw<'_>, zone: Option<Tz>) -> Fit<i64> {
     of_text(raw, NOT_A_TIME, |text| match Moment::parse(text) {
         Some(moment) => moment.fit(zone, Fit::Absent),
@@ -220,7 +222,7 @@ pub(super) fn local_timestamp(raw: &Raw<'_>, zone: Option<Tz>) -> Fit<i64> {
     })
 }
 
-/// Whether a value is the text of a time that names no zone.
+/// Whether a value is the text of a time without a zone.
 pub(super) fn is_local_time(raw: &Raw<'_>) -> bool {
     let is_local = |text: &[u8]| Moment::parse(text).is_some_and(|moment| moment.zone.is_none());
     match of_text(raw, NOT_A_TIME, |text| Fit::Value(is_local(text))) {
@@ -326,23 +328,22 @@ pub(super) fn clock(raw: &Raw<'_>) -> Fit<i64> {
     })
 }
 
-/// What a text says of a moment. The years are not looked at, but for 0000 and 0001.
+/// The result of parsing a timestamp text. Years are not checked, except 0000 and 0001.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ToldMoment {
     /// Microseconds since 1970.
     At(i64),
-    /// It is the zero value of some language: there is none.
+    /// The zero value of some language: absent.
     Zero,
-    /// It names no zone, and the settings neither.
+    /// The text has no zone, and no source time zone is set.
     WithoutZone,
-    /// The clocks of the zone never showed it.
+    /// A local time that does not exist in the zone.
     Skipped,
-    /// It is no time.
+    /// The text is not a time.
     NotATime,
 }
 
-/// Reads the text of a moment: the one reader of answers and listings. A text that names no zone is
-/// read in `zone`.
+/// Parses a timestamp text, for responses and listings. A text without a zone is read in `zone`.
 pub(super) fn told_moment(text: &[u8], zone: Option<Tz>) -> ToldMoment {
     match Moment::parse(text) {
         Some(moment) => moment.told(zone),
@@ -353,7 +354,7 @@ pub(super) fn told_moment(text: &[u8], zone: Option<Tz>) -> ToldMoment {
     }
 }
 
-/// A date and time as written, in microseconds, and the offset of its zone if it names one.
+/// A date and time as written, in microseconds, and its zone offset if it has one.
 struct Moment {
     micros: i64,
     zone: Option<i64>,
@@ -361,7 +362,7 @@ struct Moment {
 }
 
 impl Moment {
-    /// Reads `YYYY-MM-DD` and a time of day. `None` for the years 0000 and 0001, too.
+    /// Parses `YYYY-MM-DD` and a time of day. Also `None` for the years 0000 and 0001.
     fn parse(text: &[u8]) -> Option<Self> {
         let days = parse_date(text)?;
         let time = TimeOfDay::parse(text.get(10..)?)?;
@@ -372,7 +373,7 @@ impl Moment {
         })
     }
 
-    /// The moment in UTC. A local time that the clocks showed twice is taken the first time.
+    /// The timestamp in UTC. An ambiguous local time resolves to its first occurrence.
     #[inline]
     fn told(&self, zone: Option<Tz>) -> ToldMoment {
         match (self.zone, zone) {
@@ -391,7 +392,8 @@ impl Moment {
         }
     }
 
-    /// As [`Self::told`], for a column; `without_zone` if neither the text nor the settings name a zone.
+    /// As [`Self::told`], for a column; `without_zone` if neither the text nor the settings have a
+    /// zone.
     #[inline]
     fn fit(self, zone: Option<Tz>, without_zone: Fit<i64>) -> Fit<i64> {
         match self.told(zone) {
@@ -403,18 +405,18 @@ impl Moment {
     }
 }
 
-/// What follows the date in the text of a time.
+/// The part of a time's text after the date.
 struct TimeOfDay {
     micros: i64,
-    /// Microseconds east of UTC.
+    /// Offset in microseconds east of UTC.
     zone: Option<i64>,
-    /// Whether no digit finer than a microsecond was cut.
+    /// Whether no digit finer than a microsecond was truncated.
     exact: bool,
 }
 
 impl TimeOfDay {
-    /// Reads `T` or a space, `HH:MM:SS`, a fraction of any length if there is one, and the zone if it
-    /// is named: `Z`, `+07:00`, `+0700` or `+07`, with or without a space before it.
+    /// Parses `T` or a space, `HH:MM:SS`, an optional fraction of any length, and an optional zone:
+    /// `Z`, `+07:00`, `+0700` or `+07`, with or without a space before it.
     fn parse(text: &[u8]) -> Option<Self> {
         let [
             b'T' | b't' | b' ',
@@ -454,7 +456,7 @@ impl TimeOfDay {
     }
 }
 
-/// The offset from UTC at the end of a time's text, in microseconds; `Some(None)` where there is none.
+/// The UTC offset at the end of a time's text, in microseconds; `Some(None)` if there is none.
 #[expect(
     clippy::option_option,
     reason = "no zone, and a text that is none, differ"
@@ -481,7 +483,7 @@ fn parse_zone(text: &[u8]) -> Option<Option<i64>> {
     }
 }
 
-/// The microseconds of a fraction's digits, and whether those beyond the sixth are all zeros.
+/// The microseconds of a fraction's digits, and whether all digits after the sixth are zeros.
 fn fraction_micros(digits: &[u8]) -> Option<(i64, bool)> {
     let (kept, beyond) = digits.split_at(digits.len().min(6));
     let missing = u32::try_from(6 - kept.len()).ok()?;
@@ -489,7 +491,7 @@ fn fraction_micros(digits: &[u8]) -> Option<(i64, bool)> {
     (!kept.is_empty()).then_some((number(kept)? * 10i64.pow(missing), exact))
 }
 
-/// The days since 1970 of the date `text` begins with. The years 0000 and 0001 stand for "no date".
+/// The days since 1970 of the date that `text` begins with. The years 0000 and 0001 mean "no date".
 fn parse_date(text: &[u8]) -> Option<i32> {
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, ..] = text else {
         return None;
@@ -512,8 +514,8 @@ fn number(digits: &[u8]) -> Option<i64> {
     })
 }
 
-/// The local calendar day of moments, remembering the last offset: calls of one answer lie close
-/// together and a zone's offset changes at most on the hour quarter.
+/// Local calendar days of timestamps, with the last offset cached: calls of one response are close
+/// together, and a zone's offset changes at most on a quarter hour.
 #[derive(Debug)]
 pub(super) struct Calendar {
     zone: Tz,
@@ -530,7 +532,7 @@ impl Calendar {
         }
     }
 
-    /// The day of a moment in microseconds; `None` where no partition can be named after it.
+    /// The day of a timestamp in microseconds; `None` if it cannot name a partition.
     pub(super) fn day(&mut self, micros: i64) -> Option<PartitionDay> {
         const QUARTER: i64 = 900;
         let seconds = micros.div_euclid(MICROS_PER_SECOND);
@@ -609,7 +611,7 @@ mod tests {
         fn short_numbers_are_read_as_all_others_are(text in "[-+]?[0-9]{0,16}([.][0-9]{0,6})?([eE][-+]?[0-9]{1,2})?") {
             for scale in [0, DECIMAL_SCALE.unsigned_abs()] {
                 let short = short_number(text.as_bytes(), scale).map(i128::from);
-                // Behind zeros that change nothing it is not short.
+                // After insignificant zeros the number is not short.
                 let (sign, digits) = match text.strip_prefix('-') {
                     Some(digits) => ("-", digits),
                     None => ("", text.as_str()),

@@ -1,42 +1,42 @@
-//! Whether the source time zone agrees with the data.
+//! Checks the source time zone against the data.
 //!
-//! A redial's start is local text. Read in the right zone it lies between two moments that are known in
-//! UTC: the scheduled start of its task, and the start of its call, since the call's own attempt is the
-//! last one.
+//! A redial's start is local text. Read in the right zone it lies between two timestamps that are
+//! known in UTC: the scheduled start of its task, and the start of its call, since the call's own
+//! attempt is the last one.
 //!
 //! ```text
 //! task's scheduled start ≤ redial, read in the source time zone ≤ call's start
 //! ```
 //!
-//! The scheduled start may stand behind a hundred thousand calls in the answer. So the redials before it
-//! are counted at the end, from how many calls had their first redial in which five minutes.
+//! The scheduled start may follow a hundred thousand calls in the response. So redials before it
+//! are counted at the end, from a histogram of the calls' first redials in five-minute slots.
 
 use crate::seeded::SeededMap;
 
 /// Clocks of a vendor's machines differ by seconds, time zones by quarters of an hour.
 const SLACK_MICROS: i64 = 120_000_000;
 const SLOT_MICROS: i64 = 300_000_000;
-/// Slots that are kept: redials of a task lie within days, two weeks of slots.
+/// Maximum number of slots kept: a task's redials lie within days, and this is two weeks of slots.
 const MOST_SLOTS: usize = 4096;
 
-/// What the redials of some calls say about the source time zone. Calls count that have a start and at
-/// least one redial whose text names no zone; nothing is counted while no zone is set.
+/// Evidence about the source time zone from the redials of some calls. Counts calls that have a
+/// start and at least one redial whose text has no zone; counts nothing while no zone is set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ZoneCheck {
     /// Calls with a redial after the call's own start.
     late: u64,
-    /// The other calls by the slot of their first redial.
+    /// The other calls, by the slot of their first redial.
     first_redials: SeededMap<i64, u64>,
-    /// The other calls for which there was no slot left: only held against their own start.
+    /// The other calls without a free slot: only compared with their own start.
     unplaced: u64,
 }
 
-/// How many calls have redials that agree with the source time zone.
+/// The number of calls whose redials agree with the source time zone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct ZoneVerdict {
     /// Calls whose redials lie between the scheduled start and the call's start.
     pub fit: u64,
-    /// Calls with a redial that does not.
+    /// Calls with a redial outside that range.
     pub contradict: u64,
 }
 
@@ -68,7 +68,7 @@ impl ZoneCheck {
         }
     }
 
-    /// Adds the calls of another part of the same answer.
+    /// Adds the calls of another part of the same response.
     pub fn merge(&mut self, other: &Self) {
         self.late += other.late;
         self.unplaced += other.unplaced;
@@ -77,7 +77,7 @@ impl ZoneCheck {
         }
     }
 
-    /// Holds the calls of one task against its scheduled start, in microseconds since 1970, if it is
+    /// Compares the calls of one task with its scheduled start, in microseconds since 1970, if
     /// known.
     #[must_use]
     pub fn verdict(&self, schedule_start_micros: Option<i64>) -> ZoneVerdict {

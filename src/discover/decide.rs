@@ -1,4 +1,4 @@
-//! One task, one decision.
+//! Decides, task by task, whether it is pulled, and why.
 
 use std::time::Duration;
 
@@ -12,42 +12,42 @@ use crate::lake::{Ledger, TaskState};
 use crate::shard::Shard;
 use crate::task::{TaskId, TaskStatus, WorkflowId};
 
-/// How it is known that there is such a task.
+/// The source of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// A listing shows it.
+    /// It is in a listing.
     Listed,
-    /// The ledger remembers it, and no listing shows it now.
+    /// It is in the ledger, and in no current listing.
     Remembered,
-    /// A person named it.
+    /// It was named on the command line.
     Named,
-    /// A saved answer is at hand.
+    /// It comes from a saved response.
     Saved,
 }
 
-/// A task that might be pulled.
+/// A task that may be pulled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// Which.
+    /// The task's id.
     pub id: TaskId,
-    /// Its workflow, where known.
+    /// Its workflow, if known.
     pub workflow: Option<WorkflowId>,
-    /// Its status, where known.
+    /// Its status, if known.
     pub status: Option<TaskStatus>,
-    /// Its scheduled start, where known.
+    /// Its scheduled start, if known.
     pub schedule_start: Option<DateTime<Utc>>,
-    /// Its scheduled end, where known.
+    /// Its scheduled end, if known.
     pub schedule_end: Option<DateTime<Utc>>,
-    /// How many calls it is listed with, where known.
+    /// Number of calls in its listing, if known.
     pub calls: Option<u64>,
-    /// How it is known.
+    /// Where the task was found.
     pub seen: Seen,
 }
 
-/// What the ledger knows of a task, as far as it matters here.
+/// The state of a task in the ledger, as far as decisions depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
-    /// Nothing.
+    /// Not in the ledger.
     Nothing,
     /// Final and exported.
     Sealed,
@@ -61,21 +61,21 @@ pub enum Known {
     Reopened,
 }
 
-/// What the ledger remembers of a task beside how it stands.
+/// The ledger's facts about a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Remembered {
-    /// How it stands.
+    /// Its state.
     pub known: Known,
     /// The day of its scheduled start.
     pub day: Option<NaiveDate>,
     /// When it was first seen with a final status, if it is not exported.
     pub final_since: Option<DateTime<Utc>>,
-    /// The calls it was sealed with.
+    /// Number of calls when it was sealed.
     pub calls: Option<u64>,
 }
 
 impl Remembered {
-    /// What a ledger remembers.
+    /// The ledger's facts about this task.
     #[must_use]
     pub fn of(ledger: &Ledger, task: &TaskId) -> Self {
         let unsealed = ledger.unsealed_task(task);
@@ -112,10 +112,10 @@ impl From<Option<TaskState<'_>>> for Known {
     }
 }
 
-/// What decisions depend on beside the task.
+/// Inputs of a decision other than the task.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// What time it is.
+    /// The current time.
     pub now: DateTime<Utc>,
     /// A final task is pulled this long after its scheduled end.
     pub settle: Duration,
@@ -125,44 +125,45 @@ pub struct Rules {
     pub replace: bool,
     /// Sealed tasks that are listed as running are pulled again once they are final.
     pub repull_reopened: bool,
-    /// A task that is not final this long after its scheduled end keeps no day from being complete.
+    /// A task that is still not final this long after its scheduled end no longer blocks the
+    /// completeness of any day.
     pub hold: Duration,
     /// Only tasks with a scheduled start on these days.
     pub range: Option<DateRange>,
-    /// No task with an earlier scheduled start, whatever is known of it.
+    /// Ignores tasks with an earlier scheduled start, whatever their state.
     pub not_before: Option<NaiveDate>,
-    /// No task with an earlier scheduled start that the lake knows nothing of and that is on none of
-    /// its days.
+    /// Ignores tasks with an earlier scheduled start that are not in the lake and whose day is not
+    /// either.
     pub since: Option<NaiveDate>,
-    /// The zone of those days.
+    /// The time zone of those days.
     pub zone: Tz,
     /// Only tasks of this shard.
     pub shard: Option<Shard>,
 }
 
-/// A scheduled end further ahead than this is none: some vendors write "never" so.
+/// A scheduled end further ahead than this is ignored: some vendors write "never" that way.
 const NEVER: TimeDelta = TimeDelta::days(366);
 
-/// Whether a day is known and before a first one that is set.
+/// Whether a day is known and precedes the first day, if one is set.
 #[must_use]
 pub fn is_before(first: Option<NaiveDate>, day: Option<NaiveDate>) -> bool {
     first.zip(day).is_some_and(|(first, day)| day < first)
 }
 
 impl Rules {
-    /// Whether a task of this day is before the days that `tasks.not_before` allows.
+    /// Whether a task of this day precedes `tasks.not_before`.
     #[must_use]
     pub fn is_before_first(&self, day: Option<NaiveDate>) -> bool {
         is_before(self.not_before, day)
     }
 
-    /// A scheduled end, unless it is so far ahead that it means none.
+    /// A scheduled end, unless it is so far ahead that it means "never".
     #[must_use]
     pub fn near_end(&self, end: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
         end.filter(|end| end.signed_duration_since(self.now) <= NEVER)
     }
 
-    /// The rules of a nightly run with all settings at their defaults.
+    /// The rules of a nightly run with default settings.
     #[must_use]
     pub fn nightly(now: DateTime<Utc>) -> Self {
         Self {
@@ -181,52 +182,52 @@ impl Rules {
     }
 }
 
-/// Why a task is pulled or left.
+/// Why a task is pulled or skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// Final and settled, not exported yet.
+    /// Final and settled, not yet exported.
     Final,
-    /// Final now; it was exported while running.
+    /// Final now; exported while running.
     FinalNow,
     /// Its last pull failed.
     FailedBefore,
     /// Sealed, to be replaced.
     Replace,
-    /// Sealed, and listed with another number of calls.
+    /// Sealed, and listed with a different number of calls.
     OtherCount,
-    /// A file with rows of it is missing or damaged: they are to be replaced.
+    /// A file with its rows is missing or damaged: the rows are to be replaced.
     DamagedFile,
-    /// Nothing is known of its status: its answer decides.
+    /// Its status is unknown: the response decides.
     AskAnswer,
-    /// Its listed status is none that is known: its answer decides.
+    /// Its listed status is not a known word: the response decides.
     UnknownStatus,
-    /// Its listing does not tell its day: its answer does.
+    /// Its listing has no usable day: the response decides.
     UnknownDay,
-    /// Running, and rows of running tasks are wanted.
+    /// Running, and running tasks are included.
     RunningIncluded,
-    /// Exported already.
+    /// Already exported.
     Sealed,
     /// Not final yet.
     Running,
-    /// Final, but its scheduled end is not long enough ago.
+    /// Final, but its scheduled end is too recent.
     Settling,
     /// Sealed, and listed as running again.
     Reopened,
-    /// Its scheduled start is not on the days asked for.
+    /// Its scheduled start is outside the requested days.
     OutOfRange,
-    /// Its scheduled start is before the days that `tasks.not_before` allows.
+    /// Its scheduled start precedes `tasks.not_before`.
     NotBefore,
-    /// Its scheduled start is before the days of this lake.
+    /// Its scheduled start precedes the first day of this lake.
     BeforeLake,
-    /// It has no scheduled start, so no day of the range is its own.
+    /// It has no scheduled start, so it belongs to no day of the range.
     NoSchedule,
-    /// Another shard pulls it.
+    /// It belongs to another shard.
     OtherShard,
 }
 
 impl Reason {
-    /// All reasons, in the order they are shown.
+    /// All reasons, in display order.
     pub const ALL: [Self; 19] = [
         Self::Final,
         Self::FinalNow,
@@ -275,7 +276,7 @@ impl Reason {
         }
     }
 
-    /// For people.
+    /// The explanation for people.
     #[must_use]
     pub fn describe(self) -> &'static str {
         match self {
@@ -302,17 +303,17 @@ impl Reason {
     }
 }
 
-/// What happens to a task.
+/// The decision for one task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Its answer is asked for.
+    /// The task is requested.
     Pull(Reason),
-    /// It is not asked for now.
+    /// The task is skipped in this run.
     Leave(Reason),
 }
 
 impl Decision {
-    /// Why.
+    /// The reason of the decision.
     #[must_use]
     pub fn reason(self) -> Reason {
         match self {
@@ -320,25 +321,25 @@ impl Decision {
         }
     }
 
-    /// Whether its answer is asked for.
+    /// Whether the task is requested.
     #[must_use]
     pub fn is_pull(self) -> bool {
         matches!(self, Self::Pull(_))
     }
 
-    /// Whether a task that is left must be remembered: it may become final when no listing shows
-    /// it any more.
+    /// Whether a skipped task must be kept in the ledger: it may become final after it has left the
+    /// listings.
     #[must_use]
     pub fn is_remembered(self) -> bool {
         matches!(self, Self::Leave(Reason::Running | Reason::Settling))
     }
 }
 
-/// Decides about one task. The answer's own status decides again whether it is sealed.
+/// Decides about one task. Whether it is sealed is decided again from the response's own status.
 ///
-/// What the listing does not tell, or tells so that nobody understands it, is asked of the answer: a
-/// status that is no word of the vendor's, and a day, which decides whether the task belongs to the
-/// range and which days it keeps from being complete.
+/// Values that the listing lacks, or that are not understood, are taken from the response: an
+/// unknown status word, and a missing day, which decides whether the task is in the range and for
+/// which day's completeness it counts.
 #[must_use]
 pub fn decide(task: &Candidate, remembered: impl Into<Remembered>, rules: &Rules) -> Decision {
     let Remembered {
@@ -356,7 +357,7 @@ pub fn decide(task: &Candidate, remembered: impl Into<Remembered>, rules: &Rules
     if let Some(range) = &rules.range {
         match day {
             Some(day) if !range.contains(day) => return Decision::Leave(Reason::OutOfRange),
-            // Its answer said that it has none.
+            // Its response already showed that it has none.
             None if known == Known::Sealed && task.seen == Seen::Listed => {
                 return Decision::Leave(Reason::NoSchedule);
             }
@@ -428,9 +429,9 @@ pub fn decide(task: &Candidate, remembered: impl Into<Remembered>, rules: &Rules
 /// A final task whose scheduled end is further ahead than this did not end as scheduled.
 const FAR_AHEAD: TimeDelta = TimeDelta::days(1);
 
-/// Whether late transcripts of a final task have had the time to arrive: since its scheduled end or,
-/// where that is far ahead (some vendors write "never" so), since it was first seen final. A task
-/// without an end has nothing to wait for.
+/// Whether late transcripts of a final task have had time to arrive: since its scheduled end or, if
+/// that is far ahead (some vendors write "never" that way), since it was first seen final. A task
+/// without an end is settled at once.
 pub(crate) fn is_settled(
     schedule_end: Option<DateTime<Utc>>,
     final_since: Option<DateTime<Utc>>,
@@ -561,7 +562,7 @@ mod tests {
     #[case(Seen::Named, None, Known::Nothing, Pull(Reason::AskAnswer))]
     #[case(Seen::Named, None, Known::Sealed, Leave(Reason::Sealed))]
     #[case(Seen::Listed, None, Known::Nothing, Pull(Reason::AskAnswer))]
-    fn tasks_whose_status_nobody_says_now(
+    fn tasks_without_a_current_status(
         #[case] seen: Seen,
         #[case] status: Option<&str>,
         #[case] known: Known,
@@ -633,7 +634,7 @@ mod tests {
             schedule_start: None,
             ..task
         };
-        // Its answer tells its day, unless the ledger knows it.
+        // The response decides its day, unless the ledger has it.
         let decided = |remembered| decide(&unscheduled, remembered, &rules);
         assert_eq!(decided(Known::Nothing.into()), Pull(Reason::Final));
         assert_eq!(decided(Known::Sealed.into()), Leave(Reason::NoSchedule));

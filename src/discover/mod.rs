@@ -1,5 +1,5 @@
-//! Which tasks are pulled, and why: from a listing and the ledger to a decision with its reason.
-//! Pure; what is asked and listed happens elsewhere.
+//! Decides which tasks are pulled, and why: a listing and the ledger become decisions with reasons.
+//! Pure: requests and listings happen in other modules.
 
 mod decide;
 mod packed;

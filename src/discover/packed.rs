@@ -1,4 +1,4 @@
-//! Planned tasks in little memory: a backfill of a year decides about a million.
+//! Planned tasks in compact form: a backfill of a year decides about a million tasks.
 
 use std::hash::Hash;
 
@@ -9,10 +9,10 @@ use super::decide::{Candidate, Decision, Seen};
 use super::planned_task::PlannedTask;
 use crate::task::{TaskId, TaskStatus, WorkflowId};
 
-/// An id is packed behind its length, which takes so many bytes.
+/// An id is stored after its length, which takes this many bytes.
 const LENGTH_BYTES: usize = 2;
 
-/// Planned tasks, each in 50 bytes and its id's. Workflows and statuses are there once.
+/// Planned tasks, each in 50 bytes plus its id. Workflows and statuses are stored once.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PackedTasks {
     entries: Vec<Entry>,
@@ -21,7 +21,7 @@ pub(super) struct PackedTasks {
     statuses: IndexSet<TaskStatus>,
 }
 
-/// What is kept of a task beside its id.
+/// The fields of a task other than its id.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
     id_at: usize,
@@ -34,7 +34,7 @@ pub(super) struct Entry {
     pub(super) decision: Decision,
 }
 
-/// A place in a set, or none.
+/// An optional index into a set.
 #[derive(Clone, Copy, Debug)]
 struct Nth(u32);
 
@@ -62,7 +62,7 @@ impl PackedTasks {
         self.entries.len()
     }
 
-    /// What the tasks take in memory.
+    /// Memory of the tasks, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.entries.capacity() * size_of::<Entry>() + self.ids.capacity()
     }
@@ -116,17 +116,17 @@ impl PackedTasks {
         }
     }
 
-    /// By day and id. Of those with the same id only the one stays that was packed first.
+    /// Sorts by day and id. Of tasks with the same id only the one packed first stays.
     pub(super) fn sort_each_once(&mut self) {
         let Self { entries, ids, .. } = self;
         let id = |entry: &Entry| id_at(ids, entry.id_at);
-        // Ids that were packed later are further behind.
+        // Ids that were packed later have a larger offset.
         entries.sort_unstable_by_key(|entry| (id(entry), entry.id_at));
         entries.dedup_by(|a, b| id(a) == id(b));
         entries.sort_unstable_by_key(|entry| (entry.day, id(entry)));
     }
 
-    /// Those that `keep` names, the last one first, and nothing else of the others.
+    /// Keeps the entries that `keep` selects, in reverse order, and drops everything else.
     pub(super) fn into_reversed(self, keep: impl Fn(&Entry) -> bool) -> Self {
         let Self {
             mut entries,
@@ -153,13 +153,13 @@ impl PackedTasks {
         kept
     }
 
-    /// Takes the last one. Only for those whose ids lie in the order of the entries. What was taken
-    /// takes no memory after a while.
+    /// Takes the last task. Only valid if the ids are in entry order. Memory of taken tasks is
+    /// released in steps.
     pub(super) fn pop(&mut self) -> Option<PlannedTask> {
         let entry = self.entries.pop()?;
         let planned = self.unpack(&entry);
         self.ids.truncate(entry.id_at);
-        // An eighth at a time: often enough, and rare enough for memory that may have to move.
+        // An eighth at a time: often enough, and rare enough for reallocations that copy.
         if self.entries.capacity() - self.entries.len() > self.entries.capacity() / 8 {
             self.entries.shrink_to_fit();
             self.ids.shrink_to_fit();
@@ -168,7 +168,7 @@ impl PackedTasks {
     }
 }
 
-/// The id that is packed here.
+/// The id stored at this offset.
 fn id_at(ids: &[u8], at: usize) -> &[u8] {
     let (length, rest) = ids[at..]
         .split_first_chunk::<LENGTH_BYTES>()

@@ -1,4 +1,4 @@
-//! All decisions of a run, and what they add up to.
+//! The plan of a run: all decisions and their totals.
 
 use std::collections::BTreeMap;
 
@@ -13,11 +13,11 @@ use crate::job::DateRange;
 use crate::lake::Ledger;
 use crate::task::TaskId;
 
-/// When the workflows were made whose tasks are looked at, and which scheduled starts a listing of
-/// them covers. A workflow may be made as long before its tasks as the lookback says.
+/// Two windows: creation times of the workflows to list, and the scheduled starts that their
+/// listing covers. A workflow may be created up to the lookback before its tasks start.
 ///
-/// A nightly run goes on from the day where the last one ended, so that its listing covers whole
-/// days; the first one looks back once and covers nothing yet. A backfill covers its days.
+/// A nightly run continues from the day on which the last one ended, so that its listing covers
+/// whole days; the first run looks back once and covers nothing yet. A backfill covers its days.
 #[must_use]
 pub fn window_of(
     (rules, lookback): (&Rules, TimeDelta),
@@ -28,7 +28,7 @@ pub fn window_of(
             .unwrap_or(DateTime::<Utc>::MIN_UTC)
     };
     let some = |window: Window| (window.from < window.to).then_some(window);
-    // What is before it is not looked for, so a listing says nothing of it.
+    // Earlier days are not listed, so the listing is no evidence for them.
     let first = rules.not_before.map(|first| day_start(rules.zone, first));
     let not_before = |from: DateTime<Utc>| first.map_or(from, |first| from.max(first));
     match (&rules.range, resume) {
@@ -72,9 +72,10 @@ pub fn window_of(
     }
 }
 
-/// Where a nightly run goes on: where the last one ended, or else behind the last day that a
-/// backfill covered, if that is not longer ago than the lookback (a backfill of last March is no
-/// start for tonight). A shard goes on from where it ended itself, or where all did.
+/// The day from which a nightly run continues: the end of the last nightly run, or else the day
+/// after the last one that a backfill covered, unless that is longer ago than the lookback (a
+/// backfill of last March does not determine tonight's start). A shard continues from its own end,
+/// or from the end of a run of all shards.
 #[must_use]
 pub fn resume_point(
     ledger: &Ledger,
@@ -87,10 +88,10 @@ pub fn resume_point(
     })
 }
 
-/// The first day whose tasks a nightly run pulls although the lake has never seen them. Nothing for a
-/// lake that began with a nightly run, which took all that the lookback showed. One that began with a
-/// backfill goes on behind it: the first run does not pull the month before, whose workflows it lists,
-/// and later ones remember where it began.
+/// The first day whose unseen tasks a nightly run pulls. `None` for a lake that began with a
+/// nightly run, which took everything within the lookback. A lake that began with a backfill
+/// continues after it: its first nightly run does not pull the month before, although it lists
+/// those workflows, and later runs keep this first day.
 #[must_use]
 pub fn since(ledger: &Ledger, (rules, lookback): (&Rules, TimeDelta)) -> Option<NaiveDate> {
     if ledger.listed_until(rules.shard).is_some() {
@@ -104,27 +105,27 @@ fn bounds(range: DateRange, zone: Tz) -> (DateTime<Utc>, DateTime<Utc>) {
     (day_start(zone, range.from()), day_end(zone, range.to()))
 }
 
-/// The decisions of a run, by day and id, for each task that was looked at once. About 80 bytes for
-/// each with an id like the vendor's.
+/// The decisions of a run, sorted by day and id, one per task. About 80 bytes per task with an id
+/// of the vendor's form.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     tasks: PackedTasks,
     reach: Option<NaiveDate>,
 }
 
-/// What is decided for one day.
+/// Totals of one day.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DayPlan {
     /// Tasks by reason.
     pub reasons: BTreeMap<Reason, u64>,
     /// Tasks that are pulled.
     pub pull: u64,
-    /// Tasks that are left.
+    /// Tasks that are skipped.
     pub leave: u64,
 }
 
 impl Plan {
-    /// Decides about all candidates. Of those with the same id the first counts.
+    /// Decides about all candidates. Of candidates with the same id the first one counts.
     #[must_use]
     pub fn new(
         candidates: impl IntoIterator<Item = Candidate>,
@@ -136,30 +137,30 @@ impl Plan {
         planner.into_plan()
     }
 
-    /// How many tasks were looked at.
+    /// Number of tasks in the plan.
     #[must_use]
     pub fn len(&self) -> usize {
         self.tasks.len()
     }
 
-    /// Whether there are none.
+    /// Whether the plan is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// All tasks that were looked at.
+    /// All tasks of the plan.
     pub fn tasks(&self) -> impl Iterator<Item = PlannedTask> {
         self.chosen(|_| true)
     }
 
-    /// How many tasks are pulled.
+    /// Number of tasks to pull.
     #[must_use]
     pub fn pulled(&self) -> usize {
         self.decisions().filter(|d| d.is_pull()).count()
     }
 
-    /// The tasks that are pulled, one after the other.
+    /// Iterates over the tasks to pull.
     #[must_use]
     pub fn into_pulls(self) -> Pulls {
         Pulls {
@@ -167,8 +168,8 @@ impl Plan {
         }
     }
 
-    /// Has these tasks pulled, whatever was decided about them, and before all others: a file with rows
-    /// of theirs is damaged.
+    /// Marks tasks for a pull ahead of all others, whatever was decided about them, because a file
+    /// with their rows is damaged.
     pub fn mend(&mut self, tasks: impl IntoIterator<Item = Candidate>, zone: Option<Tz>) {
         let zone = zone.unwrap_or(Tz::UTC);
         let decision = Decision::Pull(Reason::DamagedFile);
@@ -183,7 +184,7 @@ impl Plan {
         });
         let mut tasks: BTreeMap<TaskId, PlannedTask> = tasks.collect();
         for planned in self.tasks() {
-            // Its listing tells more.
+            // The planned task has more facts from its listing.
             if let Some(task) = tasks.get_mut(&planned.task.id) {
                 *task = PlannedTask {
                     decision,
@@ -204,19 +205,19 @@ impl Plan {
         self.tasks = first;
     }
 
-    /// The sealed tasks that are running again.
+    /// Sealed tasks that are running again.
     pub fn reopened(&self) -> impl Iterator<Item = PlannedTask> {
         self.chosen(|decision| decision == Decision::Leave(Reason::Reopened))
     }
 
-    /// The last day into which a task reaches that starts before the range, is not exported, and was
-    /// left: up to then calls may be missing.
+    /// The last day that a skipped task may have calls on, of those that start before the range and
+    /// are not exported: up to that day calls may be missing.
     #[must_use]
     pub fn reach(&self) -> Option<NaiveDate> {
         self.reach
     }
 
-    /// The tasks that are left and must be remembered.
+    /// Skipped tasks that the ledger must keep.
     pub fn remembered(&self) -> impl Iterator<Item = PlannedTask> {
         self.chosen(Decision::is_remembered)
     }
@@ -232,7 +233,7 @@ impl Plan {
         self.tasks.entries().iter().map(|entry| entry.decision)
     }
 
-    /// Numbers by reason, the ones that occur, in the order of [`Reason::ALL`].
+    /// Counts by reason, for reasons that occur, in the order of [`Reason::ALL`].
     #[must_use]
     pub fn reasons(&self) -> Vec<(Reason, u64)> {
         Reason::ALL
@@ -244,7 +245,7 @@ impl Plan {
             .collect()
     }
 
-    /// What is decided day by day; tasks without a scheduled start come first, under `None`.
+    /// Totals by day; tasks without a scheduled start come first, under `None`.
     #[must_use]
     pub fn by_day(&self) -> BTreeMap<Option<NaiveDate>, DayPlan> {
         let mut days: BTreeMap<Option<NaiveDate>, DayPlan> = BTreeMap::new();
@@ -260,7 +261,7 @@ impl Plan {
     }
 }
 
-/// Decides about tasks as they are found.
+/// Builds a plan, task by task.
 #[derive(Debug)]
 pub struct Planner<'a> {
     ledger: &'a Ledger,
@@ -270,7 +271,7 @@ pub struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    /// Begins a plan.
+    /// Starts a plan.
     #[must_use]
     pub fn new(ledger: &'a Ledger, rules: &'a Rules) -> Self {
         Self {
@@ -281,8 +282,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Decides about a task. One that comes twice counts as it came first. Where the listing does not
-    /// tell its schedule, what the ledger knows of it counts.
+    /// Decides about a task. A repeated task keeps its first decision. If the listing lacks the
+    /// schedule, the ledger's facts apply.
     pub fn add(&mut self, mut task: Candidate) {
         let remembered = Remembered::of(self.ledger, &task.id);
         if let Some(known) = self.ledger.unsealed_task(&task.id) {
@@ -292,7 +293,7 @@ impl<'a> Planner<'a> {
         let start = task.schedule_start;
         let day = start.map(|start| day_of(self.rules.zone, start));
         let decision = match decide(&task, remembered, self.rules) {
-            // It came late to a day that the lake has.
+            // A late arrival on a day that the lake already has.
             Decision::Leave(Reason::BeforeLake)
                 if day.is_some_and(|day| self.ledger.covers(day)) =>
             {
@@ -339,16 +340,15 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// The tasks to pull, in the order of the plan. The memory of those that were taken is given back on
-/// the way.
+/// The tasks to pull, in plan order. Releases the memory of taken tasks as it goes.
 #[derive(Debug)]
 pub struct Pulls {
-    /// In reverse.
+    /// In reverse order.
     rest: PackedTasks,
 }
 
 impl Pulls {
-    /// What they take in memory.
+    /// Memory of the remaining tasks, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.rest.bytes()

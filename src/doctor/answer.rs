@@ -1,5 +1,5 @@
-//! The sink of the one answer that `doctor` pulls: it streams by, a bounded part of it is decoded,
-//! and only facts are kept.
+//! Receives the one response that `doctor` pulls: streams it, decodes a bounded part, and keeps
+//! only facts about it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,20 +21,20 @@ use crate::job::{ApiProfile, CodeMeaning, DecodeOptions};
 use crate::schema::{TableName, table};
 use crate::task::{TaskId, TaskStatus};
 
-/// Entries are handed on in runs of so many bytes.
+/// Entries are decoded in runs of this many bytes.
 const RUN_BYTES: usize = 1 << 20;
-/// Entries are decoded until so many bytes of them were: enough to know an account by, and little
-/// enough to decode between two pieces of the answer.
+/// Entries are decoded up to this many bytes: enough to characterize an account, and little enough
+/// to decode between two pieces of the response.
 const SAMPLE_BYTES: usize = 8 << 20;
-/// Redials that are kept to find the zone by.
+/// Maximum number of redials kept for finding the time zone.
 const MAX_ATTEMPTS: usize = 5_000;
 
-/// What an answer looks like.
+/// Properties of a response.
 #[derive(Debug)]
 pub(super) struct AnswerFacts {
-    /// Whether it names its task.
+    /// Whether it contains its task's id.
     pub(super) names_task: bool,
-    /// The task's status, by the answer.
+    /// The task's status in the response.
     pub(super) status: Option<TaskStatus>,
     /// Bytes, after decompression.
     pub(super) bytes: u64,
@@ -42,17 +42,17 @@ pub(super) struct AnswerFacts {
     pub(super) entries: u64,
     /// Entries that were decoded.
     pub(super) sampled: u64,
-    /// Of these, entries that are no calls.
+    /// Of the decoded ones, entries that are not calls.
     pub(super) rejects: usize,
-    /// Redials and turns of the decoded ones.
+    /// Redials and turns of the decoded entries.
     pub(super) children: [u64; 2],
-    /// What the tables have no place for.
+    /// Values that the tables have no column for.
     pub(super) misfits: Misfits,
-    /// Their redials.
+    /// Redials of the decoded entries.
     pub(super) redials: RedialTimes,
 }
 
-/// Takes one task's answer.
+/// Receives one task's response.
 #[derive(Debug)]
 pub(super) struct FactSink<'a> {
     task: &'a TaskId,
@@ -108,13 +108,13 @@ fn fault(error: &SplitError) -> AnswerFault {
     let reason = error.to_string();
     match error {
         SplitError::NotJson { .. } => AnswerFault::NotJson { reason },
-        SplitError::EnvelopeTooLarge { .. }
-        | SplitError::TooMuchSpace { .. }
-        | SplitError::TooManyEntries => AnswerFault::Rejected { reason },
+        SplitError::EnvelopeTooLarge { .. } | SplitError::TooManyEntries => {
+            AnswerFault::Rejected { reason }
+        }
     }
 }
 
-/// One answer while it arrives.
+/// A response while it arrives.
 #[derive(Debug)]
 struct Reading {
     split: Split,
@@ -186,7 +186,7 @@ impl Reading {
         self.children[1] += decoded.turns;
         self.misfits.merge(&decoded.misfits);
         self.zone.merge(&decoded.zone_check);
-        // Without columns there is no zone to be found; a run would say what is wrong with them.
+        // Without the columns no zone can be derived; a run reports what is wrong with them.
         let batches = rows.take().unwrap_or_default();
         self.seen.extend(redials_of(&batches));
         self.seen.truncate(MAX_ATTEMPTS);
@@ -284,8 +284,8 @@ fn local_time(text: &str) -> Option<NaiveDateTime> {
         .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
 }
 
-/// The redials of decoded rows, with the start of their calls; those of calls without one are
-/// left out.
+/// The redials of decoded rows, with the start of their calls; redials of calls without a start are
+/// omitted.
 fn redials_of(batches: &[Batch]) -> Vec<SeenRedial> {
     let mut starts: HashMap<i32, DateTime<Utc>> = HashMap::new();
     for batch in batches

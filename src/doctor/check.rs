@@ -1,4 +1,4 @@
-//! Checks as data.
+//! Results of checks, as data.
 
 use std::error::Error;
 
@@ -6,22 +6,22 @@ use serde::Serialize;
 
 use crate::exit_code::ExitCode;
 
-/// How a check ended.
+/// Result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// It could not be made; nothing is known.
+    /// Not performed; the result is unknown.
     Skipped,
-    /// All is well.
+    /// No problem found.
     Ok,
-    /// It works, and somebody should look at it.
+    /// It works, but needs attention.
     Warn,
     /// It does not work.
     Fail,
 }
 
 impl Status {
-    /// The word for it.
+    /// The status as a word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -33,19 +33,19 @@ impl Status {
     }
 }
 
-/// One thing that was looked at.
+/// One check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// A short stable name.
     pub name: &'static str,
-    /// How it ended.
+    /// Its result.
     pub status: Status,
-    /// What was found.
+    /// The finding.
     pub what: String,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
-    /// The exit code that a run which meets this would end with.
+    /// The exit code of a run that fails for this reason.
     #[serde(skip)]
     pub exit: ExitCode,
 }
@@ -73,7 +73,8 @@ impl Check {
         Self::new(name, Status::Warn, what)
     }
 
-    /// A failure told by an error. Messages say what is wrong and, behind a semicolon, what to do.
+    /// A failure described by an error. Messages say what is wrong and, after a semicolon, what to
+    /// do.
     pub(super) fn fail(name: &'static str, exit: ExitCode, error: &dyn Error) -> Self {
         let message = error.to_string();
         let (what, advice) = match message.split_once("; ") {
@@ -90,7 +91,7 @@ impl Check {
         Self { advice, ..check }
     }
 
-    /// A failure that no error tells.
+    /// A failure without an error value.
     pub(super) fn misfit(name: &'static str, exit: ExitCode, what: impl Into<String>) -> Self {
         Self {
             exit,
@@ -106,25 +107,25 @@ impl Check {
     }
 }
 
-/// All checks, in the order they were made.
+/// All checks, in the order they were performed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Diagnosis {
-    /// How the worst of them ended.
+    /// The worst status.
     pub status: Status,
     /// The checks.
     pub checks: Vec<Check>,
 }
 
 impl Diagnosis {
-    /// How many checks ended like this.
+    /// Number of checks with this status.
     #[must_use]
     pub fn count(&self, status: Status) -> usize {
         let ended = |check: &&Check| check.status == status;
         self.checks.iter().filter(ended).count()
     }
 
-    /// The exit code of the failure to mend first: an interruption, then settings, sign-in,
-    /// destination, data and API, in this order. Warnings are no failure.
+    /// The exit code of the failure to fix first: an interruption, then settings, sign-in,
+    /// destination, data and API, in this order. Warnings are not failures.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         let rank = |code: &ExitCode| match code {
@@ -149,7 +150,7 @@ impl Diagnosis {
     }
 }
 
-/// Takes checks, and tells each at once.
+/// Collects checks and reports each immediately.
 pub(super) struct Notes<'a> {
     checks: Vec<Check>,
     tell: &'a mut (dyn FnMut(&Check) + Send),
@@ -189,7 +190,7 @@ pub(super) fn count(number: usize, noun: &str) -> String {
     }
 }
 
-/// Names for people: quoted, at most eight of them.
+/// Quotes names for output, at most eight of them.
 pub(super) fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let mut names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
     let more = names.len().saturating_sub(8);

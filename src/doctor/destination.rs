@@ -1,4 +1,4 @@
-//! Can the lake be kept where it is to be, and is it in order?
+//! Checks whether the destination can hold the lake, and whether the lake is consistent.
 
 use std::error::Error;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use crate::job::{Destination, Job};
 use crate::lake::{Claim, Lake, LakeError, LooseEnds, ShownIdentity, read_identity};
 use crate::store::{ProbeAction, ProbeStep, Store};
 
-/// So far another machine's clock may be ahead.
+/// Tolerated clock difference to another machine.
 const CLOCK_SLACK: TimeDelta = TimeDelta::minutes(5);
 
-/// On an object store nobody waits longer for an answer that is to tell what is wrong.
+/// Maximum wait for a response of an object store: a diagnosis should be fast.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) async fn examine(job: &Job, clock: &Clock, notes: &mut Notes<'_>) {
@@ -118,7 +118,7 @@ fn probe_check(action: ProbeAction, step: Option<&ProbeStep>) -> Check {
         Some(Ok(())) => Check::ok(name, can),
         Some(Err(error)) => {
             let check = failed(name, error.exit_code(), error);
-            // What goes for this error is closer than what goes for the step.
+            // The advice for this error is more specific than that for the step.
             if check.advice.is_some() {
                 check
             } else {
@@ -129,7 +129,7 @@ fn probe_check(action: ProbeAction, step: Option<&ProbeStep>) -> Check {
 }
 
 async fn space(store: &Store, job: &Job) -> Check {
-    // Each table may have a file of full size on its way.
+    // Each table may have a full-size file in progress.
     let wanted = job.write.target_file_bytes.get().saturating_mul(4);
     match store.free_bytes().await {
         Ok(None) => Check::skipped("dest.space", "this system does not tell"),
@@ -156,7 +156,7 @@ fn size(bytes: u64) -> String {
     format!("{scaled} {}", UNITS[unit])
 }
 
-/// What is there already.
+/// Checks the existing lake.
 async fn lake(job: &Job, clock: &Clock, notes: &mut Notes<'_>) {
     match look(job, clock).await {
         Ok(checks) => notes.add_all(checks),
@@ -206,9 +206,10 @@ async fn look(job: &Job, clock: &Clock) -> Result<Vec<Check>, LakeError> {
     Ok(checks)
 }
 
-/// Whose lake it is, and whether a run with these settings would be let in.
+/// Checks the account and host of the lake, and whether a run with these settings would be
+/// accepted.
 async fn identity(job: &Job, lake: &Lake) -> Option<Check> {
-    // The zone has a check of its own.
+    // The time zone has its own check.
     let mut claim = Claim::of(job, false);
     claim.zone = lake.ledger().zone().unwrap_or(claim.zone);
     if let Err(error) = claim.check(lake.store()).await {
@@ -221,7 +222,7 @@ async fn identity(job: &Job, lake: &Lake) -> Option<Check> {
     }
 }
 
-/// What runs left to be done. As long as one lives it may be at it.
+/// Checks for work that runs left unfinished. While a run is live, it may be doing that work.
 fn unfinished(ends: LooseEnds) -> Option<Check> {
     let LooseEnds {
         unpublished,

@@ -1,4 +1,4 @@
-//! One whole task, held against the schema.
+//! Checks one whole task against the schema.
 
 use super::answer::{AnswerFacts, FactSink};
 use super::check::{Check, Notes, quoted};
@@ -13,7 +13,7 @@ use crate::task::TaskStatus;
 
 const NAME: &str = "task_detail";
 
-/// Pulls the first task, and up to two more while none has redials. Gives the redials.
+/// Pulls the first task, and up to two more while none has redials. Returns the redials.
 pub(super) async fn examine(
     api: &ApiClient,
     job: &Job,
@@ -98,9 +98,7 @@ fn judge(facts: &AnswerFacts) -> Vec<Check> {
     if !status.as_ref().is_some_and(TaskStatus::is_final) {
         let what = match status {
             None => "the answer has no `Status`".to_owned(),
-            Some(TaskStatus::Unknown(_)) => {
-                "the answer's `Status` is a word nobody knows".to_owned()
-            }
+            Some(TaskStatus::Unknown(_)) => "the answer's `Status` is an unknown word".to_owned(),
             Some(status) => format!(
                 "the task is listed as final, and {} by its answer",
                 status.as_str()
@@ -141,7 +139,7 @@ fn judge(facts: &AnswerFacts) -> Vec<Check> {
     checks
 }
 
-/// Keys and how often; names that may be data are only counted.
+/// Names of keys with their counts; names that may be data are only counted.
 fn named(lines: &[&Misfit]) -> String {
     let (odd, plain): (Vec<&&Misfit>, _) = lines.iter().partition(|line| line.key == DATA_KEYS);
     let texts: Vec<String> = plain

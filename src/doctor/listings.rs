@@ -1,4 +1,4 @@
-//! The first page of each listing, held against the API profile.
+//! Checks the first page of each listing against the API profile.
 
 use std::collections::BTreeSet;
 
@@ -12,17 +12,17 @@ use crate::clock::Clock;
 use crate::job::{DiscoverOptions, Job, ListTasksProfile, PagingProfile, PagingStyle, TaskSource};
 use crate::task::{TaskId, TaskStatus, Told, WorkflowId};
 
-/// Workflows whose tasks are listed until one has a task to pull.
+/// Maximum number of workflows whose tasks are listed until one has a task to pull.
 const MAX_WORKFLOWS: usize = 5;
-/// Tasks to choose from: more than one only where the first has no redials.
+/// Tasks to choose from: the others are used only if the first has no redials.
 const MAX_TASKS: usize = 3;
 
-/// Tasks that can be pulled.
+/// Tasks suitable for pulling.
 #[derive(Debug)]
 pub(super) struct Candidates {
-    /// The likeliest to have calls first.
+    /// Tasks most likely to have calls first.
     pub(super) tasks: Vec<TaskId>,
-    /// Why there are none.
+    /// The reason, if there are none.
     pub(super) why_none: String,
 }
 
@@ -35,9 +35,9 @@ impl Candidates {
     }
 }
 
-/// The names of a listing's checks.
+/// Names for the checks of a listing.
 struct Names {
-    /// In the job file: `[api.…]`. Also the check's.
+    /// The table in the job file: `[api.…]`. Also the name of the check.
     table: &'static str,
     total: &'static str,
     pages: &'static str,
@@ -57,7 +57,7 @@ const TASKS: Names = Names {
     noun: "task",
 };
 
-/// Asks for a page of workflows, and for pages of tasks until there is one to pull.
+/// Requests a page of workflows, and pages of tasks until one has a task to pull.
 pub(super) async fn examine(
     api: &ApiClient,
     (job, clock): (&Job, &Clock),
@@ -84,7 +84,7 @@ pub(super) async fn examine(
                 return Candidates::none("no task is known");
             }
         };
-        // An empty workflow says nothing; the first one with tasks says it all.
+        // An empty workflow proves nothing; the first one with tasks is sufficient.
         if survey.items != Some(0) && !judged {
             judged = true;
             let checks = judge(
@@ -149,7 +149,7 @@ fn refused(name: &'static str, error: &ApiError) -> Check {
     Check::fail(name, error.exit_code(), error)
 }
 
-/// Holds a page against what every listing has: a list, ids, a total, pages of the right size.
+/// Checks a page for what every listing has: a list, ids, a total, pages of the right size.
 fn judge<T>(
     survey: &PageSurvey<T>,
     names: &Names,
@@ -280,7 +280,7 @@ fn judge_pages<T>(
     }
 }
 
-/// Holds a page of tasks against what tasks have.
+/// Checks a page of tasks for the fields of tasks.
 fn judge_tasks(survey: &PageSurvey<ListedTask>, profile: &ListTasksProfile) -> Vec<Check> {
     let tasks = &survey.read;
     if tasks.is_empty() || survey.without_id > 0 {
@@ -328,7 +328,7 @@ fn judge_tasks(survey: &PageSurvey<ListedTask>, profile: &ListTasksProfile) -> V
             "end",
         ),
     ] {
-        // A task that is not scheduled yet may well have none.
+        // A task that is not scheduled yet may have none.
         if without < tasks.len() {
             continue;
         }
@@ -363,7 +363,7 @@ fn judge_tasks(survey: &PageSurvey<ListedTask>, profile: &ListTasksProfile) -> V
     checks
 }
 
-/// Status words that nobody knows. They are shown if they look like words of a programmer.
+/// Unknown status words. They are shown if they look like identifiers.
 fn unknown_words(tasks: &[ListedTask]) -> Option<Check> {
     let mut words: Vec<&str> = tasks
         .iter()
@@ -384,10 +384,7 @@ fn unknown_words(tasks: &[ListedTask]) -> Option<Check> {
         } else {
             format!(" ({})", quoted(words))
         };
-        let what = format!(
-            "{} with a status nobody knows{shown}",
-            count(number, "task")
-        );
+        let what = format!("{} with an unknown status{shown}", count(number, "task"));
         Check::warn("list_tasks.status_words", what).advise(
             "they count as not final and are asked for every night; if the key is another one, set \
              `status_keys` in [api.list_tasks]",
@@ -395,7 +392,7 @@ fn unknown_words(tasks: &[ListedTask]) -> Option<Check> {
     })
 }
 
-/// Keys that might be meant, or all of them.
+/// Keys that may be the right ones, or all of them.
 fn suggestion(keys: &[ItemKey], looks_right: impl Fn(&ItemKey) -> bool) -> String {
     let right: Vec<&str> = keys
         .iter()
@@ -447,7 +444,7 @@ fn strs(texts: &[String]) -> impl Iterator<Item = &str> {
     texts.iter().map(String::as_str)
 }
 
-/// Whether a task is over for good, as far as its listing says.
+/// Whether a task is final and settled, according to its listing.
 fn is_ripe(task: &ListedTask, options: &DiscoverOptions, now: DateTime<Utc>) -> bool {
     task.status == Told::Known(TaskStatus::Finished) && is_settled(task, options, now)
 }

@@ -1,9 +1,9 @@
-//! Does it all fit? Settings, time zones, destination, sign-in, and each endpoint once, held
-//! against the API profile; and the source time zone, read off the answers.
+//! Diagnoses a setup: checks settings, time zones, destination and sign-in, compares one response
+//! of each endpoint with the API profile, and derives the source time zone from the responses.
 //!
-//! Every finding is a [`Check`]: data, so that text and JSON say the same. What does not fit says
-//! which setting changes it. Key names and counts are all that is shown of an answer, never a
-//! value; nothing is written but a probe of the destination, which is removed again.
+//! Every finding is a [`Check`], as data, so that text and JSON have the same content. A mismatch
+//! names the setting that fixes it. Of a response only key names and counts are shown, never
+//! values. The only write is a probe of the destination, which is removed again.
 //!
 //! ```ignore
 //! let (events, cancel) = Default::default();
@@ -37,20 +37,20 @@ use crate::event::Events;
 use crate::exit_code::ExitCode;
 use crate::job::{ApiOptions, Environment, Job, SettingFlags};
 
-/// What is examined.
+/// Input of the examination.
 #[derive(Debug)]
 pub struct Given<'a> {
     /// Settings given as flags.
     pub flags: &'a SettingFlags,
     /// Settings given as environment variables.
     pub env: &'a Environment,
-    /// Who hears of requests and waits.
+    /// Receives events about requests and waits.
     pub events: Events,
-    /// Ends the examination.
+    /// Cancels the examination.
     pub cancel: CancellationToken,
 }
 
-/// Checks one thing after the other, and tells each check at once.
+/// Runs the checks in sequence, and reports each immediately.
 pub async fn examine(given: Given<'_>, tell: &mut (dyn FnMut(&Check) + Send)) -> Diagnosis {
     let Given {
         flags,
@@ -122,7 +122,7 @@ async fn sign_in(
         .map_err(|error| Check::fail("sign_in", error.exit_code(), &error))
 }
 
-/// Who sits in front of a terminal does not want to wait for six tries.
+/// Fewer retries than a run makes, because a user is waiting at the terminal.
 fn impatient(options: &ApiOptions) -> ApiOptions {
     let mut options = options.clone();
     let retry = &mut options.retry;
@@ -133,5 +133,5 @@ fn impatient(options: &ApiOptions) -> ApiOptions {
     options
 }
 
-/// A misfit of the API profile is a wrong setting.
+/// A mismatch with the API profile is a wrong setting.
 const MISFIT: ExitCode = ExitCode::Settings;

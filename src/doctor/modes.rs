@@ -1,5 +1,5 @@
-//! Do files of the lake lie open? New ones do not; those of earlier versions may, and those that
-//! somebody copied.
+//! Checks for files of the lake with too many permissions. New files have the configured ones;
+//! files of earlier versions, or copied files, may not.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,8 +7,8 @@ use std::path::Path;
 use super::check::Check;
 use crate::job::{Destination, Job};
 
-/// Which files of a lake on a local disk have more rights than they would get today; nothing on an
-/// object store, whose rights are its own matter.
+/// Files of a lake on a local disk with more permissions than they would get today; `None` on an
+/// object store, which manages its own permissions.
 pub(super) async fn examine(job: &Job) -> Option<Check> {
     let Destination::Local(root) = &job.dest else {
         return None;
@@ -18,24 +18,24 @@ pub(super) async fn examine(job: &Job) -> Option<Check> {
     open.ok()?.map(Open::check)
 }
 
-/// The rights of others that the setting gives.
+/// The permissions for others that the setting grants.
 fn allowed(job: &Job) -> u32 {
     job.write.file_mode.map_or(0, |mode| !mode.mask() & 0o007)
 }
 
-/// What lies open.
+/// Files with too many permissions.
 #[derive(Debug, Default)]
 struct Open {
     files: u64,
-    /// For everybody, by the folders below the lake's root.
+    /// Accessible to all users, by folder below the lake's root.
     folders: BTreeSet<String>,
-    /// What holds whole answers, and is for its owner alone.
+    /// Contains whole responses, which only the owner may read.
     private: BTreeSet<String>,
 }
 
 #[cfg(unix)]
 impl Open {
-    /// Nothing where the lake has no file that could be looked at.
+    /// `None` if the lake has no file that could be inspected.
     fn look(root: &Path, allowed: u32) -> Option<Self> {
         use crate::schema::TableName;
         let mut open = Self::default();
@@ -66,12 +66,12 @@ impl Open {
     }
 }
 
-/// Counts the files below a folder that have any of these rights. Follows no link.
+/// Counts the files below a folder that have any of these permissions. Does not follow links.
 #[cfg(unix)]
 fn walk(folder: &Path, mask: u32, passes_private: bool, seen: &mut u64) -> u64 {
     use std::os::unix::fs::PermissionsExt as _;
     let mut open = 0;
-    // What this user can't look at is not this user's to open or close.
+    // A folder this user can't list is not this user's to change.
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         let Ok(meta) = std::fs::symlink_metadata(&path) else {
@@ -127,7 +127,7 @@ impl Open {
     }
 }
 
-/// A path as a shell takes it.
+/// Quotes a path for a shell.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+:@%=".contains(&byte);

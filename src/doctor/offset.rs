@@ -1,10 +1,10 @@
-//! How far the account's local time is from UTC, read off its redials. Pure.
+//! Derives the UTC offset of the account's local time from its redials. Pure.
 //!
-//! A redial's start is local text without a zone. But it lies between two moments that are known in
-//! UTC: an attempt comes after the scheduled start of its task, and before the call's own start, since
-//! the call's own attempt is the last. So each offset that puts a redial between the two fits it, and
-//! the account's offset fits (nearly) all of them. This is for finding one; whether the zone that is set
-//! fits is counted where a run counts it ([`crate::decode::ZoneCheck`]).
+//! A redial's start is local text without a zone, but it lies between two times known in UTC: an
+//! attempt comes after the scheduled start of its task, and before the call's own start, since the
+//! call's own attempt is the last. An offset that puts a redial between the two fits it, and the
+//! account's offset fits (nearly) all redials. This module suggests an offset; whether the
+//! configured zone fits is counted by the same code as in a run ([`crate::decode::ZoneCheck`]).
 //!
 //! ```text
 //! task's scheduled start 08:38:35Z ≤ redial 15:38:36 − offset ≤ call's start 08:41:26Z   → +07:00
@@ -18,10 +18,10 @@ const SLACK: TimeDelta = TimeDelta::minutes(2);
 /// −12:00 to +14:00 in quarters of an hour.
 const QUARTERS: std::ops::RangeInclusive<i32> = -48..=56;
 
-/// A redial's start, and what it lies between.
+/// A redial's start, and the times that bound it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Attempt {
-    /// As it was written, without a zone.
+    /// As written, without a zone.
     pub(super) local: NaiveDateTime,
     /// The scheduled start of its task, where known.
     pub(super) not_before: Option<DateTime<Utc>>,
@@ -43,19 +43,19 @@ impl Attempt {
     }
 }
 
-/// Which offsets fit.
+/// The offsets that fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct OffsetFit {
-    /// The offsets that fit most redials, the likeliest first.
+    /// The offsets that fit the most redials, most likely first.
     pub(super) best: Vec<FixedOffset>,
-    /// How many redials each of them fits.
+    /// Number of redials that each of them fits.
     pub(super) fits: usize,
 }
 
-/// The offsets that fit most redials, of those that some place on earth has.
+/// The offsets that fit the most redials, among those in use somewhere.
 ///
-/// Of several, the one that puts redials nearest behind their task's scheduled start comes first:
-/// that is when calling begins.
+/// Of several, the one that puts redials closest after their task's scheduled start comes first:
+/// calling begins at that time.
 pub(super) fn fit(attempts: &[Attempt]) -> OffsetFit {
     let mut best = Vec::new();
     let mut fits = 1;
@@ -77,8 +77,8 @@ pub(super) fn fit(attempts: &[Attempt]) -> OffsetFit {
             best.push(offset);
         }
     }
-    // The further east, the earlier in UTC; without a scheduled start every offset further east
-    // fits, and the first one is the likeliest.
+    // Offsets further east give earlier times in UTC; without a scheduled start every offset
+    // further east fits too, and the first one is the most likely.
     if attempts.iter().any(|attempt| attempt.not_before.is_some()) {
         best.reverse();
     }
@@ -86,8 +86,8 @@ pub(super) fn fit(attempts: &[Attempt]) -> OffsetFit {
     OffsetFit { best, fits }
 }
 
-/// Zones with this offset at this time: those where the vendor's customers are likeliest, or, if
-/// none of them has it, any.
+/// Zones with this offset at this time: first those where the vendor's customers are likely to be,
+/// otherwise any.
 pub(super) fn zones(offset: FixedOffset, at: DateTime<Utc>) -> Vec<Tz> {
     let has_it = |zone: &Tz| zone.offset_from_utc_datetime(&at.naive_utc()).fix() == offset;
     let likely: Vec<Tz> = LIKELY.into_iter().filter(has_it).collect();
@@ -101,7 +101,7 @@ pub(super) fn zones(offset: FixedOffset, at: DateTime<Utc>) -> Vec<Tz> {
         .collect()
 }
 
-/// One or a few for each offset where many people live.
+/// One or a few for each offset with a large population.
 const LIKELY: [Tz; 44] = [
     Tz::Asia__Jakarta,
     Tz::Asia__Bangkok,

@@ -1,4 +1,4 @@
-//! Which source time zone the answers suggest, and whether the configured one fits.
+//! Derives the source time zone from responses, and checks the configured one.
 
 use chrono_tz::Tz;
 
@@ -8,21 +8,21 @@ use super::offset::{Attempt, fit, zones};
 use crate::decode::ZoneVerdict;
 
 const NAME: &str = "redial_times";
-/// Fewer redials than this prove nothing against a setting.
+/// Fewer redials than this are not evidence against a setting.
 const ENOUGH: usize = 3;
-/// Offsets named when several fit alike.
+/// Maximum number of offsets named if several fit equally well.
 const MAX_OFFSETS: usize = 4;
 
-/// What was seen of redials.
+/// Observations on redials.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RedialTimes {
-    /// Those with a local time, and what it lies between.
+    /// Redials with a local time, and the times that bound it.
     pub(super) attempts: Vec<Attempt>,
-    /// Those whose time has a zone of its own.
+    /// Redials whose time includes a zone.
     pub(super) zoned: usize,
-    /// What a run would count of the zone that is set.
+    /// What a run would count for the configured zone.
     pub(super) zone: ZoneVerdict,
-    /// Answers looked at.
+    /// Number of responses examined.
     pub(super) answers: usize,
 }
 
@@ -51,7 +51,7 @@ fn judge(seen: &RedialTimes, configured: Option<Tz>) -> Check {
     };
     let redials = count(attempts.len(), "redial");
     let found = fit(attempts);
-    // A few that fit nowhere are the vendor's own; if most do, the idea itself does not fit.
+    // A few that fit nowhere are vendor errors; if most do, the assumption itself is wrong.
     if found.fits * 4 < attempts.len() * 3 {
         return Check::warn(
             NAME,
@@ -110,7 +110,7 @@ fn judge(seen: &RedialTimes, configured: Option<Tz>) -> Check {
         "redials of {fit} of {calls} fit {}, and {fitting}",
         zone.name()
     );
-    // A run with more that contradict than fit needs a person, too.
+    // A run with more contradicting than fitting redials needs attention too.
     if contradict > fit && found.fits >= ENOUGH {
         Check::misfit(NAME, MISFIT, what).advise(advice)
     } else {

@@ -1,4 +1,4 @@
-//! Do the settings load, and do they make sense together?
+//! Checks that the settings load and are consistent.
 
 use super::check::{Check, Notes};
 use crate::clock::Clock;
@@ -31,7 +31,7 @@ pub(super) fn examine(
     loaded
 }
 
-/// Variables that look like settings and are none.
+/// Variables that look like settings but are not.
 fn strangers(env: &Environment, notes: &mut Notes<'_>) {
     notes.add(match env.check() {
         Ok(()) => Check::ok("environment", "all AIRUDDER_… variables are known"),
@@ -39,7 +39,7 @@ fn strangers(env: &Environment, notes: &mut Notes<'_>) {
     });
 }
 
-/// Where key and secret come from; never what they are.
+/// The sources of key and secret, never their values.
 fn credentials(job: &Job, env: &Environment, notes: &mut Notes<'_>) {
     if let Err(error) = job.api.required_credentials() {
         notes.add(Check::fail("credentials", error.exit_code(), &error));

@@ -1,4 +1,4 @@
-//! The doctor against the sandbox, over a socket.
+//! Runs the doctor against the sandbox, over a socket.
 
 use std::path::Path;
 
@@ -295,7 +295,7 @@ async fn a_lake_of_another_zone_and_what_a_dead_run_left_are_noticed() {
 #[tokio::test]
 async fn an_object_store_without_its_settings_is_a_setting_to_fix() {
     let mut practice = Practice::open().await;
-    // Nothing names the account.
+    // No variable names the account.
     practice.flags.set("dest", "az://bucket/lake");
     let diagnosis = practice.examine().await;
     let check = of(&diagnosis, "destination");

@@ -7,9 +7,9 @@ use super::check::{Check, Notes};
 use crate::clock::Clock;
 use crate::job::Job;
 
-/// Time zone rules change; data older than this is worth a look.
+/// Time zone rules change; data older than this should be checked.
 const OLD_DATA_YEARS: i32 = 3;
-/// Before this program was written.
+/// A clock before this year is wrong: this program is newer.
 const FIRST_YEAR: i32 = 2024;
 
 pub(super) fn examine(job: &Job, clock: &Clock, notes: &mut Notes<'_>) {
@@ -47,7 +47,7 @@ fn data(version: &str, now: DateTime<Utc>) -> Check {
     }
 }
 
-/// A zone and its offset now.
+/// A zone and its current offset.
 pub(super) fn at(zone: Tz, now: DateTime<Utc>) -> String {
     let offset = zone.offset_from_utc_datetime(&now.naive_utc()).fix();
     format!("{} (UTC{offset} now)", zone.name())

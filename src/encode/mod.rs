@@ -1,10 +1,10 @@
-//! Arrow to Parquet: record batches become encoded row groups. The twin of [`crate::decode`].
+//! Encodes Arrow record batches as Parquet row groups. The counterpart of [`crate::decode`].
 //!
 //! All columns of a row group are encoded at once, so that no encoder is held open with rows in it
-//! ([`RowGroupEncoder`]). Columns whose values repeat over many rows have an encoder of their own
-//! (`rle`); all others go through the general one of the `parquet` crate.
+//! ([`RowGroupEncoder`]). Columns with values that repeat over many rows have an encoder of their
+//! own (`rle`); all others use the general one of the `parquet` crate.
 //!
-//! What this module never does: open a file, or know of the lake.
+//! This module never opens a file and does not depend on the lake.
 
 mod page_store;
 mod properties;

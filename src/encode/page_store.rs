@@ -1,5 +1,5 @@
-//! Encoded pages while they wait for their file, without the room they do not need: the buffers that
-//! pages are compressed into are as large as what was compressed.
+//! Stores encoded pages until their file is written, without excess capacity: a compressed page's
+//! buffer is as large as its uncompressed input.
 
 use bytes::Bytes;
 use parquet::arrow::arrow_writer::{PageKey, PageStore, PageStoreArgs, PageStoreFactory};

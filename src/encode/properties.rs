@@ -1,4 +1,4 @@
-//! Parquet properties of each table, decided once from the schema files and the settings.
+//! The Parquet properties of each table, derived once from the schema files and the settings.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ const PLAIN_ID_PAGE_BYTES: usize = 128 * 1024;
 /// The name and version that files carry in their metadata.
 const PRODUCER: &str = concat!("airudder-export ", env!("CARGO_PKG_VERSION"));
 
-/// What built the program: a commit, where whoever built it said which in `AIRUDDER_EXPORT_BUILD`.
+/// What built the program: a commit, if the build set `AIRUDDER_EXPORT_BUILD`.
 const BUILD: &str = match option_env!("AIRUDDER_EXPORT_BUILD") {
     Some(build) => build,
     None => "unknown",

@@ -1,4 +1,4 @@
-//! A queue of batches to one encoded row group. Plain functions for blocking threads.
+//! Encodes a queue of batches as one row group. Plain functions for blocking threads.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -165,9 +165,9 @@ impl EncodedColumn {
     }
 }
 
-/// Takes the least and the greatest values out of what a footer says of a column: they would stand
-/// there in the clear, for whoever lists files, caches footers or puts them into a table's metadata.
-/// How many nulls there are stays, and where the pages are.
+/// Removes the minimum and maximum values from a column's footer metadata, where they would stand
+/// in the clear for any reader that lists files, caches footers or copies them into a table's
+/// metadata. The null counts and page locations stay.
 fn without_values(close: &mut ColumnCloseResult) -> Result<(), ParquetError> {
     // It cannot hold the counts of nulls without the values.
     close.column_index = None;

@@ -1,4 +1,4 @@
-//! The account's key pair, from the environment or from files that hold nothing else.
+//! The account's key pair, from the environment or from files that contain only a key.
 
 use std::fs::File;
 use std::io::Read;
@@ -12,14 +12,15 @@ use super::scalar::boolean;
 use super::sources::Sources;
 use super::{ApiOptions, Credentials, Secret};
 
-/// A longer file is not a key.
+/// A longer file does not hold a key.
 const LONGEST_KEY_BYTES: u64 = 16 * 1024;
 
 impl ApiOptions {
-    /// The key pair, for a command that cannot work without.
+    /// The key pair, for a command that requires one.
     ///
     /// # Errors
-    /// When there is none; the message says where to put it.
+    ///
+    /// When it is missing; the message says where to set it.
     pub fn required_credentials(&self) -> Result<&Credentials, SettingsError> {
         self.credentials
             .as_ref()
@@ -27,7 +28,7 @@ impl ApiOptions {
     }
 }
 
-/// The key pair if one is set. Half a pair is an error.
+/// The key pair, if one is set. Half a pair is an error.
 pub(super) fn credentials(sources: &Sources<'_>) -> Result<Option<Credentials>, SettingsError> {
     let app_key = one(sources, "APPKey", APP_KEY, "api.app_key_file")?;
     let app_secret = one(sources, "APPSecret", APP_SECRET, "api.app_secret_file")?;
@@ -97,7 +98,7 @@ fn open_to_others(file: &File) -> std::io::Result<Option<u32>> {
     use std::os::unix::fs::PermissionsExt as _;
     let meta = file.metadata()?;
     let mode = meta.permissions().mode() & 0o777;
-    // A pipe of the shell (`<(pass show key)`) is nobody else's.
+    // A pipe of the shell (`<(pass show key)`) is not readable by other users.
     Ok((meta.is_file() && mode & 0o066 != 0).then_some(mode))
 }
 

@@ -1,4 +1,4 @@
-//! Holds `docs/job-file.md` and the shipped job files to the table of settings.
+//! Checks `docs/job-file.md` and the shipped job files against the table of settings.
 
 use std::fmt::Write as _;
 use std::fs;

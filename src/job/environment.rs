@@ -1,6 +1,6 @@
-//! The process's environment, read once. No other file reads it.
+//! The process environment, read once. No other module reads it.
 //!
-//! Tests build one by hand: `Environment::of([("AIRUDDER_DEST", "./lake")])`.
+//! Tests build one directly: `Environment::of([("AIRUDDER_DEST", "./lake")])`.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -8,12 +8,12 @@ use std::fmt;
 
 use zeroize::Zeroize as _;
 
-use super::error::SettingsError;
+use super::error::{Meant, SettingsError};
 use super::nearest::nearest;
 use super::settings::SETTINGS;
 pub use super::variables::{APP_KEY, APP_SECRET, AS_OF, COMPLETION_INDEX, FAILPOINT, JOB};
 
-/// The variables that name a proxy, in the order in which the HTTP client looks at them.
+/// The variables that name a proxy, in the HTTP client's order of precedence.
 const PROXIES: [&str; 8] = [
     "HTTPS_PROXY",
     "https_proxy",
@@ -25,7 +25,7 @@ const PROXIES: [&str; 8] = [
     "no_proxy",
 ];
 
-/// How the names of variables begin that this program or the libraries of the clouds read.
+/// Prefixes of the variables read by this program or by the cloud libraries.
 const OWN_AND_CLOUDS: [&str; 7] = [
     "AIRUDDER_",
     "AWS_",
@@ -36,17 +36,17 @@ const OWN_AND_CLOUDS: [&str; 7] = [
     "MSI_",
 ];
 
-/// The variables this program cares about. An empty one counts as not set.
+/// The variables relevant to this program. An empty one counts as not set.
 ///
-/// Its `Debug` shows names only: two of the values are secrets.
+/// Its `Debug` output contains names only: two of the values are secrets.
 #[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, Value>,
 }
 
-/// A variable's value, overwritten in memory when it is dropped: it may be a secret. What the
-/// operating system holds of the environment stays as it is: changing that is not safe in a process
-/// with threads, and leaves the process's first copy where it was.
+/// A variable's value, overwritten in memory when dropped: it may be a secret. The operating
+/// system's copy of the environment stays: changing it is not safe in a process with threads, and
+/// would leave the process's first copy in place.
 #[derive(Clone)]
 struct Value(OsString);
 
@@ -60,14 +60,14 @@ impl Environment {
     /// The environment of this process.
     #[must_use]
     pub fn capture() -> Self {
-        // `vars` panics on a variable that is not Unicode, whoever set it.
+        // `vars` panics on any variable that is not Unicode.
         Self::of(
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))),
         )
     }
 
-    /// An environment of these variables; others than this program's and those of the object
-    /// stores' own tools are left out.
+    /// An environment with these variables; keeps only those of this program and of the object
+    /// stores' own tools.
     #[must_use]
     pub fn of<N: Into<String>, V: Into<OsString>>(
         variables: impl IntoIterator<Item = (N, V)>,
@@ -102,7 +102,7 @@ impl Environment {
         self.variables.contains_key(name)
     }
 
-    /// The variables whose names begin so, those left out that are not Unicode.
+    /// The variables with this prefix, without those that are not Unicode.
     pub(super) fn beginning_with(
         &self,
         prefixes: &'static [&'static str],
@@ -119,24 +119,22 @@ impl Environment {
         self.variables.contains_key("NO_COLOR")
     }
 
-    /// Whether this is a build server (`CI`), where nobody watches a progress bar.
+    /// Whether this is a build server (`CI`), where a progress bar is useless.
     #[must_use]
     pub fn ci(&self) -> bool {
         self.variables.contains_key("CI")
     }
 
-    /// Refuses variables that look like a setting of this program and are none: a setting that is
-    /// not applied is worse than a command that does not start.
+    /// Rejects variables that look like a setting of this program but are not: a setting that is
+    /// silently ignored is worse than a command that does not start.
     ///
     /// # Errors
-    /// [`SettingsError::UnknownVariables`], with the nearest right name of each.
+    ///
+    /// [`SettingsError::UnknownVariables`], with the nearest valid name of each.
     pub fn check(&self) -> Result<(), SettingsError> {
         let unknown: Vec<_> = self
             .strangers()
-            .map(|name| {
-                let nearest = nearest(name, KNOWN.iter().copied().chain(of_settings()));
-                (name.to_owned(), nearest.map(str::to_owned))
-            })
+            .map(|name| (name.to_owned(), meant_by(name)))
             .collect();
         if unknown.is_empty() {
             Ok(())
@@ -145,7 +143,7 @@ impl Environment {
         }
     }
 
-    /// Names that look like a setting of this program and are none.
+    /// Names that look like a setting of this program but are not.
     fn strangers(&self) -> impl Iterator<Item = &str> {
         let variables = self.variables.iter();
         variables
@@ -166,8 +164,24 @@ fn of_settings() -> impl Iterator<Item = &'static str> {
     SETTINGS.iter().filter_map(|setting| setting.env)
 }
 
-/// Whether Kubernetes or Docker made the variable: they tell every container of the services beside
-/// it, and one that is called `airudder` or `airudder-export` has our prefix
+/// The setting or variable that a name that is neither probably means.
+fn meant_by(name: &str) -> Meant {
+    let words = name.trim_start_matches("AIRUDDER_").to_ascii_lowercase();
+    let in_file = |key: &str| {
+        let (table, last) = key.split_once('.').unwrap_or(("", key));
+        words == last || words == format!("{table}_{last}")
+    };
+    let without_variable =
+        (SETTINGS.iter()).find(|setting| setting.env.is_none() && in_file(setting.key));
+    if let Some(setting) = without_variable {
+        return Meant::OnlyInJobFile(setting.key);
+    }
+    nearest(name, KNOWN.iter().copied().chain(of_settings()))
+        .map_or(Meant::Unknown, |name| Meant::Variable(name.to_owned()))
+}
+
+/// Whether Kubernetes or Docker created the variable: they add variables for the services next to a
+/// container, and those of a service named `airudder` or `airudder-export` have our prefix
 /// (<https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>).
 fn is_service_link(name: &str, value: &str) -> bool {
     const PROTOCOLS: [&str; 3] = ["TCP", "UDP", "SCTP"];
@@ -186,7 +200,7 @@ fn is_service_link(name: &str, value: &str) -> bool {
         return false;
     };
     if link.is_empty() {
-        // Also the end of `…_PORT_80_TCP_PORT`, which is a number.
+        // Also the suffix of `…_PORT_80_TCP_PORT`, which is a number.
         return is_address(value) || (name.contains("_PORT_") && is_number(value));
     }
     let parts: Vec<&str> = link.trim_start_matches('_').split('_').collect();
@@ -223,6 +237,20 @@ mod tests {
         let env = Environment::of([("AIRUDDER_DEST", ""), ("AIRUDDER_RATE", " 5/s\n")]);
         assert_eq!(env.get("AIRUDDER_DEST"), Ok(None));
         assert_eq!(env.get("AIRUDDER_RATE"), Ok(Some("5/s")));
+    }
+
+    #[test]
+    fn a_variable_for_a_setting_of_the_job_file_alone_names_its_key() {
+        for name in ["AIRUDDER_MAX_ATTEMPTS", "AIRUDDER_API_MAX_ATTEMPTS"] {
+            let env = Environment::of([(name, "5")]);
+            assert_eq!(
+                env.check().expect_err("unknown").to_string(),
+                format!(
+                    "unknown environment variable {name}; `api.max_attempts` has no variable, set \
+                     it in the job file."
+                )
+            );
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What can be wrong with settings.
+//! Errors in settings.
 
 use std::path::PathBuf;
 use std::{fmt, io};
@@ -6,42 +6,42 @@ use std::{fmt, io};
 use super::variables::{APP_KEY, APP_SECRET};
 use crate::exit_code::ExitCode;
 
-/// A setting that is missing, wrong or in the wrong place. Messages name the setting and where its
-/// value came from, and never hold a secret. They are whole sentences, not endings of "failed to …".
+/// A setting that is missing, wrong or in the wrong place. Messages name the setting and the source
+/// of its value, and never contain a secret. They are complete sentences, not fragments after
+/// "failed to …".
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// The job file is not there or not readable.
+    /// The job file is missing or not readable.
     #[error("cannot read the job file {path} (from {origin})", path = .path.display())]
     JobFile {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Where its name came from.
+        /// Where the path was set.
         origin: Origin,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// The job file is not TOML.
     #[error("invalid job file {at}: {problem}")]
     Syntax {
-        /// Where.
+        /// The location.
         at: Place,
-        /// What the parser says.
+        /// The parser's message.
         problem: String,
     },
-    /// A key that means nothing.
+    /// A key that is not defined.
     #[error("unknown setting `{key}` in {at}{}", nearest_words(.nearest.as_deref()))]
     UnknownKey {
         /// The full key.
         key: String,
-        /// Where.
+        /// The location.
         at: Place,
-        /// The right key that looks most like it.
+        /// The most similar valid key.
         nearest: Option<String>,
     },
-    /// Environment variables that look like settings and mean nothing, each with the right name
-    /// that looks most like it.
+    /// Environment variables that look like settings but are not, each with what it probably means.
     #[error("{}", unknown_variables(.0))]
-    UnknownVariables(Vec<(String, Option<String>)>),
+    UnknownVariables(Vec<(String, Meant)>),
     /// A secret in the job file.
     #[error(
         "`{key}` in {at} is a secret, and secrets do not belong in a job file; put it into {variable} \
@@ -50,22 +50,22 @@ pub enum SettingsError {
     SecretInFile {
         /// The full key.
         key: String,
-        /// Where.
+        /// The location.
         at: Place,
         /// The variable it belongs in.
         variable: &'static str,
         /// The key that names a file for it.
         file_key: &'static str,
     },
-    /// A part of the API profile that cannot be used.
+    /// A part of the API profile that is invalid.
     #[error("invalid API profile in {at}: {problem}")]
     Profile {
-        /// Where.
+        /// The location.
         at: Place,
-        /// What is wrong with it, its key included where one is to blame.
+        /// What is wrong with it, including the key if one is the cause.
         problem: String,
     },
-    /// A value that cannot be used.
+    /// A value that is invalid.
     #[error("invalid value for `{key}` (from {origin}): {problem}")]
     Value {
         /// The setting.
@@ -75,7 +75,7 @@ pub enum SettingsError {
         /// What is wrong with it.
         problem: String,
     },
-    /// A setting without which the command cannot work.
+    /// A setting that the command requires.
     #[error("missing setting `{key}`: set {places}")]
     Missing {
         /// The setting.
@@ -83,7 +83,7 @@ pub enum SettingsError {
         /// All places where it can be set.
         places: String,
     },
-    /// A proxy that cannot be used. Its value may hold a password.
+    /// A proxy address that is invalid. Its value may contain a password.
     #[error(
         "use the proxy that {variable} names: {problem}; unset {variable}, or name the API's host in \
          NO_PROXY, if no proxy is wanted"
@@ -106,19 +106,19 @@ pub enum SettingsError {
         /// The key that names a file for it.
         file_key: &'static str,
     },
-    /// A key file that is not there or not readable.
+    /// A key file that is missing or not readable.
     #[error("cannot read {path}, named by `{key}` (from {origin})", path = .path.display())]
     KeyFile {
         /// The setting that names it.
         key: &'static str,
-        /// Where the name came from.
+        /// Where the path was set.
         origin: Origin,
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// A key file that others than its owner may read or change.
+    /// A key file that users other than its owner may read or change.
     #[error(
         "{path}, named by `{key}`, has mode {mode:04o}: others than its owner can read or change it; \
          run `chmod 600 {path}`, or set `allow_open_key_files = true` under [api]",
@@ -127,15 +127,15 @@ pub enum SettingsError {
     OpenKeyFile {
         /// The setting that names it.
         key: &'static str,
-        /// Which.
+        /// The path.
         path: PathBuf,
         /// Its mode.
         mode: u32,
     },
-    /// A key that cannot be one.
+    /// An invalid key.
     #[error("invalid {what} from {from}: {problem}")]
     Key {
-        /// Which of the two.
+        /// Which key of the pair.
         what: &'static str,
         /// The variable or the file.
         from: String,
@@ -145,7 +145,7 @@ pub enum SettingsError {
 }
 
 impl SettingsError {
-    /// The exit code that stands for it.
+    /// The exit code of the error.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         if self.is_usage() {
@@ -155,7 +155,7 @@ impl SettingsError {
         }
     }
 
-    /// Whether a flag is to blame: bad usage rather than bad settings.
+    /// Whether a flag is the cause: a usage error rather than an error in settings.
     #[must_use]
     pub fn is_usage(&self) -> bool {
         matches!(
@@ -191,13 +191,29 @@ fn nearest_words(nearest: Option<&str>) -> String {
     )
 }
 
-fn unknown_variables(unknown: &[(String, Option<String>)]) -> String {
+/// The probable meaning of an unknown environment variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Meant {
+    /// The most similar variable.
+    Variable(String),
+    /// A setting that has no variable: its key in the job file.
+    OnlyInJobFile(&'static str),
+    /// Nothing similar is known.
+    Unknown,
+}
+
+fn unknown_variables(unknown: &[(String, Meant)]) -> String {
     let mut texts: Vec<String> = Vec::new();
-    for (name, nearest) in unknown {
+    for (name, meant) in unknown {
         let text = format!("unknown environment variable {name}");
-        texts.push(match nearest {
-            Some(nearest) => format!("{text}; did you mean {nearest}?"),
-            None => format!("{text}; docs/job-file.md lists all that begin with AIRUDDER_"),
+        texts.push(match meant {
+            Meant::Variable(nearest) => format!("{text}; did you mean {nearest}?"),
+            Meant::OnlyInJobFile(key) => {
+                format!("{text}; `{key}` has no variable, set it in the job file.")
+            }
+            Meant::Unknown => {
+                format!("{text}; docs/job-file.md lists all that begin with AIRUDDER_")
+            }
         });
     }
     texts.join(" ")
@@ -212,7 +228,7 @@ pub enum Origin {
     Variable(&'static str),
     /// The job file.
     File(Place),
-    /// Nobody set it.
+    /// Not set: the default applies.
     Default,
 }
 

@@ -1,7 +1,7 @@
-//! The job file: TOML in, one text (or list of texts) per known key out, each with its line.
+//! Reads the job file: TOML in, one text (or list of texts) per known key out, each with its line.
 //!
-//! An unknown key at any level is an error that names the nearest right one. Values are only
-//! checked for their type here; what they mean is read by `load`, as for flags.
+//! An unknown key at any level is an error that names the nearest valid one. Only the type of a
+//! value is checked here; `load` parses it, as it does for flags.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -19,7 +19,7 @@ use super::nearest::nearest;
 use super::place;
 use super::settings::{Kind, SETTINGS, Setting};
 
-/// A job file that was read and whose keys are all known.
+/// A parsed job file whose keys are all known.
 #[derive(Debug)]
 pub(super) struct JobFile {
     pub(super) profile: ApiProfile,
@@ -43,11 +43,11 @@ impl JobFile {
         Self::parse(path, &text)
     }
 
-    /// Reads the text of a job file. `path` is for messages and relative paths.
+    /// Parses the text of a job file. `path` is used for messages and relative paths.
     pub(super) fn parse(path: &Path, text: &str) -> Result<Self, SettingsError> {
         let root = DeTable::parse(text).map_err(|error| SettingsError::Syntax {
             at: place(path, text, error.span()),
-            // Its `Display` would quote the line, whatever stands in it.
+            // Its `Display` would quote the line, including any secret in it.
             problem: error.message().to_owned(),
         })?;
         let mut reader = Reader {
@@ -92,7 +92,7 @@ struct Reader<'a> {
     path: &'a Path,
     text: &'a str,
     values: BTreeMap<&'static str, (Value, usize)>,
-    /// From key to value, to name the key when serde names only a position.
+    /// Maps spans to keys, to name the key when serde reports only a position.
     spans: Vec<(Range<usize>, String)>,
 }
 
@@ -153,9 +153,9 @@ impl Reader<'_> {
                 .collect::<Option<_>>()
                 .map(Value::Texts),
             (Kind::Integer | Kind::Boolean | Kind::Texts, _) => None,
-            // TOML has dates of its own; in quotes it is one as well.
+            // TOML has its own dates; a quoted one is accepted as well.
             (Kind::Date, DeValue::Datetime(date)) => Some(Value::Text(date.to_string())),
-            // Refused by whoever reads it, with what it should be.
+            // The parser of the setting rejects it, and says what is expected.
             (Kind::Place, DeValue::String(text)) if place::lacks_slashes(text.trim()) => {
                 Some(Value::Text(text.trim().to_owned()))
             }
@@ -175,8 +175,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// A relative path starts at the job file's folder: a scheduler's working directory is
-    /// nobody's choice.
+    /// A relative path starts at the job file's folder: the working directory of a scheduler is
+    /// arbitrary.
     fn beside(&self, text: &str) -> String {
         let text = text.trim();
         match self.path.parent() {
@@ -190,7 +190,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The profile: what of `[api]` the table of settings leaves to serde.
+    /// The profile: the keys of `[api]` that the table of settings leaves to serde.
     fn profile(&self, mut root: Spanned<DeTable<'_>>) -> Result<ApiProfile, SettingsError> {
         let Some(api) = root.get_mut().remove("api") else {
             return Ok(ApiProfile::default());
@@ -277,7 +277,7 @@ fn unknown(key: String, at: Place) -> SettingsError {
         }
         _ => {}
     }
-    // A key in the wrong table is a likelier slip than another key, if only one has its name.
+    // If exactly one key has this name, the table is more likely wrong than the key.
     let mut namesakes = SETTINGS.iter().filter(|setting| setting.name() == name);
     let nearest = match (namesakes.next(), namesakes.next()) {
         (Some(only), None) => Some(only.key.to_owned()),
@@ -288,7 +288,7 @@ fn unknown(key: String, at: Place) -> SettingsError {
     SettingsError::UnknownKey { key, at, nearest }
 }
 
-/// The nearest key or table inside the same table.
+/// The nearest key or table in the same table.
 fn nearest_beside(table: &str, name: &str) -> Option<String> {
     let inside = |setting: &'static Setting| {
         let rest = match table {

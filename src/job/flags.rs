@@ -1,31 +1,31 @@
-//! Settings given on the command line, as the texts they were given as.
+//! Settings given on the command line, as unparsed text.
 //!
-//! The command line fills this (`cli::settings`), tests fill it by hand:
+//! The command line fills this (`cli::settings`), tests fill it directly:
 //! `SettingFlags::default().with("api.rate", "5/s")`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// What the command line says about settings.
+/// Settings from the command line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SettingFlags {
     /// `--job`.
     pub job: Option<PathBuf>,
     /// `--as-of`.
     pub as_of: Option<String>,
-    /// How often `-v` was given, less how often `-q` was.
+    /// Number of `-v` flags minus number of `-q` flags.
     pub verbosity: i8,
-    /// Whether the command asks the API. The others leave key files unread: they run where the
-    /// secrets are not.
+    /// Whether the command calls the API. Other commands do not read key files: they may run where
+    /// the secrets are not available.
     pub reads_api: bool,
     /// Whether the command pulls tasks and can be split into shards.
     pub splits: bool,
-    /// The texts given, by key in the job file.
+    /// The values, by key in the job file.
     pub values: BTreeMap<&'static str, String>,
 }
 
 impl SettingFlags {
-    /// The same with one setting more, by its key in the job file.
+    /// Returns the flags with another setting, by its key in the job file.
     #[must_use]
     pub fn with(mut self, key: &'static str, value: impl Into<String>) -> Self {
         self.set(key, value);
@@ -37,7 +37,7 @@ impl SettingFlags {
         self.values.insert(key, value.into());
     }
 
-    /// The text given for a key.
+    /// The value for a key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
         self.values.get(key).map(String::as_str)

@@ -1,4 +1,4 @@
-//! From texts to a [`Job`]: every setting is read once, here.
+//! Parses texts into a [`Job`]: every setting is read once, here.
 
 use std::fmt::Write as _;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -27,12 +27,13 @@ use crate::schema::{self, TableName};
 use crate::shard::{MAX_SHARDS, NoShard, Shard};
 use crate::task::WorkflowId;
 
-/// Reads all settings: flag before environment before job file before default.
+/// Reads all settings. Precedence: flag, environment, job file, default.
 ///
-/// Key files are read only for a command that asks the API ([`SettingFlags::reads_api`]).
+/// Key files are read only for a command that calls the API ([`SettingFlags::reads_api`]).
 ///
 /// # Errors
-/// The first setting that is missing or wrong.
+///
+/// The first setting that is missing or invalid.
 pub fn load(flags: &SettingFlags, env: &Environment) -> Result<Job, SettingsError> {
     let sources = Sources::read(flags, env)?;
     let partition_timezone = sources.required("partition_timezone", place::zone)?;
@@ -78,9 +79,10 @@ pub fn load(flags: &SettingFlags, env: &Environment) -> Result<Job, SettingsErro
     })
 }
 
-/// Reads what a command without a lake needs of the settings: how it talks.
+/// Reads the settings of a command without a lake: those of its output.
 ///
 /// # Errors
+///
 /// As [`load`].
 pub fn load_output(
     flags: &SettingFlags,
@@ -89,9 +91,10 @@ pub fn load_output(
     output(&Sources::read(flags, env)?)
 }
 
-/// The clock to decide by: the machine's, or one that starts at `--as-of` (`AIRUDDER_AS_OF`).
+/// The clock of the run: the system clock, or one that starts at `--as-of` (`AIRUDDER_AS_OF`).
 ///
 /// # Errors
+///
 /// When the text is not a time.
 pub fn load_clock(flags: &SettingFlags, env: &Environment) -> Result<Clock, SettingsError> {
     let (text, origin) = match (&flags.as_of, variable(env, "as_of", AS_OF)?) {
@@ -112,7 +115,7 @@ pub fn load_clock(flags: &SettingFlags, env: &Environment) -> Result<Clock, Sett
         })
 }
 
-/// The shard of a command that pulls: named as such, or counted by Kubernetes.
+/// The shard of a command that pulls: set explicitly, or derived from the Kubernetes index.
 fn shard(sources: &Sources<'_>) -> Result<Option<Shard>, SettingsError> {
     let named = sources.optional("tasks.shard", |text| {
         text.parse().map_err(|error: NoShard| error.to_string())
@@ -149,8 +152,8 @@ fn shard(sources: &Sources<'_>) -> Result<Option<Shard>, SettingsError> {
     })
 }
 
-/// Refuses a shard that is named and one that is counted, where they are not the same: processes
-/// would pull some tasks twice and others never.
+/// Rejects an explicit shard that differs from the one derived from the index: processes would pull
+/// some tasks twice and others never.
 fn same_shard(sources: &Sources<'_>, shard: Shard, count: u32) -> Result<(), SettingsError> {
     let origin = |key| {
         let text = sources.text(key)?;
@@ -206,7 +209,7 @@ fn api(sources: &Sources<'_>, shard: Option<Shard>) -> Result<ApiOptions, Settin
     let allow_insecure = sources.required("api.allow_insecure", boolean)?;
     let base_url =
         sources.required("api.base_url", |text| place::base_url(text, allow_insecure))?;
-    // Nobody asks this machine through a proxy.
+    // Requests to loopback do not use a proxy.
     if sources.flags.reads_api && !place::is_loopback(&base_url) {
         proxy::check(sources.env, &base_url)?;
     }
@@ -255,7 +258,8 @@ fn api(sources: &Sources<'_>, shard: Option<Shard>) -> Result<ApiOptions, Settin
     })
 }
 
-/// Where Redis is, and the same without user and password. A password in the job file is refused.
+/// The address of Redis, with and without user and password. A password in the job file is
+/// rejected.
 fn redis_address(sources: &Sources<'_>) -> Result<Option<(Secret, String)>, SettingsError> {
     let key = "rate.shared";
     let Some((text, origin)) = sources.text(key)? else {
@@ -273,7 +277,7 @@ fn redis_address(sources: &Sources<'_>) -> Result<Option<(Secret, String)>, Sett
             let database = url.path().trim_start_matches('/');
             database.is_empty() || database.parse::<u16>().is_ok()
         })
-        // The value itself may hold a password.
+        // The value itself may contain a password.
         .ok_or_else(|| {
             wrong("it is not an address such as redis://host:6379/0 or rediss://user:password@host")
         })?;
@@ -290,7 +294,7 @@ fn redis_address(sources: &Sources<'_>) -> Result<Option<(Secret, String)>, Sett
         ));
     }
     let address = Secret::new(url.to_string());
-    // Neither can fail for an address with a host.
+    // Neither call can fail for a URL with a host.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     Ok(Some((address, url.to_string())))
@@ -362,7 +366,7 @@ fn zstd_level(text: &str) -> Result<i32, String> {
         .ok_or_else(|| format!("`{text}` is not a level of zstd, 1 to 22"))
 }
 
-/// A column of at least one table's files.
+/// The name of a column in at least one table.
 fn column(name: &str) -> Result<String, String> {
     let tables = TableName::ALL.map(schema::table);
     if tables.iter().any(|table| table.column(name).is_some()) {

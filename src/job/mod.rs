@@ -1,9 +1,9 @@
-//! A validated [`Job`]: everything a run needs to know, decided before the first request.
+//! A validated [`Job`]: all settings of a run, decided before the first request.
 //!
-//! Settings come from four places, the first that names one wins: flag, environment, job file,
-//! default. They are parsed once, here; nothing downstream checks a setting again.
+//! Settings come from four sources, in order of precedence: flag, environment, job file, default.
+//! They are parsed once, here; no later stage checks a setting again.
 //!
-//! What this module never does: ask the network, or touch the lake.
+//! This module never accesses the network or the lake.
 
 mod credentials;
 #[cfg(test)]
@@ -53,31 +53,31 @@ pub use profile::{
 pub use selection::{BackwardRange, DateRange, TaskSource};
 pub use unused::unused_with;
 
-/// All settings of one run, valid together.
+/// All settings of one run, validated together.
 #[derive(Clone, Debug)]
 pub struct Job {
     /// Where the lake is.
     pub dest: Destination,
-    /// How the API is reached. Commands that never ask it ignore this.
+    /// How the API is reached. Ignored by commands that do not call it.
     pub api: ApiOptions,
     /// How tasks are found and when they count as final.
     pub discover: DiscoverOptions,
-    /// How answers are read.
+    /// How responses are read.
     pub decode: DecodeOptions,
     /// How files are written and committed.
     pub write: WriteOptions,
     /// What `vacuum` removes.
     pub vacuum: VacuumSettings,
-    /// What is shown while it runs.
+    /// Output settings.
     pub output: OutputOptions,
-    /// Settings that were given and that another one makes idle, to be said as warnings.
+    /// Warnings about settings that were given but have no effect because of another one.
     pub unused: Vec<String>,
-    /// What a run does beside another one. Default: it shares.
+    /// What a run does if another one is active. Default: it shares.
     pub if_running: IfRunning,
 }
 
 impl Job {
-    /// Makes all files from now on with `write.file_mode`, if that is set.
+    /// Applies `write.file_mode`, if set, to all files created from now on.
     pub fn apply_file_mode(&self) {
         if let Some(mode) = self.write.file_mode {
             mode.apply();
@@ -85,19 +85,19 @@ impl Job {
     }
 }
 
-/// What a run does while another one is at work on the lake.
+/// What a run does while another one is active on the lake.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IfRunning {
-    /// It says so and goes on: whatever both do, each task is exported once.
+    /// Reports it and continues: each task is exported once, even if both pull it.
     #[default]
     Share,
-    /// It waits for the end of the other one.
+    /// Waits for the other one to end.
     Wait,
-    /// It ends at once.
+    /// Fails at once.
     Fail,
 }
 
-/// The place of the lake.
+/// The location of the lake.
 #[derive(Clone, Debug)]
 pub enum Destination {
     /// A folder on a disk.
@@ -115,7 +115,7 @@ impl std::fmt::Display for Destination {
     }
 }
 
-/// A text that is never printed, and overwritten in memory when it is dropped.
+/// A text that is never printed, and is overwritten in memory when dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
@@ -126,7 +126,7 @@ impl Secret {
         Self(Zeroizing::new(text))
     }
 
-    /// The text itself, for the request that needs it and nothing else.
+    /// The text itself, only for the request that needs it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -148,57 +148,57 @@ pub struct Credentials {
     pub app_secret: Secret,
 }
 
-/// How the API is reached and how politely.
+/// How the API is reached, and the limits on requests.
 #[derive(Clone, Debug)]
 pub struct ApiOptions {
     /// Scheme and host, and a path prefix if any. `https` unless loopback or `allow_insecure`.
     pub base_url: Url,
-    /// Missing until a command needs to sign in.
+    /// Not required until a command signs in.
     pub credentials: Option<Credentials>,
-    /// What is assumed of the account's endpoints.
+    /// Assumptions about the account's endpoints.
     pub profile: ApiProfile,
-    /// Requests per second of this process, on average: its share of the account's. A limit of its
-    /// own beside `concurrency`.
+    /// Average requests per second of this process: its share of the account's rate. Independent of
+    /// `concurrency`.
     pub rate: Rate,
     /// Requests that may start at once after a pause.
     pub burst: NonZeroU32,
-    /// The whole account's pace, where processes share it.
+    /// The whole account's rate, where processes share it.
     pub shared: Option<SharedRate>,
-    /// Requests in flight at once, a body still streaming included.
+    /// Maximum number of concurrent requests, including those whose body is still streaming.
     pub concurrency: NonZeroUsize,
-    /// Items asked for in one page of a listing.
+    /// Items requested per page of a listing.
     pub page_size: NonZeroU32,
     /// The zone of times without one in listings.
     pub source_timezone: Option<Tz>,
-    /// Until a connection stands. Default 120 s.
+    /// Time limit for establishing a connection. Default 120 s.
     pub connect_timeout: Duration,
-    /// Between two pieces of an answer. Default 120 s.
+    /// Time limit between two pieces of a response. Default 120 s.
     pub read_timeout: Duration,
-    /// Until an answer is complete. Default 6 h.
+    /// Time limit for a complete response. Default 6 h.
     pub max_answer_time: Duration,
-    /// Of an answer, decompressed. Default 16 GiB.
+    /// Size limit of a response, decompressed. Default 16 GiB.
     pub max_answer_bytes: NonZeroU64,
-    /// How large a page of a listing may be.
+    /// Limits on a page of a listing.
     pub page_limits: PageLimits,
-    /// When and how often a request is repeated.
+    /// When and how often a request is retried.
     pub retry: RetryOptions,
-    /// Plain `http://` to other hosts than loopback.
+    /// Allows plain `http://` to hosts other than loopback.
     pub allow_insecure: bool,
 }
 
-/// A pace, as written (`10/s`, `300/min`).
+/// A request rate, as written (`10/s`, `300/min`).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate {
     /// Requests per second, above zero.
     pub per_second: f64,
 }
 
-/// The pace that several processes share through Redis.
+/// The rate that several processes share through Redis.
 #[derive(Clone, Debug)]
 pub struct SharedRate {
-    /// Where Redis is, user and password included.
+    /// The address of Redis, including user and password.
     pub address: Secret,
-    /// The same without them.
+    /// The address without user and password.
     pub shown: String,
     /// Of the account, all processes together.
     pub rate: Rate,
@@ -208,18 +208,19 @@ pub struct SharedRate {
     pub processes: NonZeroU32,
 }
 
-/// When and how often a request is repeated.
+/// When and how often a request is retried.
 #[derive(Clone, Debug)]
 pub struct RetryOptions {
-    /// Tries in all, the first one included.
+    /// Maximum number of attempts, including the first one.
     pub max_attempts: NonZeroU32,
-    /// The first back-off's ceiling; it doubles from there. Default 500 ms.
+    /// The ceiling of the first backoff; it doubles from there. Default 500 ms.
     pub base_backoff: Duration,
-    /// No single back-off is longer. Default 60 s.
+    /// The maximum of a single backoff. Default 60 s.
     pub max_backoff: Duration,
-    /// A request that took this long in all, holds not counted, gets one last try. Default 15 min.
+    /// A request that has taken this long in total, without holds, gets one last attempt. Default
+    /// 15 min.
     pub max_elapsed: Duration,
-    /// No request is held longer than this in all (429, `Retry-After`, slow-down codes). A longer
+    /// The maximum total time a request is held (429, `Retry-After`, slow-down codes). A longer
     /// `Retry-After` ends the run, with a message. Default 1 h.
     pub max_hold: Duration,
 }
@@ -239,13 +240,13 @@ impl Default for RetryOptions {
 /// How tasks are found and when they count as final.
 #[derive(Clone, Debug)]
 pub struct DiscoverOptions {
-    /// How long before its first call a workflow may have been made. Default 30 days.
+    /// How long before its first call a workflow may have been created. Default 30 days.
     pub workflow_lookback: Duration,
     /// A final task is pulled this long after its scheduled end. Default 10 minutes.
     pub settle: Duration,
     /// Export the rows of running tasks now and replace them later.
     pub include_running: bool,
-    /// Tasks with an earlier scheduled start are neither pulled nor remembered. Default: no limit.
+    /// Tasks with an earlier scheduled start are neither pulled nor recorded. Default: no limit.
     pub not_before: Option<NaiveDate>,
     /// How many days after its scheduled end an unfinished task still keeps days from being
     /// complete. Default 3.
@@ -254,9 +255,9 @@ pub struct DiscoverOptions {
     pub reopen: Reopen,
     /// The zone of partition dates. Default UTC.
     pub partition_timezone: Tz,
-    /// Only the tasks of one of several processes.
+    /// Restricts the run to the tasks of one of several processes.
     pub shard: Option<Shard>,
-    /// Where tasks come from. The job file's; the command line's goes before it.
+    /// Where tasks come from, according to the job file; the command line takes precedence.
     pub source: TaskSource,
 }
 
@@ -270,75 +271,75 @@ pub enum Reopen {
     Report,
 }
 
-/// How large a page of a listing may be: it waits in memory whole.
+/// Limits on a page of a listing, which is held in memory whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageLimits {
-    /// Its text, decompressed; that of the answer to a sign-in, too. Default 64 MiB.
+    /// Size of its text, decompressed; also of the response to a sign-in. Default 64 MiB.
     pub bytes: NonZeroUsize,
-    /// Its items, where [`ApiOptions::page_size`] asks for fewer. Default 100,000.
+    /// Number of its items, if [`ApiOptions::page_size`] is lower. Default 100,000.
     pub items: NonZeroUsize,
 }
 
-/// How answers are read.
+/// How responses are read.
 #[derive(Clone, Debug)]
 pub struct DecodeOptions {
-    /// The zone of times the vendor sends without one (redials). Without it they stay null and
+    /// The zone of times that the vendor sends without one (redials). If unset, they stay null and
     /// their text is kept.
     pub source_timezone: Option<Tz>,
     /// See [`DiscoverOptions::partition_timezone`].
     pub partition_timezone: Tz,
-    /// One entry of `detail` with more JSON text than this is rejected. Default 16 MiB.
+    /// An entry of `detail` with more JSON text than this is rejected. Default 16 MiB.
     pub max_record_bytes: NonZeroUsize,
-    /// What one answer may take among the rejects: its entries that are no calls, or all of it. Default
-    /// 64 MiB.
+    /// Size limit of the rejects of one response: its entries that are not calls, or all of it.
+    /// Default 64 MiB.
     pub max_reject_bytes: NonZeroU64,
 }
 
 /// What `vacuum` removes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VacuumSettings {
-    /// Run reports, older than this. Default 400 d.
+    /// Run reports older than this. Default 400 d.
     pub reports_older_than: Duration,
-    /// The most of a table that may go at once, in percent of its bytes, 0 to 100. Default 40.
+    /// The maximum share of a table that may be removed at once, in percent of its bytes, 0 to 100.
+    /// Default 40.
     pub max_share: u64,
 }
 
 /// How files are written and committed.
 #[derive(Clone, Debug)]
 pub struct WriteOptions {
-    /// Rows in memory over all tables and partitions, in bytes. Default 64 MiB.
+    /// Memory for rows of all tables and partitions, in bytes. Default 64 MiB.
     pub memory_budget_bytes: NonZeroUsize,
     /// A row group holds at most this many bytes of Arrow memory. Default 32 MiB.
     pub row_group_bytes: NonZeroUsize,
-    /// A data file is closed once it is this large. Default 256 MiB.
+    /// A data file is closed once it reaches this size. Default 256 MiB.
     pub target_file_bytes: NonZeroU64,
-    /// Data files open at once. Default 64.
+    /// Maximum number of open data files. Default 64.
     pub max_open_files: NonZeroUsize,
     /// zstd level, 1 to 22. Default 1.
     pub compression_level: i32,
-    /// A commit is made after this many calls. Default 1,000,000.
+    /// A commit is due after this many calls. Default 1,000,000.
     pub commit_calls: NonZeroU64,
-    /// A commit is made after this long. Default 5 min.
+    /// A commit is due after this time. Default 5 min.
     pub commit_interval: Duration,
     /// How pages are encoded. Default plain.
     pub encodings: Encodings,
     /// Columns that get a Bloom filter. Default none.
     pub bloom_filters: Vec<String>,
-    /// Threads that decode and encode. Default: one a core.
+    /// Threads that decode and encode. Default: one per core.
     pub workers: NonZeroUsize,
-    /// Who may read and write the files that are made. Default: `0640`, or what the umask leaves
-    /// of it.
+    /// Permissions of created files. Default: `0640`, reduced by the umask.
     pub file_mode: Option<FileMode>,
 }
 
 /// How the pages of data files are encoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encodings {
-    /// PLAIN and dictionaries: what every reader of Parquet reads right.
+    /// PLAIN and dictionaries, which every Parquet reader supports.
     #[default]
     Plain,
-    /// Also `DELTA_BINARY_PACKED` and `DELTA_LENGTH_BYTE_ARRAY`: a little smaller, and read wrong or
-    /// not at all by the readers that `docs/readers.md` names.
+    /// Also `DELTA_BINARY_PACKED` and `DELTA_LENGTH_BYTE_ARRAY`: slightly smaller, but misread or
+    /// not supported by the readers that `docs/readers.md` names.
     Compact,
 }
 
@@ -353,7 +354,7 @@ impl Encodings {
     }
 }
 
-/// Results on standard output.
+/// Format of results on standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResultFormat {
     /// For people.
@@ -362,35 +363,35 @@ pub enum ResultFormat {
     Json,
 }
 
-/// Lines on standard error.
+/// Format of lines on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.
     Text,
-    /// For collectors: one JSON object a line.
+    /// For log collectors: one JSON object per line.
     Json,
 }
 
 /// When a progress bar is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProgressMode {
-    /// On a terminal; a line every so often elsewhere.
+    /// A bar on a terminal, a line at intervals elsewhere.
     Auto,
-    /// In any case.
+    /// Always.
     Always,
     /// Neither bar nor lines.
     Never,
 }
 
-/// What is shown while it runs.
+/// Output settings.
 #[derive(Clone, Copy, Debug)]
 pub struct OutputOptions {
-    /// Of results.
+    /// Format of results.
     pub format: ResultFormat,
-    /// Of log lines.
+    /// Format of log lines.
     pub log_format: LogFormat,
-    /// Of progress.
+    /// Progress display.
     pub progress: ProgressMode,
-    /// Warnings at -1, the usual at 0, more above.
+    /// Warnings at -1, the default at 0, more above.
     pub verbosity: i8,
 }

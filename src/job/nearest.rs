@@ -1,9 +1,9 @@
-//! The word somebody probably meant.
+//! Suggestions for misspelt words.
 
-/// Words less alike than this are not worth suggesting.
+/// Words less similar than this are not suggested.
 const ALIKE: f64 = 0.6;
 
-/// The candidate that looks most like `word`, if one does. The first of equals.
+/// The candidate most similar to `word`, if one is similar enough. The first of equals.
 pub(crate) fn nearest<'a>(
     word: &str,
     candidates: impl Iterator<Item = &'a str>,

@@ -1,5 +1,5 @@
-//! An object store as the place of the lake: its address, how it is reached, and the variables that
-//! its own tools read.
+//! An object store as the location of the lake: its address, connection settings, and the variables
+//! read by its own tools.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,37 +12,37 @@ use super::scalar::{boolean, some_time};
 use super::sources::Sources;
 use super::{Destination, Secret};
 
-/// A prefix in a bucket, and how it is reached.
+/// A prefix in a bucket, with its connection settings.
 #[derive(Clone, Debug)]
 pub struct ObjectPlace {
     /// `s3://bucket/prefix`, `gs://…`, `az://container/prefix` or `abfss://…`.
     pub url: Url,
-    /// The rest.
+    /// Connection settings.
     pub options: ObjectOptions,
 }
 
-/// How an object store is reached.
+/// Connection settings of an object store.
 #[derive(Clone, Debug)]
 pub struct ObjectOptions {
-    /// Where its API is, if not where the cloud's own is.
+    /// The endpoint of its API, if not the cloud's own.
     pub endpoint: Option<Url>,
     /// S3's region.
     pub region: Option<String>,
-    /// Plain `http://` to other hosts than loopback.
+    /// Allows plain `http://` to hosts other than loopback.
     pub allow_insecure: bool,
-    /// One request may take this long.
+    /// Time limit of one request.
     pub request_timeout: Duration,
-    /// A request is repeated no longer than this after its first try.
+    /// A request is not retried later than this after its first attempt.
     pub retry_time: Duration,
-    /// A run that gave no sign of life for so long is dead.
+    /// A run without a sign of life for this long is considered dead.
     pub dead_after: Duration,
-    /// The folder of this machine where files wait for their commit.
+    /// The local folder where files wait for their commit.
     pub spool: PathBuf,
-    /// The variables of the cloud's own tools, credentials among them.
+    /// The variables of the cloud's own tools, including credentials.
     pub variables: Vec<(String, Secret)>,
 }
 
-/// The destination, with what an object store needs beside its address.
+/// The destination, with connection settings for an object store.
 pub(super) fn destination(sources: &Sources<'_>) -> Result<Destination, SettingsError> {
     let url = match sources.required("dest", place::destination)? {
         place::Named::Folder(path) => return Ok(Destination::Local(path)),

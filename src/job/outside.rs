@@ -1,13 +1,13 @@
-//! What holds of a job file that somebody wrote. See [`crate::fuzzing`].
+//! Invariants for arbitrary job files. See [`crate::fuzzing`].
 
 use std::path::Path;
 
 use super::file::JobFile;
 
-/// Names a secret in the text that is tried; no message may repeat what stands behind it.
+/// Marks a secret in the input; no message may repeat the value after it.
 const SECRET: &str = "MARKED-SECRET";
 
-/// A file is read, or refused in words that repeat no marked value and are not endless.
+/// A file is parsed, or rejected with a message that is bounded and repeats no marked value.
 pub(crate) fn job_file(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
@@ -17,7 +17,7 @@ pub(crate) fn job_file(bytes: &[u8]) {
     };
     let said = error.to_string();
     assert!(said.len() < 4096 + 4 * text.len(), "an endless message");
-    // Other settings are named, and what is wrong with them is quoted.
+    // Other settings are named, and their invalid values quoted.
     let is_elsewhere = text.parse().is_ok_and(|table| is_elsewhere(&table));
     assert!(
         is_elsewhere || !said.contains(SECRET),
@@ -25,7 +25,7 @@ pub(crate) fn job_file(bytes: &[u8]) {
     );
 }
 
-/// Whether the secret stands where no secret belongs or is expected: in a name, or as another setting.
+/// Whether the secret is where none belongs or is expected: in a name, or as another setting.
 fn is_elsewhere(table: &toml::Table) -> bool {
     table.iter().any(|(key, value)| {
         let is_secret = ["app_key", "app_secret"].contains(&key.as_str());

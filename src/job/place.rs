@@ -1,4 +1,4 @@
-//! Where the lake is, where the API is, and in which zone: the texts that name a place.
+//! Parses texts that name a place: the location of the lake, the API's address, a time zone.
 
 use std::path::PathBuf;
 
@@ -49,19 +49,20 @@ impl Cloud {
     }
 }
 
-/// A destination as it was named.
+/// A destination as the user named it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Named {
-    /// A folder of this machine.
+    /// A local folder.
     Folder(PathBuf),
     /// An object store's address.
     Object(Url),
 }
 
-/// Reads a destination: a path, a `file://` address or an object store's address.
+/// Parses a destination: a path, a `file://` address or an object store's address.
 ///
 /// # Errors
-/// What was expected instead.
+///
+/// The expected form.
 pub(crate) fn destination(text: &str) -> Result<Named, String> {
     if text.is_empty() {
         return Err("an empty text names no folder".to_owned());
@@ -96,12 +97,13 @@ pub(crate) fn destination(text: &str) -> Result<Named, String> {
     Ok(Named::Object(url))
 }
 
-/// A path, unless it is an address that lacks a slash: the rows would go to a folder of that name.
+/// A path, unless it is an address that lacks a slash: rows would be written to a folder of that
+/// name.
 fn folder(text: &str) -> Result<Named, String> {
     let Some((scheme, rest)) = scheme_and_rest(text) else {
         return Ok(Named::Folder(PathBuf::from(text)));
     };
-    // What follows may hold a password.
+    // The rest may contain a password.
     let rest = rest.trim_start_matches('/');
     let lower = scheme.to_ascii_lowercase();
     let right = match (lower.as_str(), rest.contains(['@', '?', '#'])) {
@@ -119,12 +121,12 @@ fn folder(text: &str) -> Result<Named, String> {
     ))
 }
 
-/// Whether a destination begins like an address and is none: `s3:/bucket`, `file:lake`.
+/// Whether a destination looks like an address that lacks slashes: `s3:/bucket`, `file:lake`.
 pub(super) fn lacks_slashes(text: &str) -> bool {
     !text.contains("://") && scheme_and_rest(text).is_some()
 }
 
-/// One letter is a drive of Windows.
+/// A single letter is a Windows drive.
 fn scheme_and_rest(text: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = text.split_once(':')?;
     let is_scheme = scheme.len() > 1
@@ -135,10 +137,12 @@ fn scheme_and_rest(text: &str) -> Option<(&str, &str)> {
     is_scheme.then_some((scheme, rest))
 }
 
-/// Reads an object store's endpoint. As [`base_url`], for what the lake holds.
+/// Parses an object store's endpoint. Same rules as [`base_url`], since the lake's data crosses the
+/// network.
 ///
 /// # Errors
-/// What was expected instead.
+///
+/// The expected form.
 pub(crate) fn store_endpoint(text: &str, allow_insecure: bool) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| {
         format!("it is not an address such as https://minio.example:9000: {error}")
@@ -163,10 +167,12 @@ pub(crate) fn store_endpoint(text: &str, allow_insecure: bool) -> Result<Url, St
     }
 }
 
-/// Reads the API's base URL. Plain http is for loopback only, unless insecurity is allowed.
+/// Parses the API's base URL. Plain http is accepted only for loopback, unless `allow_insecure` is
+/// set.
 ///
 /// # Errors
-/// What was expected instead.
+///
+/// The expected form.
 pub(crate) fn base_url(text: &str, allow_insecure: bool) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| {
         format!("it is not an address such as https://api.airudder.com: {error}")
@@ -198,10 +204,11 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Reads the name of an IANA time zone, in any case.
+/// Parses the name of an IANA time zone, ignoring case.
 ///
 /// # Errors
-/// What was expected instead, with the nearest name.
+///
+/// The expected form, with the nearest name.
 pub(crate) fn zone(text: &str) -> Result<Tz, String> {
     let variants = chrono_tz::TZ_VARIANTS.iter();
     if let Some(zone) = variants
@@ -210,14 +217,14 @@ pub(crate) fn zone(text: &str) -> Result<Tz, String> {
     {
         return Ok(*zone);
     }
-    // The nearest name to `UTC+7` is `UTC`: seven hours off, and in silence.
+    // The nearest name to `UTC+7` is `UTC`: a silent error of seven hours.
     if text.contains('+') || text.contains(|c: char| c.is_ascii_digit()) {
         return Err(format!(
             "`{text}` is an offset; write the IANA time zone of a city there, such as Asia/Jakarta"
         ));
     }
     let wrong = format!("`{text}` is not an IANA time zone such as Asia/Jakarta");
-    // People write `Jakarta`; the data base files cities under their continent.
+    // Users write `Jakarta`; the database lists cities under their continent.
     let city = |name: &'static str| name.rsplit('/').next().unwrap_or(name);
     let spelled = text.replace(' ', "_");
     let found = variants

@@ -1,4 +1,4 @@
-//! The API profile: what is assumed of an account's endpoints, changeable without a rebuild.
+//! The API profile: assumptions about an account's endpoints, changeable without a rebuild.
 //!
 //! The vendor's public documentation covers one endpoint; the listings are assumptions (see
 //! `docs/job-file.md`). Every assumption is a key of the job file:
@@ -11,7 +11,7 @@
 //! next_cursor = "/data/next"
 //! ```
 //!
-//! What this module never does: guess. A profile that contradicts itself is an error.
+//! This module never guesses: a profile that contradicts itself is an error.
 
 mod raw;
 
@@ -22,17 +22,17 @@ use serde_json::Value;
 
 use raw::{RawListTasks, RawListWorkflows, RawTaskDetail};
 
-/// What is assumed of an account's endpoints: the API profile. See `docs/job-file.md`.
+/// Assumptions about an account's endpoints: the API profile. See `docs/job-file.md`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ApiProfile {
     /// `POST /service/cloud/auth`.
     pub auth_path: String,
-    /// "Obtain the Workflow Task List": everything but its method is an assumption.
+    /// "Obtain the Workflow Task List": everything except its method is an assumption.
     pub list_workflows: ListWorkflowsProfile,
-    /// The outbound tasks of a workflow: everything but path and method is an assumption.
+    /// The outbound tasks of a workflow: everything except path and method is an assumption.
     pub list_tasks: ListTasksProfile,
-    /// The one endpoint whose documentation is public.
+    /// The only endpoint with public documentation.
     pub task_detail: TaskDetailProfile,
     /// Body codes that mean success. Default 200 alone.
     pub success_codes: Vec<i64>,
@@ -40,9 +40,9 @@ pub struct ApiProfile {
     pub expired_codes: Vec<i64>,
     /// Body codes that mean "slow down". Default 10705 and 429.
     pub slow_down_codes: Vec<i64>,
-    /// Body codes that are worth another try. Default 500, 502, 503, 504.
+    /// Body codes that are worth a retry. Default 500, 502, 503, 504.
     pub retry_codes: Vec<i64>,
-    /// Body codes that mean the task is not there (any more). Default 404.
+    /// Body codes that mean the task does not exist (any more). Default 404.
     pub not_found_codes: Vec<i64>,
 }
 
@@ -62,25 +62,25 @@ impl Default for ApiProfile {
     }
 }
 
-/// What a body code says, by the profile.
+/// The meaning of a body code, according to the profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodeMeaning {
-    /// The answer is what was asked for.
+    /// The response contains what was requested.
     Success,
     /// The token is no longer valid.
     Expired,
     /// Too many requests.
     SlowDown,
-    /// Worth another try.
+    /// Worth a retry.
     Retry,
-    /// Not there (any more).
+    /// Does not exist (any more).
     NotFound,
-    /// Any other code: a refusal that another try does not change.
+    /// Any other code: a refusal that a retry does not change.
     Refusal,
 }
 
 impl ApiProfile {
-    /// What a body code says. Success is looked for first, then the others in the order of
+    /// The meaning of a body code. Success is checked first, then the others in the order of
     /// [`CodeMeaning`].
     #[must_use]
     pub fn meaning(&self, code: i64) -> CodeMeaning {
@@ -98,14 +98,14 @@ impl ApiProfile {
     }
 }
 
-/// A request's verb.
+/// The method of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Method {
-    /// Parameters go into the query.
+    /// Parameters are sent in the query.
     #[serde(alias = "get")]
     Get,
-    /// Parameters go into a JSON body.
+    /// Parameters are sent in a JSON body.
     #[serde(alias = "post")]
     Post,
 }
@@ -121,11 +121,11 @@ pub struct PagingProfile {
     pub items: Vec<String>,
     /// JSON pointer to the total, if the vendor sends one.
     pub total: Option<String>,
-    /// `data: null` is an empty page. Default no: it is a broken answer, asked for again.
+    /// `data: null` is an empty page. Default no: the response is invalid, and retried.
     pub null_is_empty: bool,
-    /// A listing longer than this fails loudly.
+    /// A longer listing is an error; it is never truncated.
     pub max_pages: NonZeroU32,
-    /// How often a listing that shifted is taken again.
+    /// How often a listing that shifted is restarted.
     pub max_relists: u32,
 }
 
@@ -156,7 +156,7 @@ pub enum PagingStyle {
         /// Number of the first page.
         first: u32,
     },
-    /// The answer says how to ask for the next page.
+    /// The response contains the cursor of the next page.
     Cursor {
         /// Name of the parameter.
         param: String,
@@ -165,7 +165,7 @@ pub enum PagingStyle {
     },
 }
 
-/// How a moment is written in a parameter.
+/// How a time is formatted in a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TimeFormat {
@@ -175,17 +175,18 @@ pub enum TimeFormat {
     EpochSeconds,
     /// Milliseconds since 1970.
     EpochMillis,
-    /// `2024-03-11`, in UTC: the start rounded down and the end up, never a narrower window.
+    /// `2024-03-11`, in UTC: the start rounded down and the end up, so that the window is never
+    /// narrower.
     Date,
 }
 
-/// The call that lists workflows.
+/// The endpoint that lists workflows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "RawListWorkflows", into = "RawListWorkflows")]
 pub struct ListWorkflowsProfile {
     /// Path below the base URL.
     pub path: String,
-    /// Verb.
+    /// Method.
     pub method: Method,
     /// Paging.
     pub paging: PagingProfile,
@@ -193,12 +194,12 @@ pub struct ListWorkflowsProfile {
     pub start_param: String,
     /// Name of the parameter for the window's end (excluded).
     pub end_param: String,
-    /// How both are written.
+    /// The format of both.
     pub time_format: TimeFormat,
-    /// Keys of an item's workflow id, first found wins. A key that starts with `/` is a JSON
+    /// Keys of an item's workflow id, first match wins. A key that starts with `/` is a JSON
     /// pointer into the item; others also match in another case and without underscores.
     pub id_keys: Vec<String>,
-    /// Parameters sent with every request, as they are.
+    /// Parameters sent unchanged with every request.
     pub extra_params: Vec<(String, Value)>,
 }
 
@@ -217,13 +218,13 @@ impl Default for ListWorkflowsProfile {
     }
 }
 
-/// The call that lists a workflow's tasks.
+/// The endpoint that lists a workflow's tasks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "RawListTasks", into = "RawListTasks")]
 pub struct ListTasksProfile {
     /// Path below the base URL.
     pub path: String,
-    /// Verb.
+    /// Method.
     pub method: Method,
     /// Paging.
     pub paging: PagingProfile,
@@ -237,9 +238,10 @@ pub struct ListTasksProfile {
     pub schedule_start_keys: Vec<String>,
     /// Keys of its scheduled end.
     pub schedule_end_keys: Vec<String>,
-    /// Keys of the number of its calls, as many as entries of `detail`. None by default.
+    /// Keys of the number of its calls, which equals the number of entries of `detail`. None by
+    /// default.
     pub call_count_keys: Vec<String>,
-    /// Parameters sent with every request, as they are.
+    /// Parameters sent unchanged with every request.
     pub extra_params: Vec<(String, Value)>,
 }
 
@@ -260,17 +262,17 @@ impl Default for ListTasksProfile {
     }
 }
 
-/// The call that answers with a whole task.
+/// The endpoint that returns a whole task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "RawTaskDetail", into = "RawTaskDetail")]
 pub struct TaskDetailProfile {
     /// Path below the base URL.
     pub path: String,
-    /// Verb.
+    /// Method.
     pub method: Method,
     /// Name of the parameter for the task.
     pub task_param: String,
-    /// Parameters sent with every request, as they are.
+    /// Parameters sent unchanged with every request.
     pub extra_params: Vec<(String, Value)>,
 }
 
@@ -285,27 +287,27 @@ impl Default for TaskDetailProfile {
     }
 }
 
-/// Why a profile makes no sense.
+/// Why a profile is invalid.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ProfileError {
-    /// Pages by number and by cursor at once.
+    /// Paging by number and by cursor at once.
     #[error("`cursor_param` excludes `page_param` and `first_page`: a listing has one of them")]
     TwoPagings,
-    /// Half a cursor.
+    /// Only one of the two cursor settings.
     #[error("`cursor_param` and `next_cursor` belong together: set both or neither")]
     HalfCursor,
-    /// A path without its slash.
+    /// A path without a leading slash.
     #[error("`path` must start with `/`, and `{0}` does not")]
     Path(String),
-    /// A pointer without its slash.
+    /// A pointer without a leading slash.
     #[error("`{key}` takes JSON pointers such as `/data/list`, and `{value}` is none")]
     Pointer {
         /// The setting.
         key: &'static str,
-        /// What it says.
+        /// Its value.
         value: String,
     },
-    /// A list of keys or a name that must not be empty.
+    /// An empty list of keys or an empty name.
     #[error("`{0}` must not be empty")]
     Empty(&'static str),
 }

@@ -1,6 +1,5 @@
-//! The proxy that the environment names (`HTTPS_PROXY` and its kin), as far as this program looks at
-//! it: whether it can be used at all. The HTTP client reads these variables itself and goes past a proxy
-//! that it cannot read, without a word.
+//! Checks the proxy set in the environment (`HTTPS_PROXY` and related variables). The HTTP client
+//! reads these variables itself, and silently ignores a proxy that it cannot parse.
 
 use hyper::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
@@ -9,10 +8,12 @@ use url::Url;
 use super::environment::Environment;
 use super::error::SettingsError;
 
-/// Checks the proxy that requests to this address would take.
+/// Checks the proxy for requests to this address.
 ///
 /// # Errors
-/// When the variable that names it cannot be read. Its value may hold a password and is not repeated.
+///
+/// When the variable that names it cannot be parsed. Its value may contain a password and is not
+/// repeated.
 pub(super) fn check(env: &Environment, base: &Url) -> Result<(), SettingsError> {
     let target: Uri = match base.as_str().parse() {
         Ok(target) => target,
@@ -40,7 +41,7 @@ pub(super) fn check(env: &Environment, base: &Url) -> Result<(), SettingsError> 
     let problem = match value.split_once("://") {
         Some(("http" | "https", _)) if takes(&target, value, "") => return Ok(()),
         Some((scheme, _)) if scheme.starts_with("socks") => "SOCKS is not supported",
-        // `host:port` is common; a bare word is as likely a mistake.
+        // `host:port` is common; a bare word is probably a mistake.
         None if value.contains(':') && takes(&target, value, "") && has_port(value) => {
             return Ok(());
         }
@@ -49,7 +50,7 @@ pub(super) fn check(env: &Environment, base: &Url) -> Result<(), SettingsError> 
     Err(SettingsError::Proxy { variable, problem })
 }
 
-/// Whether the HTTP client would take this proxy.
+/// Whether the HTTP client would use this proxy.
 fn takes(target: &Uri, proxy: &str, except: &str) -> bool {
     let matcher = Matcher::builder().all(proxy).no(except).build();
     let taken = matcher.intercept(target);
@@ -82,7 +83,7 @@ mod tests {
     #[case(&[("HTTPS_PROXY", "proxy:3128")])]
     #[case(&[("HTTPS_PROXY", "https://[::1]:3128/")])]
     #[case(&[("ALL_PROXY", "http://10.0.0.1:80")])]
-    // Of the other scheme, or not for this host.
+    // For the other scheme, or not for this host.
     #[case(&[("HTTP_PROXY", "garbage")])]
     #[case(&[("HTTPS_PROXY", "garbage"), ("NO_PROXY", "airudder.com")])]
     #[case(&[("HTTPS_PROXY", "garbage"), ("no_proxy", "*")])]

@@ -1,6 +1,6 @@
-//! Durations, sizes and paces as people write them: `1h30m`, `64MiB`, `300/min`.
+//! Parses durations, sizes and rates in readable notation: `1h30m`, `64MiB`, `300/min`.
 //!
-//! A number without its unit is refused: `--settle 10` says nothing.
+//! A number without a unit is rejected: `--settle 10` is ambiguous.
 
 use std::time::Duration;
 
@@ -37,16 +37,17 @@ const SECONDS_OF: [(&str, f64); 7] = [
     ("h", 3600.0),
 ];
 
-/// Longer ones are slips of the finger, and would leave the calendar when added to a date.
+/// Longer ones are typing errors, and would overflow the calendar when added to a date.
 const LONGEST: Duration = Duration::from_hours(100 * 365 * 24);
 
-/// A million requests a second is beyond any vendor, and near what a limiter can count.
+/// A million requests per second is beyond any vendor, and near the limiter's resolution.
 const FASTEST: f64 = 1e6;
 
-/// Reads a duration such as `500ms`, `10m`, `1h30m` or `30d`.
+/// Parses a duration such as `500ms`, `10m`, `1h30m` or `30d`.
 ///
 /// # Errors
-/// What was expected instead.
+///
+/// The expected form.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is not a duration such as 500ms, 120s, 10m, 1h30m or 30d");
     let (mut rest, mut millis) = (text.trim(), 0u64);
@@ -72,10 +73,11 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(wrong)
 }
 
-/// Reads a size in bytes such as `64MiB` or `1GB`.
+/// Parses a size in bytes such as `64MiB` or `1GB`.
 ///
 /// # Errors
-/// What was expected instead.
+///
+/// The expected form.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is not a size such as 512KiB, 64MiB, 1GiB or 1GB");
     let (number, unit) = number(text.trim()).ok_or_else(wrong)?;
@@ -90,10 +92,11 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
         .ok_or_else(wrong)
 }
 
-/// Reads a pace such as `10/s`, `300/min` or `0.5/s`.
+/// Parses a rate such as `10/s`, `300/min` or `0.5/s`.
 ///
 /// # Errors
-/// What was expected instead.
+///
+/// The expected form.
 pub(crate) fn rate(text: &str) -> Result<Rate, String> {
     let wrong = || format!("`{text}` is not a pace such as 10/s, 300/min or 0.5/s");
     let (count, unit) = text.trim().split_once('/').ok_or_else(wrong)?;
@@ -116,7 +119,7 @@ pub(crate) fn rate(text: &str) -> Result<Rate, String> {
     }
 }
 
-/// The digits at the start, and what follows them.
+/// The leading digits, and the rest.
 fn number(text: &str) -> Option<(u64, &str)> {
     let end = text
         .find(|c: char| !c.is_ascii_digit())

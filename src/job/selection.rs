@@ -1,4 +1,4 @@
-//! What a run is asked to look at: a range of days, and where its tasks come from.
+//! The scope of a run: a range of days, and the source of its tasks.
 
 use std::fmt;
 
@@ -40,7 +40,7 @@ impl DateRange {
         self.from
     }
 
-    /// The last day, which belongs to the range.
+    /// The last day, which is part of the range.
     #[must_use]
     pub fn to(&self) -> NaiveDate {
         self.to
@@ -65,7 +65,7 @@ impl fmt::Display for DateRange {
     }
 }
 
-/// Where the tasks to look at come from.
+/// Where tasks come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum TaskSource {
     /// The API lists workflows, and the tasks of each.
@@ -73,7 +73,7 @@ pub enum TaskSource {
     Listing,
     /// The API lists the tasks of these workflows.
     Workflows(Vec<WorkflowId>),
-    /// These tasks, nothing is listed.
+    /// These tasks; nothing is listed.
     Tasks(Vec<TaskId>),
 }
 

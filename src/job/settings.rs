@@ -1,9 +1,9 @@
-//! Every setting there is, as one table: its key in the job file, its flag, its environment
-//! variable, its default and what it means.
+//! All settings, as one table: key in the job file, flag, environment variable, default and
+//! meaning.
 //!
-//! The command line's help, the file that `init` writes, `docs/job-file.md`, the check for unknown
-//! keys and the defaults themselves all come from here. Adding a setting is one entry here and one
-//! line in `load.rs`.
+//! The command line's help, the file written by `init`, `docs/job-file.md`, the check for unknown
+//! keys and the defaults themselves are derived from it. Adding a setting takes one entry here and
+//! one line in `load.rs`.
 
 mod table;
 
@@ -16,30 +16,30 @@ pub use table::{SETTINGS, TABLES};
 pub struct Setting {
     /// Its full key in the job file (`api.rate`).
     pub key: &'static str,
-    /// What it holds.
+    /// The type of its value.
     pub kind: Kind,
     /// Its flag, without dashes.
     pub flag: Option<&'static str>,
     /// Its environment variable.
     pub env: Option<&'static str>,
-    /// What holds when nobody sets it.
+    /// Its default.
     pub fallback: Fallback,
-    /// What it does, for people. The first sentence stands alone.
+    /// Its description. The first sentence must make sense alone.
     pub meaning: &'static str,
-    /// Whether its default is a guess about the vendor's API that was never tried.
+    /// Whether its default is an untested assumption about the vendor's API.
     pub assumed: bool,
 }
 
-/// What a setting holds.
+/// The type of a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A file or folder; relative ones in a job file start at the job file's folder.
     Path,
-    /// The place of a lake: a path or an object store's address.
+    /// The location of a lake: a path or an object store's address.
     Place,
     /// A web address.
     Url,
-    /// A word that somebody else defines.
+    /// A word defined outside this program.
     Text,
     /// An IANA time zone.
     Zone,
@@ -65,16 +65,16 @@ pub enum Kind {
     Profile,
 }
 
-/// What holds when nobody sets a setting.
+/// The default of a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fallback {
     /// This value, in the notation of a flag (for the profile: of TOML).
     Is(&'static str),
     /// No value.
     Unset {
-        /// What that means (`one a core`).
+        /// Its effect (`one per core`).
         means: &'static str,
-        /// A value somebody could set, as written in TOML.
+        /// An example value, as written in TOML.
         example: &'static str,
     },
 }
@@ -135,19 +135,19 @@ impl Setting {
         Self { meaning, ..self }
     }
 
-    /// The table it stands in (`api.list_tasks`), empty at the top.
+    /// The table that contains it (`api.list_tasks`), empty at the top level.
     #[must_use]
     pub fn table(&self) -> &'static str {
         self.key.rsplit_once('.').map_or("", |(table, _)| table)
     }
 
-    /// Its key inside that table.
+    /// Its key within that table.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.key.rsplit_once('.').map_or(self.key, |(_, name)| name)
     }
 
-    /// Its default, or an example where there is none, as it is written in a job file.
+    /// Its default, or an example if it has none, as written in a job file.
     #[must_use]
     pub fn toml(&self) -> String {
         match (self.fallback, self.kind) {
@@ -168,7 +168,7 @@ impl Setting {
         }
     }
 
-    /// Where people can set it, for messages: `--rate, AIRUDDER_RATE or api.rate in the job file`.
+    /// Where it can be set, for messages: `--rate, AIRUDDER_RATE or api.rate in the job file`.
     #[must_use]
     pub fn places(&self) -> String {
         let line = format!("`{}` in the job file", self.key);
@@ -182,7 +182,7 @@ impl Setting {
 }
 
 impl Kind {
-    /// How its value is called in usage lines.
+    /// The name of its value in usage lines.
     #[must_use]
     pub fn value_name(self) -> &'static str {
         match self {
@@ -232,7 +232,8 @@ impl fmt::Display for Kind {
 /// The setting with this key. For keys written in this program.
 ///
 /// # Panics
-/// When there is none: a mistake in this program, found by any test that reads the key.
+///
+/// When it does not exist: a bug, found by any test that reads the key.
 #[must_use]
 pub fn setting(key: &str) -> &'static Setting {
     SETTINGS

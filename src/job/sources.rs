@@ -1,5 +1,4 @@
-//! The four places a setting may come from, the first that names it wins: flag, environment, job
-//! file, default.
+//! The sources of a setting, in order of precedence: flag, environment, job file, default.
 
 use std::path::Path;
 
@@ -9,7 +8,7 @@ use super::file::JobFile;
 use super::flags::SettingFlags;
 use super::settings::{Fallback, setting};
 
-/// All sources, read.
+/// All sources, parsed.
 pub(super) struct Sources<'a> {
     pub(super) flags: &'a SettingFlags,
     pub(super) env: &'a Environment,
@@ -17,7 +16,7 @@ pub(super) struct Sources<'a> {
 }
 
 impl<'a> Sources<'a> {
-    /// Reads the job file, if flag or environment name one.
+    /// Reads the job file, if a flag or variable names one.
     pub(super) fn read(
         flags: &'a SettingFlags,
         env: &'a Environment,
@@ -30,7 +29,7 @@ impl<'a> Sources<'a> {
         Ok(Self { flags, env, file })
     }
 
-    /// The winning text for a setting and where it came from.
+    /// The text of a setting with the highest precedence, and its source.
     pub(super) fn text(&self, key: &'static str) -> Result<Option<(&str, Origin)>, SettingsError> {
         let setting = setting(key);
         if let (Some(text), Some(flag)) = (self.flags.get(key), setting.flag) {
@@ -68,7 +67,7 @@ impl<'a> Sources<'a> {
             })
     }
 
-    /// A setting that has a default, or must be set.
+    /// A setting that has a default, or is required.
     pub(super) fn required<T>(
         &self,
         key: &'static str,
@@ -81,7 +80,7 @@ impl<'a> Sources<'a> {
             })
     }
 
-    /// A list, which only the job file can hold; empty by default.
+    /// A list, which can only be set in the job file; empty by default.
     pub(super) fn list<T>(
         &self,
         key: &'static str,

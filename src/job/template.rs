@@ -1,5 +1,5 @@
-//! The commented job files that `init` writes: one with the keys that most people decide about, and
-//! one with every key, its default and what it means.
+//! The commented job files that `init` writes: one with the keys that most users set, and one with
+//! every key, its default and its meaning.
 
 use std::fmt::Write as _;
 
@@ -14,15 +14,15 @@ const HEAD: &str = "\
 #     airudder-export plan run --job FILE    what would the next run do?
 #     airudder-export run --job FILE         do it; every night
 #
-# A flag goes before an environment variable, that before this file, and this file before the
-# defaults. A line such as `#settle = \"10m\"` shows a setting at its default: take the # away to
-# change it. Key and secret of the account do not belong here: set AIRUDDER_APP_KEY and
-# AIRUDDER_APP_SECRET, or name the files that hold them under [api].
+# Order of precedence: flag, environment variable, this file, default. A line like
+# `#settle = \"10m\"` shows a setting at its default: remove the # to change it. Key and secret of
+# the account do not belong here: set AIRUDDER_APP_KEY and AIRUDDER_APP_SECRET, or name the files
+# that contain them under [api].
 #
 # Relative paths start at the folder of this file.
 ";
 
-/// What the short file shows.
+/// The keys in the short file.
 const SHORT: [&str; 10] = [
     "dest",
     "source_timezone",
@@ -36,7 +36,7 @@ const SHORT: [&str; 10] = [
     "write.memory_budget",
 ];
 
-/// The text of a job file with the keys to decide about, that changes nothing.
+/// The text of a job file with the keys to decide about. It changes no default.
 #[must_use]
 pub fn short_template() -> String {
     let mut text = HEAD.to_owned();
@@ -56,7 +56,7 @@ pub fn short_template() -> String {
     text
 }
 
-/// The text of a job file that changes nothing but says everything.
+/// The text of a job file with every key. It changes no default.
 #[must_use]
 pub fn template() -> String {
     let mut text = HEAD.to_owned();
@@ -90,12 +90,12 @@ fn entry(text: &mut String, setting: &Setting) {
     }
     .expect("a String takes all");
     comment(text, &words);
-    // Without a lake there is nothing to do: the one key that is set from the start.
+    // `dest` is required, so it is the only key set from the start.
     let hash = if setting.key == "dest" { "" } else { "#" };
     writeln!(text, "{hash}{} = {}", setting.name(), setting.toml()).expect("a String takes all");
 }
 
-/// Markdown's `[object-stores.md](object-stores.md)` as `docs/object-stores.md`.
+/// Converts Markdown's `[object-stores.md](object-stores.md)` to `docs/object-stores.md`.
 fn unlinked(heading: &str) -> String {
     let mut words: Vec<String> = Vec::new();
     for word in heading.split(' ') {

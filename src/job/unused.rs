@@ -1,7 +1,7 @@
-//! Settings that were given and are not used, because another one decides: each is said in words that
-//! name both. A setting that is quietly not applied is worse than a run that does not start.
+//! Settings that were given but have no effect because of another one: the warning names both. A
+//! setting that is silently ignored is worse than a run that does not start.
 //!
-//! What contradicts itself is an error and not told here; see [`super::load`].
+//! Contradictions are errors and not reported here; see [`super::load`].
 
 use super::error::{Origin, SettingsError};
 use super::flags::SettingFlags;
@@ -9,7 +9,7 @@ use super::settings::{Fallback, setting};
 use super::sources::Sources;
 use super::{Destination, TaskSource};
 
-/// What only an object store needs.
+/// Settings only used with an object store.
 const OF_STORES: [&str; 7] = [
     "store.endpoint",
     "store.region",
@@ -20,7 +20,7 @@ const OF_STORES: [&str; 7] = [
     "store.spool",
 ];
 
-/// The settings that were given and that another one makes idle.
+/// The settings that have no effect because of another one.
 pub(super) fn unused(
     sources: &Sources<'_>,
     dest: &Destination,
@@ -52,7 +52,7 @@ pub(super) fn unused(
     Ok(notes)
 }
 
-/// The flags that were given and that are of no use because tasks or workflows are named.
+/// The flags that have no effect because tasks or workflows are named.
 #[must_use]
 pub fn unused_with(flags: &SettingFlags, source: &TaskSource) -> Vec<String> {
     let (what, keys): (_, &[&str]) = match source {
@@ -73,7 +73,7 @@ pub fn unused_with(flags: &SettingFlags, source: &TaskSource) -> Vec<String> {
         .collect()
 }
 
-/// Where a setting was given, if it was, and with another value than its default.
+/// The source of a setting, if it was set to a value other than its default.
 fn given(sources: &Sources<'_>, key: &'static str) -> Result<Option<Origin>, SettingsError> {
     let found = sources.text(key)?;
     let found = found.filter(|(text, _)| match setting(key).fallback {

@@ -1,11 +1,11 @@
-//! Checkpoints: the ledger as of some commit, so that a start reads what came after and not the
-//! whole log.
+//! Checkpoints: the ledger as of one commit, so a start reads only the records after it instead of
+//! the whole log.
 //!
-//! A checkpoint is derived and nothing depends on it. It counts only if its checksum is right, if
-//! its commit is marked as published, and if the record of that commit is the very one it was made
-//! after; otherwise an older one is taken, or the whole log, and the next writing command makes a new
-//! one. A file that is too large to be one is not read, and what it unpacks to is bounded. Records are
-//! never removed, so every checkpoint can be made again, and `verify` holds each against the log.
+//! A checkpoint is derived data. It is used only if its checksum matches, its commit is marked as
+//! published, and that commit's record is the one it was built from; otherwise an older checkpoint
+//! or the whole log is read, and the next writing command makes a new one. Oversized files are not
+//! read, and the decompressed size is bounded. Records are never removed, so every checkpoint can
+//! be rebuilt, and `verify` compares each with the log.
 //!
 //! ```text
 //! _export/checkpoints/00000000000000000100.ledger
@@ -22,25 +22,25 @@ use super::ledger::Ledger;
 use super::record::seal::{self, Tail};
 use crate::store::{Checksum, Entry, LakePath, Store};
 
-/// A checkpoint is made once there are so many commits without one. Reading that many records takes
-/// less than a second.
+/// Commits without a checkpoint after which one is made. Reading that many records takes less than
+/// a second.
 pub(crate) const EVERY: u64 = 100;
 /// After maintenance it may be earlier.
 pub(crate) const AFTER_MAINTENANCE: u64 = 10;
-/// The last ones are kept: somebody may be about to read the one before.
+/// The number of checkpoints kept: a reader may be about to open the previous one.
 pub(crate) const KEPT: usize = 2;
 
 /// The digit at its end is the version.
 const MAGIC: [u8; 8] = *b"airckpt2";
 const HEAD: usize = 8 + 8 + 32;
 
-/// A file above this is no checkpoint: some thirty million tasks.
+/// The largest checkpoint file that is read: some thirty million tasks.
 const MOST_BYTES: u64 = 1 << 30;
 /// Ids of tasks are random, which no compressor gets far below; what there is little of may be.
 const MOST_RATIO: u64 = 64;
 const FREE_BYTES: u64 = 32 << 20;
 
-/// What a checkpoint's file says.
+/// The content of a checkpoint file.
 #[derive(Debug)]
 pub(crate) struct Checkpoint {
     pub(crate) sequence: u64,
@@ -87,7 +87,8 @@ pub(crate) fn is_of_another_version(bytes: &[u8]) -> bool {
             .is_some_and(|found| *found != version[0])
 }
 
-/// What is compressed, unless it is far larger than a ledger can be: the file may be anybody's.
+/// Decompresses a checkpoint, unless it is far larger than a ledger can be: the file is not
+/// trusted.
 fn decompressed(compressed: &[u8]) -> Option<Vec<u8>> {
     let most = FREE_BYTES.saturating_add((compressed.len() as u64).saturating_mul(MOST_RATIO));
     let decoder = zstd::stream::Decoder::with_buffer(compressed).ok()?;
@@ -103,7 +104,7 @@ fn sum(head: &[u8], compressed: &[u8]) -> Checksum {
     Checksum(sum.finalize().into())
 }
 
-/// All checkpoints that are there, by their commits, the newest first.
+/// All checkpoints by commit, the newest first.
 pub(crate) async fn list(store: &Store) -> Result<Vec<u64>, LakeError> {
     let entries = store.list(&LakePath::checkpoints()).await?;
     let mut sequences: Vec<u64> = entries.iter().filter_map(sequence_of).collect();
@@ -118,7 +119,7 @@ fn sequence_of(entry: &Entry) -> Option<u64> {
         .flatten()
 }
 
-/// What a search for a checkpoint came to.
+/// The result of a search for a checkpoint.
 #[derive(Debug, Default)]
 pub(crate) struct Search {
     /// The ledger, and the end of the record that it was made after; nothing if no checkpoint counts.
@@ -196,7 +197,7 @@ pub(crate) async fn load(store: &Store, sequence: u64) -> Result<Option<Vec<u8>>
     .await
 }
 
-/// Whether there is a checkpoint of this commit that is sound in itself.
+/// Whether a checkpoint of this commit exists and its own checksum matches.
 pub(crate) async fn is_sound(store: &Store, sequence: u64) -> Result<bool, LakeError> {
     let Some(bytes) = load(store, sequence).await? else {
         return Ok(false);

@@ -1,12 +1,14 @@
-//! Committing: the one moment that counts.
+//! Committing a draft: creating its record is the commit point.
 //!
 //! ```text
 //! staged files synced → record written under a temporary name, synced
 //!   → record linked to its number, if that is free   ← before: nothing happened; after: all of it did
 //!   → log's folder synced → files published → days → marker
 //! ```
-//! Whoever finds the number taken reads what the others committed, checks the draft against it
-//! and takes the next number. Two writers never wait for each other longer than that.
+//! A writer that finds the number taken reads the commits of the others, checks its draft against
+//! them and takes the next number. Two writers never wait for each other longer than that.
+
+use std::io;
 
 use bytes::Bytes;
 
@@ -23,12 +25,12 @@ use crate::store::{LakePath, Point, Put, StoreError};
 pub enum CommitOutcome {
     /// Durable and published.
     Committed(Box<Commit>),
-    /// The draft said nothing that was not known: nothing was written.
+    /// The draft contains nothing new: nothing was written.
     Unchanged,
-    /// Others were quicker with some of it: nothing was written. The staged files are as they
-    /// were; leave the named tasks out, or plan the rewrite again, and commit once more.
+    /// Another writer committed some of it first: nothing was written. The staged files are
+    /// unchanged; leave the named tasks out, or plan the rewrite again, and commit once more.
     Conflict {
-        /// What is in the way.
+        /// The conflict.
         conflict: Conflict,
         /// The draft.
         draft: Box<CommitDraft>,
@@ -105,13 +107,13 @@ impl LakeWriter {
             changes: draft,
         };
         loop {
-            // The first commit may have been made by somebody else just now.
+            // Another writer may have made the first commit in the meantime.
             check_zone(&self.run, &self.log.ledger, self.zone)?;
             if self.log.ledger.has_ended(self.run.run_id()) {
                 return Err(LakeError::Ended(self.run.run_id().clone()));
             }
             commit.sequence = self.log.ledger.next_sequence();
-            // Of the record that somebody else was quicker with, after a lost race.
+            // After a lost race, this is the record of the writer that won it.
             commit.previous = self.log.tail.map(|tail| tail.sum);
             let (encoded, bytes) = blocking(move || {
                 let bytes = Bytes::from(json_of(&commit));
@@ -173,16 +175,16 @@ impl LakeWriter {
         Ok(())
     }
 
-    /// Every file of the draft must be staged whole: the last look before it counts.
+    /// Checks that every file of the draft is staged whole, right before the commit point.
     async fn check_staged(&self, draft: &CommitDraft) -> Result<(), LakeError> {
         for file in &draft.files {
-            let size = self.run.staged_size(file).await?;
-            if size != Some(file.bytes) {
-                let what = match size {
-                    Some(size) => format!("it has {size} bytes and was staged with {}", file.bytes),
-                    None => "it was staged and is gone; does something else clean up there?".into(),
-                };
-                return Err(LakeError::damaged(&self.run.staged_place(file), what));
+            let place = self.run.staged_place(file);
+            // Nothing of the lake is damaged: the destination or its staging folder went away.
+            let gone = || StoreError::io("find staged", &place)(io::ErrorKind::NotFound.into());
+            let size = self.run.staged_size(file).await?.ok_or_else(gone)?;
+            if size != file.bytes {
+                let what = format!("it has {size} bytes and was staged with {}", file.bytes);
+                return Err(LakeError::damaged(&place, what));
             }
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! What the lake knows of one day, and `_export/days/DATE.json`, which schedulers wait for.
+//! The state of one day, and `_export/days/DATE.json`, which schedulers wait for.
 //!
 //! ```json
 //! {"date": "2024-03-11", "complete": true, "revision": 1,
@@ -7,29 +7,29 @@
 //!  "tables": {"calls": {"files": 2, "rows": 11854, "bytes": 961003}, …},
 //!  "sequence": 17, "updated_at": "2024-03-12T00:31:07.120Z"}
 //! ```
-//! - `tasks` counts tasks whose schedule starts on that day (in the partition time zone), by
-//!   state; `early` are those whose rows are there although they are not final.
+//! - `tasks` counts the tasks whose schedule starts on that day (in the partition time zone), by
+//!   state; `early` are tasks exported before they were final.
 //! - `tables` counts the live files of that day's partitions.
-//! - `complete` means that all of these hold:
-//!   1. a complete listing that began after the day's end covered every schedule start of the
-//!      day ([`Coverage`](super::Coverage)). Where it left out tasks of earlier days (a backfill's
-//!      range), the day before is covered, too: calls go on after midnight;
-//!   2. when it became complete, no task was known and not sealed (open, failed, or exported early)
-//!      that could still put rows there: none that starts on the day or before it, or on an unknown
-//!      day. One whose end is longer ago than `tasks.hold_days` is overdue: it holds no day any
-//!      more, and a person is told. One that failed, or whose status is not understood, holds the
-//!      days of its schedule however old;
-//!   3. no task that was found later, or reopened, has it in its schedule and is not sealed yet.
-//! - `revision` is 0 until the day is complete for the first time, and then 1. It grows with each
-//!   commit that changes rows of the day after that; `reason` says why the last one did: `late` rows
-//!   of a task that was not known, `replaced` rows, or rows of a `reopened` task. Compaction changes
-//!   no rows and no revision. Loaders that have taken a complete day watch this number.
-//! - `evidence` says which listings cover the day (one for each shard).
-//! - `sequence` and `updated_at` are those of the last commit that changed anything of the above.
-//!   So the content follows from the log alone: whoever writes the file writes the same bytes.
+//! - `complete` means that all of these conditions hold:
+//!   1. a complete listing that began after the day's end covered every schedule start of the day
+//!      ([`Coverage`](super::Coverage)). If it left out tasks of earlier days (a backfill's range),
+//!      the day before is covered, too, because calls continue after midnight;
+//!   2. when it became complete, every known task that could still add rows to it was sealed: no
+//!      open, failed or early task starts on the day, before it, or on an unknown day. A task whose
+//!      end is more than `tasks.hold_days` ago is overdue: it no longer holds back any day, and the
+//!      operator is told. A failed task, or one with an unknown status, holds back the days of its
+//!      schedule at any age;
+//!   3. no task that was found later or reopened has the day in its schedule without being sealed.
+//! - `revision` is 0 until the day is complete for the first time, then 1. It grows with each later
+//!   commit that changes rows of the day; `reason` gives the cause of the last change: `late` rows
+//!   of a task that was unknown, `replaced` rows, or rows of a `reopened` task. Compaction changes
+//!   neither rows nor revision. Loaders that have taken a complete day watch this number.
+//! - `evidence` names the listings that cover the day (one per shard).
+//! - `sequence` and `updated_at` are those of the last commit that changed any of the above. The
+//!   content is therefore a function of the log: every writer produces the same bytes.
 //!
-//! A day has a file as soon as a task, a data file or a complete listing touched it. A file is
-//! never written by who knows less than who wrote it last.
+//! A day has a file once a task, a data file or a complete listing touches it. A writer never
+//! replaces a file written from a later commit.
 
 use std::collections::BTreeMap;
 
@@ -91,9 +91,9 @@ pub struct DayEvidence {
 /// The state of one day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DaySummary {
-    /// Which. Missing for what belongs to no day.
+    /// The day. Missing for rows and tasks without a day.
     pub date: Option<NaiveDate>,
-    /// Whether nothing more is expected.
+    /// Whether no more rows are expected.
     pub complete: bool,
     /// How often its rows were completed or changed after that; 0 before the first time.
     #[serde(default)]
@@ -141,8 +141,8 @@ impl DaySummary {
     }
 }
 
-/// The commit that a day file speaks of: enough to tell who knew more, whatever else a newer version
-/// may have put there.
+/// The commit that a day file names: enough to compare versions, whatever fields a newer version
+/// adds.
 pub(crate) fn sequence_of(bytes: &[u8]) -> Option<u64> {
     #[derive(Deserialize)]
     struct Stamp {

@@ -1,29 +1,18 @@
-//! What can go wrong with the lake, and what a caller does about it.
+//! Errors of the lake, and what a caller does about each.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::exit_code::ExitCode;
 use crate::store::StoreError;
-use crate::store::error::then;
 use crate::task::RunId;
 
 /// Why the lake could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum LakeError {
-    /// The store failed.
+    /// The store failed, or what it holds is not what the commit log says.
     #[error(transparent)]
-    Store(StoreError),
-    /// The lake is not what its commit log says, or the log itself is damaged.
-    #[error("use {path}: {what}{}", then(advice.as_deref()))]
-    Damaged {
-        /// The file that is wrong.
-        path: PathBuf,
-        /// What is wrong with it.
-        what: String,
-        /// The way out, where one is known.
-        advice: Option<String>,
-    },
+    Store(#[from] StoreError),
     /// A newer version of this program wrote to the lake.
     #[error(
         "read {path}: it has format version {found} and this program knows {known}; use the \
@@ -73,16 +62,16 @@ pub enum LakeError {
         path: PathBuf,
         /// What it says that it holds.
         lake: String,
-        /// What is brought.
+        /// What the run would write.
         ours: &'static str,
     },
-    /// The lake is one that `demo` made, and the run is none of its.
+    /// The lake was made by `demo`, and the run is not a demo run.
     #[error(
         "write to {0}: it holds the invented calls of the demo; name another place with --dest, \
          AIRUDDER_DEST or `dest` in the job file"
     )]
     DemoLake(PathBuf),
-    /// The run is one of the demo, and the lake is none.
+    /// The run is a demo run, and the lake is not a demo lake.
     #[error(
         "write to {0}: it holds a lake that is not the demo's; name another folder with --dest"
     )]
@@ -95,7 +84,7 @@ pub enum LakeError {
         /// What is missing there.
         what: &'static str,
     },
-    /// This run gave no sign of life for so long that another one took it for dead.
+    /// This run gave no sign of life for so long that another run took it for dead.
     #[error(
         "commit: run {0} gave no sign of life for longer than `dead_after` under [store] allows, and \
          another run took it for dead; run again: what was committed is safe, the rest is pulled again"
@@ -104,7 +93,7 @@ pub enum LakeError {
     /// A state of the lake could not be held for a reader.
     #[error("hold the files: {0}; try again")]
     NotHeld(&'static str),
-    /// The caller asked for a commit that makes no sense. A bug.
+    /// The caller asked for an invalid commit. A bug.
     #[error("commit: {0}")]
     Draft(String),
     /// Rows could not be made into Parquet. A bug, unless the disk lies beneath.
@@ -116,7 +105,7 @@ pub enum LakeError {
     /// Columns contradict each other. A bug.
     #[error("gather rows as columns")]
     Columns(#[from] arrow_schema::ArrowError),
-    /// Work that nobody waits for any more: nothing was changed by it.
+    /// The work was cancelled; it changed nothing.
     #[error("finish: it was told to stop")]
     Cancelled,
     /// The system gave no threads to decode and encode on.
@@ -133,13 +122,12 @@ pub enum LakeError {
 }
 
 impl LakeError {
-    /// The exit code that stands for it.
+    /// The exit code.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Store(error) => error.exit_code(),
             Self::Absent { .. } | Self::Ended(_) => ExitCode::Destination,
-            Self::Damaged { .. } => ExitCode::Data,
             Self::NewerFormat { .. }
             | Self::OtherZone { .. }
             | Self::OtherLake { .. }
@@ -163,21 +151,13 @@ impl LakeError {
     }
 
     pub(crate) fn damaged(path: &Path, what: impl Into<String>) -> Self {
-        Self::Damaged {
-            path: path.to_owned(),
-            what: what.into(),
-            advice: None,
-        }
+        Self::Store(StoreError::damaged(path, what))
     }
 
     /// The same error with this way out in place of any other. Errors of other kinds stay as they are.
     pub(crate) fn advising(self, advice: impl Into<String>) -> Self {
         match self {
-            Self::Damaged { path, what, .. } => Self::Damaged {
-                path,
-                what,
-                advice: Some(advice.into()),
-            },
+            Self::Store(error) => Self::Store(error.advising(advice)),
             other => other,
         }
     }
@@ -186,24 +166,13 @@ impl LakeError {
     #[must_use]
     pub fn advice(&self) -> Option<&str> {
         match self {
-            Self::Damaged { advice, .. } => advice.as_deref(),
             Self::Store(error) => error.advice(),
             _ => None,
         }
     }
 }
 
-/// What is damaged in the store is a damaged lake; all else is told by the store itself.
-impl From<StoreError> for LakeError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Damaged { path, what, advice } => Self::Damaged { path, what, advice },
-            other => Self::Store(other),
-        }
-    }
-}
-
-/// Runs file system work where it holds up nobody.
+/// Runs file system work on a blocking thread.
 pub(crate) async fn blocking<T, F>(work: F) -> Result<T, LakeError>
 where
     T: Send + 'static,

@@ -1,7 +1,7 @@
-//! A run takes a lake for its own: `_export/lake.json` is made before the first commit, and changed where
-//! something was not known yet or another account or host is accepted.
+//! Claiming a lake for a run: writes `_export/lake.json` before the first commit, and updates it
+//! when a missing value becomes known or another account or host is accepted.
 //!
-//! What this module never does: decide what is another's; [`Claim`] does.
+//! This module never decides whether a lake belongs to another account; [`Claim`] does.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -20,8 +20,8 @@ impl LakeWriter {
         self.claim = Some(claim);
     }
 
-    /// Writes a change down that is accepted, whether there is anything to commit or not. Where
-    /// nothing is committed and nobody's name stands, the first commit does.
+    /// Writes an accepted change, whether or not there is anything to commit. If the lake has no
+    /// commit and no recorded identity, the first commit writes it.
     ///
     /// # Errors
     /// When the destination fails, or others changed the identity meanwhile.
@@ -71,7 +71,8 @@ async fn establish(run: &RunStore, claim: &Claim, now: DateTime<Utc>) -> Result<
             return Ok(());
         }
         let (before, after) = (lake, json_of(&wanted));
-        // Not over what somebody else wrote since it was read: that is looked at first.
+        // Does not overwrite a change that another process made since the read: that is checked
+        // first.
         let decide = move |present: Option<&[u8]>| {
             let present = serde_json::from_slice::<Identity>(present?).ok()?;
             (present == before).then(|| after.clone())

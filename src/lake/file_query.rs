@@ -1,4 +1,4 @@
-//! Which data files of the lake are asked for.
+//! Selects data files of the lake.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};

@@ -1,23 +1,23 @@
-//! Whose lake it is: `_export/lake.json`, made once, before the first commit.
+//! The identity of a lake: `_export/lake.json`, written once, before the first commit.
 //!
 //! ```json
 //! {"format_version": 1, "lake_id": "5f0c…", "source": "airudder_outbound_tasks", "demo": false,
 //!  "host": "api.airudder.com", "partition_timezone": "UTC", "account": "hmac-sha256:9b1d…"}
 //! ```
-//! A run says in a [`Claim`] what it knows of itself; what differs from the lake is refused, since
-//! the calls of two accounts in one lake can't be told apart any more. What neither knows is
-//! filled in by the first run that does. The account is HMAC-SHA-256 of the `APPKey` under the
-//! lake's random id: it tells nothing by itself, and not whether two lakes are of one account. The
-//! `APPSecret` is no part of it, so that it can be changed.
+//! A run describes itself in a [`Claim`]; a mismatch with the lake is refused, since the calls of
+//! two accounts in one lake can't be separated afterwards. The first run that knows a missing value
+//! fills it in. The account is the HMAC-SHA-256 of the `APPKey` under the lake's random id: it
+//! reveals neither the key nor whether two lakes share an account. The `APPSecret` is not part of
+//! it, so it can be rotated.
 //!
-//! Hosts are compared without port, path and letter case. All names of this machine are one,
-//! [`LOOPBACK`]: what listens there (`sandbox`, a tunnel, a test) takes another port or spelling
-//! each time, and which service it is no address tells; the account still does.
+//! Hosts are compared without port, path and letter case. All names of this machine count as one
+//! host, [`LOOPBACK`]: a local listener (`sandbox`, a tunnel, a test) changes port or spelling each
+//! time, and its address does not identify the service; the account still does.
 //!
-//! The zone is here to be seen, and refused early. The commit log decides about it, and no flag
-//! mixes the days of two zones in one lake; one that nothing is committed to takes another.
+//! The time zone is recorded for display and for an early refusal. The commit log is authoritative,
+//! and no flag mixes days of two zones in one lake; a lake without commits accepts another zone.
 //!
-//! What this module never does: keep the key or the secret, or show the account.
+//! This module never stores the key or the secret, and never shows the account.
 
 use std::fmt::{self, Write as _};
 
@@ -30,7 +30,7 @@ use url::{Host, Url};
 use super::error::LakeError;
 use crate::clock::random_key;
 use crate::job::{Job, Secret};
-use crate::store::{LakePath, Store};
+use crate::store::{LakePath, Store, StoreError};
 
 /// The version of the file that this program writes, and the highest that it reads.
 const FORMAT_VERSION: u32 = 1;
@@ -38,12 +38,12 @@ const FORMAT_VERSION: u32 = 1;
 const SOURCE: &str = "airudder_outbound_tasks";
 /// How the hosts of this machine are written.
 pub const LOOPBACK: &str = "loopback";
-/// Nobody's identity is longer.
+/// The largest accepted identity file.
 const MOST_BYTES: u64 = 64 * 1024;
 /// The flag that accepts another account or host once.
 const ACCEPT: &str = "--accept-lake-change";
 
-/// What `_export/lake.json` says.
+/// The content of `_export/lake.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     format_version: u32,
@@ -64,12 +64,12 @@ pub struct Identity {
     /// A keyed hash of the account. Not known as `host`.
     #[serde(default)]
     account: Option<String>,
-    /// What a later version adds is kept.
+    /// Unknown fields of a later version, kept as they are.
     #[serde(flatten)]
     more: serde_json::Map<String, serde_json::Value>,
 }
 
-/// What is shown of an identity: not the account.
+/// The part of an identity that is shown: everything but the account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ShownIdentity {
     /// See [`Identity::lake_id`].
@@ -111,7 +111,7 @@ impl fmt::Display for ShownIdentity {
     }
 }
 
-/// What a run knows of itself.
+/// What a run knows about itself.
 #[derive(Clone, Debug)]
 pub struct Claim {
     /// Where it pulls from; nothing for saved answers from who knows where.
@@ -164,7 +164,7 @@ pub async fn read_identity(store: &Store) -> Result<Option<Identity>, LakeError>
         return Err(damaged(store, "it is too long"));
     }
     if !store.is_regular(&path).await? {
-        // Reading a pipe would wait for whoever writes to it.
+        // Reading a FIFO would block until a process writes to it.
         return Err(damaged(store, "it is no regular file"));
     }
     let Some(bytes) = store.get(&path).await? else {
@@ -214,7 +214,7 @@ fn parse(store: &Store, bytes: &[u8]) -> Result<Identity, LakeError> {
 pub(super) fn damaged(store: &Store, what: &str) -> LakeError {
     let path = store.locate(&LakePath::identity());
     let text = format!(
-        "{what}, so nobody knows whose lake this is. Restore it from a backup; or, if the lake is \
+        "{what}, so the owner of this lake is unknown. Restore it from a backup; or, if the lake is \
          this account's, run once with {ACCEPT}, which writes a new one. The lake's data is not \
          concerned"
     );
@@ -264,7 +264,7 @@ impl Claim {
         }
     }
 
-    /// Refuses a lake that is another's, before anything of it is touched.
+    /// Refuses a lake of another account or host before it is touched.
     ///
     /// # Errors
     /// [`LakeError::OtherLake`] with what differs, [`LakeError::DemoLake`], or that the identity is
@@ -283,7 +283,7 @@ impl Claim {
     /// The identity; nothing where there is none, or a damaged one that is accepted.
     pub(super) async fn read(&self, store: &Store) -> Result<Option<Identity>, LakeError> {
         match read_identity(store).await {
-            Err(LakeError::Damaged { .. }) if self.accepts => Ok(None),
+            Err(LakeError::Store(StoreError::Damaged { .. })) if self.accepts => Ok(None),
             read => read,
         }
     }

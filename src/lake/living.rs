@@ -1,9 +1,8 @@
-//! Runs that are at work on a lake now, whoever started them.
+//! The runs now at work on a lake, including those of other processes.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
 use super::error::LakeError;
-use crate::job::Destination;
 use crate::store::{LakePath, Store};
 use crate::task::RunId;
 
@@ -40,8 +39,7 @@ impl std::fmt::Display for LivingRun {
 ///
 /// # Errors
 /// When that can't be told.
-pub async fn living_runs(dest: &Destination) -> Result<Vec<LivingRun>, LakeError> {
-    let store = Store::new(dest)?;
+pub async fn living_runs(store: &Store) -> Result<Vec<LivingRun>, LakeError> {
     let mut living = Vec::new();
     for run in store.staging_runs().await? {
         let folder = LakePath::staging().join(&run);

@@ -1,4 +1,4 @@
-//! What runs have left to be done: commits that are not published, and staging folders.
+//! Unfinished work of earlier runs: unpublished commits and staging folders.
 
 use super::error::LakeError;
 use super::reader::Lake;

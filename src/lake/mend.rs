@@ -1,5 +1,5 @@
-//! Committed files that are not what was committed: how they are told, whose rows they held, and the
-//! command that pulls those rows again.
+//! Committed files that are missing or damaged: how they are detected, whose rows they held, and
+//! the command that pulls those rows again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;

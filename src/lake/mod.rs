@@ -1,23 +1,24 @@
 //! The lake: the only place that reads and writes the destination.
 //!
 //! # What is guaranteed
-//! - **Each task's rows are in the lake exactly once**, whatever fails, however many processes
-//!   run. The unit is the task; the moment is the creation of its commit's record, which succeeds
-//!   once for each number of the log ([`LakeWriter::commit`]).
-//! - **What is committed is durable**: files and their names are synced before the record is
-//!   written, the record before anything is published.
-//! - **A reader never sees a part of a file or a row of an uncommitted answer**: data files get
-//!   their place by a rename, after their commit.
-//! - **What the lake holds follows from the commit log alone** ([`Ledger`]). Day files, checkpoints
-//!   and the marker of published commits are derived and can be made again.
+//! - **Each task's rows are in the lake exactly once**, whatever fails and however many processes
+//!   run. The unit is the task; the commit point is the creation of the commit record, which
+//!   succeeds once for each number of the log ([`LakeWriter::commit`]).
+//! - **Committed data is durable**: files and their names are synced before the record is written,
+//!   the record before anything is published.
+//! - **A reader never sees part of a file or a row of an uncommitted answer**: data files are
+//!   renamed into place after their commit.
+//! - **The content of the lake is defined by the commit log alone** ([`Ledger`]). Day files,
+//!   checkpoints and the marker of published commits are derived and can be rebuilt.
 //!
 //! # How
 //! ```text
-//! stage → sync → record (created if absent) → publish (rename, then delete what gave way)
+//! stage → sync → record (created if absent) → publish (rename, then delete superseded files)
 //!       → day files → marker
 //! ```
-//! Everything after the record is repeatable, and repeated by the next start if need be
-//! ([`LakeWriter::open`]). Every step has a name ([`Point`](crate::store::Point)) where tests make it fail.
+//! Every step after the record is repeatable; the next start repeats it if necessary
+//! ([`LakeWriter::open`]). Every step has a name ([`Point`](crate::store::Point)) at which tests
+//! inject failures.
 //!
 //! # On disk
 //! ```text

@@ -1,4 +1,4 @@
-//! What holds of the lake's own files, which a disk, a copy or a person may have changed. See
+//! Checks of the lake's own files, which a disk, a copy or a person may have changed. See
 //! [`crate::fuzzing`].
 
 use super::checkpoint::Checkpoint;

@@ -1,17 +1,19 @@
-//! Publishing: what is committed becomes what readers see.
+//! Publishing: makes committed data visible to readers.
 //!
-//! Each step can be done any number of times, by several processes at once, by slow ones too:
-//! - Commits are published strictly in order; a commit's files are all moved before its removals
-//!   begin. A staged file can be moved once only, so by the time a later commit deletes a file
-//!   there is nothing left that could bring it back.
-//! - The log's folder is synced before anything of it is published, whoever wrote the record.
-//! - The folders are synced by whoever moves the marker, also for files that somebody else moved.
-//! - Day files carry the sequence of the last commit that changed them and are not overwritten by
-//!   who knows less; the marker only moves forward.
+//! Each step can be repeated any number of times, by several processes at once, including slow
+//! ones:
+//! - Commits are published strictly in order; all files of a commit are moved before its removals
+//!   begin. A staged file can be moved only once, so once a later commit deletes a file, nothing
+//!   can bring it back.
+//! - The log's folder is synced before any of its commits is published, even if another process
+//!   wrote the record.
+//! - The process that moves the marker syncs the folders, including files that others moved.
+//! - Day files carry the sequence of the last commit that changed them, and a writer never replaces
+//!   a file written from a later commit; the marker only moves forward.
 //!
-//! What a reader that globs the folders can see meanwhile: between the first move and the last
+//! A reader that globs the folders sees intermediate states: between the first move and the last
 //! deletion of a *replace* or *compact* commit, old and new rows of the rewritten files at once.
-//! With an *append* it sees more and more of its files, each whole.
+//! With an *append* it sees more and more of the commit's files, each complete.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -32,7 +34,7 @@ impl LakeWriter {
         let mut finished = 0;
         let since = self.log.published;
         if !self.log.pending.is_empty() {
-            // A record that somebody else has just named may not survive a power cut yet, and its
+            // A record that another process has just named may not survive a power cut yet, and its
             // files must not outlive it.
             self.run.sync_folders([LakePath::commits()].into()).await?;
         }
@@ -128,8 +130,8 @@ impl LakeWriter {
         Ok(gone)
     }
 
-    /// Files that are gone were published by others and gave way to a later commit. Anything else
-    /// is a loss, which only a run that can mend it gets over.
+    /// Missing files were published by other processes and superseded by a later commit. Anything
+    /// else is a loss, which only a run that can mend it tolerates.
     async fn explain(&mut self, gone: &[FilePath]) -> Result<(), LakeError> {
         self.log.catch_up(&self.run).await?;
         for path in gone {
@@ -150,7 +152,7 @@ impl LakeWriter {
         Ok(())
     }
 
-    /// Moves a damaged file that gave way out of its table, as far as it is there.
+    /// Moves a damaged superseded file out of its table, if it is still there.
     async fn put_aside(run: RunStore, path: LakePath, aside: LakePath) -> Result<bool, LakeError> {
         if run.size(&path).await?.is_none() {
             return Ok(false);
@@ -171,10 +173,10 @@ impl LakeWriter {
         Ok(run.remove(&path).await?)
     }
 
-    /// Deletes the files that gave way to those of the commit; those that are damaged are put aside.
-    /// What a pin holds in its place stays: who ends the pin removes it. Pins are looked for after all
-    /// files of the commit were moved, so that a pin that is not seen here is one of a state without
-    /// the files that go ([`super::pins::hold`]).
+    /// Deletes the files that the commit supersedes; damaged ones are put aside. Files that a pin
+    /// holds in place stay until the pin ends. Pins are listed after all files of the commit were
+    /// moved, so a pin that is not seen here holds a state without the deleted files
+    /// ([`super::pins::hold`]).
     async fn remove_files(&self, pending: &Pending) -> Result<(), LakeError> {
         if pending.removes.is_empty() {
             return Ok(());

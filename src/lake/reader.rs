@@ -1,4 +1,4 @@
-//! A lake that is only read, and where it is.
+//! A lake opened for reading, and its location.
 
 use chrono_tz::Tz;
 

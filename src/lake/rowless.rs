@@ -1,13 +1,13 @@
-//! Tables without rows: each has its folder and in it one file without rows, so that readers find its
-//! columns instead of nothing.
+//! Tables without rows: each has a folder with one file without rows, so that readers find its
+//! columns.
 //!
 //! The file lies in the partition of a day, `redials/call_date=2024-03-11/no-rows.parquet`: most
-//! readers want a partition's folder around each file and take the partition column's type from the
-//! folder's name, which says nothing where it is `__HIVE_DEFAULT_PARTITION__`.
+//! readers require a partition folder around each file and infer the partition column's type from
+//! the folder's name, which `__HIVE_DEFAULT_PARTITION__` does not allow.
 //!
-//! No commit names it, and it counts nowhere: not in days, not for `files`, `verify` or `vacuum`. It is
-//! written when a commit is published (the lake's first one, as a rule) and removed when its table
-//! gets rows. Should a slow process write it after that, it stays and does no harm.
+//! No commit names it, and it is not counted: not in days, nor by `files`, `verify` or `vacuum`. It
+//! is written when a commit is published (usually the lake's first) and removed when its table gets
+//! rows. If a slow process writes it after that, it stays and is harmless.
 
 use super::error::LakeError;
 use super::rowless_files::rowless_files;

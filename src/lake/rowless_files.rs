@@ -1,4 +1,5 @@
-//! Which Parquet files of a table's folder have no rows and only show its columns ([`super::rowless`]).
+//! Identifies the Parquet files of a table's folder that have no rows and only show its columns
+//! ([`super::rowless`]).
 
 use super::error::{LakeError, blocking};
 use crate::schema::TableName;

@@ -1,4 +1,4 @@
-//! The lake in a writing command's hands. Opening it finishes what crashed runs left.
+//! The lake opened for writing. Opening it completes the work of crashed runs.
 
 use std::collections::BTreeSet;
 
@@ -46,9 +46,9 @@ pub struct LakeWriter {
 }
 
 impl LakeWriter {
-    /// Opens the lake for a run, makes it if there is none, and first finishes what earlier runs
-    /// left: commits that were not published are, staging folders of dead runs are removed.
-    /// A folder that holds other things is fine: they are left alone.
+    /// Opens the lake for a run, creating it if necessary, and first completes the work of earlier
+    /// runs: pending commits are published, staging folders of dead runs are removed. Other files
+    /// in the folder are left alone.
     ///
     /// # Errors
     /// When the destination fails, is damaged, or was written with another partition time zone or
@@ -140,7 +140,7 @@ impl LakeWriter {
         Ok(Some(writer))
     }
 
-    /// On a log that was just read: finishes first what other runs left unfinished.
+    /// Works on a log that was just read: first completes the work of other runs.
     pub(crate) async fn begin(
         run: RunStore,
         (log, zone): (Log, Tz),
@@ -194,7 +194,7 @@ impl LakeWriter {
         Ok(new)
     }
 
-    /// Ends the run: what was staged and not committed is removed.
+    /// Ends the run: removes staged files that were not committed.
     ///
     /// # Errors
     /// When the destination fails. The next start does the rest.
@@ -205,7 +205,7 @@ impl LakeWriter {
         let last = self.log.ledger.last_sequence();
         if self.in_doubt.is_some_and(|sequence| sequence > last) && !self.run.is_local() {
             // A request whose answer was lost may take effect still. Once its number is taken, it
-            // can't, whoever took it.
+            // can't, even if another writer took it.
             let us = self.run.run_id().clone();
             self.say_dead(us.as_str()).await?;
         }
@@ -213,7 +213,7 @@ impl LakeWriter {
         Ok(())
     }
 
-    /// Finishes what earlier runs left.
+    /// Completes the work of earlier runs.
     pub(crate) async fn recover(mut self) -> Result<Self, LakeError> {
         if self.log.marker_unreadable {
             self.recovered("the marker of published commits was damaged: all were checked".into());
@@ -240,7 +240,7 @@ impl LakeWriter {
             let dead = match self.run.take_dead(&folder).await {
                 Ok(Some(dead)) => dead,
                 Ok(None) => continue,
-                // None of ours: it stays, and keeps nobody from anything.
+                // Not a run's folder: it stays and blocks no other work.
                 Err(StoreError::NoFile { path }) => {
                     let text = format!(
                         "{} is a FIFO, a device or a link, and no run's lock: its folder is left alone; \
@@ -389,7 +389,7 @@ async fn is_taken(store: &Store, ledger: &Ledger, run: &RunId) -> Result<bool, L
         || !store.list(&LakePath::rejects_of(run)).await?.is_empty())
 }
 
-/// Days of two zones in one lake would be of use to nobody.
+/// Refuses a second zone: days of two zones in one lake are meaningless.
 pub(crate) fn check_zone(store: &Store, ledger: &Ledger, zone: Tz) -> Result<(), LakeError> {
     match ledger.zone() {
         Some(lake) if lake != zone => Err(LakeError::OtherZone {

@@ -1,5 +1,4 @@
-//! `verify --repair` where the log itself is not what it should be: a damaged record, or newest records
-//! that are missing.
+//! `verify --repair` for the log itself: a damaged record, or missing newest records.
 //!
 //! | what is found | what is done |
 //! |---|---|
@@ -7,9 +6,9 @@
 //! | newest records missing, a log older than what lies beside it | taken as it is: what names later commits is put aside or made again |
 //! | a record that is damaged beyond that, or missing in the middle | with `--cut-log` put aside with all later ones, and the log that is left taken as it is |
 //!
-//! Nothing is deleted but checkpoints, which are derived: records, day files and data files of commits
-//! that are given up go to `_export/quarantine/<run id>/`. A log is taken as it is only while no run
-//! is at work.
+//! Nothing is deleted except checkpoints, which are derived: records, day files and data files of
+//! abandoned commits go to `_export/quarantine/<run id>/`. A log is accepted as it is only while no
+//! run is at work.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +23,7 @@ use crate::lake::log::newest::{self, Witness};
 use crate::lake::log::{Log, Marker, missing, read_digest, sequence_of};
 use crate::lake::record::seal;
 use crate::lake::record::summary::read_commit;
-use crate::store::{FilePath, LakePath, RunStore, Store};
+use crate::store::{FilePath, LakePath, RunStore, Store, StoreError};
 use crate::task::RunId;
 
 /// Puts the log right as far as that goes, before a lake is opened to be repaired. With `cut` a record
@@ -110,7 +109,7 @@ impl Survey {
             };
             match taken {
                 Ok(()) => {}
-                Err(error @ LakeError::Damaged { .. }) => {
+                Err(error @ LakeError::Store(StoreError::Damaged { .. })) => {
                     damage = Some(error);
                     break;
                 }
@@ -144,7 +143,7 @@ async fn mended(store: &Store, sequence: u64) -> Result<Option<(Vec<u8>, Vec<u8>
     // What follows on it says its checksum, if it is sound itself.
     let next = match read_digest(store, sequence + 1).await {
         Ok(next) => next.and_then(|(digest, _)| digest.previous),
-        Err(LakeError::Damaged { .. } | LakeError::NewerFormat { .. }) => None,
+        Err(LakeError::Store(StoreError::Damaged { .. }) | LakeError::NewerFormat { .. }) => None,
         Err(error) => return Err(error),
     };
     blocking(move || {

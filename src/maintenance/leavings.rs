@@ -1,12 +1,12 @@
-//! What in `_export` is ours by name and content, for `vacuum`: the folders may be links to places
-//! where others keep things.
+//! Recognizes the exporter's files in `_export` by name and content, for `vacuum`: the folders may
+//! be links to places with other files.
 
 use serde::Deserialize;
 
 use crate::lake::error::LakeError;
 use crate::store::{LakePath, Store, is_run_id};
 
-/// No report is larger.
+/// The largest report that is read.
 const LARGEST_REPORT: u64 = 64 << 20;
 
 /// Whether a file in `_export/runs/` is a run's report: it is named by a run, and says so.

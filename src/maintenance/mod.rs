@@ -1,7 +1,7 @@
-//! What is done to a lake beside exporting: merging small files, removing what gave way, checking and
-//! repairing. Each reads the log as every command does, and commits as every run does.
+//! Maintenance of a lake: merging small files, removing superseded files, verifying and repairing.
+//! Each command reads the log and commits like any other.
 //!
-//! What this module never does: write rows that no answer brought.
+//! This module never writes rows that no answer contained.
 
 pub mod compact;
 mod cut_log;

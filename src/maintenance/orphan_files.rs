@@ -1,4 +1,4 @@
-//! Parquet files in the tables' folders that are not the lake's.
+//! Orphan files: Parquet files in the tables' folders that the log does not list.
 
 use crate::seeded::SeededSet;
 
@@ -9,17 +9,17 @@ use crate::lake::rowless_files::{is_parquet, is_rowless};
 use crate::schema::TableName;
 use crate::store::{FilePath, LakePath, Store};
 
-/// A file that a reader who globs takes for the lake's.
+/// A file that a globbing reader takes for the lake's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stray {
     pub(crate) path: LakePath,
     pub(crate) origin: Origin,
 }
 
-/// Where a stray comes from, by its name.
+/// The origin of an orphan file, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// It was the lake's, and gave way to other files.
+    /// It was the lake's and is superseded by other files.
     GaveWay,
     /// A file of this name belongs to the lake, in another folder: this may be its only copy.
     Misplaced,
@@ -27,7 +27,7 @@ pub(crate) enum Origin {
     Unknown,
 }
 
-/// What the tables' folders held when they were listed.
+/// The tables' folders as they were listed.
 #[derive(Debug)]
 pub(crate) struct Listing {
     paths: Vec<LakePath>,
@@ -43,9 +43,9 @@ impl Listing {
         Ok(Self { paths })
     }
 
-    /// The files that are not the lake's. What is published meanwhile may be among them: whoever does
-    /// something about it must read the log again first. A file gets into a table's folder after its
-    /// commit's record, so what is a stray then, too, is one for good.
+    /// The files that are not the lake's. Files published meanwhile may be among them: read the log
+    /// again before acting on the result. A file enters a table's folder after its commit's record,
+    /// so a file that is an orphan then, too, stays one.
     pub(crate) async fn strays(
         &self,
         store: &Store,
@@ -76,8 +76,8 @@ impl Listing {
         Ok(strays)
     }
 
-    /// Refuses what would remove files while any file of the lake is not where it should be: what lies
-    /// elsewhere may be its only copy, and a log that names files which never were is damaged.
+    /// Refuses to remove files while any file of the lake is missing: an orphan may be its only
+    /// copy, and a log that names files that never existed is damaged.
     pub(crate) async fn check_nothing_is_missing(
         &self,
         store: &Store,
@@ -89,7 +89,7 @@ impl Listing {
             let path = LakePath::from(&live.path());
             // It may have got there since the folders were listed.
             if !there.contains(&path) && store.size(&path).await?.is_none() {
-                // Or given way since the log was read.
+                // Or it was superseded since the log was read.
                 let newest = match &newest {
                     Some(log) => log,
                     None => newest.insert(Log::load(store).await?),

@@ -1,4 +1,4 @@
-//! `verify --repair`: puts right what can be put right without losing anything.
+//! `verify --repair`: fixes findings that can be fixed without losing data.
 //!
 //! | what is found | what is done |
 //! |---|---|
@@ -11,7 +11,7 @@
 //! | days that count as listed and are still to come | a commit takes that back |
 //! | everything else: files that are missing or changed, rows that are not right | reported |
 //!
-//! Data that a commit names is never deleted, moved or written. Nothing is deleted at all, but for
+//! Data that a commit names is never deleted, moved or written. Nothing is deleted except
 //! checkpoints, which are derived.
 
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ use crate::lake::record::{CommitDraft, CommitKind};
 use crate::lake::writer::LakeWriter;
 use crate::store::{DataFile, FilePath, LakePath, Point, Store};
 
-/// One thing that was put right.
+/// One fix.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Repaired {
     /// Where: a path in the lake, or `log`.
@@ -38,7 +38,7 @@ pub struct Repaired {
     pub what: String,
 }
 
-/// What was put right, and what is left.
+/// What was fixed, and what is left.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Repair {
     /// In the order in which it was done.
@@ -48,7 +48,7 @@ pub struct Repair {
     pub verification: Verification,
 }
 
-/// Reads the whole lake back, puts right what can be, and reads it again if anything was.
+/// Reads the whole lake back, fixes what it can, and reads it again if it fixed anything.
 ///
 /// # Errors
 /// When the commit log can't be read or the destination fails.
@@ -102,7 +102,7 @@ pub async fn repair(
 }
 
 impl LakeWriter {
-    /// Takes back what a run with a clock that was ahead called listed. Says whether there was such.
+    /// Takes back coverage recorded by a run whose clock was ahead. Says whether there was any.
     async fn retract_listed_ahead(&mut self) -> Result<bool, LakeError> {
         let now = self.clock.now();
         if self.log.ledger.listed_ahead(now).is_none() {
@@ -117,12 +117,12 @@ impl LakeWriter {
     }
 }
 
-/// Does what can be done about one finding; says what that was.
+/// Fixes one finding if possible; says what it did.
 async fn put_right(lake: &LakeWriter, finding: &Finding) -> Result<Option<String>, LakeError> {
     let path = LakePath::found(&finding.place);
     match finding.kind {
         FindingKind::StrayFile => {
-            // Somebody may have taken it away, and by now it may be somebody's.
+            // The file may have been moved since, and may be the lake's by now.
             if is_live(&lake.log.ledger, &path) || lake.run.size(&path).await?.is_none() {
                 return Ok(None);
             }
@@ -137,7 +137,7 @@ async fn put_right(lake: &LakeWriter, finding: &Finding) -> Result<Option<String
     }
 }
 
-/// Moves a file where no reader looks.
+/// Moves a file to the quarantine, where no reader looks.
 async fn put_aside(lake: &LakeWriter, path: &LakePath) -> Result<String, LakeError> {
     let aside = LakePath::quarantine(lake.run.run_id(), path);
     lake.run.move_aside(path, &aside).await?;
@@ -145,7 +145,7 @@ async fn put_aside(lake: &LakeWriter, path: &LakePath) -> Result<String, LakeErr
     Ok(format!("moved to {aside}"))
 }
 
-/// Writes a day's file as the log says.
+/// Writes a day's file from the log.
 async fn write_day(lake: &LakeWriter, path: &LakePath) -> Result<Option<String>, LakeError> {
     let name = path.as_str().rsplit('/').next().unwrap_or_default();
     let date = name
@@ -161,8 +161,8 @@ async fn write_day(lake: &LakeWriter, path: &LakePath) -> Result<Option<String>,
             None => Ok(None),
         };
     };
-    // Somebody who knows more may have written it since; who claims to know what is in no log
-    // does not.
+    // A later writer may have replaced it since; a file that names a commit beyond the log is
+    // wrong.
     let last = ledger.last_sequence();
     let seen = lake.run.get(path).await?;
     let ahead = seen.as_deref().and_then(day::sequence_of);
@@ -177,7 +177,8 @@ async fn write_day(lake: &LakeWriter, path: &LakePath) -> Result<Option<String>,
     Ok(written.then(|| "written again from the log".to_owned()))
 }
 
-/// Moves strays, and what was put aside earlier, to the places of missing files that they are.
+/// Moves orphan files, and files put aside earlier, to the places of the missing files that they
+/// match.
 async fn restore(lake: &LakeWriter, findings: &[Finding]) -> Result<Vec<Repaired>, LakeError> {
     let missing = findings
         .iter()

@@ -1,20 +1,20 @@
-//! `vacuum`: removes what no commit needs any more.
+//! `vacuum`: removes files that no commit needs.
 //!
-//! - **Strays**: Parquet files in the tables' folders that gave way to others, once they are old
-//!   enough, and, only if asked for, those that no commit knows. Never one whose name a living file
-//!   has. Nothing at all while a file of the lake is missing (what lies about may be its only copy),
-//!   while a record is damaged, or where more than a share of a table would go.
-//!   The folders are listed first and the log is read after: a
-//!   file gets there after its commit's record, so whatever belongs to the lake is known by then.
-//! - **Staging of dead runs**: any command that opens the lake for writing removes that; this one
-//!   says what it was.
-//! - **Left-overs of `doctor`** that was killed.
-//! - **Reports** that are older than a setting, and **rejects** if asked for; never rejects of a run that
-//!   is alive. Day files stay, one for each day of the lake: loaders look up any day's revision, and they
-//!   grow with days, not with runs. Of checkpoints two are kept by whoever makes one.
+//! - **Orphan files**: superseded Parquet files in the tables' folders, once they are old enough,
+//!   and, only on request, those that no commit knows. A file that has the name of a live file is
+//!   never removed. Nothing is removed while a file of the lake is missing (an orphan may be its
+//!   only copy), while a record is damaged, or where more than a share of a table would go. The
+//!   folders are listed first and the log is read afterwards: a file enters a folder after its
+//!   commit's record, so every file of the lake is known by then.
+//! - **Staging of dead runs**: any command that opens the lake for writing removes it; this one
+//!   reports it.
+//! - **Left-overs of a killed `doctor`**.
+//! - **Reports** older than a setting, and **rejects** on request, except those of a living run.
+//!   Day files stay, one for each day of the lake: loaders look up the revision of any day, and
+//!   they grow with days, not with runs. The writer of a checkpoint keeps two of them.
 //!
-//! What this module never does: touch a file that a commit names, a record, or what a living run
-//! stages.
+//! This module never touches a file that a commit names, a record, or the staged files of a living
+//! run.
 
 use std::time::Duration;
 
@@ -33,12 +33,12 @@ use crate::lake::writer::LakeWriter;
 use crate::schema::TableName;
 use crate::store::{LakePath, Point, Store, is_run_id};
 
-/// What may go.
+/// What may be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VacuumOptions {
-    /// What was last written before this long ago.
+    /// The minimum age, by the last write.
     pub older_than: Duration,
-    /// Files in the tables' folders that no commit knows, too.
+    /// Also remove files in the tables' folders that no commit knows.
     pub unknown: bool,
     /// The most of a table that may go at once, in percent of its bytes.
     pub max_share: u64,
@@ -54,7 +54,7 @@ pub struct VacuumOptions {
 pub enum VacuumKind {
     /// In a table's folder, and no commit knows it.
     Unknown,
-    /// In a table's folder, and it gave way to other files.
+    /// In a table's folder, and superseded by other files.
     GaveWay,
     /// Staged by a run that ended early.
     Staged,
@@ -81,7 +81,7 @@ impl VacuumKind {
     }
 }
 
-/// A file that goes.
+/// A file to remove.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct VacuumItem {
     /// Why.
@@ -92,20 +92,20 @@ pub struct VacuumItem {
     pub bytes: u64,
 }
 
-/// What went, or would go.
+/// What was removed, or would be.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Vacuumed {
     /// The files, sorted.
     pub items: Vec<VacuumItem>,
-    /// Strays that are too young yet.
+    /// Orphan files that are too young.
     pub kept: u64,
-    /// Files in the tables' folders that no commit knows, and were not to go.
+    /// Files in the tables' folders that no commit knows and that are kept.
     pub left: u64,
-    /// Files that gave way and stay, as pins of readers hold them.
+    /// Superseded files that stay because pins of readers hold them.
     pub held: u64,
     /// Pins that had expired; what only they held is gone with them.
     pub pins_ended: u64,
-    /// What lies where reports and rejects do and is none: it stays, however old it is.
+    /// Files among reports and rejects that are neither: they stay at any age.
     pub left_alone: Vec<String>,
     /// What opening the lake did, in words.
     pub recovered: Vec<String>,
@@ -196,7 +196,7 @@ struct Found {
     /// Of the items, in their order.
     paths: Vec<LakePath>,
     folders: Vec<LakePath>,
-    /// Folders that nobody needs once they are empty.
+    /// Folders that are removed once they are empty.
     folders_of_our_own: Vec<LakePath>,
 }
 
@@ -279,7 +279,7 @@ impl Found {
         Ok(found)
     }
 
-    /// Refuses to take more of a table than is allowed at once: nobody who is awake would.
+    /// Refuses to remove more of a table than is allowed at once, a likely mistake.
     fn check_share(&self, store: &Store, ledger: &Ledger, max_share: u64) -> Result<(), LakeError> {
         for table in TableName::ALL {
             let below = format!("{}/", LakePath::table(table));
@@ -356,7 +356,7 @@ impl Vacuumed {
     }
 }
 
-/// What dead runs have staged and no commit waits for.
+/// Staged files of dead runs that no pending commit needs.
 async fn staged_by_the_dead(lake: &Lake) -> Result<Vec<LakePath>, LakeError> {
     let store = lake.store();
     let mut paths = Vec::new();
@@ -365,7 +365,7 @@ async fn staged_by_the_dead(lake: &Lake) -> Result<Vec<LakePath>, LakeError> {
         if !store.is_dead(&folder).await? {
             continue;
         }
-        // What is committed and not published is published first, and not removed.
+        // Committed files that are not published yet are published first, not removed.
         let all = lake
             .log
             .pending

@@ -1,58 +1,60 @@
-//! How a run begins: is the lake its own, and is another run at work there?
+//! Start of a run: checks that the lake belongs to it and looks for other live runs.
 //!
-//! Runs beside each other do no harm, the commit log sees to that. They may be a mistake all the
-//! same, and cost requests twice; so they are named, and `if_running` says what comes of it.
+//! Concurrent runs are safe: the commit log resolves conflicts between them. They may still be
+//! unintended, and they duplicate requests, so they are reported, and `if_running` decides what
+//! happens.
 //!
-//! Of two that start at the same moment, and wait or fail for each other, the one goes on that
-//! began first.
+//! When two runs start at the same moment and both wait or fail for each other, the one that began
+//! first continues.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
 use super::stop::{Stop, StopSwitch};
-use crate::job::{IfRunning, Job};
+use crate::job::IfRunning;
 use crate::lake::{Claim, LakeError, LivingRun, living_runs};
 use crate::privacy::printable;
 use crate::store::Store;
 use crate::task::RunId;
 
-/// How often who waits says so.
+/// Interval between log lines while waiting for another run.
 const SAY_EVERY: Duration = Duration::from_secs(30);
-/// How often who waits looks.
+/// Interval between checks for other live runs.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// The same where a look costs requests.
+/// The same, for stores where a check costs requests.
 const ASK_EVERY: Duration = Duration::from_secs(5);
 
-/// Why a run did not begin.
+/// Why a run did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum BeginError {
-    /// The lake is another's, or the destination fails.
+    /// The lake belongs to another account or host, or the destination fails.
     #[error(transparent)]
     Lake(#[from] LakeError),
-    /// Another run is at work, and `if_running` is `fail`.
+    /// Another run is active, and `if_running` is `fail`.
     #[error(
         "another run is at work on this lake, and `if_running` is `fail`: {0}. Nothing was done; run \
          again when it has ended, or set --if-running wait or share"
     )]
     Running(String),
-    /// A signal ended the waiting.
+    /// A signal arrived while the run was waiting.
     #[error("it was told to stop while it waited for another run; nothing was done")]
     Stopped(Stop),
 }
 
-/// What a run needs to begin.
+/// Input for starting a run.
 #[derive(Debug)]
 pub struct Beginning {
-    /// Whose run it is.
+    /// The account and host the run exports from.
     pub claim: Claim,
-    /// Whether it replaces: a committed file that is lost does not keep it from opening the lake.
+    /// Whether the run replaces exported tasks: it then opens the lake even if a committed file is
+    /// missing.
     pub mends: bool,
 }
 
-/// The other runs that began before this one.
-pub(super) async fn ahead(job: &Job, run: &RunId) -> Result<Vec<LivingRun>, LakeError> {
-    let mut living = living_runs(&job.dest).await?;
+/// Live runs that began before this one.
+pub(super) async fn ahead(store: &Store, run: &RunId) -> Result<Vec<LivingRun>, LakeError> {
+    let mut living = living_runs(store).await?;
     let us = living.iter().position(|living| living.run_id == *run);
     let us = us.map(|at| living.remove(at));
     living.retain(|run| {
@@ -62,9 +64,12 @@ pub(super) async fn ahead(job: &Job, run: &RunId) -> Result<Vec<LivingRun>, Lake
     Ok(living)
 }
 
-/// Says who is at work, and waits for the end of it, or fails, or goes on.
-pub(super) async fn yield_to_others(job: &Job, stop: &StopSwitch) -> Result<(), BeginError> {
-    let store = Store::new(&job.dest).map_err(LakeError::from)?;
+/// Reports the other live runs, then waits for them to end, fails or continues.
+pub(super) async fn yield_to_others(
+    store: &Store,
+    if_running: IfRunning,
+    stop: &StopSwitch,
+) -> Result<(), BeginError> {
     let pause = if store.is_local() {
         LOOK_EVERY
     } else {
@@ -72,12 +77,12 @@ pub(super) async fn yield_to_others(job: &Job, stop: &StopSwitch) -> Result<(), 
     };
     let mut said: Option<(Instant, String)> = None;
     loop {
-        let living = living_runs(&job.dest).await?;
+        let living = living_runs(store).await?;
         if living.is_empty() {
             return Ok(());
         }
         let names = names(&living);
-        match job.if_running {
+        match if_running {
             IfRunning::Share => {
                 tracing::info!(
                     "another run is at work on this lake, and both go on (if_running = share): {names}"
@@ -107,7 +112,7 @@ pub(super) async fn yield_to_others(job: &Job, stop: &StopSwitch) -> Result<(), 
     }
 }
 
-/// Who they are, in a line.
+/// Formats the live runs as one line.
 pub(super) fn names(living: &[LivingRun]) -> String {
     let names: Vec<_> = living.iter().map(ToString::to_string).collect();
     printable(&names.join("; ")).into_owned()

@@ -1,5 +1,5 @@
-//! From what was accepted to a commit: files and tasks joined, rows that give way carried over, and
-//! what to do when somebody else was quicker.
+//! Turns accepted tasks into a commit: joins files and tasks, carries over rows of files that are
+//! replaced, and resolves conflicts with commits of other runs.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use crate::lake::{
     LakeError, LakeWriter, LostFile, MISSING, OpenTask, Removal, WorkflowNote, blocking,
 };
 use crate::shard::Shard;
-use crate::store::{DataFile, FilePath};
+use crate::store::{DataFile, FilePath, StoreError};
 use crate::task::{TaskId, TaskStatus};
 
-/// What was learned about tasks beside their rows, for the last commit of a run.
+/// Task metadata learned apart from rows, for the last commit of a run.
 #[derive(Debug, Default)]
 pub(super) struct Learned {
     pub(super) open: Vec<OpenTask>,
@@ -33,52 +33,52 @@ pub(super) struct Learned {
     pub(super) coverage: Vec<Coverage>,
     pub(super) listed_until: Option<chrono::DateTime<chrono::Utc>>,
     pub(super) first_day: Option<NaiveDate>,
-    /// Which damaged files give way although none of their tasks is in the commit.
+    /// Which damaged files the commit removes although it contains none of their tasks.
     pub(super) give_up: GiveUp,
 }
 
-/// Which damaged files give way although none of their tasks was exported again.
+/// Which damaged files a commit removes although none of their tasks was exported again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum GiveUp {
-    /// None: the run is not through.
+    /// None: the run has not pulled all of its tasks.
     #[default]
     Nothing,
-    /// Those that are not there: nothing is lost with them, and their tasks are asked for again.
+    /// Missing files: removing them loses nothing, and their tasks are requested again.
     Missing,
-    /// All: the API was asked for each of their tasks and answered.
+    /// All: the API has answered for each of their tasks.
     All,
 }
 
-/// What a commit is to say.
+/// Result of drafting a commit.
 #[derive(Debug)]
 enum Drafted {
-    /// With the files that carry rows over.
+    /// The draft, with the files that carry rows over.
     Ready(Box<CommitDraft>, Vec<DataFile>),
-    /// A file that gives way is not there, or not what was committed; says how.
+    /// A file to be replaced is missing or differs from what was committed; the text says how.
     Damaged(FilePath, String),
 }
 
-/// Commits what the desk has.
+/// Commits the rows and tasks collected at the desk.
 #[derive(Debug)]
 pub(super) struct Committer {
     pub(super) lake: LakeWriter,
     pub(super) desk: Arc<Desk>,
     pub(super) zone: Tz,
-    /// Whose tasks these are, if not all.
+    /// The shard whose tasks these are; `None` for all tasks.
     pub(super) shard: Option<Shard>,
-    /// The last commit that was known when it was decided which tasks are pulled. Rows that came
-    /// later are somebody else's, and never replaced.
+    /// The last commit known when the tasks to pull were chosen. Rows committed later belong to
+    /// other runs and are never replaced.
     pub(super) base: u64,
-    /// Whether rows of a damaged file may give way without being carried over.
+    /// Whether rows of a damaged file may be dropped instead of carried over.
     pub(super) mends: bool,
-    /// Files that are not what was committed, with what is wrong.
+    /// Files that differ from what was committed, with the reason.
     pub(super) damaged: BTreeMap<FilePath, String>,
-    /// The rows that went with them, as far as their tasks were not in the same commit.
+    /// Rows lost with damaged files, except those whose tasks were in the same commit.
     pub(super) lost: BTreeSet<(TaskId, FilePath)>,
 }
 
 impl Committer {
-    /// Makes all that was accepted so far, and what was learned, durable and visible.
+    /// Makes everything accepted so far, and the learned metadata, durable and visible.
     pub(super) async fn commit(
         &mut self,
         learned: Learned,
@@ -113,7 +113,7 @@ impl Committer {
         }
     }
 
-    /// Commits what was accepted, in the midst of a run.
+    /// Commits accepted tasks during a run.
     pub(super) async fn commit_and_go_on(
         &mut self,
         summary: &mut Summary,
@@ -126,8 +126,9 @@ impl Committer {
         .await
     }
 
-    /// A file that gives way is not what was committed: somebody else has rewritten it, which the log
-    /// says by now, or it is damaged. A run that replaces goes on without its rows.
+    /// Handles a file to be replaced that differs from what was committed. Either another run has
+    /// rewritten it, which the log shows by now, or it is damaged. A run that replaces continues
+    /// without its rows.
     async fn explain(&mut self, path: FilePath, what: String) -> Result<(), LakeError> {
         self.lake.refresh().await?;
         if !self.lake.ledger().is_live(&path) {
@@ -155,7 +156,8 @@ impl Committer {
         }
     }
 
-    /// The draft of all that was taken, and the files in it that carry other tasks' rows over.
+    /// Drafts a commit of the taken tasks, and returns the files in it that carry over rows of
+    /// other tasks.
     async fn draft(&self, taken: &Taken, learned: &Learned) -> Result<Drafted, LakeError> {
         let run = self.lake.store().run_id().clone();
         let mut draft = CommitDraft::new(run, CommitKind::Append, self.base);
@@ -185,8 +187,8 @@ impl Committer {
         self.carry_over(draft, learned.give_up).await
     }
 
-    /// Plans the removal of rows that give way to new ones of the same tasks: their files are
-    /// written again without them. A damaged file gives way as it is, with the rows of all its tasks.
+    /// Plans the removal of rows replaced by new rows of the same tasks: their files are rewritten
+    /// without them. A damaged file is removed as it is, with the rows of all its tasks.
     async fn carry_over(
         &self,
         mut draft: CommitDraft,
@@ -258,8 +260,8 @@ impl Committer {
         Ok(Drafted::Ready(Box::new(draft), carried))
     }
 
-    /// Takes damaged files out of the lake, and says of which tasks the commit does not bring the rows
-    /// back.
+    /// Removes damaged files from the lake, and reports the tasks whose rows the commit does not
+    /// restore.
     async fn give_up(
         &self,
         lost: BTreeSet<FilePath>,
@@ -285,8 +287,8 @@ impl Committer {
         Ok(())
     }
 
-    /// The rows of a file without those of some tasks, staged; nothing where none is left. Or else how
-    /// the file is not what was written: then none of its rows is used.
+    /// Stages the rows of a file without those of the given tasks; `None` if no row remains. If the
+    /// file differs from what was written, returns how, and uses none of its rows.
     async fn rewrite(
         &self,
         file: &DataFile,
@@ -306,14 +308,14 @@ impl Committer {
                 Checked::Changed(what) => return Ok(Err(what)),
             };
             match rewrite(&options, source, &file, &without) {
-                Err(LakeError::Damaged { what, .. }) => Ok(Err(what)),
+                Err(LakeError::Store(StoreError::Damaged { what, .. })) => Ok(Err(what)),
                 written => written.map(Ok),
             }
         })
         .await
     }
 
-    /// What was taken, without the tasks that somebody else exported meanwhile.
+    /// The taken tasks without those that another run has exported meanwhile.
     async fn leave_out(&self, taken: Taken, lost: &HashSet<TaskId>) -> Result<Taken, LakeError> {
         if lost.is_empty() {
             return Ok(taken);
@@ -345,10 +347,10 @@ impl Committer {
                 let written = self
                     .rewrite(&closed.file, true, Arc::clone(&without))
                     .await?
-                    .map_err(|what| LakeError::Damaged {
-                        path: store.staged_place(&closed.file),
-                        what: format!("{what} (staged by this run)"),
-                        advice: Some("nothing is lost, run again".to_owned()),
+                    .map_err(|what| {
+                        let what = format!("{what} (staged by this run)");
+                        LakeError::damaged(&store.staged_place(&closed.file), what)
+                            .advising("nothing is lost, run again")
                     })?;
                 store.unstage(&closed.file).await?;
                 written

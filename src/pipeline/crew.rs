@@ -1,8 +1,8 @@
-//! The threads that decode and encode: as many as the settings say, and always the same ones.
+//! A fixed-size pool of CPU threads for decoding and encoding.
 //!
-//! The runtime has threads for work that blocks, but moves from one to another, and glibc's allocator
-//! keeps memory for each: rows gathered on one and freed on the next cost a tenth more. Apart from
-//! that, a disk that is slow takes no thread from decoding, nor the other way round.
+//! The runtime's blocking pool moves work between threads, and glibc's allocator keeps memory per
+//! thread: rows collected on one thread and freed on the next cost 10 % more. A separate pool also
+//! keeps a slow disk from taking threads away from decoding, and the reverse.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -18,17 +18,17 @@ use crate::sync::lock;
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// Threads for work that keeps a core busy.
+/// A pool of threads for CPU-bound work.
 #[derive(Debug)]
 pub(super) struct Crew {
     work: Mutex<Sender<Work>>,
-    /// For each thread one work that it does and one that waits, so that a thread that is done has the
-    /// next at hand, and need not sleep until whoever waits for it has woken up.
+    /// One running and one queued job per thread, so that a thread that finishes has its next job
+    /// ready instead of sleeping until the submitting task has woken up.
     room: Arc<Semaphore>,
     size: NonZeroUsize,
 }
 
-/// Work that was begun, and what comes of it.
+/// A handle to the result of submitted work.
 #[derive(Debug)]
 pub(super) struct Begun<T>(oneshot::Receiver<thread::Result<T>>);
 
@@ -36,7 +36,8 @@ impl Crew {
     /// Starts the threads. They end when the crew is dropped and their work is done.
     ///
     /// # Errors
-    /// When the system has no thread left.
+    ///
+    /// When the system cannot start another thread.
     pub(super) fn new(size: NonZeroUsize) -> io::Result<Self> {
         let (sender, receiver) = channel::<Work>();
         let receiver = Arc::new(Mutex::new(receiver));
@@ -58,12 +59,12 @@ impl Crew {
         })
     }
 
-    /// How many there are.
+    /// Number of threads.
     pub(super) fn size(&self) -> usize {
         self.size.get()
     }
 
-    /// Waits until no more works wait than there are threads, and adds this one.
+    /// Waits until fewer jobs are queued than there are threads, then queues this one.
     pub(super) async fn begin<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -76,7 +77,7 @@ impl Crew {
         let work = Box::new(move || {
             let result = catch_unwind(AssertUnwindSafe(work));
             drop(room);
-            // Nobody may be interested any more.
+            // The receiver may have been dropped.
             let _ = ended.send(result);
         });
         lock(&self.work)
@@ -85,8 +86,8 @@ impl Crew {
         Begun(end)
     }
 
-    /// Does work so small that it is not worth handing over right here, as one of the crew; not if
-    /// all of them are busy.
+    /// Runs work too small to hand over on the calling thread, counted as one of the crew's;
+    /// returns `None` if all threads are busy.
     pub(super) fn here<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
         if self.room.available_permits() <= self.size() {
             return None;
@@ -101,7 +102,7 @@ fn next(receiver: &Mutex<Receiver<Work>>) -> Option<Work> {
 }
 
 impl<T> Begun<T> {
-    /// What came of it. A panic there goes on here.
+    /// The result of the work. A panic there is resumed here.
     pub(super) async fn end(&mut self) -> T {
         let result = (&mut self.0).await;
         match result.expect("work sends its result, a panic too") {

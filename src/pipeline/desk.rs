@@ -1,8 +1,9 @@
-//! What the threads that decode share: where accepted rows go, and what is known of their tasks.
+//! State shared by the decode workers and the committer: accepted rows, task metadata and rejects
+//! since the last commit.
 //!
-//! A task is accepted as a whole or not at all, and a commit never falls between: whoever accepts
-//! holds the gate open, whoever commits closes it. It is waited for before a thread of the crew is
-//! taken, so that all of them are there to encode what is committed.
+//! A task is accepted as a whole or not at all, and never split by a commit: accepting takes the
+//! read side of the gate, committing the write side. The gate is acquired before a crew thread, so
+//! that all threads are available to encode what is committed.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -24,20 +25,20 @@ use crate::store::RunStore;
 use crate::sync::lock;
 use crate::task::{RunId, TaskId, WorkflowId};
 
-/// How answers are judged.
+/// How responses are judged.
 #[derive(Clone, Debug)]
 pub(super) struct JudgeRules {
-    /// Body codes of a good answer.
+    /// Body codes of a successful response.
     pub(super) success_codes: Vec<i64>,
-    /// Accept running tasks too.
+    /// Whether running tasks are accepted too.
     pub(super) include_running: bool,
-    /// Accept answers with fewer calls than are sealed.
+    /// Whether a response with fewer calls than are sealed is accepted.
     pub(super) allow_fewer: bool,
-    /// What time it is, and how long after its scheduled end a final task is settled.
+    /// The current time, and how long after its scheduled end a final task is settled.
     pub(super) rules: crate::discover::Rules,
 }
 
-/// A task whose answer was accepted.
+/// A task whose response was accepted.
 #[derive(Clone, Debug)]
 pub(super) struct AcceptedTask {
     pub(super) id: TaskId,
@@ -49,7 +50,7 @@ pub(super) struct AcceptedTask {
     pub(super) rejects: u64,
 }
 
-/// Shared by all that decode and by the one that commits.
+/// State shared by the decode workers and the committer.
 #[derive(Debug)]
 pub(super) struct Desk {
     pub(super) run_id: Arc<str>,
@@ -58,30 +59,30 @@ pub(super) struct Desk {
     pub(super) events: Events,
     pub(super) chunk_options: ChunkOptions,
     pub(super) chunk: Chunk,
-    /// Read by whoever accepts, written by whoever takes all that was accepted.
+    /// Read-locked while a task is accepted, write-locked while all accepted tasks are taken.
     pub(super) gate: Arc<RwLock<()>>,
-    /// Decodes and encodes.
+    /// The threads that decode and encode.
     pub(super) crew: Crew,
-    /// What the batches of all large answers may take in memory.
+    /// Memory limit for the batches of all large responses.
     pub(super) large_answers: Arc<LargeShare>,
     accepted: Mutex<Accepted>,
     decoders: Mutex<Vec<RecordDecoder>>,
-    /// Empty ones, for runs of large answers.
+    /// Empty row buffers, for runs of entries of large responses.
     rows: Mutex<Vec<Rows>>,
-    /// Empty ones, for the text of answers.
+    /// Empty buffers for the text of responses.
     buffers: Mutex<Vec<Vec<u8>>>,
     rejects: Mutex<Rejects>,
     misfits: Mutex<Misfits>,
     zone: Mutex<ZoneVerdict>,
 }
 
-/// Buffers that are kept, at most.
+/// Maximum number of pooled buffers.
 const MOST_BUFFERS: usize = 8;
-/// A buffer that is larger than this is not kept.
+/// Larger buffers are not pooled.
 const MOST_BUFFER_BYTES: usize = 2 << 20;
 
-/// What an accepted task takes in memory until it is in the log, its share of the record and of what
-/// is made of that included.
+/// Memory of an accepted task until it is in the log, including its share of the commit record and
+/// of the data derived from it.
 const TASK_BYTES: usize = 1 << 10;
 
 /// Tasks accepted since the last commit.
@@ -89,12 +90,12 @@ const TASK_BYTES: usize = 1 << 10;
 struct Accepted {
     tasks: Vec<AcceptedTask>,
     ids: HashSet<TaskId>,
-    /// Each once: many tasks are of the same one.
+    /// Each workflow once: many tasks share one.
     workflows: HashSet<WorkflowId>,
     calls: u64,
 }
 
-/// What waits for a commit.
+/// What is waiting for a commit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Waiting {
     pub(super) tasks: usize,
@@ -102,7 +103,7 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// What the tasks take in memory beside their rows.
+    /// Memory of the tasks, without their rows.
     pub(super) fn task_bytes(self) -> usize {
         self.tasks * TASK_BYTES
     }
@@ -114,14 +115,14 @@ struct Rejects {
     adopted: Vec<RejectWriter>,
 }
 
-/// All that was accepted since the last commit, in durable files.
+/// Everything accepted since the last commit, in durable files.
 #[derive(Debug)]
 pub(super) struct Taken {
     pub(super) tasks: Vec<AcceptedTask>,
     pub(super) files: Vec<ClosedFile>,
 }
 
-/// What a desk is made from.
+/// Input for [`Desk`].
 #[derive(Clone, Debug)]
 pub(super) struct DeskOptions<'a> {
     pub(super) run: &'a RunId,
@@ -170,7 +171,7 @@ impl Desk {
         }))
     }
 
-    /// Does work on a thread of the crew. A panic there goes on here.
+    /// Runs work on a thread of the crew. A panic there is resumed here.
     pub(super) async fn on_thread<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -178,7 +179,7 @@ impl Desk {
         self.crew.begin(work).await.end().await
     }
 
-    /// As [`Self::on_thread`], with the gate held open: for work that accepts.
+    /// As [`Self::on_thread`], holding the gate's read lock: for work that accepts tasks.
     pub(super) async fn through_gate<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -191,8 +192,8 @@ impl Desk {
         self.on_thread(work).await
     }
 
-    /// Takes the memory of a plan, a quarter of the budget at most, from that of rows: for the whole
-    /// run, since what becomes free of it as it is done, the ledger takes.
+    /// Reserves memory for the plan, at most a quarter of the budget, out of that for rows. The
+    /// reservation lasts for the whole run, since the ledger grows as the plan shrinks.
     pub(super) fn set_aside(&self, plan_bytes: usize) {
         let most = self.chunk_options.memory_bytes / 4;
         self.chunk.set_aside(plan_bytes.min(most));
@@ -207,22 +208,22 @@ impl Desk {
         result
     }
 
-    /// Rows without content, whose memory was used before if possible.
+    /// An empty row buffer, reused from the pool if possible.
     pub(super) fn borrow_rows(&self) -> Rows {
         lock(&self.rows).pop().unwrap_or_default()
     }
 
-    /// Takes empty rows back.
+    /// Returns an empty row buffer to the pool.
     pub(super) fn give_back_rows(&self, rows: Rows) {
         lock(&self.rows).push(rows);
     }
 
-    /// An empty buffer for an answer's text, whose memory was used before if possible.
+    /// An empty buffer for a response's text, reused from the pool if possible.
     pub(super) fn borrow_buffer(&self) -> Vec<u8> {
         lock(&self.buffers).pop().unwrap_or_default()
     }
 
-    /// Takes a buffer back; what it holds is of no more use.
+    /// Returns a buffer to the pool; its content is discarded.
     pub(super) fn give_back_buffer(&self, mut buffer: Vec<u8>) {
         if buffer.capacity() <= MOST_BUFFER_BYTES {
             buffer.clear();
@@ -233,9 +234,10 @@ impl Desk {
         }
     }
 
-    /// Gives a task its number among the accepted ones; `None` if it is among them
-    /// (a saved answer may be there twice; of one that is committed the ledger knows). Call it with the gate held open, and fill the numbers
-    /// in with [`Self::complete`] before letting go of it.
+    /// Adds a task to the accepted ones and returns its ordinal; `None` if it is already among them
+    /// (saved responses may contain a task twice; the ledger covers committed tasks). Call it with
+    /// the gate's read lock held, and fill in the counts with [`Self::complete`] before releasing
+    /// the lock.
     pub(super) fn accept(&self, mut task: AcceptedTask) -> Option<TaskOrdinal> {
         let mut accepted = lock(&self.accepted);
         if !accepted.ids.insert(task.id.clone()) {
@@ -256,7 +258,7 @@ impl Desk {
         Some(ordinal)
     }
 
-    /// Sets what became of an accepted task's rows.
+    /// Records the outcome of an accepted task's rows.
     pub(super) fn complete(&self, ordinal: TaskOrdinal, change: impl FnOnce(&mut AcceptedTask)) {
         let mut accepted = lock(&self.accepted);
         if let Some(task) = accepted.tasks.get_mut(ordinal as usize) {
@@ -266,27 +268,27 @@ impl Desk {
         }
     }
 
-    /// Adds to what did not fit.
+    /// Adds values that did not fit their columns.
     pub(super) fn note_misfits(&self, misfits: &Misfits) {
         lock(&self.misfits).merge(misfits);
     }
 
-    /// Adds to what the answers say of the source time zone.
+    /// Adds evidence on the source time zone from responses.
     pub(super) fn note_zone(&self, verdict: ZoneVerdict) {
         lock(&self.zone).add(verdict);
     }
 
-    /// What the answers say of the source time zone so far.
+    /// Evidence on the source time zone so far.
     pub(super) fn zone(&self) -> ZoneVerdict {
         *lock(&self.zone)
     }
 
-    /// All that did not fit so far.
+    /// All values so far that did not fit their columns.
     pub(super) fn misfits(&self) -> Misfits {
         lock(&self.misfits).clone()
     }
 
-    /// Writes rejects where the next commit takes them.
+    /// Writes rejects for the next commit.
     pub(super) fn reject(
         &self,
         write: impl FnOnce(&mut RejectWriter) -> Result<(), LakeError>,
@@ -294,19 +296,19 @@ impl Desk {
         write(&mut lock(&self.rejects).shared)
     }
 
-    /// Takes in rejects that were written apart.
+    /// Adds rejects from a separate writer.
     pub(super) fn adopt_rejects(&self, rejects: RejectWriter) {
         if !rejects.is_empty() {
             lock(&self.rejects).adopted.push(rejects);
         }
     }
 
-    /// A writer for rejects of one answer.
+    /// A writer for the rejects of one response.
     pub(super) fn reject_writer(&self) -> RejectWriter {
         RejectWriter::new(self.chunk_options.store.clone())
     }
 
-    /// What was accepted and waits for a commit.
+    /// What was accepted and is waiting for a commit.
     pub(super) fn waiting(&self) -> Waiting {
         let accepted = lock(&self.accepted);
         Waiting {
@@ -315,8 +317,8 @@ impl Desk {
         }
     }
 
-    /// Takes all that was accepted, in durable files, with its rejects. Nobody accepts while rows
-    /// are encoded.
+    /// Takes everything accepted, in durable files, with its rejects. No task is accepted while
+    /// rows are encoded.
     pub(super) async fn take(self: &Arc<Self>) -> Result<Taken, LakeError> {
         let (tasks, unclosed, rejects) = {
             let _closed = self.gate.write().await;
@@ -328,10 +330,10 @@ impl Desk {
             all.push(shared);
             (tasks, unclosed, all)
         };
-        // Most of it is waiting for the disk, which is no work for the crew.
+        // Mostly waits for the disk, so it does not use the crew.
         let threads = self.crew.size().max(4);
         let sealed = blocking(move || {
-            // What the commit needs would come on top of what the rows took.
+            // Frees the memory of the encoded rows before the commit allocates its own.
             allocator::give_back();
             let sealed = unclosed.close(threads)?;
             rejects.into_iter().try_for_each(RejectWriter::finish)?;
@@ -341,7 +343,8 @@ impl Desk {
         Ok(Taken { tasks, files })
     }
 
-    /// Encodes all rows that wait, with the whole crew: the memory they lie in is its threads'.
+    /// Encodes all waiting rows on the whole crew: their memory belongs to the arenas of its
+    /// threads.
     async fn drain(self: &Arc<Self>) -> Result<UnclosedFiles, LakeError> {
         let desk = Arc::clone(self);
         let waiting = self.on_thread(move || desk.chunk.take_rows()).await?;
@@ -361,7 +364,7 @@ impl Desk {
     }
 }
 
-/// Microseconds since 1970 as a moment.
+/// Converts microseconds since 1970 to a time.
 pub(super) fn moment(micros: i64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_micros(micros)
 }

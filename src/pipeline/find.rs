@@ -1,4 +1,4 @@
-//! Asks the API, the ledger and the user which tasks there are.
+//! Collects the tasks to consider from the API, the ledger and the user's selection.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,48 +14,49 @@ use crate::job::TaskSource;
 use crate::lake::{Coverage, Evidence, Ledger, UnsealedTask, WorkflowNote};
 use crate::task::{TaskId, WorkflowId};
 
-/// How completely it is known which tasks there are.
+/// How complete the known set of tasks is.
 #[derive(Debug, Default)]
 pub struct Found {
     /// The scheduled starts that the listing covers, if it is complete.
     pub coverage: Option<Coverage>,
-    /// What the next run goes on from.
+    /// Where the next run's listing starts.
     pub listed_until: Option<DateTime<Utc>>,
     /// The first day of a lake that began with a backfill.
     pub first_day: Option<NaiveDate>,
     /// Whether every listing was complete.
     pub complete: bool,
-    /// Workflows whose tasks were listed.
+    /// Number of workflows whose tasks were listed.
     pub workflows: u64,
-    /// Workflows whose tasks could not be listed, or not all of them.
+    /// Workflows whose tasks could not be listed, or only in part.
     pub failed_workflows: Vec<FailedWorkflow>,
-    /// What is to be remembered of workflows that are gone.
+    /// Notes to store about workflows that no longer exist.
     pub workflow_notes: Vec<WorkflowNote>,
 }
 
-/// What is looked for.
+/// What to search for.
 #[derive(Clone, Debug)]
 pub struct Search<'a> {
     /// Where tasks come from.
     pub source: &'a TaskSource,
-    /// How long before its tasks a workflow may have been made.
+    /// How long before its tasks a workflow may have been created.
     pub lookback: TimeDelta,
-    /// Listings asked for at once; the client has a limit of its own on top.
+    /// Maximum number of concurrent listings; the client enforces its own limit as well.
     pub concurrency: usize,
-    /// Go on although the clock is ahead of the vendor's by more than a day.
+    /// Continue although the clock is more than a day ahead of the vendor's.
     pub allow_future: bool,
 }
 
-/// A workflow that is gone so many nights in a row is let go of: its listing is missed no longer.
+/// After a workflow is missing for this many nights in a row, its listing is no longer required.
 const NIGHTS_UNTIL_LET_GO: u32 = 3;
-/// So many listings that fail one after the other, none of them refused by the vendor, mean that the
-/// API is down.
+/// This many consecutive failed listings, none of them refused by the vendor, mean that the API is
+/// down.
 const FAILURES_IN_A_ROW: usize = 5;
 
-/// Finds the tasks. `each` gets them as they are found, some perhaps more than once.
+/// Finds the tasks and passes them to `each` as they are found, possibly more than once.
 ///
 /// # Errors
-/// When the workflows cannot be listed at all, or the API does not answer any more.
+///
+/// When the workflows cannot be listed at all, or the API stops responding.
 pub async fn find(
     api: &ApiClient,
     (ledger, rules): (&Ledger, &Rules),
@@ -120,7 +121,7 @@ async fn listing(
         .map(|known| (&known.task.id, known))
         .collect();
     let listed: BTreeSet<WorkflowId> = workflows.items.into_iter().map(|w| w.id).collect();
-    // Running tasks are asked for again however old their workflow is, unless that is gone.
+    // Running tasks are requested again however old their workflow is, unless it no longer exists.
     let is_let_go = |id: &WorkflowId| {
         let gone = ledger.nights_gone(id);
         gone.is_some_and(|gone| gone.nights >= NIGHTS_UNTIL_LET_GO)
@@ -152,7 +153,7 @@ async fn listing(
     tasks.evidence.add(workflows.evidence);
     let evidence = tasks.evidence.0;
     let mut found = tasks.into_found(workflow_count);
-    // A day is over when it is over by the vendor's clock and by ours.
+    // A day has ended when it has ended by both the vendor's clock and the local one.
     let now = api
         .vendor_now()
         .map_or(rules.now, |vendor| vendor.min(rules.now));
@@ -171,10 +172,10 @@ async fn listing(
     Ok(found)
 }
 
-/// A clock that is ahead of the vendor's by more than this decides about days that are still to come.
+/// A clock further ahead of the vendor's than this would decide about days that have not ended.
 const MAX_AHEAD: TimeDelta = TimeDelta::days(1);
 
-/// Refuses to decide with a clock, or an `--as-of`, that is far ahead of the vendor's.
+/// Rejects a clock, or an `--as-of`, that is far ahead of the vendor's.
 fn check_clock(vendor: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<(), ApiError> {
     match vendor {
         Some(vendor) if now.signed_duration_since(vendor) > MAX_AHEAD => {
@@ -192,7 +193,7 @@ fn check_clock(vendor: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<(), 
     }
 }
 
-/// What the listings of workflows' tasks came to.
+/// Result of listing the tasks of workflows.
 #[derive(Debug)]
 struct Listed {
     complete: bool,
@@ -233,13 +234,14 @@ struct Lister<'a> {
     ledger: &'a Ledger,
     events: &'a Events,
     today: NaiveDate,
-    /// Nights are counted.
+    /// Whether the run counts nights.
     is_nightly: bool,
     concurrency: usize,
 }
 
 impl Lister<'_> {
-    /// Lists the tasks of workflows. One that fails, or is gone, costs no other.
+    /// Lists the tasks of workflows. A workflow that fails or no longer exists does not affect the
+    /// others.
     async fn tasks_of(
         &self,
         workflows: Vec<WorkflowId>,
@@ -298,15 +300,15 @@ impl Lister<'_> {
                 return Err(fault);
             }
         }
-        // Where no listing at all is understood, the profile does not fit: a setting is wrong.
+        // If no listing at all is understood, the API profile does not match: a setting is wrong.
         match not_understood {
             Some(fault) if understood == 0 => Err(fault),
             _ => Ok(listed),
         }
     }
 
-    /// The vendor says that there is no such workflow. For some nights that is a fault: it may have
-    /// been between two of the vendor's own requests.
+    /// Handles the vendor's response that a workflow does not exist. It counts as a failure for
+    /// some nights: the workflow may have been deleted between two of the vendor's own requests.
     fn gone(&self, workflow: WorkflowId, fault: &ApiError, listed: &mut Listed) {
         let before = self.ledger.nights_gone(&workflow);
         let counted = before.map_or(0, |gone| gone.nights);
@@ -346,7 +348,7 @@ impl Lister<'_> {
     }
 }
 
-/// What cannot be understood counts as nothing here: the answer of such a task is asked for.
+/// Values that are not understood count as absent here: the task's response is requested.
 fn candidate(task: ListedTask) -> Candidate {
     Candidate {
         id: task.id,
@@ -359,7 +361,7 @@ fn candidate(task: ListedTask) -> Candidate {
     }
 }
 
-/// A task that a person named: what the ledger knows of its schedule, and no status.
+/// A task named by the user: its schedule from the ledger, without a status.
 fn named(id: &TaskId, ledger: &Ledger) -> Candidate {
     let known = ledger.unsealed_task(id).map(|known| &known.task);
     Candidate {

@@ -1,5 +1,5 @@
-//! Complete answers: is it a good one, is it final, and where do its rows go. Runs on threads that
-//! may block.
+//! Classifies a complete response (successful, final, duplicate) and stores the rows of accepted
+//! ones. Runs on threads that may block.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,46 +19,47 @@ use crate::lake::write::{LargeAnswer, Reject, RejectWriter};
 use crate::sync::lock;
 use crate::task::{TaskId, TaskStatus};
 
-/// What came of a complete answer.
+/// Outcome of a complete response.
 #[derive(Debug)]
 pub(super) enum Judged {
-    /// Its rows wait for the next commit.
+    /// Its rows are waiting for the next commit.
     Accepted {
-        /// Which task.
+        /// The task.
         task: TaskId,
         /// Its calls.
         calls: u64,
         /// Entries that were rejected.
         rejects: u64,
     },
-    /// It is good, but its task is not final: nothing was kept.
+    /// Successful, but the task is not final: nothing was stored.
     Left(TaskFacts),
-    /// It is good, but its task's day is before `tasks.not_before`: nothing was kept.
+    /// Successful, but the task's day is before `tasks.not_before`: nothing was stored.
     Before(TaskFacts),
-    /// This run has the task already.
+    /// This run already has the task.
     Twice(TaskId),
     /// It has no code: it is not the API's envelope.
     NoCode,
-    /// Its code is no success.
+    /// Its code does not mean success.
     Refused(i64),
-    /// There is no task in it.
+    /// It contains no task.
     NoData,
-    /// It is of another task than the one asked for.
+    /// It belongs to a different task than the one requested.
     WrongTask,
-    /// It has fewer calls than are sealed: those stay.
+    /// It has fewer calls than are sealed, so the sealed ones stay.
     Fewer(TaskId, FewerCalls),
-    /// It was asked for since its listing counts other calls, and has as many as are sealed.
+    /// It was requested because its listing counts a different number of calls; it has as many as
+    /// are sealed.
     AsSealed,
     /// It is not JSON, or contradicts itself.
     Bad(String),
 }
 
-/// An answer that would take sealed calls away.
+/// A response that would remove sealed calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FewerCalls {
-    /// Calls that are sealed.
+    /// Number of sealed calls.
     pub(super) sealed: u64,
-    /// Calls of the answer.
+    /// Number of calls in the response.
     pub(super) answered: u64,
 }
 
@@ -72,7 +73,7 @@ impl std::fmt::Display for FewerCalls {
     }
 }
 
-/// What listing and ledger know of a task: where the answer says nothing, it counts.
+/// What the listing and the ledger know of a task: used where the response has no value.
 #[derive(Clone, Debug, Default)]
 pub(super) struct KnownTask {
     /// Its status, where understood.
@@ -83,26 +84,27 @@ pub(super) struct KnownTask {
     pub(super) schedule_end: Option<DateTime<Utc>>,
     /// When it was first seen final.
     pub(super) final_since: Option<DateTime<Utc>>,
-    /// Calls that are sealed and would be replaced.
+    /// Sealed calls that would be replaced.
     pub(super) sealed_calls: Option<u64>,
-    /// Whether it is asked for since its listing counts other calls than are sealed.
+    /// Whether it is requested because its listing counts a different number of calls than are
+    /// sealed.
     pub(super) is_recount: bool,
 }
 
-/// What is known of an answer before it is read.
+/// What is known of a response before it is read.
 #[derive(Clone, Debug)]
 pub(super) struct AnswerOrigin {
-    /// The task that was asked for; `None` for a saved answer.
+    /// The requested task; `None` for a saved response.
     pub(super) expected: Option<TaskId>,
-    /// When the answer was received.
+    /// When the response was received.
     pub(super) received_at_micros: i64,
     /// What is known of its task.
     pub(super) known: KnownTask,
-    /// Whether it is left unless its task is final: rows of a final answer are there already.
+    /// Whether to skip it unless its task is final: rows of a final response already exist.
     pub(super) only_final: bool,
 }
 
-/// How much a saved answer is worth, by what stands around its calls.
+/// Rank of a saved response, from the fields around its calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Standing {
     /// It will be rejected.
@@ -113,7 +115,7 @@ pub(super) enum Standing {
     Final,
 }
 
-/// What will come of an answer with this envelope.
+/// Ranks a response with this envelope.
 pub(super) fn standing(
     desk: &Desk,
     (envelope, entries): (&[u8], u64),
@@ -131,10 +133,10 @@ pub(super) fn standing(
     }
 }
 
-/// What a line of rejects takes beside the record.
+/// Size of a line of rejects without the record.
 const REJECT_LINE_BYTES: usize = 100;
 
-/// The rows of an answer too large to wait as text, while it arrives.
+/// The rows of a response too large to buffer as text, decoded while it arrives.
 #[derive(Debug)]
 pub(super) struct LargeTask {
     task: TaskId,
@@ -142,18 +144,22 @@ pub(super) struct LargeTask {
     decoded: Mutex<Decoded>,
     rejects: Mutex<RejectWriter>,
     reject_count: Mutex<u64>,
-    /// A call over the limit of a record of which more is to come.
+    /// A call over the record limit that has not arrived completely.
     oversize: Mutex<Option<Oversize>>,
-    /// What they take, and what they may.
+    /// Size of its rejects, and their limit.
     reject_bytes: AtomicU64,
     most_reject_bytes: u64,
 }
 
-/// A call that is too large to be a record, as far as it came.
+/// A call that is too large to be a record counts with this part of its size in the limit on
+/// rejects: it may hold data that someone wants back, and the calls beside it are good.
+const OVERSIZE_SHARE: usize = 32;
+
+/// A call that is too large to be a record, as far as it has arrived.
 #[derive(Clone, Copy, Debug)]
 struct Oversize {
     index: u64,
-    /// The limit of a record.
+    /// The record limit.
     limit: usize,
     kept_bytes: u64,
 }
@@ -185,7 +191,8 @@ impl LargeTask {
             extracted_at_micros: received_at_micros,
             fallback_day: RowDay::OfTask,
         };
-        // On an error they are not given back, so that no row of a failed answer is.
+        // Rows are not returned to the pool on an error, so that no row of a failed response
+        // remains.
         let mut rows = desk.borrow_rows();
         let mut decoded = desk.with_decoder(|decoder| {
             let mut ripe = |rows: &mut Rows| self.rows.push(rows.take()?);
@@ -217,20 +224,20 @@ impl LargeTask {
         })
     }
 
-    /// Whether rejects may take so many more bytes. Once they may not, the answer is given up, and what
-    /// was kept is a sample.
+    /// Whether rejects may grow by so many bytes. Beyond the limit, the response is abandoned and
+    /// the rejects kept so far are a sample.
     fn has_room(&self, bytes: usize) -> bool {
         let before = self.reject_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         before + bytes as u64 <= self.most_reject_bytes
     }
 
-    /// The limit on its rejects, once they are over it.
+    /// The limit on its rejects, if it is exceeded.
     pub(super) fn too_many_rejects(&self) -> Option<u64> {
         let found = self.reject_bytes.load(Ordering::Relaxed);
         (found > self.most_reject_bytes).then_some(self.most_reject_bytes)
     }
 
-    /// Hands what was kept of its rejects to the run, although the answer is given up.
+    /// Adds the rejects kept so far to the run, although the response is abandoned.
     pub(super) fn keep_sample(self, desk: &Desk) -> Result<(), LakeError> {
         let rejects = self.rejects.into_inner();
         let mut rejects = rejects.unwrap_or_else(PoisonError::into_inner);
@@ -254,13 +261,13 @@ impl LargeTask {
         Ok(())
     }
 
-    /// Keeps a piece of an entry that is too large to be a record, while rejects may take more.
+    /// Stores a piece of an entry that is too large to be a record, while rejects may grow.
     pub(super) fn keep_oversize(
         &self,
         (index, limit): (u64, usize),
         (piece, last): (&[u8], bool),
     ) -> Result<(), LakeError> {
-        if !self.has_room(piece.len()) {
+        if !self.has_room(piece.len().div_ceil(OVERSIZE_SHARE)) {
             return Ok(());
         }
         let mut writer = lock(&self.rejects);
@@ -286,7 +293,7 @@ impl LargeTask {
     }
 }
 
-/// What the envelope says, as far as it decides.
+/// The decision from the envelope.
 enum Verdict {
     Accept {
         facts: TaskFacts,
@@ -318,12 +325,12 @@ fn verdict(
     if let Some(shape) = facts.shape_of(TaskKey::Id) {
         return Verdict::Other(Judged::Bad(format!("its TaskID is {shape}")));
     }
-    // What nobody understands is no permission to take the listing's word.
+    // A status that is not understood does not permit falling back to the listing's status.
     if facts.status.is_none() && facts.shape_of(TaskKey::Status).is_some() {
         facts.status = Some(TaskStatus::Unknown("unknown".to_owned()));
     }
-    // The answer's own word decides, but for a task that is listed as running: it would be opened
-    // again tomorrow. It is final once both say so.
+    // The response's status decides, except for a task listed as running: the next run would open
+    // it again. It is final once both say so.
     let is_listed_as_running = known.status.as_ref().is_some_and(TaskStatus::is_running);
     if facts.status.is_none() || is_listed_as_running {
         facts.status.clone_from(&known.status);
@@ -342,7 +349,7 @@ fn verdict(
     let schedule_start = facts.schedule_start_micros.and_then(moment);
     let day = schedule_start.or(known.schedule_start);
     let day = day.map(|start| day_of(rules.zone, start));
-    // A listing that does not tell the day leaves it to the answer.
+    // If the listing has no day, the response decides.
     if rules.is_before_first(day) {
         return Verdict::Other(Judged::Before(TaskFacts {
             id: Some(task),
@@ -365,7 +372,7 @@ fn verdict(
     if let Some(fewer) = fewer(desk, entries, known) {
         return Verdict::Other(Judged::Fewer(task, fewer));
     }
-    // Another count may announce calls that the answer does not have yet.
+    // A different count may announce calls that the response does not include yet.
     if known.is_recount && known.sealed_calls == Some(entries) {
         return Verdict::Other(Judged::AsSealed);
     }
@@ -376,7 +383,7 @@ fn verdict(
     }
 }
 
-/// Whether so many calls would take sealed ones away.
+/// Checks whether this number of calls would remove sealed ones.
 fn fewer(desk: &Desk, answered: u64, known: &KnownTask) -> Option<FewerCalls> {
     let sealed = known.sealed_calls.filter(|_| !desk.judge.allow_fewer)?;
     (answered < sealed).then_some(FewerCalls { sealed, answered })
@@ -386,8 +393,8 @@ fn bad(error: &EnvelopeError) -> Judged {
     Judged::Bad(error.to_string())
 }
 
-/// Judges an answer that waited whole, and decodes it into the shared rows if it is accepted. Call
-/// it with the gate held open.
+/// Classifies a response that was buffered whole, and decodes it into the shared rows if it is
+/// accepted. Call it with the gate's read lock held.
 pub(super) fn small(
     desk: &Desk,
     ended: &Ended,
@@ -401,25 +408,25 @@ pub(super) fn small(
     Ok(judged)
 }
 
-/// As [`small`], for so little text that this thread need not be one that may block; `None` if it
-/// would have to wait for a commit. Says whether [`relieve`] is due.
+/// As [`small`], for text small enough to be decoded on a thread that must not block; `None` if it
+/// would have to wait for a commit. Also returns whether [`relieve`] is due.
 pub(super) fn tiny(
     desk: &Desk,
     ended: &Ended,
     origin: &AnswerOrigin,
 ) -> Option<Result<(Judged, bool), LakeError>> {
     let _open = desk.gate.try_read().ok()?;
-    // However many days so little text has, they take some megabytes; to hand rows on might wait for the
-    // disk.
+    // However many days so little text covers, its rows take a few megabytes; handing rows on might
+    // wait for the disk.
     Some(into_shared_rows(desk, (ended, origin), &mut |_| Ok(())))
 }
 
-/// Makes room in the shared rows. Call it with the gate held open.
+/// Frees memory in the shared rows. Call it with the gate's read lock held.
 pub(super) fn relieve(desk: &Desk) -> Result<(), LakeError> {
     desk.chunk.relieve()
 }
 
-/// Call it with the gate held open.
+/// Call it with the gate's read lock held.
 fn into_shared_rows(
     desk: &Desk,
     (ended, origin): (&Ended, &AnswerOrigin),
@@ -437,7 +444,7 @@ fn into_shared_rows(
         } => (facts, task, sealed),
         Verdict::Other(judged) => return Ok((judged, false)),
     };
-    // Entries that are no calls do not make up for calls that are sealed.
+    // Entries that are not calls do not replace sealed calls.
     if origin.known.sealed_calls.is_some() {
         let calls = calls_of(desk, ended, &task);
         if let Some(fewer) = fewer(desk, calls, &origin.known) {
@@ -491,7 +498,7 @@ fn into_shared_rows(
     Ok((judged, desk.chunk.give_back(rows)))
 }
 
-/// How many calls are in an answer that waited whole: it is decoded, and the rows are thrown away.
+/// Counts the calls in a response that was buffered whole, by decoding it and discarding the rows.
 fn calls_of(desk: &Desk, ended: &Ended, task: &TaskId) -> u64 {
     let context = AnswerContext {
         ordinal: 0,
@@ -504,7 +511,8 @@ fn calls_of(desk: &Desk, ended: &Ended, task: &TaskId) -> u64 {
     desk.with_decoder(|decoder| decoder.decode(&ended.rest, &context, &mut rows).calls)
 }
 
-/// Judges an answer whose rows were gathered while it arrived. Call it with the gate held open.
+/// Classifies a response whose rows were decoded while it arrived. Call it with the gate's read
+/// lock held.
 pub(super) fn large(
     desk: &Desk,
     (large, entries): (LargeTask, u64),
@@ -514,7 +522,7 @@ pub(super) fn large(
         Ok(envelope) => envelope,
         Err(error) => return Ok(bad(&error)),
     };
-    // Entries that are no calls do not make up for calls that are sealed.
+    // Entries that are not calls do not replace sealed calls.
     let calls = lock(&large.decoded).calls;
     let (facts, task, sealed) = match verdict(desk, (&envelope, calls), origin) {
         Verdict::Accept {
@@ -580,7 +588,7 @@ pub(super) fn large(
     })
 }
 
-/// The task as the commit remembers it: what the answer does not tell is taken from its listing.
+/// The task as the commit records it: values missing from the response come from its listing.
 fn accepted(task: &TaskId, (facts, known): (&TaskFacts, &KnownTask), sealed: bool) -> AcceptedTask {
     let micros = |time: Option<DateTime<Utc>>| time.map(|time| time.timestamp_micros());
     let start = facts.schedule_start_micros;

@@ -1,6 +1,6 @@
-//! What a replace finds damaged before it pulls: the files that hold the rows it is about to replace,
-//! and those of its days. The rows of a damaged file can't be carried over, so every task that had
-//! some in it is pulled again, and before all others, so that the day changes in one commit.
+//! Finds damaged files before a replace pulls: files with rows of the tasks to be replaced, and
+//! files of its days. The rows of a damaged file cannot be carried over, so every task with rows in
+//! it is pulled again, and before all others, so that the day changes in one commit.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -12,7 +12,7 @@ use crate::lake::{LakeError, LakeWriter, Ledger, LiveFile, OpenTask};
 use crate::store::FilePath;
 use crate::task::TaskId;
 
-/// Files that are not what was committed, and the tasks that had rows in them.
+/// Files that differ from what was committed, and the tasks with rows in them.
 #[derive(Debug, Default)]
 pub(super) struct Damage {
     pub(super) files: BTreeMap<FilePath, String>,
@@ -20,8 +20,8 @@ pub(super) struct Damage {
 }
 
 impl Damage {
-    /// Looks at the files with rows of the tasks that the plan pulls and at those of the days, and
-    /// puts the tasks of damaged ones in front of the plan.
+    /// Checks the files with rows of the planned tasks and those of the days, and moves the tasks
+    /// of damaged files to the front of the plan.
     pub(super) async fn find(
         lake: &LakeWriter,
         (plan, days): (&mut Plan, Option<DateRange>),
@@ -77,7 +77,7 @@ fn candidate(task: &OpenTask) -> Candidate {
     }
 }
 
-/// Of the rows that a run could not carry over those that are lost still, each with why.
+/// Of the rows that a run could not carry over, those that are still lost, each with the reason.
 pub(super) fn still_lost(lost: BTreeSet<(TaskId, FilePath)>, ledger: &Ledger) -> Vec<LostRows> {
     let lost = lost
         .into_iter()

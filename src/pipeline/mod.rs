@@ -1,9 +1,11 @@
-//! Wires the stages: the only place that spawns, owns tokens and waits for several things at once.
+//! Wires the stages: the only module that spawns tasks, owns cancellation tokens and selects over
+//! several futures.
 //!
 //! ```text
 //! find ─Found→ Plan ─pull→ TaskSink ─AnswerReader→ judge ─Desk→ Committer ─Commit→ Ledger
 //! ```
-//! A run is one [`Export`]: opened on a lake, told what to do once, closed with a [`Summary`].
+//! A run is one [`Export`]: it is opened on a lake, given one [`Assignment`], and ends with a
+//! [`Summary`].
 
 mod beside;
 mod commit;
@@ -47,52 +49,52 @@ pub use replay::{ReplayInputError, Superseded, SupersededAnswer, saved_answers};
 pub use stop::{Stop, StopSwitch};
 pub use summary::{FailedPull, FailedWorkflow, LostRows, Summary, TaskTotals, Written};
 
-/// What a run is to do.
+/// What a run does.
 #[derive(Clone, Debug, Default)]
 pub struct Assignment {
-    /// Only tasks with a scheduled start on these days; otherwise whatever is new.
+    /// Only tasks with a scheduled start on these days; otherwise new tasks.
     pub range: Option<DateRange>,
-    /// Pull sealed tasks again.
+    /// Whether sealed tasks are pulled again.
     pub replace: bool,
-    /// Let an answer with fewer calls take the place of sealed rows.
+    /// Whether a response with fewer calls may replace sealed rows.
     pub allow_fewer: bool,
-    /// Run although the clock is ahead of the vendor's.
+    /// Whether to run although the clock is ahead of the vendor's.
     pub allow_future: bool,
-    /// What happens if the lake is of another account or host.
+    /// What happens if the lake belongs to another account or host.
     pub lake_change: LakeChange,
 }
 
-/// What happens if a lake is of another account or host than the run.
+/// What happens if a lake belongs to another account or host than the run's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LakeChange {
     /// The run is refused.
     #[default]
     Refuse,
-    /// It is accepted, and written down.
+    /// The change is accepted and recorded.
     Accept,
 }
 
 impl LakeChange {
-    /// By the flag.
+    /// From the command-line flag.
     #[must_use]
     pub fn of_flag(accepts: bool) -> Self {
         if accepts { Self::Accept } else { Self::Refuse }
     }
 
-    /// Whether it is accepted.
+    /// Whether the change is accepted.
     #[must_use]
     pub fn is_accepted(self) -> bool {
         self == Self::Accept
     }
 }
 
-/// Why a run could not be done.
+/// Why a run failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// The destination.
+    /// The destination failed.
     #[error(transparent)]
     Lake(#[from] LakeError),
-    /// The API, before there was anything to commit.
+    /// The API failed before there was anything to commit.
     #[error(transparent)]
     Api(#[from] ApiError),
 }
@@ -109,7 +111,7 @@ pub struct Export<'a> {
 }
 
 impl<'a> Export<'a> {
-    /// Opens the lake, if it is the run's, and as `if_running` says if another run is at work.
+    /// Opens the lake if it belongs to the run, and applies `if_running` if another run is active.
     ///
     /// # Errors
     /// See [`BeginError`].
@@ -122,14 +124,14 @@ impl<'a> Export<'a> {
         let store = Store::new(&job.dest).map_err(LakeError::from)?;
         claim.check(&store).await?;
         loop {
-            beside::yield_to_others(job, &parts.2).await?;
+            beside::yield_to_others(&store, job.if_running, &parts.2).await?;
             let mut export = Self::open_as(job, parts.clone(), *mends).await?;
             if job.if_running == IfRunning::Share {
                 export.lake.claim(claim.clone());
                 return Ok(export);
             }
-            // Others may have looked when this one did.
-            let ahead = beside::ahead(job, &export.run).await?;
+            // Another run may have checked at the same time as this one.
+            let ahead = beside::ahead(&store, &export.run).await?;
             if ahead.is_empty() {
                 export.lake.claim(claim.clone());
                 return Ok(export);
@@ -141,7 +143,7 @@ impl<'a> Export<'a> {
         }
     }
 
-    /// Opens the lake, finishing or undoing what earlier runs left there.
+    /// Opens the lake, and completes or undoes what earlier runs left unfinished.
     async fn open_as(
         job: &'a Job,
         (clock, events, stop): (Clock, Events, StopSwitch),
@@ -158,7 +160,7 @@ impl<'a> Export<'a> {
         } else {
             LakeWriter::open(&options, told.0, told.1, told.2).await?
         };
-        // Another one, if that was taken.
+        // The store picks another id if that one was taken.
         let run = lake.store().run_id().clone();
         Ok(Self {
             job,
@@ -176,23 +178,24 @@ impl<'a> Export<'a> {
         &self.run
     }
 
-    /// A summary for [`Export::pull`] and [`Export::replay`] to fill, whichever way they end.
+    /// A summary for [`Export::pull`] and [`Export::replay`] to fill, however they end.
     #[must_use]
     pub fn summary(&self) -> Summary {
         Summary::new(self.run.clone(), self.clock.now())
     }
 
-    /// Where the report of a run belongs that failed. The run counts as living as long as it is held.
+    /// Where to write the report of a failed run. The run counts as live while this is held.
     #[must_use]
     pub fn store(&self) -> RunStore {
         self.lake.store().clone()
     }
 
-    /// Finds the tasks, decides about them, pulls and commits.
+    /// Finds tasks, plans, pulls and commits.
     ///
     /// # Errors
-    /// When the destination fails; the summary says what was done until then. What the API does wrong
-    /// is in the summary.
+    ///
+    /// When the destination fails; the summary then covers what was done before. Failures of the
+    /// API are recorded in the summary.
     pub async fn pull(
         mut self,
         assignment: &Assignment,
@@ -215,7 +218,7 @@ impl<'a> Export<'a> {
                 return Ok(self.lake);
             }
         };
-        // Only now: the API let the account in.
+        // Only after the API has accepted the credentials.
         self.lake.accept().await?;
         let damage = if assignment.replace {
             let is_of_days = !matches!(self.job.discover.source, TaskSource::Tasks(_));
@@ -257,9 +260,10 @@ impl<'a> Export<'a> {
         Ok(committer.lake)
     }
 
-    /// Takes saved answers.
+    /// Imports saved responses.
     ///
     /// # Errors
+    ///
     /// When the destination fails.
     pub async fn replay(
         mut self,
@@ -326,9 +330,10 @@ impl<'a> Export<'a> {
     }
 }
 
-/// The decision alone: what [`Export::pull`] would do.
+/// Plans without pulling: what [`Export::pull`] would do.
 ///
 /// # Errors
+///
 /// When the lake cannot be read or the listing fails.
 pub async fn plan(
     job: &Job,
@@ -384,7 +389,7 @@ async fn decide(
     Ok((plan, found))
 }
 
-/// Says what the plan is.
+/// Emits the plan as events.
 fn announce(plan: &Plan, events: &Events) {
     let pull = plan.pulled();
     events.emit(&Event::Planned {
@@ -398,8 +403,8 @@ fn announce(plan: &Plan, events: &Events) {
     });
 }
 
-/// A task that starts before the range, and is not exported, reaches into it: the days up to then
-/// may lack calls.
+/// Limits the coverage if tasks that start before the range, and are not exported, reach into it:
+/// the days up to `reach` may lack calls.
 fn cut_coverage(found: &mut Found, (reach, zone): (NaiveDate, Tz), events: &Events) {
     let text = format!(
         "tasks that begin before the range reach into it and are not exported: days up to {reach} \

@@ -1,5 +1,5 @@
-//! The loop of a run: pulls what the plan says, commits every so often, and ends with one commit of
-//! what was learned. Decides nothing about tasks; that is done.
+//! The main loop of a run: pulls the planned tasks, commits periodically, and ends with one commit
+//! of the learned metadata. It makes no decisions about tasks; the plan has made them.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -26,23 +26,23 @@ use crate::exit_code::ExitCode;
 use crate::lake::{FailedTask, Failure, LakeError, OpenTask};
 use crate::task::{TaskId, TaskStatus};
 
-/// This many tasks failing one after the other, and none succeeding, ends the run: the API is down,
-/// and asking for thousands more would take hours to find that out.
+/// This many consecutive failed tasks end the run: the API is down, and requesting thousands more
+/// would take hours.
 const FAILURES_IN_A_ROW: u32 = 20;
 
-/// When commits are made.
+/// When commits are due.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CommitPace {
     /// After this many calls.
     pub(super) calls: u64,
-    /// After so much memory of tasks, in bytes.
+    /// After this much memory of tasks, in bytes.
     pub(super) task_bytes: usize,
-    /// After this long.
+    /// After this time.
     pub(super) interval: Duration,
 }
 
 impl CommitPace {
-    /// Whether so much waits that a commit is due however little time has passed.
+    /// Whether enough is waiting that a commit is due regardless of the time passed.
     pub(super) fn is_much(&self, waiting: Waiting) -> bool {
         waiting.calls >= self.calls || waiting.task_bytes() >= self.task_bytes
     }
@@ -54,8 +54,8 @@ pub(super) struct Puller {
     pub(super) desk: Arc<Desk>,
     pub(super) committer: Committer,
     pub(super) pace: CommitPace,
-    /// Tasks with rows in damaged files. They come first, and no commit comes before the last of them
-    /// is through, but for want of memory.
+    /// Tasks with rows in damaged files. They come first, and no commit is made before the last of
+    /// them is done, unless memory runs out.
     pub(super) mending: HashSet<TaskId>,
     pub(super) concurrency: usize,
     pub(super) stop: StopSwitch,
@@ -64,13 +64,13 @@ pub(super) struct Puller {
 struct Progress {
     learned: Learned,
     failures_in_a_row: u32,
-    /// A task of a damaged file failed for want of an answer.
+    /// A task of a damaged file failed because the API did not respond.
     unanswered: bool,
     stop: Option<(Stop, ExitCode)>,
 }
 
 impl Puller {
-    /// Does the plan. Everything that is complete is committed when this returns, also after an
+    /// Executes the plan. Every complete task is committed when this returns, also after an
     /// interrupt or when the API fails; only a failing destination is an error.
     pub(super) async fn pull(
         mut self,
@@ -132,7 +132,7 @@ impl Puller {
         summary.tasks.not_pulled += waiting.len() as u64;
         let whole = progress.stop.is_none() && !self.stop.is_stopped();
         if whole {
-            // Only a run that looked at all it had listed may say that it did.
+            // Only a run that processed everything it listed may record coverage.
             progress.learned.coverage = found.coverage.into_iter().collect();
             progress.learned.listed_until = found.listed_until;
             progress.learned.first_day = found.first_day;
@@ -152,11 +152,11 @@ impl Puller {
         Ok(self.committer)
     }
 
-    /// What is learned without asking for an answer.
+    /// Metadata learned without requesting a response.
     fn learned(&self, plan: &Plan, found: &Found) -> Learned {
         let observed = |task: PlannedTask| self.observed(task.as_open());
-        // A task that `tasks.not_before` leaves out is known, so that it is not asked for again, and
-        // holds no day: also one that was known before the setting was.
+        // A task excluded by `tasks.not_before` is recorded, so that it is not requested again and
+        // does not hold back its day; this includes tasks recorded before the setting existed.
         let rules = &self.desk.judge.rules;
         let unsealed = self.committer.lake.ledger().unsealed();
         let left_out = unsealed.filter(|known| {
@@ -180,7 +180,7 @@ impl Puller {
         }
     }
 
-    /// What listing and ledger know of a task that is pulled.
+    /// What the listing and the ledger know of a pulled task.
     fn known(&self, planned: &PlannedTask) -> KnownTask {
         let ledger = self.committer.lake.ledger();
         let id = &planned.task.id;
@@ -197,8 +197,8 @@ impl Puller {
         }
     }
 
-    /// A task that stays open, with what only the time tells: since when it is known, since when it
-    /// is final, and whether it is overdue.
+    /// A task that stays open, with the times derived from earlier runs: when it was first seen,
+    /// when it became final, and whether it is overdue.
     fn observed(&self, mut open: OpenTask) -> OpenTask {
         let rules = &self.desk.judge.rules;
         let known = self.committer.lake.ledger().unsealed_task(&open.id);
@@ -311,7 +311,7 @@ impl Puller {
             };
             self.desk.events.emit(&event);
         }
-        // An answer of the API itself, however bad, shows that it is there. A page of whatever stands in
+        // Any response of the API itself, even an error, shows that it is up. A page of a proxy in
         // between does not.
         let is_there = (rejected || gone) && error.is_answered();
         progress.unanswered |= !is_there && planned.decision.reason() == Reason::DamagedFile;
@@ -329,7 +329,7 @@ impl Puller {
         }
     }
 
-    /// A task has failed: said, listed, and tried again by the next run.
+    /// Records a failed task: reported, listed, and retried by the next run.
     fn note_failure(
         &self,
         planned: &PlannedTask,
@@ -379,7 +379,7 @@ impl Puller {
     }
 }
 
-/// Why a task failed, without repeating which.
+/// Why a task failed, without repeating the task.
 fn reason_of(error: &DetailError) -> String {
     match error {
         DetailError::Failed { failure, .. }
@@ -398,17 +398,17 @@ async fn pull_one(
     (planned, result)
 }
 
-/// Whether a task's end (or, without one, its start), and the moment it was first seen, are so long
-/// ago that days no longer wait for it.
+/// Whether a task's end (or start, if it has no end) and the time it was first seen are so long ago
+/// that days no longer wait for it.
 fn is_overdue(task: &OpenTask, rules: &Rules) -> bool {
     let hold = TimeDelta::from_std(rules.hold).unwrap_or(TimeDelta::MAX);
     let end = rules.near_end(task.schedule_end);
-    // One that was found late is waited for as long as one that was known in time.
+    // A task that was found late is waited for as long as one found in time.
     let last = end.or(task.schedule_start).max(task.first_seen);
     last.is_some_and(|last| rules.now.signed_duration_since(last) > hold)
 }
 
-/// A task as an answer showed it, for one that was never planned.
+/// An open task from its response, for a task that was never planned.
 pub(super) fn open_of_answer(id: TaskId, facts: &TaskFacts, zone: chrono_tz::Tz) -> OpenTask {
     let schedule_start = facts.schedule_start_micros.and_then(moment);
     let status = facts.status.clone();

@@ -1,7 +1,7 @@
-//! One answer on its way from bytes to rows, from wherever the bytes come: the API or a file.
+//! Reads one response, from the API or a file, from bytes to rows.
 //!
-//! A small answer waits as text until it is complete and is decoded in one go. A larger one is
-//! decoded run by run; a run that no thread is free for makes a fast sender wait.
+//! A small response is buffered as text until it is complete and then decoded in one call. A larger
+//! one is decoded in runs of entries; if no thread is free for a run, the sender has to wait.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,33 +12,34 @@ use super::judge::{self, AnswerOrigin, Judged, LargeTask};
 use crate::decode::{Ended, Piece, Split, SplitError, SplitOptions, early_task_id};
 use crate::lake::LakeError;
 
-/// An answer with less text than this is small.
+/// A response with less text than this is small.
 const RUN_BYTES: usize = 1 << 20;
-/// An answer with no more text than this is decoded where it was received: some tens of
-/// microseconds, less than it takes to wake another thread twice.
+/// A response with no more text than this is decoded on the receiving thread: it takes some tens of
+/// microseconds, less than waking another thread twice.
 const TINY_BYTES: usize = 32 << 10;
 
-/// Why an answer could not be read.
+/// Why a response could not be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadError {
-    /// Its text is no good.
+    /// Its text is invalid.
     #[error(transparent)]
     Text(#[from] SplitError),
-    /// It is large, nobody said of which task it is, and it does not say so before its rows.
+    /// It is large, its task is not known, and the task's id does not come before the rows.
     #[error("the answer does not name its task before its calls")]
     LateTaskId,
-    /// So many of its entries are no calls, or so large, that they are not kept, and neither is the answer.
+    /// Too many of its entries are not calls, or are too large; neither they nor the response are
+    /// kept.
     #[error(
         "its entries that are no calls or are over `max_record_size` take more than {0} bytes; \
          `max_rejects_size` under [write] sets the limit"
     )]
     TooManyRejects(u64),
-    /// Where the rows go failed.
+    /// The lake failed while rows were written.
     #[error("store the answer's rows")]
     Lake(#[from] LakeError),
 }
 
-/// Reads one answer.
+/// Reads one response.
 #[derive(Debug)]
 pub(super) struct AnswerReader {
     desk: Arc<Desk>,
@@ -63,7 +64,7 @@ impl AnswerReader {
         }
     }
 
-    /// Takes the next bytes. Awaiting it is the back-pressure.
+    /// Reads the next bytes. Awaiting it applies back-pressure.
     pub(super) async fn push(&mut self, bytes: &[u8]) -> Result<(), ReadError> {
         if self.split.wants_buffer() {
             self.split.reuse(self.desk.borrow_buffer());
@@ -76,7 +77,7 @@ impl AnswerReader {
         self.check_rejects()
     }
 
-    /// Stops where an answer is mostly rejects: they would fill the disk.
+    /// Stops a response that consists mostly of rejects: they would fill the disk.
     fn check_rejects(&self) -> Result<(), ReadError> {
         let limit = self
             .large
@@ -87,9 +88,9 @@ impl AnswerReader {
 
     async fn piece(&mut self, piece: Piece) -> Result<(), ReadError> {
         let large = self.large()?;
-        // The pieces of an oversize entry are kept in their order: one after the other.
+        // The pieces of an oversize entry are stored in order, one after the other.
         let in_order = matches!(piece, Piece::Oversize { .. });
-        // No more than there are threads are really in work.
+        // At most one run per thread is really in progress.
         let at_once = if in_order {
             1
         } else {
@@ -139,8 +140,7 @@ impl AnswerReader {
         Ok(result?)
     }
 
-    /// The answer is complete: judges it. The reader is as good as new afterwards only if it is made
-    /// anew.
+    /// Finishes the response and classifies it. The reader cannot be used for another response.
     pub(super) async fn finish(&mut self) -> Result<Judged, ReadError> {
         let fresh = Self::new(Arc::clone(&self.desk), self.origin.clone());
         let mut this = std::mem::replace(self, fresh);
@@ -191,7 +191,8 @@ impl AnswerReader {
         Ok(judged)
     }
 
-    /// Judges and decodes an answer right here, if it is tiny and nothing else is going on.
+    /// Classifies and decodes a response on the calling thread, if it is tiny and no run is in
+    /// progress.
     async fn at_once(&self, ended: &Ended) -> Option<Result<Judged, LakeError>> {
         if ended.rest.bytes.len() > TINY_BYTES {
             return None;
@@ -209,11 +210,11 @@ impl AnswerReader {
         }
     }
 
-    /// Drops all that was read, once nothing works on it any more. Of an answer that was given up for its
-    /// rejects those that were kept stay, as a sample.
+    /// Discards the response once no run is in progress. If it was abandoned because of its
+    /// rejects, those kept so far remain as a sample.
     pub(super) async fn abandon(&mut self) {
         while let Some(mut oldest) = self.work.pop_front() {
-            // Its rows go nowhere, and neither does its error.
+            // Its rows are discarded, and so is its error.
             let _ = oldest.end().await;
         }
         if self.check_rejects().is_err()
@@ -221,7 +222,7 @@ impl AnswerReader {
         {
             let desk = Arc::clone(&self.desk);
             let kept = self.desk.on_thread(move || large.keep_sample(&desk));
-            // It is only a sample, and what fails here fails the next commit, too.
+            // It is only a sample, and a failure here fails the next commit too.
             let _ = kept.await;
         }
         *self = Self::new(Arc::clone(&self.desk), self.origin.clone());

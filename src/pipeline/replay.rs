@@ -1,4 +1,4 @@
-//! Saved answers into the lake, without the API.
+//! Imports saved responses into the lake, without the API.
 
 mod files;
 pub(super) mod survey;
@@ -28,12 +28,12 @@ pub use files::{ReplayInputError, saved_answers};
 use survey::Ids;
 pub use survey::{Superseded, SupersededAnswer};
 
-/// What came of one file.
+/// Outcome of one file.
 #[derive(Debug)]
 enum Step {
     /// It was read to its end.
     Judged(Judged),
-    /// Its text is no good: rejected whole.
+    /// Its text is invalid: rejected whole.
     Bad {
         task: Option<TaskId>,
         reason: String,
@@ -42,7 +42,7 @@ enum Step {
     Unread(io::Error),
 }
 
-/// Files by what is done with them.
+/// Files, sorted by how they are processed.
 #[derive(Debug, Default)]
 struct Sorted {
     /// Their numbers.
@@ -51,7 +51,7 @@ struct Sorted {
     others: u64,
 }
 
-/// Replays saved answers.
+/// Replays saved responses.
 pub(super) struct Replayer {
     pub(super) desk: Arc<Desk>,
     pub(super) committer: Committer,
@@ -63,7 +63,7 @@ pub(super) struct Replayer {
 }
 
 impl Replayer {
-    /// Takes all files. Everything that is complete is committed when this returns.
+    /// Processes all files. Every complete task is committed when this returns.
     pub(super) async fn replay(
         mut self,
         files: Vec<PathBuf>,
@@ -141,7 +141,7 @@ impl Replayer {
         Ok(self.committer)
     }
 
-    /// Which files might be taken, and how many are left without a look at their rows.
+    /// Selects the files that might be taken, and counts those skipped without reading their rows.
     fn sort_out(&self, files: &[PathBuf], ids: &Ids) -> Sorted {
         let mut sorted = Sorted::default();
         for (number, path) in (0..).zip(files).take(ids.len()) {
@@ -161,7 +161,8 @@ impl Replayer {
         self.committer.lake.ledger().is_sealed(task)
     }
 
-    /// Whether another shard takes this answer. One that names no task goes by its file's name.
+    /// Whether another shard takes this response. One without a task id is assigned by its file
+    /// name.
     fn is_others(&self, task: Option<&TaskId>, path: &Path) -> bool {
         let name = || path.file_name().unwrap_or_default().to_string_lossy();
         self.shard.is_some_and(|shard| match task {
@@ -235,7 +236,7 @@ impl Replayer {
                 summary.fewer(task_id, text);
                 return Ok(());
             }
-            // Nothing lists saved answers.
+            // Saved responses have no listing.
             Judged::AsSealed => return Ok(()),
             Judged::Refused(code) => format!("its code is {code}, which is no success"),
             Judged::NoData => "there is no data in it".to_owned(),
@@ -246,7 +247,7 @@ impl Replayer {
         self.reject(path, None, reason, summary).await
     }
 
-    /// Keeps a file as a reject.
+    /// Stores a file as a reject.
     async fn reject(
         &self,
         path: &Path,
@@ -274,7 +275,7 @@ impl Replayer {
         self.desk
             .on_thread(move || {
                 desk.reject(|writer| {
-                    // As it lies there, compressed or not: all of it that can be read.
+                    // The bytes as stored, compressed or not, as far as they can be read.
                     let mut piece = vec![0; READ_BYTES];
                     if let Ok(mut file) = open_regular(&path) {
                         while let Ok(length @ 1..) = file.read(&mut piece) {

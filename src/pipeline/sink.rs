@@ -1,4 +1,5 @@
-//! A task's answer from the API into the reader, try after try, and what is kept of a bad one.
+//! Passes a task's response from the API to the reader, attempt by attempt, and stores failed
+//! responses as rejects.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -16,13 +17,13 @@ use crate::lake::write::{Reject, RejectWriter};
 use crate::sync::lock;
 use crate::task::TaskId;
 
-/// Bodies up to this long are kept in memory until they are judged.
+/// Bodies up to this size are kept in memory until they are classified.
 const KEPT_BYTES: usize = 1 << 20;
 
-/// What came of a task that was pulled.
+/// Outcome of a pulled task.
 #[derive(Debug)]
 pub(super) enum Pulled {
-    /// Its rows wait for the next commit.
+    /// Its rows are waiting for the next commit.
     Accepted {
         /// Its calls.
         calls: u64,
@@ -33,24 +34,25 @@ pub(super) enum Pulled {
     Left(TaskFacts),
     /// Its day is before `tasks.not_before`.
     Before(TaskFacts),
-    /// This run had it already.
+    /// This run already has it.
     Twice,
-    /// It has fewer calls than are sealed: those stay.
+    /// It has fewer calls than are sealed, so the sealed ones stay.
     Fewer(FewerCalls),
-    /// Its listing counts other calls than are sealed, its answer does not: they stay.
+    /// Its listing counts a different number of calls than are sealed; its response does not. They
+    /// stay.
     AsSealed,
 }
 
-/// Bytes of a body's beginning that tell what it is.
+/// Bytes at the start of a body that identify its format.
 const BEGIN_BYTES: usize = 64;
 
-/// The pages without the API's envelope that a run has kept, by their content: a storm of one page is
+/// Pages without the API's envelope that a run has kept, by content: many copies of one page are
 /// kept once.
 #[derive(Debug, Default)]
 pub(super) struct KeptPages(Mutex<HashMap<[u8; 32], TaskId>>);
 
 impl KeptPages {
-    /// Whose reject holds this page already, if one does. From now on this task's does.
+    /// The task whose reject already holds this page, if any; otherwise registers this task.
     fn note(&self, page: [u8; 32], task: &TaskId) -> Option<TaskId> {
         let mut kept = lock(&self.0);
         if let Some(other) = kept.get(&page) {
@@ -61,7 +63,7 @@ impl KeptPages {
     }
 }
 
-/// Takes one task's answers.
+/// Receives the responses for one task.
 #[derive(Debug)]
 pub(super) struct TaskSink {
     desk: Arc<Desk>,
@@ -74,21 +76,21 @@ pub(super) struct TaskSink {
     pages: Arc<KeptPages>,
 }
 
-/// The answer as text, as far as a reject of it would need it.
+/// The response as text, as far as a reject needs it.
 #[derive(Debug, Default)]
 struct Body {
     /// Its first bytes after white space.
     begin: Vec<u8>,
-    /// Of all of it, once it is known to be no envelope.
+    /// Of the whole body, once it is known not to be an envelope.
     hash: Option<Sha256>,
     kept: Vec<Bytes>,
     bytes: usize,
     file: Option<RejectWriter>,
-    /// How much lies there.
+    /// Bytes in the file.
     in_file: usize,
-    /// There was more than may be kept: only its beginning lies in the file.
+    /// The body exceeds the limit: the file holds only its start.
     is_cut: bool,
-    /// It was read to its end, or as far as it may be kept.
+    /// It was read to its end, or to the limit.
     complete: bool,
 }
 
@@ -118,8 +120,8 @@ impl TaskSink {
         }
     }
 
-    /// Keeps the next piece of the body: in memory while it is small, in a file if nobody will ask
-    /// again for it, not at all otherwise.
+    /// Keeps the next piece of the body: in memory while it is small, in a file on the last
+    /// attempt, otherwise not at all.
     async fn keep(&mut self, bytes: Bytes) -> Result<(), LakeError> {
         self.body.begins(&bytes);
         self.body.bytes += bytes.len();
@@ -155,13 +157,13 @@ impl TaskSink {
         kept
     }
 
-    /// How much of a body is kept, at most: whatever is set, what is kept in memory anyway.
+    /// Maximum size of a body that is kept: at least what is kept in memory in any case.
     fn most_kept(&self) -> usize {
         let most = self.desk.decode.max_reject_bytes.get();
         usize::try_from(most).unwrap_or(usize::MAX).max(KEPT_BYTES)
     }
 
-    /// What is said of a bad answer, and of how much of it is kept.
+    /// The reason of a failed response, with how much of it is kept.
     fn with_cut(&self, reason: String) -> String {
         if self.body.is_cut {
             format!(
@@ -173,8 +175,8 @@ impl TaskSink {
         }
     }
 
-    /// Keeps the whole body as a reject, or its beginning if it is very large, if it is at hand; says
-    /// whether it was.
+    /// Stores the whole body as a reject, or its start if it exceeds the limit, if it is available;
+    /// returns whether it was.
     async fn reject(&mut self, reason: &str) -> Result<bool, LakeError> {
         let body = std::mem::take(&mut self.body);
         if !body.complete {
@@ -205,7 +207,7 @@ impl TaskSink {
         .await
     }
 
-    /// A bad answer: rejected for good if it can be kept whole, asked for again otherwise.
+    /// A failed response: rejected for good if it can be kept whole, retried otherwise.
     async fn bad(&mut self, reason: String) -> AnswerFault {
         if !self.is_last && self.body.bytes > KEPT_BYTES {
             return AnswerFault::NotJson { reason };
@@ -218,7 +220,7 @@ impl TaskSink {
         }
     }
 
-    /// A page that is not the API's envelope: asked for again, and kept once if nobody will.
+    /// A page that is not the API's envelope: retried, and kept once if this was the last attempt.
     async fn page(&mut self) -> AnswerFault {
         let shape = BodyShape::of(&self.body.begin);
         if !self.is_last {
@@ -227,7 +229,7 @@ impl TaskSink {
                 kept_as: None,
             };
         }
-        // What lies in a file already and was taken for an envelope is no page that storms.
+        // A body in a file that was taken for an envelope is not a repeated page.
         let hash = (self.body.hash.is_some() || self.body.file.is_none()).then(|| self.body.hash());
         let known = hash.and_then(|hash| self.pages.note(hash.finalize().into(), &self.task));
         let kept_as = match known {
@@ -249,12 +251,12 @@ impl TaskSink {
     fn read_fault(&self, error: ReadError) -> AnswerFault {
         match error {
             ReadError::Lake(error) => fatal(error),
-            // Nothing of it gets better by asking again.
+            // Retrying would not improve it.
             many @ ReadError::TooManyRejects(_) => AnswerFault::Rejected {
                 reason: many.to_string(),
             },
             other => match BodyShape::of(&self.body.begin) {
-                // It begins as an envelope does.
+                // It starts like an envelope.
                 BodyShape::ObjectWithoutCode => AnswerFault::NotJson {
                     reason: other.to_string(),
                 },
@@ -268,7 +270,7 @@ impl TaskSink {
 }
 
 impl Body {
-    /// Notes how it begins.
+    /// Records its first bytes.
     fn begins(&mut self, bytes: &[u8]) {
         if self.begin.len() < BEGIN_BYTES {
             let bytes = if self.begin.is_empty() {
@@ -281,7 +283,7 @@ impl Body {
         }
     }
 
-    /// The hash of what is there so far. What comes from now on is to be added to it.
+    /// The hash of the body so far. Later pieces must be added to it.
     fn hash(&mut self) -> Sha256 {
         let of_kept = || {
             self.kept.iter().fold(Sha256::new(), |mut hash, piece| {
@@ -326,7 +328,7 @@ impl AnswerSink for TaskSink {
             if !self.body.is_cut {
                 return Ok(());
             }
-            // It is kept to show what it is, as far as it may be; the rest would show no more.
+            // It is kept as evidence, up to the limit; the rest would add nothing.
             let fault = match fault {
                 AnswerFault::NotJson { reason } => Some(self.with_cut(reason.clone())),
                 _ => None,
@@ -348,7 +350,7 @@ impl AnswerSink for TaskSink {
                 self.body = Body::default();
                 return Err(fault);
             }
-            // The last answer is read to its end all the same: it is kept whole.
+            // The last response is read to its end in any case: it is kept whole.
             if !self.is_last || matches!(fault, AnswerFault::Fatal(_)) {
                 return Err(fault);
             }

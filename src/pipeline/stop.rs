@@ -1,4 +1,4 @@
-//! How a run is told to stop: by a signal, once. What is complete is committed then.
+//! Tells a run to stop, once, on a signal. Complete tasks are then committed.
 
 use std::sync::{Arc, OnceLock};
 
@@ -20,7 +20,7 @@ pub enum Stop {
     Destination(String),
 }
 
-/// Tells a run to stop, and why. Cheap to clone.
+/// Tells a run to stop, with a reason. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct StopSwitch {
     token: CancellationToken,
@@ -28,20 +28,20 @@ pub struct StopSwitch {
 }
 
 impl StopSwitch {
-    /// Stops the run. The first reason counts.
+    /// Stops the run. The first reason wins.
     pub fn stop(&self, why: Stop) {
         let _ = self.why.set(why);
         self.token.cancel();
         crate::lake::stop_waiting();
     }
 
-    /// Cancelled when the run stops: for whatever waits.
+    /// Cancelled when the run stops.
     #[must_use]
     pub fn token(&self) -> CancellationToken {
         self.token.clone()
     }
 
-    /// Why it was stopped, if it was.
+    /// The reason, if the run was stopped.
     #[must_use]
     pub fn why(&self) -> Option<Stop> {
         self.why.get().cloned()

@@ -1,4 +1,4 @@
-//! What a run did, as data: the core of its report and of its exit code.
+//! Result of a run, as data: the basis of its report and its exit code.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::schema::TableName;
 use crate::store::FilePath;
 use crate::task::{RunId, TaskId, WorkflowId};
 
-/// What was written to one table.
+/// Data written to one table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Written {
     /// Data files.
@@ -28,46 +28,47 @@ pub struct Written {
     pub bytes: u64,
 }
 
-/// Tasks by what became of them.
+/// Tasks by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TaskTotals {
     /// Exported and final.
     pub sealed: u64,
     /// Exported while running.
     pub early: u64,
-    /// Pulled, found not to be final, and left.
+    /// Pulled, found not final, and left.
     pub left: u64,
-    /// Pulled, found to be of a day before `tasks.not_before`, and left.
+    /// Pulled, found to have a day before `tasks.not_before`, and left.
     pub not_before: u64,
-    /// Failed after all tries.
+    /// Failed after all attempts.
     pub failed: u64,
-    /// Somebody else exported them meanwhile.
+    /// Exported by another run meanwhile.
     pub taken: u64,
-    /// Planned, and not pulled because the run stopped.
+    /// Planned, but not pulled because the run stopped.
     pub not_pulled: u64,
     /// Sealed before, and listed as running again.
     pub reopened: u64,
-    /// Left, since their answers have fewer calls than are sealed.
+    /// Left because their responses have fewer calls than are sealed.
     pub fewer: u64,
-    /// Pulled since their listing counts other calls than are sealed, and left: their answers do not.
+    /// Pulled because their listing counts a different number of calls than are sealed, and left
+    /// because their responses do not.
     pub as_sealed: u64,
-    /// Pulled and left, since neither listing nor answer tells a status that is understood.
+    /// Pulled and left, because neither listing nor response has a status that is understood.
     pub not_understood: u64,
 }
 
 /// A task that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FailedPull {
-    /// Which.
+    /// The task.
     pub task_id: TaskId,
     /// Why, safe to print.
     pub reason: String,
 }
 
-/// Rows of a task that were in a damaged file, and that no answer has brought back.
+/// Rows of a task that were in a damaged file and that no response has restored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LostRows {
-    /// Which.
+    /// The task.
     pub task_id: TaskId,
     /// The file that held them.
     pub file: FilePath,
@@ -84,7 +85,7 @@ pub struct FailedWorkflow {
     pub reason: String,
 }
 
-/// What a run did.
+/// Result of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
     /// The run.
@@ -95,43 +96,45 @@ pub struct Summary {
     pub ended_at: DateTime<Utc>,
     /// Tasks by decision.
     pub planned: Vec<(Reason, u64)>,
-    /// Tasks by what became of them.
+    /// Tasks by outcome.
     pub tasks: TaskTotals,
     /// What was committed, by table.
     pub written: BTreeMap<TableName, Written>,
     /// Commits made.
     pub commits: Vec<u64>,
-    /// Records and answers that were rejected.
+    /// Records and responses that were rejected.
     pub rejects: u64,
-    /// What did not fit, by table, key and kind.
+    /// Values that did not fit, by table, key and kind.
     pub misfits: Vec<Misfit>,
     /// Tasks that failed.
     pub failures: Vec<FailedPull>,
-    /// Rows of damaged files that no answer has brought back.
+    /// Rows of damaged files that no response has restored.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<LostRows>,
-    /// Workflows whose tasks could not be listed, or not all of them.
+    /// Workflows whose tasks could not be listed, or only in part.
     pub failed_workflows: Vec<FailedWorkflow>,
-    /// What was there in the listings and not understood.
+    /// Values in the listings that were not understood.
     pub not_understood: Vec<NotUnderstood>,
-    /// Calls whose redials fit `source_timezone`, and calls whose redials contradict it.
+    /// Number of calls whose redials fit `source_timezone`, and of calls whose redials contradict
+    /// it.
     pub source_timezone: ZoneVerdict,
-    /// Saved answers that gave way to another one of the same task.
+    /// Saved responses superseded by another one of the same task.
     #[serde(skip_serializing_if = "Superseded::is_empty")]
     pub superseded: Superseded,
-    /// Whether the account was listed. Not where tasks or workflows were named, or saved answers read.
+    /// Whether the account was listed. False if tasks or workflows were named, or saved responses
+    /// read.
     pub listed: bool,
-    /// Whether the listings were complete, so that the next run can go on from here.
+    /// Whether the listings were complete, so that the next run can continue from here.
     pub listing_complete: bool,
     /// Why it stopped early, if it did.
     pub stopped: Option<Stop>,
-    /// What stopped it, as an exit code.
+    /// The exit code of what stopped it.
     #[serde(skip)]
     pub stop_code: Option<ExitCode>,
 }
 
 impl Summary {
-    /// A run that has done nothing yet.
+    /// A run that has not done anything yet.
     #[must_use]
     pub fn new(run_id: RunId, now: DateTime<Utc>) -> Self {
         Self {
@@ -157,14 +160,14 @@ impl Summary {
         }
     }
 
-    /// The run stops because of an error of the API, unless it was told to stop before.
+    /// Stops the run because of an error of the API, unless it was told to stop before.
     pub(super) fn stop(&mut self, told: Option<Stop>, error: &ApiError) {
         self.listing_complete = false;
         self.stopped = Some(told.unwrap_or_else(|| Stop::Api(chain(error))));
         self.stop_code = Some(error.exit_code());
     }
 
-    /// The run ends because of an error of the lake: what its report is to say.
+    /// Ends the run because of an error of the lake, and records it for the report.
     pub fn fail(&mut self, error: &LakeError, now: DateTime<Utc>) {
         self.listing_complete = false;
         self.stopped = Some(Stop::Destination(chain(error)));
@@ -172,8 +175,8 @@ impl Summary {
         self.ended_at = now;
     }
 
-    /// The exit code of a run that did this: what stopped it first, then what was lost, then what
-    /// is left to do.
+    /// The exit code of the run: what stopped it first, then what was lost, then what remains to be
+    /// done.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         let TaskTotals {
@@ -200,13 +203,14 @@ impl Summary {
 }
 
 impl Summary {
-    /// An answer with fewer calls than are sealed was left.
+    /// Records a response that was left because it has fewer calls than are sealed.
     pub(super) fn fewer(&mut self, task_id: TaskId, reason: String) {
         self.tasks.fewer += 1;
         self.failures.push(FailedPull { task_id, reason });
     }
 
-    /// Takes over what the answers say of the source time zone, and says so if they contradict it.
+    /// Records the evidence on the source time zone, and emits an event if it contradicts the
+    /// setting.
     pub(super) fn note_zone(&mut self, verdict: ZoneVerdict, events: &Events) {
         self.source_timezone = verdict;
         if self.contradicts_zone() {
@@ -221,12 +225,12 @@ impl Summary {
         }
     }
 
-    /// Whether more of the data contradict the source time zone than fit it.
+    /// Whether more of the data contradicts the source time zone than fits it.
     fn contradicts_zone(&self) -> bool {
         self.source_timezone.contradict > self.source_timezone.fit
     }
 
-    /// Whether something is left to do, or could not be understood.
+    /// Whether work remains, or something was not understood.
     fn is_partial(&self) -> bool {
         self.tasks.failed > 0
             || self.tasks.fewer > 0
@@ -236,7 +240,7 @@ impl Summary {
     }
 }
 
-/// An error and what lies beneath it, as one line.
+/// An error and its sources, as one line.
 pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

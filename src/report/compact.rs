@@ -1,4 +1,4 @@
-//! What `compact` did or would do, as text and as JSON.
+//! Reports what `compact` did or would do, as text and as JSON.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -14,7 +14,7 @@ use crate::schema::TableName;
 #[derive(Clone, Debug, Serialize)]
 pub struct CompactReport {
     dry_run: bool,
-    /// Files under half of it were small.
+    /// Files under half this size counted as small.
     target_bytes: u64,
     partitions: u64,
     commits: Vec<u64>,
@@ -27,13 +27,13 @@ pub struct CompactReport {
 struct Line {
     partitions: u64,
     before: Amount,
-    /// Nobody knows before it was done.
+    /// Unknown until it is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     after: Option<Amount>,
 }
 
 impl CompactReport {
-    /// What would be done.
+    /// Report of a dry run.
     #[must_use]
     pub fn planned(plan: &CompactPlan, target_bytes: u64) -> Self {
         let mut tables = BTreeMap::<_, Line>::new();
@@ -53,7 +53,7 @@ impl CompactReport {
         }
     }
 
-    /// What was done.
+    /// Report of a completed run.
     #[must_use]
     pub fn of(done: Compaction, target_bytes: u64) -> Self {
         let Compaction {
@@ -82,13 +82,13 @@ impl CompactReport {
         }
     }
 
-    /// Whether it was told to stop before it was through.
+    /// Whether it was stopped before it was done.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         self.stopped
     }
 
-    /// Whether some days were left because others rewrote them.
+    /// Whether some days were skipped because other runs rewrote them.
     #[must_use]
     pub fn is_partial(&self) -> bool {
         !self.left.is_empty()
@@ -97,7 +97,8 @@ impl CompactReport {
     /// One JSON document.
     ///
     /// # Panics
-    /// Never: counts and names are JSON.
+    ///
+    /// Never: counts and names always serialize.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         let mut json = serde_json::to_vec_pretty(self).expect("counts and names are JSON");
@@ -105,9 +106,10 @@ impl CompactReport {
         json
     }
 
-    /// For people.
+    /// Writes the report as text.
     ///
     /// # Errors
+    ///
     /// When `out` can't be written.
     pub fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
         let partitions = counted(self.partitions, "partition");

@@ -1,5 +1,5 @@
-//! Figures for people: thousands separated, bytes and times in the unit that fits, and text from
-//! outside without anything that a terminal would obey. JSON never goes through here.
+//! Formats figures as text: thousands separators, bytes and times in a suitable unit, and external
+//! text with terminal control characters escaped. JSON output does not use it.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub(crate) fn bytes(number: u64) -> String {
     if number < 1024 {
         return format!("{number} B");
     }
-    // In tenths of the unit, rounded down, so that nothing is ever `1024.0`.
+    // In tenths of the unit, rounded down, so that a value never shows as `1024.0`.
     let mut tenths = u128::from(number) * 10 / 1024;
     let mut unit = 0;
     while tenths >= 10_240 && unit + 1 < UNITS.len() {
@@ -62,17 +62,17 @@ pub(crate) fn pace(per_second: f64) -> String {
     format!("{}/s", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// To the second, in UTC.
+/// Formats a time to the second, in UTC.
 pub(crate) fn moment(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
-/// A time for JSON, in seconds to the millisecond.
+/// Formats a duration for JSON, in seconds to the millisecond.
 pub(crate) fn seconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
-/// The time from one moment to a later one; nothing if the clock went back.
+/// The time from one moment to a later one; zero if the clock went backward.
 pub(crate) fn between(from: DateTime<Utc>, to: DateTime<Utc>) -> Duration {
     (to - from).to_std().unwrap_or_default()
 }

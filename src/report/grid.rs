@@ -1,4 +1,4 @@
-//! Aligned columns for a terminal. Small on purpose: no frames, no wrapping.
+//! Aligned columns for a terminal, without frames or wrapping.
 
 use std::io::{self, Write};
 
@@ -7,13 +7,13 @@ use super::figures::printable;
 /// How a column is aligned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Align {
-    /// Text.
+    /// For text.
     Left,
-    /// Figures.
+    /// For figures.
     Right,
 }
 
-/// Rows of cells. Columns beyond those that were named are aligned left.
+/// Rows of cells. Columns without a declared alignment are aligned left.
 #[derive(Clone, Debug)]
 pub(crate) struct Grid {
     columns: Vec<Align>,
@@ -32,7 +32,7 @@ impl Grid {
         }
     }
 
-    /// Adds a row. Control characters are spelled out.
+    /// Adds a row. Control characters are escaped.
     pub(crate) fn row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) {
         let cells = cells.into_iter();
         self.rows.push(
@@ -42,12 +42,12 @@ impl Grid {
         );
     }
 
-    /// Whether it has no rows.
+    /// Whether there are no rows.
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// Writes it, indented by two, columns two apart, without white space at the ends of lines.
+    /// Writes the rows, indented by two spaces, columns two spaces apart, without trailing spaces.
     pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let mut widths: Vec<usize> = Vec::new();
         for row in &self.rows {

@@ -1,6 +1,6 @@
-//! The last line of a command that did not end well, in the form of its log lines: a sentence for
-//! people, or with `--log-format json` one object, so that whoever reads standard error as JSON
-//! finds nothing else there, usage errors and bugs included.
+//! The last line of a failed command, in the format of its log lines: a sentence, or one object
+//! with `--log-format json`, so that standard error holds only JSON, also for usage errors and
+//! bugs.
 
 use std::ffi::OsStr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,15 +11,15 @@ use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::job::{Environment, LogFormat};
 
-/// The flag and the variable that set the form.
+/// The flag and the variable that set the format.
 const FLAG: &str = "--log-format";
 const VARIABLE: &str = "AIRUDDER_LOG_FORMAT";
 
-/// What is known of the form so far. A panic anywhere asks for it.
+/// The format as far as it is known. Static, because a panic anywhere reads it.
 static JSON: AtomicBool = AtomicBool::new(false);
 
-/// Takes the form from what is known before anything is understood: the last flag on the command line,
-/// or the environment.
+/// Takes the format from what is available before arguments are parsed: the last such flag on the
+/// command line, or the environment.
 pub fn guess_last_line(arguments: &[impl AsRef<OsStr>], env: &Environment) {
     let mut form = env.get(VARIABLE).ok().flatten().map(str::to_owned);
     let mut arguments = arguments.iter().map(|argument| argument.as_ref().to_str());
@@ -33,18 +33,18 @@ pub fn guess_last_line(arguments: &[impl AsRef<OsStr>], env: &Environment) {
     JSON.store(form.as_deref() == Some("json"), Ordering::Relaxed);
 }
 
-/// Takes the form from the settings, once they are understood.
+/// Takes the format from the parsed settings.
 pub fn set_last_line(form: LogFormat) {
     JSON.store(form == LogFormat::Json, Ordering::Relaxed);
 }
 
-/// Whether it is JSON.
+/// Whether the format is JSON.
 #[must_use]
 pub fn is_last_line_json() -> bool {
     JSON.load(Ordering::Relaxed)
 }
 
-/// The line in the form that was set; `message` begins as a log line does.
+/// Formats the line; `message` starts as a log line does.
 #[must_use]
 pub fn last_line(message: &str, code: ExitCode) -> String {
     if !is_last_line_json() {

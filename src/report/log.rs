@@ -1,8 +1,8 @@
-//! Events as log lines on standard error, and where log lines go at all.
+//! Writes events as log lines to standard error, and sets up logging.
 //!
-//! Lines hold what events hold: ids, counts and kinds, never a secret and nothing personal. Texts are
-//! quoted, numbers are not, so that a line can be taken apart again (`logfmt`). At -vvv
-//! other crates may speak too, up to debug: what they trace might hold headers and bodies.
+//! Lines contain what events contain: ids, counts and kinds, never a secret or personal data. Text
+//! is quoted, numbers are not, so that lines can be parsed (`logfmt`). At -vvv, lines of other
+//! crates are included, up to debug: their trace lines could contain headers and bodies.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -22,15 +22,15 @@ use crate::event::{Event, Listen};
 use crate::job::{LogFormat, OutputOptions};
 use crate::task::{TaskId, WorkflowId};
 
-/// The modules of this program, the binary included.
+/// The modules of this program, including the binary.
 const OURS: &str = "airudder_export";
-/// Rejects, and failed tasks, that get a warning each. The report lists all failed tasks and the
-/// rejects' files all rejects.
+/// Rejects and failed tasks that get a warning each. The report lists all failed tasks, and the
+/// reject files contain all rejects.
 const MOST_WARNINGS: u64 = 50;
 
-/// Sends log lines to the screen from now on. Once a process; later calls change nothing.
+/// Sends log lines to the screen. Takes effect once per process; later calls change nothing.
 pub fn init_logging(options: &OutputOptions, screen: &Screen) {
-    // Another one is there already in tests and in embedding programs; theirs is as good.
+    // Tests and embedding programs may have set one already; it is kept.
     let _ = set_global_default(subscriber(*options, screen));
 }
 
@@ -39,7 +39,7 @@ fn subscriber(options: OutputOptions, screen: &Screen) -> impl Subscriber + Send
         .with_writer(screen.clone())
         .with_timer(Stamp(Clock::system()))
         .with_target(options.verbosity > 2)
-        // It would be printed past the screen.
+        // It would bypass the screen.
         .log_internal_errors(false);
     let lines = match options.log_format {
         LogFormat::Text => lines.with_ansi(screen.colours()).boxed(),
@@ -53,7 +53,7 @@ fn subscriber(options: OutputOptions, screen: &Screen) -> impl Subscriber + Send
     tracing_subscriber::registry().with(lines.with_filter(levels(options.verbosity)))
 }
 
-/// What is let through at a verbosity.
+/// The levels that are logged at a verbosity.
 fn levels(verbosity: i8) -> Targets {
     let ours = match verbosity {
         ..=-2 => LevelFilter::ERROR,
@@ -70,7 +70,7 @@ fn levels(verbosity: i8) -> Targets {
     Targets::new().with_default(others).with_target(OURS, ours)
 }
 
-/// The machine's own time, whatever the run decides by.
+/// Stamps lines with the system clock, whatever `--as-of` says.
 struct Stamp(Clock);
 
 impl FormatTime for Stamp {
@@ -79,7 +79,7 @@ impl FormatTime for Stamp {
     }
 }
 
-/// Writes a log line for each event that is worth one.
+/// Writes a log line for each event that is relevant to users.
 #[derive(Debug, Default)]
 pub struct LogListener {
     rejected: AtomicU64,
@@ -136,7 +136,7 @@ impl Listen for LogListener {
                     debug!(task, reason, "record rejected");
                 }
             }
-            // It notes what was learned of tasks, and adds nothing to the tables.
+            // Records metadata of tasks, without adding to the tables.
             Event::Committed {
                 sequence,
                 tasks: 0,
@@ -156,7 +156,7 @@ impl Listen for LogListener {
     }
 }
 
-/// What passes between us and the API.
+/// Logs the traffic with the API.
 fn traffic(event: &Event) {
     match event {
         Event::Request {
@@ -184,7 +184,7 @@ fn traffic(event: &Event) {
             let is_slow = ["timeout", "connect_timeout"].contains(&outcome.as_str());
             let (endpoint, outcome) = (endpoint.as_str(), &*printable(outcome));
             let wait_seconds = seconds(*wait);
-            // Those are few, and take minutes.
+            // Slow retries are few and take minutes.
             if is_slow {
                 info!(
                     endpoint,
@@ -221,7 +221,7 @@ fn traffic(event: &Event) {
             seconds = seconds(*time),
             "the API asked for less: all requests are held"
         ),
-        // While it climbs back that is a line a second; progress shows it.
+        // During recovery this would be one line per second; the progress display shows the pace.
         Event::PaceChanged { per_second } => debug!(per_second, "pace changed"),
         Event::Listed { endpoint, items } => {
             debug!(endpoint = endpoint.as_str(), items, "page of a listing");
@@ -242,7 +242,7 @@ fn traffic(event: &Event) {
     }
 }
 
-/// Whether one more gets a warning. Says so when it is the last one.
+/// Whether one more gets a warning. Logs a note when the limit is reached.
 fn within(count: &AtomicU64, where_all_are: &str) -> bool {
     let before = count.fetch_add(1, Ordering::Relaxed);
     if before == MOST_WARNINGS {

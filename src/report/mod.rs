@@ -1,11 +1,12 @@
-//! What people and programs get to see of a run: listeners that never decide, and reports.
+//! Output of a run: listeners, which never make decisions, and reports.
 //!
 //! - [`Screen`]: standard error, shared by log lines and the bar;
-//! - [`LogListener`]: events as log lines; [`Progress`]: a bar, or a line every so often;
-//! - [`RequestTally`]: what was asked of the API, summed up;
-//! - [`RunReport`], [`PlanReport`], [`StatusReport`], [`CompactReport`], [`VacuumReport`]: results as text and as JSON.
+//! - [`LogListener`]: events as log lines; [`Progress`]: a bar, or a log line at intervals;
+//! - [`RequestTally`]: the requests to the API, summed up;
+//! - [`RunReport`], [`PlanReport`], [`StatusReport`], [`CompactReport`],
+//!   [`VacuumReport`]: results as text and as JSON.
 //!
-//! What this module never does: change what happens, or show a secret or anything personal.
+//! This module never influences a run, and never shows secrets or personal data.
 //!
 //! ```ignore
 //! let screen = Screen::standard_error(&job.output, env);

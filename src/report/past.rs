@@ -1,4 +1,4 @@
-//! Reports of past runs, read back as far as `status` needs them.
+//! Reads the reports of past runs, as far as `status` needs them.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use crate::lake::LakeError;
 use crate::store::{LakePath, Store};
 use crate::task::RunId;
 
-/// A past run. Reports of other versions may lack fields; what is missing is empty.
+/// A past run. Reports of other versions may lack fields; missing fields are empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PastRun {
-    /// Which.
+    /// The run.
     pub run_id: RunId,
     /// `run`, `backfill`, `replay`.
     #[serde(default)]
@@ -24,7 +24,7 @@ pub struct PastRun {
     /// When it ended.
     #[serde(default)]
     pub ended_at: Option<DateTime<Utc>>,
-    /// How it ended, in one word.
+    /// Its outcome, as one word.
     #[serde(default)]
     pub outcome: String,
     /// Its exit code.
@@ -33,22 +33,23 @@ pub struct PastRun {
     /// Why it stopped before its plan was done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<PastStop>,
-    /// Tasks by what became of them.
+    /// Tasks by outcome.
     #[serde(default)]
     pub tasks: BTreeMap<String, u64>,
     /// Records that were rejected.
     #[serde(default)]
     pub rejects: u64,
-    /// Whether it listed the account. Earlier versions do not say; most of their runs did.
+    /// Whether it listed the account. Reports of earlier versions do not contain this; most of
+    /// their runs did.
     #[serde(default = "yes", skip_serializing)]
     pub listed: bool,
-    /// Whether its listings were complete. Missing where it listed nothing.
+    /// Whether its listings were complete. Missing if it listed nothing.
     #[serde(default)]
     pub listing_complete: Option<bool>,
     /// Workflows whose tasks it could not list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed_workflows: Vec<PastWorkflow>,
-    /// What it met in the listings and did not understand.
+    /// Values in the listings that it did not understand.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_understood: Vec<PastNotUnderstood>,
 }
@@ -56,18 +57,18 @@ pub struct PastRun {
 /// Why a past run stopped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PastStop {
-    /// In a word: `interrupted`, `terminated`, `api`, `destination`.
+    /// As one word: `interrupted`, `terminated`, `api`, `destination`.
     pub why: String,
-    /// In words, where there are any.
+    /// As text, if available.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
 
 impl PastStop {
-    /// Why, as a sentence of its own.
+    /// The reason as a complete sentence.
     pub(super) fn reason(&self) -> Option<String> {
         let detail = self.detail.as_ref()?;
-        // What the lake says goes on from there.
+        // The lake's message continues the sentence.
         let lead = if self.why == "destination" {
             "failed to "
         } else {
@@ -80,22 +81,22 @@ impl PastStop {
 /// A workflow whose tasks a past run could not list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PastWorkflow {
-    /// Which.
+    /// The workflow.
     pub workflow_id: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
-/// What a past run met in the listings and did not understand.
+/// A value in the listings that a past run did not understand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PastNotUnderstood {
-    /// In which listing.
+    /// The listing.
     pub endpoint: String,
-    /// Where: a setting of the API profile.
+    /// The place, as a setting of the API profile.
     pub key: String,
-    /// What it looks like.
+    /// Its shape.
     pub shape: String,
-    /// How often.
+    /// Number of occurrences.
     pub count: u64,
 }
 
@@ -104,21 +105,22 @@ fn yes() -> bool {
 }
 
 impl PastRun {
-    /// Tasks of this outcome.
+    /// Number of tasks with this outcome.
     pub(super) fn tasks(&self, outcome: &str) -> u64 {
         self.tasks.get(outcome).copied().unwrap_or_default()
     }
 }
 
-/// So many runs more are looked at that may have begun in the same second.
+/// Additional reports to read, because runs may have started in the same second.
 const SAME_SECOND: usize = 8;
 
-/// Reports that are read at once: of a store far away most of the time is waiting.
+/// Reports read concurrently: on a remote store most of the time is latency.
 const READ_AHEAD: usize = 8;
 
-/// The newest runs with a report, newest first. Files that are no reports are passed over.
+/// The newest runs with a report, newest first. Files that are not reports are skipped.
 ///
 /// # Errors
+///
 /// When the lake can't be read.
 pub async fn past_runs(store: &Store, most: usize) -> Result<Vec<PastRun>, LakeError> {
     let entries = store.list(&LakePath::runs()).await?.into_iter();
@@ -135,7 +137,7 @@ pub async fn past_runs(store: &Store, most: usize) -> Result<Vec<PastRun>, LakeE
     let read = stream::iter(ids).map(read).buffered(READ_AHEAD);
     let found = read.try_filter_map(|run| async { Ok(run) });
     let mut runs: Vec<PastRun> = found.take(most + SAME_SECOND).try_collect().await?;
-    // Ids of the same second sort by chance.
+    // Run ids of the same second sort randomly.
     runs.sort_by_key(|run| std::cmp::Reverse((run.started_at, run.run_id.as_str().to_owned())));
     runs.truncate(most);
     Ok(runs)

@@ -1,5 +1,5 @@
-//! What `plan` prints: per day how many tasks are pulled and left and why, and what it costs.
-//! The same plan gives the same text, byte for byte.
+//! Output of `plan`: tasks pulled and left per day, with reasons, and the cost. The same plan
+//! produces the same text, byte for byte.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -13,16 +13,16 @@ use super::grid::Grid;
 use crate::discover::{Decision, Plan, PlannedTask, Reason};
 use crate::task::TaskId;
 
-/// What the plan has cost so far, and how fast it can be carried out.
+/// Requests spent on the plan, and the pace at which it can be executed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PlanCost {
-    /// Requests that the listings took; the command itself makes them again.
+    /// Requests made by the listings; the command itself makes them again.
     pub listing_requests: u64,
     /// The configured pace, requests per second.
     pub per_second: f64,
 }
 
-/// A plan, ready to be printed.
+/// A plan, ready for output.
 #[derive(Clone, Debug, Serialize)]
 pub struct PlanReport {
     command: String,
@@ -71,7 +71,7 @@ struct TaskLine {
 }
 
 impl PlanReport {
-    /// The plan of a command (`run`, `backfill …`). Single tasks are listed with `each_task`.
+    /// Reports the plan of a command (`run`, `backfill …`). `each_task` lists every task.
     #[must_use]
     pub fn new(command: &str, plan: &Plan, cost: PlanCost, each_task: bool) -> Self {
         let PlanCost {
@@ -92,7 +92,7 @@ impl PlanReport {
                 tasks,
             })
             .collect();
-        // What is pulled first.
+        // Reasons to pull come first.
         reasons.sort_by_key(|line| (line.decision != PULL, line.reason));
         let days = plan.by_day().into_iter().map(|(date, day)| DayLine {
             date,
@@ -129,9 +129,10 @@ impl PlanReport {
         json
     }
 
-    /// The plan for people.
+    /// Writes the plan as text.
     ///
     /// # Errors
+    ///
     /// When `out` cannot be written.
     pub fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
         let (pull, all) = (count(self.pull), counted(self.pull + self.leave, "task"));

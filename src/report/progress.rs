@@ -1,5 +1,5 @@
-//! Progress: on a terminal a line of what is listed so far and then a bar of the tasks that are pulled,
-//! a log line every ten seconds elsewhere.
+//! Shows progress. On a terminal: a line with the listing so far, then a bar of pulled tasks.
+//! Elsewhere: a log line every ten seconds.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,21 +14,21 @@ use super::figures;
 use super::screen::{Screen, Show};
 use crate::event::{Event, Listen};
 
-/// Between two log lines.
+/// Interval between log lines.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
-/// Between two pictures of the bar when nothing happens.
+/// Redraw interval of the bar without events.
 const TICK: Duration = Duration::from_millis(250);
-/// Requests a second are those of this many seconds.
+/// Window for requests per second, in seconds.
 const SECONDS_LOOKED_AT: u64 = 10;
-/// No time left is told before this: it would be a guess.
+/// Before this, no remaining time is shown: it would be a guess.
 const SOONEST_FORECAST: Duration = Duration::from_secs(3);
 
-/// How fast requests may be made, now and at best.
+/// The request pace, current and maximum.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PaceNow {
     /// The configured rate, requests per second.
     pub configured_per_second: f64,
-    /// The pace now: lower while the API asks for less.
+    /// The current pace: lower after the API has asked to slow down.
     pub per_second: f64,
 }
 
@@ -39,16 +39,16 @@ pub struct Progress {
     bar: Mutex<Option<ProgressBar>>,
 }
 
-/// What the bar looks at whenever it is drawn.
+/// State read by the bar at each redraw.
 struct Shared {
     pace: Box<dyn Fn() -> PaceNow + Send + Sync>,
-    /// Nothing once the plan is made.
+    /// `None` once the plan is made.
     listed: Mutex<Option<Listed>>,
-    /// Nothing before the plan is made and after the end.
+    /// `None` before the plan is made and after the end.
     state: Mutex<Option<State>>,
 }
 
-/// What was listed before the plan is made.
+/// Listing progress before the plan is made.
 #[derive(Clone, Copy, Debug)]
 struct Listed {
     began: Instant,
@@ -61,7 +61,7 @@ struct Listed {
 struct State {
     began: Instant,
     last_line: Instant,
-    /// Whether anything was done since the last line.
+    /// Whether anything changed since the last line.
     news: bool,
     planned: u64,
     done: u64,
@@ -71,7 +71,7 @@ struct State {
     recent: Recent,
 }
 
-/// What is shown.
+/// The values shown.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Picture {
     done: u64,
@@ -90,7 +90,7 @@ impl fmt::Debug for Progress {
 }
 
 impl Progress {
-    /// Progress on a screen. `pace` is asked whenever something is drawn; it must be quick.
+    /// Progress on a screen. `pace` is called at every redraw and must be fast.
     #[must_use]
     pub fn new(screen: &Screen, pace: impl Fn() -> PaceNow + Send + Sync + 'static) -> Self {
         let progress = Self {
@@ -108,8 +108,8 @@ impl Progress {
         progress
     }
 
-    /// Ends it: the bar goes away, lines get a last one if there is news. Before the report is
-    /// printed.
+    /// Ends the display: removes the bar, or writes a last line if anything changed. Call it before
+    /// the report is printed.
     pub fn finish(&self) {
         self.shared.with_listed(|listed| *listed = None);
         let last = self.shared.with(Option::take).filter(|state| state.news);
@@ -127,12 +127,12 @@ impl Progress {
         self.replace_bar(wanted.then_some(planned));
     }
 
-    /// Shows what is listed, from the first moment on.
+    /// Shows the listing progress from the start.
     fn show_listing(&self) {
         let shared = Arc::clone(&self.shared);
         let figures = move |_: &ProgressState, out: &mut dyn fmt::Write| {
             if let Some(listed) = shared.with_listed(|listed| *listed) {
-                // The line's own buffer takes all.
+                // Writing to its own buffer cannot fail.
                 let _ = write!(out, "{listed}");
             }
         };
@@ -145,7 +145,7 @@ impl Progress {
         *self.bar.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
     }
 
-    /// Takes note of a page.
+    /// Counts a page.
     fn listed(&self, items: usize) {
         let now = Instant::now();
         let due = self.shared.with_listed(|listed| {
@@ -163,7 +163,7 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away, and puts a new one there if there are tasks.
+    /// Removes the bar, and adds a new one if there are tasks.
     fn replace_bar(&self, planned: Option<u64>) {
         let mut bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(old) = bar.take() {
@@ -174,7 +174,7 @@ impl Progress {
             let shared = Arc::clone(&self.shared);
             let figures = move |_: &ProgressState, out: &mut dyn fmt::Write| {
                 if let Some(picture) = shared.picture() {
-                    // The bar's own buffer takes all.
+                    // Writing to its own buffer cannot fail.
                     let _ = write!(out, "{picture}");
                 }
             };
@@ -232,7 +232,7 @@ impl Listen for Progress {
         });
         match (done, self.screen.show()) {
             (Some((before, done)), Show::Bar) if done > before => {
-                // Not while the state is locked: the bar looks at it.
+                // Not while the state is locked: the bar reads it.
                 let bar = self
                     .bar
                     .lock()
@@ -328,7 +328,7 @@ impl State {
             done: self.done,
             planned: self.planned,
             failed: self.failed,
-            // A huge answer shows up while it is read; a task that was read elsewhere at its end.
+            // A huge response is visible while it is read; a task read elsewhere only at its end.
             calls: self.decoded.max(self.accepted),
             per_second: self.recent.per_second(now),
             pace,
@@ -336,7 +336,7 @@ impl State {
         }
     }
 
-    /// The rest at the speed so far, or at the present pace if that takes longer.
+    /// Remaining time at the average speed so far, or at the current pace if that takes longer.
     fn left(&self, now: Instant, pace: PaceNow) -> Option<Duration> {
         let elapsed = now - self.began;
         let rest = self.planned.saturating_sub(self.done);
@@ -403,11 +403,11 @@ impl fmt::Display for Picture {
     }
 }
 
-/// How many there were in each of the last seconds.
+/// Event counts for each of the last seconds.
 #[derive(Clone, Debug)]
 struct Recent {
     origin: Instant,
-    /// Seconds since the origin, and how many in that second.
+    /// Seconds since the origin, with the count of each.
     seconds: VecDeque<(u64, u64)>,
 }
 
@@ -430,7 +430,7 @@ impl Recent {
         }
     }
 
-    /// The mean of the last whole seconds; the present one is not over.
+    /// The mean over the last complete seconds.
     fn per_second(&self, now: Instant) -> f64 {
         let second = (now - self.origin).as_secs();
         let looked_at = second.saturating_sub(SECONDS_LOOKED_AT)..second;
@@ -566,7 +566,7 @@ mod tests {
         );
     }
 
-    /// Lines are counted, whatever they look like.
+    /// Counts lines, whatever their content.
     #[derive(Clone, Default)]
     struct Count(Arc<Mutex<u64>>);
 

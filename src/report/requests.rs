@@ -1,4 +1,4 @@
-//! What a run asked of the API, summed up from its events.
+//! Sums up the requests of a run from its events.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,56 +10,55 @@ use tokio::time::Instant;
 use super::figures;
 use crate::event::{Endpoint, Event, Listen};
 
-/// Warnings that are kept word for word; the others are counted.
+/// Warnings kept verbatim; further ones are only counted.
 const MOST_WARNINGS: usize = 100;
 
-/// What was asked of one endpoint.
+/// Requests to one endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct EndpointRequests {
-    /// Requests that ended, repeated ones included.
+    /// Completed requests, including retries.
     pub requests: u64,
-    /// How they ended: `ok`, `http_503`, `timeout`, ….
+    /// Number per outcome: `ok`, `http_503`, `timeout`, ….
     pub outcomes: BTreeMap<String, u64>,
     /// Bytes of body received, after decompression.
     pub bytes: u64,
-    /// From sending to the last byte, all requests together.
+    /// From sending to the last byte, summed over all requests.
     #[serde(rename = "elapsed_seconds", serialize_with = "as_seconds")]
     pub elapsed: Duration,
-    /// The slowest of them.
+    /// The slowest request.
     #[serde(rename = "slowest_seconds", serialize_with = "as_seconds")]
     pub slowest: Duration,
 }
 
-/// What a run asked of the API.
+/// Requests of a run to the API.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Requests {
-    /// Requests that ended, repeated ones included.
+    /// Completed requests, including retries.
     pub total: u64,
     /// Bytes of body received, after decompression.
     pub bytes_received: u64,
-    /// Requests that were repeated.
+    /// Number of retries.
     pub retries: u64,
-    /// Time that requests waited for the pace or a hold, added up over requests that waited at the
-    /// same time.
+    /// Time that requests waited for the pace or a hold, summed over concurrent requests.
     #[serde(rename = "waited_seconds", serialize_with = "as_seconds")]
     pub waited: Duration,
-    /// How often all requests were held.
+    /// Number of times that all requests were held.
     pub holds: u64,
-    /// For how long they were held, overlapping holds counted once.
+    /// Total time of holds; overlapping holds count once.
     #[serde(rename = "held_seconds", serialize_with = "as_seconds")]
     pub held: Duration,
-    /// The slowest pace that a slow-down led to, in requests per second.
+    /// The slowest pace after a slow-down, in requests per second.
     pub slowest_pace_per_second: Option<f64>,
     /// Pages of listings.
     pub pages: u64,
-    /// Listings that shifted while they were paged and were taken again.
+    /// Listings that shifted while they were paged and were restarted.
     pub relists: u64,
     /// By endpoint.
     pub by_endpoint: BTreeMap<Endpoint, EndpointRequests>,
 }
 
 impl Requests {
-    /// Requests to endpoints that list.
+    /// Requests to listing endpoints.
     #[must_use]
     pub fn of_listings(&self) -> u64 {
         let listing = [Endpoint::ListWorkflows, Endpoint::ListTasks];
@@ -71,13 +70,13 @@ impl Requests {
 /// Warnings of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Warnings {
-    /// How many.
+    /// Total number.
     pub total: u64,
     /// The first 100.
     pub first: Vec<String>,
 }
 
-/// The listener that sums up.
+/// The listener that collects the sums.
 #[derive(Debug, Default)]
 pub struct RequestTally {
     sums: Mutex<Sums>,
@@ -91,20 +90,20 @@ struct Sums {
 }
 
 impl RequestTally {
-    /// What was asked so far.
+    /// The requests so far.
     #[must_use]
     pub fn requests(&self) -> Requests {
         self.with(|sums| sums.requests.clone())
     }
 
-    /// What people should read.
+    /// The warnings so far.
     #[must_use]
     pub fn warnings(&self) -> Warnings {
         self.with(|sums| sums.warnings.clone())
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Sums) -> T) -> T {
-        // A panic elsewhere is no reason to lose the sums.
+        // The sums remain valid after a panic elsewhere.
         work(&mut self.sums.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

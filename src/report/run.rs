@@ -1,5 +1,6 @@
-//! The report of a run: what it did, what it asked for, and with which settings. The same as JSON
-//! (`_export/runs/<run id>.json`, standard output with `--format json`) and as a table for people.
+//! The report of a run: result, requests and settings. Available as JSON
+//! (`_export/runs/<run id>.json`, standard output with `--format json`) and as text, with the same
+//! content.
 
 mod text;
 
@@ -22,10 +23,10 @@ use crate::schema::{TableName, schema_version};
 use crate::store::LakePath;
 use crate::task::RunId;
 
-/// The version of the report's form. It grows when a field changes its meaning or goes away.
+/// Version of the report format. Increased when a field changes its meaning or is removed.
 pub const REPORT_VERSION: u32 = 1;
 
-/// Everything there is to say about a run.
+/// Everything to report about a run.
 #[derive(Clone, Debug)]
 pub struct RunReport {
     command: String,
@@ -36,7 +37,7 @@ pub struct RunReport {
     warnings: Warnings,
 }
 
-/// The report as JSON, in the order people look for things.
+/// The JSON report, fields ordered by importance.
 #[derive(Serialize)]
 struct Document<'a> {
     report_version: u32,
@@ -72,7 +73,7 @@ struct Document<'a> {
 }
 
 impl RunReport {
-    /// Puts together what a run of `command` did and what it asked for.
+    /// Combines the result of a run of `command` with its requests.
     #[must_use]
     pub fn new(command: &str, job: &Job, summary: Summary, tally: &RequestTally) -> Self {
         let mut summary = summary;
@@ -89,13 +90,13 @@ impl RunReport {
         }
     }
 
-    /// What the run did.
+    /// Result of the run.
     #[must_use]
     pub fn summary(&self) -> &Summary {
         &self.summary
     }
 
-    /// Where the report belongs in the lake.
+    /// Path of the report in the lake.
     #[must_use]
     pub fn path(&self) -> LakePath {
         LakePath::run_report(&self.summary.run_id)
@@ -149,9 +150,10 @@ impl RunReport {
         json
     }
 
-    /// The report for people.
+    /// Writes the report as text.
     ///
     /// # Errors
+    ///
     /// When `out` cannot be written.
     pub fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
         text::write(self, out)
@@ -161,7 +163,7 @@ impl RunReport {
         figures::between(self.summary.started_at, self.summary.ended_at)
     }
 
-    /// A place in the lake, as people can use it.
+    /// Turns a path in the lake into one that users can open.
     fn locate(&self, path: &str) -> String {
         match &self.dest {
             Destination::Local(root) => root.join(path).display().to_string(),
@@ -172,7 +174,7 @@ impl RunReport {
     }
 }
 
-/// One word for how a run ended, for programs.
+/// The outcome of a run as one word, for programs.
 pub(super) fn outcome_word(code: ExitCode) -> &'static str {
     match code {
         ExitCode::Done => "done",
@@ -189,7 +191,7 @@ pub(super) fn outcome_word(code: ExitCode) -> &'static str {
     }
 }
 
-/// The same in the words of people.
+/// The outcome as text.
 pub(super) fn outcome_phrase(word: &str) -> &str {
     match word {
         "rejects" => "done, with rejected records",

@@ -1,7 +1,8 @@
-//! Standard error, shared by log lines and the progress bar so that neither tears the other.
+//! Standard error, shared by log lines and the progress bar so that they do not overwrite each
+//! other.
 //!
-//! Nothing here ever fails: a terminal that went away (a closed window, a broken pipe) takes its
-//! output with it and leaves the run alone.
+//! Writing never fails: if the terminal is gone (a closed window, a broken pipe), the output is
+//! lost and the run continues.
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
@@ -15,21 +16,21 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::job::{Environment, LogFormat, OutputOptions, ProgressMode};
 use crate::privacy::terminal_safe;
 
-/// Redraws of a bar in a second, at most.
+/// Maximum redraws of a bar per second.
 const REDRAWS_PER_SECOND: u8 = 10;
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Show {
-    /// A bar that is drawn again and again.
+    /// A bar that is redrawn in place.
     Bar,
-    /// A log line every so often.
+    /// A log line at intervals.
     Lines,
     /// Nothing.
     Nothing,
 }
 
-/// Standard error. Cheap to clone. As a writer for `tracing` it takes whole lines.
+/// Standard error. Cheap to clone. As a writer for `tracing` it expects whole lines.
 #[derive(Clone)]
 pub struct Screen {
     bars: MultiProgress,
@@ -52,7 +53,7 @@ impl fmt::Debug for Screen {
 }
 
 impl Screen {
-    /// Standard error as the settings want it: a bar and colours only on a terminal, no colours
+    /// Standard error according to the settings: a bar and colours only on a terminal, no colours
     /// with `NO_COLOR`, no bar on a build server (`CI`).
     #[must_use]
     pub fn standard_error(options: &OutputOptions, env: &Environment) -> Self {
@@ -73,7 +74,7 @@ impl Screen {
         }
     }
 
-    /// How progress is shown here.
+    /// How progress is shown on this screen.
     #[must_use]
     pub fn show(&self) -> Show {
         self.show
@@ -85,18 +86,18 @@ impl Screen {
         self.colours
     }
 
-    /// Where bars are added.
+    /// The container that bars are added to.
     pub(super) fn bars(&self) -> &MultiProgress {
         &self.bars
     }
 
-    /// Writes whole lines, above the bar if there is one.
-    /// What a terminal would obey is spelled out, whoever wrote the line.
+    /// Writes whole lines, above the bar if there is one. Terminal control characters are escaped,
+    /// whatever the source of the line.
     pub fn print(&self, lines: &[u8]) {
         let lines = &*terminal_safe(lines, self.colours);
         self.bars.suspend(|| match &self.sink {
             Sink::StandardError => {
-                // Nobody is left who could be told.
+                // A failure cannot be reported anywhere.
                 let _ = io::stderr().lock().write_all(lines);
             }
             #[cfg(test)]
@@ -104,7 +105,7 @@ impl Screen {
         });
     }
 
-    /// A screen without a bar whose lines are kept.
+    /// A screen without a bar that records its lines.
     #[cfg(test)]
     pub(super) fn in_memory(show: Show) -> (Self, Arc<Mutex<Vec<u8>>>) {
         let memory = Arc::default();
@@ -118,7 +119,7 @@ impl Screen {
     }
 }
 
-/// JSON lines stay JSON lines: they get no bar unless it is asked for.
+/// JSON lines get no bar unless it is requested: standard error stays JSON.
 fn show(options: OutputOptions, watched: bool) -> Show {
     match options.progress {
         ProgressMode::Never => Show::Nothing,
@@ -129,7 +130,7 @@ fn show(options: OutputOptions, watched: bool) -> Show {
     }
 }
 
-/// What one log line is written to.
+/// A writer for one log line.
 #[derive(Debug)]
 pub struct ScreenWriter<'a>(&'a Screen);
 
@@ -152,7 +153,7 @@ impl<'a> MakeWriter<'a> for Screen {
     }
 }
 
-/// A terminal whose errors are nobody's: indicatif panics on some of them.
+/// A terminal whose write errors are ignored: indicatif panics on some of them.
 #[derive(Debug)]
 struct Tolerant(Term);
 

@@ -1,4 +1,4 @@
-//! The settings of a run as its report shows them: all that shaped it, no secret.
+//! The settings of a run as its report shows them: everything that influenced it, without secrets.
 
 use chrono_tz::Tz;
 use serde::Serialize;
@@ -123,7 +123,7 @@ fn source_word(discover: &DiscoverOptions) -> &'static str {
 
 fn without_user(url: &Url) -> String {
     let mut url = url.clone();
-    // Neither can fail for an address with a host; one without has no user.
+    // Neither call can fail for a URL with a host; one without a host has no user.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.to_string()

@@ -1,4 +1,4 @@
-//! What the lake holds, how the last runs ended, and what needs a person.
+//! Contents of the lake, outcomes of the last runs, and problems that need attention.
 
 mod text;
 
@@ -19,21 +19,21 @@ use crate::schema::TableName;
 use crate::store::{FilePath, PinId};
 use crate::task::{RunId, TaskId, TaskStatus, WorkflowId};
 
-/// Past runs that are shown.
+/// Number of past runs shown.
 const MOST_RUNS: usize = 5;
-/// A task that is not final this long after its scheduled end has been forgotten by somebody.
+/// A task that is not final this long after its scheduled end was probably forgotten.
 const LONG: TimeDelta = TimeDelta::days(2);
-/// On the third night a task of which nobody knows a status or a day is shown to a person: two days
-/// after the first, less an hour, since nights do not begin to the second.
+/// On the third night, a task without a known status or day is shown: two days after the first,
+/// less an hour, since nights do not start to the second.
 const THREE_NIGHTS: TimeDelta = TimeDelta::hours(2 * 24 - 1);
 
-/// What the lake holds.
+/// Status of the lake.
 #[derive(Clone, Debug, Serialize)]
 pub struct StatusReport {
     dest: String,
-    /// Whose lake it is; nothing for one of an earlier version.
+    /// The account and host of the lake; null for a lake of an earlier version.
     lake: Option<ShownIdentity>,
-    /// The commit that all of this is true of; 0 for an empty lake.
+    /// The commit this status refers to; 0 for an empty lake.
     sequence: u64,
     partition_timezone: Option<&'static str>,
     listed_until: Option<DateTime<Utc>>,
@@ -42,27 +42,28 @@ pub struct StatusReport {
     days: Vec<DaySummary>,
     undated: Option<DaySummary>,
     runs: Vec<PastRun>,
-    /// States that readers hold.
+    /// States pinned by readers.
     pins: Vec<PinLine>,
     attention: Attention,
 }
 
-/// What a status depends on beside the lake.
+/// Input of a status besides the lake.
 #[derive(Clone, Copy, Debug)]
 pub struct StatusOptions {
-    /// What time it is.
+    /// The current time.
     pub now: DateTime<Utc>,
-    /// Tasks of earlier days are left out, and need nobody (`tasks.not_before`).
+    /// Tasks of earlier days are left out and need no attention (`tasks.not_before`).
     pub not_before: Option<NaiveDate>,
 }
 
-/// A state that somebody holds, or has held until just now.
+/// A state that is pinned, or was until recently.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct PinLine {
     id: PinId,
-    /// `held`, `making`, `ended` (goes with the next run or vacuum), `not_understood`.
+    /// `held`, `making`, `ended` (removed by the next run or vacuum), `not_understood`.
     state: &'static str,
-    /// The commit whose state it is; null where the record is not understood, as all that follows.
+    /// The commit whose state is pinned; null, like all fields that follow, if the record is not
+    /// understood.
     sequence: Option<u64>,
     created_at: Option<DateTime<Utc>>,
     expires_at: Option<DateTime<Utc>>,
@@ -72,30 +73,30 @@ struct PinLine {
     bytes: Option<u64>,
 }
 
-/// What needs a person, or will.
+/// Problems that need attention, now or later.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 struct Attention {
     failed: Vec<FailedLine>,
-    /// Tasks whose rows went with a damaged file.
+    /// Tasks whose rows were lost with a damaged file.
     lost: Vec<LostLine>,
     overdue: Vec<OverdueLine>,
     not_known: Vec<NotKnownLine>,
     rejects: Vec<RejectsLine>,
     gone_workflows: Vec<GoneWorkflowLine>,
-    /// Of the last run, and of earlier ones whose listing no later one has completed.
+    /// From the last run, and from earlier ones whose listing no later run has completed.
     failed_workflows: Vec<PastWorkflow>,
-    /// As with these workflows.
+    /// From the same runs.
     not_understood: Vec<PastNotUnderstood>,
-    /// Commits that are durable, and not all of whose files are in their tables.
+    /// Commits that are durable, but whose files are not all in their tables.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_published: Option<Unpublished>,
-    /// The last run did not do all that it should have.
+    /// Set if the last run did not complete its work.
     last_run: Option<LastRunLine>,
-    /// Days count as listed that are not over yet: some run's clock was ahead.
+    /// Days are recorded as listed that have not ended yet: the clock of a run was ahead.
     listed_ahead: Option<DateTime<Utc>>,
 }
 
-/// A task whose status or day nobody tells.
+/// A task without a known status or day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct NotKnownLine {
     task_id: TaskId,
@@ -129,7 +130,7 @@ struct FailedLine {
     last_run: RunId,
 }
 
-/// Rows that went with a damaged file, and were not brought back.
+/// Rows that were lost with a damaged file and have not been restored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct LostLine {
     task_id: TaskId,
@@ -142,7 +143,7 @@ struct OverdueLine {
     task_id: TaskId,
     date: Option<NaiveDate>,
     status: String,
-    /// Its scheduled end; without one its start, or when it was first seen.
+    /// Its scheduled end; if missing, its start, or when it was first seen.
     schedule_end: DateTime<Utc>,
 }
 
@@ -154,8 +155,8 @@ struct RejectsLine {
 }
 
 impl StatusReport {
-    /// Looks at a lake. `runs` are the newest, newest first; `not_published` is what the lake says itself
-    /// of commits that are not.
+    /// Determines the status of a lake. `runs` are the newest, newest first; `not_published` is
+    /// what the lake reports about its unpublished commits.
     #[must_use]
     pub fn new(
         lake: &Lake,
@@ -165,7 +166,7 @@ impl StatusReport {
     ) -> Self {
         let StatusOptions { now, not_before } = options;
         let ledger = lake.ledger();
-        // What `tasks.not_before` leaves out needs nobody.
+        // Tasks left out by `tasks.not_before` need no attention.
         let is_left_out = |task: &UnsealedTask| is_before(not_before, task.task.day);
         let unsealed = || ledger.unsealed().filter(|task| !is_left_out(task));
         let days: Vec<_> = (ledger.days())
@@ -232,14 +233,14 @@ impl StatusReport {
         }
     }
 
-    /// With what the lake says of itself.
+    /// Adds the identity recorded in the lake.
     #[must_use]
     pub fn of(mut self, lake: Option<ShownIdentity>) -> Self {
         self.lake = lake;
         self
     }
 
-    /// The same with the pins of readers, as of a moment.
+    /// Adds the pins of readers, as of a moment.
     #[must_use]
     pub fn with_pins(mut self, pins: &Pins, now: DateTime<Utc>) -> Self {
         let line = |pin: &Pin| PinLine {
@@ -281,17 +282,18 @@ impl StatusReport {
         json
     }
 
-    /// The status for people. The days of the last month, or all of them.
+    /// Writes the status as text, with the days of the last month or all of them.
     ///
     /// # Errors
+    ///
     /// When `out` cannot be written.
     pub fn write_text(&self, every_day: bool, out: &mut impl Write) -> io::Result<()> {
         text::write(self, every_day, out)
     }
 }
 
-/// The last run, and the earlier ones whose listing was not complete and has not been completed by a
-/// later one of the same command: their days still wait.
+/// The last run, and earlier runs whose incomplete listing has not been completed by a later run of
+/// the same command: their days are still waiting.
 fn unsettled(runs: &[PastRun]) -> Vec<&PastRun> {
     let mut completed = BTreeSet::new();
     let mut unsettled = Vec::new();
@@ -307,7 +309,7 @@ fn unsettled(runs: &[PastRun]) -> Vec<&PastRun> {
     unsettled
 }
 
-/// The first of those that are alike.
+/// The first of equal items.
 fn once<'a, T: Clone + 'a, K: Ord>(
     all: impl Iterator<Item = &'a T>,
     key: impl Fn(&T) -> K,
@@ -329,7 +331,7 @@ impl FailedLine {
     }
 }
 
-/// The rows that are lost, by task.
+/// The lost rows, by task.
 fn lost(ledger: &Ledger) -> Vec<LostLine> {
     let lines = ledger.lost().flat_map(|(task, files)| {
         files.iter().map(|file| LostLine {
@@ -342,7 +344,7 @@ fn lost(ledger: &Ledger) -> Vec<LostLine> {
 }
 
 impl LastRunLine {
-    /// For a run that did not end well, and was not stopped by a person.
+    /// For a run that failed and was not stopped by a user.
     fn new(run: &PastRun) -> Option<Self> {
         let exit_code = run
             .exit_code
@@ -356,7 +358,7 @@ impl LastRunLine {
     }
 }
 
-/// Tasks whose status or day nobody has told for three nights.
+/// Tasks without a known status or day for three nights.
 fn not_known<'a>(
     unsealed: impl Iterator<Item = &'a UnsealedTask>,
     now: DateTime<Utc>,
@@ -379,7 +381,7 @@ fn not_known<'a>(
     lines.collect()
 }
 
-/// Tasks that should have been final long ago, the oldest first.
+/// Tasks that should have been final long ago, oldest first.
 fn overdue<'a>(
     unsealed: impl Iterator<Item = &'a UnsealedTask>,
     now: DateTime<Utc>,
@@ -440,7 +442,7 @@ mod tests {
         }
     }
 
-    /// A lake of two days: one complete, one with an open and a failed task.
+    /// A lake with two days: one complete, one with an open and a failed task.
     async fn small_lake(root: &Path) -> Lake {
         let dest = Destination::Local(root.to_owned());
         let options = LakeOptions {
@@ -554,7 +556,7 @@ mod tests {
         assert_eq!(json["days"][0]["complete"], true);
         assert_eq!(json["days"][1]["complete"], false);
         assert_eq!(json["attention"]["failed"][0]["attempts"], 2);
-        // Four hours after its end a task may still be calling.
+        // Four hours after its scheduled end, a task may still be calling.
         assert_eq!(json["attention"]["overdue"], serde_json::json!([]));
     }
 

@@ -1,4 +1,4 @@
-//! What `vacuum` removed or would remove, as text and as JSON.
+//! Reports what `vacuum` removed or would remove, as text and as JSON.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use super::figures::{bytes, count, counted};
 use super::grid::Grid;
 use crate::maintenance::vacuum::{VacuumKind, Vacuumed};
 
-/// So many of the things that are left alone are named.
+/// Maximum number of skipped paths listed.
 const MOST_LEFT: usize = 20;
 
 /// The result of `vacuum`.
@@ -23,7 +23,7 @@ pub struct VacuumReport {
 }
 
 impl VacuumReport {
-    /// The report of what was done, or would be.
+    /// Reports what was removed, or would be.
     #[must_use]
     pub fn new(dry_run: bool, done: Vacuumed) -> Self {
         Self {
@@ -37,7 +37,8 @@ impl VacuumReport {
     /// One JSON document.
     ///
     /// # Panics
-    /// Never: counts and paths are JSON.
+    ///
+    /// Never: counts and paths always serialize.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         let mut json = serde_json::to_vec_pretty(self).expect("counts and paths are JSON");
@@ -45,9 +46,10 @@ impl VacuumReport {
         json
     }
 
-    /// For people; every file only if asked for, or if nothing was done yet.
+    /// Writes the report as text. Lists every file only if requested or for a dry run.
     ///
     /// # Errors
+    ///
     /// When `out` can't be written.
     pub fn write_text(&self, verbose: bool, out: &mut impl Write) -> io::Result<()> {
         for what in &self.done.recovered {
@@ -78,7 +80,7 @@ impl VacuumReport {
             let files = counted(self.done.held, "file");
             writeln!(
                 out,
-                "{files} that gave way held by pins of readers: `status` shows them, `files \
+                "{files} superseded but held by pins of readers: `status` shows them, `files \
                  --release` ends one"
             )?;
         }
@@ -123,7 +125,7 @@ impl VacuumReport {
 fn meaning(kind: VacuumKind) -> &'static str {
     match kind {
         VacuumKind::Unknown => "no commit knows it",
-        VacuumKind::GaveWay => "gave way to other files",
+        VacuumKind::GaveWay => "superseded by other files",
         VacuumKind::Staged => "staged by a run that ended early",
         VacuumKind::Probe => "left by a doctor that was killed",
         VacuumKind::Report => "run report",

@@ -1,4 +1,5 @@
-//! The body of an answer: whole or made while it is sent, and how it may end too early.
+//! The body of a response: complete in memory or generated while it is sent, and how it may end
+//! early.
 
 use std::io;
 use std::pin::Pin;
@@ -12,7 +13,7 @@ use super::detail::Detail;
 use super::vendor::InFlight;
 use super::wire::ResetSwitch;
 
-/// What is sent.
+/// The source of the bytes.
 #[derive(Debug)]
 pub(super) enum Source {
     Whole(Bytes),
@@ -20,7 +21,7 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// No answer has fewer bytes.
+    /// A lower bound of the body's size.
     fn least_bytes(&self) -> u64 {
         match self {
             Self::Whole(bytes) => bytes.len() as u64,
@@ -40,30 +41,30 @@ impl Source {
 /// How sending ends.
 #[derive(Clone, Debug)]
 pub(super) enum Ending {
-    /// With the last byte.
+    /// After the last byte.
     Right,
-    /// The connection is closed in the middle.
+    /// The connection is closed midway.
     Closed,
-    /// The connection is reset in the middle.
+    /// The connection is reset midway.
     Reset(ResetSwitch),
-    /// Complete for HTTP, in the middle of the text.
+    /// Complete for HTTP, truncated in the JSON text.
     Cut,
-    /// With the last byte, but the first piece takes its time.
+    /// After the last byte, with a slow first piece.
     Slow,
 }
 
-/// Parts of a piece that dribbles in, and the time between them.
+/// Number of parts of a slow piece.
 const SLOW_PARTS: u32 = 8;
 const SLOW_PAUSE: Duration = Duration::from_millis(60);
-/// Time for what was sent to arrive before the connection breaks.
+/// Time for sent bytes to arrive before the connection breaks.
 const BREAK_PAUSE: Duration = Duration::from_millis(5);
 
-/// A body on its way.
+/// A body while it is sent.
 #[derive(Debug)]
 pub(super) struct Answer {
     source: Source,
     ending: Ending,
-    /// Bytes until the ending happens; no limit when it is the right one.
+    /// Bytes until the ending; unlimited for a complete body.
     left: u64,
     slow_parts: u32,
     carried: Bytes,
@@ -86,7 +87,7 @@ impl Answer {
         roll: u64,
         in_flight: Option<InFlight>,
     ) -> Self {
-        // Anywhere in the answer; near its beginning if it is huge.
+        // Anywhere in the response; near its beginning if it is huge.
         let middle = 1 + roll % (source.least_bytes().max(2) - 1);
         let mut left = u64::MAX;
         let mut slow_parts = 0;
@@ -123,7 +124,7 @@ impl Answer {
         Some(bytes)
     }
 
-    /// Sends what may still be sent; decides what happens next.
+    /// Returns the bytes that may still be sent, and triggers the ending.
     fn pass(&mut self, mut bytes: Bytes) -> Bytes {
         if bytes.len() as u64 >= self.left {
             bytes.truncate(usize::try_from(self.left).expect("below a piece's length"));

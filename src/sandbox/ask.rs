@@ -1,5 +1,4 @@
-//! What a request asks for, read strictly: a client that is wrong about the API should learn it
-//! here.
+//! Strict parsing of requests, so that a client's mistake about the API shows up in tests.
 
 use chrono::{DateTime, Utc};
 use hyper::header::CONTENT_TYPE;
@@ -13,7 +12,7 @@ use url::form_urlencoded;
 use super::endpoint::Endpoint;
 use super::faults::Place;
 
-/// A request that makes sense.
+/// A valid request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ask {
     SignIn {
@@ -34,7 +33,7 @@ pub(super) enum Ask {
     },
 }
 
-/// Which page of a listing.
+/// The requested page of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PageAsk {
     pub(super) number: usize,
@@ -42,16 +41,16 @@ pub(super) struct PageAsk {
     pub(super) cursor: Option<CursorAsk>,
 }
 
-/// A cursor as it came back.
+/// A cursor sent by the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum CursorAsk {
-    /// In a query, where everything is text.
+    /// In a query, where every value is text.
     Text(String),
     /// In a body: its JSON, digit for digit.
     Json(String),
 }
 
-/// A request that makes none.
+/// An invalid request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BadAsk {
     pub(super) http: StatusCode,
@@ -143,7 +142,7 @@ impl Ask {
         })
     }
 
-    /// Where it goes and what it is about, as far as faults care.
+    /// The endpoint and subject, by which faults are selected.
     pub(super) fn subject(&self) -> (Place, String) {
         let place = |endpoint, page| Place { endpoint, page };
         match self {
@@ -170,7 +169,7 @@ impl PageAsk {
     }
 }
 
-/// A number beyond 64 bits must not lose its digits here.
+/// Keeps the digits of numbers beyond 64 bits.
 fn cursor(body: &[u8]) -> Option<CursorAsk> {
     #[derive(Deserialize)]
     struct Body<'a> {

@@ -1,4 +1,4 @@
-//! Cursors of each JSON type, which must come back as they were given.
+//! Cursors of each JSON type, which the client must send back unchanged.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use super::faults::FaultKind;
 pub(super) fn cursor(kind: FaultKind, listing: u64, page: usize) -> String {
     let key = mix(listing, page as u64);
     match kind {
-        // No double holds these digits.
+        // More digits than a double holds.
         FaultKind::CursorNumber => format!("9007{:019}", key % 10_u64.pow(19)),
         FaultKind::CursorBool => "true".to_owned(),
         FaultKind::CursorNested => format!(r#"{{"after":[{page},"{key:x}"],"at":null}}"#),
@@ -18,7 +18,7 @@ pub(super) fn cursor(kind: FaultKind, listing: u64, page: usize) -> String {
     }
 }
 
-/// The page that is asked for; none if the cursor is none that was given, or of another type.
+/// The requested page; `None` if the cursor is unknown or of another type.
 pub(super) fn page_of(
     kind: FaultKind,
     listing: u64,
@@ -36,7 +36,7 @@ fn is_same(given: &str, asked: &CursorAsk) -> bool {
             let is_number = given.starts_with(|first: char| first.is_ascii_digit());
             given == asked || !is_number && value(given) == value(asked)
         }
-        // A query has text without its quotes, and the JSON of all else.
+        // In a query, strings appear without quotes and other values as JSON.
         CursorAsk::Text(asked) => match value(given) {
             Some(Value::String(text)) => text == *asked,
             Some(Value::Object(_)) => value(given) == value(asked),

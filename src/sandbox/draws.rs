@@ -1,11 +1,12 @@
-//! Numbers drawn from keys: the same key gives the same numbers, on every machine and for ever.
+//! Pseudo-random numbers drawn from keys: the same key gives the same numbers on every machine and
+//! in every version.
 //!
-//! A generator of another crate may change its numbers with a new version; a simulated vendor must
-//! not. Never used for anything that has to be hard to guess.
+//! A generator from another crate may change its output with a new version, and the simulated
+//! content must not change. Not for cryptographic use.
 
 use super::ink::Ink;
 
-/// A run of numbers that follows from its key alone (splitmix64).
+/// A sequence of numbers determined by its key (splitmix64).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Draws(u64);
 
@@ -19,23 +20,23 @@ impl Draws {
         scramble(self.0)
     }
 
-    /// From 0 to `bound`, the bound excluded; 0 when the bound is 0.
+    /// From 0 to `bound`, exclusive; 0 if the bound is 0.
     pub(super) fn below(&mut self, bound: u32) -> u32 {
         let high = self.next() >> 32;
         u32::try_from((high * u64::from(bound)) >> 32).expect("below a 32-bit bound")
     }
 
-    /// From `low` to `high`, both included.
+    /// From `low` to `high`, inclusive.
     pub(super) fn between(&mut self, low: u32, high: u32) -> u32 {
         low + self.below(high - low + 1)
     }
 
-    /// True `n` times in a thousand.
+    /// True with a probability of `n` in a thousand.
     pub(super) fn permille(&mut self, n: u32) -> bool {
         self.below(1000) < n
     }
 
-    /// One of them.
+    /// One of these values.
     pub(super) fn of<'a, T: ?Sized>(&mut self, these: &[&'a T]) -> &'a T {
         let bound = u32::try_from(these.len()).expect("short lists");
         these[self.below(bound) as usize]
@@ -48,7 +49,7 @@ fn scramble(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// One key out of two.
+/// Combines two keys into one.
 pub(super) fn mix(a: u64, b: u64) -> u64 {
     scramble(a.rotate_left(23) ^ scramble(b.wrapping_add(0x9e37_79b9_7f4a_7c15)))
 }
@@ -60,13 +61,13 @@ pub(super) fn key_of(text: &str) -> u64 {
     })
 }
 
-/// A key as a share of one: from 0 to 1, 1 excluded.
+/// Maps a key to a fraction from 0 (inclusive) to 1 (exclusive).
 pub(super) fn share(key: u64) -> f64 {
     let top = u32::try_from(key >> 32).expect("32 bits");
     f64::from(top) / 4_294_967_296.0
 }
 
-/// An id that follows from a key and what it is the id of: 32 hex digits.
+/// An id determined by a key and a kind: 32 hex digits.
 pub(super) fn id(key: u64, what: &str) -> String {
     let mut text = Vec::with_capacity(32);
     text.hex(mix(key, key_of(what)));

@@ -1,8 +1,8 @@
-//! The calls that the vendor answers, by their paths.
+//! The endpoints of the vendor's API, by path.
 
 use serde::{Deserialize, Serialize};
 
-/// The vendor's endpoints.
+/// An endpoint of the vendor's API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Endpoint {

@@ -1,30 +1,30 @@
-//! JSON text written byte by byte into a buffer: the hot path of the simulated answers, where a
-//! general serializer would cost more than everything else together.
+//! Writes JSON text directly into a buffer. This is the hot path of simulated responses, where a
+//! general serializer would dominate the cost.
 //!
-//! Texts are taken as they are: whoever calls has escaped them. Never checks that the whole is
-//! valid JSON; the tests do.
+//! Texts are written unchanged: the caller has escaped them. Does not check that the whole is valid
+//! JSON; the tests do.
 
 const SECONDS_A_DAY: i64 = 86_400;
 
-/// What can be written into an answer.
+/// Formatting of JSON values.
 pub(super) trait Ink {
-    /// The bytes as they are.
+    /// The bytes, unchanged.
     fn put(&mut self, text: &str);
-    /// A whole number.
+    /// An integer.
     fn int(&mut self, value: u64);
-    /// A whole number in at least `width` digits.
+    /// An integer of at least `width` digits.
     fn padded(&mut self, value: u64, width: usize);
     /// 16 hex digits.
     fn hex(&mut self, value: u64);
-    /// A text in quotes.
+    /// A quoted text.
     fn quoted(&mut self, text: &str);
     /// `2024-03-07`.
     fn date(&mut self, seconds: i64);
     /// `"2024-03-11T08:41:26Z"`, in quotes.
     fn utc(&mut self, seconds: i64);
-    /// `"2024-03-11T08:38:35.113221Z"`, in quotes; a fraction of zero is left out.
+    /// `"2024-03-11T08:38:35.113221Z"`, in quotes; without a fraction if it is zero.
     fn utc_micros(&mut self, micros: i64);
-    /// `"2024-03-11 15:38:36"`, in quotes: seconds of a local clock.
+    /// `"2024-03-11 15:38:36"`, in quotes: seconds of local time.
     fn local(&mut self, seconds: i64);
 }
 
@@ -126,7 +126,7 @@ fn two(text: &mut [u8], at: usize, value: i64) {
     text[at + 1] = b'0' + u8::try_from(value % 10).expect("one digit");
 }
 
-/// Year, month and day of a day counted from 1970-01-01 (Howard Hinnant's `civil_from_days`).
+/// Year, month and day from days since 1970-01-01 (Howard Hinnant's `civil_from_days`).
 fn civil(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);

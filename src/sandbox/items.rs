@@ -1,4 +1,4 @@
-//! Items of a listing, and how single ones are odd.
+//! Items of a listing, and their quirks.
 
 use chrono_tz::Tz;
 
@@ -8,13 +8,13 @@ use super::ink::Ink;
 use super::task::{SECOND, Task, View};
 use super::world::{Workflow, offset_seconds};
 
-/// Something that is listed.
+/// A listed item.
 pub(super) trait Item {
     /// The key of its id.
     const ID_KEY: &'static str;
-    /// Its id, as the vendor knows it.
+    /// The vendor's id.
     fn id(&self) -> &str;
-    /// What is odd about how it is listed.
+    /// The quirk of its listing.
     fn oddity(&self) -> Option<FaultKind>;
 }
 
@@ -42,7 +42,7 @@ impl Item for (&Task, View) {
     }
 }
 
-/// An item with its id and what `rest` writes behind it, each member with a comma before it.
+/// An item with its id, then what `rest` writes, each member with a comma before it.
 pub(super) fn put<T: Item>(
     out: &mut Vec<u8>,
     item: &T,

@@ -1,5 +1,5 @@
-//! The vendor's rate limit, strict: a bucket of requests that refills at a steady rate. What
-//! doesn't fit is refused; nothing is queued.
+//! The vendor's rate limit, a strict token bucket with a steady refill. Requests beyond it are
+//! rejected; nothing is queued.
 //!
 //! ```
 //! use airudder_export::sandbox::RateLimit;
@@ -14,23 +14,23 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How many requests the vendor takes. Written `50/s`, `300/min`, `1000/h`, with the burst after
-/// a colon (`50/s:10`); without it, the burst is what one second refills, and at least 1.
+/// The request rate that the vendor accepts. Written `50/s`, `300/min`, `1000/h`, with the burst
+/// after a colon (`50/s:10`). The default burst is one second's refill, and at least 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RateLimit {
-    /// Requests per second that are refilled, above zero.
+    /// Refill in requests per second, above zero.
     pub per_second: f64,
-    /// Requests that fit at once after a pause, at least 1.
+    /// Requests accepted at once after a pause, at least 1.
     pub burst: u32,
 }
 
-/// Why a text is no [`RateLimit`].
+/// Why a text is not a valid [`RateLimit`].
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum RateLimitError {
-    /// Not a number above zero with a unit of time.
+    /// Not a positive number with a unit of time.
     #[error("read the rate limit {0:?}: it is written as 50/s, 300/min or 1000/h")]
     Rate(String),
-    /// Not a whole number above zero.
+    /// Not a positive integer.
     #[error("read the rate limit's burst {0:?}: it is a whole number above zero, as in 50/s:10")]
     Burst(String),
 }
@@ -77,7 +77,7 @@ fn one_second_of(per_second: f64) -> u32 {
     per_second.clamp(1.0, f64::from(u32::MAX)) as u32
 }
 
-/// The bucket. Starts full.
+/// The token bucket. Starts full.
 #[derive(Debug)]
 pub(super) struct Bucket {
     limit: RateLimit,
@@ -94,7 +94,8 @@ impl Bucket {
         }
     }
 
-    /// Takes one request, or says how long it is until one fits. A refused request costs nothing.
+    /// Takes one request, or returns how long it is until one fits. A rejected request costs
+    /// nothing.
     pub(super) fn take(&mut self, now: Instant) -> Result<(), Duration> {
         let refilled = now.saturating_duration_since(self.at).as_secs_f64() * self.limit.per_second;
         self.level = (self.level + refilled).min(f64::from(self.limit.burst));

@@ -1,17 +1,17 @@
-//! Pages of a listing: which items a page holds, and how a page goes wrong while items move.
+//! Pages of a listing: the items of a page, and the distortions of a page while items move.
 
 use std::ops::Range;
 
-/// How a page differs from the truth.
+/// How a page differs from the true listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Distortion {
-    /// The whole truth.
+    /// No difference.
     None,
-    /// An item moved between this page and its neighbour, and one more was counted.
+    /// An item moved between this page and its neighbour, and the total counts one more.
     Shifted,
-    /// The page before is answered again.
+    /// The previous page is returned again.
     Repeated,
-    /// One item is left out.
+    /// One item is missing.
     Short,
 }
 
@@ -20,11 +20,11 @@ pub(super) enum Distortion {
 pub(super) struct Page {
     pub(super) items: Range<usize>,
     pub(super) total: usize,
-    /// The one of these items that is not shown.
+    /// The item that is left out.
     pub(super) left_out: Option<usize>,
 }
 
-/// The page with this number, counted from 1. Pages beyond the end are empty.
+/// The page of this number, from 1. Pages past the end are empty.
 pub(super) fn page(total: usize, number: usize, size: usize, distortion: Distortion) -> Page {
     let start = number.saturating_sub(1).saturating_mul(size).min(total);
     let items = start..start.saturating_add(size).min(total);
@@ -44,10 +44,10 @@ pub(super) fn page(total: usize, number: usize, size: usize, distortion: Distort
             let items = if items.is_empty() {
                 items
             } else if start > 0 {
-                // The last item of the page before comes again, the last of this one is lost.
+                // The last item of the previous page is repeated, the last of this one is missing.
                 items.start - 1..items.end - 1
             } else if items.end < total {
-                // The first item is lost, the next page's first comes early.
+                // The first item is missing, the next page's first one appears early.
                 items.start + 1..items.end + 1
             } else {
                 items

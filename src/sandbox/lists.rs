@@ -1,4 +1,4 @@
-//! The two listings: workflows, and the tasks of one.
+//! The two listings: workflows, and the tasks of a workflow.
 
 use hyper::StatusCode;
 
@@ -15,7 +15,7 @@ use super::reply::Reply;
 use super::vendor::Vendor;
 use super::world::Workflow;
 
-/// How one page of one listing is odd.
+/// The quirks of one page.
 #[derive(Clone, Copy, Debug, Default)]
 struct Oddities {
     total: Option<Quirk>,
@@ -23,11 +23,11 @@ struct Oddities {
     json: Option<Quirk>,
 }
 
-/// What a page says.
+/// The contents of a page.
 struct Answer {
     items: Vec<Vec<u8>>,
     number: usize,
-    /// As the items have it.
+    /// The true number of items.
     total: usize,
     next_cursor: Option<String>,
 }
@@ -116,7 +116,7 @@ impl Vendor {
         )
     }
 
-    /// A page of these items; `write` adds what stands behind an item's id.
+    /// A page of these items; `write` adds the members after an item's id.
     fn list<T: Item>(
         &self,
         items: &[T],
@@ -126,7 +126,7 @@ impl Vendor {
         write: impl Fn(&mut Vec<u8>, &T, Option<FaultKind>),
     ) -> Reply {
         let key = key_of(listing);
-        // Some are listed twice, and counted twice.
+        // Some items are listed twice, and counted twice.
         let listed: Vec<&T> = items
             .iter()
             .flat_map(|item| {
@@ -272,7 +272,7 @@ impl Answer {
         }
     }
 
-    /// The total as JSON; none: there is no such key.
+    /// The total as JSON; `None` omits the key.
     fn total_said(&self, quirk: Option<Quirk>) -> Option<String> {
         let total = self.total;
         let Some(Quirk { kind, number, .. }) = quirk else {

@@ -1,20 +1,20 @@
-//! The vendor's API, simulated: to try the export without an account, to rehearse a schedule, and
-//! to test against trouble that the real service makes only now and then.
+//! A simulator of the vendor's API: to try the export without an account, to rehearse a schedule,
+//! and to test failures that the real service produces only rarely.
 //!
-//! A [`Sandbox`] is an HTTP server on the loopback interface. It answers as `api-contract.md`
-//! says: workflows over some days, their tasks in every status, calls with redials and
-//! transcripts in several languages. All content follows from the seed, whatever the order of
-//! requests; tasks move on with [`SandboxOptions::clock`]. A strict rate limit counts violations,
-//! and [`Faults`] make requests fail. Answers are made while they are sent, in pieces, so one of
-//! many gigabytes takes no more memory than a small one.
+//! A [`Sandbox`] is an HTTP server on the loopback interface. It implements `api-contract.md`:
+//! workflows over some days, their tasks in every status, calls with redials and transcripts in
+//! several languages. All content depends on the seed, not on the order of requests; tasks progress
+//! with [`SandboxOptions::clock`]. A strict rate limit counts violations, and [`Faults`] make
+//! requests fail. Responses are generated in pieces while they are sent, so a response of many
+//! gigabytes takes no more memory than a small one.
 //!
-//! It never listens beyond 127.0.0.1, and nothing in it is about a person: names are made up and
+//! It never listens beyond 127.0.0.1, and contains no data of real people: names are made up and
 //! telephone numbers begin with zeros.
 //!
-//! Four paths are its own and outside every limit and fault: `GET /_sandbox/stats`
-//! ([`SandboxSummary`]), `GET /_sandbox/details` (detail requests by task), `GET /_sandbox/tasks` (a
-//! list of [`SandboxTask`]) and `GET /_sandbox/truth` (a list of [`SandboxTruth`]): what there really
-//! is, to compare an export with.
+//! Four paths are the sandbox's own, exempt from limits and faults: `GET /_sandbox/stats`
+//! ([`SandboxSummary`]), `GET /_sandbox/details` (detail requests by task), `GET /_sandbox/tasks`
+//! (a list of [`SandboxTask`]) and `GET /_sandbox/truth` (a list of [`SandboxTruth`]), the true
+//! state to compare an export with.
 //!
 //! ```
 //! use airudder_export::sandbox::{Sandbox, SandboxOptions};
@@ -80,38 +80,38 @@ use crate::clock::Clock;
 use vendor::Vendor;
 use wire::{ResetSwitch, Wire};
 
-/// One task as it is now: the truth to compare an export with.
+/// The current state of a task: the truth to compare an export with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SandboxTask {
     /// 32 hex digits.
     pub task_id: String,
     /// The workflow it is listed under.
     pub workflow_id: String,
-    /// In the vendor's words; none while it isn't listed yet.
+    /// The vendor's status word; `None` before the task is listed.
     pub status: Option<String>,
-    /// When it begins.
+    /// The scheduled start.
     pub schedule_start_time: DateTime<Utc>,
-    /// When it should end. A paused task ends later.
+    /// The scheduled end. A paused task ends later.
     pub schedule_end_time: DateTime<Utc>,
-    /// Rows in its detail.
+    /// Number of rows in its detail.
     pub calls: u64,
-    /// Redials of all rows.
+    /// Number of redials in all rows.
     pub redials: u64,
-    /// Turns of all transcripts.
+    /// Number of turns in all transcripts.
     pub turns: u64,
 }
 
-/// One task with its calls: what an export of it must hold, whatever was listed.
+/// A task with its calls: the expected content of an export, whatever was listed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SandboxTruth {
     /// The task.
     #[serde(flatten)]
     pub task: SandboxTask,
-    /// `CallID` of each of its calls, in the order of its answer.
+    /// `CallID` of each call, in response order.
     pub call_ids: Vec<String>,
 }
 
-/// A running simulator. Dropping it stops it, too, without waiting.
+/// A running simulator. Dropping it also stops it, without waiting.
 #[derive(Debug)]
 pub struct Sandbox {
     vendor: Arc<Vendor>,
@@ -121,10 +121,10 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Makes the account and listens.
+    /// Creates the account and starts to listen.
     ///
     /// # Errors
-    /// When the port is taken.
+    /// If the port is in use.
     pub async fn start(options: SandboxOptions) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
         let url = format!("http://{}/", listener.local_addr()?);
@@ -146,33 +146,33 @@ impl Sandbox {
         self.url.clone()
     }
 
-    /// What was asked so far.
+    /// The statistics so far.
     #[must_use]
     pub fn stats(&self) -> SandboxStats {
         self.vendor.stats()
     }
 
-    /// Every task as it is now, in the order of days, workflows and starts.
+    /// The current state of every task, in the order of days, workflows and starts.
     #[must_use]
     pub fn tasks(&self) -> Vec<SandboxTask> {
         self.vendor.tasks()
     }
 
-    /// Every task as it is now with its calls, in the same order.
+    /// The current state of every task with its calls, in the same order.
     #[must_use]
     pub fn truth(&self) -> Vec<SandboxTruth> {
         self.vendor.truth()
     }
 
-    /// Lets time jump: from now on tasks and tokens go by this clock (a demo's second night).
+    /// Replaces the clock of tasks and tokens (a demo's second night).
     pub fn set_clock(&self, clock: Clock) {
         self.vendor.set_clock(clock);
     }
 
-    /// Stops listening and drops the connections there are.
+    /// Stops listening and closes all connections.
     pub async fn stop(self) {
         drop(self.stop);
-        // The server task ends by itself; should it have panicked, there is nothing left to stop.
+        // The server task ends by itself; after a panic there is nothing left to stop.
         let _ = self.server.await;
     }
 }
@@ -186,7 +186,7 @@ async fn serve(listener: TcpListener, vendor: Arc<Vendor>, stop: CancellationTok
                 Ok((stream, _)) => {
                     connections.spawn(connection(stream, Arc::clone(&vendor)));
                 }
-                // Out of file handles, for instance: connections that end give some back.
+                // For example out of file descriptors: connections that end release some.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             },
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
@@ -196,12 +196,12 @@ async fn serve(listener: TcpListener, vendor: Arc<Vendor>, stop: CancellationTok
 }
 
 async fn connection(stream: TcpStream, vendor: Arc<Vendor>) {
-    // Small answers must not wait for more; without it they are only slower.
+    // Small responses must not be delayed; if this fails they are only slower.
     let _ = stream.set_nodelay(true);
     let reset = ResetSwitch::default();
     let wire = TokioIo::new(Wire::new(stream, reset.clone()));
     let service = service_fn(move |request| Arc::clone(&vendor).handle(request, reset.clone()));
-    // Clients hang up and faults break connections; neither is the sandbox's failure.
+    // Clients disconnect and faults break connections; neither is an error of the sandbox.
     let _ = http1::Builder::new()
         .auto_date_header(false)
         .serve_connection(wire, service)

@@ -1,7 +1,7 @@
-//! The same JSON spelled so that a careless reader gets it wrong.
+//! Equivalent JSON in spellings that careless parsers get wrong.
 
-/// Every key of these tokens with its first character as an escape. The tokens may be a part of a
-/// text, cut between two tokens.
+/// Spells the first character of every key as an escape. The tokens may be part of a text, cut
+/// between two tokens.
 pub(super) fn escape_keys(json: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(json.len() + json.len() / 4);
     let mut rest = json;
@@ -22,7 +22,7 @@ pub(super) fn escape_keys(json: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Bytes of the string that begins here, its quotes included.
+/// Length in bytes of the string that begins here, including quotes.
 fn string_length(text: &[u8]) -> usize {
     let mut at = 1;
     while let Some(byte) = text.get(at) {
@@ -35,7 +35,7 @@ fn string_length(text: &[u8]) -> usize {
     text.len()
 }
 
-/// The value of the first member with this key replaced, where it has no nested one.
+/// Replaces the value of the first member with this key. The value must not be nested.
 pub(super) fn replace_first(json: &mut Vec<u8>, key: &str, value: &str) {
     let key = format!("\"{key}\":");
     let Some(at) = json

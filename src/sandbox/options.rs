@@ -1,4 +1,4 @@
-//! Everything about a sandbox that its user decides.
+//! The sandbox's settings.
 
 use std::time::Duration;
 
@@ -9,61 +9,61 @@ use super::faults::Faults;
 use super::limit::RateLimit;
 use crate::clock::Clock;
 
-/// The `APPKey` a sandbox accepts unless told otherwise.
+/// The default `APPKey`.
 pub const SANDBOX_KEY: &str = "sandbox-key";
-/// The `APPSecret` a sandbox accepts unless told otherwise.
+/// The default `APPSecret`.
 pub const SANDBOX_SECRET: &str = "sandbox-secret";
 
-/// A sandbox's settings. The defaults are a quiet vendor with a week of calls that ended
+/// A sandbox's settings. The defaults are a vendor without faults and a week of calls that ended
 /// yesterday.
 #[derive(Clone, Debug)]
 pub struct SandboxOptions {
-    /// Port on 127.0.0.1; 0 takes a free one.
+    /// Port on 127.0.0.1; 0 selects a free one.
     pub port: u16,
-    /// Decides all content. Same seed, same first day: same tasks, same bytes.
+    /// Determines all content. The same seed and first day give the same tasks and bytes.
     pub seed: u64,
     /// The first day with tasks, in UTC.
     pub first_day: NaiveDate,
     /// Days with tasks.
     pub days: u32,
-    /// Tasks whose scheduled start is on one day, exactly.
+    /// Exact number of tasks whose scheduled start is on one day.
     pub tasks_per_day: u32,
-    /// Calls of one task, on average: each task has 0.4 to 1.6 times as many.
+    /// Average number of calls per task: each task has 0.4 to 1.6 times as many.
     pub calls_per_task: u32,
     /// Every task has exactly `calls_per_task` calls.
     pub exact_calls: bool,
-    /// What is added to each answer's time, give or take a fifth.
+    /// Added latency of each response, varied by up to a fifth.
     pub latency: Duration,
-    /// Requests beyond it are refused and counted. None: everything is taken.
+    /// Requests beyond it are rejected and counted. `None`: no limit.
     pub rate_limit: Option<RateLimit>,
-    /// What goes wrong.
+    /// The faults to inject.
     pub faults: Faults,
-    /// How long a token is valid after the last sign-in. The vendor's is 24 hours.
+    /// Lifetime of a token after the last sign-in. The vendor's is 24 hours.
     pub token_lifetime: Duration,
-    /// A page holds at most this many items, whatever is asked for.
+    /// Maximum number of items on a page, whatever is requested.
     pub page_size_max: usize,
-    /// Tasks begin, go on and end by this clock.
+    /// The clock by which tasks begin, progress and end.
     pub clock: Clock,
-    /// Accepted `APPKey`.
+    /// The accepted `APPKey`.
     pub app_key: String,
-    /// Accepted `APPSecret`.
+    /// The accepted `APPSecret`.
     pub app_secret: String,
-    /// The zone redial times are written in, without naming it. Working hours are its, too.
+    /// The zone of redial times, which are written without an offset, and of working hours.
     pub source_timezone: Tz,
-    /// Keys the documentation doesn't know and rows in another key order, now and then.
+    /// Whether some rows have undocumented keys or another key order.
     pub odd: bool,
-    /// Detail answers are compressed for clients that accept it.
+    /// Whether detail responses are compressed for clients that accept it.
     pub gzip: bool,
 }
 
 impl SandboxOptions {
-    /// A week of calls that ended the day before this clock's today.
+    /// A week of calls that ended on the day before this clock's today.
     #[must_use]
     pub fn week_before(clock: Clock) -> Self {
         Self::days_before(clock, 7)
     }
 
-    /// So many days of calls, the last one the day before this clock's today.
+    /// This many days of calls, the last one on the day before this clock's today.
     #[must_use]
     pub fn days_before(clock: Clock, days: u32) -> Self {
         let today = clock.now().date_naive();

@@ -1,10 +1,10 @@
-//! What is said and written in simulated calls, by language. Every text is JSON source: escapes
-//! are part of it, and some letters are escaped on purpose where others are not.
+//! Phrases of simulated calls, by language. Every text is JSON source, including escapes; some
+//! letters are deliberately escaped where others are not.
 //!
-//! Names are made up. Telephone numbers begin with zeros after the country code, where no real
-//! one does.
+//! Names are made up. Telephone numbers begin with zeros after the country code, which real ones
+//! never do.
 
-/// The words of one language.
+/// The phrases of one language.
 #[derive(Debug)]
 pub(super) struct Language {
     /// `+62`.
@@ -21,7 +21,7 @@ pub(super) struct Language {
     pub(super) campaigns: &'static [&'static str],
 }
 
-/// Languages by weight: an index drawn below 20 finds its language here.
+/// Weights of the languages: a number below 20 selects the language at its index.
 pub(super) const WEIGHTS: [u8; 20] = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 3, 3, 4, 4, 5];
 
 pub(super) static LANGUAGES: [Language; 6] = [INDONESIAN, ENGLISH, SPANISH, THAI, CHINESE, ARABIC];
@@ -96,7 +96,7 @@ const ENGLISH: Language = Language {
         "Doe",
         "Sampleton",
         "McTest",
-        "Nobody",
+        "Noname",
     ],
     robot: &[
         "Hello, am I speaking with the owner of this number?",

@@ -1,7 +1,7 @@
-//! What is answered in place of the right thing: refusals and injected faults.
+//! Responses sent in place of the right one: rejections and injected faults.
 //!
-//! The service says one thing in several ways; where the contract knows more than one, they come
-//! by turns.
+//! The service has several forms for the same error; where the contract lists more than one, they
+//! alternate.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use super::faults::{Fault, FaultFamily, FaultKind};
 use super::reply::{HTML, JSON, Reply, asctime_date, http_date, rfc850_date};
 use super::vendor::Vendor;
 
-/// "Number of queries exceeds the limit", as a sister API says it.
+/// "Number of queries exceeds the limit", as documented for a sister API.
 const SLOW_DOWN: u16 = 10705;
 
 impl Vendor {
-    /// What is answered in place of the right thing.
+    /// The response that replaces the right one.
     pub(super) fn instead(&self, Fault { kind, roll }: Fault) -> Option<Reply> {
         let reply = match kind {
             FaultKind::Http500 => {
@@ -57,14 +57,14 @@ impl Vendor {
                     };
                     self.slow_down().with(RETRY_AFTER, &wait)
                 }
-                // The right thing, with another ending or of another page.
+                // The right response, with another ending or of another page.
                 _ => return None,
             },
         };
         Some(reply)
     }
 
-    /// Refused by the rate limit, in each way the contract knows by turns.
+    /// A rate-limit response, alternating between the forms of the contract.
     pub(super) fn too_many(&self, wait: Duration) -> Reply {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         let turn = self.state().tally.turn("too many") % 4;
@@ -92,7 +92,7 @@ impl Vendor {
         )
     }
 
-    /// HTTP 401 and body code 401 by turns.
+    /// HTTP 401 and body code 401 in turn.
     pub(super) fn unauthorized(&self) -> Reply {
         let mut state = self.state();
         state.tally.stats.unauthorized += 1;
@@ -104,7 +104,7 @@ impl Vendor {
         self.failure(http, 401, "Unauthorized")
     }
 
-    /// The text sits in `status` or in `message`, by turns.
+    /// The message is in `status` or in `message`, in turn.
     pub(super) fn failure(&self, http: StatusCode, code: u16, text: &str) -> Reply {
         let turn = self.state().tally.turn("wording");
         Reply::failure(
@@ -118,7 +118,7 @@ impl Vendor {
     }
 }
 
-/// What somebody between client and vendor answers. Nothing of it is the vendor's word.
+/// The response of an intermediary, without any part of the vendor's envelope.
 fn gateway(kind: FaultKind) -> Reply {
     const LOGIN: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><title>Sign in</title></head>\n\
         <body><form method=\"post\" action=\"/login\"><input name=\"user\">\

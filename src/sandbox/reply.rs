@@ -1,4 +1,4 @@
-//! An answer before it is sent: status, headers, and where its bytes come from.
+//! A response before it is sent: status, headers, and the source of its body.
 
 use chrono::{DateTime, Utc};
 use hyper::body::Bytes;
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::answer::{Answer, Source};
 
-/// What is to be answered.
+/// A response to send.
 #[derive(Debug)]
 pub(super) struct Reply {
     http: StatusCode,
@@ -22,7 +22,7 @@ pub(super) const JSON: &str = "application/json; charset=utf-8";
 pub(super) const HTML: &str = "text/html";
 
 impl Reply {
-    /// HTTP 200 with JSON from anywhere.
+    /// HTTP 200 with JSON from a source.
     pub(super) fn ok(source: Source) -> Self {
         Self {
             http: StatusCode::OK,
@@ -33,12 +33,12 @@ impl Reply {
         }
     }
 
-    /// HTTP 200 with this JSON.
+    /// HTTP 200 with this JSON text.
     pub(super) fn json(text: impl Into<Bytes>) -> Self {
         Self::ok(Source::Whole(text.into()))
     }
 
-    /// The envelope of something that went wrong.
+    /// An error envelope.
     pub(super) fn failure(http: StatusCode, text: String) -> Self {
         Self {
             http,
@@ -47,14 +47,14 @@ impl Reply {
         }
     }
 
-    /// An answer of the sandbox itself, outside the vendor's API.
+    /// A response of the sandbox's own paths, outside the vendor's API.
     pub(super) fn own(value: &impl Serialize) -> Self {
         let mut text = serde_json::to_vec_pretty(value).expect("maps with text keys are JSON");
         text.push(b'\n');
         Self::json(text)
     }
 
-    /// A web page, as proxies put in place of an answer.
+    /// A web page, as a proxy sends it in place of a response.
     pub(super) fn page(http: StatusCode) -> Self {
         let title = match http {
             StatusCode::OK => "Scheduled maintenance".to_owned(),
@@ -67,7 +67,7 @@ impl Reply {
         Self::foreign(http, HTML, html)
     }
 
-    /// This text of another kind, as something between client and vendor answers.
+    /// Text of another content type, as sent by an intermediary.
     pub(super) fn foreign(
         http: StatusCode,
         content_type: &'static str,
@@ -86,7 +86,7 @@ impl Reply {
         self
     }
 
-    /// The same with other bytes.
+    /// Replaces the source of the body.
     pub(super) fn map_source(self, change: impl FnOnce(Source) -> Source) -> Self {
         Self {
             source: change(self.source),
@@ -98,7 +98,7 @@ impl Reply {
         self.failure
     }
 
-    /// The date is the simulated one: it and a `Retry-After` date tell the same time.
+    /// The `Date` is the simulated time, consistent with a `Retry-After` date.
     pub(super) fn into_response(
         self,
         date: DateTime<Utc>,
@@ -118,17 +118,17 @@ impl Reply {
     }
 }
 
-/// As HTTP headers have it: `Mon, 11 Mar 2024 08:41:26 GMT`.
+/// The preferred HTTP format: `Mon, 11 Mar 2024 08:41:26 GMT`.
 pub(super) fn http_date(time: DateTime<Utc>) -> String {
     time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
-/// As they had it before, which is still to be understood: `Monday, 11-Mar-24 08:41:26 GMT`.
+/// The obsolete format of RFC 850, which recipients must accept: `Monday, 11-Mar-24 08:41:26 GMT`.
 pub(super) fn rfc850_date(time: DateTime<Utc>) -> String {
     time.format("%A, %d-%b-%y %H:%M:%S GMT").to_string()
 }
 
-/// As C's `asctime` has it: `Mon Mar 11 08:41:26 2024`.
+/// The obsolete format of C's `asctime`: `Mon Mar 11 08:41:26 2024`.
 pub(super) fn asctime_date(time: DateTime<Utc>) -> String {
     time.format("%a %b %e %H:%M:%S %Y").to_string()
 }

@@ -1,4 +1,4 @@
-//! What the sandbox saw: counted for tests and for people who rehearse.
+//! Request statistics of the sandbox, for tests and rehearsals.
 
 use std::collections::BTreeMap;
 
@@ -8,31 +8,31 @@ use tokio::time::Instant;
 use super::endpoint::Endpoint;
 use super::faults::FaultKind;
 
-/// What the sandbox saw so far; `GET /_sandbox/stats` answers with a [`Summary`](Self::summary).
+/// The statistics so far; `GET /_sandbox/stats` returns a [`Summary`](Self::summary).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SandboxStats {
-    /// Requests by endpoint, refused ones included.
+    /// Requests by endpoint, including rejected ones.
     pub requests: BTreeMap<Endpoint, u64>,
     /// Requests beyond the rate limit.
     pub rate_violations: u64,
-    /// Requests whose answer is not complete now.
+    /// Requests whose response is not complete yet.
     pub in_flight: u64,
-    /// The most of them at any moment.
+    /// The maximum of `in_flight`.
     pub max_in_flight: u64,
-    /// Different tokens given.
+    /// Number of distinct tokens issued.
     pub tokens_issued: u64,
-    /// Requests refused because of their token, or for want of one.
+    /// Requests rejected for an invalid or missing token.
     pub unauthorized: u64,
-    /// Faults by kind. What is odd for good is counted each time it is shown.
+    /// Faults by kind. A quirk counts each time it is shown.
     pub faults: BTreeMap<FaultKind, u64>,
-    /// Detail requests by task id, failed ones included.
+    /// Detail requests by task id, including failed ones.
     #[serde(skip)]
     pub details: BTreeMap<String, u64>,
-    /// Detail answers sent to their right end, by task id.
+    /// Detail responses sent completely, by task id.
     #[serde(skip)]
     pub details_complete: BTreeMap<String, u64>,
-    /// Seconds from the first request to the latest: with the number of requests it says how much
-    /// of the rate limit was used.
+    /// Seconds from the first request to the latest. With the number of requests it gives the
+    /// utilization of the rate limit.
     pub busy_seconds: f64,
 }
 
@@ -43,7 +43,7 @@ impl SandboxStats {
         self.requests.values().sum()
     }
 
-    /// The same without a counter for each task.
+    /// The statistics without the counters per task.
     #[must_use]
     pub fn summary(&self) -> SandboxSummary {
         let of = |counts: &BTreeMap<String, u64>| DetailCounts {
@@ -65,30 +65,30 @@ impl SandboxStats {
     }
 }
 
-/// What `GET /_sandbox/stats` answers. `GET /_sandbox/details` counts requests task by task.
+/// The body of `GET /_sandbox/stats`. `GET /_sandbox/details` has the counts per task.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SandboxSummary {
-    /// Everything but what is counted by task.
+    /// All statistics except those per task.
     #[serde(flatten)]
     pub stats: SandboxStats,
-    /// Detail requests, failed ones included.
+    /// Detail requests, including failed ones.
     pub details_requested: DetailCounts,
-    /// Detail answers sent to their right end.
+    /// Detail responses sent completely.
     pub details_completed: DetailCounts,
 }
 
-/// Counts of many tasks.
+/// Totals over many tasks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DetailCounts {
-    /// Different tasks.
+    /// Number of distinct tasks.
     pub tasks: u64,
-    /// All together.
+    /// Sum over all tasks.
     pub times: u64,
-    /// The most of one task.
+    /// Maximum of one task.
     pub most: u64,
 }
 
-/// The counters while they run.
+/// The running counters.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) stats: SandboxStats,
@@ -126,7 +126,7 @@ impl Tally {
         *self.stats.faults.entry(kind).or_default() += 1;
     }
 
-    /// Counts 0, 1, 2, … by name: for what alternates.
+    /// Counts 0, 1, 2, … per name, for forms that alternate.
     pub(super) fn turn(&mut self, name: &'static str) -> u64 {
         let turn = self.turns.entry(name).or_default();
         *turn += 1;

@@ -1,6 +1,6 @@
-//! One outbound task, and what of it exists at a moment.
+//! An outbound task, and its state at a moment.
 //!
-//! [`Task::at`] is the only place that knows how tasks move on. Times are microseconds since 1970.
+//! Only [`Task::at`] implements how tasks progress. Times are microseconds since 1970.
 
 use std::ops::Range;
 
@@ -13,10 +13,10 @@ pub(super) const SECOND: i64 = 1_000_000;
 pub(super) const MINUTE: i64 = 60 * SECOND;
 pub(super) const HOUR: i64 = 60 * MINUTE;
 pub(super) const DAY: i64 = 24 * HOUR;
-/// The longest a call takes with its redials, from its turn in the task to its end.
+/// The longest duration of a call with its redials, from its turn in the task to its end.
 pub(super) const CALL_SPAN: i64 = 20 * MINUTE;
 
-/// One outbound task.
+/// An outbound task.
 #[derive(Debug)]
 pub(super) struct Task {
     pub(super) id: String,
@@ -26,14 +26,14 @@ pub(super) struct Task {
     pub(super) node_id: String,
     pub(super) node_name: String,
     pub(super) language: &'static Language,
-    /// When it shows up in the listing.
+    /// When it first appears in the listing.
     pub(super) listed: i64,
     pub(super) start: i64,
     pub(super) scheduled_end: i64,
     pub(super) calls: u32,
-    /// What is odd about how it is listed.
+    /// The quirk of its listing.
     pub(super) item: Option<FaultKind>,
-    /// What is odd about its answer.
+    /// The quirk of its detail response.
     pub(super) answer: Option<FaultKind>,
     fate: Fate,
 }
@@ -41,42 +41,42 @@ pub(super) struct Task {
 /// How a task ends.
 #[derive(Clone, Debug)]
 enum Fate {
-    /// As planned.
+    /// As scheduled.
     Finishes,
-    /// A person held it for a while; it ends that much later than scheduled.
+    /// Paused by a person for a while; ends that much later than scheduled.
     Pauses(Range<i64>),
-    /// A person called it off.
+    /// Cancelled by a person.
     Canceled { at: i64, word: &'static str },
-    /// As planned; later it calls again, those after the first so many.
+    /// As scheduled; later it resumes with the calls after the first `first_calls`.
     Reopens { at: i64, first_calls: u32 },
 }
 
-/// From a task's end to when it calls again, and how long it does.
+/// Time from a task's end to its resumption, and the resumption's length.
 const REOPENED_AFTER: i64 = 20 * HOUR;
 const REOPENED_FOR: i64 = 2 * HOUR;
 
-/// What exists of a task at one moment.
+/// The state of a task at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct View {
-    /// In the vendor's words.
+    /// The vendor's status word.
     pub(super) status: &'static str,
     /// Rows in `detail`.
     pub(super) shown: u32,
-    /// Of these, the first so many are as they will stay.
+    /// Number of leading rows that are final.
     pub(super) done: u32,
-    /// Whether the others are cancelled, and not pending.
+    /// Whether the other rows are cancelled rather than pending.
     pub(super) canceled: bool,
 }
 
 impl View {
-    /// Nothing will change any more.
+    /// Whether the state is final.
     pub(super) fn is_final(&self) -> bool {
         matches!(self.status, "finished" | "canceled" | "cancelled")
     }
 }
 
 impl Task {
-    /// The task at this moment; none before it is listed.
+    /// The state at this moment; `None` before the task is listed.
     pub(super) fn at(&self, now: i64) -> Option<View> {
         if now < self.listed {
             return None;
@@ -138,7 +138,7 @@ impl Task {
         })
     }
 
-    /// When call `index` has its turn.
+    /// The scheduled moment of call `index`.
     pub(super) fn turn_of(&self, index: u32) -> i64 {
         if let Fate::Reopens { at, first_calls } = self.fate
             && index >= first_calls
@@ -155,7 +155,7 @@ impl Task {
         }
     }
 
-    /// When the vendor says that it should end.
+    /// The scheduled end, as reported by the vendor.
     pub(super) fn end_said(&self) -> i64 {
         /// 2099-12-31T23:59:59Z.
         const FAR: i64 = 4_102_444_799 * SECOND;
@@ -165,7 +165,7 @@ impl Task {
         }
     }
 
-    /// Lets it call again after its end, with the last third of its calls.
+    /// Makes the task resume after its end, with the last third of its calls.
     pub(super) fn reopen(&mut self) {
         self.fate = Fate::Reopens {
             at: self.scheduled_end + REOPENED_AFTER,
@@ -173,7 +173,7 @@ impl Task {
         };
     }
 
-    /// Calls that it makes before it ends for the first time.
+    /// Number of calls before its first end.
     fn first_calls(&self) -> u32 {
         match self.fate {
             Fate::Reopens { first_calls, .. } => first_calls,
@@ -181,7 +181,7 @@ impl Task {
         }
     }
 
-    /// When its last call is over; of those it makes before it calls again, if it does.
+    /// The end of its last call, before a resumption.
     pub(super) fn end(&self) -> i64 {
         match &self.fate {
             Fate::Pauses(pause) => self.scheduled_end + (pause.end - pause.start),
@@ -189,12 +189,12 @@ impl Task {
         }
     }
 
-    /// The time it dials, pauses left out.
+    /// Its dialling time, without pauses.
     fn active(&self) -> i64 {
         self.scheduled_end - self.start
     }
 
-    /// Calls whose turn has come.
+    /// Number of calls that have started.
     fn begun(&self, now: i64) -> u32 {
         let held = match &self.fate {
             Fate::Pauses(pause) => (now - pause.start).clamp(0, pause.end - pause.start),
@@ -206,7 +206,7 @@ impl Task {
         u32::try_from(begun).unwrap_or(u32::MAX).min(calls)
     }
 
-    /// Calls that have ended with all their redials.
+    /// Number of calls that have ended, including their redials.
     fn done(&self, now: i64) -> u32 {
         if now < self.start {
             0
@@ -216,7 +216,7 @@ impl Task {
     }
 }
 
-/// What a task takes from its workflow.
+/// The task's position and attributes from its workflow.
 pub(super) struct Seat<'a> {
     pub(super) workflow: usize,
     pub(super) name: &'a str,
@@ -225,7 +225,7 @@ pub(super) struct Seat<'a> {
     pub(super) language: &'static Language,
 }
 
-/// The task at this place of its workflow, as its seed has it.
+/// The task at this position of its workflow, determined by the seed.
 pub(super) fn task(options: &SandboxOptions, seed: u64, seat: &Seat<'_>, place: usize) -> Task {
     const NODES: [&str; 4] = [
         "Voicebot Call1",
@@ -245,7 +245,7 @@ pub(super) fn task(options: &SandboxOptions, seed: u64, seat: &Seat<'_>, place: 
     };
     let start = seat.start;
     let length = i64::from(draws.between(30, 240)) * MINUTE;
-    // Those that begin late in the day go on into the next.
+    // Tasks that begin late in the day continue into the next.
     let late = start.rem_euclid(DAY) >= 21 * HOUR;
     let length = if late {
         length.max(DAY - start.rem_euclid(DAY) + HOUR)
@@ -271,7 +271,7 @@ pub(super) fn task(options: &SandboxOptions, seed: u64, seat: &Seat<'_>, place: 
         }
         _ => Fate::Finishes,
     };
-    // Two tasks in a row belong to one node run.
+    // Two consecutive tasks belong to one node run.
     let run = mix(mix(options.seed, key_of(seat.name)), (place / 2) as u64);
     let node_name = NODES[(place / 2) % NODES.len()];
     Task {

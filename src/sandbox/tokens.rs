@@ -1,6 +1,7 @@
-//! The account's one token: how long it lives and who may restart its life.
+//! The account's token and its lifetime.
 //!
-//! Tokens are made from the seed and hold no secret. They contain `+` and `/`, as the vendor's do.
+//! Tokens are derived from the seed and contain no secret. They contain `+` and `/`, like the
+//! vendor's.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -8,7 +9,7 @@ use super::draws::{Draws, mix};
 
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// The tokens given so far; at most one is valid.
+/// The tokens issued so far; at most one is valid.
 #[derive(Debug)]
 pub(super) struct Tokens {
     seed: u64,
@@ -27,7 +28,7 @@ impl Tokens {
         }
     }
 
-    /// The valid token, its lifetime restarted, or a new one.
+    /// Returns the valid token with its lifetime restarted, or a new one.
     pub(super) fn sign_in(&mut self, now: DateTime<Utc>) -> String {
         let until = now
             .checked_add_signed(self.lifetime)
@@ -43,7 +44,7 @@ impl Tokens {
         token
     }
 
-    /// Whether an `Authorization` header opens the door.
+    /// Whether an `Authorization` header holds the valid token.
     pub(super) fn accepts(&self, header: Option<&[u8]>, now: DateTime<Utc>) -> bool {
         let sent = header.and_then(|header| header.strip_prefix(b"Token "));
         match (&self.valid, sent) {
@@ -52,7 +53,7 @@ impl Tokens {
         }
     }
 
-    /// Ends the valid token's life, for everybody.
+    /// Invalidates the current token.
     pub(super) fn expire(&mut self) {
         self.valid = None;
     }

@@ -1,4 +1,5 @@
-//! The vendor: answers requests from the simulated account, within its limits, with its faults.
+//! The simulated service: responds to requests for its account, within its limits and with its
+//! faults.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,7 +31,7 @@ use super::world::World;
 use super::{SandboxTask, SandboxTruth};
 use crate::clock::Clock;
 
-/// No request of the vendor's API has more in its body.
+/// Upper bound of a request body; the vendor's API has no larger ones.
 const MAX_REQUEST_BYTES: usize = 64 * 1024;
 
 /// The simulated service.
@@ -42,7 +43,7 @@ pub(super) struct Vendor {
     state: Mutex<State>,
 }
 
-/// What changes from request to request.
+/// The mutable state.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) clock: Clock,
@@ -52,7 +53,7 @@ pub(super) struct State {
     pub(super) tally: Tally,
 }
 
-/// A request whose answer is not complete.
+/// A request whose response is not complete.
 #[derive(Debug)]
 pub(super) struct InFlight {
     vendor: Arc<Vendor>,
@@ -60,7 +61,7 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
-    /// The answer went out to its right end.
+    /// Records that the response was sent completely.
     pub(super) fn complete(self) {
         if let Some(task) = &self.detail_of {
             self.vendor.state().tally.detail_complete(task);
@@ -112,14 +113,14 @@ impl Vendor {
         }
     }
 
-    /// The truth about every task, as of now.
+    /// The current true state of every task.
     pub(super) fn tasks(&self) -> Vec<SandboxTask> {
         let now = self.now().timestamp_micros();
         let tasks = self.world.tasks.iter();
         tasks.map(|task| self.task(task, now)).collect()
     }
 
-    /// The same with the calls of each.
+    /// The current true state of every task with its calls.
     pub(super) fn truth(&self) -> Vec<SandboxTruth> {
         let now = self.now().timestamp_micros();
         let truth = |task: &Task| {
@@ -156,14 +157,14 @@ impl Vendor {
         self.state().clock.now()
     }
 
-    /// The time on the vendor's wall, which its `Date` headers say.
+    /// The vendor's current time, as shown in its `Date` headers.
     pub(super) fn wall(&self) -> DateTime<Utc> {
         let behind = self.quirks.of(FaultFamily::Date, 0);
         let hours = behind.map_or(0, |quirk| quirk.number);
         self.now() - TimeDelta::hours(hours)
     }
 
-    /// Answers one request. An error closes the connection without an answer.
+    /// Handles one request. An error closes the connection without a response.
     pub(super) async fn handle(
         self: Arc<Self>,
         request: Request<Incoming>,
@@ -341,7 +342,7 @@ impl Vendor {
         Reply::ok(Source::Detail(Box::new(detail)))
     }
 
-    /// The same reply, compressed if the client takes it and the vendor does it.
+    /// Compresses a reply if the client accepts it and the vendor compresses.
     fn packed(&self, reply: Reply, ask: &Ask, headers: &HeaderMap) -> Reply {
         let accepted = headers
             .get(ACCEPT_ENCODING)

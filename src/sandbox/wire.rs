@@ -1,5 +1,5 @@
-//! A connection that can be reset on demand: closed so that the other side sees an error and not
-//! an end.
+//! A connection that can be reset on demand, so that the peer sees an error and not an end of
+//! stream.
 
 use std::io;
 use std::pin::Pin;
@@ -11,12 +11,12 @@ use hyper::header::HeaderName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A header that leaves with a space before its colon: the HTTP library would not write that.
+/// A header sent with a space before its colon, which the HTTP library would not write.
 pub(super) const HEADER_WITH_SPACE: HeaderName = HeaderName::from_static("x-sandbox-space");
 const AS_WRITTEN: &[u8] = b"\r\nx-sandbox-space: ";
 const AS_SENT: &[u8] = b"\r\nx-sandbox-space :";
 
-/// These bytes with the space, if they are a head with that header.
+/// Inserts the space, if these bytes are a response head with that header.
 fn spaced(bytes: &[u8]) -> Option<Vec<u8>> {
     let head = bytes.get(..1024).unwrap_or(bytes);
     let at = head.starts_with(b"HTTP/1.1 ").then(|| {
@@ -28,12 +28,12 @@ fn spaced(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(sent)
 }
 
-/// Decides how a connection ends. Clones belong to the same connection.
+/// Controls how a connection ends. Clones belong to the same connection.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ResetSwitch(Arc<AtomicBool>);
 
 impl ResetSwitch {
-    /// From now on, closing the connection resets it.
+    /// Makes closing the connection reset it.
     pub(super) fn arm(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -59,8 +59,8 @@ impl Wire {
 impl Drop for Wire {
     fn drop(&mut self) {
         if self.reset.is_armed() {
-            // Without lingering, closing sends RST in place of FIN. If it can't be set, the
-            // connection is closed all the same.
+            // With a linger time of zero, closing sends RST in place of FIN. If it cannot be set,
+            // the connection is closed normally.
             let _ = self.stream.set_zero_linger();
         }
     }
@@ -83,7 +83,7 @@ impl AsyncWrite for Wire {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         match spaced(bytes) {
-            // As long as before, so the count of what was written is right, too.
+            // The length is unchanged, so the returned byte count is right, too.
             Some(sent) => Pin::new(&mut self.stream).poll_write(context, &sent),
             None => Pin::new(&mut self.stream).poll_write(context, bytes),
         }

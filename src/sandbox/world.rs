@@ -1,7 +1,7 @@
-//! The simulated account: its workflows and their tasks over some days, made once from the seed.
+//! The simulated account: its workflows and tasks over some days, generated once from the seed.
 //!
-//! A longer world begins with the shorter one: days don't depend on each other. Times are
-//! microseconds since 1970.
+//! Days are independent, so a longer world begins with the shorter one. Times are microseconds
+//! since 1970.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -15,17 +15,17 @@ use super::options::SandboxOptions;
 use super::phrases::{LANGUAGES, WEIGHTS};
 use super::task::{DAY, MINUTE, SECOND, Seat, Task, task};
 
-/// One workflow. Its tasks all begin on one day.
+/// A workflow. All its tasks begin on one day.
 #[derive(Debug)]
 pub(super) struct Workflow {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) created: i64,
-    /// Indexes into [`World::tasks`], in the order of their start.
+    /// Indexes into [`World::tasks`], in order of start.
     pub(super) tasks: Range<usize>,
-    /// What is odd about how it is listed.
+    /// The quirk of its listing.
     pub(super) item: Option<FaultKind>,
-    /// Why its tasks can't be listed.
+    /// Why its tasks cannot be listed.
     pub(super) trouble: Option<FaultKind>,
 }
 
@@ -66,7 +66,7 @@ impl World {
         world
     }
 
-    /// The task's place in [`World::tasks`].
+    /// The task's index in [`World::tasks`].
     pub(super) fn task_index(&self, id: &str) -> Option<usize> {
         self.by_task.get(id).copied()
     }
@@ -131,7 +131,7 @@ impl World {
         self.quirks.of(family, subject).map(|quirk| quirk.kind)
     }
 
-    /// Gives a task the quirks that are the vendor's truth about it.
+    /// Assigns the quirks that are part of the vendor's true data.
     fn make_odd(&self, task: &mut Task) {
         task.item = self.kind_of(FaultFamily::Item, task.key);
         if let Some(id) = odd_id(task.item, task.key) {
@@ -149,7 +149,7 @@ impl World {
 /// An id that is valid for the vendor and unusual for its clients.
 fn odd_id(item: Option<FaultKind>, key: u64) -> Option<String> {
     match item? {
-        // Beyond 64 bits, and no two of them the same double.
+        // Beyond 64 bits, and no two ids round to the same double.
         FaultKind::ItemNumberId => Some(format!("9{:019}", key % 10_u64.pow(19))),
         FaultKind::ItemLongNumberId => {
             Some(format!("7{:010}{:019}", key >> 32, key % 10_u64.pow(19)))
@@ -167,7 +167,7 @@ pub(super) fn is_number_id(item: Option<FaultKind>) -> bool {
     )
 }
 
-/// A start within the day, in UTC: mostly working hours of the source time zone, sometimes late.
+/// A start within the day, in UTC: mostly in working hours of the source time zone, sometimes late.
 fn start(zone: Tz, day: NaiveDate, draws: &mut Draws) -> i64 {
     let midnight = day.and_time(NaiveTime::MIN).and_utc().timestamp_micros();
     let offset = i64::from(offset_seconds(zone, midnight)) * SECOND;
@@ -176,11 +176,11 @@ fn start(zone: Tz, day: NaiveDate, draws: &mut Draws) -> i64 {
     } else {
         (i64::from(draws.between(8 * 3600, 20 * 3600)) * SECOND - offset).rem_euclid(DAY)
     };
-    // A fraction below a second must not carry the start into the next day.
+    // The fraction of a second must not move the start into the next day.
     midnight + within.min(DAY - SECOND) + i64::from(draws.below(1_000_000))
 }
 
-/// How far local clocks are ahead of UTC.
+/// Offset of local time from UTC, in seconds.
 pub(super) fn offset_seconds(zone: Tz, micros: i64) -> i32 {
     let moment = DateTime::<Utc>::from_timestamp_micros(micros).unwrap_or_default();
     zone.offset_from_utc_datetime(&moment.naive_utc())

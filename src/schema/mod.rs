@@ -1,12 +1,12 @@
 //! The four tables, read from `schemas/*.toml`: the single source of columns, types, JSON keys,
 //! encodings and documentation.
 //!
-//! The files are embedded at build time. What is derived from them: the Arrow schema
+//! The files are embedded at build time. Derived from them: the Arrow schema
 //! ([`Table::arrow_schema`]), the decode plan (`decode::plan`), the Parquet properties
-//! (`encode`), the `schema` command and `docs/tables.md` ([`render`]). Adding a column is an
-//! edit of one of those files and nothing else.
+//! (`encode`), the `schema` command and `docs/tables.md` ([`render`]). Adding a column needs
+//! an edit of one of those files only.
 //!
-//! What this module never does: read an answer, or touch a disk.
+//! This module never reads a response and never touches a disk.
 //!
 //! ```
 //! use airudder_export::parts::{TableName, table};
@@ -24,9 +24,9 @@ use std::sync::{Arc, LazyLock};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use serde::{Deserialize, Serialize};
 
-/// Decimal digits of an amount, in all.
+/// Precision of amounts, in decimal digits.
 pub const DECIMAL_PRECISION: u8 = 20;
-/// Decimal places of an amount.
+/// Scale of amounts, in decimal digits.
 pub const DECIMAL_SCALE: i8 = 4;
 
 /// One of the four tables.
@@ -37,17 +37,17 @@ pub enum TableName {
     Calls,
     /// One row per redial.
     Redials,
-    /// One row per turn of a talk.
+    /// One row per turn of a conversation.
     AsrTurns,
     /// One row per exported task.
     Tasks,
 }
 
 impl TableName {
-    /// All tables, in the order they are shown.
+    /// All tables, in display order.
     pub const ALL: [Self; 4] = [Self::Calls, Self::Redials, Self::AsrTurns, Self::Tasks];
 
-    /// The table's name: its folder in the lake.
+    /// The table's name, which is also its folder in the lake.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -80,7 +80,7 @@ impl fmt::Display for TableName {
     }
 }
 
-/// A column's type, as the schema files name it.
+/// A column's type, as named in the schema files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ColumnType {
@@ -114,7 +114,7 @@ impl ColumnType {
         }
     }
 
-    /// The type as the documentation names it.
+    /// The type's name in the documentation.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -129,22 +129,22 @@ impl ColumnType {
     }
 }
 
-/// How a text becomes the column's value, where the type alone does not say it.
+/// How text is parsed, if the type alone does not determine it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Parse {
-    /// By the type: a date, a time and its zone for timestamps, `YYYY-MM-DD` for dates.
+    /// By the type: date, time and zone for timestamps, `YYYY-MM-DD` for dates.
     #[default]
     Plain,
     /// `YYYY-MM-DD HH:MM:SS` in the source time zone.
     Local,
-    /// `H:MM:SS` from a start, in seconds.
+    /// `H:MM:SS` since a start, in seconds.
     Clock,
-    /// JSON that is an object where there is something: `[]` is how some languages write an empty one.
+    /// JSON that is an object if non-empty: some languages write an empty object as `[]`.
     Object,
 }
 
-/// What fills a column that is not (or not only) read from a key of its own record.
+/// The source of a column that is not (or not only) read from a key of its own record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fill {
@@ -164,15 +164,15 @@ pub enum Fill {
     RedialCount,
     /// Entries of `AsrResult`.
     AsrTurnCount,
-    /// What no column could take.
+    /// The values that no column takes.
     ExtraFields,
     /// The run's id.
     RunId,
-    /// When the answer was received.
+    /// When the response was received.
     ExtractedAt,
 }
 
-/// How the column's pages are encoded. Chosen per column from measurements.
+/// Encoding of the column's pages, chosen per column from measurements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoding {
@@ -181,20 +181,20 @@ pub enum Encoding {
     Dictionary,
     /// Text that seldom repeats.
     DeltaLength,
-    /// Numbers and times that grow.
+    /// Increasing numbers and times.
     DeltaPacked,
-    /// As it is.
+    /// No encoding.
     Plain,
 }
 
-/// What is kept about a column's values for readers to skip by.
+/// Statistics that let readers skip data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Statistics {
-    /// Least and greatest value of each page and each row group.
+    /// Minimum and maximum of each page and row group.
     #[default]
     Page,
-    /// None: free text, where they only cost.
+    /// None: for free text they only cost space.
     None,
 }
 
@@ -205,23 +205,23 @@ pub struct Column {
     pub name: String,
     /// Type.
     pub column_type: ColumnType,
-    /// Whether it may be null.
+    /// Whether the column is nullable.
     pub nullable: bool,
-    /// JSON keys it is read from; the first that holds a value is taken.
+    /// JSON keys that it is read from; the first one with a value applies.
     pub keys: Vec<String>,
-    /// How its text is read.
+    /// How its text is parsed.
     pub parse: Parse,
-    /// What fills it beside its keys.
+    /// Its source beside the keys.
     pub fill: Option<Fill>,
-    /// Unit, where the name does not say it.
+    /// The unit, if the name does not imply it.
     pub unit: Option<String>,
     /// Whether it holds personal data.
     pub personal: bool,
-    /// Encoding in Parquet.
+    /// Parquet encoding.
     pub encoding: Encoding,
-    /// Statistics in Parquet.
+    /// Parquet statistics.
     pub statistics: Statistics,
-    /// What it means.
+    /// Description.
     pub description: String,
 }
 
@@ -239,15 +239,15 @@ pub struct Nested {
 pub struct Table {
     /// Name.
     pub name: TableName,
-    /// What a row is.
+    /// What a row represents.
     pub description: String,
-    /// What the partition column holds.
+    /// Description of the partition column.
     pub partition_description: String,
-    /// Columns that tell rows apart.
+    /// Columns that identify a row.
     pub key: Vec<String>,
-    /// Columns in order, the common ones last.
+    /// Columns in order, with the common ones last.
     pub columns: Vec<Column>,
-    /// Arrays whose entries go to other tables.
+    /// Arrays whose entries are rows of other tables.
     pub nested: Vec<Nested>,
     arrow_schema: SchemaRef,
 }
@@ -304,7 +304,7 @@ static SCHEMAS: LazyLock<source::Schemas> = LazyLock::new(|| {
     source::embedded().expect("the embedded schema files are held valid by a test")
 });
 
-/// The version all tables carry in their files' key-value metadata.
+/// The schema version that every file carries in its key-value metadata.
 #[must_use]
 pub fn schema_version() -> u32 {
     SCHEMAS.version

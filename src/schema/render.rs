@@ -1,4 +1,4 @@
-//! The tables as text, as Markdown (`docs/tables.md`) and as Arrow's JSON.
+//! Renders the tables as text, as Markdown (`docs/tables.md`) and as Arrow JSON.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Column, Table, TableName, schema_version, table};
 
-/// The tables as a plain listing: name, type, null, key, one column a line.
+/// The tables as plain text: name, type, null, key, one column per line.
 #[must_use]
 pub fn text(names: &[TableName]) -> String {
     let mut out = String::new();
@@ -43,11 +43,11 @@ pub fn text(names: &[TableName]) -> String {
     out
 }
 
-/// What holds for every table.
+/// Rules that apply to every table.
 const RULES: &str = include_str!("../../schemas/rules.md");
 
-/// The tables as Markdown. With all tables it ends with the rules that hold for each of them: this is
-/// `docs/tables.md`, to the letter.
+/// The tables as Markdown. With all tables it ends with their common rules; this output is exactly
+/// `docs/tables.md`.
 #[must_use]
 pub fn markdown(names: &[TableName]) -> String {
     let mut out = String::new();

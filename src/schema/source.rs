@@ -1,4 +1,4 @@
-//! The schema files as they are written, and their checks.
+//! The schema files in their TOML form, and their validation.
 
 use serde::Deserialize;
 
@@ -20,14 +20,14 @@ const TABLES: [(TableName, &str); 4] = [
     (TableName::Tasks, include_str!("../../schemas/tasks.toml")),
 ];
 
-/// All tables, checked.
+/// All tables, validated.
 #[derive(Debug)]
 pub(super) struct Schemas {
     pub(super) version: u32,
     pub(super) tables: Vec<Table>,
 }
 
-/// Why a schema file is not usable.
+/// Why a schema file is invalid.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SchemaError {
     #[error("the schema file of {table} is not understood")]
@@ -92,7 +92,7 @@ fn yes() -> bool {
     true
 }
 
-/// The files of this build.
+/// The schema files embedded in this build.
 pub(super) fn embedded() -> Result<Schemas, SchemaError> {
     let common: CommonFile = toml::from_str(COMMON).map_err(|source| SchemaError::Syntax {
         table: "common".into(),

@@ -1,5 +1,5 @@
-//! What to do about what the operating system says of a file: of the lake, or in the spool on its way
-//! to an object store.
+//! Advice for errors of the operating system on a file of the lake, or in the spool on its way to
+//! an object store.
 
 use std::io;
 use std::path::Path;
@@ -17,7 +17,7 @@ fn is_in_spool(place: &Path) -> bool {
         .any(|pair| pair[0].starts_with(SPOOL) && is_run_id(pair[1]))
 }
 
-/// What to do, where that is known: it follows on what failed, with a colon, or is empty.
+/// What to do, where that is known: follows the error after a colon, or is empty.
 pub(super) fn advice(source: &io::Error, path: &Path) -> &'static str {
     if is_in_spool(path) {
         return advice_for_spool(source);

@@ -1,8 +1,8 @@
-//! What the commit protocol relies on, tried on a store, whatever it is: one suite for a disk, for
-//! memory and for real servers.
+//! Conformance suite for the commit protocol's requirements on a store: the same tests for a disk,
+//! memory and real servers.
 //!
-//! The tests of this crate run it over a folder and over memory, the integration tests over servers
-//! that they start. It is no part of a release; what `doctor` tries of it there is in `probe`.
+//! The unit tests of this crate run it on a folder and in memory, the integration tests on servers
+//! that they start. It is not part of a release; `probe` contains the checks that `doctor` runs.
 
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
@@ -161,7 +161,7 @@ async fn files_are_invisible_until_published(store: &RunStore) -> Result<(), Sto
         .map(|e| (e.name.as_str(), e.is_folder))
         .collect();
     assert_eq!(names, [("call_date=2024-03-11", true)]);
-    // What gave way never comes back, however late somebody publishes it once more.
+    // A superseded file never returns, even if it is published again later.
     let gone = LakePath::from(&files[0].path());
     assert!(store.remove(&gone).await?);
     // Some servers answer with an error of their own then.

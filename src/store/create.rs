@@ -1,5 +1,5 @@
-//! A file that is made once, whoever makes it: the same moment as a commit's record has, without the
-//! named points of a commit.
+//! Creates a file exactly once among concurrent writers: atomic like a commit record, but without
+//! the named points of a commit.
 
 use bytes::Bytes;
 
@@ -8,8 +8,8 @@ use super::path::LakePath;
 use super::{Kind, Put, RunStore, Store, blocking, local};
 
 impl Store {
-    /// Whether a regular file is there, or leads there, and not a folder, a pipe or a device. An
-    /// object is one.
+    /// Whether a regular file, or a link to one, is there, not a folder, a pipe or a device. An
+    /// object counts as a regular file.
     pub(crate) async fn is_regular(&self, path: &LakePath) -> Result<bool, StoreError> {
         if !self.is_local() {
             return Ok(true);

@@ -1,4 +1,4 @@
-//! What is known of a finished data file: its place, its length, its checksum.
+//! Describes a finished data file: path, length, checksum.
 
 use std::fmt;
 use std::str::FromStr;

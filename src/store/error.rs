@@ -1,4 +1,4 @@
-//! What can go wrong with the bytes of a lake, and what a person does about it.
+//! Errors of the store, and what the operator does about each.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::task::RunId;
 /// Why the destination could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The operating system said no.
+    /// The operating system refused an operation.
     #[error("{action} {path}{}", advice(source, path))]
     Io {
         /// What was tried, as a verb.
@@ -22,7 +22,7 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
-    /// An object store said no.
+    /// An object store refused a request.
     #[error("{action} {path}: {fault}")]
     Object {
         /// What was tried, as a verb.
@@ -32,7 +32,7 @@ pub enum StoreError {
         /// What the store said.
         fault: Fault,
     },
-    /// The settings of an object store make no sense.
+    /// The settings of an object store are invalid.
     #[error("use {place}: {problem}")]
     StoreSettings {
         /// Its address.
@@ -46,7 +46,7 @@ pub enum StoreError {
          one has another id"
     )]
     RunTaken(RunId),
-    /// There is no place for what is on its way to an object store.
+    /// The spool for files on their way to an object store is unusable.
     #[error(
         "make a place for files on their way to the store in {path}: name a folder that can be written \
          with `store.spool` (AIRUDDER_STORE_SPOOL)"
@@ -57,7 +57,7 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
-    /// Another process did not give a lock back.
+    /// Another process did not release a lock.
     #[error(
         "lock {path}: another process has held it for {seconds} s (lslocks shows which); what was \
          committed is safe, end that process and run again"
@@ -99,7 +99,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// The exit code that stands for it.
+    /// The exit code.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
@@ -121,7 +121,7 @@ impl StoreError {
         }
     }
 
-    pub(super) fn damaged(path: &Path, what: impl Into<String>) -> Self {
+    pub(crate) fn damaged(path: &Path, what: impl Into<String>) -> Self {
         Self::Damaged {
             path: path.to_owned(),
             what: what.into(),
@@ -130,7 +130,7 @@ impl StoreError {
     }
 
     /// The same error with this way out in place of any other. Errors of other kinds stay as they are.
-    pub(super) fn advising(self, advice: impl Into<String>) -> Self {
+    pub(crate) fn advising(self, advice: impl Into<String>) -> Self {
         match self {
             Self::Damaged { path, what, .. } => Self::Damaged {
                 path,

@@ -1,13 +1,12 @@
-//! The named points of the commit protocol: places where a crash, a kill or a full disk is worth
-//! trying.
+//! The named points of the commit protocol, at which tests inject a crash, a kill or a full disk.
 //!
-//! In a release passing a point does nothing. In tests a store can be told to fail at one. In a
-//! build with debug assertions (what `cargo test` builds), or with the cargo feature
-//! `failpoints`, the whole process can be killed at one by the environment variable
-//! `AIRUDDER_FAILPOINT`: `publish.file_moved` kills it (as `kill -9` does) the first time it gets
-//! there, `…@3` the third time, `hold:publish.file_moved` stays there for ever, for watching what
-//! readers see meanwhile, and `stop:publish.file_moved` until it gets `SIGCONT`. Several are named with
-//! commas: `stop:pin.recorded,pin.moved`.
+//! In a release, passing a point does nothing. In tests a store can be told to fail at one. In a
+//! build with debug assertions (what `cargo test` builds), or with the cargo feature `failpoints`,
+//! the environment variable `AIRUDDER_FAILPOINT` kills the whole process at a point:
+//! `publish.file_moved` kills it (as `kill -9` does) the first time it gets there, `…@3` the third
+//! time, `hold:publish.file_moved` stops it there for ever, to observe what readers see meanwhile,
+//! and `stop:publish.file_moved` until it gets `SIGCONT`. Several are separated by commas:
+//! `stop:pin.recorded,pin.moved`.
 
 macro_rules! points {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
@@ -55,13 +54,13 @@ points! {
     PublishMoved = "publish.moved",
     /// The touched folders are synced.
     PublishSynced = "publish.synced",
-    /// One file that gave way was deleted.
+    /// One superseded file was deleted.
     PublishFileRemoved = "publish.file_removed",
-    /// A file that gave way was not deleted, as a pin holds it.
+    /// A superseded file was not deleted, as a pin holds it.
     PinFileKept = "pin.file_kept",
-    /// All files that gave way were deleted and their folders synced.
+    /// All superseded files were deleted and their folders synced.
     PublishRemoved = "publish.removed",
-    /// A damaged file that gave way was put aside.
+    /// A damaged superseded file was put aside.
     MendPutAside = "mend.put_aside",
     /// The file without rows of a table that got its first rows was removed.
     RowlessRemoved = "rowless.removed",
@@ -101,7 +100,7 @@ points! {
     RecoverFileRemoved = "recover.file_removed",
 }
 
-/// What is to happen at points.
+/// The scripted actions at points.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     #[cfg(test)]
@@ -210,13 +209,13 @@ mod process {
         }
     }
 
-    /// Whoever watches waits for this.
+    /// Prints the line that the observing test waits for.
     #[expect(clippy::print_stderr, reason = "a test reads it, no release has it")]
     fn say_held(point: Point) {
         eprintln!("held at {}", point.as_str());
     }
 
-    /// The end without a last word.
+    /// Ends the process without cleanup.
     fn kill() {
         #[cfg(unix)]
         signal(rustix::process::Signal::KILL);

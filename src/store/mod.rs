@@ -1,24 +1,24 @@
-//! Where the lake's bytes are: the few operations that the commit protocol needs.
+//! The bytes of the lake: the few operations that the commit protocol needs.
 //!
 //! [`Store`] reads, [`RunStore`] also writes, for one living run. Nothing else in the program
 //! touches the destination. There are two kinds: `local`, a folder on a disk, and `object`, a
-//! prefix in a bucket; this module and `run` say for each operation what it is on either.
+//! prefix in a bucket; this module and `run` document each operation for both.
 //!
 //! | operation | on a local disk | on an object store |
 //! |---|---|---|
 //! | [`RunStore::stage`] | a file in `_export/staging/<run id>/` | a file in the spool, a folder of this machine |
 //! | [`StagedFile::finish`] | syncs it | – |
-//! | `sync_staged` | syncs their folder | sends the files as multipart uploads at their final keys and leaves those open: invisible. Upload ids and parts travel in [`DataFile`](crate::store::DataFile) into the record |
+//! | `sync_staged` | syncs their folder | sends the files as multipart uploads at their final keys and leaves those open: invisible. Upload ids and parts travel in [`DataFile`] into the record |
 //! | `put_if_absent` | a hard link to a synced temporary file | a conditional put (`If-None-Match: *`) |
-//! | `publish` | a rename | completes the upload from the record; one that is gone while the object is there was completed by somebody else |
+//! | `publish` | a rename | completes the upload from the record; one that is gone while the object is there was completed by another process |
 //! | `update` | under a lock, by a rename | get with its `ETag`, put with `If-Match`, again on a mismatch |
 //! | `remove` | deletes | deletes; deleting what is gone is fine |
 //! | `sync_folders` | syncs them | nothing to do: an acknowledged put is durable |
 //! | the run lives | it holds `lock` in its staging folder (flock) | it touches `_export/staging/<run id>/alive.json` every few minutes |
 //!
-//! What a run on an object store opens is noted beside `alive.json`, so that whoever finds the run
-//! dead can abort it. A run that only seemed dead can't commit any more then: that it was taken for
-//! dead is itself a commit, and so the log decides which of the two came first.
+//! Uploads that a run opens on an object store are noted beside `alive.json`, so that they can be
+//! aborted once the run is dead. A run that was wrongly taken for dead can't commit afterwards: its
+//! death is itself a commit, so the log decides which came first.
 
 mod advice;
 #[cfg(any(test, debug_assertions, feature = "failpoints"))]
@@ -62,13 +62,14 @@ pub(crate) use read::is_damage;
 pub use reject::StagedReject;
 pub(crate) use run::Linked;
 pub use run::{Published, Put, RunStore};
+pub(crate) use sign::machine;
 pub use staged::StagedFile;
 pub(crate) use staging::InStaging;
 
 use self::object::Bucket;
 use crate::job::Destination;
 
-/// A small file of our own making is no longer than this.
+/// The largest small file that the exporter writes.
 const MOST_SMALL: u64 = 8 << 20;
 
 /// A store that is only read.
@@ -317,8 +318,8 @@ impl Store {
         }
     }
 
-    /// Whether the run that stages here is dead: nobody holds its lock, or it has not touched its
-    /// sign of life for longer than the setting allows.
+    /// Whether the run that stages here is dead: its lock is free, or it has not touched its sign
+    /// of life for longer than the setting allows.
     ///
     /// # Errors
     /// When that can't be told.
@@ -343,7 +344,7 @@ pub(crate) fn stop_waiting() {
     local::stop_waiting();
 }
 
-/// Runs file system work where it holds up nobody.
+/// Runs file system work on a blocking thread.
 async fn blocking<T, F>(work: F) -> Result<T, StoreError>
 where
     T: Send + 'static,

@@ -1,6 +1,6 @@
-//! Where things are in the lake: names and relative paths, always with `/`.
+//! Names and relative paths in the lake, always with `/`.
 //!
-//! No id from outside ever shapes a path. Paths read back from a commit record are parsed, not
+//! External ids never become part of a path. Paths read back from a commit record are parsed, not
 //! trusted: a record that names `../../etc` is refused.
 
 use std::fmt;
@@ -159,7 +159,7 @@ impl FromStr for FileName {
     }
 }
 
-/// Whether a text can be one step of a path and is hidden from nobody.
+/// Whether a text is a valid, non-hidden path component.
 pub(crate) fn is_plain(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text
@@ -450,7 +450,7 @@ impl From<&FilePath> for LakePath {
 pub struct PinId(Box<str>);
 
 impl PinId {
-    /// One that nobody else has.
+    /// A unique one.
     pub(crate) fn random() -> Self {
         Self(crate::clock::random_id().into())
     }

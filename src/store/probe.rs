@@ -1,8 +1,8 @@
-//! What a destination can do, tried on the spot: the steps the commit protocol is made of, each
-//! once, in a folder of their own that is removed again.
+//! Probes what a destination supports: the steps of the commit protocol, once each, in a temporary
+//! folder.
 //!
-//! A step may fail without an error from the system: file systems there are that take a lock twice,
-//! or replace a file where a link should have been refused. Such a step fails, too.
+//! A step may fail without a system error: some file systems grant a lock twice, or replace a file
+//! where a link should have been refused. Such a step fails, too.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -168,12 +168,16 @@ fn write(file: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// The files of [`check_links`], named as runs name what they stage: a run that is killed between
+/// the two leaves them in its staging folder, and they go with that.
+pub(super) const LINKS: [&str; 2] = ["000000.link", "000000.linked"];
+
 /// Fails where the file system does not give a name once, before anything is pulled. FAT, exFAT and
 /// some network and FUSE mounts know no hard links. Renaming unless the name is taken
 /// (`RENAME_NOREPLACE`) or an exclusive open would be other ways, but on such systems neither is
 /// known to leave a whole file or none after a power cut, so they are refused.
 pub(super) fn check_links(folder: &Path) -> Result<(), StoreError> {
-    let (file, name) = (folder.join("links-1"), folder.join("links-2"));
+    let [file, name] = LINKS.map(|name| folder.join(name));
     let try_it = || {
         fs::File::create(&file).map_err(StoreError::io("create", &file))?;
         create_once(&file, &name)

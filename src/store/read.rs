@@ -1,8 +1,8 @@
-//! A stored file that is read by pieces: what Parquet's readers and checksums need.
+//! Reads a stored file in ranges, as Parquet readers and checksums need.
 //!
-//! On an object store pieces are fetched in blocks of 4 MiB, of which the last few are kept: a file
-//! of up to 24 MiB is fetched once, however often it is read, and a larger one takes no more memory
-//! than that.
+//! On an object store ranges are fetched in blocks of 4 MiB, of which the last few are cached: a
+//! file of up to 24 MiB is fetched once, however often it is read, and a larger one takes no more
+//! memory than that.
 
 use std::collections::VecDeque;
 use std::fs::File;

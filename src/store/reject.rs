@@ -1,5 +1,5 @@
-//! A file of rejects on its way: written where the run stages, moved to `_export/rejects/` when
-//! the answers it belongs to are about to be committed.
+//! A staged file of rejects: written in the run's staging folder, moved to `_export/rejects/` right
+//! before the commit of the answers it belongs to.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};

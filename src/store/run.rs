@@ -1,4 +1,4 @@
-//! The store while a run writes to it: what it stages, its sign of life, and what changes the lake.
+//! The store of a writing run: its staged files, its sign of life, and changes to the lake.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -34,34 +34,34 @@ struct Inner {
     hold: Hold,
 }
 
-/// What shows that the run lives, and where it stages.
+/// The run's sign of life and its staging folder.
 #[derive(Debug)]
 enum Hold {
     Local(Staging),
     Object(ObjectRun),
 }
 
-/// How `RunStore::put_if_absent` ended.
+/// The result of `RunStore::put_if_absent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {
-    /// The name was free and is ours.
+    /// The name was free and now belongs to this run.
     Created,
     /// The name is taken.
     Taken,
 }
 
-/// How `RunStore::link_files` ended.
+/// The result of `RunStore::link_files`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Linked {
-    /// All of them have second names.
+    /// All of them have hard links.
     All,
-    /// This one is not there.
+    /// This one is missing.
     Gone(FilePath),
-    /// There are no second names here.
+    /// Hard links are not supported here.
     Refused,
 }
 
-/// How `RunStore::publish` ended.
+/// The result of `RunStore::publish`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Published {
     /// Moved to its table just now.
@@ -287,7 +287,7 @@ impl RunStore {
         }
     }
 
-    /// Looks at a file and may replace it; nobody else updates the file between the two. `decide`
+    /// Reads a file and may replace it; no other process updates the file between the two. `decide`
     /// gets the present content and returns the new one, or nothing to leave it. Says whether it
     /// was replaced.
     ///
@@ -335,7 +335,7 @@ impl RunStore {
             local::create_folders(&folder)?;
             // A rename would write over what is there.
             if local::is_there(&to)? && local::is_there(&from)? && !local::are_equal(&from, &to)? {
-                // Unless somebody else moved it there just now.
+                // Unless another process moved it there just now.
                 if local::is_there(&from)? {
                     return Err(StoreError::damaged(
                         &to,
@@ -509,7 +509,7 @@ impl RunStore {
         .await
     }
 
-    /// Takes over a dead run's staging folder. Nothing if its run lives, or somebody else is at it.
+    /// Takes over a dead run's staging folder. Nothing if its run lives, or another process has it.
     pub(crate) async fn take_dead(&self, folder: &LakePath) -> Result<Option<DeadRun>, StoreError> {
         let kind = match &self.kind {
             Kind::Local => {
@@ -546,7 +546,7 @@ impl RunStore {
         }
     }
 
-    /// A free place for what nobody but this run needs, on this machine. It goes with the run.
+    /// A free local path for this run's private use. It is removed with the run.
     pub(crate) fn scratch(&self) -> PathBuf {
         self.temporary()
     }
@@ -577,7 +577,7 @@ pub(crate) struct DeadRun {
 
 #[derive(Debug)]
 enum Dead {
-    /// Held, so that nobody else removes it too.
+    /// Held, so that no other process removes it too.
     Local(Staging),
     Object(DeadObjectRun),
 }

@@ -1,5 +1,5 @@
-//! What a living run says of itself in its sign of life: in the lock of its staging folder on a local
-//! disk, in `alive.json` on an object store. For people; nothing is decided by it.
+//! The content of a living run's sign of life: in the lock of its staging folder on a local disk,
+//! in `alive.json` on an object store. For people; no decision depends on it.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,7 @@ impl Sign {
     pub(super) fn of_us() -> Self {
         Self {
             since: Some(Clock::system().now()),
-            host: host(),
+            host: machine(),
             pid: Some(std::process::id()),
             nonce: None,
         }
@@ -50,12 +50,14 @@ impl Sign {
     }
 }
 
-/// The machine's name, where the system tells it in a file.
-fn host() -> Option<String> {
-    let files = ["/proc/sys/kernel/hostname", "/etc/hostname"];
-    let name = files
-        .iter()
-        .find_map(|file| std::fs::read_to_string(file).ok())?;
-    let name = name.trim();
-    (!name.is_empty()).then(|| name.to_owned())
+/// The machine's name, where the system tells it.
+pub(crate) fn machine() -> Option<String> {
+    #[cfg(unix)]
+    let name = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    #[cfg(not(unix))]
+    let name = String::new();
+    (!name.is_empty()).then_some(name)
 }

@@ -1,4 +1,4 @@
-//! A data file on its way: written where no reader looks, summed up while it passes.
+//! A staged data file: written where no reader looks, with a running checksum.
 
 use std::fs::{self, File};
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! The folders of runs in `_export/staging/`, and what else is there.
+//! The runs' folders in `_export/staging/`, and other entries there.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::{Kind, Store, blocking, local};
 pub(crate) struct InStaging {
     /// The runs that have something staged, or that live.
     pub(crate) runs: Vec<String>,
-    /// What is no run's, each with the reason. Nobody touches it.
+    /// Entries that are not a run's, each with the reason. They are never touched.
     pub(crate) foreign: Vec<(LakePath, &'static str)>,
 }
 

@@ -67,16 +67,16 @@ fn exported(exporter: &Exporter) -> Vec<String> {
 /// What has no end is cut far behind its limit, where it would still be right or wrong.
 #[rstest]
 #[case::entries_that_are_no_calls(HEAD, "1,", "max_rejects_size", 4)]
-#[case::a_text(&format!("{HEAD}{{\"Comments\":\""), "x", "max_rejects_size", 4)]
-#[case::an_entry_of_text(&format!("{HEAD}{{}},\""), "x", "max_rejects_size", 4)]
-#[case::a_number(HEAD, "1", "max_rejects_size", 4)]
-#[case::brackets(HEAD, "[", "max_rejects_size", 4)]
-#[case::calls_over_the_limit(HEAD, &format!("{{\"Comments\":\"{}\"}},", "x".repeat(MEGABYTE)), "max_rejects_size", 4)]
+#[case::a_text(&format!("{HEAD}{{\"Comments\":\""), "x", "max_answer_size", 21)]
+#[case::an_entry_of_text(&format!("{HEAD}{{}},\""), "x", "max_answer_size", 21)]
+#[case::a_number(HEAD, "1", "max_answer_size", 21)]
+#[case::brackets(HEAD, "[", "max_answer_size", 21)]
+#[case::calls_over_the_limit(HEAD, &format!("{{\"Comments\":\"{}\"}},", "x".repeat(MEGABYTE)), "max_answer_size", 21)]
 #[case::a_page_of_somebody_else("<html>", "x", "API's envelope", 4)]
-#[case::white_space_before("", " ", "API's envelope", 4)]
-#[case::white_space(HEAD, " ", "max_record_size", 4)]
-#[case::white_space_behind_an_entry(&format!("{HEAD}{{}}"), "\n", "max_record_size", 4)]
-#[case::white_space_behind(&answer("odd", "[{}]"), "\t", "max_record_size", 4)]
+#[case::white_space_before("", " ", "max_answer_size", 4)]
+#[case::white_space(HEAD, " ", "max_answer_size", 4)]
+#[case::white_space_behind_an_entry(&format!("{HEAD}{{}}"), "\n", "max_answer_size", 4)]
+#[case::white_space_behind(&answer("odd", "[{}]"), "\t", "max_answer_size", 4)]
 #[case::white_space_in_the_envelope(&format!("{HEAD}]"), " ", "max_record_size", 4)]
 #[case::fields_behind_detail(&format!("{HEAD}],\"x\":\""), "x", "max_record_size", 4)]
 #[case::many_fields_behind_detail(&format!("{HEAD}],\"x\":1"), ",\"x\":1", "max_record_size", 4)]
@@ -112,21 +112,26 @@ fn an_answer_without_end_is_given_up_with_its_setting(
     exporter.run(&["verify"]).done();
 }
 
-/// Without a limit that somebody set, an answer ends long before the largest that is read.
+/// Without a limit on the response, it ends long before the largest that is read: a call after 32
+/// times what its rejects may take, what stands behind the calls after as much as one record.
 #[rstest]
-#[case::a_text(&format!("{HEAD}{{\"Comments\":\""), "x", "max_rejects_size")]
-#[case::fields_behind_detail(&format!("{HEAD}],\"x\":\""), "x", "max_record_size")]
-fn an_endless_text_ends_by_the_defaults(
+#[case::a_text(&format!("{HEAD}{{\"Comments\":\""), "x", "max_rejects_size", "2MiB")]
+#[case::fields_behind_detail(&format!("{HEAD}],\"x\":\""), "x", "max_record_size", "64MiB")]
+fn an_endless_text_ends_without_a_limit_on_the_answer(
     #[case] begin: &str,
     #[case] unit: &str,
     #[case] words: &str,
+    #[case] rejects: &str,
 ) {
     let folder = folder();
     let odd = gzip(&long(begin, unit, 80 * MEGABYTE));
     let server = Scripted::account(vec![("odd", odd)]);
     let exporter = Exporter::new(folder.path())
         .against(server.url())
-        .job("[api]\nrate = \"2000/s\"\nbase_backoff = \"1ms\"\nmax_attempts = 2\n")
+        .job(&format!(
+            "[api]\nrate = \"2000/s\"\nbase_backoff = \"1ms\"\nmax_attempts = 2\n\
+             [write]\nmax_rejects_size = \"{rejects}\"\n"
+        ))
         .at(NOW);
     let ended = exporter.run(&["run"]);
     assert_eq!(ended.code, Some(65), "{}", ended.stderr);
@@ -150,7 +155,7 @@ fn what_is_kept_of_a_call_without_end_says_that_it_is_its_beginning() {
     let server = Scripted::account(vec![("odd", odd)]);
     let exporter = Exporter::new(folder.path())
         .against(server.url())
-        .job(LIMITS)
+        .job(&LIMITS.replace("2MiB", "128KiB"))
         .at(NOW);
     exporter.run(&["run"]).with(65);
     let files = below(&exporter.dest().join("_export/rejects"));

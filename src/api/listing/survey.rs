@@ -1,8 +1,8 @@
-//! A first look at a listing: one page, held against the profile (`doctor`).
+//! A survey of a listing's first page, compared with the profile (`doctor`).
 //!
-//! A survey holds names of keys, counts and what the client itself would have read (ids, status,
-//! schedule), never another value of an item. Names that look like data (a vendor may use ids or
-//! numbers as keys) are left out, too.
+//! A survey holds key names, counts and the fields that the client itself reads (ids, status,
+//! schedule), and no other value of an item. Key names that look like data (a vendor may use ids or
+//! numbers as keys) are left out as well.
 
 use std::collections::BTreeMap;
 
@@ -20,44 +20,44 @@ use crate::job::{PagingProfile, PagingStyle};
 use crate::privacy::is_plain_name;
 use crate::task::WorkflowId;
 
-/// Items whose keys are looked at.
+/// Number of items whose keys are inspected.
 const ITEMS_LOOKED_AT: usize = 50;
-/// How deep lists and keys are looked for.
+/// Depth limit of the search for lists and keys.
 const MAX_DEPTH: usize = 4;
 
-/// What the first page of a listing looks like.
+/// The structure of a listing's first page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageSurvey<T> {
-    /// Items in the page; `None` if the profile finds no list in the answer.
+    /// Items in the page; `None` if the profile finds no list in the response.
     pub items: Option<usize>,
-    /// What the client reads of the items that have an id.
+    /// The fields that the client reads, for items that have an id.
     pub read: Vec<T>,
     /// Items without a usable id.
     pub without_id: usize,
-    /// The total, where the profile finds one.
+    /// The total, if the profile finds one.
     pub total: Option<u64>,
-    /// What stands where the total should, if that is no number of items.
+    /// The shape of the value at the total's place, if it is not a count.
     pub odd_total: Option<&'static str>,
-    /// Whether the answer says how to ask for the next page; `None` for pages by number.
+    /// Whether the response has a cursor for the next page; `None` for numbered pages.
     pub has_cursor: Option<bool>,
-    /// JSON pointers to the lists in the answer.
+    /// JSON pointers to the lists in the response.
     pub lists: Vec<String>,
-    /// JSON pointers to the whole numbers beside them.
+    /// JSON pointers to the integers beside them.
     pub numbers: Vec<String>,
-    /// The items' keys, by name; nested ones as JSON pointers.
+    /// Keys of the items, by name; nested ones as JSON pointers.
     pub keys: Vec<ItemKey>,
 }
 
 /// A key of a listing's items.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ItemKey {
-    /// As it would be written into the profile.
+    /// The name as it would be written in the profile.
     pub name: String,
-    /// Of its first value that is there.
+    /// The kind of its first non-empty value.
     pub kind: KeyKind,
 }
 
-/// What the value of a key looks like.
+/// The kind of a key's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyKind {
     /// Any text.
@@ -68,15 +68,15 @@ pub enum KeyKind {
     LocalTime,
     /// A number.
     Number,
-    /// A list, a truth value, or nothing in all items.
+    /// A list, a boolean, or empty in all items.
     Other,
 }
 
 impl ApiClient {
-    /// Looks at the first page of a window's workflows.
+    /// Surveys the first page of a window's workflows.
     ///
     /// # Errors
-    /// See [`ApiError`]. What does not fit the profile is no error here.
+    /// See [`ApiError`]. A mismatch with the profile is part of the result, not an error.
     pub async fn survey_workflows(
         &self,
         window: Window,
@@ -89,10 +89,10 @@ impl ApiClient {
         }))
     }
 
-    /// Looks at the first page of a workflow's tasks.
+    /// Surveys the first page of a workflow's tasks.
     ///
     /// # Errors
-    /// See [`ApiError`]. What does not fit the profile is no error here.
+    /// See [`ApiError`]. A mismatch with the profile is part of the result, not an error.
     pub async fn survey_tasks(
         &self,
         workflow: &WorkflowId,
@@ -163,7 +163,7 @@ fn survey<T>(
     survey
 }
 
-/// Where an answer has lists and numbers.
+/// Pointers to lists and numbers in a response.
 #[derive(Default)]
 struct Around {
     lists: Vec<String>,
@@ -187,7 +187,7 @@ impl Around {
     }
 }
 
-/// The keys of an item, and one level below it.
+/// Collects the keys of an item and those one level below.
 fn gather(item: Json<'_>, at: &str, keys: &mut BTreeMap<String, KeyKind>) {
     for (name, value) in item.members().filter(|(name, _)| is_plain_name(name)) {
         if at.is_empty() && value.shape() == Shape::Object {

@@ -1,4 +1,4 @@
-//! Pages, passes and unions.
+//! Listings: pages, passes and unions.
 
 use super::*;
 use crate::calendar::Window;
@@ -22,7 +22,7 @@ fn page(text: &str, total: Option<usize>) -> Reply {
     Reply::data(&json!({"list": list, "total": total}))
 }
 
-/// Pages `"a b|c d"`, one script for each pass; the last one is repeated.
+/// Serves pages `"a b|c d"`, one script for each pass; the last script repeats.
 async fn listing_server(passes: &'static [&'static str], total: Option<usize>) -> Server {
     let pass = AtomicUsize::new(0);
     Server::with_auth(move |seen, _| {

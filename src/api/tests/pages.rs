@@ -1,4 +1,4 @@
-//! Pages of gateways, proxies and portals: never the API's word, always an outage.
+//! Responses of gateways, proxies and captive portals: always an outage, never final.
 
 use super::*;
 
@@ -16,7 +16,7 @@ async fn a_page_says_nothing_of_the_task(#[case] status: u16) {
     let error = detail(&client).await.expect_err("a page");
     assert!(!error.is_answered());
     if status == 200 {
-        // A sink of tests calls everything "not JSON" that is none.
+        // The test sink reports every other body as "not JSON".
         assert!(matches!(error, DetailError::Rejected { .. }), "{error:?}");
     } else {
         assert!(matches!(error, DetailError::Failed { .. }), "{error:?}");
@@ -63,7 +63,7 @@ async fn an_unknown_code_with_404_does_not_say_that_a_task_is_gone() {
     assert!(error.to_string().contains("`not_found_codes`"), "{error}");
 }
 
-/// Asks for so many tasks, so many at once; gives the number of requests.
+/// Requests this many tasks with this concurrency; returns the number of requests.
 async fn storm(server: &Server, client: &ApiClient, (tasks, at_once): (usize, usize)) -> usize {
     use futures_util::stream::{self, StreamExt as _};
 
@@ -111,7 +111,7 @@ async fn an_answer_of_the_api_between_pages_shows_that_it_is_there() {
 }
 
 #[tokio::test]
-async fn whoever_gives_up_ends_all_tries() {
+async fn stopping_ends_all_attempts() {
     let server = Server::with_auth(|_, _| web_page(502)).await;
     let mut options = options(&server.base);
     options.retry.base_backoff = Duration::from_hours(1);

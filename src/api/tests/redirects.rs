@@ -1,4 +1,4 @@
-//! The token goes nowhere else.
+//! Redirects: the token is not sent to another address.
 
 use super::*;
 
@@ -22,7 +22,7 @@ async fn a_redirect_is_not_followed_and_carries_no_token(
         "{text}"
     );
     assert!(!text.contains("MARKED"), "{text}");
-    // The API gave a token, so its address is right: it is an outage.
+    // The API issued a token, so its address is right and the redirect is an outage.
     assert!(matches!(error, DetailError::Failed { .. }), "{error:?}");
 }
 

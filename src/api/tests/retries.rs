@@ -1,4 +1,4 @@
-//! What is asked for again, and what is not.
+//! Which outcomes are retried, and which are not.
 
 use super::*;
 
@@ -119,7 +119,7 @@ async fn a_destination_that_fails_is_not_asked_for_again() {
 }
 
 #[tokio::test]
-async fn nobody_at_home_is_an_outage() {
+async fn an_unreachable_api_is_an_outage() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let base = format!("http://{}", port.local_addr().expect("bound"));
     drop(port);
@@ -180,7 +180,7 @@ async fn cancelling_drops_what_is_in_flight() {
     ));
 }
 
-/// Takes its time over every piece.
+/// Delays every piece.
 struct Slow(Whole, Duration);
 
 impl AnswerSink for Slow {

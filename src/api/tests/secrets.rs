@@ -1,4 +1,4 @@
-//! Marked data never comes out.
+//! Marked secrets never appear in output.
 
 use super::*;
 

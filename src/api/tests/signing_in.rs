@@ -1,4 +1,4 @@
-//! One token for everybody, renewed once; refusals end the run.
+//! One token for all requests, renewed once; a rejected sign-in ends the run.
 
 use super::*;
 

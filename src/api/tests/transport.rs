@@ -1,4 +1,4 @@
-//! HTTP as it is: codings, headers, time-outs.
+//! HTTP in practice: codings, headers, timeouts.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn gzip(text: &[u8]) -> Vec<u8> {
     packer.finish().expect("in memory")
 }
 
-/// A good answer with this header line.
+/// A good response with this header line.
 async fn server_with(line: &'static str, body: Vec<u8>) -> Server {
     Server::with_auth(move |_, _| Reply::Full(200, vec![line.to_owned()], body.clone())).await
 }
@@ -142,7 +142,7 @@ async fn an_answer_that_does_not_come_is_waited_for_as_long_as_read_timeout_says
 
 #[tokio::test]
 async fn a_connection_that_does_not_come_is_waited_for_as_long_as_connect_timeout_says() {
-    // Nobody accepts, and the queue of those who wait is full.
+    // The listener never accepts, and its backlog is full.
     let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
     socket
         .bind("127.0.0.1:0".parse().expect("an address"))
@@ -158,7 +158,7 @@ async fn a_connection_that_does_not_come_is_waited_for_as_long_as_connect_timeou
     }
     let mut options = options(&format!("http://{address}"));
     options.connect_timeout = Duration::from_millis(300);
-    // Shorter: it runs from when the request is sent.
+    // Shorter than the connection takes: it starts when the request is sent.
     options.read_timeout = Duration::from_millis(50);
     options.retry.max_attempts = std::num::NonZeroU32::MIN;
     let (_, events) = Log::events();

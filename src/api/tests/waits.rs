@@ -1,4 +1,4 @@
-//! What is waited for, and what time it is elsewhere.
+//! Reports of long waits, and the vendor's clock.
 
 use super::*;
 
@@ -16,7 +16,7 @@ async fn a_clock_that_is_far_off_is_said_once_with_its_direction() {
     })
     .await;
     let (log, events) = Log::events();
-    // The time that the run decides by is no matter of the machine's clock.
+    // The run's time is independent of the machine's clock.
     let clock = Clock::starting_at("2024-03-18T00:30:00Z".parse().expect("valid"));
     let client = ApiClient::new(
         options(&server.base),

@@ -48,7 +48,7 @@ fn key(name: &str, kind: KeyKind) -> ItemKey {
     }
 }
 
-/// The one check that is not fine.
+/// The only check that is not ok.
 fn complaint(survey: &PageSurvey<ListedTask>) -> (Status, &'static str, String) {
     let mut checks = judged(survey);
     checks.retain(|check| check.status != Status::Ok);
@@ -182,7 +182,7 @@ fn unknown_status_words_are_shown_if_they_are_words() {
     let (_, name, text) = complaint(&survey);
     assert_eq!(name, "list_tasks.status_words");
     assert!(
-        text.starts_with("2 tasks with a status nobody knows (`archived`)"),
+        text.starts_with("2 tasks with an unknown status (`archived`)"),
         "{text}"
     );
     assert!(!text.contains("SMITH"), "{text}");

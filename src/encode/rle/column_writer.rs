@@ -1,4 +1,4 @@
-//! A column chunk of runs: a dictionary page, and data pages of indexes into it.
+//! Writes a column chunk from runs: a dictionary page, and data pages of indexes into it.
 
 use std::cmp::Ordering;
 

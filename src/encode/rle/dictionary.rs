@@ -1,4 +1,4 @@
-//! The distinct values of a column of runs, and each run as the number of its value.
+//! The distinct values of a column of runs; each run becomes the index of its value.
 
 use crate::seeded::SeededMap;
 use arrow_array::cast::AsArray;

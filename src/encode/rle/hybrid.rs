@@ -1,5 +1,5 @@
-//! Parquet's hybrid of run lengths and packed bits, written from runs: what a column of repeated
-//! values costs is the number of its runs, not of its rows.
+//! Parquet's run-length and bit-packing hybrid, written from runs: the cost of a column of repeated
+//! values is proportional to its runs, not to its rows.
 //!
 //! Source: the format's `Encodings.md`, "Run Length Encoding / Bit-Packing Hybrid".
 

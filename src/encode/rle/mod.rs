@@ -1,9 +1,11 @@
-//! Columns whose values repeat over many rows, as dictionary pages and runs of indexes: ids of the task, the
-//! call and the run, the time of extraction. The general writer of Parquet looks each row's value up in a
-//! hash table and compares it to the least and the greatest so far; here that is done once a run.
+//! Encodes columns with values that repeat over many rows as dictionary pages and runs of indexes:
+//! ids of the task, the call and the run, and the time of extraction. The general Parquet writer
+//! hashes each row's value and compares it with the minimum and maximum so far; this module does so
+//! once per run.
 //!
-//! The pages say what the general writer's would: same encodings, statistics, page and offset index, Bloom
-//! filter. What runs do not serve (very long values, dictionaries of megabytes) is left to it.
+//! The pages are equivalent to those of the general writer: same encodings, statistics, page and
+//! offset index, Bloom filter. Columns that do not suit runs (very long values, dictionaries of
+//! megabytes) are left to the general writer.
 
 mod column_writer;
 mod dictionary;

@@ -1,4 +1,4 @@
-//! Runs against the general writer: the same rows and the same words about them.
+//! Compares the run encoder with the general writer: the same rows, the same metadata.
 
 use std::sync::Arc;
 

@@ -21,7 +21,7 @@ fn file(folder: &Path, text: &str) -> SettingFlags {
     }
 }
 
-/// A key file as its owner should have it.
+/// A key file with the expected permissions.
 fn key_file(path: &Path, text: &str) {
     fs::write(path, text).expect("written");
     #[cfg(unix)]
@@ -389,10 +389,10 @@ fn the_pods_of_an_indexed_job_are_shards() {
     assert_eq!(job.discover.shard, Shard::new(1, 4));
     let job = splitting(&env(&pod("3"))).expect("valid");
     assert_eq!(job.discover.shard, Shard::new(4, 4));
-    // The index alone may be for anything.
+    // The index alone may have another purpose.
     let job = splitting(&env(&[("JOB_COMPLETION_INDEX", "3")])).expect("valid");
     assert_eq!(job.discover.shard, None);
-    // A shard that is named goes before.
+    // An explicit shard takes precedence.
     let mut both = pod("3").to_vec();
     both.push(("AIRUDDER_SHARD", "1/4"));
     let job = splitting(&env(&both)).expect("valid");

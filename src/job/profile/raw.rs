@@ -1,7 +1,7 @@
-//! The keys of the job file's `[api.…]` tables as they are written, and what they become.
+//! The keys of the job file's `[api.…]` tables as they are written, and their conversion.
 //!
-//! The tables are flat where the profile is not, and both listings repeat the paging keys:
-//! `serde(flatten)` would lose `deny_unknown_fields`.
+//! The tables are flat although the profile is not, and both listings repeat the paging keys:
+//! `serde(flatten)` would disable `deny_unknown_fields`.
 
 use std::num::NonZeroU32;
 
@@ -79,7 +79,7 @@ pub(super) struct RawTaskDetail {
     extra_params: Map<String, Value>,
 }
 
-/// The paging keys that both listings have.
+/// The paging keys common to both listings.
 macro_rules! paging_of {
     ($raw:expr) => {
         RawPaging {
@@ -171,7 +171,7 @@ impl From<PagingProfile> for RawPaging {
     }
 }
 
-/// The default without its paging style, so that a job file may choose the other one.
+/// The default without a paging style, so that a job file may choose either.
 impl Default for RawListWorkflows {
     fn default() -> Self {
         Self {
@@ -182,7 +182,7 @@ impl Default for RawListWorkflows {
     }
 }
 
-/// The default without its paging style, so that a job file may choose the other one.
+/// The default without a paging style, so that a job file may choose either.
 impl Default for RawListTasks {
     fn default() -> Self {
         Self {

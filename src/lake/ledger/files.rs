@@ -1,4 +1,4 @@
-//! The data files that the log knows: those that are live, and where the rows of others went.
+//! The data files in the log: the live ones, and where the rows of the superseded ones went.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Up to when workflows were listed, for all tasks and for those of single shards.
+//! How far workflows have been listed, for all tasks and per shard.
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,9 @@
-//! The ledger: what the commit log says is exported, open and failed. Derived from the log and
-//! nothing else, in memory, one commit after the other.
+//! The ledger: what is exported, open and failed according to the commit log. It is derived from
+//! the log alone, in memory, one commit after another.
 //!
-//! It is made for millions of tasks: a sealed task takes 33 bytes in a hash table. Which files a
-//! task is in is not in memory: the ledger knows the commit, and
-//! [`Lake::files_of_tasks`](super::reader::Lake::files_of_tasks) asks its record.
+//! It is sized for millions of tasks: a sealed task takes 33 bytes in a hash table. A task's files
+//! are not kept in memory: the ledger stores the commit, and
+//! [`Lake::files_of_tasks`](super::reader::Lake::files_of_tasks) reads its record.
 //!
 //! # States of a task
 //! ```text
@@ -12,9 +12,9 @@
 //!                                               └─gone at the vendor─→ Vanished (rows stay)
 //! Sealed ─running again─→ Reopened ─pulled again, final─→ Sealed
 //! ```
-//! What is observed of a sealed task changes its state only where a commit says that it was reopened,
-//! and whoever made it knew of its rows: of two processes the slower one may still have seen it
-//! running. A reopened task keeps its rows until a commit replaces them.
+//! An observation of a sealed task changes its state only if a commit says that the task was
+//! reopened and the writer of that commit knew of its rows: the slower of two processes may still
+//! have seen it running. A reopened task keeps its rows until a commit replaces them.
 
 mod files;
 mod listed;
@@ -42,7 +42,7 @@ use crate::shard::Shard;
 use crate::store::{FileName, FilePath};
 use crate::task::{RunId, TaskId, WorkflowId};
 
-/// What the commit log says.
+/// The state that the commit log describes.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     zone: Option<Tz>,
@@ -69,7 +69,7 @@ pub struct NightsGone {
     pub on: NaiveDate,
 }
 
-/// What is kept of every task.
+/// What is stored per task.
 #[derive(Clone, Copy, Debug)]
 struct Known {
     /// The commit that holds its rows; 0 for none.
@@ -104,7 +104,7 @@ pub struct UnsealedTask {
     pub sequence: u64,
 }
 
-/// Where a task stands.
+/// The state of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TaskState<'a> {
     /// Final and exported: never pulled again.
@@ -114,7 +114,7 @@ pub enum TaskState<'a> {
     },
     /// Exported before it was final; to be pulled again, its rows to be replaced.
     Early(&'a UnsealedTask),
-    /// Exported before it was final, then gone at the vendor. Its rows stay, nobody asks for it
+    /// Exported before it was final, then gone at the vendor. Its rows stay. It is not requested
     /// again unless a listing shows it once more; then its rows must be replaced.
     Vanished {
         /// The commit that holds its rows.
@@ -128,7 +128,7 @@ pub enum TaskState<'a> {
     Reopened(&'a UnsealedTask),
 }
 
-/// Why a draft can't be committed as it is: somebody else was quicker.
+/// Why a draft can't be committed as it is: another writer committed first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Conflict {
     /// Tasks of the draft that got rows which the draft does not replace.
@@ -162,7 +162,7 @@ impl Ledger {
         self.zone
     }
 
-    /// Where a task stands; nothing for a task that no commit knows.
+    /// The state of a task; nothing for a task that no commit names.
     ///
     /// # Panics
     /// Never: every task that is open, failed or early is remembered whole.
@@ -216,7 +216,7 @@ impl Ledger {
         self.gone_workflows.iter().map(|(id, gone)| (id, *gone))
     }
 
-    /// Whether the task is exported for good.
+    /// Whether the task is sealed.
     #[must_use]
     pub fn is_sealed(&self, id: &TaskId) -> bool {
         let known = self.tasks.get(&IdKey::of(id));
@@ -390,7 +390,7 @@ impl Ledger {
         self.files.oldest()
     }
 
-    /// What keeps a draft from being committed as it is.
+    /// The conflicts that keep a draft from being committed as it is.
     #[must_use]
     pub fn conflict(&self, draft: &CommitDraft) -> Option<Conflict> {
         let seen = |rows_in| draft.kind == CommitKind::Replace && rows_in <= draft.base;
@@ -422,7 +422,7 @@ impl Ledger {
         }
     }
 
-    /// Whether a task is sealed, with rows that whoever saw it running again knew of.
+    /// Whether a task is sealed and its rows were known to the writer that saw it running again.
     pub(crate) fn can_reopen(&self, id: &TaskId, base: u64) -> bool {
         let known = self.tasks.get(&IdKey::of(id));
         known.is_some_and(|known| known.kind == Kind::Sealed && u64::from(known.rows_in) <= base)
@@ -451,8 +451,8 @@ impl Ledger {
             .any(|(day, coverage)| self.days.lacks(day, &coverage, shard))
     }
 
-    /// Takes the next commit into account. On an error, which says what is wrong with the record,
-    /// the ledger is of no further use.
+    /// Applies the next commit. On an error, which says what is wrong with the record, the ledger
+    /// must be discarded.
     pub(crate) fn apply(&mut self, digest: &Digest) -> Result<(), String> {
         let sequence = u32::try_from(digest.sequence).map_err(|_| "its number is too high")?;
         if digest.sequence != self.next_sequence() {

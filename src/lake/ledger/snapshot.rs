@@ -1,8 +1,8 @@
-//! The ledger as bytes, and back: what a checkpoint holds.
+//! The serialized ledger: the content of a checkpoint.
 //!
-//! Equal ledgers are equal bytes, so a checkpoint can be held against the log. What there are
-//! millions of (tasks, files) is written in columns of plain numbers, which are read fast and leave
-//! to the compressor what can be compressed; the rest is JSON.
+//! Equal ledgers serialize to equal bytes, so a checkpoint can be compared with the log. Tasks and
+//! files, of which there are millions, are written as columns of plain numbers, which read fast and
+//! compress well; the rest is JSON.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,8 +26,8 @@ use crate::task::{RunId, TaskId, WorkflowId};
 /// What there is little of.
 #[derive(Serialize, Deserialize)]
 struct Small {
-    /// The newest form of records that whoever wrote it knows. What an older program would refuse to
-    /// read in a record it must not take from here.
+    /// The newest record version known to the writer. A program must not take from here what it
+    /// would refuse to read in a record.
     format_version: u32,
     zone: Option<String>,
     last_sequence: u64,

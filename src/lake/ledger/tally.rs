@@ -1,4 +1,4 @@
-//! Days: counts of tasks and files, which commit changed them last, which are covered.
+//! Days: counts of tasks and files, the last commit that changed each, and coverage.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -285,8 +285,7 @@ fn is_let_go(known: &UnsealedTask) -> bool {
     known.task.overdue && !is_missed(known)
 }
 
-/// Whether rows of a task are known to be missing, or may be: its pull failed, or nobody understands
-/// its status.
+/// Whether rows of a task are, or may be, missing: its pull failed, or its status is unknown.
 pub(super) fn is_missed(known: &UnsealedTask) -> bool {
     known.failure.is_some() || matches!(known.task.status, TaskStatus::Unknown(_))
 }

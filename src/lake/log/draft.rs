@@ -1,4 +1,4 @@
-//! What a draft must be before it is committed: news, and sound.
+//! Validation of a draft before it is committed: it must be sound and contain a change.
 
 use crate::seeded::SeededSet;
 

@@ -1,4 +1,4 @@
-//! Which data files hold the rows of some tasks: what their commits say.
+//! Finds the data files that hold the rows of given tasks, from the records of their commits.
 
 use std::collections::{BTreeMap, BTreeSet};
 

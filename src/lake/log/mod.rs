@@ -1,7 +1,7 @@
-//! The commit log on its way into the ledger.
+//! Reads the commit log into the ledger.
 //!
 //! Reading commands see the newest state whose files are all in place ([`Log::load_readable`]);
-//! writing ones see the whole log and publish what is not published yet.
+//! writing commands see the whole log and publish pending commits.
 
 mod draft;
 pub(crate) mod files_of_tasks;

@@ -1,7 +1,8 @@
-//! What else in a lake names its newest commits, so that a log which lost some is not taken for whole.
+//! Other files that name the newest commits, so that a log that lost records is not taken as
+//! complete.
 //!
-//! Four things are written after a commit's record and name the commit. Each is read before the log,
-//! which must then be as long as they say:
+//! Four files are written after a commit's record and name the commit. Each is read before the log,
+//! which must then reach at least that commit:
 //!
 //! | what | where | outlives |
 //! |---|---|---|
@@ -13,11 +14,11 @@
 //! ```json
 //! {"sequence": 17, "sha256": "<SHA-256 of record 17>"}
 //! ```
-//! The witness also tells another record of the same number: a log that was taken back and then went on.
-//! It is never ahead of the log but where records were lost, and may be behind after a crash. A lake
-//! without one, by an earlier version, gets it with the next commit.
+//! The witness also detects another record of the same number: a log that was rolled back and then
+//! continued. It is ahead of the log only if records were lost, and may be behind it after a crash.
+//! A lake of an earlier version gets a witness with its next commit.
 //!
-//! What this module never does: read what a commit says.
+//! This module never reads the content of a commit.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Files in the tables' folders where there is no commit log.
+//! Finds files in the tables' folders of a lake that has no commit log.
 
 use crate::lake::error::LakeError;
 use crate::lake::rowless_files::{is_parquet, is_rowless};

@@ -1,19 +1,19 @@
-//! Making pins: a state of the lake is held for a reader, and then listed.
+//! Creates pins: holds one state of the lake for a reader, then lists its files.
 //!
-//! The record comes first, as one of a pin that is being made, with an end that is not far away, so
-//! that whatever a kill leaves is removed by others before long. Nothing is listed before the record
-//! says that the pin holds.
+//! The record is written first, in state "making" and with a near expiry, so that other runs soon
+//! remove what a killed process leaves. Files are listed only after the record says that the pin
+//! holds.
 //!
-//! - **On a disk** every file of the newest readable state gets a second name in the pin's folder. A file
-//!   that is gone by then gave way to a commit: the log is read again, and what is not linked yet is
-//!   linked of the newer state. What has a second name stays, whoever deletes the first.
-//! - **In a bucket**, and where a file system has no second names, the record says of which commit it
-//!   is, and then the log is read again. Whoever deletes files looks for pins after all files of its
-//!   commit were moved. If it looked before the record was there, its commit's state can be read by
-//!   now: the pin goes on to that state and looks again, and keeps what stayed for the one before until
-//!   it ends. If not, it saw the pin.
+//! - **On a disk** every file of the newest readable state gets a hard link in the pin's folder. A
+//!   file that is missing by then was superseded: the log is read again, and the remaining links
+//!   are made from the newer state. A linked file survives the deletion of its first name.
+//! - **In a bucket**, and where a file system has no hard links, the record names its commit, and
+//!   then the log is read again. A process that deletes files looks for pins after all files of its
+//!   commit are moved. If it looked before the record existed, its commit's state is readable by
+//!   now: the pin moves to that state and checks again, and keeps the files held for the previous
+//!   state until it ends. Otherwise the process saw the pin.
 //!
-//! Never does this module delete a file of the lake, publish, or commit.
+//! This module never deletes a file of the lake, publishes, or commits.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -30,16 +30,16 @@ use crate::lake::ledger::LiveFile;
 use crate::lake::mend::{self, MISSING};
 use crate::lake::reader::Lake;
 use crate::schema::{TableName, table};
-use crate::store::{FilePath, LakePath, Linked, Partition, PinId, Point, RunStore};
+use crate::store::{FilePath, LakePath, Linked, Partition, PinId, Point, RunStore, machine};
 
 /// How long a pin may take to be made before others take it for one of a dead process.
 const MAKING: TimeDelta = TimeDelta::hours(1);
-/// How often the state is taken again because the lake went on.
+/// How often the state is read again because the log advanced.
 const MAX_TRIES: u32 = 1_000;
 
 const TOO_FAST: &str = "other processes rewrite files faster than they can be held";
 
-/// A state that is held.
+/// A held state.
 #[derive(Debug)]
 pub struct Held {
     /// The state.
@@ -51,7 +51,7 @@ pub struct Held {
 /// Holds the files of the newest state that a query asks for, for so long from when this returns.
 ///
 /// # Errors
-/// When the destination can't be read or written, a file of the lake is missing, or others go on
+/// When the destination can't be read or written, a file of the lake is missing, or others commit
 /// faster than the files can be held.
 pub async fn hold(
     dest: &Destination,
@@ -103,13 +103,7 @@ pub async fn hold(
 
 /// The machine and the process.
 fn by() -> String {
-    #[cfg(unix)]
-    let host = rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned();
-    #[cfg(not(unix))]
-    let host = "unknown host".to_owned();
+    let host = machine().unwrap_or_else(|| "unknown host".to_owned());
     format!("{host}, process {}", std::process::id())
 }
 
@@ -125,8 +119,8 @@ impl Holding<'_> {
         self.begin().await?;
         if self.pin.way == PinWay::Links && !self.link().await? {
             tracing::warn!(
-                "files can't have two names here, so what gives way stays in its place as long as \
-                 it is held: take lists of files, a glob may find rows twice meanwhile"
+                "files can't have two names here, so superseded files stay in place as long as \
+                 they are held: take lists of files, a glob may find rows twice meanwhile"
             );
             let folder = LakePath::pin_folder(&self.pin.id);
             self.run.remove_tree(&folder).await?;
@@ -165,7 +159,7 @@ impl Holding<'_> {
         }
     }
 
-    /// Changes the record, unless somebody has ended the pin.
+    /// Changes the record, unless another process has ended the pin.
     async fn change(&mut self, change: impl FnOnce(&mut Pin)) -> Result<(), LakeError> {
         change(&mut self.pin);
         let json = self.pin.to_json();
@@ -185,7 +179,7 @@ impl Holding<'_> {
         self.pin.query.run(self.lake.ledger()).collect()
     }
 
-    /// Reads the log again. Says whether it went on.
+    /// Reads the log again. Says whether it advanced.
     async fn go_on(&mut self) -> Result<bool, LakeError> {
         let newer = Lake::open(self.dest).await?;
         let went_on = newer.ledger().last_sequence() > self.lake.ledger().last_sequence();
@@ -262,7 +256,7 @@ impl Holding<'_> {
                 return Ok(());
             }
             self.change(|pin| {
-                // Somebody may have let files stay for the state before.
+                // Other processes may have kept files for the previous state.
                 pin.since = pin.since.or(Some(pin.sequence));
                 pin.sequence = sequence;
             })

@@ -1,10 +1,10 @@
-//! Pins: readers that need one state of the lake to stay for a while.
+//! Pins: keep one state of the lake for a reader.
 //!
-//! A pin is a record, `_export/pins/<id>.json`, and on a disk a folder of the same name with second
-//! names of its files ([`PinWay::Links`]). Where files can't have two names, in a bucket above all,
-//! files that gave way stay in their places as long as a pin needs them ([`PinWay::InPlace`]).
+//! A pin is a record, `_export/pins/<id>.json`, and on a disk a folder of the same name with hard
+//! links to its files ([`PinWay::Links`]). Without hard links, in a bucket above all, superseded
+//! files stay in place as long as a pin needs them ([`PinWay::InPlace`]).
 //!
-//! This module knows what pins say. [`self::hold`] makes them, [`self::unpin`] ends them.
+//! This module reads and lists pins. [`self::hold`] creates them, [`self::unpin`] ends them.
 
 pub(crate) mod hold;
 mod unpin;
@@ -31,27 +31,27 @@ pub enum PinWay {
     InPlace,
 }
 
-/// How far a pin is.
+/// The state of a pin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PinState {
-    /// Being made; nobody was told of it.
+    /// Being made; its id has not been returned yet.
     Making,
-    /// Somebody relies on it.
+    /// A reader relies on it.
     Held,
-    /// It is over, and what it held is being removed.
+    /// It has ended, and its files are being removed.
     Ended,
 }
 
-/// A state of the lake that somebody needs until a moment.
+/// A state of the lake that a reader needs until a given time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pin {
     /// Which.
     pub id: PinId,
     /// The commit whose state it is.
     pub sequence: u64,
-    /// The first commit whose state it held, if it went on to a newer one while it was made. What stayed
-    /// in its place for an earlier state goes with the pin like the rest.
+    /// The first commit whose state it held, if it moved to a newer one while it was made. Files
+    /// that stayed in place for an earlier state are released with the pin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<u64>,
     /// When it was asked for, by the clock of that machine.
@@ -170,7 +170,7 @@ impl Pins {
         pins.filter(|pin| pin.way == PinWay::InPlace)
     }
 
-    /// The files that gave way and that these pins hold in their places, by what the log says.
+    /// The superseded files that these pins hold in place, according to the log.
     pub(crate) async fn held(
         &self,
         store: &Store,
@@ -198,7 +198,7 @@ impl Pins {
     }
 }
 
-/// Files that gave way and stay.
+/// Superseded files that stay.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HeldFiles {
     /// Every one, whatever its path.

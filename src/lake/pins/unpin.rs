@@ -1,9 +1,9 @@
-//! Ending pins: those that are released, that have expired, or that were never made to the end.
+//! Ends pins that are released, expired, or incomplete.
 //!
-//! The record says that the pin is over before anything goes, and goes last, so that a crash in between
-//! is mended by whoever comes next. What only this pin held is removed in between: its folder of second
-//! names, or files that gave way and stayed in their places. The log is read after the record says so:
-//! whoever let a file stay for the pin had its commit in the log by then.
+//! The record is marked as ended first and removed last, so that the next run completes the removal
+//! after a crash. In between, the files that only this pin held are removed: its folder of hard
+//! links, or superseded files that stayed in place. The log is read after the record is marked: a
+//! process that kept a file for the pin had its commit in the log by then.
 
 use chrono::{DateTime, Utc};
 
@@ -81,7 +81,7 @@ impl LakeWriter {
         Ok(over.len() as u64)
     }
 
-    /// Removes files that gave way and that of all pins only these held.
+    /// Removes superseded files that no other pin holds.
     async fn remove_superseded(&mut self, over: &[Pin]) -> Result<(), LakeError> {
         let (run, ledger) = (&self.run, &self.log.ledger);
         let mut others = Pins::list(run).await?;
@@ -111,7 +111,7 @@ impl LakeWriter {
         Ok(self.run.sync_folders([LakePath::pins()].into()).await?)
     }
 
-    /// A folder is made after its record, so one without is nobody's.
+    /// A folder is made after its record, so a folder without a record is orphaned.
     async fn remove_folders_without_a_record(&self) -> Result<(), LakeError> {
         for entry in self.run.list(&LakePath::pins()).await? {
             let id = entry.name.parse::<PinId>();

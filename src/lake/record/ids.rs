@@ -1,5 +1,5 @@
-//! A map by task id that stays small with millions of them: the vendor's ids are 32 hex digits
-//! and packed into 16 bytes; any other id is kept as it is.
+//! A compact map by task id for millions of tasks: the vendor's ids are 32 hex digits and packed
+//! into 16 bytes; any other id is kept as it is.
 
 use crate::seeded::SeededMap;
 

@@ -1,19 +1,19 @@
-//! A commit record: what one commit adds to the lake, takes from it and learned about tasks.
+//! A commit record: what one commit adds to the lake, removes from it and learned about tasks.
 //!
-//! A record is one JSON file, written once and never changed. Records are read by every later
-//! start, so they say a thing once: a file's path is in `files`, tasks name files by index, and
-//! a field that is empty or has its usual value is left out.
+//! A record is one JSON file, written once and never changed. Every later start reads it, so it is
+//! compact: a file's path is in `files`, tasks refer to files by index, and empty or default fields
+//! are left out.
 //!
-//! Where a task's rows are follows from the log alone: the last commit that holds the task in
-//! `tasks` names its files, and each [`Removal`] says into which files the remaining rows of a
-//! removed file went. So a rewrite of a file with 10,000 tasks is one line, not 10,000.
+//! The location of a task's rows follows from the log alone: the last commit with the task in
+//! `tasks` names its files, and each [`Removal`] names the files that took over the remaining rows
+//! of a removed file. A rewrite of a file with 10,000 tasks is therefore one line, not 10,000.
 //!
-//! A reader ignores fields it does not know, and refuses a record of a higher `format_version`.
-//! Version 2 added what a day's completeness depends on (`reopened`, `workflows`, `retracted_from`,
-//! and fields of tasks and coverage); records of version 1 are read as if those were empty. Version 3
-//! added the seal: `previous`, the checksum of the record before, and at the end `sha256`, that of the
-//! record itself ([`self::seal`] says of which bytes). Later versions keep the seal as it is, so that a
-//! damaged record is told from a newer one.
+//! A reader ignores unknown fields, and refuses a record of a higher `format_version`. Version 2
+//! added the inputs of a day's completeness (`reopened`, `workflows`, `retracted_from`, and fields
+//! of tasks and coverage); in records of version 1 these read as empty. Version 3 added the seal:
+//! `previous`, the checksum of the preceding record, and at the end `sha256`, that of the record
+//! itself ([`self::seal`] defines the bytes). Later versions keep the seal unchanged, so that a
+//! damaged record can be told from a newer one.
 
 pub(crate) mod ids;
 pub(crate) mod seal;
@@ -35,7 +35,7 @@ pub const FORMAT_VERSION: u32 = 3;
 pub enum CommitKind {
     /// Rows of tasks that had none.
     Append,
-    /// Rows of tasks, some of which had rows before; those give way.
+    /// Rows of tasks, some of which had rows before; the new rows replace those.
     Replace,
     /// The same rows in other files.
     Compact,
@@ -206,7 +206,7 @@ pub struct WorkflowNote {
     pub on: NaiveDate,
 }
 
-/// A file that gives way.
+/// A superseded file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removal {
     /// The file: live until this commit.
@@ -216,7 +216,7 @@ pub struct Removal {
     pub into: Vec<u32>,
 }
 
-/// A file that gives way although its rows could not be carried over: it is missing or damaged.
+/// A file that is superseded although its rows could not be carried over: it is missing or damaged.
 ///
 /// The tasks are in [`CommitDraft::reopened`] too, so that a reader that does not know this field
 /// pulls them again.
@@ -261,7 +261,7 @@ pub struct CommitDraft {
     /// The new files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<DataFile>,
-    /// The files that give way.
+    /// The superseded files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removes: Vec<Removal>,
     /// Those of `removes` that could not be read.

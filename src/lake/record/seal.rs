@@ -1,17 +1,17 @@
-//! The seal of a commit record: a checksum of itself at its end, and that of the record before it.
+//! The seal of a commit record: its own checksum at the end, and that of the preceding record.
 //!
 //! ```text
 //! {"format_version":3,"sequence":5,"previous":"<SHA-256 of record 4>", … ,"sha256":"<SHA-256>"}
 //! ```
 //! - `sha256` is the last field, and the SHA-256 of all bytes before its comma. The field and the
 //!   closing brace always take 77 bytes: `head -c -77 RECORD | sha256sum`.
-//! - `previous` is the SHA-256 of the whole record before, seal included: `sha256sum RECORD`. The first
-//!   record of a log has none.
+//! - `previous` is the SHA-256 of the whole preceding record, seal included: `sha256sum RECORD`.
+//!   The first record of a log omits it.
 //!
-//! Records of versions 1 and 2 have neither and are read as they are; what follows on them says their
-//! checksum. A log never goes back to records without a seal.
+//! Records of versions 1 and 2 have neither field and are read as they are; the record that follows
+//! them states their checksum. A log never returns to records without a seal.
 //!
-//! What this module never does: read what a record says.
+//! This module never reads the content of a record.
 
 use sha2::{Digest as _, Sha256};
 

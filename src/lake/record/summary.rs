@@ -1,4 +1,5 @@
-//! A commit record as the ledger needs it: read fast, without what only `verify` looks at.
+//! A commit record as the ledger needs it: parsed fast, without the fields that only `verify`
+//! reads.
 
 use std::borrow::Cow;
 

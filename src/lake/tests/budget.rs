@@ -1,4 +1,4 @@
-//! What the memory budget has for rows.
+//! The share of the memory budget that is left for rows.
 
 use super::real::chunk_options;
 use super::*;

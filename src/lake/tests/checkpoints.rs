@@ -1,4 +1,4 @@
-//! Checkpoints: a start from one knows what a start from the records knows, and none is ever needed.
+//! A start from a checkpoint equals a start from the records, and checkpoints are optional.
 
 use super::*;
 use crate::lake::checkpoint::{self, Checkpoint};
@@ -195,7 +195,7 @@ async fn a_record_that_is_missing_behind_a_checkpoint_is_noticed() {
         .await
         .unwrap_err();
     assert!(
-        matches!(&error, LakeError::Damaged { path, .. } if *path == record(102)),
+        matches!(&error, LakeError::Store(StoreError::Damaged { path, .. }) if *path == record(102)),
         "{error:?}"
     );
     // At the end only the marker tells.

@@ -1,4 +1,4 @@
-//! Compaction: the same rows in fewer files, whatever else goes on.
+//! Compaction keeps the rows and reduces the files, also beside concurrent writers.
 
 use parquet::file::statistics::Statistics;
 use tokio_util::sync::CancellationToken;
@@ -232,7 +232,10 @@ async fn a_file_that_is_not_what_was_committed_stops_it() {
     std::fs::remove_file(scene.root().join(live.path().to_string())).unwrap();
     let stop = CancellationToken::new();
     let error = compact(&mut writer, &options(write_options(&[])), &stop).await;
-    assert!(matches!(error, Err(LakeError::Damaged { .. })), "{error:?}");
+    assert!(
+        matches!(error, Err(LakeError::Store(StoreError::Damaged { .. }))),
+        "{error:?}"
+    );
     assert_eq!(writer.ledger().last_sequence(), 3);
 }
 

@@ -1,4 +1,4 @@
-//! What a day's completeness depends on, and what its file says when rows come after all.
+//! Conditions of a day's completeness, and its file when rows arrive late.
 
 use chrono::NaiveDate;
 

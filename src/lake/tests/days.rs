@@ -1,4 +1,4 @@
-//! Days, observations, and what is not worth a commit.
+//! Day files, observations, and changes that are not worth a commit.
 
 use chrono::NaiveDate;
 

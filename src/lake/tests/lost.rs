@@ -1,4 +1,5 @@
-//! Files that give way unread: their tasks are pulled again, and remembered until they are exported.
+//! Superseded files that could not be read: their tasks are pulled again and remembered until they
+//! are exported.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! The promises of the lake, tried on small lakes in temporary folders.
+//! Tests of the lake's guarantees on small lakes in temporary folders.
 
 mod budget;
 mod checkpoints;
@@ -202,7 +202,7 @@ fn clock() -> Clock {
     Clock::starting_at("2024-03-20T00:00:00Z".parse().unwrap())
 }
 
-/// The run of this short name. Its id has the form of all run ids: others are nobody's of ours.
+/// The run of this short name. Its id has the form of all run ids, as other ids are ignored.
 fn run_id(name: &str) -> RunId {
     if name.contains('-') {
         return RunId::new(name).unwrap();

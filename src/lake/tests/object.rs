@@ -1,4 +1,4 @@
-//! The same promises on an object store: one in memory that fails as it is told.
+//! The same guarantees on an object store in memory with scripted faults.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -280,7 +280,7 @@ async fn untroubled(kind: CommitKind) -> Cloud {
     cloud
 }
 
-/// An upload whose opening nobody heard of stays; not a byte was sent to it.
+/// An upload stays if the answer to its opening was lost; no byte was sent to it.
 fn leaks(operation: Operation, trouble: Trouble) -> usize {
     let unheard = matches!(
         trouble,
@@ -567,7 +567,7 @@ async fn vacuum_and_repair_work_there_too() {
     for path in [&stray, &other] {
         writer
             .store()
-            .replace(path, b"nobody's".to_vec())
+            .replace(path, b"orphan".to_vec())
             .await
             .unwrap();
     }
@@ -579,7 +579,7 @@ async fn vacuum_and_repair_work_there_too() {
     assert!(repair.verification.is_sound());
     let aside = LakePath::quarantine(writer.store().run_id(), &stray);
     let kept = writer.store().get(&aside).await.unwrap();
-    assert_eq!(kept.as_deref(), Some(b"nobody's".as_slice()));
+    assert_eq!(kept.as_deref(), Some(b"orphan".as_slice()));
     assert_eq!(writer.store().size(&stray).await.unwrap(), None);
 
     writer

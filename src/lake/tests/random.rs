@@ -1,4 +1,4 @@
-//! Random changes, random crashes: the lake always holds what a model in memory holds.
+//! Random changes and crashes: the lake always equals a model in memory.
 
 use std::collections::BTreeSet;
 

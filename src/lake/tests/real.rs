@@ -1,4 +1,4 @@
-//! Rows with all columns of the real tables, for tests whose subject reads them back.
+//! Rows with all columns of the real tables, for tests that read them back.
 
 use arrow_array::{
     Date32Array, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray,

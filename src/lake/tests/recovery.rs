@@ -1,4 +1,4 @@
-//! Crashes at every named point, and what the next start makes of them.
+//! Crashes at every named point, and recovery by the next start.
 
 use rstest::rstest;
 

@@ -1,4 +1,4 @@
-//! Repair: what can be put right is, once, and data that a commit names is never touched.
+//! Repair fixes what it can in one pass and never touches committed data.
 
 use std::fs;
 

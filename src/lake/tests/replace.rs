@@ -1,4 +1,4 @@
-//! Rows that take the place of others.
+//! Rows that replace others.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Tables without rows: readers find their columns, and nobody takes their files for data.
+//! Tables without rows: readers find their columns, and no reader takes their files for data.
 
 use super::object::Cloud;
 use super::*;
@@ -54,7 +54,7 @@ async fn a_table_without_rows_has_a_file_with_its_columns() {
         assert_eq!(fields(reader.schema()), fields(&expected));
         assert_eq!(reader.metadata().file_metadata().num_rows(), 0);
     }
-    // It is nobody's data.
+    // The file is not data.
     assert_eq!(scene.listed().await, scene.glob());
     assert_eq!(scene.reader().await.ledger().live_files().len(), 2);
     let day = scene

@@ -1,4 +1,4 @@
-//! Sealed records beside those of earlier versions, and derived files that are anybody's.
+//! Sealed records beside those of earlier versions, and derived files of other programs.
 
 use std::fs;
 

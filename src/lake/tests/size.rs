@@ -1,4 +1,4 @@
-//! How long and how much a large log takes.
+//! Time and memory that a large log takes.
 
 use std::time::{Duration, Instant};
 

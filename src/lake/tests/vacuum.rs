@@ -1,4 +1,4 @@
-//! Vacuum: what no commit needs goes when it is old enough, and nothing else ever.
+//! Vacuum removes files that no commit needs once they are old enough, and nothing else.
 
 use std::fs::{self, File};
 use std::time::Duration;

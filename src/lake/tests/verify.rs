@@ -1,4 +1,4 @@
-//! What `verify` finds.
+//! The findings of `verify`.
 
 use std::fs;
 
@@ -152,7 +152,7 @@ async fn doubled_lost_orphaned_and_strange_rows_are_found() {
         (TableName::Tasks, |rows| rows[0].1[1] = 3, "task_rows"),
         (
             TableName::Redials,
-            |rows| rows[0].0 = "nobody".into(),
+            |rows| rows[0].0 = "unknown".into(),
             "unknown_task",
         ),
     ];
@@ -222,7 +222,7 @@ async fn unfinished_business_is_found_and_gone_after_the_next_start() {
     let next = draft(&writer, CommitKind::Append, DAY, &["e"], "old");
     writer.store().faults().stop_at(Point::PublishFileMoved, 2);
     assert!(writer.commit(next).await.is_err());
-    // While the run lives, that is nobody's concern.
+    // While the run lives, this is not a finding.
     scene.assert_sound().await;
     drop(writer);
     assert_eq!(found(&scene).await, ["left_over", "not_published"]);

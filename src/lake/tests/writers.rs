@@ -1,4 +1,4 @@
-//! Several writers on one lake.
+//! Concurrent writers on one lake.
 
 use super::*;
 

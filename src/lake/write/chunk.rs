@@ -1,4 +1,4 @@
-//! All that waits for the next commit.
+//! The rows that wait for the next commit.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -86,7 +86,7 @@ impl Chunk {
     }
 
     /// Queues the largest of the rows that have grown; if memory is short, writes the longest
-    /// queue. Blocks. As while rows are appended, nobody may drain the chunk meanwhile.
+    /// queue. Blocks. As with appending, the chunk must not be drained meanwhile.
     ///
     /// # Errors
     /// When the destination fails.
@@ -198,7 +198,7 @@ impl Chunk {
         )
     }
 
-    /// Takes all rows that wait, to be [encoded](Self::encode). Call it when nobody appends any more.
+    /// Takes all waiting rows, to be [encoded](Self::encode). Call it after the last append.
     ///
     /// # Errors
     /// Only if arrays contradict themselves, which would be a bug.

@@ -1,4 +1,4 @@
-//! One data file while row groups are appended to it.
+//! An open data file to which row groups are appended.
 
 use parquet::file::writer::SerializedFileWriter;
 

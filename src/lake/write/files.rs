@@ -1,4 +1,4 @@
-//! The open files of a chunk, one per table and day, and no more at once than the setting allows.
+//! The open files of a chunk, one per table and day, limited to the number in the settings.
 
 use crate::seeded::SeededMap;
 

@@ -1,8 +1,8 @@
-//! The rows of one answer that is too large to wait for its end as text.
+//! The rows of one answer that is too large to be buffered as text.
 //!
-//! They wait here until the answer is accepted: as batches first, as encoded row groups (about a
-//! tenth of that) when those grow, in staged files of their own when even these do. Dropping it
-//! leaves no row behind: its files are staged under names no commit will have.
+//! They are kept here until the answer is accepted: first as batches, then as encoded row groups
+//! (about a tenth of the size), then in staged files of their own. Dropping it discards all rows:
+//! its files are staged under names that no commit uses.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

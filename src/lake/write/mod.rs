@@ -1,21 +1,23 @@
-//! Rows to Parquet: what waits for the next commit, encoded when memory is needed and at its end.
+//! Writes rows to Parquet: rows wait for the next commit, and are encoded when memory is short and
+//! at its end.
 //!
 //! ```text
 //! Batch ─queue→ row group (encoded in one go) ─append→ data file ─close→ ClosedFile
 //! ```
 //! Rows wait as Arrow batches in one queue per table and day ([`Chunk`]). When the memory budget is
-//! crossed, the longest queue becomes a row group: all columns of it are encoded at once and appended
-//! to the open file of its partition. So no encoder is ever held open with data in it, which would
-//! cost a hash table and a compressor per column and partition.
+//! exceeded, the longest queue becomes a row group: all its columns are encoded at once and
+//! appended to the open file of its partition. No encoder is ever held open with data in it, which
+//! would cost a hash table and a compressor per column and partition.
 //!
-//! An answer that is too large to wait in memory until it is complete gathers in a chunk of its own
-//! ([`LargeAnswer`]) and is handed to the shared one when it is accepted, or dropped with its files.
+//! An answer that is too large to wait in memory until it is complete is collected in a chunk of
+//! its own ([`LargeAnswer`]); the chunk is merged into the shared one when the answer is accepted,
+//! or dropped with its files.
 //!
-//! Where rows spread over more days than files are open at once, a few of each day, they wait on disk
-//! (`spill`) and are written day by day at the end, so that a day gets one file however the days take
-//! turns.
+//! Rows that are spread thinly over more days than files may be open at once wait on disk (`spill`)
+//! and are written day by day at the end, so that each day gets one file in whatever order its rows
+//! arrive.
 //!
-//! What this module never does: decide which rows count, or commit.
+//! This module never decides which rows count, and never commits.
 
 mod chunk;
 mod file;

@@ -1,5 +1,5 @@
-//! A staged file that remembers what the system said when it did not take a write: the Parquet
-//! writer puts that into words of its own, and then nobody knows any more that the disk is full.
+//! A staged file that keeps the operating system's error of a failed write: the Parquet writer
+//! replaces it with a text of its own, which hides that the disk is full.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Where rows are staged and how large the files get: the settings of all that gathers rows.
+//! Settings for staging rows: location, memory and file sizes.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Batches that wait to become row groups, one queue per table and day.
+//! Queues of batches that wait to become row groups, one per table and day.
 
 use crate::seeded::SeededMap;
 

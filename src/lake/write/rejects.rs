@@ -1,4 +1,4 @@
-//! Rejects: records kept whole with their reason, as JSON lines among `_export/rejects/<run id>/`.
+//! Rejects: records kept whole with their reason, as JSON lines below `_export/rejects/<run id>/`.
 //!
 //! A line names the task, the entry's position (null for a whole answer), the reason, and the record
 //! itself: under `value` as text, under `value_base64` if it is not UTF-8, or under `value_file` in

@@ -1,4 +1,5 @@
-//! A data file again, without the rows of some tasks: what is carried over when tasks are replaced.
+//! Rewrites a data file without the rows of given tasks, to carry over the rest when tasks are
+//! replaced.
 
 use std::collections::HashSet;
 use std::hash::BuildHasher;

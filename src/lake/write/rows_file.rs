@@ -1,4 +1,4 @@
-//! One data file from record batches, row group by row group, for rows that were read back.
+//! Writes one data file from record batches that were read back, one row group at a time.
 
 use arrow_array::RecordBatch;
 use parquet::arrow::ArrowWriter;

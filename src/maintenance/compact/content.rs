@@ -1,5 +1,5 @@
-//! What rows say, whatever their order and the files they are in: the same before and after, or the
-//! compaction is not committed.
+//! An order-independent digest of rows: it must be equal before and after, or the compaction is not
+//! committed.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -12,8 +12,7 @@ use arrow_schema::{DataType, TimeUnit};
 
 use crate::lake::error::LakeError;
 
-/// A number of rows and the sum over a hash of each. A row that is lost, doubled or changed in any
-/// column changes it.
+/// A row count and the sum of a hash of each row. A lost, doubled or changed row changes the sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Content {
     pub(super) rows: u64,

@@ -1,4 +1,5 @@
-//! One partition's small files into few large ones, and the proof that nothing was changed.
+//! Merges the small files of one partition into a few large ones and verifies that the rows are
+//! unchanged.
 
 use std::collections::BTreeSet;
 
@@ -13,9 +14,9 @@ use crate::encode::RowGroupEncoder;
 use crate::lake::error::LakeError;
 use crate::lake::mend::Checked;
 use crate::lake::write::RowsFile;
-use crate::store::{DataFile, FilePath, LakePath, RunStore};
+use crate::store::{DataFile, FilePath, LakePath, RunStore, StoreError};
 
-/// What merging works with.
+/// The inputs of a merge.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MergeOptions<'a> {
     pub(super) store: &'a RunStore,
@@ -26,20 +27,20 @@ pub(super) struct MergeOptions<'a> {
     pub(super) stop: &'a CancellationToken,
 }
 
-/// What came of a partition.
+/// The result for a partition.
 #[derive(Debug)]
 pub(super) enum Merged {
     /// New files, each with the indexes of the plan's files whose rows it took.
     Files(Vec<(DataFile, BTreeSet<usize>)>),
-    /// A file of the plan is not there: somebody else rewrote it, or it is lost.
+    /// A file of the plan is missing: another process rewrote it, or it is lost.
     Gone(FilePath),
-    /// A file of the plan is not what was committed; says how.
+    /// A file of the plan differs from what was committed; says how.
     Damaged(FilePath, String),
-    /// It was told to stop.
+    /// The merge was cancelled.
     Stopped,
 }
 
-/// Merges the files of a plan. Blocks; ends within a batch or two when it is told to stop.
+/// Merges the files of a plan. Blocks; ends within a batch or two of being cancelled.
 pub(super) fn merge(options: MergeOptions<'_>, plan: &PartitionPlan) -> Result<Merged, LakeError> {
     match merge_all(options, plan) {
         Err(LakeError::Cancelled) => Ok(Merged::Stopped),
@@ -77,8 +78,9 @@ fn merge_all(options: MergeOptions<'_>, plan: &PartitionPlan) -> Result<Merged, 
             content.add(&batch)?;
             sorter.push(&batch, number)
         });
-        // On an object store a file can go away while it is read.
-        if matches!(&read, Err(LakeError::Damaged { .. })) && matches!(store.open(&path), Ok(None))
+        // On an object store a file can disappear while it is read.
+        if matches!(&read, Err(LakeError::Store(StoreError::Damaged { .. })))
+            && matches!(store.open(&path), Ok(None))
         {
             return Ok(Merged::Gone(live.path()));
         }
@@ -106,7 +108,8 @@ fn merge_all(options: MergeOptions<'_>, plan: &PartitionPlan) -> Result<Merged, 
     for (file, _) in &files {
         let Some(written) = store.open_staged(file)? else {
             let place = store.staged_place(file);
-            return Err(LakeError::damaged(&place, "it was staged and is gone"));
+            let gone = std::io::ErrorKind::NotFound.into();
+            return Err(StoreError::io("find staged", &place)(gone).into());
         };
         let written = Source::new(written, plan.table)?;
         written.read(|batch| {

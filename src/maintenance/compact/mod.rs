@@ -1,17 +1,19 @@
-//! `compact`: the same rows in fewer files, in order.
+//! `compact`: rewrites the same rows into fewer, sorted files.
 //!
-//! Thousands of nightly commits leave thousands of small files, which readers pay for. Compaction
-//! merges the small files of a partition ([`CompactPlan`]) into files of the target size whose rows
-//! are in order of the call's start, so that statistics and page index are tight.
+//! Thousands of nightly commits leave thousands of small files, which slow readers down. Compaction
+//! merges the small files of a partition ([`CompactPlan`]) into files of the target size, sorted by
+//! the start of the call so that statistics and page index are tight.
 //!
-//! - **Bounded memory**: rows are sorted in runs on disk that are merged, whatever a partition's size.
-//! - **Nothing changes**: what was written is read back, and committed only if number and content of
-//!   all rows are those of the files that give way.
-//! - **One commit a day**, all tables: the day's old files give way to its new ones in one moment
-//!   of the log. What a kill costs is the work on one day.
-//! - **Other writers go on**: if one of them rewrites a file meanwhile, the day is planned again.
+//! - **Bounded memory**: rows are sorted in runs on disk and merged, whatever the size of the
+//!   partition.
+//! - **Rows are unchanged**: the output is read back, and committed only if count and content of
+//!   all rows equal those of the superseded files.
+//! - **One commit per day**, all tables: the day's new files supersede its old ones in one commit.
+//!   A killed process loses the work on one day at most.
+//! - **Concurrent writers continue**: if one of them rewrites a file meanwhile, the day is planned
+//!   again.
 //!
-//! What this module never does: change a row, drop one, or touch what it did not plan.
+//! This module never changes or drops a row, and never touches a file outside the plan.
 
 mod content;
 mod merge;
@@ -45,7 +47,7 @@ use crate::store::{Partition, RunStore};
 /// How often a day is planned again because others rewrote its files.
 const MAX_TRIES: u32 = 5;
 
-/// What to compact and how.
+/// The plan and the options of a compaction.
 #[derive(Clone, Debug)]
 pub struct CompactOptions {
     /// Which files.
@@ -54,18 +56,18 @@ pub struct CompactOptions {
     pub write: WriteOptions,
 }
 
-/// What became of one table.
+/// The result for one table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TableCompaction {
     /// Partitions that were compacted.
     pub partitions: u64,
-    /// What gave way.
+    /// The superseded files.
     pub before: Amount,
-    /// What took its place.
+    /// The files that replace them.
     pub after: Amount,
 }
 
-/// What was done.
+/// The result of a compaction.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Compaction {
     /// The commits, in order.
@@ -74,7 +76,7 @@ pub struct Compaction {
     pub tables: BTreeMap<TableName, TableCompaction>,
     /// Days that others rewrote again and again; they were left as they were.
     pub left: Vec<String>,
-    /// It was told to stop before it was through.
+    /// It was cancelled before it finished.
     pub stopped: bool,
 }
 
@@ -155,7 +157,7 @@ impl CompactOptions {
     }
 }
 
-/// What a day's threads share.
+/// State shared by the threads of a day.
 struct DayWork {
     store: RunStore,
     encoder: std::sync::Arc<RowGroupEncoder>,
@@ -208,7 +210,7 @@ enum DayOutcome {
     Stopped,
 }
 
-/// Commits what came of a day's partitions, all or nothing.
+/// Commits the results of a day's partitions, all or none.
 async fn commit(
     lake: &mut LakeWriter,
     plans: &[PartitionPlan],

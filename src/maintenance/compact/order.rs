@@ -1,5 +1,5 @@
-//! The order of rows in a compacted file: by the moment of the call, then by key. Where a table has
-//! no moment, by key alone.
+//! The sort order of a compacted file: by the time of the call, then by key; by key alone in tables
+//! without a time.
 
 use std::cmp::Ordering;
 

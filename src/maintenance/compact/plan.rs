@@ -1,9 +1,8 @@
-//! What is to be compacted, decided by sizes alone: a pure function of the ledger.
+//! Selects the files to compact by size alone: a pure function of the ledger.
 //!
-//! A file under half of the target size is small. A partition with two small files or more has its
-//! small files merged into files of the target size; the others are left. What comes of it has at
-//! most one small file, so there is nothing to do the second time, and a file is not rewritten
-//! again and again because of a few rows that come late.
+//! A file below half of the target size is small. A partition with two or more small files has them
+//! merged into files of the target size; other files stay. The result contains at most one small
+//! file, so a second run has no work, and a few late rows do not cause repeated rewrites.
 
 use std::collections::BTreeMap;
 
@@ -17,15 +16,15 @@ use crate::store::Partition;
 /// The small files of one partition, to be merged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionPlan {
-    /// Its table.
+    /// The table.
     pub table: TableName,
     /// The partition.
     pub partition: Partition,
-    /// What is merged, by name.
+    /// The files to merge, by name.
     pub files: Vec<LiveFile>,
 }
 
-/// All partitions that are worth it, by partition, and within one by table.
+/// All partitions worth compacting, by partition, and within one by table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CompactPlan {
     /// The partitions.
@@ -66,7 +65,7 @@ impl Amount {
 }
 
 impl PartitionPlan {
-    /// What is merged.
+    /// The files to merge, in total.
     #[must_use]
     pub fn amount(&self) -> Amount {
         Amount::of(self.files.iter().map(|live| &live.file))

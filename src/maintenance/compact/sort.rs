@@ -1,12 +1,11 @@
-//! Rows in order with bounded memory: sorted in memory while they fit; beyond that in sorted runs on
-//! disk that are merged.
+//! External sort of rows: in memory while they fit, then in sorted runs on disk that are merged.
 //!
 //! ```text
 //! batches ─push→ chunk ─full→ sorted run (zstd, in the staging folder) ─┐
 //!                  └─all fits────────────────────────────→ rows in order ←┘ merge
 //! ```
-//! However many rows there are, no more than the chunk, or one batch of each run that is merged, is
-//! in memory; with very many runs, some are merged into a longer one first.
+//! Memory holds the chunk, or one batch of each run that is being merged, whatever the number of
+//! rows; with very many runs, some are merged into a longer one first.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -32,7 +31,7 @@ use crate::store::RunStore;
 const BATCH_BYTES: usize = 512 << 10;
 /// And no more rows than this.
 const BATCH_ROWS: usize = 8192;
-/// What a run that is being merged takes beside its batch: buffers and zstd's window.
+/// Memory of a run that is being merged, beside its batch: buffers and zstd's window.
 const RUN_BYTES: usize = 512 << 10;
 /// zstd's window for runs: 256 KiB. Much larger ones would be most of the memory.
 const WINDOW_LOG: u32 = 18;
@@ -40,12 +39,12 @@ const WINDOW_LOG: u32 = 18;
 /// The column that says from which file a row comes.
 const SOURCE: &str = "_source";
 
-/// Rows of one table on their way into order.
+/// Rows of one table that are being sorted.
 #[derive(Debug)]
 pub(super) struct Sorter {
     store: RunStore,
     table: TableName,
-    /// What the chunk may take.
+    /// The memory limit of the chunk.
     memory_bytes: usize,
     chunk: Vec<RecordBatch>,
     chunk_bytes: usize,
@@ -155,7 +154,7 @@ fn in_order(
     Ok(())
 }
 
-/// What a row takes in memory.
+/// The memory of a row.
 fn row_bytes(batch: &RecordBatch, row: usize) -> usize {
     let cell = |array: &arrow_array::ArrayRef| match array.data_type() {
         DataType::Utf8 => {

@@ -1,4 +1,4 @@
-//! A data file read back in batches of bounded size, with the columns that its table has today.
+//! Reads a data file in batches of bounded size, with the current columns of its table.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! The log from its first record, and whether the checkpoints say the same.
+//! Reads the log from its first record and compares the checkpoints with it.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,11 @@ use crate::lake::log::{Log, read_record};
 use crate::lake::record::seal;
 use crate::store::{LakePath, Store};
 
-/// Loads the log without its checkpoints, and says what is wrong with these.
+/// Loads the log without its checkpoints, and reports the checkpoints that differ.
 pub(super) async fn load(store: &Store) -> Result<(Log, Vec<Finding>), LakeError> {
     let mut checkpoints = BTreeMap::new();
     for sequence in checkpoint::list(store).await? {
-        // Gone by now: there is a newer one.
+        // It is gone because a newer one replaced it.
         if let Some(bytes) = checkpoint::load(store, sequence).await?
             && !checkpoint::is_of_another_version(&bytes)
         {
@@ -32,7 +32,7 @@ pub(super) async fn load(store: &Store) -> Result<(Log, Vec<Finding>), LakeError
     for (sequence, checkpoint) in checkpoints {
         let what = match (&checkpoint, right.get(&sequence)) {
             (None, _) => "it is damaged",
-            // Made since the log was read.
+            // Written since the log was read.
             (Some(_), None) if is_new(store, &log, sequence).await? => continue,
             (Some(_), None) => "there is no such commit",
             (Some(_), Some(false)) => "it does not say what the log says",

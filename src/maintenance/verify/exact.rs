@@ -1,4 +1,4 @@
-//! The second look, row by row, at tasks whose sums are not right.
+//! Checks tasks with mismatching sums row by row.
 
 use crate::seeded::{SeededMap, SeededSet};
 

@@ -1,4 +1,4 @@
-//! Reading one data file back: its checksum, its footer, its columns, the keys of its rows.
+//! Reads one data file back: its checksum, footer, columns, and the keys of its rows.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
@@ -23,13 +23,13 @@ pub(super) struct Target {
     pub(super) staged: Option<LakePath>,
 }
 
-/// What one file told.
+/// The result of reading one file.
 #[derive(Debug)]
 pub(super) struct FileReport {
     pub(super) path: FilePath,
     pub(super) findings: Vec<Finding>,
     pub(super) sums: FileSums,
-    /// It was in none of its places.
+    /// It is in none of its places.
     pub(super) is_absent: bool,
     /// Its rows were counted.
     pub(super) is_read: bool,
@@ -127,7 +127,7 @@ pub(super) fn read(
     Ok(report)
 }
 
-/// Notes that a file could not be read. On an object store it can go away meanwhile.
+/// Notes that a file could not be read. On an object store it can disappear meanwhile.
 fn unreadable(
     store: &Store,
     target: &Target,

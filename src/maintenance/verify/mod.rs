@@ -1,16 +1,15 @@
-//! `verify`: reads everything back and says what is not as the commit log says.
+//! `verify`: reads the lake back and reports every difference from the commit log.
 //!
 //! Every live file is read twice, once for its checksum and once for the columns that make up its
-//! rows' keys. Memory does not grow with rows but with tasks, about 350 bytes each: for every task
-//! a sum over its rows' keys is compared with the sum that its calls imply (`tally`). Only
-//! tasks whose sums differ are then looked at row by row (`exact`), a bounded number at a time.
+//! rows' keys. Memory grows with tasks, not with rows, by about 350 bytes each: for every task the
+//! sum of its rows' keys is compared with the sum that its calls imply (`tally`). Only tasks with
+//! differing sums are then checked row by row (`exact`), a bounded number at a time.
 //!
-//! It never writes, and may run while others write. The state it judges is one state: what every file
-//! holds is remembered, and when files give way in the middle, only those that take their place are
-//! read. Whatever looks wrong around the files is held against the log once more, which may have gone
-//! on.
+//! It never writes, and may run beside writers. It judges one state: the result of every file is
+//! remembered, and when files are superseded meanwhile, only their replacements are read. Findings
+//! outside the data files are checked once more against the log, which may have advanced.
 //! A damaged commit record is an error, not a finding: without the log there is nothing to verify
-//! against. A log that is shorter than it should be is a finding.
+//! against. A log that is too short is a finding.
 
 mod checkpoints;
 mod exact;
@@ -41,10 +40,10 @@ use tally::Tallies;
 /// Findings beyond this are counted, not listed; tasks beyond this are not examined.
 const MAX_FINDINGS: usize = 1_000;
 
-/// How often new files are read in place of those that gave way in the middle. Each time they are few.
+/// How often the replacements of superseded files are read. Each time they are few.
 const MAX_PASSES: u32 = 100;
 
-/// What is wrong.
+/// The kind of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingKind {
@@ -68,7 +67,7 @@ pub enum FindingKind {
     TaskRows,
     /// Rows of a task that no commit knows.
     UnknownTask,
-    /// A Parquet file in a table's folder that no commit knows, or that gave way to others.
+    /// A Parquet file in a table's folder that no commit knows, or that is superseded.
     StrayFile,
     /// Staged files of a run that is dead. The next writing command removes them.
     LeftOver,
@@ -116,7 +115,7 @@ impl FindingKind {
     }
 }
 
-/// One thing that is not as the commit log says.
+/// One difference from the commit log.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Finding {
     /// What.
@@ -137,7 +136,7 @@ impl Finding {
     }
 }
 
-/// What `verify` read and found.
+/// The result of `verify`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Verification {
     /// Whose lake it is; nothing for one of an earlier version.
@@ -194,8 +193,8 @@ pub async fn verify(
         reading.follow(readable.as_ref().unwrap_or(&log)).await?;
         reading = blocking(move || reading.read_new()).await?;
         log.catch_up(&store).await?;
-        // What is missing may have given way since: then the newest state is looked at, of which
-        // only the files are read that are new in it.
+        // A missing file may have been superseded since: then the newest state is checked, of which
+        // only the new files are read.
         if reading.all_live(&log.ledger) {
             break true;
         }
@@ -313,7 +312,7 @@ impl Reading {
         }
     }
 
-    /// Goes on to this state: what gave way is forgotten, what is new is to be read.
+    /// Moves to a newer state: superseded files are forgotten, new ones are to be read.
     async fn follow(&mut self, log: &Log) -> Result<(), LakeError> {
         let (store, ledger) = (&self.store, &log.ledger);
         if ledger.last_sequence() < self.sequence {
@@ -351,7 +350,8 @@ impl Reading {
                 self.files.insert(path, known);
                 continue;
             }
-            // Not published: still where it was staged, unless somebody publishes it just now.
+            // Not published: still where it was staged, unless another process publishes it just
+            // now.
             let pending = log
                 .pending
                 .iter()
@@ -364,7 +364,7 @@ impl Reading {
         Ok(())
     }
 
-    /// Reads the files that were not, on all cores.
+    /// Reads the unread files, on all cores.
     fn read_new(mut self) -> Result<Self, LakeError> {
         let new = self.files.values().filter(|(_, report)| report.is_none());
         let new: Vec<&file::Target> = new.map(|(target, _)| target).collect();

@@ -1,4 +1,4 @@
-//! What is around the data: strays, left-overs, day files, the marker.
+//! Checks everything around the data: orphan files, left-overs, day files, the marker.
 
 use chrono::NaiveDate;
 
@@ -9,10 +9,10 @@ use crate::lake::identity::{ShownIdentity, read_identity};
 use crate::lake::log::Log;
 use crate::lake::pins::Pins;
 use crate::maintenance::orphan_files::{Origin, Stray, is_live, strays};
-use crate::store::{FilePath, LakePath, Store};
+use crate::store::{FilePath, LakePath, Store, StoreError};
 
-/// Looks at everything but the data files themselves. Others may write meanwhile: what looks wrong is
-/// held against the log as it is after that, since whatever they do is in the log before it is seen.
+/// Checks everything but the data files. Others may write meanwhile: each difference is checked
+/// against the log as read afterwards, since a change is in the log before it is visible.
 pub(super) async fn look(store: &Store, log: &mut Log) -> Result<Vec<Finding>, LakeError> {
     let mut findings = Vec::new();
     table_folders(store, log, &mut findings).await?;
@@ -20,8 +20,8 @@ pub(super) async fn look(store: &Store, log: &mut Log) -> Result<Vec<Finding>, L
     let unpublished = log.pending.front().map(|pending| pending.sequence);
     let living = left_overs(store, log, &mut findings).await?;
     days(store, log, &mut findings).await?;
-    // Who published it may have ended between the two looks. That it was seen unpublished, then
-    // nobody alive, and then unpublished still: nobody was at it.
+    // The publishing run may have ended between the two looks. The commit was seen unpublished,
+    // then no run was alive, and it is still unpublished: no run was publishing it.
     log.catch_up_with_marker(store).await?;
     let unpublished = unpublished.filter(|first| *first > log.published && !living);
     if let Some(first) = unpublished {
@@ -47,7 +47,7 @@ pub(super) async fn identity(
         findings.push(Finding::new(FindingKind::LakeIdentity, &path, detail));
     };
     let identity = match read_identity(store).await {
-        Err(LakeError::Damaged { what, .. }) => {
+        Err(LakeError::Store(StoreError::Damaged { what, .. })) => {
             found(what);
             return Ok(None);
         }
@@ -65,7 +65,7 @@ pub(super) async fn identity(
     Ok(identity)
 }
 
-/// Strays: what is in a table's folder and is not the lake's.
+/// Orphan files: files in a table's folder that are not the lake's.
 async fn table_folders(
     store: &Store,
     log: &mut Log,
@@ -78,7 +78,7 @@ async fn table_folders(
     log.catch_up_with_marker(store).await?;
     let held = Pins::list(store).await?.held(store, &log.ledger).await?;
     for Stray { path, origin } in found {
-        // Published since, or in the middle of giving way.
+        // Published since, or just being superseded.
         let parsed = path.as_str().parse::<FilePath>().ok();
         let mut giving_way = log.pending.iter().flat_map(|pending| &pending.removes);
         let is_held = origin == Origin::GaveWay && held.contain(&path);
@@ -87,7 +87,7 @@ async fn table_folders(
             continue;
         }
         let detail = match origin {
-            Origin::GaveWay => "it gave way to other files",
+            Origin::GaveWay => "superseded by other files",
             Origin::Misplaced => "it belongs elsewhere in the lake",
             Origin::Unknown => "no commit knows it",
         };
@@ -111,8 +111,8 @@ async fn left_overs(
             .filter(|pending| pending.run_id.as_str() == run);
         let awaited: Vec<_> = pending.flat_map(|pending| &pending.adds).collect();
         let mut left = Vec::new();
-        // A run that just begins has no lock for a moment, and neither has one that just ends or
-        // that somebody else clears away.
+        // A run that just begins has no lock for a moment; neither has one that just ends or is
+        // being cleared away by another process.
         for look in 0..2 {
             if !store.is_dead(&folder).await? {
                 living = true;
@@ -182,7 +182,7 @@ async fn day_fault(store: &Store, log: &Log, day: NaiveDate) -> Result<Option<St
     let present = store.get(&LakePath::day(day)).await?;
     let ahead = present.as_deref().and_then(day::sequence_of);
     if let Some(sequence) = ahead.filter(|sequence| *sequence > log.ledger.last_sequence()) {
-        // Somebody may have gone on since the log was read.
+        // Another writer may have advanced since the log was read.
         let is_there = store.size(&LakePath::commit(sequence)).await?.is_some();
         return Ok(
             (!is_there).then(|| format!("it speaks of commit {sequence}, which there is not"))

@@ -1,9 +1,9 @@
-//! Sums over the keys of each task's rows: whether the rows are exactly those that were committed
-//! shows in a few numbers, whatever the order and the files they are in.
+//! Sums over the keys of each task's rows: a few numbers show whether the rows are exactly the
+//! committed ones, in any order and any files.
 //!
-//! A row's key within its task becomes a 64-bit number by a mixing function; rows are added up.
+//! A mixing function maps a row's key within its task to a 64-bit number; the numbers are added up.
 //! The calls of a task with `n` entries must add up to the sum over `0..n`; its redials to the sum
-//! that the calls' `redial_count` imply, its turns likewise. A lost, doubled or strange row
+//! that the calls' `redial_count` imply, its turns likewise. A lost, doubled or unexpected row
 //! changes a sum, and two changes cancel out once in 2^64.
 
 use crate::seeded::SeededMap;

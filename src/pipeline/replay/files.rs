@@ -1,4 +1,4 @@
-//! Saved answers on the disk: which files are meant, and their text.
+//! Finds the files of saved responses on disk and reads their text.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -10,19 +10,19 @@ use crate::privacy::shown_path;
 /// Bytes read from a file at once.
 pub(super) const READ_BYTES: usize = 256 << 10;
 
-/// Why a list of saved answers cannot be made.
+/// Why a list of saved responses cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayInputError {
-    /// Not there, or not readable.
+    /// Missing or not readable.
     #[error("read {}", shown_path(path))]
     Unreadable {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A line of a list of names names nothing that is there. The line may be anything, so it is
-    /// not quoted.
+    /// A line of a list of names does not name an existing file. The line may contain anything, so
+    /// it is not quoted.
     #[error(
         "find what line {line} of standard input ({bytes} bytes) names: with - it holds one file \
          name a line, not an answer"
@@ -30,12 +30,12 @@ pub enum ReplayInputError {
     Line {
         /// Counted from 1.
         line: usize,
-        /// How long it is.
+        /// Its length.
         bytes: usize,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A line of a list of names is longer than any name.
+    /// A line of a list of names is longer than any path.
     #[error(
         "read line {line} of standard input, which is longer than any path: with - it holds one \
          file name a line, not an answer"
@@ -44,13 +44,13 @@ pub enum ReplayInputError {
         /// Counted from 1.
         line: usize,
     },
-    /// A pipe, a socket or a device: it could be read once only, and an answer is read twice.
+    /// A pipe, a socket or a device: these can be read only once, and a response is read twice.
     #[error(
         "read {}, which is no regular file; save the answer to a file first",
         shown_path(path)
     )]
     NotAFile {
-        /// Which.
+        /// The path.
         path: PathBuf,
     },
     /// A link in a folder leads out of it.
@@ -62,18 +62,19 @@ pub enum ReplayInputError {
         /// The link.
         path: PathBuf,
     },
-    /// Nothing to do.
+    /// No file to import.
     #[error(
         "find a saved answer in what was named: files ending in .json, .json.gz or .json.zst are taken from folders"
     )]
     Nothing,
 }
 
-/// The files meant by what a user named: files as they are, folders with the answers below them,
-/// each once, sorted within a folder.
+/// The files selected by the user's paths: files as they are, folders with the responses below
+/// them, each file once, sorted within a folder.
 ///
 /// # Errors
-/// When something is not there.
+///
+/// When a path does not exist.
 pub fn saved_answers(named: &[PathBuf]) -> Result<Vec<PathBuf>, ReplayInputError> {
     let mut files = Vec::new();
     for path in named {
@@ -111,7 +112,7 @@ pub fn saved_answers(named: &[PathBuf]) -> Result<Vec<PathBuf>, ReplayInputError
     }
 }
 
-/// Which file it is, under whatever name.
+/// Identifies a file independently of its name.
 #[cfg(unix)]
 fn which(_: &Path, meta: &std::fs::Metadata) -> (u64, u64) {
     use std::os::unix::fs::MetadataExt as _;
@@ -123,8 +124,8 @@ fn which(path: &Path, _: &std::fs::Metadata) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
-/// Opens a file to read it. What became a FIFO or a device since it was listed is refused, not waited
-/// for.
+/// Opens a file for reading. If it has become a FIFO or a device since it was listed, this fails
+/// instead of blocking.
 pub(super) fn open_regular(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.read(true);
@@ -141,8 +142,9 @@ pub(super) fn open_regular(path: &Path) -> io::Result<File> {
     }
 }
 
-/// The answers below a folder. Links to what is below it anyway are passed over, others refused:
-/// nobody named what they lead to, and what is no answer is copied into the lake whole.
+/// The responses below a folder. Links to files below the same folder are skipped. Other links are
+/// refused: their targets were not named, and a file that is not a response would be copied into
+/// the lake as a reject.
 fn below((folder, root): (&Path, &Path), files: &mut Vec<PathBuf>) -> Result<(), ReplayInputError> {
     let unreadable = |source| ReplayInputError::Unreadable {
         path: folder.to_owned(),
@@ -192,7 +194,7 @@ fn is_answer(path: &Path) -> bool {
         .any(|ending| name.ends_with(ending))
 }
 
-/// A saved answer's text, decompressed by the name's ending.
+/// A saved response's text, decompressed according to the file extension.
 pub(super) fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
     let file = BufReader::with_capacity(READ_BYTES, open_regular(path)?);
     Ok(match path.extension().and_then(|ending| ending.to_str()) {
@@ -240,7 +242,7 @@ mod tests {
             refused.to_string().contains("b.json: it is a link"),
             "{refused}"
         );
-        // Whoever names the link itself means what it leads to.
+        // A link that is named itself stands for its target.
         assert!(saved_answers(&[at("in/b.json")]).is_ok());
     }
 

@@ -1,16 +1,16 @@
-//! Which saved answers are taken: of each task one, the same one whatever the order of the files, their
-//! folders, the threads and the shards.
+//! Selects one saved response per task, independently of the order of files, folders, threads and
+//! shards.
 //!
-//! First every file is read as far as its task's id. Only files of a task that was met more than once
-//! are read whole, to weigh them: a usable answer goes before one that will be rejected, a final and
-//! settled one before a running one, then the one that was received later, then the one with more
-//! calls, then with more text, then the greater checksum. An answer that will be rejected takes part in
-//! nothing: it is read like any other, so that it is rejected with its reason.
+//! First every file is read as far as its task's id. Only files of a task found more than once are
+//! read whole and ranked: a usable response before one that will be rejected, a final and settled
+//! one before a running one, then the one received later, then the one with more calls, then with
+//! more text, then the greater checksum. A response that will be rejected is not ranked: it is read
+//! like any other, so that it is rejected with its reason.
 //!
-//! Nothing in an answer says when it was received. What there is for a saved one is the time its file
-//! was modified, which `cp -p`, `rsync -t` and `tar` keep and `touch` sets.
+//! A response does not contain the time it was received. The modification time of its file takes
+//! its place, which `cp -p`, `rsync -t` and `tar` preserve and `touch` sets.
 //!
-//! Memory: the ids, and twenty-odd bytes a file.
+//! Memory: the ids, and 20 to 30 bytes per file.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,14 +30,14 @@ use crate::event::Event;
 use crate::job::DecodeOptions;
 use crate::task::TaskId;
 
-/// Entries of an answer that is only looked at are dropped in pieces of this size.
+/// Entries of a response that is only inspected are dropped in pieces of this size.
 const RUN_BYTES: usize = 1 << 20;
 
 /// The task of each file, by the file's number.
 #[derive(Debug, Default)]
 pub(super) struct Ids {
     text: String,
-    /// Where in the text; empty for a file that names no task.
+    /// Range in the text; empty for a file without a task id.
     spans: Vec<(usize, u16)>,
 }
 
@@ -54,18 +54,18 @@ impl Ids {
         &self.text[start..start + usize::from(length)]
     }
 
-    /// The task of a file that names one.
+    /// The task of a file, if it has one.
     pub(super) fn task(&self, file: u32) -> Option<TaskId> {
         TaskId::new(self.text(file)).ok()
     }
 
-    /// How many files were looked at.
+    /// Number of files inspected.
     pub(super) fn len(&self) -> usize {
         self.spans.len()
     }
 }
 
-/// Looks which task each file is of, as far as it is not told to stop.
+/// Finds the task of each file, until told to stop.
 pub(super) async fn ids(desk: &Arc<Desk>, files: &Arc<[PathBuf]>, stop: &StopSwitch) -> Ids {
     let mut scans = stream::iter(0..files.len())
         .take_while(|_| std::future::ready(!stop.is_stopped()))
@@ -76,14 +76,15 @@ pub(super) async fn ids(desk: &Arc<Desk>, files: &Arc<[PathBuf]>, stop: &StopSwi
         .buffered(desk.crew.size());
     let mut ids = Ids::default();
     while let Some(scanned) = scans.next().await {
-        // One that cannot be read names no task; why, is said when it is taken.
+        // A file that cannot be read has no task id here; the error is reported when the file is
+        // processed.
         ids.push(scanned.ok().flatten().as_ref());
     }
     ids
 }
 
-/// The task of a saved answer: its rows cannot be made before it is known, and it may come behind
-/// all of them. Reads no further than it must.
+/// The task of a saved response: its rows cannot be decoded before the task is known, and the id
+/// may come after all of them. Reads no further than necessary.
 fn scan_task_id(path: &Path, options: &DecodeOptions) -> io::Result<Option<TaskId>> {
     let mut file = open(path)?;
     let mut split = Split::new(SplitOptions {
@@ -108,7 +109,7 @@ fn scan_task_id(path: &Path, options: &DecodeOptions) -> io::Result<Option<TaskI
             }
         }
     }
-    // It is read to its end: whoever judges it will see no more than this.
+    // Read to its end, as far as the decoder would read it.
     let Ok(ended) = split.finish() else {
         return Ok(None);
     };
@@ -116,7 +117,7 @@ fn scan_task_id(path: &Path, options: &DecodeOptions) -> io::Result<Option<TaskI
     Ok(envelope.and_then(|envelope| envelope.facts(options).id))
 }
 
-/// How much an answer counts against others of its task, the most important first.
+/// Rank of a response among others of its task, most important field first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Weight {
     standing: Standing,
@@ -135,7 +136,7 @@ impl Weight {
         digest: [0; 32],
     };
 
-    /// Why this one gave way to the other.
+    /// Why this response was superseded by the other.
     fn less_than(&self, other: &Self) -> Why {
         if self.digest == other.digest {
             Why::Same
@@ -153,7 +154,7 @@ impl Weight {
     }
 }
 
-/// Why a saved answer gave way to another one.
+/// Why a saved response was superseded by another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Why {
     Same,
@@ -188,26 +189,26 @@ impl Why {
     }
 }
 
-/// Saved answers that gave way to another one of the same task.
+/// Saved responses superseded by another one of the same task.
 #[derive(Clone, Default)]
 pub struct Superseded {
     files: Arc<[PathBuf]>,
-    /// Which file, to which other, and why.
+    /// The superseded file, the file taken, and the reason.
     pairs: Vec<(u32, u32, Why)>,
 }
 
-/// A saved answer that gave way to another one of the same task.
+/// A saved response superseded by another one of the same task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct SupersededAnswer<'a> {
-    /// The file that was left.
+    /// The superseded file.
     #[serde(serialize_with = "lossy")]
     pub file: &'a Path,
     /// The file that was taken.
     #[serde(serialize_with = "lossy")]
     pub taken: &'a Path,
-    /// Why, as one word.
+    /// The reason, as one word.
     pub why: &'static str,
-    /// The same for people.
+    /// The reason, as readable text.
     #[serde(skip)]
     pub reason: &'static str,
 }
@@ -217,19 +218,19 @@ fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
 }
 
 impl Superseded {
-    /// How many there are.
+    /// Number of superseded responses.
     #[must_use]
     pub fn len(&self) -> usize {
         self.pairs.len()
     }
 
-    /// Whether there are none.
+    /// Whether the list is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.pairs.is_empty()
     }
 
-    /// All of them, in the order of their tasks' ids.
+    /// All of them, ordered by task id.
     pub fn iter(&self) -> impl Iterator<Item = SupersededAnswer<'_>> {
         self.pairs
             .iter()
@@ -258,8 +259,7 @@ impl Serialize for Superseded {
     }
 }
 
-/// Of the files that might be taken, those that are: for each task one, and all that will be
-/// rejected. In their own order.
+/// Chooses the files to process: one per task, and all that will be rejected. Keeps their order.
 pub(super) async fn choose(
     desk: &Arc<Desk>,
     (files, ids): (&Arc<[PathBuf]>, &Ids),
@@ -267,7 +267,8 @@ pub(super) async fn choose(
     stop: &StopSwitch,
 ) -> (Vec<u32>, Superseded) {
     let mut by_task = candidates;
-    // Files of equal weight are the same; which of them is named does not depend on their order either.
+    // Files of equal rank have equal content; which of them is reported must not depend on their
+    // order either.
     by_task.sort_unstable_by(|a, b| {
         let path = |file: &u32| &files[*file as usize];
         ids.text(*a)
@@ -307,7 +308,7 @@ pub(super) async fn choose(
         }
     }
     if stop.is_stopped() {
-        // Perhaps not all of its files were weighed.
+        // Some of its files may not have been ranked.
         group.clear();
     }
     settle(&mut group, &mut taken, &mut superseded.pairs);
@@ -335,7 +336,7 @@ fn settle(
 ) {
     let mut best: Option<&(u32, Weight)> = None;
     for one in group.iter() {
-        // Of equals the first.
+        // The first of equals.
         if best.is_none_or(|best| one.1 > best.1) {
             best = Some(one);
         }
@@ -348,7 +349,7 @@ fn settle(
     group.clear();
 }
 
-/// Reads an answer to its end, and says how much it counts.
+/// Reads a response to its end and ranks it.
 async fn weigh(
     desk: Arc<Desk>,
     (files, number): (Arc<[PathBuf]>, u32),
@@ -367,7 +368,7 @@ async fn weigh(
     .await
 }
 
-/// Nothing for a file that cannot be read.
+/// `None` for a file that cannot be read.
 fn weight_of(desk: &Desk, path: &Path, origin: &AnswerOrigin) -> Option<Weight> {
     let received = std::fs::metadata(path)
         .and_then(|file| file.modified())

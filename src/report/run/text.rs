@@ -1,4 +1,4 @@
-//! A run's report for people: short, the important first.
+//! The text form of a run's report: short, most important facts first.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -10,9 +10,9 @@ use crate::report::figures::{bytes, count, counted, duration, pace, printable};
 use crate::report::grid::Grid;
 use crate::schema::TableName;
 
-/// Failed tasks that are listed.
+/// Maximum number of failed tasks listed.
 const MOST_FAILURES: usize = 20;
-/// Lines on what did not fit.
+/// Maximum number of lines on values that did not fit.
 const MOST_MISFITS: usize = 10;
 
 pub(super) fn write(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
@@ -246,7 +246,7 @@ fn more(report: &RunReport, number: usize, out: &mut impl Write) -> io::Result<(
     writeln!(out, "  … and {} more, see {place}", count(number as u64))
 }
 
-/// What a person can do about it, most urgent first.
+/// Suggested next steps, most urgent first.
 fn next(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
     let summary = &report.summary;
     let tasks = &summary.tasks;
@@ -282,7 +282,7 @@ fn next(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
     steps.iter().try_for_each(|step| writeln!(out, "  {step}"))
 }
 
-/// What there is to do about a run that stopped, or whose listings were short.
+/// The next step for a run that stopped, or whose listings were incomplete.
 fn after_stop(summary: &Summary) -> Option<&'static str> {
     match &summary.stopped {
         None => (!summary.listing_complete).then_some("run again: the listings were not complete"),

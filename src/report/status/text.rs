@@ -1,4 +1,4 @@
-//! The status for people.
+//! The text form of the status.
 
 use std::io::{self, Write};
 
@@ -10,9 +10,9 @@ use crate::report::past::{PastNotUnderstood, PastWorkflow};
 use crate::report::run::outcome_phrase;
 use crate::schema::TableName;
 
-/// Days that are shown unless all are asked for.
+/// Days shown unless all are requested.
 const MOST_DAYS: usize = 31;
-/// Tasks of each kind that are listed.
+/// Maximum number of tasks listed per kind.
 const MOST_TASKS: usize = 20;
 
 pub(super) fn write(
@@ -314,7 +314,7 @@ fn attention(attention: &Attention, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Rows that went with damaged files.
+/// Rows lost with damaged files.
 fn lost_rows(lost: &[LostLine], out: &mut impl Write) -> io::Result<()> {
     if lost.is_empty() {
         return Ok(());
@@ -333,7 +333,7 @@ fn lost_rows(lost: &[LostLine], out: &mut impl Write) -> io::Result<()> {
     more(lost.len(), out)
 }
 
-/// What runs could not list, or did not understand.
+/// Listings that failed or were not understood.
 fn listings(
     workflows: &[PastWorkflow],
     not_understood: &[PastNotUnderstood],

@@ -1,4 +1,4 @@
-//! Whom a call was for, when it was made and how it ended.
+//! The contact, times and outcome of a call.
 
 use super::{Call, Outcome, number, put_call_id};
 use crate::sandbox::draws::mix;
@@ -84,7 +84,7 @@ impl Call<'_> {
             1 => out.put(",\"CallStartTime\":\"\",\"CallEndTime\":\"\""),
             2 => out.put(",\"CallStartTime\":null,\"CallEndTime\":null"),
             3 => {
-                // Called off while it rang: an end that never came.
+                // Cancelled while it rang: an end without a start.
                 out.put(",\"CallStartTime\":");
                 out.utc(self.first);
                 out.put(",\"CallEndTime\":");
@@ -111,7 +111,7 @@ impl Call<'_> {
         });
     }
 
-    /// `Comments` and `case_id` say the same, mostly as text that looks like a number.
+    /// `Comments` and `case_id` have the same value, mostly text that looks like a number.
     fn case_text(&mut self, out: &mut Vec<u8>) {
         let case = mix(self.callee, 13);
         match case % 8 {
@@ -204,7 +204,7 @@ impl Call<'_> {
     }
 }
 
-/// Row ids go up within a task. Some accounts have ids that no double can hold.
+/// Row ids increase within a task. Some accounts have ids beyond the precision of a double.
 fn row_id(key: u64, index: u32) -> u64 {
     let base = if key.is_multiple_of(4) {
         7_171_000_000_000_000_000 + key % 100_000_000_000_000
@@ -214,7 +214,7 @@ fn row_id(key: u64, index: u32) -> u64 {
     base + u64::from(index)
 }
 
-/// An amount as an integer, a decimal, a text, or not at all.
+/// An amount as an integer, a decimal, a string, or absent.
 fn amount(out: &mut Vec<u8>, cents: u64, form: u32) {
     match form {
         0..4 => out.int(cents / 100),

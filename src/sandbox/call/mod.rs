@@ -1,7 +1,8 @@
-//! One entry of `detail`, written as JSON in the order and with the quirks of the vendor's sample.
+//! One entry of `detail`, written as JSON in the key order and with the quirks of the vendor's
+//! sample.
 //!
-//! A call follows from its task's key and its index alone. [`CallPlan`] decides how many redials
-//! and turns it has without writing it: that is how the truth about a task is counted.
+//! A call depends only on its task's key and its index. [`CallPlan`] decides the numbers of redials
+//! and turns without writing the call; the expected counts of a task come from it.
 
 mod contact;
 mod talk;
@@ -10,7 +11,7 @@ use super::draws::{Draws, mix};
 use super::ink::Ink;
 use super::task::{SECOND, Task, View};
 
-/// What is decided about a call before it is written.
+/// The decisions about a call, made before it is written.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CallPlan {
     outcome: Outcome,
@@ -76,12 +77,12 @@ fn put_call_id(out: &mut Vec<u8>, callee: u64) {
     out.hex(mix(callee, 12));
 }
 
-/// How the rows of one task are written.
+/// The style of a task's rows.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CallStyle {
     /// The zone of redial times.
     pub(super) zone: chrono_tz::Tz,
-    /// Keys nobody knows, another order of keys.
+    /// Whether rows have unknown keys and other key orders.
     pub(super) odd: bool,
 }
 
@@ -114,19 +115,19 @@ struct Call<'a> {
     style: CallStyle,
     plan: CallPlan,
     draws: Draws,
-    /// First attempt, seconds since 1970.
+    /// The first attempt, in seconds since 1970.
     first: i64,
-    /// The row's own attempt, the last one.
+    /// The row's own attempt, which is the last one.
     start: i64,
     callee: u64,
-    /// The number it is dialled from; a task has a few.
+    /// The caller number; a task has a few.
     caller: u64,
 }
 
 impl<'a> Call<'a> {
     fn new(task: &'a Task, index: u32, style: CallStyle, plan: CallPlan) -> Self {
         let mut draws = plan.draws;
-        // `CallPlan::call_id` draws the same.
+        // `CallPlan::call_id` draws the same values.
         let first = task.turn_of(index).div_euclid(SECOND) + 1 + i64::from(draws.below(20));
         let gaps = (0..plan.redials)
             .map(|attempt| gap(first, attempt))
@@ -150,12 +151,12 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Seconds between two attempts at one callee.
+/// Seconds between two attempts to reach one callee.
 fn gap(first: i64, attempt: u32) -> i64 {
     40 + (first ^ i64::from(attempt).wrapping_mul(37)).rem_euclid(50)
 }
 
-/// A telephone number that no one can have.
+/// A telephone number that cannot exist.
 fn number(out: &mut Vec<u8>, country: &str, key: u64) {
     out.push(b'"');
     out.put(country);

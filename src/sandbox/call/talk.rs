@@ -1,4 +1,4 @@
-//! What was said in a call, and the attempts before it.
+//! The transcript of a call, and its earlier attempts.
 
 use super::{Call, gap, number};
 use crate::sandbox::draws::{Draws, mix};
@@ -13,7 +13,7 @@ impl Call<'_> {
         (0..self.plan.turns).map(|_| pause(&mut draws)).sum::<u32>() + 2
     }
 
-    /// For the pauses between turns: they are needed before the turns are written.
+    /// Draws for the pauses between turns, needed before the turns are written.
     fn turn_draws(&self) -> Draws {
         Draws::new(mix(self.callee, 14))
     }
@@ -136,7 +136,7 @@ impl Call<'_> {
     }
 }
 
-/// Seconds between two turns; sometimes none.
+/// Seconds between two turns; sometimes zero.
 fn pause(draws: &mut Draws) -> u32 {
     draws.below(10)
 }

@@ -1,5 +1,5 @@
-//! The answer of `taskdetail`, made piece by piece while it is sent: an answer of any size takes
-//! the memory of one piece.
+//! The `taskdetail` response, generated in pieces while it is sent: memory is one piece, whatever
+//! the response's size.
 
 #[cfg(test)]
 mod tests;
@@ -20,17 +20,17 @@ use crate::sandbox::world::{World, is_number_id};
 
 /// A piece is sent once it has this many bytes.
 const PIECE_BYTES: usize = 64 * 1024;
-/// Room for the call that fills a piece.
+/// Room for the call that completes a piece.
 const CALL_BYTES: usize = 16 * 1024;
 
-/// An answer on its way.
+/// A detail response while it is sent.
 #[derive(Debug)]
 pub(super) struct Detail {
     world: Arc<World>,
     task: usize,
     view: View,
     style: CallStyle,
-    /// How its JSON is odd.
+    /// The JSON quirk, if any.
     json: Option<FaultKind>,
     next: Next,
     gzip: Option<Gzip>,
@@ -48,7 +48,7 @@ impl Gzip {
         Self { encoder, members }
     }
 
-    /// What can be sent after these bytes; may be nothing yet.
+    /// Compresses these bytes and returns the output that can be sent; may be empty.
     fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
         let halves = if self.members {
             bytes.split_at(bytes.len() / 2)
@@ -68,7 +68,7 @@ impl Gzip {
         packed
     }
 
-    /// The end of a member. Another one may follow.
+    /// Ends a gzip member. Another one may follow.
     fn finish(&mut self) -> Vec<u8> {
         let next = GzEncoder::new(Vec::new(), Compression::fast());
         std::mem::replace(&mut self.encoder, next)
@@ -77,7 +77,7 @@ impl Gzip {
     }
 }
 
-/// A whole text, compressed.
+/// Compresses a whole text.
 pub(super) fn compress(text: &[u8], members: bool) -> Vec<u8> {
     let mut gzip = Gzip::new(members);
     let mut packed = gzip.push(text);
@@ -93,7 +93,7 @@ enum Next {
     End,
 }
 
-/// Where `detail` stands among the task's keys.
+/// The position of `detail` among the task's keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     First,
@@ -113,7 +113,7 @@ impl Place {
 }
 
 impl Detail {
-    /// The answer for a task as it is at one moment. `None` when there is no such task.
+    /// The response for a task at this moment. `None` if there is no such task.
     pub(super) fn new(world: &Arc<World>, id: &str, now: i64, style: CallStyle) -> Option<Self> {
         let task = world.task_index(id)?;
         let view = world.tasks[task].at(now)?;
@@ -129,7 +129,7 @@ impl Detail {
         })
     }
 
-    /// The same answer, compressed, in one member or in several.
+    /// Compresses the response, in one member or in several.
     pub(super) fn compressed(self, members: bool) -> Self {
         Self {
             gzip: Some(Gzip::new(members)),
@@ -137,29 +137,29 @@ impl Detail {
         }
     }
 
-    /// The same answer in odd JSON.
+    /// Applies a JSON quirk.
     pub(super) fn spelled(self, json: Option<FaultKind>) -> Self {
         Self { json, ..self }
     }
 
-    /// The same answer with half of its calls.
+    /// Removes half of the calls.
     pub(super) fn purged(mut self) -> Self {
         self.view.shown /= 2;
         self.view.done = self.view.done.min(self.view.shown);
         self
     }
 
-    /// What is odd about the task's answers.
+    /// The quirk of the task's responses.
     pub(super) fn oddity(&self) -> Option<FaultKind> {
         self.world.tasks[self.task].answer
     }
 
-    /// The answer has at least this many bytes, before compression.
+    /// A lower bound of the uncompressed size, in bytes.
     pub(super) fn least_bytes(&self) -> u64 {
         300 + 500 * u64::from(self.view.shown)
     }
 
-    /// The next piece; none when the answer is complete.
+    /// The next piece; `None` at the end.
     pub(super) fn piece(&mut self) -> Option<Bytes> {
         loop {
             if self.next == Next::End {
@@ -347,7 +347,7 @@ impl Detail {
 
     fn workflow_keys(&self, out: &mut Vec<u8>, task: &Task) {
         let workflow = &self.world.workflows[task.workflow];
-        // The vendor's schema has the key in both spellings.
+        // The vendor's schema has both spellings of the key.
         let misspelt = self.style.odd && task.key % 11 == 3;
         out.put(if misspelt {
             "\"wokflow_id\":"
@@ -364,7 +364,7 @@ impl Detail {
     }
 }
 
-/// An id as the vendor writes it: a text, or a number.
+/// An id in the vendor's form: a string, or a number.
 pub(super) fn put_id(out: &mut Vec<u8>, id: &str, item: Option<FaultKind>) {
     if is_number_id(item) {
         out.put(id);
@@ -373,7 +373,7 @@ pub(super) fn put_id(out: &mut Vec<u8>, id: &str, item: Option<FaultKind>) {
     }
 }
 
-/// A name, in odd JSON with half a surrogate pair at its end.
+/// A name; with the JSON quirk, ends in a lone surrogate.
 pub(super) fn put_name(out: &mut Vec<u8>, name: &str, json: Option<FaultKind>) {
     if json == Some(FaultKind::JsonHalfSurrogate) {
         out.push(b'"');
@@ -384,7 +384,7 @@ pub(super) fn put_name(out: &mut Vec<u8>, name: &str, json: Option<FaultKind>) {
     }
 }
 
-/// Calls, redials and turns that a task's answer holds.
+/// Numbers of calls, redials and turns in a task's response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) calls: u64,
@@ -393,7 +393,7 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// Counted without writing the answer.
+    /// Counts without writing the response.
     pub(super) fn of(task: &Task, view: &View) -> Self {
         let mut counts = Self {
             calls: u64::from(view.shown),

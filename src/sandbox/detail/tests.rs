@@ -1,4 +1,4 @@
-//! Answers as text: valid, complete, the same every time, and shaped like the sample.
+//! Responses as text: valid, complete, deterministic, and shaped like the sample.
 
 use std::io::Read;
 
@@ -32,7 +32,7 @@ fn answer(world: &Arc<World>, task: &Task, now: i64) -> Vec<u8> {
     bytes(Detail::new(world, &task.id, now, STYLE).expect("listed"))
 }
 
-/// JSON that is valid and has no key twice in one object.
+/// Accepts only valid JSON without repeated keys in one object.
 struct Strict;
 
 impl<'de> Deserialize<'de> for Strict {

@@ -1,8 +1,8 @@
-//! The names of everything that can go wrong, by family.
+//! The kinds of faults and quirks, by family.
 //!
-//! A kind without a colon, and the kinds of `gateway`, `retry_after` and `header`, happen to single
-//! requests and pass. All others are *quirks*: a property of the vendor, a listing, an item or a
-//! task that stays as it is however often it is asked for.
+//! Kinds without a colon, and those of `gateway`, `retry_after` and `header`, affect single
+//! requests and pass. All others are *quirks*: a permanent property of the vendor, a listing, an
+//! item or a task, whatever the number of requests.
 
 use std::fmt;
 
@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 
 macro_rules! kinds {
     ($($family:ident { $($(#[doc = $doc:literal])+ $kind:ident = $name:literal,)* })*) => {
-        /// One way for a request, a listing, an item or an answer to be other than expected.
+        /// One deviation of a request, a listing, an item or a response.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum FaultKind {
             $($($(#[doc = $doc])+ #[serde(rename = $name)] $kind,)*)*
         }
 
         impl FaultKind {
-            /// Every kind, family by family.
+            /// Every kind, by family.
             pub const ALL: &'static [Self] = &[$($(Self::$kind),*),*];
 
             /// The name in `--faults` and in the statistics.
@@ -28,7 +28,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// What it is one way of.
+            /// The family of this kind.
             #[must_use]
             pub fn family(self) -> FaultFamily {
                 match self {
@@ -49,17 +49,17 @@ kinds! {
         Http503 = "http_503",
         /// HTTP 504 with a proxy's page.
         Http504 = "http_504",
-        /// HTTP 429 that doesn't say for how long.
+        /// HTTP 429 without `Retry-After`.
         RateLimited = "rate_limited",
         /// HTTP 429 with `Retry-After`, in seconds (0 or 1) or as a date.
         RateLimitedRetryAfter = "rate_limited_retry_after",
-        /// The connection is reset, before the answer or within it.
+        /// The connection is reset, before or within the response.
         Reset = "reset",
-        /// The connection is closed before the answer is complete.
+        /// The connection is closed before the response is complete.
         Truncated = "truncated",
-        /// The answer is complete for HTTP, but its JSON ends early.
+        /// The response is complete for HTTP, but its JSON is truncated.
         TruncatedComplete = "truncated_complete",
-        /// The first part of the answer dribbles in, for a second at most.
+        /// The first part of the response arrives slowly, within a second.
         SlowBody = "slow_body",
         /// HTTP 200 with a web page.
         Html = "html",
@@ -69,23 +69,23 @@ kinds! {
         BodyCode500 = "body_code_500",
         /// HTTP 200 with body code 10705.
         SlowDownCode = "slow_down_code",
-        /// The token is no longer valid, for any request: HTTP 401 or body code 401 by turns.
+        /// The token is invalidated for all requests: HTTP 401 or body code 401 in turn.
         ExpiredToken = "expired_token",
-        /// A listing moved by one: one item twice, one not at all, another total.
+        /// A listing shifted by one: one item twice, one missing, another total.
         ShiftedPages = "shifted_pages",
-        /// A listing answers with the page before.
+        /// A listing returns the previous page again.
         RepeatedPage = "repeated_page",
-        /// A listed task is answered with body code 404, this time.
+        /// Body code 404 for a listed task, this time.
         VanishedTask = "vanished_task",
     }
     Page {
-        /// One item of the page is left out, this time; the total counts it.
+        /// One item of the page is missing, this time; the total counts it.
         PageShort = "page:short",
     }
     Gateway {
         /// HTTP 302 to a login page.
         Gateway302 = "gateway:302",
-        /// HTTP 401 of a portal, with its page.
+        /// HTTP 401 with the page of a captive portal.
         Gateway401 = "gateway:401",
         /// HTTP 403 with a firewall's page.
         Gateway403 = "gateway:403",
@@ -95,7 +95,7 @@ kinds! {
         Gateway404Json = "gateway:404_json",
         /// HTTP 407 with a proxy's page.
         Gateway407 = "gateway:407",
-        /// HTTP 200 with nothing in it.
+        /// HTTP 200 with an empty body.
         GatewayEmpty = "gateway:empty",
         /// HTTP 200 with a login page.
         GatewayLogin = "gateway:login",
@@ -113,15 +113,15 @@ kinds! {
         RetryAfterAsctime = "retry_after:asctime",
     }
     Header {
-        /// A header line with a space before its colon. The rest of the answer is right.
+        /// A header line with a space before its colon. The rest of the response is valid.
         HeaderSpace = "header:space",
     }
     Date {
-        /// The `Date` of every answer is some hours behind (`=N`, default 6; negative: ahead).
+        /// The `Date` of every response is some hours behind (`=N`, default 6; negative: ahead).
         DateBehind = "date:behind",
     }
     Gzip {
-        /// Compressed in several members.
+        /// Gzip data of several members.
         GzipMembers = "gzip:members",
         /// `Content-Encoding: GZIP`.
         GzipUpper = "gzip:upper",
@@ -131,31 +131,31 @@ kinds! {
     Json {
         /// A byte order mark before the JSON.
         JsonBom = "json:bom",
-        /// Every key is spelled with an escape.
+        /// Every key contains an escape.
         JsonEscapedKeys = "json:escaped_keys",
-        /// A number that no double holds: `1e400`.
+        /// A number that overflows a double: `1e400`.
         JsonHugeNumber = "json:huge_number",
-        /// Half a surrogate pair in a name.
+        /// A lone surrogate in a name.
         JsonHalfSurrogate = "json:half_surrogate",
-        /// A bare `NaN`, in an answer in place of an amount.
+        /// A bare `NaN`; in a detail response in place of an amount.
         JsonNan = "json:nan",
-        /// The total, or an answer's status, twice with the same value.
+        /// The total, or a response's status, twice with the same value.
         JsonTwinEqual = "json:twin_equal",
-        /// The total twice, with two values.
+        /// The total twice, with different values.
         JsonTwinTotal = "json:twin_total",
-        /// A status twice, with two values.
+        /// A status twice, with different values.
         JsonTwinStatus = "json:twin_status",
-        /// An id twice, with two values.
+        /// An id twice, with different values.
         JsonTwinId = "json:twin_id",
-        /// The envelope's code twice, with two values.
+        /// The envelope's code twice, with different values.
         JsonTwinCode = "json:twin_code",
     }
     Total {
-        /// The items of this page.
+        /// The number of items on the page.
         TotalPage = "total:page",
         /// On the first page only.
         TotalFirstPage = "total:first_page",
-        /// No more than so many (`=N`, default 10,000).
+        /// Capped (`=N`, default 10,000).
         TotalCapped = "total:capped",
         /// Always -1.
         TotalMinusOne = "total:minus_one",
@@ -163,23 +163,23 @@ kinds! {
         TotalZero = "total:zero",
         /// As a float: `250.0`.
         TotalFloat = "total:float",
-        /// As a text: `"250"`.
+        /// As a string: `"250"`.
         TotalText = "total:text",
         /// As a word: `"many"`.
         TotalWord = "total:word",
         /// Null.
         TotalNull = "total:null",
-        /// Not there.
+        /// Absent.
         TotalMissing = "total:missing",
-        /// Wrong by so many (`=N`, default 1; negative: too few).
+        /// Off by a number (`=N`, default 1; negative: too few).
         TotalOff = "total:off",
     }
     PageCap {
-        /// No page has more items than this, whatever is asked for (`=N`, default 3).
+        /// A page has at most this many items, whatever is requested (`=N`, default 3).
         PageCap = "page:cap",
     }
     Cursor {
-        /// Paged by a cursor in `/data/next` that is to come back as `cursor`: a text.
+        /// Paged by a cursor in `/data/next` that the client sends as `cursor`: a string.
         CursorText = "cursor:text",
         /// … a number of 23 digits.
         CursorNumber = "cursor:number",
@@ -203,13 +203,13 @@ kinds! {
         EmptyDataObject = "empty:data_object",
     }
     Item {
-        /// Without its id.
+        /// No id.
         ItemNoId = "item:no_id",
         /// Its id is null.
         ItemNullId = "item:null_id",
-        /// Its id is an empty text.
+        /// Its id is an empty string.
         ItemEmptyId = "item:empty_id",
-        /// Its id is white space.
+        /// Its id is whitespace.
         ItemBlankId = "item:blank_id",
         /// Its id has 2,000 letters.
         ItemLongId = "item:long_id",
@@ -217,21 +217,21 @@ kinds! {
         ItemNumberId = "item:number_id",
         /// Its id is a number of 30 digits.
         ItemLongNumberId = "item:long_number_id",
-        /// Null, `true` or a list, and no object.
+        /// Null, `true` or a list in place of an object.
         ItemNoObject = "item:no_object",
         /// It is listed twice, and counted twice.
         ItemTwice = "item:twice",
     }
     Status {
-        /// A word nobody knows: `completed` for a final task.
+        /// An unknown word: `completed` for a final task.
         StatusCompleted = "status:completed",
-        /// A word nobody knows: `stopped` for a final task.
+        /// An unknown word: `stopped` for a final task.
         StatusStopped = "status:stopped",
-        /// Not there.
+        /// Absent.
         StatusMissing = "status:missing",
         /// Null.
         StatusNull = "status:null",
-        /// An empty text.
+        /// An empty string.
         StatusEmpty = "status:empty",
         /// A number.
         StatusNumber = "status:number",
@@ -241,15 +241,15 @@ kinds! {
         StartWord = "start:word",
         /// … seconds since 1970.
         StartEpoch = "start:epoch",
-        /// … a time of the source zone that doesn't name it.
+        /// … a time in the source zone without an offset.
         StartNoZone = "start:no_zone",
         /// … with the offset of the source zone, and a space in place of the `T`.
         StartOffset = "start:offset",
-        /// … an empty text.
+        /// … an empty string.
         StartEmpty = "start:empty",
         /// … null.
         StartNull = "start:null",
-        /// … not there.
+        /// … absent.
         StartMissing = "start:missing",
         /// … the zero time of year 1.
         StartZero = "start:zero",
@@ -261,15 +261,15 @@ kinds! {
         EndWord = "end:word",
         /// … seconds since 1970.
         EndEpoch = "end:epoch",
-        /// … a time of the source zone that doesn't name it.
+        /// … a time in the source zone without an offset.
         EndNoZone = "end:no_zone",
         /// … with the offset of the source zone, and a space in place of the `T`.
         EndOffset = "end:offset",
-        /// … an empty text.
+        /// … an empty string.
         EndEmpty = "end:empty",
         /// … null.
         EndNull = "end:null",
-        /// … not there.
+        /// … absent.
         EndMissing = "end:missing",
         /// … the zero time of year 1.
         EndZero = "end:zero",
@@ -277,9 +277,9 @@ kinds! {
         EndFar = "end:far",
     }
     Workflow {
-        /// It is listed, and the list of its tasks is body code 404.
+        /// It is listed, and its task listing returns body code 404.
         WorkflowGone = "workflow:gone",
-        /// The list of its tasks is always body code 500.
+        /// Its task listing always returns body code 500.
         WorkflowFails = "workflow:fails",
     }
     Answer {
@@ -293,45 +293,45 @@ kinds! {
         AnswerDetailRenamed = "answer:detail_renamed",
         /// `Detail` in place of `detail`.
         AnswerDetailCase = "answer:detail_case",
-        /// `detail` is an object of calls by their number.
+        /// `detail` is an object of calls by index.
         AnswerDetailObject = "answer:detail_object",
         /// The task has no calls, and `"detail": null`.
         AnswerDetailNull = "answer:detail_null",
-        /// 20 hours after its end the task calls again, for 2 hours, and has more calls then.
+        /// 20 hours after its end the task calls again for 2 hours, with additional calls.
         AnswerReopened = "answer:reopened",
-        /// After its first complete answer half of its calls are gone.
+        /// Half of its calls are gone after its first complete response.
         AnswerPurged = "answer:purged",
-        /// Its scheduled end is in the year 2099, in the listing and in the answer.
+        /// Its scheduled end is in the year 2099, in the listing and in the detail response.
         AnswerEndFar = "answer:end_far",
     }
 }
 
-/// Kinds that exclude one another, and share one chance.
+/// A group of kinds that exclude one another and share one probability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FaultFamily {
-    /// A request fails, and passes when it is repeated: what `all` stands for.
+    /// A request fails, and succeeds on a retry: the kinds that `all` stands for.
     Request,
-    /// A page of a listing is wrong, and right when it is repeated.
+    /// A page of a listing is wrong, and correct on a retry.
     Page,
-    /// A gateway, a proxy or a portal answers in place of the vendor.
+    /// A gateway, proxy or captive portal responds in place of the vendor.
     Gateway,
-    /// How long to wait, said in less common forms.
+    /// Less common forms of `Retry-After`.
     RetryAfter,
-    /// A header line that breaks the rules.
+    /// A header line that violates HTTP.
     Header,
     /// The vendor's clock.
     Date,
-    /// How answers are compressed, for clients that accept it.
+    /// The compression of responses, for clients that accept it.
     Gzip,
-    /// JSON that a strict or a careless reader gets wrong.
+    /// JSON that a strict or a careless parser gets wrong.
     Json,
-    /// What stands for the total of a listing.
+    /// The value in place of a listing's total.
     Total,
     /// The size of pages.
     PageCap,
     /// Listings paged by a cursor.
     Cursor,
-    /// What a page without items looks like.
+    /// The form of an empty page.
     Empty,
     /// Items of a listing.
     Item,
@@ -341,9 +341,9 @@ pub enum FaultFamily {
     Start,
     /// A task's scheduled end, as listed.
     End,
-    /// Workflows whose tasks can't be listed.
+    /// Workflows whose tasks cannot be listed.
     Workflow,
-    /// The answer of a task.
+    /// The detail response of a task.
     Answer,
 }
 
@@ -370,7 +370,7 @@ impl FaultFamily {
         Self::Date,
     ];
 
-    /// Its kinds.
+    /// The kinds of this family.
     pub fn kinds(self) -> impl Iterator<Item = FaultKind> {
         FaultKind::ALL
             .iter()
@@ -378,7 +378,8 @@ impl FaultFamily {
             .filter(move |kind| kind.family() == self)
     }
 
-    /// The name before the colon, which stands for all of its kinds; `all` for those without one.
+    /// The name before the colon, which stands for all kinds of the family; `all` for those without
+    /// one.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -402,7 +403,7 @@ impl FaultFamily {
         }
     }
 
-    /// Whether its kinds happen to requests, and pass.
+    /// Whether its kinds affect single requests and pass.
     #[must_use]
     pub fn passes(self) -> bool {
         matches!(
@@ -411,7 +412,7 @@ impl FaultFamily {
         )
     }
 
-    /// What a share is a share of.
+    /// The population of its share.
     #[must_use]
     pub fn share_of(self) -> &'static str {
         match self {
@@ -426,8 +427,7 @@ impl FaultFamily {
         }
     }
 
-    /// The share of what it concerns when none is given: what belongs to a whole listing or to the
-    /// vendor is always so.
+    /// The default share. Kinds that concern a whole listing or the vendor always apply.
     #[must_use]
     pub fn default_share(self) -> f64 {
         match self {
@@ -438,7 +438,7 @@ impl FaultFamily {
 }
 
 impl FaultKind {
-    /// The number that belongs to it (`total:off=2`) when none is given; none: it takes no number.
+    /// The default number (as in `total:off=2`); `None` if the kind takes no number.
     #[must_use]
     pub fn default_number(self) -> Option<i64> {
         match self {
@@ -450,7 +450,7 @@ impl FaultKind {
         }
     }
 
-    /// The numbers it takes.
+    /// Whether the kind accepts this number.
     pub(super) fn takes(self, number: i64) -> bool {
         match self {
             Self::DateBehind => (-100_000..=100_000).contains(&number),

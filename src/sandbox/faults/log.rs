@@ -1,4 +1,4 @@
-//! Which request fails, and how.
+//! Decides which requests fail, and how.
 
 use std::collections::HashMap;
 
@@ -6,19 +6,19 @@ use super::{FaultFamily, FaultKind, Faults};
 use crate::sandbox::draws::{key_of, mix, share};
 use crate::sandbox::endpoint::Endpoint;
 
-/// Where a request goes, as far as faults care.
+/// The endpoint and page of a request.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::sandbox) struct Place {
     pub(in crate::sandbox) endpoint: Endpoint,
-    /// The page asked for; 0 where there are no pages.
+    /// The requested page; 0 for endpoints without pages.
     pub(in crate::sandbox) page: usize,
 }
 
-/// A fault that is to happen now.
+/// A fault to inject now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::sandbox) struct Fault {
     pub(in crate::sandbox) kind: FaultKind,
-    /// For whatever else is to be decided about it.
+    /// Randomness for further choices about the fault.
     pub(in crate::sandbox) roll: u64,
 }
 
@@ -34,7 +34,7 @@ impl FaultKind {
     }
 }
 
-/// How often each subject was asked for, and how it went.
+/// The requests and faults so far, by subject.
 #[derive(Debug)]
 pub(in crate::sandbox) struct FaultLog {
     faults: Faults,
@@ -58,7 +58,7 @@ impl FaultLog {
         }
     }
 
-    /// Whether the next request for this subject goes wrong, and how.
+    /// The fault of the next request for this subject, if it fails.
     pub(in crate::sandbox) fn next(&mut self, place: Place, subject: &str) -> Option<Fault> {
         if self.faults.kinds.is_empty() {
             return None;
@@ -74,7 +74,7 @@ impl FaultLog {
         state.requests += 1;
         let roll = mix(key, state.requests);
         let last = state.last.take();
-        // Signing in twice for one request is more than any client tries.
+        // No client renews its token twice for one request.
         let fits = |kind: &FaultKind| {
             kind.fits(place)
                 && !(*kind == FaultKind::ExpiredToken && last == Some(FaultKind::ExpiredToken))

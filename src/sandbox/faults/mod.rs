@@ -1,11 +1,11 @@
-//! Faults on demand: which ones, how often, and at which request.
+//! Fault injection: which faults, how often, and at which request.
 //!
-//! Whether a request fails follows from the seed, its subject (a task, a page of a listing) and
-//! how often that subject was asked for, so a repeated run meets the same trouble whatever the
-//! order of its requests. No subject fails more than a few times in a row: runs end.
+//! Whether a request fails depends on the seed, its subject (a task, a page of a listing) and how
+//! often that subject was requested, so a repeated run meets the same faults whatever the order of
+//! its requests. The number of consecutive faults per subject is bounded, so runs end.
 //!
-//! A *quirk* doesn't pass: whether a listing, an item, a task or an answer has it follows from the
-//! seed and from what it is, and it has it for good.
+//! A *quirk* is permanent: whether a listing, an item, a task or a response has it depends on the
+//! seed and its identity.
 //!
 //! ```
 //! use airudder_export::sandbox::{FaultKind, Faults};
@@ -31,41 +31,41 @@ pub use kind::{FaultFamily, FaultKind};
 pub(super) use log::{Fault, FaultLog, Place};
 pub(super) use quirks::Quirks;
 
-/// Which faults are injected, and into how many requests.
+/// The faults to inject, and the share of requests.
 ///
-/// Written as terms with commas between them. A term is `NAME`, `NAME:SHARE` or `NAME=N:SHARE`;
-/// a name is that of a kind (`reset`, `total:page`), or of a family (`total`, `gateway`), or `all`
-/// for every kind without a colon, or `none`. A share, from 0 to 1, counts for its name and for
-/// those of the same family before it that have none, taken together: with `reset,html:0.1` a
-/// tenth of the requests fails. Requests that fail have one share: 0.2 unless given.
+/// Written as comma-separated terms. A term is `NAME`, `NAME:SHARE` or `NAME=N:SHARE`; a name is a
+/// kind (`reset`, `total:page`), a family (`total`, `gateway`), `all` for every kind without a
+/// colon, or `none`. A share, from 0 to 1, applies to its name and to the preceding names of the
+/// same family without a share, in total: with `reset,html:0.1` a tenth of the requests fails.
+/// Request faults have a single share: 0.2 by default.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Faults {
     /// Share of requests with a fault, 0 to 1.
     pub rate: f64,
     /// The kinds to choose from.
     pub kinds: Vec<FaultKind>,
-    /// No subject (task, page) has more faults in a row. Default 3.
+    /// Maximum number of consecutive faults per subject (task, page). Default 3.
     pub max_in_a_row: u32,
-    /// What is odd for good.
+    /// The permanent deviations.
     pub quirks: Vec<Quirk>,
 }
 
-/// Something odd that doesn't pass.
+/// A permanent deviation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quirk {
-    /// What.
+    /// The kind.
     pub kind: FaultKind,
-    /// The share of what it may concern, 0 to 1 ([`FaultFamily::share_of`]).
+    /// The share of its population, 0 to 1 ([`FaultFamily::share_of`]).
     pub share: f64,
-    /// The number that belongs to it; 0 if it takes none.
+    /// Its number; 0 if it takes none.
     pub number: i64,
 }
 
 impl Faults {
-    /// Share of requests when none is given.
+    /// The default share of requests.
     pub const DEFAULT_RATE: f64 = 0.2;
 
-    /// A vendor in good health.
+    /// No faults.
     #[must_use]
     pub fn none() -> Self {
         Self {
@@ -76,7 +76,7 @@ impl Faults {
         }
     }
 
-    /// Every kind of request that fails and passes, in this share of requests.
+    /// Every kind of request fault that passes, in this share of requests.
     #[must_use]
     pub fn all(rate: f64) -> Self {
         Self {
@@ -93,13 +93,13 @@ impl Default for Faults {
     }
 }
 
-/// Why a text is no [`Faults`].
+/// Why a text is not a valid [`Faults`].
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum FaultsError {
-    /// Not a kind.
+    /// Not a known kind.
     #[error("read the faults: {0:?} is not one of all, none, {names}", names = names())]
     Kind(String),
-    /// Not a kind of a family.
+    /// Not a kind of this family.
     #[error(
         "read the faults: {text:?} is not one of {names}",
         names = family_names(family)
@@ -107,21 +107,21 @@ pub enum FaultsError {
     KindOf {
         /// The family.
         family: &'static str,
-        /// What was written.
+        /// The given text.
         text: String,
     },
-    /// Not a share.
+    /// Not a valid share.
     #[error("read the faults: the rate {0:?} is not a number from 0 to 1, as in all:0.2")]
     Rate(String),
-    /// Two shares of requests.
+    /// Two different shares of requests.
     #[error("read the faults: requests fail at one rate, and these are two: {0} and {1}")]
     Rates(String, String),
-    /// Not a number the kind takes.
+    /// Not a number that the kind accepts.
     #[error("read the faults: {kind} does not take the number {number:?}")]
     Number {
         /// The kind.
         kind: &'static str,
-        /// What was written.
+        /// The given number.
         number: String,
     },
 }
@@ -152,7 +152,7 @@ fn family_names(family: &str) -> String {
     kinds.map(FaultKind::name).collect::<Vec<_>>().join(", ")
 }
 
-/// A name of the text, and what stands behind it.
+/// A name and its share or number.
 struct Term {
     family: FaultFamily,
     kinds: Vec<(FaultKind, i64)>,
@@ -167,7 +167,7 @@ impl FromStr for Faults {
         for text in text.split(',').map(str::trim) {
             let (families, share) = parse_term(text)?;
             for (family, kinds) in families {
-                // A share counts for the names before it, too.
+                // A share applies to the preceding names, too.
                 let before = terms
                     .iter_mut()
                     .rev()
@@ -191,7 +191,7 @@ impl Faults {
     fn of_terms(terms: &[Term]) -> Result<Self, FaultsError> {
         let mut faults = Self::none();
         let mut rate = None;
-        // How many kinds take part in a share, by family and share.
+        // Number of kinds that divide a share, by family and share.
         let mut parts: BTreeMap<(FaultFamily, u64), u32> = BTreeMap::new();
         let share_of = |term: &Term| {
             let share = term.share.unwrap_or(term.family.default_share());
@@ -230,7 +230,7 @@ impl Faults {
     }
 }
 
-/// Names that a share is shared by.
+/// The family under which names divide a share.
 fn pool(family: FaultFamily) -> FaultFamily {
     if family.passes() {
         FaultFamily::Request
@@ -251,7 +251,7 @@ fn parse_term(text: &str) -> Result<(Families, Option<f64>), FaultsError> {
         .filter(|one| one.name() == family)
         .collect();
     let (families, share) = match (rest, of_family.is_empty()) {
-        // A family, alone or with a share; a share that is none may have been meant as a kind.
+        // A family, alone or with a share. An invalid share may have been meant as a kind.
         (_, false) if is_whole_family(&family, rest) => {
             let all = |family: FaultFamily| {
                 let number = |kind: FaultKind| (kind, kind.default_number().unwrap_or_default());

@@ -1,9 +1,9 @@
-//! Who has which quirk.
+//! Assigns quirks to subjects.
 
 use super::{FaultFamily, Faults, Quirk};
 use crate::sandbox::draws::{key_of, mix, share};
 
-/// The quirks of a vendor, as its seed has them.
+/// The quirks of a vendor, determined by its seed.
 #[derive(Clone, Debug, Default)]
 pub(in crate::sandbox) struct Quirks {
     seed: u64,
@@ -18,7 +18,7 @@ impl Quirks {
         }
     }
 
-    /// The one quirk of a family that this subject has, if it has one. Always the same answer.
+    /// The quirk of a family that this subject has, if any. Deterministic.
     pub(in crate::sandbox) fn of(&self, family: FaultFamily, subject: u64) -> Option<Quirk> {
         let of_family = || {
             self.list

@@ -1,4 +1,4 @@
-//! Names read, and faults that follow from seed and subject.
+//! Parsing of names, and faults determined by seed and subject.
 
 use super::*;
 use crate::sandbox::endpoint::Endpoint;

@@ -1,4 +1,4 @@
-//! Each fault as a client meets it, and that it passes.
+//! Each fault as a client sees it, and that it passes.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::super::{Faults, FaultsError, SandboxOptions};
 use super::{Account, ids, options};
 
-/// How a request for a task's detail ended.
+/// The outcome of a detail request.
 async fn outcome(account: &Account, task: &str) -> String {
     let Ok(answer) = account.signed(account.detail_request(task)).send().await else {
         return "no answer".to_owned();
@@ -75,7 +75,7 @@ async fn each_fault_shows_and_passes(#[case] fault: FaultText, #[case] expected:
     assert!(account.sandbox.stats().total_faults() >= 9);
 }
 
-/// A fault by name, in every request it may happen in.
+/// One fault by name, in every request that it can affect.
 struct FaultText(Faults);
 
 impl std::str::FromStr for FaultText {

@@ -1,4 +1,4 @@
-//! The sandbox as a client sees it: over a socket, with the client the export uses.
+//! The sandbox from the client's side: over a socket, with the export's HTTP client.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -28,7 +28,7 @@ fn clock(time: &str) -> Clock {
     Clock::starting_at(time.parse().expect("a time"))
 }
 
-/// A client of one sandbox, signed in.
+/// A signed-in client of one sandbox.
 struct Account {
     http: Client,
     sandbox: Sandbox,
@@ -37,7 +37,8 @@ struct Account {
 
 impl Account {
     async fn of(options: SandboxOptions) -> Self {
-        // The client wants a TLS provider even for plain connections; another test may have set it.
+        // The client needs a TLS provider even for plain connections; another test may have
+        // installed one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let sandbox = Sandbox::start(options).await.expect("a free port");
         let http = Client::builder().build().expect("a client");
@@ -270,7 +271,7 @@ async fn tasks_move_on_with_the_clock_until_they_are_final() {
             .json()
             .await
             .expect("JSON");
-        // A task held by a person for a while is called off later than planned.
+        // A task that was paused for a while is cancelled later than planned.
         assert_eq!(detail["data"]["Status"], status, "at {time}");
         let now = detail["data"]["detail"].as_array().expect("calls").len();
         assert!(now >= calls);
@@ -355,7 +356,7 @@ async fn what_makes_no_sense_is_refused_with_a_reason() {
         code(post("service/cloud/workflow/nothing")).await,
         (404, 404)
     );
-    let list = post("service/cloud/workflow/tasklist").json(&json!({"workflow_id": "nobody"}));
+    let list = post("service/cloud/workflow/tasklist").json(&json!({"workflow_id": "absent"}));
     assert_eq!(code(list).await, (200, 404));
     let auth = "service/cloud/auth";
     let stranger = json!({"APPKey": "who", "APPSecret": SANDBOX_SECRET});
@@ -498,7 +499,7 @@ async fn a_large_answer_arrives_in_pieces_and_whole() {
             .count();
         rest.drain(..rest.len() - 9.min(rest.len()));
     }
-    // The task itself has a RobotID, too.
+    // The task itself also has a RobotID.
     assert_eq!(rows as u64, task.calls + 1);
     assert_eq!(task.calls, 20_000);
     assert!(bytes > 20_000 * 1900, "{bytes}");

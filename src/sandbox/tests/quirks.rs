@@ -1,4 +1,4 @@
-//! Each quirk as a client meets it, and that it stays.
+//! Each quirk as a client sees it, and that it is permanent.
 
 use std::io::Read as _;
 
@@ -25,13 +25,13 @@ async fn account(faults: &str) -> Account {
         .no_gzip()
         .build()
         .expect("a client");
-    // Compressed in an odd way, the first token may not have been understood.
+    // With unusual compression, the first token response may not have been decoded.
     account.token = account.sign_in().await;
     account
 }
 
 impl Account {
-    /// A page of a workflow's tasks as it is sent.
+    /// A page of a workflow's tasks, as sent.
     async fn page(&self, workflow: &str, page: &str) -> String {
         let url = self.url("service/cloud/workflow/tasklist");
         let body = format!(r#"{{"workflow_id":"{workflow}",{page}}}"#);
@@ -43,7 +43,7 @@ impl Account {
         utf8(self.send(self.detail_request(task)).await).await
     }
 
-    /// A workflow with some tasks, all of them final.
+    /// A workflow with several tasks, all of them final.
     fn workflow(&self) -> (String, Vec<SandboxTask>) {
         let tasks = self.sandbox.tasks();
         let workflow = tasks[0].workflow_id.clone();
@@ -58,7 +58,7 @@ impl Account {
     }
 }
 
-/// As it is sent: reading an answer as text would take a byte order mark away.
+/// The body as sent: reading a response as text would strip a byte order mark.
 async fn utf8(answer: Response) -> String {
     let bytes = answer.bytes().await.expect("bytes");
     String::from_utf8(bytes.to_vec()).expect("UTF-8")
@@ -155,7 +155,7 @@ async fn a_page_without_items_has_its_form(#[case] form: &str, #[case] expected:
 async fn items_lose_their_ids(#[case] form: &str, #[case] expected: &str) {
     let account = account(&format!("{form}:1")).await;
     let (_, tasks) = account.workflow();
-    // The workflows have lost theirs, too; the truth has them.
+    // The workflow listing lost its ids too, so the id comes from the truth.
     let text = account.page(&tasks[0].workflow_id, r#""page":1"#).await;
     assert_eq!(text.matches(expected).count(), tasks.len(), "{text}");
     assert!(!text.contains(&tasks[0].task_id));
@@ -176,7 +176,7 @@ async fn an_item_may_be_no_object_and_another_may_come_twice() {
     let text = twice.page(&workflow, r#""page":2,"page_size":3"#).await;
     let list = data(&text);
     assert_eq!(list["total"], 2 * tasks.len());
-    // The second of the second task, and the third task twice.
+    // The second item of the second task, and the third task twice.
     let ids = [&tasks[1].task_id, &tasks[2].task_id, &tasks[2].task_id];
     let found = list["list"].as_array().expect("a list");
     assert!(
@@ -524,7 +524,7 @@ async fn a_header_may_have_a_space_before_its_colon() {
         .await
         .expect("it listens");
     let body = r#"{"APPKey":"sandbox-key","APPSecret":"sandbox-secret"}"#;
-    // Signing in was tried by the client until it was spared; the next ones meet the fault.
+    // The client retried the sign-in until it succeeded; the next requests meet the fault.
     let request = format!(
         "POST /service/cloud/auth HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
          Connection: close\r\nContent-Length: {}\r\n\r\n{body}",

@@ -1,4 +1,4 @@
-//! Second names of files, in a folder of their own.
+//! Hard links to files, in a folder of their own.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -7,18 +7,18 @@ use std::path::{Path, PathBuf};
 use super::is_missing;
 use crate::store::error::StoreError;
 
-/// How giving a file a second name ended.
+/// The result of making a hard link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Link {
-    /// It has it.
+    /// The link exists.
     Made,
-    /// There is no such file.
+    /// The file is missing.
     Gone,
     /// The file system does not, or not for this user, or no more of them.
     Refused,
 }
 
-/// Gives a file a second name, in a folder that is made. Durable after [`sync_tree`].
+/// Makes a hard link to a file, in a folder that is created. Durable after [`sync_tree`].
 pub(crate) fn second_name(from: &Path, to: &Path) -> Result<Link, StoreError> {
     match fs::hard_link(from, to) {
         Ok(()) => Ok(Link::Made),

@@ -1,4 +1,4 @@
-//! The local disk: plain functions that block, each naming the path when it fails.
+//! The local disk: blocking functions whose errors name the path.
 
 mod links;
 mod ours;
@@ -20,7 +20,7 @@ use super::{Entry, Stamp};
 /// The file in a staging folder that its living run holds locked.
 pub(super) const LOCK: &str = "lock";
 
-/// How long a lock is waited for before somebody is told, and before that ends.
+/// How long a lock is waited for before a warning, and before the wait fails.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 const LOCK_END: Duration = Duration::from_mins(5);
 /// The same once the process was told to stop.
@@ -115,7 +115,7 @@ pub(super) fn is_there(path: &Path) -> Result<bool, StoreError> {
     }
 }
 
-/// Makes a folder that nobody else made: `false` if it is there.
+/// Creates a folder exclusively: `false` if it exists.
 pub(super) fn create_new_folder(folder: &Path) -> Result<bool, StoreError> {
     let parent = folder.parent().unwrap_or(Path::new("."));
     create_folders(parent)?;
@@ -150,7 +150,7 @@ pub(super) fn list(folder: &Path) -> Result<Vec<Entry>, StoreError> {
             Err(error) if is_missing(&error) => break,
             Err(error) => return Err(StoreError::io("list", folder)(error)),
         };
-        // Names that are not UTF-8 are nobody's of ours.
+        // Names that are not UTF-8 are not the exporter's.
         if let Ok(name) = entry.file_name().into_string() {
             let kind = match entry.file_type() {
                 Ok(kind) => kind,
@@ -180,14 +180,14 @@ pub(super) fn create_folders(folder: &Path) -> Result<(), StoreError> {
     }
     match make_folder(folder) {
         Ok(()) => {}
-        // Somebody else was quicker.
+        // Another process created it first.
         Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => {}
         Err(error) => return Err(StoreError::io("create folder", folder)(error)),
     }
     sync_folder(parent.unwrap_or(Path::new(".")))
 }
 
-/// Folders whose files hold whole answers: for their owner alone, whatever others may read.
+/// Folders with files that hold whole answers: readable by their owner alone.
 const PRIVATE: [&str; 2] = ["rejects", "quarantine"];
 
 /// Whether a place in the lake is in such a folder, or is one.
@@ -297,7 +297,7 @@ fn open_to_compare(path: &Path) -> Result<Option<(File, &Path)>, StoreError> {
     }
 }
 
-/// Gives a file a second name unless that is taken: `false` if it is.
+/// Makes a hard link unless the name is taken: `false` if it is.
 pub(super) fn link(from: &Path, to: &Path) -> Result<bool, StoreError> {
     match fs::hard_link(from, to) {
         Ok(()) => Ok(true),
@@ -333,8 +333,8 @@ pub(super) fn remove_empty_folder(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Opens (creates) a lock file and waits until it is ours: with a word if that takes long, and not
-/// for ever.
+/// Opens (creates) a lock file and waits for the lock: logs a warning if that takes long, and fails
+/// in the end.
 pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     let file = open_lock(path)?;
     let (begun, mut stopping, mut is_said) = (Instant::now(), None, false);
@@ -362,7 +362,7 @@ pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     Ok(file)
 }
 
-/// Takes the lock file of this name if nobody holds it: `false` if somebody does.
+/// Takes the lock file of this name: `false` if another process holds it.
 pub(super) fn try_lock(file: &File, path: &Path) -> Result<bool, StoreError> {
     match file.try_lock() {
         Ok(()) => Ok(true),
@@ -371,7 +371,8 @@ pub(super) fn try_lock(file: &File, path: &Path) -> Result<bool, StoreError> {
     }
 }
 
-/// Opens (creates) a lock file. Whoever may open it can hold it, so only who may write may open it.
+/// Opens (creates) a lock file. Any process that may open it can hold it, so only writers may open
+/// it.
 pub(super) fn open_lock(path: &Path) -> Result<File, StoreError> {
     let mut options = File::options();
     options.create(true).truncate(false).write(true);
@@ -403,18 +404,18 @@ pub(super) fn open_lock(path: &Path) -> Result<File, StoreError> {
     Ok(file)
 }
 
-/// Whether it could not be opened because it is a link, or a FIFO that nobody reads.
+/// Whether it could not be opened because it is a link, or a FIFO without a reader.
 fn is_unlike_a_file(error: &io::Error, path: &Path) -> bool {
     let is_odd = fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file());
     !is_missing(error) && is_odd
 }
 
-/// Whether nobody holds the lock, without creating it. A missing one is held by nobody.
+/// Whether the lock is free, without creating it. A missing lock file is free.
 pub(super) fn is_unlocked(path: &Path) -> Result<bool, StoreError> {
     let file = match ours::open_regular(path, false) {
         Ok(Some(file)) => file,
         Ok(None) => return Ok(true),
-        // Another user's. Whoever may not look takes nothing for dead.
+        // Another user's. Without permission to look, a run never counts as dead.
         Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
             return Ok(false);
         }
@@ -462,7 +463,7 @@ pub(super) fn put_in_place(temporary: &Path, path: &Path) -> Result<(), StoreErr
     if !rename(temporary, path)?
         && !file.is_ok_and(|file| is_same_file(&file, path).unwrap_or(false))
     {
-        // What was to be written is lost, and nobody else says so.
+        // The content to be written is lost, and this is the only report of it.
         return Err(StoreError::io("move a file to", path)(
             ErrorKind::NotFound.into(),
         ));

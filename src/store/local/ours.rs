@@ -1,5 +1,6 @@
-//! Whose a folder in a staging folder or spool is. A run's own bears a run id and holds a lock: a
-//! regular file that its user owns. Nothing else is ever opened for long, followed, or removed.
+//! Ownership of a folder in a staging folder or spool. A run's folder is named by its run id and
+//! holds a lock: a regular file of the current user. Nothing else is kept open, followed, or
+//! removed.
 
 use std::fs::{self, File};
 use std::io;
@@ -9,7 +10,7 @@ use super::{LOCK, is_missing};
 use crate::store::error::StoreError;
 use crate::store::path::is_run_id;
 
-/// Nobody's sign of life is longer.
+/// The largest sign of life that is read.
 const LONGEST_SIGN: u64 = 4096;
 
 /// What a folder of this name is.
@@ -17,13 +18,13 @@ const LONGEST_SIGN: u64 = 4096;
 pub(crate) enum Whose {
     /// A run's: it bears a run id and holds a lock, or nothing at all yet.
     ARuns,
-    /// Somebody else's, and why.
+    /// Not a run's, and why.
     Foreign(&'static str),
     /// Gone meanwhile.
     Gone,
 }
 
-/// Tells whose a folder is. Follows no link below it, and waits for nothing.
+/// Determines the owner of a folder. Follows no link below it, and never blocks.
 pub(crate) fn whose(folder: &Path) -> Result<Whose, StoreError> {
     let name = folder.file_name().and_then(|name| name.to_str());
     let look = || -> io::Result<Whose> {

@@ -1,4 +1,4 @@
-//! A run's folder of staged files, and the lock in it that shows that the run lives.
+//! A run's folder of staged files; the lock in it shows that the run is alive.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -9,7 +9,7 @@ use super::{LOCK, ours};
 use crate::store::error::StoreError;
 use crate::store::sign::Sign;
 
-/// The folder of a run that lives: ours as long as this is held.
+/// The folder of a living run: locked as long as this is held.
 #[derive(Debug)]
 pub(crate) struct Staging {
     folder: PathBuf,
@@ -18,8 +18,8 @@ pub(crate) struct Staging {
 }
 
 impl Staging {
-    /// Makes the folder, in the way given, and takes its lock. Nothing if the folder is somebody
-    /// else's: `make` says whether it made it.
+    /// Makes the folder, in the way given, and takes its lock. Nothing if another run owns the
+    /// folder: `make` says whether it made it.
     pub(crate) fn open(
         folder: PathBuf,
         make: impl Fn(&Path) -> Result<bool, StoreError>,
@@ -29,7 +29,7 @@ impl Staging {
             if !make(&folder)? {
                 return Ok(None);
             }
-            // Somebody may take the new folder for a dead run's until it is locked.
+            // Until it is locked, another process may take the new folder for a dead run's.
             match super::lock(&path) {
                 Ok(lock) if super::is_same_file(&lock, &path)? => break lock,
                 Err(error) if !super::is_of_missing(&error) => return Err(error),
@@ -48,9 +48,9 @@ impl Staging {
         }
     }
 
-    /// Takes over the folder of a run that is dead. Nothing if its run lives, or somebody else is
-    /// at it. An empty folder without a lock is one that is just being made or removed: it goes, and
-    /// no run died of it.
+    /// Takes over the folder of a dead run. Nothing if its run lives, or another process has taken
+    /// it. An empty folder without a lock is one that is just being made or removed: it is removed,
+    /// and does not count as a dead run.
     pub(crate) fn take_dead(folder: PathBuf) -> Result<Option<Self>, StoreError> {
         match ours::open_ours(&folder.join(LOCK))? {
             Some(lock) => Self::claim(folder, lock),
@@ -59,8 +59,8 @@ impl Staging {
         }
     }
 
-    /// Takes over a folder whose lock is open, unless somebody holds it, or it is by now the lock
-    /// of a folder that was removed and another one has its name.
+    /// Takes over a folder whose lock is open, unless another process holds it, or it has become
+    /// the lock of a removed folder whose name another one took.
     fn claim(folder: PathBuf, lock: File) -> Result<Option<Self>, StoreError> {
         let path = folder.join(LOCK);
         let is_ours = super::try_lock(&lock, &path)? && super::is_same_file(&lock, &path)?;
@@ -104,6 +104,7 @@ mod tests {
     use std::{fs, thread};
 
     use super::*;
+    use crate::store::probe::LINKS;
 
     /// Enough that each of the ways in which they can meet happens many times.
     const ROUNDS: u32 = 1_000;
@@ -115,6 +116,28 @@ mod tests {
             }
             _ => Ok(true),
         }
+    }
+
+    #[test]
+    fn whatever_a_run_puts_into_its_folder_goes_when_it_is_dead() {
+        let root = tempfile::tempdir().expect("a temporary folder can be made");
+        let folder = root.path().join("run");
+        make(&folder).expect("a folder can be made");
+        let names = [
+            LOCK,
+            LINKS[0],
+            LINKS[1],
+            "000001.tmp",
+            "000002.jsonl",
+            "000003.raw",
+        ];
+        for name in names {
+            fs::write(folder.join(name), "").expect("written");
+        }
+        let dead = Staging::take_dead(folder.clone()).expect("no fault");
+        let removed = dead.expect("its lock is free").remove(|| Ok(()));
+        assert_eq!(removed.expect("removed"), 5);
+        assert!(!folder.exists());
     }
 
     #[test]
@@ -159,7 +182,7 @@ mod tests {
         make(&folder).expect("a folder can be made");
         let late = crate::store::local::open_lock(&folder.join(LOCK)).expect("a file can be made");
         let dead = Staging::take_dead(folder.clone()).expect("no fault");
-        dead.expect("nobody holds it")
+        dead.expect("the lock is free")
             .remove(|| Ok(()))
             .expect("no fault");
         let living = Staging::open(folder.clone(), make)

@@ -1,11 +1,10 @@
-//! Asking again: one rule for every request to the store.
+//! Retries: one rule for every request to the store.
 //!
-//! `object_store` repeats what it knows to be harmless: errors of the server, connections that were
-//! not made, and some of the connections that broke. What is left is an answer that was cut while it
-//! was read, or makes no sense, and a request of which nobody knows whether it took effect. All of
-//! them may be asked for once more, because every operation of the protocol can be done twice: what
-//! is created conditionally is compared by its content, an upload that was completed is looked for,
-//! and deleting what is gone is fine.
+//! `object_store` repeats what it knows to be harmless: server errors, failed connections, and some
+//! broken connections. What remains are truncated or malformed answers, and requests with an
+//! unknown outcome. All of them may be retried, because every operation of the protocol is
+//! repeatable: a conditional create is compared by its content, a completed upload is looked for,
+//! and deleting a missing object is fine.
 
 use std::future::Future;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The clouds: from an address, settings and variables to a client. The only place that tells them
-//! apart.
+//! Builds the client of a cloud from an address, settings and variables. The only place that
+//! distinguishes the clouds.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::Objects;
 use super::listed::Connector;
 use crate::job::{Cloud, ObjectOptions, ObjectPlace};
 
-/// A client for the bucket of this place. Asks nobody yet.
+/// A client for the bucket of this place. Sends no request yet.
 ///
 /// # Errors
 /// What makes no sense in its settings.
@@ -23,7 +23,7 @@ pub(super) fn connect(place: &ObjectPlace) -> Result<Arc<dyn Objects>, String> {
         let host = place.url.host_str().unwrap_or_default();
         return Ok(Arc::new(super::faulty::Faulty::of_host(host)));
     }
-    // Whoever was first decides; both are the same.
+    // The first provider stays; all are the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let ObjectPlace { url, options } = place;
     match Cloud::of_scheme(url.scheme()) {

@@ -1,8 +1,8 @@
-//! What an object store said when it refused: its kind, and a text that is safe to print.
+//! Classifies an object store's refusal: its kind, and a text that is safe to print.
 //!
-//! Errors of `object_store` hold addresses, which may carry a signature, and whole answers of the
-//! server, which may repeat what was sent. So only the status, the server's own error code and the
-//! innermost cause are taken from them.
+//! Errors of `object_store` contain addresses, which may carry a signature, and complete server
+//! answers, which may repeat what was sent. Only the status, the server's own error code and the
+//! innermost cause are kept.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -17,7 +17,7 @@ pub struct Fault {
     what: String,
 }
 
-/// What a caller can do about it.
+/// What a caller does about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
     /// The credentials are missing, wrong, or do not allow it.
@@ -26,11 +26,11 @@ pub enum FaultKind {
     Clock,
     /// The object, the upload or the bucket is not there.
     Missing,
-    /// Somebody else was quicker.
+    /// Another writer was first.
     Conflict,
-    /// The store can't do it.
+    /// The store does not support it.
     Unsupported,
-    /// Nobody answered, or only with errors.
+    /// No answer, or only errors.
     Unreachable,
     /// Anything else.
     Other,

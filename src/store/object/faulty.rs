@@ -1,8 +1,8 @@
-//! An object store in memory that fails as it is told, for tests.
+//! An in-memory object store with scripted faults, for tests.
 //!
 //! Every request has an [`Operation`]. A [`Trouble`] is scripted for the `nth` request of an
-//! operation, once or from then on; what is not scripted goes well. It also counts requests, and
-//! knows which uploads are open, which a real store would bill.
+//! operation, once or from then on; other requests succeed. The store also counts requests and
+//! tracks the open uploads, which a real store would bill.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -108,7 +108,7 @@ impl Faulty {
     /// The store in memory that an address of `memory://` with this host stands for.
     pub(crate) fn of_host(host: &str) -> Self {
         static STORES: LazyLock<Mutex<HashMap<String, Faulty>>> = LazyLock::new(Mutex::default);
-        let mut stores = STORES.lock().expect("nobody panics while holding it");
+        let mut stores = STORES.lock().expect("no panic while it is held");
         stores
             .entry(host.to_owned())
             .or_insert_with(|| {
@@ -122,10 +122,7 @@ impl Faulty {
     }
 
     fn script(&self) -> MutexGuard<'_, Script> {
-        self.0
-            .script
-            .lock()
-            .expect("nobody panics while holding it")
+        self.0.script.lock().expect("no panic while it is held")
     }
 
     /// From now on counts from zero, and scripts this for the nth request of an operation.
@@ -213,7 +210,7 @@ impl Faulty {
             }
             Some(Trouble::Hold) => {
                 let mut released = self.0.released.subscribe();
-                // An error means that the store is gone, and nobody asks.
+                // An error means that the store was dropped.
                 let _ = released.wait_for(|released| *released).await;
                 request.await
             }

@@ -1,9 +1,9 @@
-//! Signs of life: there are no locks on an object store, so a run that lives touches an object every
-//! few minutes, and one that has not for long counts as dead.
+//! Signs of life: an object store has no locks, so a living run touches an object every few
+//! minutes, and a run that has not done so for long counts as dead.
 //!
-//! That judgement may be wrong (a machine that slept, a clock that is off). It does no harm: before
-//! anything of a dead run is removed, a commit says that it is dead, and from then on it can't
-//! commit ([`LakeWriter::open`](crate::lake::LakeWriter::open)).
+//! The judgement may be wrong (a machine that slept, a clock that is off). This is harmless: before
+//! anything of a dead run is removed, a commit records its death, and from then on it can't commit
+//! ([`LakeWriter::open`](crate::lake::LakeWriter::open)).
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ impl Bucket {
     /// of this id gave one.
     pub(super) async fn live(&self, staging: &LakePath) -> Result<Option<Life>, StoreError> {
         let path = staging.join(ALIVE);
-        // Nobody else's: a sign whose answer was lost is known again.
+        // Unique, so that a sign whose answer was lost is recognized.
         let sign = Sign::of_us().with_nonce(system_random());
         let sign = Bytes::from(sign.to_json());
         if self.put_if_absent(&path, sign.clone()).await? == Put::Taken

@@ -1,8 +1,8 @@
-//! Listings without the keys that are nobody's of ours: `a//b`, `a/../b`, control characters. Other
-//! tools make such objects, and `object_store` fails a whole page of a listing for one of them. So
-//! they are taken out of the answer before it is read, and named once in the log.
+//! Drops foreign keys from listings: `a//b`, `a/../b`, control characters. Other tools create such
+//! objects, and `object_store` fails a whole page of a listing for one of them. They are removed
+//! from the answer before it is parsed, and logged once.
 //!
-//! What this never does: look at anything but the answers to listings.
+//! This module never looks at anything but the answers to listings.
 
 use std::future::Future;
 use std::ops::Range;

@@ -1,11 +1,11 @@
 //! An object store: a bucket (or container) and a prefix in it, by the `object_store` crate.
 //!
-//! What the protocol needs of it, and nothing else: get, ranged get, head, list, put, conditional
-//! put, delete, and multipart uploads whose ids are known. Which cloud it is only `client` knows.
-//! Requests are repeated by `object_store` itself, on errors of the server and of the connection,
-//! with back-off. It does not repeat all of them alike: not what was cut in the midst of an answer,
-//! and not a conditional put whose answer was lost, since it can't know whose the object is that it
-//! then meets. The protocol does, so `again` repeats every request for `retry_time`.
+//! It uses what the protocol needs and nothing else: get, ranged get, head, list, put, conditional
+//! put, delete, and multipart uploads with known ids. Only `client` knows which cloud it is.
+//! `object_store` itself repeats requests with back-off on server and connection errors, but not
+//! all of them: not a truncated answer, and not a conditional put whose answer was lost, since it
+//! can't tell whose object it then finds. The protocol can, so `again` repeats every request for
+//! `retry_time`.
 
 mod again;
 mod client;
@@ -44,9 +44,9 @@ use super::path::LakePath;
 use super::{Entry, Put};
 use crate::job::ObjectPlace;
 
-/// How often an update is tried again because somebody else was quicker.
+/// How often an update is retried because another writer was first.
 const UPDATE_TRIES: u32 = 100;
-/// How often a conditional create is tried again that found a rival who then was not there.
+/// How often a conditional create is retried that met an object which was then missing.
 const CREATE_TRIES: u32 = 10;
 
 /// How often an object that seems to be empty is read again.
@@ -296,15 +296,15 @@ impl Bucket {
                     }
                     pause(tries).await;
                 }
-                // Nobody knows whether it took effect. Another try tells: whoever meets its own
-                // bytes then knows them.
+                // The outcome is unknown. Another try settles it: a writer that finds its own bytes
+                // recognizes them.
                 Err(error) if patience.bears(&error).await => {}
                 Err(error) => return Err(self.failed("create", path)(error)),
             }
         }
     }
 
-    /// Looks at an object and may replace it, unless somebody else does in between: then again.
+    /// Reads an object and may replace it; if another writer changes it in between, starts over.
     pub(super) async fn update(
         &self,
         path: &LakePath,
@@ -380,7 +380,7 @@ fn optional<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
     }
 }
 
-/// Waits a little, so that two who are after the same do not meet again and again.
+/// Waits a little, so that two competing writers do not collide again and again.
 async fn pause(tries: u32) {
     let most = 5_u64 << tries.min(7);
     tokio::time::sleep(Duration::from_millis(fastrand::u64(1..=most))).await;

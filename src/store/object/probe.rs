@@ -1,7 +1,7 @@
-//! What an object store can do, tried on the spot below a prefix of its own that is emptied again.
+//! Probes what an object store supports, below a prefix of its own that is emptied again.
 //!
-//! Stores there are that ignore a condition and answer that all went well. So every step is looked
-//! at from both sides: what must be refused is tried, too.
+//! Some stores ignore a condition and report success. Every step is therefore checked from both
+//! sides: what must be refused is tried, too.
 
 use bytes::Bytes;
 use futures_util::future::join_all;

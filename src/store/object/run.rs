@@ -1,5 +1,4 @@
-//! A run on an object store: its spool on this machine, its sign of life, and the uploads it has
-//! open.
+//! A run on an object store: its local spool, its sign of life, and its open uploads.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -18,7 +17,7 @@ use crate::store::path::{FileName, FilePath, LakePath};
 use crate::store::{Published, blocking};
 use crate::task::RunId;
 
-/// What a living run holds.
+/// The state of a living run.
 #[derive(Debug)]
 pub(crate) struct ObjectRun {
     bucket: Bucket,
@@ -81,7 +80,7 @@ impl ObjectRun {
             return Ok(());
         }
         let opened = self.bucket.open_uploads(&outgoing).await?;
-        // Not a byte is sent before it is noted where: what nobody knows of is empty.
+        // The uploads are noted before any byte is sent: an upload without a note is empty.
         let number = self.next_note.fetch_add(1, Ordering::Relaxed);
         for (file, opened) in files.iter().zip(&opened) {
             self.open_uploads()

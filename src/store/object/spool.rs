@@ -1,9 +1,9 @@
-//! The spool: a folder of this machine, for this user alone, where files wait until they are sent.
+//! The spool: a private local folder where files wait until they are sent.
 //!
-//! It is a folder of its own (`airudder-export-<user id>` in `store.spool`), made with 0700, and
-//! refused if it is a link, another user's, or open to others: the folder for temporary files is
-//! everybody's. Runs have folders in it, named by their run ids; those of dead runs are emptied.
-//! Nothing beside it is looked at, and nothing in it that is no run's.
+//! It is a folder of its own (`airudder-export-<user id>` in `store.spool`), created with mode
+//! 0700, and refused if it is a link, another user's, or open to others, because the folder for
+//! temporary files is shared. It contains the runs' folders, named by run id; those of dead runs
+//! are emptied. Nothing beside it, and nothing in it that is not a run's, is looked at.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -98,7 +98,7 @@ fn empty(folder: PathBuf) {
     }
 }
 
-/// Refuses a spool that somebody else made, or could read.
+/// Refuses a spool that another user made, or could read.
 #[cfg(unix)]
 fn check(spool: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::MetadataExt as _;

@@ -1,5 +1,5 @@
-//! Files of this machine on their way into the bucket: as multipart uploads that stay open until
-//! their commit is published, or at once.
+//! Uploads local files to the bucket: as multipart uploads that stay open until their commit is
+//! published, or at once.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -34,7 +34,7 @@ pub(super) struct Outgoing {
     pub(super) path: LakePath,
 }
 
-/// An upload that was opened, as it is noted for whoever finds the run dead.
+/// An open upload, as noted for the run that cleans up after a dead one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Opened {
     /// The object's path in the lake.
@@ -74,7 +74,7 @@ impl Bucket {
         Err(error)
     }
 
-    /// Aborts uploads that nobody knows of yet. Best effort: they are empty.
+    /// Aborts uploads that are not noted yet. Best effort: they are empty.
     pub(super) async fn abort_opened(&self, opened: &[Opened]) {
         for Opened { path, upload } in opened {
             if let Err(error) = self.abort(&LakePath::found(path), upload).await {
@@ -137,7 +137,8 @@ impl Bucket {
         Ok((index, part, id.content_id))
     }
 
-    /// Makes an object of an upload. Whoever is second finds that it is there.
+    /// Completes an upload into an object. If another process has completed it, the object is
+    /// present.
     pub(super) async fn complete(
         &self,
         path: &LakePath,
@@ -157,7 +158,7 @@ impl Bucket {
             let Err(error) = completed else {
                 return Ok(Published::Moved);
             };
-            // By somebody else, or by us, and the answer was lost.
+            // Completed by another process, or by this one, and the answer was lost.
             if self.head(path).await?.is_some() {
                 return Ok(Published::Present);
             }

@@ -7,6 +7,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -145,8 +146,20 @@ impl Server {
         Ok(server)
     }
 
-    /// A new one that nobody shares; or says why there is none.
+    /// A new one that nobody shares; or says why there is none. One that ends at once is tried again
+    /// with other ports: between the look for a free port and its use, somebody else may take it.
     pub(crate) fn start(kind: Kind) -> Result<Self, String> {
+        let mut last = String::new();
+        for _ in 0..3 {
+            match Self::start_once(kind) {
+                Ok(server) => return Ok(server),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn start_once(kind: Kind) -> Result<Self, String> {
         let (port, folder) = (free_port()?, super::folder());
         let data = folder.path().join("data");
         fs::create_dir(&data).map_err(|error| error.to_string())?;
@@ -154,7 +167,11 @@ impl Server {
         let errors = log.try_clone().map_err(|error| error.to_string())?;
         // Standard input ends with this process, even if that is killed.
         let mut shell = Command::new("sh")
-            .args(["-c", "\"$@\" & read -r _; kill -9 $!; wait", "sh"])
+            .args([
+                "-c",
+                "\"$@\" & echo $! > pid; read -r _; kill -9 $!; wait",
+                "sh",
+            ])
             .args(kind.command(port, &data)?)
             .env("AWS_ACCESS_KEY_ID", "key")
             .env("AWS_SECRET_ACCESS_KEY", SECRET)
@@ -174,7 +191,7 @@ impl Server {
         };
         let started = Instant::now();
         while !server.is_ready() {
-            if started.elapsed() > TOO_LONG {
+            if started.elapsed() > TOO_LONG || server.has_ended() {
                 let said = fs::read(server.folder.path().join("log")).unwrap_or_default();
                 let said = String::from_utf8_lossy(&said);
                 return Err(format!("{kind:?} does not start: {said}"));
@@ -194,6 +211,18 @@ impl Server {
             }),
             _ => self.ask("GET", "/").is_ok(),
         }
+    }
+
+    /// Whether the program has ended by itself: then the shell's only child is gone, or waits for it.
+    fn has_ended(&self) -> bool {
+        let Ok(id) = fs::read_to_string(self.folder.path().join("pid")) else {
+            return false;
+        };
+        if !id.ends_with('\n') || !Path::new("/proc/self").exists() {
+            return false;
+        }
+        fs::read_to_string(format!("/proc/{}/stat", id.trim()))
+            .map_or(true, |stat| stat.contains(") Z "))
     }
 
     fn make_bucket(&self) -> Result<(), String> {
@@ -311,12 +340,24 @@ impl Drop for Server {
     }
 }
 
-/// A port of loopback that was free just now.
+/// A port of loopback that was free just now, and that this process gives to nobody else. It lies below
+/// those that the system gives to connections and to listeners without a port of their own, which the
+/// tests beside this one take by the hundred.
 fn free_port() -> Result<u16, String> {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .map(|address| address.port())
-        .map_err(|error| error.to_string())
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    const FIRST: u32 = 10_000;
+    const PORTS: u32 = 20_000;
+    for _ in 0..PORTS {
+        // Processes of tests that run at the same time begin at different places.
+        let start = std::process::id().wrapping_mul(1_009);
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = FIRST + start.wrapping_add(step) % PORTS;
+        let port = u16::try_from(port).expect("below 30,000");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    Err("no port of loopback is free".to_owned())
 }
 
 fn text(path: &Path) -> String {

@@ -1,4 +1,4 @@
-//! Several runs at once, day by day.
+//! Merges several spilled runs, day by day.
 
 use std::collections::VecDeque;
 

@@ -1,16 +1,16 @@
-//! Rows of very many days on disk, until the days are taken one after the other.
+//! Spills rows of many days to disk, then reads them back one day after another.
 //!
 //! ```text
 //! batches of many days ─add→ sorted run (zstd) ─many→ longer run ─merge→ one day's rows after the other
 //! ```
-//! A few rows of each of thousands of days are no row groups worth having, and what stands around them
-//! takes far more memory than they do. Here they are put one behind the other, in the order of their
-//! days, and are read back day by day when the files are made: so a day gets one file, however often the
-//! days take turns. In memory stay a list of the days and one batch of each run that is being merged.
-//! The files are scratch of the run: they go with the spill, and with the run's staging folder if the
-//! process dies.
+//! A few rows of each of thousands of days make poor row groups, and their buffers take far more
+//! memory than the rows. They are therefore written to disk in the order of their days and read
+//! back day by day when the files are made, so that each day gets one file in whatever order its
+//! rows arrive. Memory holds a list of the days and one batch of each run that is being merged. The
+//! files are scratch files of the run: they are removed with the spill, or with the run's staging
+//! folder if the process dies.
 //!
-//! What this module never does: write to the lake, or change a row.
+//! This module never writes to the lake or changes a row.
 
 mod merge;
 mod run;

@@ -1,4 +1,4 @@
-//! A run on disk: rows of a table in the order of their days, with the day in a column of its own.
+//! A spilled run: rows of a table in the order of their days, with the day in an extra column.
 
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter};
