@@ -9,16 +9,9 @@
 //! follows a redirect; never holds a whole task in memory (a task's response goes to an
 //! [`AnswerSink`] piece by piece); never sends faster than the configured rate.
 //!
-//! ```ignore
-//! let clock = Clock::system();
-//! let api = ApiClient::new(options, clock.clone(), Events::default(), Default::default())?;
-//! let to = clock.now();
-//! let workflows = api.list_workflows(Window { from: to - chrono::TimeDelta::days(1), to }).await?;
-//! for workflow in &workflows.items {
-//!     let tasks = api.list_tasks(&workflow.id).await?;
-//!     assert!(tasks.complete);
-//! }
-//! ```
+//! A caller lists workflows, then the tasks of each ([`ApiClient::list_workflows`],
+//! [`ApiClient::list_tasks`]; a listing says whether it is complete), and pulls single tasks
+//! ([`ApiClient::task_detail`]).
 
 mod account;
 mod answer;
@@ -51,12 +44,9 @@ mod watch;
 pub use answer::{AnswerFault, AnswerSink, Attempt, Verdict};
 pub use client::ApiClient;
 pub use envelope::BodyShape;
-pub use error::{ApiError, DetailError, Failure, SignInRefusal};
-pub use listed::{ListedTask, ListedWorkflow, NotUnderstood};
-pub use listing::{ItemKey, KeyKind, Listing, ListingEvidence, PageSurvey};
-pub use outcome::{Outcome, Signal};
-pub use pacer::Traffic;
-pub use vendor_clock::ClockOffset;
+pub use error::{ApiError, DetailError};
+pub use listed::{ListedTask, NotUnderstood};
+pub use listing::{ItemKey, KeyKind, ListingEvidence, PageSurvey};
 
 /// An error of another module or library, kept as a source.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;

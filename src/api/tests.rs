@@ -23,6 +23,8 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::listed::ListedWorkflow;
+use super::listing::Listing;
 use super::scripted::{Log, Reply, Seen, Server, options};
 use super::*;
 use crate::clock::Clock;

@@ -45,7 +45,7 @@ impl Context<'_> {
     /// As [`Self::job`].
     pub fn quiet_job(&self) -> Result<Job, Error> {
         let job = self.job()?;
-        init_logging(&job.output, &Screen::standard_error(&job.output, &self.env));
+        init_logging(job.output, &Screen::standard_error(job.output, &self.env));
         for text in &job.unused {
             tracing::warn!("{text}");
         }

@@ -56,7 +56,7 @@ impl RangeArgs {
 impl OpenRangeArgs {
     /// Whether a day lies between the ends.
     #[must_use]
-    pub fn contains(&self, day: NaiveDate) -> bool {
+    pub fn contains(self, day: NaiveDate) -> bool {
         self.from.is_none_or(|from| from <= day) && self.to.is_none_or(|to| day <= to)
     }
 }

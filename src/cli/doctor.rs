@@ -71,8 +71,8 @@ pub async fn run(context: &mut Context<'_>) -> Result<ExitCode, Error> {
 fn output(context: &Context<'_>) -> ResultFormat {
     match job::load_output(&context.flags, &context.env) {
         Ok(options) => {
-            let screen = Screen::standard_error(&options, &context.env);
-            init_logging(&options, &screen);
+            let screen = Screen::standard_error(options, &context.env);
+            init_logging(options, &screen);
             options.format
         }
         Err(_) => {

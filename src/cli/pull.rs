@@ -33,8 +33,8 @@ pub(super) struct Console {
 impl Console {
     /// Starts logging and progress according to the settings.
     pub(super) fn new(job: &Job, env: &Environment) -> Self {
-        let screen = Screen::standard_error(&job.output, env);
-        init_logging(&job.output, &screen);
+        let screen = Screen::standard_error(job.output, env);
+        init_logging(job.output, &screen);
         let api: Arc<OnceLock<ApiClient>> = Arc::default();
         let configured = job.api.rate.per_second;
         let watched = Arc::clone(&api);

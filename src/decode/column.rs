@@ -303,7 +303,7 @@ fn repeats(column: &Column) -> bool {
 /// until they are written, since Arrow would validate their UTF-8 again, and slowly. Repeated
 /// values are run-end encoded.
 pub(crate) fn memory_type(column: &Column) -> DataType {
-    let of_values = match column.column_type {
+    let of_values = match column.data_type {
         ColumnType::Utf8 | ColumnType::Json => DataType::Binary,
         other => other.arrow(),
     };
@@ -317,7 +317,7 @@ pub(crate) fn memory_type(column: &Column) -> DataType {
 
 impl ColumnBuilder {
     pub(super) fn new(column: &Column) -> Self {
-        match column.column_type {
+        match column.data_type {
             ColumnType::Utf8 if repeats(column) => {
                 Self::RepeatText(RepeatColumn::new(TextColumn::new()))
             }

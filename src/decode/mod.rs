@@ -33,14 +33,11 @@ mod text;
 mod value;
 mod zone_check;
 
-pub use answer::{
-    Envelope, EnvelopeError, NotUnderstood, TaskCounts, TaskFacts, TaskKey, early_task_id,
-};
+pub use answer::{Envelope, EnvelopeError, TaskCounts, TaskFacts, TaskKey, early_task_id};
 pub use extra::{Misfit, Misfits};
 pub use partition_day::PartitionDay;
 pub use record::{Decoded, RecordDecoder, RejectedEntry};
 pub use rows::{AnswerContext, Batch, RowDay, Rows, TaskOrdinal};
-pub use scan::SyntaxError;
 pub use split::{Ended, Piece, Run, Split, SplitError, SplitOptions};
 pub(crate) use text::base64;
 pub use zone_check::{ZoneCheck, ZoneVerdict};

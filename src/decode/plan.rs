@@ -68,7 +68,7 @@ impl RecordPlan {
             .columns
             .iter()
             .map(|column| ColumnPlan {
-                column_type: column.column_type,
+                column_type: column.data_type,
                 parse: column.parse,
                 slots: column.keys.iter().map(|key| slot_of(key)).collect(),
                 fill: column.fill,

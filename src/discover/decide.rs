@@ -21,8 +21,6 @@ pub enum Seen {
     Remembered,
     /// It was named on the command line.
     Named,
-    /// It comes from a saved response.
-    Saved,
 }
 
 /// A task that may be pulled.
@@ -164,7 +162,7 @@ impl Rules {
     }
 
     /// The rules of a nightly run with default settings.
-    #[must_use]
+    #[cfg(test)]
     pub fn nightly(now: DateTime<Utc>) -> Self {
         Self {
             now,

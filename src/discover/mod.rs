@@ -7,6 +7,6 @@ mod plan;
 mod planned_task;
 
 pub(crate) use decide::is_settled;
-pub use decide::{Candidate, Decision, Known, Reason, Remembered, Rules, Seen, decide, is_before};
-pub use plan::{DayPlan, Plan, Planner, Pulls, resume_point, since, window_of};
+pub use decide::{Candidate, Decision, Reason, Rules, Seen, is_before};
+pub use plan::{Plan, Planner, resume_point, since, window_of};
 pub use planned_task::PlannedTask;

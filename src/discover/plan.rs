@@ -126,7 +126,7 @@ pub struct DayPlan {
 
 impl Plan {
     /// Decides about all candidates. Of candidates with the same id the first one counts.
-    #[must_use]
+    #[cfg(test)]
     pub fn new(
         candidates: impl IntoIterator<Item = Candidate>,
         ledger: &Ledger,
@@ -141,12 +141,6 @@ impl Plan {
     #[must_use]
     pub fn len(&self) -> usize {
         self.tasks.len()
-    }
-
-    /// Whether the plan is empty.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// All tasks of the plan.

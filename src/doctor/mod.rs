@@ -4,13 +4,6 @@
 //! Every finding is a [`Check`], as data, so that text and JSON have the same content. A mismatch
 //! names the setting that fixes it. Of a response only key names and counts are shown, never
 //! values. The only write is a probe of the destination, which is removed again.
-//!
-//! ```ignore
-//! let (events, cancel) = Default::default();
-//! let given = Given { flags: &flags, env: &env, events, cancel };
-//! let diagnosis = doctor::examine(given, &mut |check| drop(check)).await;
-//! assert_eq!(diagnosis.exit_code().number(), 0);
-//! ```
 
 mod answer;
 mod check;

@@ -141,7 +141,7 @@ fn page_bytes(column: &Column, encodings: Encodings) -> Option<usize> {
 /// dictionary columns the one they fall back to when their values turn out to be many.
 fn encoding(column: &Column, encodings: Encodings) -> (bool, ParquetEncoding) {
     let dictionary = column.encoding == Encoding::Dictionary;
-    let encoding = match (encodings, column.encoding, column.column_type) {
+    let encoding = match (encodings, column.encoding, column.data_type) {
         (Encodings::Plain, ..) | (_, Encoding::Plain, _) | (.., ColumnType::Decimal) => {
             ParquetEncoding::PLAIN
         }

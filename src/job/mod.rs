@@ -41,14 +41,14 @@ use crate::hardening::FileMode;
 use crate::shard::Shard;
 
 pub use environment::Environment;
-pub use error::{Origin, Place, SettingsError};
+pub use error::{Origin, SettingsError};
 pub use flags::SettingFlags;
 pub use load::{load, load_clock, load_output};
 pub use object::{ObjectOptions, ObjectPlace};
 pub use place::Cloud;
 pub use profile::{
     ApiProfile, CodeMeaning, ListTasksProfile, ListWorkflowsProfile, Method, PagingProfile,
-    PagingStyle, ProfileError, TaskDetailProfile, TimeFormat,
+    PagingStyle, TimeFormat,
 };
 pub use selection::{BackwardRange, DateRange, TaskSource};
 pub use unused::unused_with;

@@ -36,19 +36,19 @@ impl DateRange {
 
     /// The first day.
     #[must_use]
-    pub fn from(&self) -> NaiveDate {
+    pub fn from(self) -> NaiveDate {
         self.from
     }
 
     /// The last day, which is part of the range.
     #[must_use]
-    pub fn to(&self) -> NaiveDate {
+    pub fn to(self) -> NaiveDate {
         self.to
     }
 
     /// Whether a day lies in the range.
     #[must_use]
-    pub fn contains(&self, day: NaiveDate) -> bool {
+    pub fn contains(self, day: NaiveDate) -> bool {
         self.from <= day && day <= self.to
     }
 

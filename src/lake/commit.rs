@@ -32,7 +32,9 @@ pub enum CommitOutcome {
     Conflict {
         /// The conflict.
         conflict: Conflict,
-        /// The draft.
+        /// The draft as it was, to be committed again without the tasks of the conflict. The pipeline pulls
+        /// these tasks again instead.
+        #[cfg_attr(not(test), allow(dead_code, reason = "read by tests of the log"))]
         draft: Box<CommitDraft>,
     },
 }

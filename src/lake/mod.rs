@@ -35,22 +35,12 @@
 //! DEST/_export/runs/, DEST/_export/rejects/          reports and rejects
 //! ```
 //!
-//! # Example
-//! ```ignore
-//! let clock = Clock::system();
-//! let run = clock.run_id();
-//! let mut lake = LakeWriter::open(&options, run.clone(), clock, Events::default()).await?;
-//! let staged = lake.store().stage(TableName::Calls, Partition::Unknown)?;
-//! // … write Parquet into `staged` …
-//! let mut draft = CommitDraft::new(run, CommitKind::Append, lake.ledger().last_sequence());
-//! draft.files.push(staged.finish(/* rows */ 1)?);
-//! draft.tasks.append(&mut tasks);
-//! match lake.commit(draft).await? {
-//!     CommitOutcome::Committed(_) | CommitOutcome::Unchanged => {}
-//!     CommitOutcome::Conflict { .. } => { /* leave out what others exported, commit again */ }
-//! }
-//! lake.close().await
-//! ```
+//! # Use
+//! [`LakeWriter::open`] finishes or rolls back what earlier runs left. A caller stages files with
+//! its [`RunStore`](crate::store::RunStore), collects them and their tasks in a [`CommitDraft`], and
+//! hands it to [`LakeWriter::commit`]. If another writer exported some of the tasks first
+//! ([`CommitOutcome::Conflict`]), the caller leaves them out and commits again.
+//! [`LakeWriter::close`] ends the run.
 
 pub(crate) mod checkpoint;
 pub(crate) mod commit;
@@ -75,12 +65,14 @@ pub mod write;
 pub(crate) mod writer;
 
 pub use commit::CommitOutcome;
-pub use day::{DayEvidence, DaySummary, FileCounts, RevisionReason, TaskCounts};
+#[cfg(test)]
+pub use day::RevisionReason;
+pub use day::{DaySummary, FileCounts, TaskCounts};
 pub use error::LakeError;
 pub(crate) use error::blocking;
 pub use file_query::FileQuery;
-pub use identity::{Claim, Identity, LOOPBACK, ShownIdentity, host_of, read_identity};
-pub use ledger::{Conflict, Ledger, LiveFile, NightsGone, TaskState, UnsealedTask};
+pub use identity::{Claim, ShownIdentity, host_of, read_identity};
+pub use ledger::{Ledger, LiveFile, TaskState, UnsealedTask};
 pub use living::{LivingRun, living_runs};
 pub use loose_ends::LooseEnds;
 pub use mend::{Checked, MISSING};
@@ -88,8 +80,8 @@ pub use pins::hold::{Held, hold};
 pub use pins::{Pin, PinState, PinWay, Pins, pins};
 pub use reader::{Lake, LakeOptions, Unpublished, expect_place};
 pub use record::{
-    Commit, CommitDraft, CommitKind, CommittedTask, Coverage, Evidence, FORMAT_VERSION, FailedTask,
-    Failure, LostFile, OpenTask, Removal, WorkflowNote,
+    CommitDraft, CommitKind, CommittedTask, Coverage, Evidence, FailedTask, Failure, LostFile,
+    OpenTask, Removal, WorkflowNote,
 };
 pub use writer::LakeWriter;
 

@@ -12,4 +12,6 @@ pub mod vacuum;
 pub mod verify;
 
 pub use cut_log::mend_log;
-pub use verify::{Finding, FindingKind, Verification, verify};
+#[cfg(test)]
+pub use verify::FindingKind;
+pub use verify::{Finding, Verification, verify};

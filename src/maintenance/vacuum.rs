@@ -66,21 +66,6 @@ pub enum VacuumKind {
     Reject,
 }
 
-impl VacuumKind {
-    /// The word in results.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown",
-            Self::GaveWay => "gave_way",
-            Self::Staged => "staged",
-            Self::Probe => "probe",
-            Self::Report => "report",
-            Self::Reject => "reject",
-        }
-    }
-}
-
 /// A file to remove.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct VacuumItem {

@@ -25,8 +25,6 @@ pub struct Found {
     pub first_day: Option<NaiveDate>,
     /// Whether every listing was complete.
     pub complete: bool,
-    /// Number of workflows whose tasks were listed.
-    pub workflows: u64,
     /// Workflows whose tasks could not be listed, or only in part.
     pub failed_workflows: Vec<FailedWorkflow>,
     /// Notes to store about workflows that no longer exist.
@@ -84,7 +82,7 @@ pub async fn find(
         }
         TaskSource::Workflows(ids) => {
             let listed = lister.tasks_of(ids.clone(), each).await?;
-            Ok(listed.into_found(ids.len()))
+            Ok(listed.into_found())
         }
         TaskSource::Listing => listing(&lister, rules, &search, each).await,
     }
@@ -132,7 +130,6 @@ async fn listing(
         .filter(|id| !is_let_go(id));
     let mut ids = listed;
     ids.extend(of_known_tasks);
-    let workflow_count = ids.len();
     let tasks = lister.tasks_of(ids.into_iter().collect(), |task| {
         remembered.remove(&task.id);
         each(task);
@@ -152,7 +149,7 @@ async fn listing(
     tasks.complete &= workflows.complete;
     tasks.evidence.add(workflows.evidence);
     let evidence = tasks.evidence.0;
-    let mut found = tasks.into_found(workflow_count);
+    let mut found = tasks.into_found();
     // A day has ended when it has ended by both the vendor's clock and the local one.
     let now = api
         .vendor_now()
@@ -203,10 +200,9 @@ struct Listed {
 }
 
 impl Listed {
-    fn into_found(self, workflows: usize) -> Found {
+    fn into_found(self) -> Found {
         Found {
             complete: self.complete,
-            workflows: workflows as u64,
             failed_workflows: self.failed,
             workflow_notes: self.notes,
             ..Found::default()

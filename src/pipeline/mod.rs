@@ -45,7 +45,7 @@ pub use find::{Found, Search, find};
 use mend::Damage;
 use pull::{CommitPace, Puller};
 use replay::Replayer;
-pub use replay::{ReplayInputError, Superseded, SupersededAnswer, saved_answers};
+pub use replay::{ReplayInputError, Superseded, saved_answers};
 pub use stop::{Stop, StopSwitch};
 pub use summary::{FailedPull, FailedWorkflow, LostRows, Summary, TaskTotals, Written};
 
@@ -170,12 +170,6 @@ impl<'a> Export<'a> {
             lake,
             run,
         })
-    }
-
-    /// The run's id.
-    #[must_use]
-    pub fn run_id(&self) -> &RunId {
-        &self.run
     }
 
     /// A summary for [`Export::pull`] and [`Export::replay`] to fill, however they end.

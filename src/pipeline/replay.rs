@@ -26,7 +26,7 @@ use crate::task::TaskId;
 use files::{READ_BYTES, open, open_regular, read_full};
 pub use files::{ReplayInputError, saved_answers};
 use survey::Ids;
-pub use survey::{Superseded, SupersededAnswer};
+pub use survey::Superseded;
 
 /// Outcome of one file.
 #[derive(Debug)]

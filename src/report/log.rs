@@ -29,9 +29,9 @@ const OURS: &str = "airudder_export";
 const MOST_WARNINGS: u64 = 50;
 
 /// Sends log lines to the screen. Takes effect once per process; later calls change nothing.
-pub fn init_logging(options: &OutputOptions, screen: &Screen) {
+pub fn init_logging(options: OutputOptions, screen: &Screen) {
     // Tests and embedding programs may have set one already; it is kept.
-    let _ = set_global_default(subscriber(*options, screen));
+    let _ = set_global_default(subscriber(options, screen));
 }
 
 fn subscriber(options: OutputOptions, screen: &Screen) -> impl Subscriber + Send + Sync + use<> {

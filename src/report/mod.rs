@@ -7,17 +7,6 @@
 //!   [`VacuumReport`]: results as text and as JSON.
 //!
 //! This module never influences a run, and never shows secrets or personal data.
-//!
-//! ```ignore
-//! let screen = Screen::standard_error(&job.output, env);
-//! init_logging(&job.output, &screen);
-//! let rate = job.api.rate.per_second;
-//! let progress = Progress::new(&screen, move || PaceNow {
-//!     configured_per_second: rate,
-//!     per_second: rate,
-//! });
-//! Events::new(vec![Arc::new(LogListener::default()), Arc::new(progress)])
-//! ```
 
 mod compact;
 pub(crate) mod figures;
@@ -37,11 +26,11 @@ mod vacuum;
 pub use compact::CompactReport;
 pub use last::{guess_last_line, is_last_line_json, last_line, set_last_line};
 pub use log::{LogListener, init_logging};
-pub use past::{PastRun, past_runs};
+pub use past::past_runs;
 pub use plan::{PlanCost, PlanReport};
 pub use progress::{PaceNow, Progress};
-pub use requests::{EndpointRequests, RequestTally, Requests, Warnings};
-pub use run::{REPORT_VERSION, RunReport};
-pub use screen::{Screen, ScreenWriter, Show};
+pub use requests::RequestTally;
+pub use run::RunReport;
+pub use screen::Screen;
 pub use status::{StatusOptions, StatusReport};
 pub use vacuum::VacuumReport;

@@ -56,9 +56,9 @@ impl Screen {
     /// Standard error according to the settings: a bar and colours only on a terminal, no colours
     /// with `NO_COLOR`, no bar on a build server (`CI`).
     #[must_use]
-    pub fn standard_error(options: &OutputOptions, env: &Environment) -> Self {
+    pub fn standard_error(options: OutputOptions, env: &Environment) -> Self {
         let terminal = io::stderr().is_terminal();
-        let show = show(*options, terminal && !env.ci());
+        let show = show(options, terminal && !env.ci());
         let target = match show {
             Show::Bar => ProgressDrawTarget::term_like_with_hz(
                 Box::new(Tolerant(Term::buffered_stderr())),

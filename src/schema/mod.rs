@@ -204,7 +204,7 @@ pub struct Column {
     /// Name, in snake case.
     pub name: String,
     /// Type.
-    pub column_type: ColumnType,
+    pub data_type: ColumnType,
     /// Whether the column is nullable.
     pub nullable: bool,
     /// JSON keys that it is read from; the first one with a value applies.
@@ -264,7 +264,7 @@ impl Table {
         } = parts;
         let fields: Vec<Field> = columns
             .iter()
-            .map(|column| Field::new(&column.name, column.column_type.arrow(), column.nullable))
+            .map(|column| Field::new(&column.name, column.data_type.arrow(), column.nullable))
             .collect();
         let arrow_schema = Arc::new(Schema::new(fields));
         Self {

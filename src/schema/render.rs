@@ -34,7 +34,7 @@ pub fn text(names: &[TableName]) -> String {
             let line_text = format!(
                 "  {:<26} {:<19} {}{personal}",
                 format!("{}{null}", column.name),
-                column.column_type.as_str(),
+                column.data_type.as_str(),
                 origin(table, column),
             );
             line(&mut out, format_args!("{}", line_text.trim_end()));
@@ -102,7 +102,7 @@ pub fn markdown(names: &[TableName]) -> String {
                 format_args!(
                     "| `{}` | {} | {} | {marks} | {}{unit} |",
                     column.name,
-                    column.column_type.as_str(),
+                    column.data_type.as_str(),
                     origin(table, column),
                     column.description,
                 ),

@@ -153,9 +153,9 @@ fn read_table(name: TableName, text: &str, common: &[RawColumn]) -> Result<Table
         }
         let parse_fits = match column.parse {
             Parse::Plain => true,
-            Parse::Local => column.column_type == ColumnType::Timestamp,
-            Parse::Clock => column.column_type == ColumnType::Int32,
-            Parse::Object => column.column_type == ColumnType::Json,
+            Parse::Local => column.data_type == ColumnType::Timestamp,
+            Parse::Clock => column.data_type == ColumnType::Int32,
+            Parse::Object => column.data_type == ColumnType::Json,
         };
         if !parse_fits {
             return refuse(format!("the column {name} cannot be parsed like that"));
@@ -185,7 +185,7 @@ fn read_table(name: TableName, text: &str, common: &[RawColumn]) -> Result<Table
 fn column(raw: RawColumn) -> Column {
     Column {
         name: raw.name,
-        column_type: raw.r#type,
+        data_type: raw.r#type,
         nullable: raw.nullable,
         keys: raw.keys,
         parse: raw.parse,

@@ -45,7 +45,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 #[cfg(any(test, debug_assertions, feature = "failpoints"))]
 pub use conformance::conform;
-pub use data_file::{Checksum, DataFile, Upload};
+pub use data_file::{Checksum, DataFile};
 pub use error::StoreError;
 pub use failpoint::Point;
 #[cfg(any(debug_assertions, feature = "failpoints"))]
@@ -53,8 +53,7 @@ pub use failpoint::arm;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 #[cfg(test)]
 pub(crate) use object::faulty;
-pub use object::{Fault, FaultKind};
-pub use path::{FileName, FilePath, LakePath, Partition, PathError, PinId};
+pub use path::{FileName, FilePath, LakePath, Partition, PinId};
 pub(crate) use path::{is_run_id, is_safe_run_id};
 pub use probe::{ProbeAction, ProbeStep};
 pub use read::StoredFile;

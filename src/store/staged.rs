@@ -44,18 +44,6 @@ impl StagedFile {
         Ok(staged)
     }
 
-    /// Where the file will be once its commit is published.
-    #[must_use]
-    pub fn path(&self) -> &FilePath {
-        &self.path
-    }
-
-    /// Bytes written so far.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
     /// Where it is written, on this machine.
     #[must_use]
     pub fn place(&self) -> &Path {

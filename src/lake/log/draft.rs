@@ -26,7 +26,7 @@ impl CommitDraft {
     }
 
     /// Whether it says nothing that the ledger does not know. Such a draft is not written.
-    #[must_use]
+    #[cfg(test)]
     pub fn is_empty_against(&self, ledger: &Ledger) -> bool {
         self.tasks.is_empty()
             && self.files.is_empty()

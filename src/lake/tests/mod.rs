@@ -30,6 +30,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::log::Log;
+use super::record::{Commit, FORMAT_VERSION};
 use super::*;
 use crate::clock::Clock;
 use crate::event::{Event, Events, Listen};

@@ -31,7 +31,7 @@ mod rewrite;
 mod rows_file;
 mod spill;
 
-pub use chunk::{Chunk, SealedChunk, UnclosedFiles, WaitingRows};
+pub use chunk::{Chunk, UnclosedFiles};
 pub use file::ClosedFile;
 pub use large::{LargeAnswer, LargeShare};
 pub use options::ChunkOptions;

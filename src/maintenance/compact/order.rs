@@ -84,7 +84,7 @@ mod tests {
             for (index, column) in columns.iter().enumerate() {
                 let column = table(name).column(column).expect("it is there");
                 // Only the moment, which comes first, may be null.
-                let is_time = column.column_type == ColumnType::Timestamp;
+                let is_time = column.data_type == ColumnType::Timestamp;
                 assert_eq!(column.nullable, is_time, "{}", column.name);
                 assert!(!is_time || index == 0, "{}", column.name);
             }
