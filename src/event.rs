@@ -12,13 +12,10 @@ use crate::task::{TaskId, WorkflowId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Endpoint {
-    /// Signing in.
     Auth,
-    /// Listing workflows.
     ListWorkflows,
     /// Listing a workflow's tasks.
     ListTasks,
-    /// One whole task.
     TaskDetail,
 }
 
@@ -35,15 +32,12 @@ impl Endpoint {
     }
 }
 
-/// One event.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// A request ended. `outcome` is a short stable word: `ok`, `http_503`, `code_10705`,
     /// `connect`, `timeout`, `reset`, `truncated`, `not_json`, `expired`, ….
     Request {
-        /// The endpoint.
         endpoint: Endpoint,
-        /// The outcome.
         outcome: String,
         /// Body bytes received, after decompression.
         bytes: u64,
@@ -57,7 +51,6 @@ pub enum Event {
     },
     /// A request will be retried.
     Retry {
-        /// The endpoint.
         endpoint: Endpoint,
         /// The outcome that causes the retry.
         outcome: String,
@@ -69,9 +62,7 @@ pub enum Event {
     /// A request has been pending for a while. Of several such requests one reports, every half
     /// minute.
     Waiting {
-        /// The endpoint.
         endpoint: Endpoint,
-        /// The requested task.
         task: Option<TaskId>,
         /// The workflow whose tasks are listed.
         workflow: Option<WorkflowId>,
@@ -91,25 +82,21 @@ pub enum Event {
         /// Length of the hold from now.
         time: Duration,
     },
-    /// The pace changed.
     PaceChanged {
         /// The new pace, in requests per second.
         per_second: f64,
     },
     /// One page of a listing arrived.
     Listed {
-        /// The listing.
         endpoint: Endpoint,
         /// Items in the page.
         items: usize,
     },
     /// A listing shifted while it was paged and is repeated.
     Relisted {
-        /// The listing.
         endpoint: Endpoint,
         /// The workflow of a task listing.
         workflow: Option<WorkflowId>,
-        /// The reason.
         reason: String,
     },
     /// The plan is complete.
@@ -121,33 +108,26 @@ pub enum Event {
         /// Counts by reason, in the order of the plan's table.
         reasons: Vec<(&'static str, u64)>,
     },
-    /// Calls were decoded.
     Decoded {
-        /// Number of calls.
         calls: u64,
     },
     /// A task's response is complete and valid; its rows wait for the next commit.
     TaskAccepted {
-        /// The task.
         task: TaskId,
         /// Number of its calls.
         calls: u64,
     },
     /// A task was pulled but is not final yet: its rows were discarded.
     TaskLeft {
-        /// The task.
         task: TaskId,
-        /// Its status.
         status: String,
     },
     /// A task was pulled and turned out to precede `tasks.not_before`.
     TaskBefore {
-        /// The task.
         task: TaskId,
     },
     /// A task failed after all attempts.
     TaskFailed {
-        /// The task.
         task: TaskId,
         /// The reason, safe to print.
         reason: String,
@@ -161,15 +141,11 @@ pub enum Event {
     },
     /// A commit is durable.
     Committed {
-        /// Its sequence number.
         sequence: u64,
         /// Tasks sealed by it.
         tasks: u64,
-        /// Files added.
         files: u64,
-        /// Rows added.
         rows: u64,
-        /// Bytes added.
         bytes: u64,
     },
     /// Recovery finished or undid an earlier run's work.
@@ -179,14 +155,12 @@ pub enum Event {
     },
     /// A message for people, safe to print.
     Warning {
-        /// The text.
         text: String,
     },
 }
 
 /// A listener. Must return quickly: it is called synchronously.
 pub trait Listen: Send + Sync {
-    /// Handles one event.
     fn on(&self, event: &Event);
 }
 

@@ -154,7 +154,6 @@ pub fn terminal_safe(bytes: &[u8], colours: bool) -> Cow<'_, [u8]> {
 pub struct TerminalSafe<W>(W);
 
 impl<W: Write> TerminalSafe<W> {
-    /// Wraps another writer.
     pub fn new(inner: W) -> Self {
         Self(inner)
     }

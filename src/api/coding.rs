@@ -32,7 +32,6 @@ pub(crate) enum CodingFault {
     Damaged(&'static str),
 }
 
-/// Decodes one body.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
     /// Decoders in the order they run. Empty: the body has no coding.

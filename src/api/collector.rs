@@ -10,7 +10,6 @@ use super::envelope::{BodyShape, body_code};
 use crate::decode::json::{Json, Member, Shape};
 use crate::job::{ApiProfile, CodeMeaning};
 
-/// Collects one response.
 pub(crate) struct Collector<'a> {
     profile: &'a ApiProfile,
     null_is_data: bool,

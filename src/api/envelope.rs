@@ -22,9 +22,7 @@ pub(crate) fn body_code(answer: Json<'_>) -> Option<i64> {
 /// The shape of a body that is not an envelope, without any of its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyShape {
-    /// An empty body.
     Empty,
-    /// An HTML page.
     Html,
     /// A JSON object without a readable `code`, or malformed before it.
     ObjectWithoutCode,

@@ -15,7 +15,6 @@ use crate::task::{TaskId, WorkflowId};
 pub struct Failure {
     /// Outcome of the last attempt.
     pub outcome: Outcome,
-    /// Number of attempts.
     pub tries: u32,
 }
 
@@ -81,9 +80,7 @@ pub enum ApiError {
         endpoint.as_str(), to.as_deref().unwrap_or("nowhere")
     )]
     Redirected {
-        /// The call.
         endpoint: Endpoint,
-        /// The HTTP status.
         status: u16,
         /// Scheme, host and port of the target.
         to: Option<String>,
@@ -94,13 +91,11 @@ pub enum ApiError {
         endpoint.as_str(), of_workflow(workflow.as_ref()), hint(*endpoint, &failure.outcome)
     )]
     Failed {
-        /// The call.
         endpoint: Endpoint,
         /// The workflow of a task listing.
         workflow: Option<WorkflowId>,
         /// The last attempt's outcome.
         failure: Failure,
-        /// The transport error.
         #[source]
         cause: Option<Cause>,
     },
@@ -118,7 +113,6 @@ pub enum ApiError {
     /// A listing's response does not match the profile.
     #[error("the listing `{}` is not understood: {reason}", endpoint.as_str())]
     Listing {
-        /// The listing.
         endpoint: Endpoint,
         /// What is wrong, and the setting that fixes it.
         reason: String,
@@ -168,18 +162,15 @@ pub enum DetailError {
     /// next run.
     #[error("no useful answer for task {task}: {failure}{}", hint(Endpoint::TaskDetail, &failure.outcome))]
     Failed {
-        /// The task.
         task: TaskId,
         /// The last attempt's outcome.
         failure: Failure,
-        /// The transport error.
         #[source]
         cause: Option<Cause>,
     },
     /// The task does not exist (any more): the API says so in its envelope.
     #[error("task {task} is not there: {failure}")]
     NotFound {
-        /// The task.
         task: TaskId,
         /// The last attempt's outcome.
         failure: Failure,
@@ -187,7 +178,6 @@ pub enum DetailError {
     /// The response is complete and invalid: a reject.
     #[error("the answer for task {task} is rejected: {failure}")]
     Rejected {
-        /// The task.
         task: TaskId,
         /// What is wrong with it.
         failure: Failure,
@@ -198,9 +188,7 @@ pub enum DetailError {
     /// The destination of the rows failed: the run ends.
     #[error("could not store the answer for task {task}")]
     Destination {
-        /// The task.
         task: TaskId,
-        /// The sink's error.
         #[source]
         source: BoxError,
     },

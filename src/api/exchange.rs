@@ -35,9 +35,7 @@ const MAX_ERROR_TIME: Duration = Duration::from_secs(10);
 
 /// The end of one attempt.
 pub(crate) enum End<T> {
-    /// The response, complete.
     Done(T),
-    /// No usable response.
     Failed(Outcome, Option<Cause>),
     /// The sink's own error.
     Destination(BoxError),

@@ -13,27 +13,23 @@ use crate::task::{TaskId, TaskStatus, Told, WorkflowId};
 /// A value in a listing that is present and not understood. Never holds the value itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct NotUnderstood {
-    /// The listing.
     pub endpoint: Endpoint,
     /// The API profile's setting that names the key, or the key itself.
     pub key: String,
     /// The value's shape (`a number`, `text that is no time`).
     pub shape: &'static str,
-    /// Number of occurrences.
     pub count: u64,
 }
 
 /// A workflow in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedWorkflow {
-    /// The workflow's id.
     pub id: WorkflowId,
 }
 
 /// A task in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedTask {
-    /// The task's id.
     pub id: TaskId,
     /// The workflow it was listed under.
     pub workflow: Option<WorkflowId>,

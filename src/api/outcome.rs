@@ -18,7 +18,6 @@ use crate::task::TaskId;
 /// The part of the response that carries the signal: HTTP status or body `code`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// The HTTP status.
     Http(u16),
     /// The body's `code`.
     Code(i64),
@@ -44,15 +43,12 @@ impl fmt::Display for Signal {
 /// The outcome of a failed attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// A temporary error.
     Transient(Signal),
     /// An error of the API that a retry does not change.
     Refused(Signal),
     /// The token is not (or no longer) valid.
     Expired(Signal),
-    /// Too many requests.
     SlowDown {
-        /// The signal.
         signal: Signal,
         /// The wait that the API asked for, if any.
         retry_after: Option<Duration>,
@@ -61,7 +57,6 @@ pub enum Outcome {
     NotFound(Signal),
     /// A response without the API's envelope, whatever its HTTP status.
     NoEnvelope {
-        /// The HTTP status.
         status: u16,
         /// What the body looks like.
         shape: BodyShape,
@@ -70,12 +65,10 @@ pub enum Outcome {
     },
     /// A redirect, which is not followed.
     Redirected {
-        /// The HTTP status.
         status: u16,
         /// Scheme, host and port of the target, without path and query.
         to: Option<String>,
     },
-    /// The connection failed.
     Connect,
     /// The connection timed out.
     ConnectTimeout,
@@ -255,7 +248,6 @@ pub(crate) enum Directive {
     GiveUp,
 }
 
-/// The retry table.
 pub(crate) fn directive(endpoint: Endpoint, outcome: &Outcome) -> Directive {
     match (outcome, endpoint) {
         // The first group concerns the request, but without the API's envelope: two more attempts

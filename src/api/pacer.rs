@@ -87,7 +87,6 @@ pub(crate) enum Slowed {
     TooLong,
 }
 
-/// One account's pacer.
 pub(crate) struct Pacer {
     per_second: f64,
     retry: RetryOptions,
@@ -311,7 +310,6 @@ impl Pacer {
         }
     }
 
-    /// Live figures.
     pub(crate) fn traffic(&self) -> Traffic {
         let now = Instant::now();
         let pace = self.pace();
@@ -327,7 +325,6 @@ impl Pacer {
         }
     }
 
-    /// Requests per second.
     fn pace_of(&self, pace: &Pace) -> f64 {
         self.per_second * f64::from(pace.share) / f64::from(WHOLE)
     }

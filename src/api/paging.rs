@@ -71,7 +71,6 @@ pub(crate) enum NoPage {
     NoList,
     /// A pointer leads to another type.
     NotAList {
-        /// The pointer.
         at: String,
         /// The type it leads to.
         shape: &'static str,
@@ -97,7 +96,6 @@ impl<'a> Page<'a> {
         })
     }
 
-    /// Its items.
     pub(crate) fn items(&self) -> impl Iterator<Item = Json<'a>> {
         self.list.into_iter().flat_map(Json::entries)
     }
@@ -215,7 +213,6 @@ fn holds_a_list(value: Json<'_>, depth: usize) -> bool {
 pub(crate) enum Ask {
     /// A page by number.
     Number {
-        /// Its number.
         number: u64,
         /// Whether the listing seems complete and only the proof is missing. A vendor that refuses
         /// such a page has proved the end.
@@ -238,7 +235,6 @@ pub(crate) enum Shift {
     Count {
         /// Distinct items found.
         found: u64,
-        /// The vendor's total.
         total: u64,
     },
     /// A page or a cursor was repeated.
@@ -271,7 +267,6 @@ impl fmt::Display for Shift {
 /// The step after a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Request another page.
     Ask(Ask),
     /// The pass is over.
     End,
@@ -428,7 +423,6 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// The first request.
     pub(crate) fn first(&self) -> Ask {
         match &self.profile.style {
             PagingStyle::Number { first, .. } => Ask::Number {

@@ -25,7 +25,6 @@ pub(super) struct Seen {
     pub(super) text: String,
 }
 
-/// The server's reaction.
 pub(super) enum Reply {
     /// Status, header lines, body.
     Full(u16, Vec<String>, Vec<u8>),
@@ -226,7 +225,6 @@ pub(super) fn options(base: &str) -> ApiOptions {
     }
 }
 
-/// Collects all events.
 #[derive(Default)]
 pub(super) struct Log(Mutex<Vec<Event>>);
 

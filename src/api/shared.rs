@@ -29,7 +29,6 @@ use crate::job::{ApiOptions, SharedRate};
 
 /// Timeout of a Redis call, which normally takes a fraction of a millisecond.
 const ANSWER_TIME: Duration = Duration::from_millis(500);
-/// Connection timeout.
 const CONNECT_TIME: Duration = Duration::from_secs(1);
 /// How often a process that runs on its own retries Redis.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);

@@ -26,7 +26,6 @@ pub enum Seen {
 /// A task that may be pulled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// The task's id.
     pub id: TaskId,
     /// Its workflow, if known.
     pub workflow: Option<WorkflowId>,
@@ -62,7 +61,6 @@ pub enum Known {
 /// The ledger's facts about a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Remembered {
-    /// Its state.
     pub known: Known,
     /// The day of its scheduled start.
     pub day: Option<NaiveDate>,
@@ -113,7 +111,6 @@ impl From<Option<TaskState<'_>>> for Known {
 /// Inputs of a decision other than the task.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// The current time.
     pub now: DateTime<Utc>,
     /// A final task is pulled this long after its scheduled end.
     pub settle: Duration,

@@ -116,7 +116,6 @@ pub struct Plan {
 /// Totals of one day.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DayPlan {
-    /// Tasks by reason.
     pub reasons: BTreeMap<Reason, u64>,
     /// Tasks that are pulled.
     pub pull: u64,
@@ -222,7 +221,6 @@ impl Plan {
         chosen.map(|entry| self.tasks.unpack(entry))
     }
 
-    /// All decisions.
     pub fn decisions(&self) -> impl Iterator<Item = Decision> {
         self.tasks.entries().iter().map(|entry| entry.decision)
     }
@@ -265,7 +263,6 @@ pub struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    /// Starts a plan.
     #[must_use]
     pub fn new(ledger: &'a Ledger, rules: &'a Rules) -> Self {
         Self {

@@ -9,7 +9,6 @@ use crate::task::TaskStatus;
 /// A task and what happens to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedTask {
-    /// The task.
     pub task: Candidate,
     /// What happens to it.
     pub decision: Decision,

@@ -12,7 +12,6 @@ use crate::exit_code::ExitCode;
 pub enum Status {
     /// Not performed; the result is unknown.
     Skipped,
-    /// No problem found.
     Ok,
     /// It works, but needs attention.
     Warn,
@@ -33,14 +32,11 @@ impl Status {
     }
 }
 
-/// One check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// A short stable name.
     pub name: &'static str,
-    /// Its result.
     pub status: Status,
-    /// The finding.
     pub what: String,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -110,9 +106,7 @@ impl Check {
 /// All checks, in the order they were performed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Diagnosis {
-    /// The worst status.
     pub status: Status,
-    /// The checks.
     pub checks: Vec<Check>,
 }
 

@@ -39,7 +39,6 @@ pub struct Given<'a> {
     pub env: &'a Environment,
     /// Receives events about requests and waits.
     pub events: Events,
-    /// Cancels the examination.
     pub cancel: CancellationToken,
 }
 

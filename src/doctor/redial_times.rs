@@ -13,7 +13,6 @@ const ENOUGH: usize = 3;
 /// Maximum number of offsets named if several fit equally well.
 const MAX_OFFSETS: usize = 4;
 
-/// Observations on redials.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RedialTimes {
     /// Redials with a local time, and the times that bound it.

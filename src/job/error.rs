@@ -14,27 +14,21 @@ pub enum SettingsError {
     /// The job file is missing or not readable.
     #[error("cannot read the job file {path} (from {origin})", path = .path.display())]
     JobFile {
-        /// The path.
         path: PathBuf,
         /// Where the path was set.
         origin: Origin,
-        /// The cause.
         source: io::Error,
     },
     /// The job file is not TOML.
     #[error("invalid job file {at}: {problem}")]
     Syntax {
-        /// The location.
         at: Place,
-        /// The parser's message.
         problem: String,
     },
     /// A key that is not defined.
     #[error("unknown setting `{key}` in {at}{}", nearest_words(.nearest.as_deref()))]
     UnknownKey {
-        /// The full key.
         key: String,
-        /// The location.
         at: Place,
         /// The most similar valid key.
         nearest: Option<String>,
@@ -48,9 +42,7 @@ pub enum SettingsError {
          or into a file named by `api.{file_key}`, and consider this one leaked"
     )]
     SecretInFile {
-        /// The full key.
         key: String,
-        /// The location.
         at: Place,
         /// The variable it belongs in.
         variable: &'static str,
@@ -60,7 +52,6 @@ pub enum SettingsError {
     /// A part of the API profile that is invalid.
     #[error("invalid API profile in {at}: {problem}")]
     Profile {
-        /// The location.
         at: Place,
         /// What is wrong with it, including the key if one is the cause.
         problem: String,
@@ -68,7 +59,6 @@ pub enum SettingsError {
     /// A value that is invalid.
     #[error("invalid value for `{key}` (from {origin}): {problem}")]
     Value {
-        /// The setting.
         key: &'static str,
         /// Where the value came from.
         origin: Origin,
@@ -78,7 +68,6 @@ pub enum SettingsError {
     /// A setting that the command requires.
     #[error("missing setting `{key}`: set {places}")]
     Missing {
-        /// The setting.
         key: &'static str,
         /// All places where it can be set.
         places: String,
@@ -89,7 +78,6 @@ pub enum SettingsError {
          NO_PROXY, if no proxy is wanted"
     )]
     Proxy {
-        /// The variable.
         variable: &'static str,
         /// What is wrong with it.
         problem: &'static str,
@@ -99,7 +87,6 @@ pub enum SettingsError {
         "missing the account's {what}: set {variable}, or name a file that holds it with `api.{file_key}`"
     )]
     MissingCredentials {
-        /// What is missing.
         what: &'static str,
         /// The variable for it.
         variable: &'static str,
@@ -113,9 +100,7 @@ pub enum SettingsError {
         key: &'static str,
         /// Where the path was set.
         origin: Origin,
-        /// The path.
         path: PathBuf,
-        /// The cause.
         source: io::Error,
     },
     /// A key file that users other than its owner may read or change.
@@ -127,12 +112,9 @@ pub enum SettingsError {
     OpenKeyFile {
         /// The setting that names it.
         key: &'static str,
-        /// The path.
         path: PathBuf,
-        /// Its mode.
         mode: u32,
     },
-    /// An invalid key.
     #[error("invalid {what} from {from}: {problem}")]
     Key {
         /// Which key of the pair.
@@ -224,9 +206,7 @@ fn unknown_variables(unknown: &[(String, Meant)]) -> String {
 pub enum Origin {
     /// This flag, without dashes.
     Flag(&'static str),
-    /// This environment variable.
     Variable(&'static str),
-    /// The job file.
     File(Place),
     /// Not set: the default applies.
     Default,
@@ -246,7 +226,6 @@ impl fmt::Display for Origin {
 /// A line of the job file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The job file.
     pub path: PathBuf,
     /// Counted from 1.
     pub line: usize,

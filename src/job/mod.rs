@@ -68,7 +68,6 @@ pub struct Job {
     pub write: WriteOptions,
     /// What `vacuum` removes.
     pub vacuum: VacuumSettings,
-    /// Output settings.
     pub output: OutputOptions,
     /// Warnings about settings that were given but have no effect because of another one.
     pub unused: Vec<String>,
@@ -93,7 +92,6 @@ pub enum IfRunning {
     Share,
     /// Waits for the other one to end.
     Wait,
-    /// Fails at once.
     Fail,
 }
 
@@ -120,7 +118,6 @@ impl std::fmt::Display for Destination {
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Wraps the text.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
@@ -377,20 +374,16 @@ pub enum LogFormat {
 pub enum ProgressMode {
     /// A bar on a terminal, a line at intervals elsewhere.
     Auto,
-    /// Always.
     Always,
     /// Neither bar nor lines.
     Never,
 }
 
-/// Output settings.
 #[derive(Clone, Copy, Debug)]
 pub struct OutputOptions {
-    /// Format of results.
     pub format: ResultFormat,
     /// Format of log lines.
     pub log_format: LogFormat,
-    /// Progress display.
     pub progress: ProgressMode,
     /// Warnings at -1, the default at 0, more above.
     pub verbosity: i8,

@@ -17,7 +17,6 @@ use super::{Destination, Secret};
 pub struct ObjectPlace {
     /// `s3://bucket/prefix`, `gs://…`, `az://container/prefix` or `abfss://…`.
     pub url: Url,
-    /// Connection settings.
     pub options: ObjectOptions,
 }
 

@@ -12,9 +12,7 @@ use super::nearest::nearest;
 pub enum Cloud {
     /// Amazon S3, and what speaks like it.
     S3,
-    /// Google Cloud Storage.
     Google,
-    /// Azure Blob Storage.
     Azure,
 }
 
@@ -52,7 +50,6 @@ impl Cloud {
 /// A destination as the user named it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Named {
-    /// A local folder.
     Folder(PathBuf),
     /// An object store's address.
     Object(Url),

@@ -69,7 +69,6 @@ pub enum CodeMeaning {
     Success,
     /// The token is no longer valid.
     Expired,
-    /// Too many requests.
     SlowDown,
     /// Worth a retry.
     Retry,
@@ -186,9 +185,7 @@ pub enum TimeFormat {
 pub struct ListWorkflowsProfile {
     /// Path below the base URL.
     pub path: String,
-    /// Method.
     pub method: Method,
-    /// Paging.
     pub paging: PagingProfile,
     /// Name of the parameter for the window's start (included).
     pub start_param: String,
@@ -224,9 +221,7 @@ impl Default for ListWorkflowsProfile {
 pub struct ListTasksProfile {
     /// Path below the base URL.
     pub path: String,
-    /// Method.
     pub method: Method,
-    /// Paging.
     pub paging: PagingProfile,
     /// Name of the parameter for the workflow.
     pub workflow_param: String,
@@ -268,7 +263,6 @@ impl Default for ListTasksProfile {
 pub struct TaskDetailProfile {
     /// Path below the base URL.
     pub path: String,
-    /// Method.
     pub method: Method,
     /// Name of the parameter for the task.
     pub task_param: String,
@@ -302,9 +296,7 @@ pub enum ProfileError {
     /// A pointer without a leading slash.
     #[error("`{key}` takes JSON pointers such as `/data/list`, and `{value}` is none")]
     Pointer {
-        /// The setting.
         key: &'static str,
-        /// Its value.
         value: String,
     },
     /// An empty list of keys or an empty name.

@@ -34,7 +34,6 @@ impl DateRange {
         }
     }
 
-    /// The first day.
     #[must_use]
     pub fn from(self) -> NaiveDate {
         self.from

@@ -11,7 +11,6 @@ use std::fmt;
 
 pub use table::{SETTINGS, TABLES};
 
-/// One setting.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
     /// Its full key in the job file (`api.rate`).
@@ -20,9 +19,7 @@ pub struct Setting {
     pub kind: Kind,
     /// Its flag, without dashes.
     pub flag: Option<&'static str>,
-    /// Its environment variable.
     pub env: Option<&'static str>,
-    /// Its default.
     pub fallback: Fallback,
     /// Its description. The first sentence must make sense alone.
     pub meaning: &'static str,
@@ -49,7 +46,6 @@ pub enum Kind {
     Size,
     /// `10/s`.
     Rate,
-    /// A whole number.
     Integer,
     /// Yes or no.
     Boolean,
@@ -70,7 +66,6 @@ pub enum Kind {
 pub enum Fallback {
     /// This value, in the notation of a flag (for the profile: of TOML).
     Is(&'static str),
-    /// No value.
     Unset {
         /// Its effect (`one per core`).
         means: &'static str,

@@ -8,7 +8,6 @@ use super::file::JobFile;
 use super::flags::SettingFlags;
 use super::settings::{Fallback, setting};
 
-/// All sources, parsed.
 pub(super) struct Sources<'a> {
     pub(super) flags: &'a SettingFlags,
     pub(super) env: &'a Environment,

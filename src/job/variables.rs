@@ -1,10 +1,7 @@
 //! Names of environment variables that are no settings.
 
-/// The account's key.
 pub const APP_KEY: &str = "AIRUDDER_APP_KEY";
-/// The account's secret.
 pub const APP_SECRET: &str = "AIRUDDER_APP_SECRET";
-/// The job file.
 pub const JOB: &str = "AIRUDDER_JOB";
 /// Where a test build dies ([`crate::store::Point`]); a release does not look at it.
 pub const FAILPOINT: &str = "AIRUDDER_FAILPOINT";

@@ -59,7 +59,6 @@ impl Crew {
         })
     }
 
-    /// Number of threads.
     pub(super) fn size(&self) -> usize {
         self.size.get()
     }

@@ -24,9 +24,7 @@ use crate::task::{TaskId, TaskStatus};
 pub(super) enum Judged {
     /// Its rows are waiting for the next commit.
     Accepted {
-        /// The task.
         task: TaskId,
-        /// Its calls.
         calls: u64,
         /// Entries that were rejected.
         rejects: u64,
@@ -159,7 +157,6 @@ const OVERSIZE_SHARE: usize = 32;
 #[derive(Clone, Copy, Debug)]
 struct Oversize {
     index: u64,
-    /// The record limit.
     limit: usize,
     kept_bytes: u64,
 }

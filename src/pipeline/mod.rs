@@ -91,7 +91,6 @@ impl LakeChange {
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// The destination failed.
     #[error(transparent)]
     Lake(#[from] LakeError),
     /// The API failed before there was anything to commit.

@@ -39,7 +39,6 @@ pub(super) enum ReadError {
     Lake(#[from] LakeError),
 }
 
-/// Reads one response.
 #[derive(Debug)]
 pub(super) struct AnswerReader {
     desk: Arc<Desk>,

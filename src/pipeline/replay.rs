@@ -45,13 +45,11 @@ enum Step {
 /// Files, sorted by how they are processed.
 #[derive(Debug, Default)]
 struct Sorted {
-    /// Their numbers.
     candidates: Vec<u32>,
     sealed: u64,
     others: u64,
 }
 
-/// Replays saved responses.
 pub(super) struct Replayer {
     pub(super) desk: Arc<Desk>,
     pub(super) committer: Committer,

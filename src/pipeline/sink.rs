@@ -25,7 +25,6 @@ const KEPT_BYTES: usize = 1 << 20;
 pub(super) enum Pulled {
     /// Its rows are waiting for the next commit.
     Accepted {
-        /// Its calls.
         calls: u64,
         /// Entries of it that were rejected.
         rejects: u64,

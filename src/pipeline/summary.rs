@@ -20,15 +20,11 @@ use crate::task::{RunId, TaskId, WorkflowId};
 /// Data written to one table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Written {
-    /// Data files.
     pub files: u64,
-    /// Rows.
     pub rows: u64,
-    /// Bytes of files.
     pub bytes: u64,
 }
 
-/// Tasks by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TaskTotals {
     /// Exported and final.
@@ -59,7 +55,6 @@ pub struct TaskTotals {
 /// A task that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FailedPull {
-    /// The task.
     pub task_id: TaskId,
     /// Why, safe to print.
     pub reason: String,
@@ -68,7 +63,6 @@ pub struct FailedPull {
 /// Rows of a task that were in a damaged file and that no response has restored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LostRows {
-    /// The task.
     pub task_id: TaskId,
     /// The file that held them.
     pub file: FilePath,
@@ -79,7 +73,6 @@ pub struct LostRows {
 /// A workflow whose tasks are not all known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FailedWorkflow {
-    /// Which.
     pub workflow_id: WorkflowId,
     /// Why, safe to print.
     pub reason: String,
@@ -88,25 +81,18 @@ pub struct FailedWorkflow {
 /// Result of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
-    /// The run.
     pub run_id: RunId,
-    /// When it began.
     pub started_at: DateTime<Utc>,
-    /// When it ended.
     pub ended_at: DateTime<Utc>,
-    /// Tasks by decision.
     pub planned: Vec<(Reason, u64)>,
-    /// Tasks by outcome.
     pub tasks: TaskTotals,
     /// What was committed, by table.
     pub written: BTreeMap<TableName, Written>,
-    /// Commits made.
     pub commits: Vec<u64>,
     /// Records and responses that were rejected.
     pub rejects: u64,
     /// Values that did not fit, by table, key and kind.
     pub misfits: Vec<Misfit>,
-    /// Tasks that failed.
     pub failures: Vec<FailedPull>,
     /// Rows of damaged files that no response has restored.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -7,9 +7,7 @@ use super::figures::printable;
 /// How a column is aligned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Align {
-    /// For text.
     Left,
-    /// For figures.
     Right,
 }
 

@@ -13,27 +13,22 @@ use crate::task::RunId;
 /// A past run. Reports of other versions may lack fields; missing fields are empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PastRun {
-    /// The run.
     pub run_id: RunId,
     /// `run`, `backfill`, `replay`.
     #[serde(default)]
     pub command: String,
-    /// When it began.
     #[serde(default)]
     pub started_at: Option<DateTime<Utc>>,
-    /// When it ended.
     #[serde(default)]
     pub ended_at: Option<DateTime<Utc>>,
     /// Its outcome, as one word.
     #[serde(default)]
     pub outcome: String,
-    /// Its exit code.
     #[serde(default)]
     pub exit_code: Option<u8>,
     /// Why it stopped before its plan was done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<PastStop>,
-    /// Tasks by outcome.
     #[serde(default)]
     pub tasks: BTreeMap<String, u64>,
     /// Records that were rejected.
@@ -81,22 +76,17 @@ impl PastStop {
 /// A workflow whose tasks a past run could not list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PastWorkflow {
-    /// The workflow.
     pub workflow_id: String,
-    /// The reason.
     pub reason: String,
 }
 
 /// A value in the listings that a past run did not understand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PastNotUnderstood {
-    /// The listing.
     pub endpoint: String,
     /// The place, as a setting of the API profile.
     pub key: String,
-    /// Its shape.
     pub shape: String,
-    /// Number of occurrences.
     pub count: u64,
 }
 

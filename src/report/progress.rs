@@ -71,7 +71,6 @@ struct State {
     recent: Recent,
 }
 
-/// The values shown.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Picture {
     done: u64,
@@ -145,7 +144,6 @@ impl Progress {
         *self.bar.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
     }
 
-    /// Counts a page.
     fn listed(&self, items: usize) {
         let now = Instant::now();
         let due = self.shared.with_listed(|listed| {

@@ -25,7 +25,6 @@ pub struct EndpointRequests {
     /// From sending to the last byte, summed over all requests.
     #[serde(rename = "elapsed_seconds", serialize_with = "as_seconds")]
     pub elapsed: Duration,
-    /// The slowest request.
     #[serde(rename = "slowest_seconds", serialize_with = "as_seconds")]
     pub slowest: Duration,
 }
@@ -37,7 +36,6 @@ pub struct Requests {
     pub total: u64,
     /// Bytes of body received, after decompression.
     pub bytes_received: u64,
-    /// Number of retries.
     pub retries: u64,
     /// Time that requests waited for the pace or a hold, summed over concurrent requests.
     #[serde(rename = "waited_seconds", serialize_with = "as_seconds")]
@@ -49,11 +47,9 @@ pub struct Requests {
     pub held: Duration,
     /// The slowest pace after a slow-down, in requests per second.
     pub slowest_pace_per_second: Option<f64>,
-    /// Pages of listings.
     pub pages: u64,
     /// Listings that shifted while they were paged and were restarted.
     pub relists: u64,
-    /// By endpoint.
     pub by_endpoint: BTreeMap<Endpoint, EndpointRequests>,
 }
 
@@ -70,7 +66,6 @@ impl Requests {
 /// Warnings of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Warnings {
-    /// Total number.
     pub total: u64,
     /// The first 100.
     pub first: Vec<String>,

@@ -26,7 +26,6 @@ pub enum Show {
     Bar,
     /// A log line at intervals.
     Lines,
-    /// Nothing.
     Nothing,
 }
 

@@ -50,7 +50,6 @@ pub struct StatusReport {
 /// Input of a status besides the lake.
 #[derive(Clone, Copy, Debug)]
 pub struct StatusOptions {
-    /// The current time.
     pub now: DateTime<Utc>,
     /// Tasks of earlier days are left out and need no attention (`tasks.not_before`).
     pub not_before: Option<NaiveDate>,

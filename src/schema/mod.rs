@@ -84,9 +84,7 @@ impl fmt::Display for TableName {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ColumnType {
-    /// Text.
     Utf8,
-    /// JSON text.
     Json,
     /// 32-bit integer.
     Int32,
@@ -101,7 +99,6 @@ pub enum ColumnType {
 }
 
 impl ColumnType {
-    /// The Arrow type.
     #[must_use]
     pub fn arrow(self) -> DataType {
         match self {
@@ -148,7 +145,6 @@ pub enum Parse {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fill {
-    /// The task's id.
     TaskId,
     /// Position in `detail`.
     DetailIndex,
@@ -166,7 +162,6 @@ pub enum Fill {
     AsrTurnCount,
     /// The values that no column takes.
     ExtraFields,
-    /// The run's id.
     RunId,
     /// When the response was received.
     ExtractedAt,
@@ -183,7 +178,6 @@ pub enum Encoding {
     DeltaLength,
     /// Increasing numbers and times.
     DeltaPacked,
-    /// No encoding.
     Plain,
 }
 
@@ -198,12 +192,10 @@ pub enum Statistics {
     None,
 }
 
-/// One column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column {
     /// Name, in snake case.
     pub name: String,
-    /// Type.
     pub data_type: ColumnType,
     /// Whether the column is nullable.
     pub nullable: bool,
@@ -217,11 +209,8 @@ pub struct Column {
     pub unit: Option<String>,
     /// Whether it holds personal data.
     pub personal: bool,
-    /// Parquet encoding.
     pub encoding: Encoding,
-    /// Parquet statistics.
     pub statistics: Statistics,
-    /// Description.
     pub description: String,
 }
 
@@ -234,10 +223,8 @@ pub struct Nested {
     pub table: TableName,
 }
 
-/// One table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
-    /// Name.
     pub name: TableName,
     /// What a row represents.
     pub description: String,
@@ -310,7 +297,7 @@ pub fn schema_version() -> u32 {
     SCHEMAS.version
 }
 
-/// One table.
+/// The schema of one of the four tables.
 #[must_use]
 pub fn table(name: TableName) -> &'static Table {
     SCHEMAS

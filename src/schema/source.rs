@@ -20,7 +20,6 @@ const TABLES: [(TableName, &str); 4] = [
     (TableName::Tasks, include_str!("../../schemas/tasks.toml")),
 ];
 
-/// All tables, validated.
 #[derive(Debug)]
 pub(super) struct Schemas {
     pub(super) version: u32,

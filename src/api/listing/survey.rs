@@ -60,13 +60,11 @@ pub struct ItemKey {
 /// The kind of a key's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyKind {
-    /// Any text.
     Text,
     /// A time with its zone (RFC 3339).
     Time,
     /// A time without a zone.
     LocalTime,
-    /// A number.
     Number,
     /// A list, a boolean, or empty in all items.
     Other,

@@ -180,7 +180,6 @@ async fn cancelling_drops_what_is_in_flight() {
     ));
 }
 
-/// Delays every piece.
 struct Slow(Whole, Duration);
 
 impl AnswerSink for Slow {

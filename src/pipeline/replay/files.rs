@@ -16,9 +16,7 @@ pub enum ReplayInputError {
     /// Missing or not readable.
     #[error("read {}", shown_path(path))]
     Unreadable {
-        /// The path.
         path: PathBuf,
-        /// The system's error.
         source: io::Error,
     },
     /// A line of a list of names does not name an existing file. The line may contain anything, so
@@ -30,9 +28,7 @@ pub enum ReplayInputError {
     Line {
         /// Counted from 1.
         line: usize,
-        /// Its length.
         bytes: usize,
-        /// The system's error.
         source: io::Error,
     },
     /// A line of a list of names is longer than any path.
@@ -50,7 +46,6 @@ pub enum ReplayInputError {
         shown_path(path)
     )]
     NotAFile {
-        /// The path.
         path: PathBuf,
     },
     /// A link in a folder leads out of it.
@@ -59,7 +54,6 @@ pub enum ReplayInputError {
         shown_path(path)
     )]
     LinkOutside {
-        /// The link.
         path: PathBuf,
     },
     /// No file to import.

@@ -200,7 +200,6 @@ pub struct Superseded {
 /// A saved response superseded by another one of the same task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct SupersededAnswer<'a> {
-    /// The superseded file.
     #[serde(serialize_with = "lossy")]
     pub file: &'a Path,
     /// The file that was taken.
