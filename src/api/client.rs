@@ -173,8 +173,13 @@ impl ApiClient {
         let profile = &options.profile.task_detail;
         let mut params: Params = profile.extra_params.iter().cloned().collect();
         params.insert(profile.task_param.clone(), &json!(task.as_str()));
-        let address = (profile.method, &addresses.task_detail);
-        let request = Request::new(Endpoint::TaskDetail, address, &params).of_task(task);
+        let request = Request::new(
+            Endpoint::TaskDetail,
+            profile.method,
+            &addresses.task_detail,
+            &params,
+        )
+        .of_task(task);
         let task = task.clone();
         self.perform(&request, sink)
             .await
@@ -251,7 +256,7 @@ impl ApiClient {
             let (number, last) = budget.begin();
             let last = last || inner.breaker.is_open();
             let end = self
-                .try_once(request, token.as_ref(), (number, last), sink)
+                .try_once(request, token.as_ref(), number, last, sink)
                 .await?;
             drop(slot);
             budget.spend(sent_at.elapsed());
@@ -314,7 +319,7 @@ impl ApiClient {
                     continue;
                 }
             }
-            return Err(self.failed(endpoint, (failure, cause), last));
+            return Err(self.failed(endpoint, failure, cause, last));
         }
     }
 
@@ -322,7 +327,8 @@ impl ApiClient {
     fn failed(
         &self,
         endpoint: Endpoint,
-        (failure, cause): (Failure, Option<Cause>),
+        failure: Failure,
+        cause: Option<Cause>,
         announced: bool,
     ) -> CallError {
         if failure.outcome.is_outage() {
@@ -383,7 +389,8 @@ impl ApiClient {
         &self,
         request: &Request,
         token: Option<&Token>,
-        attempt: (u32, bool),
+        number: u32,
+        is_last: bool,
         sink: &mut S,
     ) -> Result<End<S::Output>, ApiError> {
         let Inner {
@@ -412,14 +419,14 @@ impl ApiClient {
                 workflow: request.workflow.clone(),
                 waited,
                 bytes: received.load(Ordering::Relaxed),
-                attempt: attempt.0,
+                attempt: number,
                 most_attempts: options.retry.max_attempts.get(),
                 others,
             });
         };
         let mut progress = Progress::default();
         // Boxed: a caller that waits for many requests holds one such future each.
-        let end = Box::pin(watch.over(exchange.run(attempt, sink, &mut progress), waiting));
+        let end = Box::pin(watch.over(exchange.run(number, is_last, sink, &mut progress), waiting));
         let end = self.unless_cancelled(end).await;
         if end.is_err() && progress.open {
             sink.abandon().await;
@@ -533,9 +540,8 @@ impl ApiClient {
                     json!(credentials.app_secret.expose()),
                 ),
             ];
-            let address = (Method::Post, &addresses.auth);
             let params = params.into_iter().collect();
-            let request = Request::new(Endpoint::Auth, address, &params);
+            let request = Request::new(Endpoint::Auth, Method::Post, &addresses.auth, &params);
             let mut sink = SignIn::new(&options.profile, options.page_limits.bytes);
             self.perform(&request, &mut sink)
                 .await

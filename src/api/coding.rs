@@ -361,7 +361,8 @@ mod tests {
     /// Decodes a body that arrives in pieces of this length. Returns the output and whether it is
     /// complete.
     fn unpacked(
-        (values, body): (&[&str], &[u8]),
+        values: &[&str],
+        body: &[u8],
         length: usize,
     ) -> Result<(Vec<u8>, bool), CodingFault> {
         let mut decoder = decoder(values)?;
@@ -394,7 +395,7 @@ mod tests {
         #[case] body: Vec<u8>,
         #[values(1, 3, 4096)] length: usize,
     ) {
-        let unpacked = unpacked((values, &body), length).expect("unpacked");
+        let unpacked = unpacked(values, &body, length).expect("unpacked");
         assert_eq!(unpacked, (b"{}".to_vec(), true));
     }
 
@@ -411,7 +412,7 @@ mod tests {
         body[3] |= HAS_SUM;
         let end_of_header = 10 + 2 + 300 + "a-name\0a comment\0".len();
         body.splice(end_of_header..end_of_header, [1, 2]);
-        let unpacked = unpacked((&["gzip"], &body), length).expect("unpacked");
+        let unpacked = unpacked(&["gzip"], &body, length).expect("unpacked");
         assert_eq!(unpacked, (b"{}".to_vec(), true));
     }
 
@@ -443,7 +444,7 @@ mod tests {
     #[case::wrong_method([b"\x1f\x8b\x07".to_vec(), vec![0; 20]].concat(), "method")]
     #[case::corrupt([b"\x1f\x8b\x08\0\0\0\0\0\0\x03".to_vec(), vec![0xff; 20]].concat(), "corrupt")]
     fn what_is_no_gzip_is_said_to_be_none(#[case] body: Vec<u8>, #[case] part: &str) {
-        let fault = unpacked((&["gzip"], &body), 5).expect_err("damaged");
+        let fault = unpacked(&["gzip"], &body, 5).expect_err("damaged");
         assert!(fault.to_string().contains(part), "{fault}");
     }
 
@@ -453,7 +454,7 @@ mod tests {
             let mut body = gzip(b"{}");
             let place = body.len() - at;
             body[place] ^= 1;
-            assert!(unpacked((&["gzip"], &body), 100).is_err(), "{at}");
+            assert!(unpacked(&["gzip"], &body, 100).is_err(), "{at}");
         }
     }
 
@@ -462,7 +463,7 @@ mod tests {
         let body = [gzip(b"{\"a\":"), gzip(b"1}")].concat();
         let first = gzip(b"{\"a\":").len();
         for end in 1..body.len() {
-            let (_, complete) = unpacked((&["gzip"], &body[..end]), 7).expect("no damage");
+            let (_, complete) = unpacked(&["gzip"], &body[..end], 7).expect("no damage");
             assert_eq!(complete, end == first, "{end}");
         }
     }
@@ -470,7 +471,7 @@ mod tests {
     #[test]
     fn a_bomb_comes_in_small_pieces() {
         let body = gzip(&vec![b' '; 50 << 20]);
-        let (all, complete) = unpacked((&["gzip"], &body), 16 << 10).expect("unpacked");
+        let (all, complete) = unpacked(&["gzip"], &body, 16 << 10).expect("unpacked");
         assert_eq!((all.len(), complete), (50 << 20, true));
     }
 
@@ -484,7 +485,7 @@ mod tests {
             length in 1..70_000_usize,
         ) {
             let body: Vec<u8> = texts.iter().flat_map(|text| gzip(text)).collect();
-            let unpacked = unpacked((&["gzip"], &body), length).expect("unpacked");
+            let unpacked = unpacked(&["gzip"], &body, length).expect("unpacked");
             prop_assert_eq!(unpacked, (texts.concat(), true));
         }
 
@@ -493,9 +494,9 @@ mod tests {
             body in proptest::collection::vec(any::<u8>(), 0..300),
             length in 1..50_usize,
         ) {
-            let _ = unpacked((&["gzip, gzip"], &body), length);
+            let _ = unpacked(&["gzip, gzip"], &body, length);
             let member = [b"\x1f\x8b\x08\0\0\0\0\0\0\x03".to_vec(), body].concat();
-            let _ = unpacked((&["gzip"], &member), length);
+            let _ = unpacked(&["gzip"], &member, length);
         }
     }
 }

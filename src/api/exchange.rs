@@ -105,7 +105,8 @@ impl Exchange<'_> {
     /// for the end of a response.
     pub(crate) async fn run<S: AnswerSink>(
         &self,
-        (number, is_last): (u32, bool),
+        number: u32,
+        is_last: bool,
         sink: &mut S,
         progress: &mut Progress,
     ) -> End<S::Output> {
@@ -149,7 +150,7 @@ impl Exchange<'_> {
             progress.open = false;
             return faulty(fault, status);
         }
-        match self.stream((body, status), sink, progress).await {
+        match self.stream(body, status, sink, progress).await {
             Ok(Verdict::Complete(output)) => End::Done(output),
             Ok(Verdict::Refused { code }) => of_code(self.profile(), code, retry_after)
                 .unwrap_or(Outcome::Refused(Signal::Code(code)))
@@ -201,7 +202,8 @@ impl Exchange<'_> {
     /// Streams the body into the sink.
     async fn stream<S: AnswerSink>(
         &self,
-        (mut body, status): (Body, u16),
+        mut body: Body,
+        status: u16,
         sink: &mut S,
         progress: &mut Progress,
     ) -> Result<Verdict<S::Output>, End<S::Output>> {
@@ -279,8 +281,8 @@ impl Exchange<'_> {
         self.received
             .fetch_add(text.len() as u64, Ordering::Relaxed);
         match envelope_code(&text) {
-            Some(code) => of_error(self.profile(), (status, code), retry_after),
-            None => of_page((status, BodyShape::of(&text)), from_proxy, retry_after),
+            Some(code) => of_error(self.profile(), status, code, retry_after),
+            None => of_page(status, BodyShape::of(&text), from_proxy, retry_after),
         }
     }
 

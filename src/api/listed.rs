@@ -79,7 +79,8 @@ pub(crate) fn workflow(
 pub(crate) fn task(
     item: Json<'_>,
     workflow: &WorkflowId,
-    (profile, zone): (&ListTasksProfile, Option<Tz>),
+    profile: &ListTasksProfile,
+    zone: Option<Tz>,
 ) -> Result<ListedTask, Unusable> {
     let id = TaskId::new(&id(item, &profile.id_keys)?).map_err(|_| NO_ID)?;
     Ok(ListedTask {
@@ -228,7 +229,7 @@ mod tests {
     fn read_in(text: &str, zone: Option<Tz>) -> Result<ListedTask, Unusable> {
         let workflow = WorkflowId::new("w").expect("valid");
         let item = Json::parse(text.as_bytes()).expect("JSON");
-        task(item, &workflow, (&ListTasksProfile::default(), zone))
+        task(item, &workflow, &ListTasksProfile::default(), zone)
     }
 
     #[rstest]

@@ -52,7 +52,8 @@ pub struct ListingEvidence {
 /// The request parameters of one listing.
 struct Call<'a> {
     endpoint: Endpoint,
-    address: (Method, &'a url::Url),
+    method: Method,
+    url: &'a url::Url,
     paging: &'a PagingProfile,
     id_keys: &'a [String],
     params: Params,
@@ -93,7 +94,7 @@ impl ApiClient {
         let call = self.tasks_call(workflow);
         let zone = self.options().source_timezone;
         self.list(&call, |item| {
-            let task = listed::task(item, workflow, (profile, zone))?;
+            let task = listed::task(item, workflow, profile, zone)?;
             for (key, shape) in task.not_understood() {
                 self.note_not_understood(Endpoint::ListTasks, key, shape);
             }
@@ -110,7 +111,8 @@ impl ApiClient {
         params.insert(profile.end_param.clone(), &to);
         Call {
             endpoint: Endpoint::ListWorkflows,
-            address: (profile.method, &self.addresses().list_workflows),
+            method: profile.method,
+            url: &self.addresses().list_workflows,
             paging: &profile.paging,
             id_keys: &profile.id_keys,
             params,
@@ -124,7 +126,8 @@ impl ApiClient {
         params.insert(profile.workflow_param.clone(), &json!(workflow.as_str()));
         Call {
             endpoint: Endpoint::ListTasks,
-            address: (profile.method, &self.addresses().list_tasks),
+            method: profile.method,
+            url: &self.addresses().list_tasks,
             paging: &profile.paging,
             id_keys: &profile.id_keys,
             params,
@@ -295,7 +298,8 @@ impl ApiClient {
     async fn answer(&self, call: &Call<'_>, ask: &Ask) -> Result<Bytes, CallError> {
         let Call {
             endpoint,
-            address,
+            method,
+            url,
             paging,
             ..
         } = *call;
@@ -313,7 +317,7 @@ impl ApiClient {
             paging.page_size_param.clone(),
             &json!(self.options().page_size),
         );
-        let request = Request::new(endpoint, address, &params).of_workflow(call.workflow);
+        let request = Request::new(endpoint, method, url, &params).of_workflow(call.workflow);
         let options = self.options();
         let mut sink = Collector::new(&options.profile, options.page_limits.bytes)
             .null_is_data(paging.null_is_empty);

@@ -314,7 +314,8 @@ fn of_trouble(status: u16, retry_after: Option<Duration>) -> Option<Outcome> {
 /// Classifies an HTTP error whose body is the API's envelope with this code.
 pub(crate) fn of_error(
     profile: &ApiProfile,
-    (status, code): (u16, i64),
+    status: u16,
+    code: i64,
     retry_after: Option<Duration>,
 ) -> Outcome {
     let by_status = of_trouble(status, retry_after);
@@ -345,7 +346,8 @@ pub(crate) fn of_error(
 /// Classifies an HTTP error without the API's envelope. `from_proxy`: the headers show that a proxy
 /// sent it.
 pub(crate) fn of_page(
-    (status, shape): (u16, BodyShape),
+    status: u16,
+    shape: BodyShape,
     from_proxy: bool,
     retry_after: Option<Duration>,
 ) -> Outcome {
@@ -423,7 +425,7 @@ mod tests {
         )]
         endpoint: Endpoint,
     ) {
-        let outcome = of_page((status, BodyShape::Html), false, retry_after);
+        let outcome = of_page(status, BodyShape::Html, false, retry_after);
         assert_eq!(outcome.word(), word);
         assert!(outcome.is_outage());
         assert_eq!(directive(endpoint, &outcome), expected);
@@ -440,7 +442,7 @@ mod tests {
         #[case] from_proxy: bool,
         #[case] is_outage: bool,
     ) {
-        let outcome = of_page((401, shape), from_proxy, None);
+        let outcome = of_page(401, shape, from_proxy, None);
         assert_eq!(outcome.is_outage(), is_outage);
         let at_sign_in = directive(Endpoint::Auth, &outcome);
         assert_eq!(at_sign_in == Directive::RefuseSignIn, !is_outage);
@@ -466,7 +468,7 @@ mod tests {
         #[case] word: &str,
         #[case] expected: Directive,
     ) {
-        let outcome = of_error(&ApiProfile::default(), (status, code), None);
+        let outcome = of_error(&ApiProfile::default(), status, code, None);
         assert_eq!(outcome.word(), word);
         assert_eq!(directive(Endpoint::TaskDetail, &outcome), expected);
     }

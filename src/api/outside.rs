@@ -52,7 +52,7 @@ fn facts(answer: Json<'_>) -> Vec<(usize, usize, usize, String)> {
         .map(|page| {
             let entries = page.items().count();
             let tasks = page.items().filter(|item| {
-                let task = listed::task(*item, &workflow, (&profile.list_tasks, None));
+                let task = listed::task(*item, &workflow, &profile.list_tasks, None);
                 task.is_ok_and(|task| !task.id.as_str().is_empty())
             });
             let workflows = page.items().filter(|item| {

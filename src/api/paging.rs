@@ -1265,7 +1265,7 @@ mod tests {
     }
 
     impl Form {
-        fn of(self, (page, items, all): (usize, usize, usize)) -> Total {
+        fn of(self, page: usize, items: usize, all: usize) -> Total {
             match self {
                 Self::Right => Total::Is(all as u64),
                 Self::OfThePage => Total::Is(items as u64),
@@ -1313,7 +1313,7 @@ mod tests {
                         .take(size)
                         .map(|item| item.to_string())
                         .collect();
-                    let total = form.of((number, ids.len(), all));
+                    let total = form.of(number, ids.len(), all);
                     for id in &ids {
                         union.keep(id, ());
                     }

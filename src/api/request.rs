@@ -65,7 +65,7 @@ impl FromIterator<(String, Value)> for Params {
 }
 
 impl Request {
-    pub(crate) fn new(endpoint: Endpoint, (method, url): (Method, &Url), params: &Params) -> Self {
+    pub(crate) fn new(endpoint: Endpoint, method: Method, url: &Url, params: &Params) -> Self {
         let mut url = url.clone();
         let body = match method {
             Method::Get => {
@@ -247,13 +247,13 @@ mod tests {
         .into_iter()
         .collect();
         let address = url("https://h/a");
-        let get = Request::new(Endpoint::ListTasks, (Method::Get, &address), &params);
+        let get = Request::new(Endpoint::ListTasks, Method::Get, &address, &params);
         assert_eq!(
             get.url.query(),
             Some("page=1&from=2024-03-11T00%3A00%3A00Z&only=true")
         );
         assert_eq!(get.body, None);
-        let post = Request::new(Endpoint::ListTasks, (Method::Post, &address), &params);
+        let post = Request::new(Endpoint::ListTasks, Method::Post, &address, &params);
         assert_eq!(post.url.query(), None);
         assert_eq!(
             post.body.as_deref(),

@@ -66,5 +66,5 @@ impl BackfillArgs {
 /// When a setting, the listing or the destination fails.
 pub async fn run(args: &BackfillArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
     let assignment = args.assignment(&context.job()?, context.clock()?.now())?;
-    pull::pull((&args.select, &assignment), "backfill", context).await
+    pull::pull(&args.select, &assignment, "backfill", context).await
 }

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::job::{Credentials, DateRange, Job, Secret};
 use crate::lake::{Claim, FileQuery, Lake, LakeError, Ledger};
-use crate::pipeline::{Assignment, Beginning, Export};
+use crate::pipeline::{Assignment, Beginning, Export, RunContext};
 use crate::report::grid::Grid;
 use crate::report::{RunReport, figures};
 use crate::sandbox::{SANDBOX_KEY, SANDBOX_SECRET, Sandbox, SandboxOptions};
@@ -84,7 +84,7 @@ pub async fn run(args: &DemoArgs, context: &mut Context<'_>) -> Result<ExitCode,
         range: Some(range),
         ..Assignment::default()
     };
-    let first = night(("backfill", &backfill), (&job, &first_night), context).await?;
+    let first = night("backfill", &backfill, &job, &first_night, context).await?;
     if first.summary().exit_code() != ExitCode::Done {
         return Ok(first.summary().exit_code());
     }
@@ -92,12 +92,7 @@ pub async fn run(args: &DemoArgs, context: &mut Context<'_>) -> Result<ExitCode,
     let second_night = Clock::starting_at(moment(SECOND_NIGHT));
     sandbox.set_clock(second_night.clone());
     say(context, format_args!("second night ({SECOND_NIGHT}): run"))?;
-    let second = night(
-        ("run", &Assignment::default()),
-        (&job, &second_night),
-        context,
-    )
-    .await?;
+    let second = night("run", &Assignment::default(), &job, &second_night, context).await?;
 
     let pulled_again = sandbox
         .stats()
@@ -197,26 +192,31 @@ fn claim(job: &Job) -> Claim {
 }
 
 async fn night(
-    (command, assignment): (&str, &Assignment),
-    (job, clock): (&Job, &Clock),
+    command: &str,
+    assignment: &Assignment,
+    job: &Job,
+    clock: &Clock,
     context: &mut Context<'_>,
 ) -> Result<RunReport, Error> {
     let console = Console::new(job, &context.env);
     let ended = async {
         let api = console.client(job, clock, &context.stop)?;
-        let parts = (clock.clone(), console.events.clone(), context.stop.clone());
+        let run = RunContext {
+            clock: clock.clone(),
+            events: console.events.clone(),
+            stop: context.stop.clone(),
+        };
         let beginning = Beginning {
             claim: claim(job),
             mends: false,
         };
-        let export = Export::begin(job, &beginning, parts).await?;
-        console
-            .pull((command, job), export, (assignment, api))
-            .await
+        let export = Export::begin(job, &beginning, run).await?;
+        console.pull(command, job, export, assignment, api).await
     };
-    let ended = ended.await.inspect_err(|_: &Error| console.finish())?;
-    let report = console.report((command, job), ended).await?;
-    pull::show(&report, (job, context.out))?;
+    let ended = ended.await.inspect_err(|_: &Error| console.finish());
+    let (summary, lake) = ended?;
+    let report = console.report(command, job, summary, lake).await?;
+    pull::show(&report, job, context.out)?;
     say(context, format_args!(""))?;
     Ok(report)
 }

@@ -200,7 +200,7 @@ pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<()
     // Not `--as-of`: readers wait in real time.
     let clock = Clock::system();
     if let Some(id) = &args.release {
-        return release(id, args, (job, clock), out).await;
+        return release(id, args, job, clock, out).await;
     }
     let OpenRangeArgs { from, to } = args.days;
     let query = FileQuery {
@@ -255,7 +255,7 @@ pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<()
             let mut rewrites = lake.ledger().rewrites();
             let line = |file: LiveFile| {
                 let rewrites = rewrites.remove(&file.path()).unwrap_or_default();
-                FileLine::new((&place, &root), &file, &rewrites)
+                FileLine::new(&place, &root, &file, &rewrites)
             };
             let document = Document {
                 sequence: lake.ledger().last_sequence(),
@@ -274,7 +274,8 @@ pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<()
 async fn release(
     id: &PinId,
     args: &FilesArgs,
-    (job, clock): (&Job, Clock),
+    job: &Job,
+    clock: Clock,
     out: &mut impl Write,
 ) -> Result<(), FilesError> {
     let events = super::maintenance_events();
@@ -320,7 +321,7 @@ fn locate(root: &Path, path: &FilePath) -> PathBuf {
 
 impl FileLine {
     /// A file that is opened below one folder and named relative to another.
-    fn new((place, root): (&Path, &Path), file: &LiveFile, rewrites: &[FilePath]) -> Self {
+    fn new(place: &Path, root: &Path, file: &LiveFile, rewrites: &[FilePath]) -> Self {
         let path = locate(place, &file.path()).display().to_string();
         let place = |path: &FilePath| locate(root, path).display().to_string();
         let lake_path = place(&file.path());

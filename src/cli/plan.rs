@@ -13,7 +13,7 @@ use super::run::RunArgs;
 use crate::exit_code::ExitCode;
 use crate::job::ResultFormat;
 use crate::lake::Claim;
-use crate::pipeline;
+use crate::pipeline::{self, RunContext};
 use crate::report::{PlanCost, PlanReport};
 
 /// Arguments of `plan`.
@@ -55,9 +55,13 @@ pub async fn run(args: &PlanArgs, context: &mut Context<'_>) -> Result<ExitCode,
     pull::choose(&mut job, select, context)?;
     job.api.required_credentials()?;
     let console = pull::Console::new(&job, &context.env);
-    let parts = (&clock, &console.events);
     let claim = Claim::of(&job, assignment.lake_change.is_accepted());
-    let decided = pipeline::plan(&job, (&assignment, &claim), parts, context.stop.token()).await;
+    let run = RunContext {
+        clock,
+        events: console.events.clone(),
+        stop: context.stop.clone(),
+    };
+    let decided = pipeline::plan(&job, &assignment, &claim, run).await;
     console.finish();
     let (plan, found) = decided?;
     let cost = PlanCost {

@@ -15,7 +15,9 @@ use crate::event::{Event, Events};
 use crate::exit_code::ExitCode;
 use crate::job::{Environment, Job, ResultFormat, unused_with};
 use crate::lake::{Claim, LakeError, LakeWriter};
-use crate::pipeline::{Assignment, BeginError, Beginning, Export, Stop, StopSwitch, Summary};
+use crate::pipeline::{
+    Assignment, BeginError, Beginning, Export, RunContext, Stop, StopSwitch, Summary,
+};
 use crate::report::{
     LogListener, PaceNow, Progress, RequestTally, RunReport, Screen, init_logging,
 };
@@ -85,8 +87,10 @@ impl Console {
     /// Writes the report of a run next to the lake's tables, ends the run, and returns the report.
     pub(super) async fn report(
         &self,
-        (command, job): (&str, &Job),
-        (summary, lake): (Summary, LakeWriter),
+        command: &str,
+        job: &Job,
+        summary: Summary,
+        lake: LakeWriter,
     ) -> Result<RunReport, Error> {
         self.progress.finish();
         let report = RunReport::new(command, job, summary, &self.tally);
@@ -100,31 +104,37 @@ impl Console {
     /// Pulls, and writes a report on success and on failure.
     pub(super) async fn pull(
         &self,
-        (command, job): (&str, &Job),
+        command: &str,
+        job: &Job,
         export: Export<'_>,
-        (assignment, api): (&Assignment, ApiClient),
+        assignment: &Assignment,
+        api: ApiClient,
     ) -> Result<(Summary, LakeWriter), Error> {
         let (mut summary, store) = (export.summary(), export.store());
         let ended = export.pull(assignment, api, &mut summary).await;
-        self.ended((command, job), (summary, store), ended).await
+        self.ended(command, job, summary, store, ended).await
     }
 
     /// Imports saved responses, and writes a report on success and on failure.
     pub(super) async fn replay(
         &self,
-        (command, job): (&str, &Job),
+        command: &str,
+        job: &Job,
         export: Export<'_>,
-        (assignment, files): (&Assignment, Vec<PathBuf>),
+        assignment: &Assignment,
+        files: Vec<PathBuf>,
     ) -> Result<(Summary, LakeWriter), Error> {
         let (mut summary, store) = (export.summary(), export.store());
         let ended = export.replay(files, assignment, &mut summary).await;
-        self.ended((command, job), (summary, store), ended).await
+        self.ended(command, job, summary, store, ended).await
     }
 
     async fn ended(
         &self,
-        (command, job): (&str, &Job),
-        (mut summary, store): (Summary, RunStore),
+        command: &str,
+        job: &Job,
+        mut summary: Summary,
+        store: RunStore,
         ended: Result<LakeWriter, LakeError>,
     ) -> Result<(Summary, LakeWriter), Error> {
         match ended {
@@ -141,12 +151,18 @@ impl Console {
     /// Opens the lake for a run; if this fails and the lake exists, writes a report to it.
     pub(super) async fn open<'a>(
         &self,
-        (command, job): (&str, &'a Job),
-        (clock, stop): (&Clock, &StopSwitch),
+        command: &str,
+        job: &'a Job,
+        clock: &Clock,
+        stop: &StopSwitch,
         beginning: &Beginning,
     ) -> Result<Export<'a>, Error> {
-        let parts = (clock.clone(), self.events.clone(), stop.clone());
-        let opened = Export::begin(job, beginning, parts).await;
+        let context = RunContext {
+            clock: clock.clone(),
+            events: self.events.clone(),
+            stop: stop.clone(),
+        };
+        let opened = Export::begin(job, beginning, context).await;
         if let Err(BeginError::Lake(error)) = &opened
             && matches!(
                 error,
@@ -154,7 +170,7 @@ impl Console {
                     StoreError::Damaged { .. } | StoreError::NoFile { .. } | StoreError::Io { .. }
                 )
             )
-            && let Err(error) = self.report_of_start((command, job), (clock, error)).await
+            && let Err(error) = self.report_of_start(command, job, clock, error).await
         {
             tracing::debug!(%error, "the report of the run could not be written");
         }
@@ -163,8 +179,10 @@ impl Console {
 
     async fn report_of_start(
         &self,
-        (command, job): (&str, &Job),
-        (clock, error): (&Clock, &LakeError),
+        command: &str,
+        job: &Job,
+        clock: &Clock,
+        error: &LakeError,
     ) -> Result<(), LakeError> {
         let store = Store::new(&job.dest)?;
         if store.list(&LakePath::commits()).await?.is_empty() {
@@ -200,7 +218,8 @@ impl Console {
 
 /// Executes a run from its settings to its report.
 pub(super) async fn pull(
-    (select, assignment): (&SelectArgs, &Assignment),
+    select: &SelectArgs,
+    assignment: &Assignment,
     command: &str,
     context: &mut Context<'_>,
 ) -> Result<ExitCode, Error> {
@@ -215,21 +234,22 @@ pub(super) async fn pull(
             claim: Claim::of(&job, assignment.lake_change.is_accepted()),
             mends: assignment.replace,
         };
-        let parts = (&clock, &context.stop);
-        let export = console.open((command, &job), parts, &beginning).await?;
-        console
-            .pull((command, &job), export, (assignment, api))
-            .await
+        let export = console
+            .open(command, &job, &clock, &context.stop, &beginning)
+            .await?;
+        console.pull(command, &job, export, assignment, api).await
     };
-    let ended = ended.await.inspect_err(|_: &Error| console.finish())?;
-    let report = console.report((command, &job), ended).await?;
-    show(&report, (&job, context.out))
+    let ended = ended.await.inspect_err(|_: &Error| console.finish());
+    let (summary, lake) = ended?;
+    let report = console.report(command, &job, summary, lake).await?;
+    show(&report, &job, context.out)
 }
 
 /// Prints a run's report, and returns its exit code.
 pub(super) fn show(
     report: &RunReport,
-    (job, out): (&Job, &mut (dyn Write + Send)),
+    job: &Job,
+    out: &mut (dyn Write + Send),
 ) -> Result<ExitCode, Error> {
     let mut out = out;
     deliver(&mut out, |out| match job.output.format {

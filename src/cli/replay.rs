@@ -66,15 +66,17 @@ pub async fn run(args: &ReplayArgs, context: &mut Context<'_>) -> Result<ExitCod
             claim,
             mends: assignment.replace,
         };
-        let parts = (&clock, &context.stop);
-        let export = console.open(("replay", &job), parts, &beginning).await?;
+        let export = console
+            .open("replay", &job, &clock, &context.stop, &beginning)
+            .await?;
         console
-            .replay(("replay", &job), export, (&assignment, files))
+            .replay("replay", &job, export, &assignment, files)
             .await
     };
-    let ended = ended.await.inspect_err(|_: &Error| console.finish())?;
-    let report = console.report(("replay", &job), ended).await?;
-    pull::show(&report, (&job, context.out))
+    let ended = ended.await.inspect_err(|_: &Error| console.finish());
+    let (summary, lake) = ended?;
+    let report = console.report("replay", &job, summary, lake).await?;
+    pull::show(&report, &job, context.out)
 }
 
 /// The account and host of saved responses, from settings only: responses do not contain their

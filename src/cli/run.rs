@@ -65,5 +65,5 @@ pub struct RunArgs {
 ///
 /// When a setting, the listing or the destination fails.
 pub async fn run(args: &RunArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
-    pull::pull((&args.select, &args.allow.assignment()), "run", context).await
+    pull::pull(&args.select, &args.allow.assignment(), "run", context).await
 }

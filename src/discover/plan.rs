@@ -20,7 +20,8 @@ use crate::task::TaskId;
 /// whole days; the first run looks back once and covers nothing yet. A backfill covers its days.
 #[must_use]
 pub fn window_of(
-    (rules, lookback): (&Rules, TimeDelta),
+    rules: &Rules,
+    lookback: TimeDelta,
     resume: Option<DateTime<Utc>>,
 ) -> (Window, Option<Window>) {
     let back = |from: DateTime<Utc>| {
@@ -77,10 +78,7 @@ pub fn window_of(
 /// backfill of last March does not determine tonight's start). A shard continues from its own end,
 /// or from the end of a run of all shards.
 #[must_use]
-pub fn resume_point(
-    ledger: &Ledger,
-    (rules, lookback): (&Rules, TimeDelta),
-) -> Option<DateTime<Utc>> {
+pub fn resume_point(ledger: &Ledger, rules: &Rules, lookback: TimeDelta) -> Option<DateTime<Utc>> {
     ledger.listed_until(rules.shard).or_else(|| {
         let end = day_end(rules.zone, ledger.last_covered_day()?);
         let oldest = rules.now.checked_sub_signed(lookback)?;
@@ -93,11 +91,11 @@ pub fn resume_point(
 /// continues after it: its first nightly run does not pull the month before, although it lists
 /// those workflows, and later runs keep this first day.
 #[must_use]
-pub fn since(ledger: &Ledger, (rules, lookback): (&Rules, TimeDelta)) -> Option<NaiveDate> {
+pub fn since(ledger: &Ledger, rules: &Rules, lookback: TimeDelta) -> Option<NaiveDate> {
     if ledger.listed_until(rules.shard).is_some() {
         return ledger.first_day();
     }
-    let resume = resume_point(ledger, (rules, lookback))?;
+    let resume = resume_point(ledger, rules, lookback)?;
     Some(day_of(rules.zone, resume.min(rules.now)))
 }
 
@@ -373,7 +371,7 @@ mod tests {
         let now = time("2024-03-12T00:30:00Z");
         let rules = Rules::nightly(now);
         let lookback = TimeDelta::days(30);
-        let (listed, covered) = window_of((&rules, lookback), None);
+        let (listed, covered) = window_of(&rules, lookback, None);
         assert_eq!(
             listed,
             Window {
@@ -383,7 +381,7 @@ mod tests {
         );
         assert_eq!(covered, None);
         let until = time("2024-03-10T00:30:00Z");
-        let (listed, covered) = window_of((&rules, lookback), Some(until));
+        let (listed, covered) = window_of(&rules, lookback, Some(until));
         assert_eq!(
             listed,
             Window {
@@ -418,7 +416,7 @@ mod tests {
         };
         let until = Some(time("2024-03-05T00:30:00Z"));
         assert_eq!(
-            from(window_of((&nightly, lookback), until)),
+            from(window_of(&nightly, lookback, until)),
             (first - lookback, Some(first))
         );
         let backfill = Rules {
@@ -426,14 +424,14 @@ mod tests {
             ..nightly.clone()
         };
         assert_eq!(
-            from(window_of((&backfill, lookback), None)),
+            from(window_of(&backfill, lookback, None)),
             (first - lookback, Some(first))
         );
         let before = Rules {
             range: Some(range("2024-03-01", "2024-03-03")),
             ..nightly
         };
-        assert_eq!(from(window_of((&before, lookback), None)).1, None);
+        assert_eq!(from(window_of(&before, lookback, None)).1, None);
     }
 
     #[test]
@@ -446,7 +444,7 @@ mod tests {
             zone: Tz::Asia__Jakarta,
             ..Rules::nightly(now)
         };
-        let (listed, covered) = window_of((&rules, TimeDelta::days(1)), None);
+        let (listed, covered) = window_of(&rules, TimeDelta::days(1), None);
         assert_eq!(
             listed,
             Window {

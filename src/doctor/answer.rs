@@ -64,7 +64,8 @@ pub(super) struct FactSink<'a> {
 impl<'a> FactSink<'a> {
     pub(super) fn new(
         task: &'a TaskId,
-        (profile, options): (&'a ApiProfile, &'a DecodeOptions),
+        profile: &'a ApiProfile,
+        options: &'a DecodeOptions,
     ) -> Self {
         Self {
             task,
@@ -85,7 +86,7 @@ impl AnswerSink for FactSink<'_> {
     type Output = AnswerFacts;
 
     async fn begin(&mut self, attempt: Try) -> Result<(), AnswerFault> {
-        self.reading = Some(Reading::new((self.task, attempt.received_at), self.options));
+        self.reading = Some(Reading::new(self.task, attempt.received_at, self.options));
         Ok(())
     }
 
@@ -96,7 +97,7 @@ impl AnswerSink for FactSink<'_> {
     async fn finish(&mut self) -> Result<Verdict<AnswerFacts>, AnswerFault> {
         let reading = self.reading.take();
         let reading = reading.expect("the client begins an answer before it ends it");
-        reading.finish((self.task, self.profile))
+        reading.finish(self.task, self.profile)
     }
 
     async fn abandon(&mut self) {
@@ -137,7 +138,7 @@ struct SeenRedial {
 }
 
 impl Reading {
-    fn new((task, at): (&TaskId, DateTime<Utc>), options: &DecodeOptions) -> Self {
+    fn new(task: &TaskId, at: DateTime<Utc>, options: &DecodeOptions) -> Self {
         Self {
             split: Split::new(SplitOptions {
                 run_bytes: RUN_BYTES,
@@ -194,7 +195,8 @@ impl Reading {
 
     fn finish(
         mut self,
-        (asked, profile): (&TaskId, &ApiProfile),
+        asked: &TaskId,
+        profile: &ApiProfile,
     ) -> Result<Verdict<AnswerFacts>, AnswerFault> {
         let bytes = self.split.bytes_seen();
         let split = std::mem::replace(
@@ -346,7 +348,7 @@ mod tests {
         };
         let task = TaskId::new(task).expect("an id");
         let profile = ApiProfile::default();
-        let mut sink = FactSink::new(&task, (&profile, &options));
+        let mut sink = FactSink::new(&task, &profile, &options);
         let attempt = Try {
             number: 1,
             is_last: true,

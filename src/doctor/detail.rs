@@ -25,7 +25,7 @@ pub(super) async fn examine(
         notes.add(Check::skipped(NAME, candidates.why_none.clone()));
     }
     for (index, task) in candidates.tasks.iter().enumerate() {
-        let mut sink = FactSink::new(task, (&job.api.profile, &job.decode));
+        let mut sink = FactSink::new(task, &job.api.profile, &job.decode);
         match api.task_detail(task, &mut sink).await {
             Ok(facts) => {
                 if index == 0 {

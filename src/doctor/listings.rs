@@ -60,11 +60,12 @@ const TASKS: Names = Names {
 /// Requests a page of workflows, and pages of tasks until one has a task to pull.
 pub(super) async fn examine(
     api: &ApiClient,
-    (job, clock): (&Job, &Clock),
+    job: &Job,
+    clock: &Clock,
     notes: &mut Notes<'_>,
 ) -> Candidates {
     let page_size = job.api.page_size.get() as usize;
-    let workflows = match workflows(api, (job, clock.now()), notes).await {
+    let workflows = match workflows(api, job, clock.now(), notes).await {
         Ok(workflows) => workflows,
         Err(why) => {
             notes.add(Check::skipped(TASKS.table, why));
@@ -90,7 +91,9 @@ pub(super) async fn examine(
             let checks = judge(
                 &survey,
                 &TASKS,
-                (&profile.paging, page_size, &profile.id_keys),
+                &profile.paging,
+                page_size,
+                &profile.id_keys,
             );
             notes.add_all(checks);
             notes.add_all(judge_tasks(&survey, profile));
@@ -112,7 +115,8 @@ pub(super) async fn examine(
 
 async fn workflows(
     api: &ApiClient,
-    (job, now): (&Job, DateTime<Utc>),
+    job: &Job,
+    now: DateTime<Utc>,
     notes: &mut Notes<'_>,
 ) -> Result<Vec<WorkflowId>, &'static str> {
     if let TaskSource::Workflows(ids) = &job.discover.source {
@@ -132,8 +136,13 @@ async fn workflows(
         "no workflow is known"
     })?;
     let page_size = job.api.page_size.get() as usize;
-    let known = (&profile.paging, page_size, profile.id_keys.as_slice());
-    notes.add_all(judge(&survey, &WORKFLOWS, known));
+    notes.add_all(judge(
+        &survey,
+        &WORKFLOWS,
+        &profile.paging,
+        page_size,
+        &profile.id_keys,
+    ));
     let ids: Vec<WorkflowId> = survey
         .read
         .into_iter()
@@ -153,7 +162,9 @@ fn refused(name: &'static str, error: &ApiError) -> Check {
 fn judge<T>(
     survey: &PageSurvey<T>,
     names: &Names,
-    (paging, page_size, id_keys): (&PagingProfile, usize, &[String]),
+    paging: &PagingProfile,
+    page_size: usize,
+    id_keys: &[String],
 ) -> Vec<Check> {
     let Names {
         table,
@@ -196,7 +207,7 @@ fn judge<T>(
         Check::warn(total_check, what).advise(format!("{advice} in [api.{table}]"))
     }));
     checks.extend(
-        judge_pages(survey, items, (paging, page_size)).map(|(what, advice)| {
+        judge_pages(survey, items, paging, page_size).map(|(what, advice)| {
             Check::warn(pages, what).advise(format!("{advice} in [api.{table}]"))
         }),
     );
@@ -245,7 +256,8 @@ fn judge_total<T>(
 fn judge_pages<T>(
     survey: &PageSurvey<T>,
     items: usize,
-    (paging, page_size): (&PagingProfile, usize),
+    paging: &PagingProfile,
+    page_size: usize,
 ) -> Option<(String, String)> {
     let total = survey.total.unwrap_or(items as u64);
     if items > page_size {

@@ -54,7 +54,7 @@ pub async fn examine(given: Given<'_>, tell: &mut (dyn FnMut(&Check) + Send)) ->
     if let Some((job, clock)) = settings::examine(flags, env, &mut notes) {
         zones::examine(&job, &clock, &mut notes);
         destination::examine(&job, &clock, &mut notes).await;
-        examine_api((&job, &clock), (events, cancel), &mut notes).await;
+        examine_api(&job, &clock, events, cancel, &mut notes).await;
     } else {
         for name in [
             "destination",
@@ -71,11 +71,13 @@ pub async fn examine(given: Given<'_>, tell: &mut (dyn FnMut(&Check) + Send)) ->
 }
 
 async fn examine_api(
-    (job, clock): (&Job, &Clock),
-    talk: (Events, CancellationToken),
+    job: &Job,
+    clock: &Clock,
+    events: Events,
+    cancel: CancellationToken,
     notes: &mut Notes<'_>,
 ) {
-    let api = match sign_in(job, clock, talk).await {
+    let api = match sign_in(job, clock, events, cancel).await {
         Ok(api) => api,
         Err(check) => {
             notes.add(check);
@@ -91,7 +93,7 @@ async fn examine_api(
         }
     };
     notes.add(Check::ok("sign_in", "the API accepts key and secret"));
-    let tasks = listings::examine(&api, (job, clock), notes).await;
+    let tasks = listings::examine(&api, job, clock, notes).await;
     let attempts = detail::examine(&api, job, &tasks, notes).await;
     redial_times::examine(&attempts, job.decode.source_timezone, notes);
 }
@@ -99,7 +101,8 @@ async fn examine_api(
 async fn sign_in(
     job: &Job,
     clock: &Clock,
-    (events, cancel): (Events, CancellationToken),
+    events: Events,
+    cancel: CancellationToken,
 ) -> Result<ApiClient, Check> {
     if job.api.credentials.is_none() {
         return Err(Check::skipped("sign_in", "no key and secret"));

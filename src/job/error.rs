@@ -21,10 +21,7 @@ pub enum SettingsError {
     },
     /// The job file is not TOML.
     #[error("invalid job file {at}: {problem}")]
-    Syntax {
-        at: Place,
-        problem: String,
-    },
+    Syntax { at: Place, problem: String },
     /// A key that is not defined.
     #[error("unknown setting `{key}` in {at}{}", nearest_words(.nearest.as_deref()))]
     UnknownKey {

@@ -295,10 +295,7 @@ pub enum ProfileError {
     Path(String),
     /// A pointer without a leading slash.
     #[error("`{key}` takes JSON pointers such as `/data/list`, and `{value}` is none")]
-    Pointer {
-        key: &'static str,
-        value: String,
-    },
+    Pointer { key: &'static str, value: String },
     /// An empty list of keys or an empty name.
     #[error("`{0}` must not be empty")]
     Empty(&'static str),

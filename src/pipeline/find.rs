@@ -36,6 +36,8 @@ pub struct Found {
 pub struct Search<'a> {
     /// Where tasks come from.
     pub source: &'a TaskSource,
+    /// What is known of tasks and workflows.
+    pub ledger: &'a Ledger,
     /// How long before its tasks a workflow may have been created.
     pub lookback: TimeDelta,
     /// Maximum number of concurrent listings; the client enforces its own limit as well.
@@ -57,11 +59,12 @@ const FAILURES_IN_A_ROW: usize = 5;
 /// When the workflows cannot be listed at all, or the API stops responding.
 pub async fn find(
     api: &ApiClient,
-    (ledger, rules): (&Ledger, &Rules),
+    rules: &Rules,
     search: Search<'_>,
     events: &Events,
     mut each: impl FnMut(Candidate),
 ) -> Result<Found, ApiError> {
+    let ledger = search.ledger;
     let lister = Lister {
         api,
         ledger,
@@ -95,8 +98,8 @@ async fn listing(
     mut each: impl FnMut(Candidate),
 ) -> Result<Found, ApiError> {
     let Lister { api, ledger, .. } = *lister;
-    let resume = resume_point(ledger, (rules, search.lookback));
-    let (window, covered) = window_of((rules, search.lookback), resume);
+    let resume = resume_point(ledger, rules, search.lookback);
+    let (window, covered) = window_of(rules, search.lookback, resume);
     let workflows = api.list_workflows(window).await?;
     if !search.allow_future {
         check_clock(api.vendor_now(), rules.now)?;

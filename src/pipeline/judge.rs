@@ -116,13 +116,14 @@ pub(super) enum Standing {
 /// Ranks a response with this envelope.
 pub(super) fn standing(
     desk: &Desk,
-    (envelope, entries): (&[u8], u64),
+    envelope: &[u8],
+    entries: u64,
     origin: &AnswerOrigin,
 ) -> Standing {
     let Ok(envelope) = Envelope::read(envelope) else {
         return Standing::Unusable;
     };
-    match verdict(desk, (&envelope, entries), origin) {
+    match verdict(desk, &envelope, entries, origin) {
         Verdict::Accept { sealed: true, .. } => Standing::Final,
         Verdict::Accept { .. } | Verdict::Other(Judged::Left(_) | Judged::Before(_)) => {
             Standing::Running
@@ -179,7 +180,8 @@ impl LargeTask {
     pub(super) fn decode(
         &self,
         desk: &Desk,
-        (run, received_at_micros): (&Run, i64),
+        run: &Run,
+        received_at_micros: i64,
     ) -> Result<(), LakeError> {
         let context = AnswerContext {
             ordinal: 0,
@@ -261,8 +263,10 @@ impl LargeTask {
     /// Stores a piece of an entry that is too large to be a record, while rejects may grow.
     pub(super) fn keep_oversize(
         &self,
-        (index, limit): (u64, usize),
-        (piece, last): (&[u8], bool),
+        index: u64,
+        limit: usize,
+        piece: &[u8],
+        last: bool,
     ) -> Result<(), LakeError> {
         if !self.has_room(piece.len().div_ceil(OVERSIZE_SHARE)) {
             return Ok(());
@@ -300,11 +304,7 @@ enum Verdict {
     Other(Judged),
 }
 
-fn verdict(
-    desk: &Desk,
-    (envelope, entries): (&Envelope<'_>, u64),
-    origin: &AnswerOrigin,
-) -> Verdict {
+fn verdict(desk: &Desk, envelope: &Envelope<'_>, entries: u64, origin: &AnswerOrigin) -> Verdict {
     let Some(code) = envelope.code else {
         return Verdict::Other(Judged::NoCode);
     };
@@ -398,7 +398,7 @@ pub(super) fn small(
     origin: &AnswerOrigin,
 ) -> Result<Judged, LakeError> {
     let mut hand_on = |rows: &mut Rows| desk.chunk.push(rows.take()?);
-    let (judged, grown) = into_shared_rows(desk, (ended, origin), &mut hand_on)?;
+    let (judged, grown) = into_shared_rows(desk, ended, origin, &mut hand_on)?;
     if grown {
         desk.chunk.relieve()?;
     }
@@ -415,7 +415,7 @@ pub(super) fn tiny(
     let _open = desk.gate.try_read().ok()?;
     // However many days so little text covers, its rows take a few megabytes; handing rows on might
     // wait for the disk.
-    Some(into_shared_rows(desk, (ended, origin), &mut |_| Ok(())))
+    Some(into_shared_rows(desk, ended, origin, &mut |_| Ok(())))
 }
 
 /// Frees memory in the shared rows. Call it with the gate's read lock held.
@@ -426,14 +426,15 @@ pub(super) fn relieve(desk: &Desk) -> Result<(), LakeError> {
 /// Call it with the gate's read lock held.
 fn into_shared_rows(
     desk: &Desk,
-    (ended, origin): (&Ended, &AnswerOrigin),
+    ended: &Ended,
+    origin: &AnswerOrigin,
     hand_on: &mut dyn FnMut(&mut Rows) -> Result<(), LakeError>,
 ) -> Result<(Judged, bool), LakeError> {
     let envelope = match Envelope::read(&ended.envelope) {
         Ok(envelope) => envelope,
         Err(error) => return Ok((bad(&error), false)),
     };
-    let (facts, task, sealed) = match verdict(desk, (&envelope, ended.entries), origin) {
+    let (facts, task, sealed) = match verdict(desk, &envelope, ended.entries, origin) {
         Verdict::Accept {
             facts,
             task,
@@ -448,7 +449,7 @@ fn into_shared_rows(
             return Ok((Judged::Fewer(task, fewer), false));
         }
     }
-    let Some(ordinal) = desk.accept(accepted(&task, (&facts, &origin.known), sealed)) else {
+    let Some(ordinal) = desk.accept(accepted(&task, &facts, &origin.known, sealed)) else {
         return Ok((Judged::Twice(task), false));
     };
     let mut rows = desk.chunk.borrow_rows();
@@ -486,7 +487,7 @@ fn into_shared_rows(
         });
     }
     desk.note_zone(decoded.zone_check.verdict(facts.schedule_start_micros));
-    finish(desk, (ordinal, &decoded, rejects));
+    finish(desk, ordinal, &decoded, rejects);
     let judged = Judged::Accepted {
         task,
         calls: decoded.calls,
@@ -512,8 +513,10 @@ fn calls_of(desk: &Desk, ended: &Ended, task: &TaskId) -> u64 {
 /// lock held.
 pub(super) fn large(
     desk: &Desk,
-    (large, entries): (LargeTask, u64),
-    (envelope, origin): (&[u8], &AnswerOrigin),
+    large: LargeTask,
+    entries: u64,
+    envelope: &[u8],
+    origin: &AnswerOrigin,
 ) -> Result<Judged, LakeError> {
     let envelope = match Envelope::read(envelope) {
         Ok(envelope) => envelope,
@@ -521,7 +524,7 @@ pub(super) fn large(
     };
     // Entries that are not calls do not replace sealed calls.
     let calls = lock(&large.decoded).calls;
-    let (facts, task, sealed) = match verdict(desk, (&envelope, calls), origin) {
+    let (facts, task, sealed) = match verdict(desk, &envelope, calls, origin) {
         Verdict::Accept {
             facts,
             task,
@@ -545,7 +548,7 @@ pub(super) fn large(
         .unwrap_or_else(PoisonError::into_inner);
     let day = desk.with_decoder(|decoder| decoder.day_of_task(&facts));
     let handover = gathered.hand_over(day, desk.crew.size())?;
-    let Some(ordinal) = desk.accept(accepted(&task, (&facts, &origin.known), sealed)) else {
+    let Some(ordinal) = desk.accept(accepted(&task, &facts, &origin.known, sealed)) else {
         return Ok(Judged::Twice(task));
     };
     let mut rows = desk.chunk.borrow_rows();
@@ -574,7 +577,7 @@ pub(super) fn large(
         });
     }
     desk.note_zone(decoded.zone_check.verdict(facts.schedule_start_micros));
-    finish(desk, (ordinal, &decoded, reject_count));
+    finish(desk, ordinal, &decoded, reject_count);
     if desk.chunk.give_back(rows) {
         desk.chunk.relieve()?;
     }
@@ -586,7 +589,7 @@ pub(super) fn large(
 }
 
 /// The task as the commit records it: values missing from the response come from its listing.
-fn accepted(task: &TaskId, (facts, known): (&TaskFacts, &KnownTask), sealed: bool) -> AcceptedTask {
+fn accepted(task: &TaskId, facts: &TaskFacts, known: &KnownTask, sealed: bool) -> AcceptedTask {
     let micros = |time: Option<DateTime<Utc>>| time.map(|time| time.timestamp_micros());
     let start = facts.schedule_start_micros;
     let end = facts.schedule_end_micros;
@@ -606,7 +609,7 @@ fn accepted(task: &TaskId, (facts, known): (&TaskFacts, &KnownTask), sealed: boo
     }
 }
 
-fn finish(desk: &Desk, (ordinal, decoded, rejects): (crate::decode::TaskOrdinal, &Decoded, u64)) {
+fn finish(desk: &Desk, ordinal: crate::decode::TaskOrdinal, decoded: &Decoded, rejects: u64) {
     desk.note_misfits(&decoded.misfits);
     desk.complete(ordinal, |task| {
         task.calls = decoded.calls;

@@ -24,7 +24,8 @@ impl Damage {
     /// of damaged files to the front of the plan.
     pub(super) async fn find(
         lake: &LakeWriter,
-        (plan, days): (&mut Plan, Option<DateRange>),
+        plan: &mut Plan,
+        days: Option<DateRange>,
         events: &Events,
     ) -> Result<Self, LakeError> {
         let ledger = lake.ledger();

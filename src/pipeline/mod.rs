@@ -26,7 +26,6 @@ use std::path::PathBuf;
 
 use chrono::{NaiveDate, TimeDelta};
 use chrono_tz::Tz;
-use tokio_util::sync::CancellationToken;
 
 use crate::api::{ApiClient, ApiError};
 use crate::calendar::day_end;
@@ -98,6 +97,17 @@ pub enum ExportError {
     Api(#[from] ApiError),
 }
 
+/// What a run gets from outside: its time, its listeners and its signals.
+#[derive(Clone, Debug)]
+pub struct RunContext {
+    /// The run's time, and the source of its id.
+    pub clock: Clock,
+    /// Receives what happens.
+    pub events: Events,
+    /// Tells the run to stop.
+    pub stop: StopSwitch,
+}
+
 /// A run on a lake.
 #[derive(Debug)]
 pub struct Export<'a> {
@@ -117,14 +127,14 @@ impl<'a> Export<'a> {
     pub async fn begin(
         job: &'a Job,
         beginning: &Beginning,
-        parts: (Clock, Events, StopSwitch),
+        context: RunContext,
     ) -> Result<Self, BeginError> {
         let Beginning { claim, mends } = beginning;
         let store = Store::new(&job.dest).map_err(LakeError::from)?;
         claim.check(&store).await?;
         loop {
-            beside::yield_to_others(&store, job.if_running, &parts.2).await?;
-            let mut export = Self::open_as(job, parts.clone(), *mends).await?;
+            beside::yield_to_others(&store, job.if_running, &context.stop).await?;
+            let mut export = Self::open_as(job, context.clone(), *mends).await?;
             if job.if_running == IfRunning::Share {
                 export.lake.claim(claim.clone());
                 return Ok(export);
@@ -143,21 +153,21 @@ impl<'a> Export<'a> {
     }
 
     /// Opens the lake, and completes or undoes what earlier runs left unfinished.
-    async fn open_as(
-        job: &'a Job,
-        (clock, events, stop): (Clock, Events, StopSwitch),
-        mends: bool,
-    ) -> Result<Self, LakeError> {
+    async fn open_as(job: &'a Job, context: RunContext, mends: bool) -> Result<Self, LakeError> {
+        let RunContext {
+            clock,
+            events,
+            stop,
+        } = context;
         let run = clock.run_id();
         let options = LakeOptions {
             dest: job.dest.clone(),
             partition_timezone: job.discover.partition_timezone,
         };
-        let told = (run, clock.clone(), events.clone());
         let lake = if mends {
-            LakeWriter::open_to_mend(&options, told.0, told.1, told.2).await?
+            LakeWriter::open_to_mend(&options, run, clock.clone(), events.clone()).await?
         } else {
-            LakeWriter::open(&options, told.0, told.1, told.2).await?
+            LakeWriter::open(&options, run, clock.clone(), events.clone()).await?
         };
         // The store picks another id if that one was taken.
         let run = lake.store().run_id().clone();
@@ -196,12 +206,15 @@ impl<'a> Export<'a> {
         summary: &mut Summary,
     ) -> Result<LakeWriter, LakeError> {
         let rules = rules(self.job, assignment, &self.clock);
-        let decided = decide(
-            (self.job, assignment),
-            (&api, self.lake.ledger(), &rules),
-            &self.events,
-        )
-        .await;
+        let decided = Discovery {
+            job: self.job,
+            assignment,
+            api: &api,
+            ledger: self.lake.ledger(),
+            rules: &rules,
+            events: &self.events,
+        };
+        let decided = decided.plan().await;
         summary.not_understood = api.not_understood_so_far();
         let (mut plan, found) = match decided {
             Ok(decided) => decided,
@@ -216,7 +229,7 @@ impl<'a> Export<'a> {
         let damage = if assignment.replace {
             let is_of_days = !matches!(self.job.discover.source, TaskSource::Tasks(_));
             let days = assignment.range.filter(|_| is_of_days);
-            Damage::find(&self.lake, (&mut plan, days), &self.events).await?
+            Damage::find(&self.lake, &mut plan, days, &self.events).await?
         } else {
             Damage::default()
         };
@@ -245,7 +258,7 @@ impl<'a> Export<'a> {
             stop: self.stop,
             desk: desk.clone(),
         };
-        let committer = puller.pull((plan, &found), summary).await?;
+        let committer = puller.pull(plan, &found, summary).await?;
         summary.lost = mend::still_lost(committer.lost, committer.lake.ledger());
         summary.misfits = desk.misfits().lines();
         summary.note_zone(desk.zone(), &self.events);
@@ -330,56 +343,87 @@ impl<'a> Export<'a> {
 /// When the lake cannot be read or the listing fails.
 pub async fn plan(
     job: &Job,
-    (assignment, claim): (&Assignment, &Claim),
-    (clock, events): (&Clock, &Events),
-    cancel: CancellationToken,
+    assignment: &Assignment,
+    claim: &Claim,
+    context: RunContext,
 ) -> Result<(Plan, Found), ExportError> {
-    let api = ApiClient::new(job.api.clone(), clock.clone(), events.clone(), cancel)?;
+    let RunContext {
+        clock,
+        events,
+        stop,
+    } = context;
+    let api = ApiClient::new(job.api.clone(), clock.clone(), events.clone(), stop.token())?;
     let lake = Lake::open(&job.dest).await?;
     claim.check(lake.store()).await?;
-    let rules = rules(job, assignment, clock);
-    let decided = decide((job, assignment), (&api, lake.ledger(), &rules), events).await?;
-    announce(&decided.0, events);
-    Ok(decided)
+    let rules = rules(job, assignment, &clock);
+    let discovery = Discovery {
+        job,
+        assignment,
+        api: &api,
+        ledger: lake.ledger(),
+        rules: &rules,
+        events: &events,
+    };
+    let (plan, found) = discovery.plan().await?;
+    announce(&plan, &events);
+    Ok((plan, found))
 }
 
-async fn decide(
-    (job, assignment): (&Job, &Assignment),
-    (api, ledger, rules): (&ApiClient, &Ledger, &Rules),
-    events: &Events,
-) -> Result<(Plan, Found), ApiError> {
-    let lookback = TimeDelta::from_std(job.discover.workflow_lookback).unwrap_or(TimeDelta::MAX);
-    let search = Search {
-        source: &job.discover.source,
-        lookback,
-        concurrency: job.api.concurrency.get(),
-        allow_future: assignment.allow_future,
-    };
-    let mut rules = rules.clone();
-    if rules.range.is_none() && job.discover.source == TaskSource::Listing {
-        rules.since = since(ledger, (&rules, lookback));
+/// Input for finding tasks and deciding about them.
+struct Discovery<'a> {
+    job: &'a Job,
+    assignment: &'a Assignment,
+    api: &'a ApiClient,
+    ledger: &'a Ledger,
+    rules: &'a Rules,
+    events: &'a Events,
+}
+
+impl Discovery<'_> {
+    async fn plan(self) -> Result<(Plan, Found), ApiError> {
+        let Self {
+            job,
+            assignment,
+            api,
+            ledger,
+            rules,
+            events,
+        } = self;
+        let lookback =
+            TimeDelta::from_std(job.discover.workflow_lookback).unwrap_or(TimeDelta::MAX);
+        let search = Search {
+            source: &job.discover.source,
+            ledger,
+            lookback,
+            concurrency: job.api.concurrency.get(),
+            allow_future: assignment.allow_future,
+        };
+        let mut rules = rules.clone();
+        if rules.range.is_none() && job.discover.source == TaskSource::Listing {
+            rules.since = since(ledger, &rules, lookback);
+        }
+        let rules = &rules;
+        let mut planner = Planner::new(ledger, rules);
+        let add = |task| planner.add(task);
+        let mut found = find(api, rules, search, events, add).await?;
+        let plan = planner.into_plan();
+        if let Some(reach) = plan.reach() {
+            cut_coverage(&mut found, reach, rules.zone, events);
+        }
+        for reopened in plan.reopened() {
+            let text = format!(
+                "task {} was exported as final and is listed as running again{}",
+                reopened.task.id,
+                if rules.repull_reopened {
+                    ": it will be pulled again once it is final"
+                } else {
+                    ""
+                }
+            );
+            events.emit(&Event::Warning { text });
+        }
+        Ok((plan, found))
     }
-    let rules = &rules;
-    let mut planner = Planner::new(ledger, rules);
-    let add = |task| planner.add(task);
-    let mut found = find(api, (ledger, rules), search, events, add).await?;
-    let plan = planner.into_plan();
-    if let Some(reach) = plan.reach() {
-        cut_coverage(&mut found, (reach, rules.zone), events);
-    }
-    for reopened in plan.reopened() {
-        let text = format!(
-            "task {} was exported as final and is listed as running again{}",
-            reopened.task.id,
-            if rules.repull_reopened {
-                ": it will be pulled again once it is final"
-            } else {
-                ""
-            }
-        );
-        events.emit(&Event::Warning { text });
-    }
-    Ok((plan, found))
 }
 
 /// Emits the plan as events.
@@ -398,7 +442,7 @@ fn announce(plan: &Plan, events: &Events) {
 
 /// Limits the coverage if tasks that start before the range, and are not exported, reach into it:
 /// the days up to `reach` may lack calls.
-fn cut_coverage(found: &mut Found, (reach, zone): (NaiveDate, Tz), events: &Events) {
+fn cut_coverage(found: &mut Found, reach: NaiveDate, zone: Tz, events: &Events) {
     let text = format!(
         "tasks that begin before the range reach into it and are not exported: days up to {reach} \
          are not called complete; backfill the days before, too"

@@ -74,7 +74,8 @@ impl Puller {
     /// interrupt or when the API fails; only a failing destination is an error.
     pub(super) async fn pull(
         mut self,
-        (plan, found): (Plan, &Found),
+        plan: Plan,
+        found: &Found,
         summary: &mut Summary,
     ) -> Result<Committer, LakeError> {
         let mut progress = Progress {
@@ -98,7 +99,8 @@ impl Puller {
                 let sink = TaskSink::new(
                     Arc::clone(&self.desk),
                     task.task.id.clone(),
-                    (self.known(&task), Arc::clone(&pages)),
+                    self.known(&task),
+                    Arc::clone(&pages),
                 );
                 running.spawn(pull_one(self.api.clone(), sink, task));
             }
@@ -106,7 +108,7 @@ impl Puller {
                 ended = running.join_next() => match ended {
                     None => break,
                     Some(Ok((task, result))) => {
-                        self.ended(&task, result, (&mut progress, summary))?;
+                        self.ended(&task, result, &mut progress, summary)?;
                         mended |= self.mending.remove(&task.task.id) && self.mending.is_empty();
                     }
                     Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
@@ -216,7 +218,8 @@ impl Puller {
         &self,
         planned: &PlannedTask,
         result: Result<Pulled, DetailError>,
-        (progress, summary): (&mut Progress, &mut Summary),
+        progress: &mut Progress,
+        summary: &mut Summary,
     ) -> Result<(), LakeError> {
         let task = &planned.task.id;
         match result {
@@ -281,7 +284,7 @@ impl Puller {
                     self.api.stop_repeating();
                 }
             }
-            Err(error) => self.failed(planned, &error, (progress, summary)),
+            Err(error) => self.failed(planned, &error, progress, summary),
         }
         Ok(())
     }
@@ -290,7 +293,8 @@ impl Puller {
         &self,
         planned: &PlannedTask,
         error: &DetailError,
-        (progress, summary): (&mut Progress, &mut Summary),
+        progress: &mut Progress,
+        summary: &mut Summary,
     ) {
         let task = planned.task.id.clone();
         let gone = matches!(error, DetailError::NotFound { .. });
@@ -320,7 +324,7 @@ impl Puller {
         } else {
             progress.failures_in_a_row + 1
         };
-        self.note_failure(planned, reason, (progress, summary));
+        self.note_failure(planned, reason, progress, summary);
         if progress.failures_in_a_row >= FAILURES_IN_A_ROW && progress.stop.is_none() {
             let why = format!(
                 "{FAILURES_IN_A_ROW} tasks failed one after the other; the last one: {error}"
@@ -334,7 +338,8 @@ impl Puller {
         &self,
         planned: &PlannedTask,
         reason: String,
-        (progress, summary): (&mut Progress, &mut Summary),
+        progress: &mut Progress,
+        summary: &mut Summary,
     ) {
         let task = planned.task.id.clone();
         self.desk.events.emit(&Event::TaskFailed {

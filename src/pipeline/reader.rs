@@ -103,12 +103,12 @@ impl AnswerReader {
         let limit = self.desk.decode.max_record_bytes.get();
         let work = move |desk: &Desk| match piece {
             Piece::Run(run) => {
-                let decoded = large.decode(desk, (&run, received_at_micros));
+                let decoded = large.decode(desk, &run, received_at_micros);
                 desk.give_back_buffer(run.bytes);
                 decoded
             }
             Piece::Oversize { index, bytes, last } => {
-                large.keep_oversize((index, limit), (&bytes, last))
+                large.keep_oversize(index, limit, &bytes, last)
             }
         };
         let crew = Arc::clone(&self.desk);
@@ -184,7 +184,7 @@ impl AnswerReader {
         let judged = this
             .desk
             .through_gate(move || {
-                judge::large(&desk, (large, ended.entries), (&ended.envelope, &origin))
+                judge::large(&desk, large, ended.entries, &ended.envelope, &origin)
             })
             .await?;
         Ok(judged)

@@ -74,7 +74,7 @@ impl Replayer {
         let mut sorted = self.sort_out(&files, &ids);
         let candidates = std::mem::take(&mut sorted.candidates);
         let (chosen, superseded) =
-            survey::choose(&self.desk, (&files, &ids), candidates, &self.stop).await;
+            survey::choose(&self.desk, &files, &ids, candidates, &self.stop).await;
         self.desk.events.emit(&Event::Planned {
             pull: chosen.len() as u64,
             leave: sorted.sealed + sorted.others + superseded.len() as u64,
@@ -111,7 +111,7 @@ impl Replayer {
             match step? {
                 Step::Judged(judged) => {
                     taken += 1;
-                    self.judged(&path, judged, (&mut learned, summary)).await?;
+                    self.judged(&path, judged, &mut learned, summary).await?;
                 }
                 Step::Bad { task, reason } => self.reject(&path, task, reason, summary).await?,
                 Step::Unread(error) => {
@@ -173,7 +173,8 @@ impl Replayer {
         &self,
         path: &Path,
         judged: Judged,
-        (learned, summary): (&mut Learned, &mut Summary),
+        learned: &mut Learned,
+        summary: &mut Summary,
     ) -> Result<(), LakeError> {
         let reason = match judged {
             Judged::Accepted {

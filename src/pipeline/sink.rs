@@ -97,7 +97,8 @@ impl TaskSink {
     pub(super) fn new(
         desk: Arc<Desk>,
         task: TaskId,
-        (known, pages): (KnownTask, Arc<KeptPages>),
+        known: KnownTask,
+        pages: Arc<KeptPages>,
     ) -> Self {
         let origin = AnswerOrigin {
             expected: Some(task.clone()),

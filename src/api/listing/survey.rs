@@ -100,7 +100,7 @@ impl ApiClient {
         let answer = self.first_answer(&call).await?;
         let zone = self.options().source_timezone;
         Ok(survey(&answer, &profile.paging, |item| {
-            listed::task(item, workflow, (profile, zone))
+            listed::task(item, workflow, profile, zone)
         }))
     }
 
@@ -237,7 +237,7 @@ mod tests {
         let profile = ListTasksProfile::default();
         let workflow = WorkflowId::new("w").expect("an id");
         survey(answer.to_string().as_bytes(), &profile.paging, |item| {
-            listed::task(item, &workflow, (&profile, None))
+            listed::task(item, &workflow, &profile, None)
         })
     }
 

@@ -64,7 +64,7 @@ async fn an_unknown_code_with_404_does_not_say_that_a_task_is_gone() {
 }
 
 /// Requests this many tasks with this concurrency; returns the number of requests.
-async fn storm(server: &Server, client: &ApiClient, (tasks, at_once): (usize, usize)) -> usize {
+async fn storm(server: &Server, client: &ApiClient, tasks: usize, at_once: usize) -> usize {
     use futures_util::stream::{self, StreamExt as _};
 
     let before = server.count("taskdetail");
@@ -89,10 +89,10 @@ async fn after_twenty_failures_in_a_row_requests_get_a_single_try() {
     })
     .await;
     let (client, _) = client(&server);
-    let requests = storm(&server, &client, (20, 16)).await;
+    let requests = storm(&server, &client, 20, 16).await;
     assert!((60..=120).contains(&requests), "{requests}");
     assert!(client.is_down());
-    assert_eq!(storm(&server, &client, (50, 16)).await, 50);
+    assert_eq!(storm(&server, &client, 50, 16).await, 50);
     down.store(false, Ordering::SeqCst);
     detail(&client).await.expect("an answer");
     assert!(!client.is_down());
@@ -106,7 +106,7 @@ async fn an_answer_of_the_api_between_pages_shows_that_it_is_there() {
     })
     .await;
     let (client, _) = client(&server);
-    storm(&server, &client, (40, 1)).await;
+    storm(&server, &client, 40, 1).await;
     assert!(!client.is_down());
 }
 
@@ -123,7 +123,7 @@ async fn stopping_ends_all_attempts() {
         }
         client.stop_repeating();
     };
-    let waiting = storm(&server, &client, (3, 3));
+    let waiting = storm(&server, &client, 3, 3);
     let (requests, ()) = tokio::join!(waiting, giving_up);
     assert_eq!(requests, 3);
 }

@@ -36,7 +36,7 @@ fn task(id: &str, status: Option<&str>) -> ListedTask {
 
 fn judged(survey: &PageSurvey<ListedTask>) -> Vec<Check> {
     let profile = ListTasksProfile::default();
-    let mut checks = judge(survey, &TASKS, (&profile.paging, 100, &profile.id_keys));
+    let mut checks = judge(survey, &TASKS, &profile.paging, 100, &profile.id_keys);
     checks.extend(judge_tasks(survey, &profile));
     checks
 }

@@ -15,10 +15,7 @@ pub(super) const READ_BYTES: usize = 256 << 10;
 pub enum ReplayInputError {
     /// Missing or not readable.
     #[error("read {}", shown_path(path))]
-    Unreadable {
-        path: PathBuf,
-        source: io::Error,
-    },
+    Unreadable { path: PathBuf, source: io::Error },
     /// A line of a list of names does not name an existing file. The line may contain anything, so
     /// it is not quoted.
     #[error(
@@ -45,17 +42,13 @@ pub enum ReplayInputError {
         "read {}, which is no regular file; save the answer to a file first",
         shown_path(path)
     )]
-    NotAFile {
-        path: PathBuf,
-    },
+    NotAFile { path: PathBuf },
     /// A link in a folder leads out of it.
     #[error(
         "take {}: it is a link that leads out of the folder that was named; name what it leads to",
         shown_path(path)
     )]
-    LinkOutside {
-        path: PathBuf,
-    },
+    LinkOutside { path: PathBuf },
     /// No file to import.
     #[error(
         "find a saved answer in what was named: files ending in .json, .json.gz or .json.zst are taken from folders"
@@ -79,7 +72,7 @@ pub fn saved_answers(named: &[PathBuf]) -> Result<Vec<PathBuf>, ReplayInputError
         let kind = std::fs::metadata(path).map_err(unreadable)?;
         if kind.is_dir() {
             let root = path.canonicalize().map_err(unreadable)?;
-            below((path, &root), &mut files)?;
+            below(path, &root, &mut files)?;
         } else if kind.is_file() {
             files.push(path.clone());
         } else {
@@ -139,7 +132,7 @@ pub(super) fn open_regular(path: &Path) -> io::Result<File> {
 /// The responses below a folder. Links to files below the same folder are skipped. Other links are
 /// refused: their targets were not named, and a file that is not a response would be copied into
 /// the lake as a reject.
-fn below((folder, root): (&Path, &Path), files: &mut Vec<PathBuf>) -> Result<(), ReplayInputError> {
+fn below(folder: &Path, root: &Path, files: &mut Vec<PathBuf>) -> Result<(), ReplayInputError> {
     let unreadable = |source| ReplayInputError::Unreadable {
         path: folder.to_owned(),
         source,
@@ -167,7 +160,7 @@ fn below((folder, root): (&Path, &Path), files: &mut Vec<PathBuf>) -> Result<(),
                 return Err(ReplayInputError::LinkOutside { path });
             }
         } else if kind.is_dir() {
-            below((&path, root), files)?;
+            below(&path, root, files)?;
         } else if is_answer(&path) {
             if !kind.is_file() {
                 return Err(ReplayInputError::NotAFile { path });

@@ -261,7 +261,8 @@ impl Serialize for Superseded {
 /// Chooses the files to process: one per task, and all that will be rejected. Keeps their order.
 pub(super) async fn choose(
     desk: &Arc<Desk>,
-    (files, ids): (&Arc<[PathBuf]>, &Ids),
+    files: &Arc<[PathBuf]>,
+    ids: &Ids,
     candidates: Vec<u32>,
     stop: &StopSwitch,
 ) -> (Vec<u32>, Superseded) {
@@ -288,7 +289,7 @@ pub(super) async fn choose(
     let mut weights = stream::iter(&rivals)
         .take_while(|_| std::future::ready(!stop.is_stopped()))
         .map(|&file| {
-            let weighing = weigh(Arc::clone(desk), (Arc::clone(files), file), ids.task(file));
+            let weighing = weigh(Arc::clone(desk), Arc::clone(files), file, ids.task(file));
             async move { (file, weighing.await) }
         })
         .buffered(desk.crew.size());
@@ -351,7 +352,8 @@ fn settle(
 /// Reads a response to its end and ranks it.
 async fn weigh(
     desk: Arc<Desk>,
-    (files, number): (Arc<[PathBuf]>, u32),
+    files: Arc<[PathBuf]>,
+    number: u32,
     task: Option<TaskId>,
 ) -> Weight {
     let judge = Arc::clone(&desk);
@@ -391,7 +393,7 @@ fn weight_of(desk: &Desk, path: &Path, origin: &AnswerOrigin) -> Option<Weight> 
     let bytes = split.bytes_seen();
     let ended = split.finish().ok()?;
     Some(Weight {
-        standing: standing(desk, (&ended.envelope, ended.entries), origin),
+        standing: standing(desk, &ended.envelope, ended.entries, origin),
         received,
         calls: ended.entries,
         bytes,
