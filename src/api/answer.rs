@@ -1,9 +1,10 @@
 //! The sink interface: where a response body goes while it arrives.
 
+use std::convert::Infallible;
+
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::BoxError;
 use super::envelope::BodyShape;
 use crate::task::TaskId;
 
@@ -32,9 +33,9 @@ pub enum Verdict<T> {
     },
 }
 
-/// A fault that the sink finds in a response.
+/// A fault that the sink finds in a response, or an error of the sink itself.
 #[derive(Debug)]
-pub enum AnswerFault {
+pub enum AnswerFault<E = Infallible> {
     /// The body starts like an envelope and is malformed. Retried.
     NotJson {
         /// The kind and position of the error, never part of the text.
@@ -62,7 +63,7 @@ pub enum AnswerFault {
         reason: String,
     },
     /// The sink's destination failed. Ends the run.
-    Fatal(BoxError),
+    Fatal(E),
 }
 
 /// Consumes a response piece by piece. Awaiting a call applies back-pressure.
@@ -77,15 +78,25 @@ pub trait AnswerSink: Send {
     /// What a complete response produces.
     type Output: Send;
 
+    /// Why its destination fails; [`Infallible`] for a sink that keeps the response in memory.
+    type Error: std::error::Error + Send + Sync + 'static;
+
     /// Starts a new response and discards the previous one.
-    fn begin(&mut self, attempt: Attempt) -> impl Future<Output = Result<(), AnswerFault>> + Send;
+    fn begin(
+        &mut self,
+        attempt: Attempt,
+    ) -> impl Future<Output = Result<(), AnswerFault<Self::Error>>> + Send;
 
     /// Consumes the next piece of the decompressed body.
-    fn chunk(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), AnswerFault>> + Send;
+    fn chunk(
+        &mut self,
+        bytes: Bytes,
+    ) -> impl Future<Output = Result<(), AnswerFault<Self::Error>>> + Send;
 
     /// Ends a complete body.
-    fn finish(&mut self)
-    -> impl Future<Output = Result<Verdict<Self::Output>, AnswerFault>> + Send;
+    fn finish(
+        &mut self,
+    ) -> impl Future<Output = Result<Verdict<Self::Output>, AnswerFault<Self::Error>>> + Send;
 
     /// Discards an incomplete body.
     fn abandon(&mut self) -> impl Future<Output = ()> + Send;

@@ -1,6 +1,7 @@
 //! The API client: every request takes the path in this file.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,7 +13,6 @@ use serde_json::json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::BoxError;
 use super::account::{Account, Token};
 use super::answer::AnswerSink;
 use super::breaker::Breaker;
@@ -65,7 +65,7 @@ impl std::fmt::Debug for ApiClient {
 }
 
 /// Why a request failed.
-pub(super) enum CallError {
+pub(super) enum CallError<E = Infallible> {
     /// Failed after all attempts.
     Failed {
         failure: Failure,
@@ -76,10 +76,10 @@ pub(super) enum CallError {
     /// An error that every other request would meet too.
     Account(ApiError),
     /// The sink's own error.
-    Destination(BoxError),
+    Destination(E),
 }
 
-impl From<ApiError> for CallError {
+impl<E> From<ApiError> for CallError<E> {
     fn from(error: ApiError) -> Self {
         Self::Account(error)
     }
@@ -101,18 +101,6 @@ impl CallError {
                 cause,
             },
             Self::Account(error) => error,
-            Self::Destination(error) => {
-                let outcome = Outcome::Rejected {
-                    reason: "it could not be kept".to_owned(),
-                };
-                let failure = Failure { outcome, tries: 1 };
-                ApiError::Failed {
-                    endpoint,
-                    workflow,
-                    failure,
-                    cause: Some(error.into()),
-                }
-            }
         }
     }
 }
@@ -166,7 +154,7 @@ impl ApiClient {
         &self,
         task: &TaskId,
         sink: &mut S,
-    ) -> Result<S::Output, DetailError> {
+    ) -> Result<S::Output, DetailError<S::Error>> {
         let Inner {
             options, addresses, ..
         } = &*self.inner;
@@ -245,7 +233,7 @@ impl ApiClient {
         &self,
         request: &Request,
         sink: &mut S,
-    ) -> Result<S::Output, CallError> {
+    ) -> Result<S::Output, CallError<S::Error>> {
         let inner = &*self.inner;
         let endpoint = request.endpoint;
         let mut budget = Budget::new(&inner.options.retry);
@@ -324,13 +312,13 @@ impl ApiClient {
     }
 
     /// Records a request whose last attempt failed.
-    fn failed(
+    fn failed<E>(
         &self,
         endpoint: Endpoint,
         failure: Failure,
         cause: Option<Cause>,
         announced: bool,
-    ) -> CallError {
+    ) -> CallError<E> {
         if failure.outcome.is_outage() {
             self.inner.breaker.failed();
         }
@@ -392,7 +380,7 @@ impl ApiClient {
         number: u32,
         is_last: bool,
         sink: &mut S,
-    ) -> Result<End<S::Output>, ApiError> {
+    ) -> Result<End<S::Output, S::Error>, ApiError> {
         let Inner {
             http,
             clock,

@@ -1,6 +1,7 @@
 //! The sink of small responses (sign-in and listings). Collects a bounded body, then reads the
 //! envelope `{"data": …, "status": "OK", "code": 200}`.
 
+use std::convert::Infallible;
 use std::num::NonZeroUsize;
 
 use bytes::{Bytes, BytesMut};
@@ -75,6 +76,7 @@ impl<'a> Collector<'a> {
 impl AnswerSink for Collector<'_> {
     /// The whole body: JSON with a success code.
     type Output = Bytes;
+    type Error = Infallible;
 
     async fn begin(&mut self, _attempt: Attempt) -> Result<(), AnswerFault> {
         self.body.clear();

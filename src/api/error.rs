@@ -1,10 +1,10 @@
 //! Errors of the API client, one variant per reaction of the caller.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::BoxError;
 use super::outcome::{Outcome, Signal};
 use crate::event::Endpoint;
 use crate::exit_code::ExitCode;
@@ -157,7 +157,7 @@ impl ApiError {
 
 /// Why a task could not be pulled.
 #[derive(Debug, thiserror::Error)]
-pub enum DetailError {
+pub enum DetailError<E = Infallible> {
     /// This task failed after all attempts; others may succeed. Listed, and pulled again by the
     /// next run.
     #[error("no useful answer for task {task}: {failure}{}", hint(Endpoint::TaskDetail, &failure.outcome))]
@@ -190,14 +190,14 @@ pub enum DetailError {
     Destination {
         task: TaskId,
         #[source]
-        source: BoxError,
+        source: E,
     },
     /// The run was cancelled.
     #[error("cancelled")]
     Cancelled,
 }
 
-impl DetailError {
+impl<E> DetailError<E> {
     /// Whether the API itself responded with its envelope, whatever it says.
     #[must_use]
     pub fn is_answered(&self) -> bool {

@@ -13,7 +13,6 @@ use reqwest::{Client, Response, redirect};
 use tokio::time::{Instant, sleep_until, timeout};
 use url::Url;
 
-use super::BoxError;
 use super::account::Token;
 use super::answer::{AnswerFault, AnswerSink, Attempt, Verdict};
 use super::coding::{CodingFault, Decoder};
@@ -34,14 +33,14 @@ const MAX_ERROR_BYTES: usize = 64 << 10;
 const MAX_ERROR_TIME: Duration = Duration::from_secs(10);
 
 /// The end of one attempt.
-pub(crate) enum End<T> {
+pub(crate) enum End<T, E> {
     Done(T),
     Failed(Outcome, Option<Cause>),
     /// The sink's own error.
-    Destination(BoxError),
+    Destination(E),
 }
 
-impl<T> From<Outcome> for End<T> {
+impl<T, E> From<Outcome> for End<T, E> {
     fn from(outcome: Outcome) -> Self {
         Self::Failed(outcome, None)
     }
@@ -109,7 +108,7 @@ impl Exchange<'_> {
         is_last: bool,
         sink: &mut S,
         progress: &mut Progress,
-    ) -> End<S::Output> {
+    ) -> End<S::Output, S::Error> {
         let sent_at = Clock::system().now();
         let response = match self.head().await {
             Ok(response) => response,
@@ -161,7 +160,7 @@ impl Exchange<'_> {
 
     /// Sends the request and waits for the response head. reqwest enforces `connect_timeout` for
     /// the connection; after the request is written, `read_timeout` applies.
-    async fn head<T>(&self) -> Result<Response, End<T>> {
+    async fn head<T, E>(&self) -> Result<Response, End<T, E>> {
         let ApiOptions {
             connect_timeout,
             read_timeout,
@@ -206,7 +205,7 @@ impl Exchange<'_> {
         status: u16,
         sink: &mut S,
         progress: &mut Progress,
-    ) -> Result<Verdict<S::Output>, End<S::Output>> {
+    ) -> Result<Verdict<S::Output>, End<S::Output, S::Error>> {
         let most_bytes = self.options.max_answer_bytes.get();
         let mut bytes_so_far = 0;
         let (most_time, in_words) = self.whole_answer_time();
@@ -308,7 +307,7 @@ fn is_from_proxy(headers: &HeaderMap) -> bool {
         || wanted.any(|value| value.to_str().is_ok_and(of_browsers))
 }
 
-fn faulty<T>(fault: AnswerFault, status: u16) -> End<T> {
+fn faulty<T, E>(fault: AnswerFault<E>, status: u16) -> End<T, E> {
     match fault {
         AnswerFault::NotJson { reason } => Outcome::NotJson { reason }.into(),
         AnswerFault::NoEnvelope { shape, kept_as } => Outcome::NoEnvelope {
@@ -365,7 +364,7 @@ impl Body {
 }
 
 impl BodyFault {
-    fn into_end<T>(self) -> End<T> {
+    fn into_end<T, E>(self) -> End<T, E> {
         match self {
             Self::Transport(error) => broken(error, Phase::Body),
             Self::Coding(fault) => Outcome::Coding {
@@ -386,7 +385,7 @@ enum Phase {
     Body,
 }
 
-fn broken<T>(error: reqwest::Error, phase: Phase) -> End<T> {
+fn broken<T, E>(error: reqwest::Error, phase: Phase) -> End<T, E> {
     let error = error.without_url();
     End::Failed(of_transport(&error, phase), Some(Arc::new(error)))
 }

@@ -47,6 +47,3 @@ pub use envelope::BodyShape;
 pub use error::{ApiError, DetailError};
 pub use listed::{ListedTask, NotUnderstood};
 pub use listing::{ItemKey, KeyKind, ListingEvidence, PageSurvey};
-
-/// An error of another module or library, kept as a source.
-pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;

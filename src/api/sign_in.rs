@@ -1,5 +1,6 @@
 //! The sink of a sign-in: an envelope whose data holds a token.
 
+use std::convert::Infallible;
 use std::num::NonZeroUsize;
 
 use bytes::Bytes;
@@ -25,6 +26,7 @@ impl<'a> SignIn<'a> {
 
 impl AnswerSink for SignIn<'_> {
     type Output = HeaderValue;
+    type Error = Infallible;
 
     async fn begin(&mut self, attempt: Attempt) -> Result<(), AnswerFault> {
         self.0.begin(attempt).await

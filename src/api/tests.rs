@@ -10,7 +10,7 @@ mod signing_in;
 mod transport;
 mod waits;
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -43,22 +43,23 @@ struct Whole {
 
 impl AnswerSink for Whole {
     type Output = Value;
+    type Error = io::Error;
 
-    async fn begin(&mut self, attempt: Attempt) -> Result<(), AnswerFault> {
+    async fn begin(&mut self, attempt: Attempt) -> Result<(), AnswerFault<io::Error>> {
         self.body.clear();
         self.attempts.push(attempt);
         Ok(())
     }
 
-    async fn chunk(&mut self, bytes: Bytes) -> Result<(), AnswerFault> {
+    async fn chunk(&mut self, bytes: Bytes) -> Result<(), AnswerFault<io::Error>> {
         if self.broken {
-            return Err(AnswerFault::Fatal("disk full".into()));
+            return Err(AnswerFault::Fatal(io::Error::other("disk full")));
         }
         self.body.extend_from_slice(&bytes);
         Ok(())
     }
 
-    async fn finish(&mut self) -> Result<Verdict<Value>, AnswerFault> {
+    async fn finish(&mut self) -> Result<Verdict<Value>, AnswerFault<io::Error>> {
         let answer: Value =
             serde_json::from_slice(&self.body).map_err(|_| AnswerFault::NotJson {
                 reason: "nonsense".to_owned(),
@@ -94,7 +95,7 @@ fn workflow() -> WorkflowId {
     WorkflowId::new("w1").expect("valid")
 }
 
-async fn detail(client: &ApiClient) -> Result<Value, DetailError> {
+async fn detail(client: &ApiClient) -> Result<Value, DetailError<io::Error>> {
     client.task_detail(&task(), &mut Whole::default()).await
 }
 

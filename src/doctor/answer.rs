@@ -2,6 +2,7 @@
 //! only facts about it.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -84,6 +85,7 @@ impl<'a> FactSink<'a> {
 
 impl AnswerSink for FactSink<'_> {
     type Output = AnswerFacts;
+    type Error = Infallible;
 
     async fn begin(&mut self, attempt: Try) -> Result<(), AnswerFault> {
         self.reading = Some(Reading::new(self.task, attempt.received_at, self.options));

@@ -99,9 +99,6 @@ pub enum LakeError {
     /// Rows could not be made into Parquet. A bug, unless the disk lies beneath.
     #[error("encode rows as Parquet")]
     Encode(#[from] parquet::errors::ParquetError),
-    /// An answer could not be stored, for a reason that only its text tells.
-    #[error("store an answer")]
-    Sink(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Columns contradict each other. A bug.
     #[error("gather rows as columns")]
     Columns(#[from] arrow_schema::ArrowError),
@@ -137,11 +134,7 @@ impl LakeError {
             | Self::Threads { .. } => ExitCode::Settings,
             Self::NotHeld(_) => ExitCode::Partial,
             Self::Cancelled => ExitCode::Interrupted,
-            Self::Draft(_)
-            | Self::Encode(_)
-            | Self::Columns(_)
-            | Self::Sink(_)
-            | Self::Thread(_) => ExitCode::Bug,
+            Self::Draft(_) | Self::Encode(_) | Self::Columns(_) | Self::Thread(_) => ExitCode::Bug,
         }
     }
 

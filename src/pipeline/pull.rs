@@ -217,7 +217,7 @@ impl Puller {
     fn ended(
         &self,
         planned: &PlannedTask,
-        result: Result<Pulled, DetailError>,
+        result: Result<Pulled, DetailError<LakeError>>,
         progress: &mut Progress,
         summary: &mut Summary,
     ) -> Result<(), LakeError> {
@@ -271,10 +271,7 @@ impl Puller {
             }
             Err(DetailError::Cancelled) => summary.tasks.not_pulled += 1,
             Err(DetailError::Destination { source, .. }) => {
-                return Err(match source.downcast::<LakeError>() {
-                    Ok(error) => *error,
-                    Err(other) => LakeError::Sink(other),
-                });
+                return Err(source);
             }
             Err(DetailError::Account(error)) => {
                 summary.tasks.not_pulled += 1;
@@ -292,7 +289,7 @@ impl Puller {
     fn failed(
         &self,
         planned: &PlannedTask,
-        error: &DetailError,
+        error: &DetailError<LakeError>,
         progress: &mut Progress,
         summary: &mut Summary,
     ) {
@@ -385,7 +382,7 @@ impl Puller {
 }
 
 /// Why a task failed, without repeating the task.
-fn reason_of(error: &DetailError) -> String {
+fn reason_of(error: &DetailError<LakeError>) -> String {
     match error {
         DetailError::Failed { failure, .. }
         | DetailError::NotFound { failure, .. }
@@ -398,7 +395,7 @@ async fn pull_one(
     api: ApiClient,
     mut sink: TaskSink,
     planned: PlannedTask,
-) -> (PlannedTask, Result<Pulled, DetailError>) {
+) -> (PlannedTask, Result<Pulled, DetailError<LakeError>>) {
     let result = api.task_detail(&planned.task.id, &mut sink).await;
     (planned, result)
 }

@@ -17,6 +17,9 @@ use crate::lake::write::{Reject, RejectWriter};
 use crate::sync::lock;
 use crate::task::TaskId;
 
+/// Why a response is not taken.
+type Fault = AnswerFault<LakeError>;
+
 /// Bodies up to this size are kept in memory until they are classified.
 const KEPT_BYTES: usize = 1 << 20;
 
@@ -70,7 +73,7 @@ pub(super) struct TaskSink {
     known: KnownTask,
     reader: AnswerReader,
     is_last: bool,
-    fault: Option<AnswerFault>,
+    fault: Option<Fault>,
     body: Body,
     pages: Arc<KeptPages>,
 }
@@ -208,23 +211,23 @@ impl TaskSink {
     }
 
     /// A failed response: rejected for good if it can be kept whole, retried otherwise.
-    async fn bad(&mut self, reason: String) -> AnswerFault {
+    async fn bad(&mut self, reason: String) -> Fault {
         if !self.is_last && self.body.bytes > KEPT_BYTES {
-            return AnswerFault::NotJson { reason };
+            return Fault::NotJson { reason };
         }
         let reason = self.with_cut(reason);
         match self.reject(&reason).await {
-            Ok(true) => AnswerFault::Rejected { reason },
-            Ok(false) => AnswerFault::NotJson { reason },
-            Err(error) => fatal(error),
+            Ok(true) => Fault::Rejected { reason },
+            Ok(false) => Fault::NotJson { reason },
+            Err(error) => Fault::Fatal(error),
         }
     }
 
     /// A page that is not the API's envelope: retried, and kept once if this was the last attempt.
-    async fn page(&mut self) -> AnswerFault {
+    async fn page(&mut self) -> Fault {
         let shape = BodyShape::of(&self.body.begin);
         if !self.is_last {
-            return AnswerFault::NoEnvelope {
+            return Fault::NoEnvelope {
                 shape,
                 kept_as: None,
             };
@@ -241,26 +244,26 @@ impl TaskSink {
                 let reason = self.with_cut(format!("no envelope of the API: {shape}"));
                 match self.reject(&reason).await {
                     Ok(kept) => kept.then(|| self.task.clone()),
-                    Err(error) => return fatal(error),
+                    Err(error) => return Fault::Fatal(error),
                 }
             }
         };
-        AnswerFault::NoEnvelope { shape, kept_as }
+        Fault::NoEnvelope { shape, kept_as }
     }
 
-    fn read_fault(&self, error: ReadError) -> AnswerFault {
+    fn read_fault(&self, error: ReadError) -> Fault {
         match error {
-            ReadError::Lake(error) => fatal(error),
+            ReadError::Lake(error) => Fault::Fatal(error),
             // Retrying would not improve it.
-            many @ ReadError::TooManyRejects(_) => AnswerFault::Rejected {
+            many @ ReadError::TooManyRejects(_) => Fault::Rejected {
                 reason: many.to_string(),
             },
             other => match BodyShape::of(&self.body.begin) {
                 // It starts like an envelope.
-                BodyShape::ObjectWithoutCode => AnswerFault::NotJson {
+                BodyShape::ObjectWithoutCode => Fault::NotJson {
                     reason: other.to_string(),
                 },
-                shape => AnswerFault::NoEnvelope {
+                shape => Fault::NoEnvelope {
                     shape,
                     kept_as: None,
                 },
@@ -295,14 +298,11 @@ impl Body {
     }
 }
 
-fn fatal(error: LakeError) -> AnswerFault {
-    AnswerFault::Fatal(Box::new(error))
-}
-
 impl AnswerSink for TaskSink {
     type Output = Pulled;
+    type Error = LakeError;
 
-    async fn begin(&mut self, attempt: Attempt) -> Result<(), AnswerFault> {
+    async fn begin(&mut self, attempt: Attempt) -> Result<(), Fault> {
         self.reader.abandon().await;
         self.reader = AnswerReader::new(
             Arc::clone(&self.desk),
@@ -319,42 +319,42 @@ impl AnswerSink for TaskSink {
         Ok(())
     }
 
-    async fn chunk(&mut self, bytes: Bytes) -> Result<(), AnswerFault> {
+    async fn chunk(&mut self, bytes: Bytes) -> Result<(), Fault> {
         if let Some(hash) = &mut self.body.hash {
             hash.update(&bytes);
         }
-        self.keep(bytes.clone()).await.map_err(fatal)?;
+        self.keep(bytes.clone()).await.map_err(Fault::Fatal)?;
         if let Some(fault) = &self.fault {
             if !self.body.is_cut {
                 return Ok(());
             }
             // It is kept as evidence, up to the limit; the rest would add nothing.
             let fault = match fault {
-                AnswerFault::NotJson { reason } => Some(self.with_cut(reason.clone())),
+                Fault::NotJson { reason } => Some(self.with_cut(reason.clone())),
                 _ => None,
             };
             self.body.complete = true;
             self.reader.abandon().await;
             return Err(match fault {
                 Some(reason) => match self.reject(&reason).await {
-                    Ok(_) => AnswerFault::Rejected { reason },
-                    Err(error) => fatal(error),
+                    Ok(_) => Fault::Rejected { reason },
+                    Err(error) => Fault::Fatal(error),
                 },
                 None => self.page().await,
             });
         }
         if let Err(error) = self.reader.push(&bytes).await {
             let fault = self.read_fault(error);
-            if matches!(fault, AnswerFault::Rejected { .. }) {
+            if matches!(fault, Fault::Rejected { .. }) {
                 self.reader.abandon().await;
                 self.body = Body::default();
                 return Err(fault);
             }
             // The last response is read to its end in any case: it is kept whole.
-            if !self.is_last || matches!(fault, AnswerFault::Fatal(_)) {
+            if !self.is_last || matches!(fault, Fault::Fatal(_)) {
                 return Err(fault);
             }
-            if let (AnswerFault::NoEnvelope { .. }, None) = (&fault, &self.body.file) {
+            if let (Fault::NoEnvelope { .. }, None) = (&fault, &self.body.file) {
                 self.body.hash = Some(self.body.hash());
             }
             self.fault = Some(fault);
@@ -362,7 +362,7 @@ impl AnswerSink for TaskSink {
         Ok(())
     }
 
-    async fn finish(&mut self) -> Result<Verdict<Pulled>, AnswerFault> {
+    async fn finish(&mut self) -> Result<Verdict<Pulled>, Fault> {
         self.body.complete = true;
         let judged = match self.fault.take() {
             Some(fault) => {
@@ -377,17 +377,17 @@ impl AnswerSink for TaskSink {
         };
         let judged = match judged {
             Ok(judged) => judged,
-            Err(AnswerFault::NoEnvelope { .. }) => return Err(self.page().await),
-            Err(fault @ AnswerFault::Rejected { .. }) => {
+            Err(Fault::NoEnvelope { .. }) => return Err(self.page().await),
+            Err(fault @ Fault::Rejected { .. }) => {
                 self.reader.abandon().await;
                 return Err(fault);
             }
-            Err(AnswerFault::NotJson { reason }) => {
+            Err(Fault::NotJson { reason }) => {
                 let reason = self.with_cut(reason);
                 if self.is_last {
-                    self.reject(&reason).await.map_err(fatal)?;
+                    self.reject(&reason).await.map_err(Fault::Fatal)?;
                 }
-                return Err(AnswerFault::NotJson { reason });
+                return Err(Fault::NotJson { reason });
             }
             Err(fault) => return Err(fault),
         };
@@ -402,8 +402,8 @@ impl AnswerSink for TaskSink {
             Judged::AsSealed => Ok(Verdict::Complete(Pulled::AsSealed)),
             Judged::NoCode => Err(self.page().await),
             Judged::Refused(code) => Ok(Verdict::Refused { code }),
-            Judged::NoData => Err(AnswerFault::NoData),
-            Judged::WrongTask => Err(AnswerFault::WrongTask),
+            Judged::NoData => Err(Fault::NoData),
+            Judged::WrongTask => Err(Fault::WrongTask),
             Judged::Bad(reason) => Err(self.bad(reason).await),
         }
     }

@@ -141,14 +141,15 @@ async fn an_unreachable_api_is_an_outage() {
 struct Cancels(Whole, CancellationToken);
 impl AnswerSink for Cancels {
     type Output = Value;
-    async fn begin(&mut self, attempt: Attempt) -> Result<(), AnswerFault> {
+    type Error = io::Error;
+    async fn begin(&mut self, attempt: Attempt) -> Result<(), AnswerFault<io::Error>> {
         self.0.begin(attempt).await
     }
-    async fn chunk(&mut self, bytes: Bytes) -> Result<(), AnswerFault> {
+    async fn chunk(&mut self, bytes: Bytes) -> Result<(), AnswerFault<io::Error>> {
         self.1.cancel();
         self.0.chunk(bytes).await
     }
-    async fn finish(&mut self) -> Result<Verdict<Value>, AnswerFault> {
+    async fn finish(&mut self) -> Result<Verdict<Value>, AnswerFault<io::Error>> {
         self.0.finish().await
     }
     async fn abandon(&mut self) {
@@ -184,17 +185,18 @@ struct Slow(Whole, Duration);
 
 impl AnswerSink for Slow {
     type Output = Value;
+    type Error = io::Error;
 
-    async fn begin(&mut self, attempt: Attempt) -> Result<(), AnswerFault> {
+    async fn begin(&mut self, attempt: Attempt) -> Result<(), AnswerFault<io::Error>> {
         self.0.begin(attempt).await
     }
 
-    async fn chunk(&mut self, bytes: Bytes) -> Result<(), AnswerFault> {
+    async fn chunk(&mut self, bytes: Bytes) -> Result<(), AnswerFault<io::Error>> {
         tokio::time::sleep(self.1).await;
         self.0.chunk(bytes).await
     }
 
-    async fn finish(&mut self) -> Result<Verdict<Value>, AnswerFault> {
+    async fn finish(&mut self) -> Result<Verdict<Value>, AnswerFault<io::Error>> {
         self.0.finish().await
     }
 
