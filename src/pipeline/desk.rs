@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
-use tokio::sync::RwLock;
+use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 
 use super::crew::Crew;
 use crate::allocator;
@@ -60,7 +60,7 @@ pub(super) struct Desk {
     pub(super) chunk_options: ChunkOptions,
     pub(super) chunk: Chunk,
     /// Read-locked while a task is accepted, write-locked while all accepted tasks are taken.
-    pub(super) gate: Arc<RwLock<()>>,
+    gate: Arc<RwLock<()>>,
     /// The threads that decode and encode.
     pub(super) crew: Crew,
     /// Memory limit for the batches of all large responses.
@@ -93,6 +93,12 @@ struct Accepted {
     /// Each workflow once: many tasks share one.
     workflows: HashSet<WorkflowId>,
     calls: u64,
+}
+
+/// Permission to accept tasks: no commit takes them while it is held.
+#[derive(Debug)]
+pub(super) struct Accepting {
+    _open: OwnedRwLockReadGuard<()>,
 }
 
 /// What is waiting for a commit.
@@ -179,17 +185,21 @@ impl Desk {
         self.crew.begin(work).await.end().await
     }
 
-    /// As [`Self::on_thread`], holding the gate's read lock: for work that accepts tasks.
-    pub(super) async fn through_gate<T: Send + 'static>(
+    /// As [`Self::on_thread`], for work that accepts tasks.
+    pub(super) async fn on_accepting_thread<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce(&Accepting) -> T + Send + 'static,
     ) -> T {
-        let open = Arc::clone(&self.gate).read_owned().await;
-        let work = move || {
-            let _open = open;
-            work()
+        let accepting = Accepting {
+            _open: Arc::clone(&self.gate).read_owned().await,
         };
-        self.on_thread(work).await
+        self.on_thread(move || work(&accepting)).await
+    }
+
+    /// Permission to accept tasks now; `None` while a commit takes them.
+    pub(super) fn try_accepting(&self) -> Option<Accepting> {
+        let open = Arc::clone(&self.gate).try_read_owned().ok()?;
+        Some(Accepting { _open: open })
     }
 
     /// Reserves memory for the plan, at most a quarter of the budget, out of that for rows. The
@@ -235,10 +245,9 @@ impl Desk {
     }
 
     /// Adds a task to the accepted ones and returns its ordinal; `None` if it is already among them
-    /// (saved responses may contain a task twice; the ledger covers committed tasks). Call it with
-    /// the gate's read lock held, and fill in the counts with [`Self::complete`] before releasing
-    /// the lock.
-    pub(super) fn accept(&self, mut task: AcceptedTask) -> Option<TaskOrdinal> {
+    /// (saved responses may contain a task twice; the ledger covers committed tasks). Fill in the
+    /// counts with [`Self::complete`] before the permission is dropped.
+    pub(super) fn accept(&self, _: &Accepting, mut task: AcceptedTask) -> Option<TaskOrdinal> {
         let mut accepted = lock(&self.accepted);
         if !accepted.ids.insert(task.id.clone()) {
             return None;

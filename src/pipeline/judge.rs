@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use super::desk::{AcceptedTask, Desk, moment};
+use super::desk::{AcceptedTask, Accepting, Desk, moment};
 use crate::calendar::day_of;
 use crate::decode::{
     AnswerContext, Decoded, Ended, Envelope, EnvelopeError, RejectedEntry, RowDay, Rows, Run,
@@ -19,9 +19,9 @@ use crate::lake::write::{LargeAnswer, Reject, RejectWriter};
 use crate::sync::lock;
 use crate::task::{TaskId, TaskStatus};
 
-/// Outcome of a complete response.
+/// What became of a usable response.
 #[derive(Debug)]
-pub(super) enum Judged {
+pub(super) enum AnswerDisposition {
     /// Its rows are waiting for the next commit.
     Accepted {
         task: TaskId,
@@ -35,22 +35,35 @@ pub(super) enum Judged {
     Before(TaskFacts),
     /// This run already has the task.
     Twice(TaskId),
-    /// It has no code: it is not the API's envelope.
-    NoCode,
-    /// Its code does not mean success.
-    Refused(i64),
-    /// It contains no task.
-    NoData,
-    /// It belongs to a different task than the one requested.
-    WrongTask,
     /// It has fewer calls than are sealed, so the sealed ones stay.
     Fewer(TaskId, FewerCalls),
     /// It was requested because its listing counts a different number of calls; it has as many as
     /// are sealed.
     AsSealed,
+}
+
+/// Why a complete response is not usable.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unusable {
+    /// It has no code: it is not the API's envelope.
+    #[error("the answer has no code")]
+    NoCode,
+    /// Its code does not mean success.
+    #[error("its code is {0}, which is no success")]
+    Refused(i64),
+    /// It contains no task.
+    #[error("there is no data in it")]
+    NoData,
+    /// It belongs to a different task than the one requested.
+    #[error("it names two different tasks")]
+    WrongTask,
     /// It is not JSON, or contradicts itself.
+    #[error("{0}")]
     Bad(String),
 }
+
+/// The classification of a complete response.
+pub(super) type Classified = Result<AnswerDisposition, Unusable>;
 
 /// A response that would remove sealed calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,12 +136,12 @@ pub(super) fn standing(
     let Ok(envelope) = Envelope::read(envelope) else {
         return Standing::Unusable;
     };
-    match verdict(desk, &envelope, entries, origin) {
-        Verdict::Accept { sealed: true, .. } => Standing::Final,
-        Verdict::Accept { .. } | Verdict::Other(Judged::Left(_) | Judged::Before(_)) => {
+    match check_envelope(desk, &envelope, entries, origin) {
+        Ok(Acceptable { sealed: true, .. }) => Standing::Final,
+        Ok(_) | Err(Ok(AnswerDisposition::Left(_) | AnswerDisposition::Before(_))) => {
             Standing::Running
         }
-        Verdict::Other(_) => Standing::Unusable,
+        Err(_) => Standing::Unusable,
     }
 }
 
@@ -294,33 +307,36 @@ impl LargeTask {
     }
 }
 
-/// The decision from the envelope.
-enum Verdict {
-    Accept {
-        facts: TaskFacts,
-        task: TaskId,
-        sealed: bool,
-    },
-    Other(Judged),
+/// A response whose envelope permits its rows to be stored.
+struct Acceptable {
+    facts: TaskFacts,
+    task: TaskId,
+    sealed: bool,
 }
 
-fn verdict(desk: &Desk, envelope: &Envelope<'_>, entries: u64, origin: &AnswerOrigin) -> Verdict {
+/// Classifies a response by its envelope; an error is the final classification.
+fn check_envelope(
+    desk: &Desk,
+    envelope: &Envelope<'_>,
+    entries: u64,
+    origin: &AnswerOrigin,
+) -> Result<Acceptable, Classified> {
     let Some(code) = envelope.code else {
-        return Verdict::Other(Judged::NoCode);
+        return Err(Err(Unusable::NoCode));
     };
     if !desk.judge.success_codes.contains(&code) {
-        return Verdict::Other(Judged::Refused(code));
+        return Err(Err(Unusable::Refused(code)));
     }
     if let Err(error) = envelope.check() {
-        return Verdict::Other(bad(&error));
+        return Err(bad(&error));
     }
     if !envelope.has_data() {
-        return Verdict::Other(Judged::NoData);
+        return Err(Err(Unusable::NoData));
     }
     let mut facts = envelope.facts(&desk.decode);
     let known = &origin.known;
     if let Some(shape) = facts.shape_of(TaskKey::Id) {
-        return Verdict::Other(Judged::Bad(format!("its TaskID is {shape}")));
+        return Err(Err(Unusable::Bad(format!("its TaskID is {shape}"))));
     }
     // A status that is not understood does not permit falling back to the listing's status.
     if facts.status.is_none() && facts.shape_of(TaskKey::Status).is_some() {
@@ -334,12 +350,12 @@ fn verdict(desk: &Desk, envelope: &Envelope<'_>, entries: u64, origin: &AnswerOr
     }
     let task = match (&origin.expected, &facts.id) {
         (Some(expected), Some(id)) if expected != id => {
-            return Verdict::Other(Judged::WrongTask);
+            return Err(Err(Unusable::WrongTask));
         }
         (Some(expected), _) => expected.clone(),
         (None, Some(id)) => id.clone(),
         (None, None) => {
-            return Verdict::Other(Judged::Bad("the answer names no TaskID".to_owned()));
+            return Err(Err(Unusable::Bad("the answer names no TaskID".to_owned())));
         }
     };
     let rules = &desk.judge.rules;
@@ -348,10 +364,10 @@ fn verdict(desk: &Desk, envelope: &Envelope<'_>, entries: u64, origin: &AnswerOr
     let day = day.map(|start| day_of(rules.zone, start));
     // If the listing has no day, the response decides.
     if rules.is_before_first(day) {
-        return Verdict::Other(Judged::Before(TaskFacts {
+        return Err(Ok(AnswerDisposition::Before(TaskFacts {
             id: Some(task),
             ..facts
-        }));
+        })));
     }
     let schedule_end = facts.schedule_end_micros.and_then(moment);
     let sealed = facts.status.as_ref().is_some_and(TaskStatus::is_final)
@@ -361,23 +377,23 @@ fn verdict(desk: &Desk, envelope: &Envelope<'_>, entries: u64, origin: &AnswerOr
             rules,
         );
     if !sealed && (!desk.judge.include_running || origin.only_final) {
-        return Verdict::Other(Judged::Left(TaskFacts {
+        return Err(Ok(AnswerDisposition::Left(TaskFacts {
             id: Some(task),
             ..facts
-        }));
+        })));
     }
     if let Some(fewer) = fewer(desk, entries, known) {
-        return Verdict::Other(Judged::Fewer(task, fewer));
+        return Err(Ok(AnswerDisposition::Fewer(task, fewer)));
     }
     // A different count may announce calls that the response does not include yet.
     if known.is_recount && known.sealed_calls == Some(entries) {
-        return Verdict::Other(Judged::AsSealed);
+        return Err(Ok(AnswerDisposition::AsSealed));
     }
-    Verdict::Accept {
+    Ok(Acceptable {
         facts,
         task,
         sealed,
-    }
+    })
 }
 
 /// Checks whether this number of calls would remove sealed ones.
@@ -386,23 +402,24 @@ fn fewer(desk: &Desk, answered: u64, known: &KnownTask) -> Option<FewerCalls> {
     (answered < sealed).then_some(FewerCalls { sealed, answered })
 }
 
-fn bad(error: &EnvelopeError) -> Judged {
-    Judged::Bad(error.to_string())
+fn bad(error: &EnvelopeError) -> Classified {
+    Err(Unusable::Bad(error.to_string()))
 }
 
 /// Classifies a response that was buffered whole, and decodes it into the shared rows if it is
-/// accepted. Call it with the gate's read lock held.
+/// accepted.
 pub(super) fn small(
     desk: &Desk,
+    accepting: &Accepting,
     ended: &Ended,
     origin: &AnswerOrigin,
-) -> Result<Judged, LakeError> {
+) -> Result<Classified, LakeError> {
     let mut hand_on = |rows: &mut Rows| desk.chunk.push(rows.take()?);
-    let (judged, grown) = into_shared_rows(desk, ended, origin, &mut hand_on)?;
+    let (classified, grown) = into_shared_rows(desk, accepting, ended, origin, &mut hand_on)?;
     if grown {
-        desk.chunk.relieve()?;
+        relieve(desk, accepting)?;
     }
-    Ok(judged)
+    Ok(classified)
 }
 
 /// As [`small`], for text small enough to be decoded on a thread that must not block; `None` if it
@@ -411,46 +428,53 @@ pub(super) fn tiny(
     desk: &Desk,
     ended: &Ended,
     origin: &AnswerOrigin,
-) -> Option<Result<(Judged, bool), LakeError>> {
-    let _open = desk.gate.try_read().ok()?;
+) -> Option<Result<(Classified, bool), LakeError>> {
+    let accepting = desk.try_accepting()?;
     // However many days so little text covers, its rows take a few megabytes; handing rows on might
     // wait for the disk.
-    Some(into_shared_rows(desk, ended, origin, &mut |_| Ok(())))
+    Some(into_shared_rows(
+        desk,
+        &accepting,
+        ended,
+        origin,
+        &mut |_| Ok(()),
+    ))
 }
 
-/// Frees memory in the shared rows. Call it with the gate's read lock held.
-pub(super) fn relieve(desk: &Desk) -> Result<(), LakeError> {
+/// Frees memory in the shared rows.
+pub(super) fn relieve(desk: &Desk, _: &Accepting) -> Result<(), LakeError> {
     desk.chunk.relieve()
 }
 
-/// Call it with the gate's read lock held.
 fn into_shared_rows(
     desk: &Desk,
+    accepting: &Accepting,
     ended: &Ended,
     origin: &AnswerOrigin,
     hand_on: &mut dyn FnMut(&mut Rows) -> Result<(), LakeError>,
-) -> Result<(Judged, bool), LakeError> {
+) -> Result<(Classified, bool), LakeError> {
     let envelope = match Envelope::read(&ended.envelope) {
         Ok(envelope) => envelope,
         Err(error) => return Ok((bad(&error), false)),
     };
-    let (facts, task, sealed) = match verdict(desk, &envelope, ended.entries, origin) {
-        Verdict::Accept {
-            facts,
-            task,
-            sealed,
-        } => (facts, task, sealed),
-        Verdict::Other(judged) => return Ok((judged, false)),
+    let Acceptable {
+        facts,
+        task,
+        sealed,
+    } = match check_envelope(desk, &envelope, ended.entries, origin) {
+        Ok(acceptable) => acceptable,
+        Err(classified) => return Ok((classified, false)),
     };
     // Entries that are not calls do not replace sealed calls.
     if origin.known.sealed_calls.is_some() {
         let calls = calls_of(desk, ended, &task);
         if let Some(fewer) = fewer(desk, calls, &origin.known) {
-            return Ok((Judged::Fewer(task, fewer), false));
+            return Ok((Ok(AnswerDisposition::Fewer(task, fewer)), false));
         }
     }
-    let Some(ordinal) = desk.accept(accepted(&task, &facts, &origin.known, sealed)) else {
-        return Ok((Judged::Twice(task), false));
+    let accepted = accepted(&task, &facts, &origin.known, sealed);
+    let Some(ordinal) = desk.accept(accepting, accepted) else {
+        return Ok((Ok(AnswerDisposition::Twice(task)), false));
     };
     let mut rows = desk.chunk.borrow_rows();
     let decoded = desk.with_decoder(|decoder| {
@@ -488,12 +512,12 @@ fn into_shared_rows(
     }
     desk.note_zone(decoded.zone_check.verdict(facts.schedule_start_micros));
     finish(desk, ordinal, &decoded, rejects);
-    let judged = Judged::Accepted {
+    let accepted = AnswerDisposition::Accepted {
         task,
         calls: decoded.calls,
         rejects,
     };
-    Ok((judged, desk.chunk.give_back(rows)))
+    Ok((Ok(accepted), desk.chunk.give_back(rows)))
 }
 
 /// Counts the calls in a response that was buffered whole, by decoding it and discarding the rows.
@@ -509,31 +533,31 @@ fn calls_of(desk: &Desk, ended: &Ended, task: &TaskId) -> u64 {
     desk.with_decoder(|decoder| decoder.decode(&ended.rest, &context, &mut rows).calls)
 }
 
-/// Classifies a response whose rows were decoded while it arrived. Call it with the gate's read
-/// lock held.
+/// Classifies a response whose rows were decoded while it arrived.
 pub(super) fn large(
     desk: &Desk,
+    accepting: &Accepting,
     large: LargeTask,
     entries: u64,
     envelope: &[u8],
     origin: &AnswerOrigin,
-) -> Result<Judged, LakeError> {
+) -> Result<Classified, LakeError> {
     let envelope = match Envelope::read(envelope) {
         Ok(envelope) => envelope,
         Err(error) => return Ok(bad(&error)),
     };
     // Entries that are not calls do not replace sealed calls.
     let calls = lock(&large.decoded).calls;
-    let (facts, task, sealed) = match verdict(desk, &envelope, calls, origin) {
-        Verdict::Accept {
-            facts,
-            task,
-            sealed,
-        } => (facts, task, sealed),
-        Verdict::Other(judged) => return Ok(judged),
+    let Acceptable {
+        facts,
+        task,
+        sealed,
+    } = match check_envelope(desk, &envelope, calls, origin) {
+        Ok(acceptable) => acceptable,
+        Err(classified) => return Ok(classified),
     };
     if task != large.task {
-        return Ok(Judged::WrongTask);
+        return Ok(Err(Unusable::WrongTask));
     }
     let LargeTask {
         rows: gathered,
@@ -548,8 +572,9 @@ pub(super) fn large(
         .unwrap_or_else(PoisonError::into_inner);
     let day = desk.with_decoder(|decoder| decoder.day_of_task(&facts));
     let handover = gathered.hand_over(day, desk.crew.size())?;
-    let Some(ordinal) = desk.accept(accepted(&task, &facts, &origin.known, sealed)) else {
-        return Ok(Judged::Twice(task));
+    let accepted = accepted(&task, &facts, &origin.known, sealed);
+    let Some(ordinal) = desk.accept(accepting, accepted) else {
+        return Ok(Ok(AnswerDisposition::Twice(task)));
     };
     let mut rows = desk.chunk.borrow_rows();
     desk.with_decoder(|decoder| {
@@ -579,13 +604,13 @@ pub(super) fn large(
     desk.note_zone(decoded.zone_check.verdict(facts.schedule_start_micros));
     finish(desk, ordinal, &decoded, reject_count);
     if desk.chunk.give_back(rows) {
-        desk.chunk.relieve()?;
+        relieve(desk, accepting)?;
     }
-    Ok(Judged::Accepted {
+    Ok(Ok(AnswerDisposition::Accepted {
         task,
         calls: decoded.calls,
         rejects: reject_count,
-    })
+    }))
 }
 
 /// The task as the commit records it: values missing from the response come from its listing.

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use super::commit::{Committer, GiveUp, Learned};
 use super::desk::{Desk, Waiting, moment};
 use super::find::Found;
-use super::judge::KnownTask;
-use super::sink::{KeptPages, Pulled, TaskSink};
+use super::judge::{AnswerDisposition, KnownTask};
+use super::sink::{KeptPages, TaskSink};
 use super::stop::{Stop, StopSwitch};
 use super::summary::{FailedPull, Summary, chain};
 use crate::allocator;
@@ -217,7 +217,7 @@ impl Puller {
     fn ended(
         &self,
         planned: &PlannedTask,
-        result: Result<Pulled, DetailError<LakeError>>,
+        result: Result<AnswerDisposition, DetailError<LakeError>>,
         progress: &mut Progress,
         summary: &mut Summary,
     ) -> Result<(), LakeError> {
@@ -226,12 +226,12 @@ impl Puller {
             Ok(pulled) => {
                 progress.failures_in_a_row = 0;
                 match pulled {
-                    Pulled::Accepted { calls, rejects } => {
+                    AnswerDisposition::Accepted { calls, rejects, .. } => {
                         summary.rejects += rejects;
                         let task = task.clone();
                         self.desk.events.emit(&Event::TaskAccepted { task, calls });
                     }
-                    Pulled::Left(facts) => {
+                    AnswerDisposition::Left(facts) => {
                         summary.tasks.left += 1;
                         let open = self.observed(self.open_as_answered(planned, &facts));
                         if matches!(open.status, TaskStatus::Unknown(_)) {
@@ -244,7 +244,7 @@ impl Puller {
                         });
                         progress.learned.open.push(open);
                     }
-                    Pulled::Before(facts) => {
+                    AnswerDisposition::Before(facts) => {
                         summary.tasks.not_before += 1;
                         let open = self.open_as_answered(planned, &facts);
                         self.desk
@@ -255,11 +255,11 @@ impl Puller {
                             ..self.observed(open)
                         });
                     }
-                    Pulled::Twice => {}
-                    Pulled::AsSealed => {
+                    AnswerDisposition::Twice(_) => {}
+                    AnswerDisposition::AsSealed => {
                         summary.tasks.as_sealed += 1;
                     }
-                    Pulled::Fewer(fewer) => {
+                    AnswerDisposition::Fewer(_, fewer) => {
                         let reason = fewer.to_string();
                         self.desk.events.emit(&Event::TaskFailed {
                             task: task.clone(),
@@ -395,7 +395,10 @@ async fn pull_one(
     api: ApiClient,
     mut sink: TaskSink,
     planned: PlannedTask,
-) -> (PlannedTask, Result<Pulled, DetailError<LakeError>>) {
+) -> (
+    PlannedTask,
+    Result<AnswerDisposition, DetailError<LakeError>>,
+) {
     let result = api.task_detail(&planned.task.id, &mut sink).await;
     (planned, result)
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::crew::Begun;
 use super::desk::Desk;
-use super::judge::{self, AnswerOrigin, Judged, LargeTask};
+use super::judge::{self, AnswerOrigin, Classified, LargeTask};
 use crate::decode::{Ended, Piece, Split, SplitError, SplitOptions, early_task_id};
 use crate::lake::LakeError;
 
@@ -39,13 +39,13 @@ pub(super) enum ReadError {
     Lake(#[from] LakeError),
 }
 
+/// Reads one response.
 #[derive(Debug)]
 pub(super) struct AnswerReader {
     desk: Arc<Desk>,
     origin: AnswerOrigin,
     split: Split,
-    large: Option<Arc<LargeTask>>,
-    work: VecDeque<Begun<Result<(), LakeError>>>,
+    large: Option<LargeReader>,
 }
 
 impl AnswerReader {
@@ -59,7 +59,6 @@ impl AnswerReader {
             origin,
             split,
             large: None,
-            work: VecDeque::new(),
         }
     }
 
@@ -71,22 +70,123 @@ impl AnswerReader {
         self.split.push(bytes)?;
         let pieces: Vec<Piece> = self.split.pieces().collect();
         for piece in pieces {
-            self.piece(piece).await?;
+            self.large()?.submit(piece).await?;
         }
-        self.check_rejects()
+        self.large
+            .as_ref()
+            .map_or(Ok(()), LargeReader::check_rejects)
     }
 
+    fn large(&mut self) -> Result<&mut LargeReader, ReadError> {
+        let large = match self.large.take() {
+            Some(large) => large,
+            None => {
+                let task = match &self.origin.expected {
+                    Some(task) => task.clone(),
+                    None => early_task_id(self.split.envelope()).ok_or(ReadError::LateTaskId)?,
+                };
+                LargeReader {
+                    task: Arc::new(LargeTask::new(&self.desk, task)),
+                    desk: Arc::clone(&self.desk),
+                    received_at_micros: self.origin.received_at_micros,
+                    work: VecDeque::new(),
+                }
+            }
+        };
+        Ok(self.large.insert(large))
+    }
+
+    /// Finishes the response and classifies it.
+    pub(super) async fn finish(self) -> Result<Classified, ReadError> {
+        let Self {
+            desk,
+            origin,
+            split,
+            large,
+        } = self;
+        let mut ended = split.finish()?;
+        let Some(mut large) = large else {
+            return Ok(finish_small(&desk, ended, origin).await?);
+        };
+        let rest = std::mem::take(&mut ended.rest);
+        if !rest.ends.is_empty() {
+            large.submit(Piece::Run(rest)).await?;
+        }
+        let task = large.join().await?;
+        let of_thread = Arc::clone(&desk);
+        let classified = desk.on_accepting_thread(move |accepting| {
+            judge::large(
+                &of_thread,
+                accepting,
+                task,
+                ended.entries,
+                &ended.envelope,
+                &origin,
+            )
+        });
+        Ok(classified.await?)
+    }
+
+    /// Discards the response once no run is in progress. If it was abandoned because of its
+    /// rejects, those kept so far remain as a sample.
+    pub(super) async fn abandon(self) {
+        if let Some(large) = self.large {
+            large.abandon().await;
+        }
+    }
+}
+
+/// Classifies and decodes a response that was buffered whole: on the calling thread if it is tiny
+/// and a thread is free, else on a thread of the pool.
+async fn finish_small(
+    desk: &Arc<Desk>,
+    ended: Ended,
+    origin: AnswerOrigin,
+) -> Result<Classified, LakeError> {
+    if ended.rest.bytes.len() <= TINY_BYTES {
+        let tiny = desk.crew.here(|| judge::tiny(desk, &ended, &origin));
+        if let Some(tiny) = tiny.flatten() {
+            let classified = match tiny {
+                Ok((classified, true)) => {
+                    let of_thread = Arc::clone(desk);
+                    let relieved = desk
+                        .on_accepting_thread(move |accepting| judge::relieve(&of_thread, accepting))
+                        .await;
+                    relieved.map(|()| classified)
+                }
+                Ok((classified, false)) => Ok(classified),
+                Err(error) => Err(error),
+            };
+            desk.give_back_buffer(ended.rest.bytes);
+            return classified;
+        }
+    }
+    let of_thread = Arc::clone(desk);
+    let classified = desk.on_accepting_thread(move |accepting| {
+        let classified = judge::small(&of_thread, accepting, &ended, &origin);
+        of_thread.give_back_buffer(ended.rest.bytes);
+        classified
+    });
+    classified.await
+}
+
+/// A response that is decoded in runs while it arrives.
+#[derive(Debug)]
+struct LargeReader {
+    desk: Arc<Desk>,
+    task: Arc<LargeTask>,
+    received_at_micros: i64,
+    work: VecDeque<Begun<Result<(), LakeError>>>,
+}
+
+impl LargeReader {
     /// Stops a response that consists mostly of rejects: they would fill the disk.
     fn check_rejects(&self) -> Result<(), ReadError> {
-        let limit = self
-            .large
-            .as_ref()
-            .and_then(|large| large.too_many_rejects());
+        let limit = self.task.too_many_rejects();
         limit.map_or(Ok(()), |limit| Err(ReadError::TooManyRejects(limit)))
     }
 
-    async fn piece(&mut self, piece: Piece) -> Result<(), ReadError> {
-        let large = self.large()?;
+    async fn submit(&mut self, piece: Piece) -> Result<(), ReadError> {
         // The pieces of an oversize entry are stored in order, one after the other.
         let in_order = matches!(piece, Piece::Oversize { .. });
         // At most one run per thread is really in progress.
@@ -98,36 +198,22 @@ impl AnswerReader {
         while self.work.len() >= at_once {
             self.await_oldest().await?;
         }
-        let desk = Arc::clone(&self.desk);
-        let received_at_micros = self.origin.received_at_micros;
+        let (desk, task) = (Arc::clone(&self.desk), Arc::clone(&self.task));
+        let received_at_micros = self.received_at_micros;
         let limit = self.desk.decode.max_record_bytes.get();
-        let work = move |desk: &Desk| match piece {
+        let work = move || match piece {
             Piece::Run(run) => {
-                let decoded = large.decode(desk, &run, received_at_micros);
+                let decoded = task.decode(&desk, &run, received_at_micros);
                 desk.give_back_buffer(run.bytes);
                 decoded
             }
             Piece::Oversize { index, bytes, last } => {
-                large.keep_oversize(index, limit, &bytes, last)
+                task.keep_oversize(index, limit, &bytes, last)
             }
         };
-        let crew = Arc::clone(&self.desk);
-        let begun = crew.crew.begin(move || work(&desk)).await;
+        let begun = self.desk.crew.begin(work).await;
         self.work.push_back(begun);
         Ok(())
-    }
-
-    fn large(&mut self) -> Result<Arc<LargeTask>, ReadError> {
-        if let Some(large) = &self.large {
-            return Ok(Arc::clone(large));
-        }
-        let task = match &self.origin.expected {
-            Some(task) => task.clone(),
-            None => early_task_id(self.split.envelope()).ok_or(ReadError::LateTaskId)?,
-        };
-        let large = Arc::new(LargeTask::new(&self.desk, task));
-        self.large = Some(Arc::clone(&large));
-        Ok(large)
     }
 
     async fn await_oldest(&mut self) -> Result<(), ReadError> {
@@ -139,91 +225,30 @@ impl AnswerReader {
         Ok(result?)
     }
 
-    /// Finishes the response and classifies it. The reader cannot be used for another response.
-    pub(super) async fn finish(&mut self) -> Result<Judged, ReadError> {
-        let fresh = Self::new(Arc::clone(&self.desk), self.origin.clone());
-        let mut this = std::mem::replace(self, fresh);
-        let mut ended = std::mem::replace(
-            &mut this.split,
-            Split::new(SplitOptions {
-                run_bytes: RUN_BYTES,
-                max_record_bytes: 1,
-            }),
-        )
-        .finish()?;
-        let desk = Arc::clone(&this.desk);
-        let origin = this.origin.clone();
-        if this.large.is_none() {
-            if let Some(judged) = this.at_once(&ended).await {
-                desk.give_back_buffer(ended.rest.bytes);
-                return Ok(judged?);
-            }
-            let judge = move || {
-                let judged = judge::small(&desk, &ended, &origin);
-                desk.give_back_buffer(ended.rest.bytes);
-                judged
-            };
-            return Ok(this.desk.through_gate(judge).await?);
+    /// Waits for all runs. If there are too many rejects, a sample of them is kept.
+    async fn join(mut self) -> Result<LargeTask, ReadError> {
+        while !self.work.is_empty() {
+            self.await_oldest().await?;
         }
-        let rest = std::mem::take(&mut ended.rest);
-        if !rest.ends.is_empty() {
-            this.piece(Piece::Run(rest)).await?;
-        }
-        while !this.work.is_empty() {
-            this.await_oldest().await?;
-        }
-        if let Err(error) = this.check_rejects() {
-            *self = this;
+        if let Err(error) = self.check_rejects() {
+            self.abandon().await;
             return Err(error);
         }
-        let large = this
-            .large
-            .take()
-            .and_then(Arc::into_inner)
-            .expect("its last work has ended");
-        let judged = this
-            .desk
-            .through_gate(move || {
-                judge::large(&desk, large, ended.entries, &ended.envelope, &origin)
-            })
-            .await?;
-        Ok(judged)
+        Ok(Arc::into_inner(self.task).expect("its last work has ended"))
     }
 
-    /// Classifies and decodes a response on the calling thread, if it is tiny and no run is in
-    /// progress.
-    async fn at_once(&self, ended: &Ended) -> Option<Result<Judged, LakeError>> {
-        if ended.rest.bytes.len() > TINY_BYTES {
-            return None;
-        }
-        let judge = || judge::tiny(&self.desk, ended, &self.origin);
-        let judged = self.desk.crew.here(judge)??;
-        match judged {
-            Ok((judged, true)) => {
-                let desk = Arc::clone(&self.desk);
-                let relieved = self.desk.through_gate(move || judge::relieve(&desk)).await;
-                Some(relieved.map(|()| judged))
-            }
-            Ok((judged, false)) => Some(Ok(judged)),
-            Err(error) => Some(Err(error)),
-        }
-    }
-
-    /// Discards the response once no run is in progress. If it was abandoned because of its
-    /// rejects, those kept so far remain as a sample.
-    pub(super) async fn abandon(&mut self) {
+    async fn abandon(mut self) {
         while let Some(mut oldest) = self.work.pop_front() {
             // Its rows are discarded, and so is its error.
             let _ = oldest.end().await;
         }
         if self.check_rejects().is_err()
-            && let Some(large) = self.large.take().and_then(Arc::into_inner)
+            && let Some(task) = Arc::into_inner(self.task)
         {
-            let desk = Arc::clone(&self.desk);
-            let kept = self.desk.on_thread(move || large.keep_sample(&desk));
+            let of_thread = Arc::clone(&self.desk);
+            let kept = self.desk.on_thread(move || task.keep_sample(&of_thread));
             // It is only a sample, and a failure here fails the next commit too.
             let _ = kept.await;
         }
-        *self = Self::new(Arc::clone(&self.desk), self.origin.clone());
     }
 }

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::commit::{Committer, Learned};
 use super::desk::Desk;
-use super::judge::{AnswerOrigin, Judged, KnownTask};
+use super::judge::{AnswerDisposition, AnswerOrigin, Classified, KnownTask};
 use super::pull::{CommitPace, open_of_answer};
 use super::reader::{AnswerReader, ReadError};
 use super::stop::StopSwitch;
@@ -32,7 +32,7 @@ pub use survey::Superseded;
 #[derive(Debug)]
 enum Step {
     /// It was read to its end.
-    Judged(Judged),
+    Read(Classified),
     /// Its text is invalid: rejected whole.
     Bad {
         task: Option<TaskId>,
@@ -109,9 +109,9 @@ impl Replayer {
                 Err(error) => std::panic::resume_unwind(error.into_panic()),
             };
             match step? {
-                Step::Judged(judged) => {
+                Step::Read(classified) => {
                     taken += 1;
-                    self.judged(&path, judged, &mut learned, summary).await?;
+                    self.note(&path, classified, &mut learned, summary).await?;
                 }
                 Step::Bad { task, reason } => self.reject(&path, task, reason, summary).await?,
                 Step::Unread(error) => {
@@ -169,24 +169,24 @@ impl Replayer {
         })
     }
 
-    async fn judged(
+    async fn note(
         &self,
         path: &Path,
-        judged: Judged,
+        classified: Classified,
         learned: &mut Learned,
         summary: &mut Summary,
     ) -> Result<(), LakeError> {
-        let reason = match judged {
-            Judged::Accepted {
+        match classified {
+            Ok(AnswerDisposition::Accepted {
                 task,
                 calls,
                 rejects,
-            } => {
+            }) => {
                 summary.rejects += rejects;
                 self.desk.events.emit(&Event::TaskAccepted { task, calls });
-                return Ok(());
+                Ok(())
             }
-            Judged::Left(facts) => {
+            Ok(AnswerDisposition::Left(facts)) => {
                 summary.tasks.left += 1;
                 if let Some(id) = facts.id.clone() {
                     if self.is_sealed(&id) {
@@ -206,9 +206,9 @@ impl Replayer {
                     });
                     learned.open.push(open);
                 }
-                return Ok(());
+                Ok(())
             }
-            Judged::Before(facts) => {
+            Ok(AnswerDisposition::Before(facts)) => {
                 summary.tasks.not_before += 1;
                 if let Some(task) = facts.id {
                     let text = format!(
@@ -217,33 +217,28 @@ impl Replayer {
                     );
                     self.desk.events.emit(&Event::Warning { text });
                 }
-                return Ok(());
+                Ok(())
             }
-            Judged::Twice(task) => {
+            Ok(AnswerDisposition::Twice(task)) => {
                 let text = format!(
                     "{} holds task {task} once more; it was left",
                     path.display()
                 );
                 self.desk.events.emit(&Event::Warning { text });
-                return Ok(());
+                Ok(())
             }
-            Judged::Fewer(task_id, fewer) => {
+            Ok(AnswerDisposition::Fewer(task_id, fewer)) => {
                 let text = format!("{} was left: {fewer}", path.display());
                 self.desk
                     .events
                     .emit(&Event::Warning { text: text.clone() });
                 summary.fewer(task_id, text);
-                return Ok(());
+                Ok(())
             }
             // Saved responses have no listing.
-            Judged::AsSealed => return Ok(()),
-            Judged::Refused(code) => format!("its code is {code}, which is no success"),
-            Judged::NoData => "there is no data in it".to_owned(),
-            Judged::WrongTask => "it names two different tasks".to_owned(),
-            Judged::NoCode => "the answer has no code".to_owned(),
-            Judged::Bad(reason) => reason,
-        };
-        self.reject(path, None, reason, summary).await
+            Ok(AnswerDisposition::AsSealed) => Ok(()),
+            Err(unusable) => self.reject(path, None, unusable.to_string(), summary).await,
+        }
     }
 
     /// Stores a file as a reject.
@@ -335,18 +330,16 @@ async fn read_answer(
             break reader.finish().await;
         }
         if let Err(error) = reader.push(&piece).await {
+            reader.abandon().await;
             break Err(error);
         }
     };
     match result {
-        Ok(judged) => Ok(Step::Judged(judged)),
+        Ok(classified) => Ok(Step::Read(classified)),
         Err(ReadError::Lake(error)) => Err(error),
-        Err(error) => {
-            reader.abandon().await;
-            Ok(Step::Bad {
-                task: expected,
-                reason: error.to_string(),
-            })
-        }
+        Err(error) => Ok(Step::Bad {
+            task: expected,
+            reason: error.to_string(),
+        }),
     }
 }

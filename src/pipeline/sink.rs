@@ -8,10 +8,9 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use super::desk::Desk;
-use super::judge::{AnswerOrigin, FewerCalls, Judged, KnownTask};
+use super::judge::{AnswerDisposition, AnswerOrigin, KnownTask, Unusable};
 use super::reader::{AnswerReader, ReadError};
 use crate::api::{AnswerFault, AnswerSink, Attempt, BodyShape, Verdict};
-use crate::decode::TaskFacts;
 use crate::lake::LakeError;
 use crate::lake::write::{Reject, RejectWriter};
 use crate::sync::lock;
@@ -22,28 +21,6 @@ type Fault = AnswerFault<LakeError>;
 
 /// Bodies up to this size are kept in memory until they are classified.
 const KEPT_BYTES: usize = 1 << 20;
-
-/// Outcome of a pulled task.
-#[derive(Debug)]
-pub(super) enum Pulled {
-    /// Its rows are waiting for the next commit.
-    Accepted {
-        calls: u64,
-        /// Entries of it that were rejected.
-        rejects: u64,
-    },
-    /// It is not final.
-    Left(TaskFacts),
-    /// Its day is before `tasks.not_before`.
-    Before(TaskFacts),
-    /// This run already has it.
-    Twice,
-    /// It has fewer calls than are sealed, so the sealed ones stay.
-    Fewer(FewerCalls),
-    /// Its listing counts a different number of calls than are sealed; its response does not. They
-    /// stay.
-    AsSealed,
-}
 
 /// Bytes at the start of a body that identify its format.
 const BEGIN_BYTES: usize = 64;
@@ -71,7 +48,8 @@ pub(super) struct TaskSink {
     desk: Arc<Desk>,
     task: TaskId,
     known: KnownTask,
-    reader: AnswerReader,
+    /// Since a response began.
+    reader: Option<AnswerReader>,
     is_last: bool,
     fault: Option<Fault>,
     body: Body,
@@ -103,23 +81,23 @@ impl TaskSink {
         known: KnownTask,
         pages: Arc<KeptPages>,
     ) -> Self {
-        let origin = AnswerOrigin {
-            expected: Some(task.clone()),
-            received_at_micros: 0,
-            known: known.clone(),
-            only_final: false,
-        };
-        let reader = AnswerReader::new(Arc::clone(&desk), origin);
         let (fault, body) = (None, Body::default());
         Self {
             desk,
             task,
             known,
-            reader,
+            reader: None,
             is_last: false,
             fault,
             body,
             pages,
+        }
+    }
+
+    /// Discards what was read of a response, once no work on it is in progress.
+    async fn drop_reader(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.abandon().await;
         }
     }
 
@@ -299,12 +277,12 @@ impl Body {
 }
 
 impl AnswerSink for TaskSink {
-    type Output = Pulled;
+    type Output = AnswerDisposition;
     type Error = LakeError;
 
     async fn begin(&mut self, attempt: Attempt) -> Result<(), Fault> {
-        self.reader.abandon().await;
-        self.reader = AnswerReader::new(
+        self.drop_reader().await;
+        self.reader = Some(AnswerReader::new(
             Arc::clone(&self.desk),
             AnswerOrigin {
                 expected: Some(self.task.clone()),
@@ -312,7 +290,7 @@ impl AnswerSink for TaskSink {
                 known: self.known.clone(),
                 only_final: false,
             },
-        );
+        ));
         self.is_last = attempt.is_last;
         self.fault = None;
         self.body = Body::default();
@@ -334,7 +312,7 @@ impl AnswerSink for TaskSink {
                 _ => None,
             };
             self.body.complete = true;
-            self.reader.abandon().await;
+            self.drop_reader().await;
             return Err(match fault {
                 Some(reason) => match self.reject(&reason).await {
                     Ok(_) => Fault::Rejected { reason },
@@ -343,10 +321,12 @@ impl AnswerSink for TaskSink {
                 None => self.page().await,
             });
         }
-        if let Err(error) = self.reader.push(&bytes).await {
+        let reader = self.reader.as_mut();
+        let reader = reader.expect("the client begins a response before it hands on its pieces");
+        if let Err(error) = reader.push(&bytes).await {
             let fault = self.read_fault(error);
             if matches!(fault, Fault::Rejected { .. }) {
-                self.reader.abandon().await;
+                self.drop_reader().await;
                 self.body = Body::default();
                 return Err(fault);
             }
@@ -362,26 +342,27 @@ impl AnswerSink for TaskSink {
         Ok(())
     }
 
-    async fn finish(&mut self) -> Result<Verdict<Pulled>, Fault> {
+    async fn finish(&mut self) -> Result<Verdict<AnswerDisposition>, Fault> {
         self.body.complete = true;
-        let judged = match self.fault.take() {
+        let reader = self.reader.take();
+        let classified = match self.fault.take() {
             Some(fault) => {
-                self.reader.abandon().await;
+                if let Some(reader) = reader {
+                    reader.abandon().await;
+                }
                 Err(fault)
             }
-            None => self
-                .reader
-                .finish()
-                .await
-                .map_err(|error| self.read_fault(error)),
-        };
-        let judged = match judged {
-            Ok(judged) => judged,
-            Err(Fault::NoEnvelope { .. }) => return Err(self.page().await),
-            Err(fault @ Fault::Rejected { .. }) => {
-                self.reader.abandon().await;
-                return Err(fault);
+            None => {
+                let reader = reader.expect("the client begins a response before it ends it");
+                reader
+                    .finish()
+                    .await
+                    .map_err(|error| self.read_fault(error))
             }
+        };
+        let classified = match classified {
+            Ok(classified) => classified,
+            Err(Fault::NoEnvelope { .. }) => return Err(self.page().await),
             Err(Fault::NotJson { reason }) => {
                 let reason = self.with_cut(reason);
                 if self.is_last {
@@ -391,25 +372,18 @@ impl AnswerSink for TaskSink {
             }
             Err(fault) => return Err(fault),
         };
-        match judged {
-            Judged::Accepted { calls, rejects, .. } => {
-                Ok(Verdict::Complete(Pulled::Accepted { calls, rejects }))
-            }
-            Judged::Left(facts) => Ok(Verdict::Complete(Pulled::Left(facts))),
-            Judged::Before(facts) => Ok(Verdict::Complete(Pulled::Before(facts))),
-            Judged::Twice(_) => Ok(Verdict::Complete(Pulled::Twice)),
-            Judged::Fewer(_, fewer) => Ok(Verdict::Complete(Pulled::Fewer(fewer))),
-            Judged::AsSealed => Ok(Verdict::Complete(Pulled::AsSealed)),
-            Judged::NoCode => Err(self.page().await),
-            Judged::Refused(code) => Ok(Verdict::Refused { code }),
-            Judged::NoData => Err(Fault::NoData),
-            Judged::WrongTask => Err(Fault::WrongTask),
-            Judged::Bad(reason) => Err(self.bad(reason).await),
+        match classified {
+            Ok(disposition) => Ok(Verdict::Complete(disposition)),
+            Err(Unusable::NoCode) => Err(self.page().await),
+            Err(Unusable::Refused(code)) => Ok(Verdict::Refused { code }),
+            Err(Unusable::NoData) => Err(Fault::NoData),
+            Err(Unusable::WrongTask) => Err(Fault::WrongTask),
+            Err(Unusable::Bad(reason)) => Err(self.bad(reason).await),
         }
     }
 
     async fn abandon(&mut self) {
-        self.reader.abandon().await;
+        self.drop_reader().await;
         self.body = Body::default();
     }
 }
