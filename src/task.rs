@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::privacy::is_plain_name;
@@ -100,6 +101,41 @@ id! {
     RunId
 }
 
+/// A task without its rows: what listings, responses and the ledger tell of it. Whether a value is
+/// missing or was not understood is known only where it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskInfo {
+    pub id: TaskId,
+    /// Its workflow, if known.
+    pub workflow: Option<WorkflowId>,
+    /// Its status, if known.
+    pub status: Option<TaskStatus>,
+    /// Its scheduled start, if known.
+    pub schedule_start: Option<DateTime<Utc>>,
+    /// Its scheduled end, if known.
+    pub schedule_end: Option<DateTime<Utc>>,
+}
+
+impl TaskInfo {
+    /// A task of which only the id is known.
+    #[must_use]
+    pub fn new(id: TaskId) -> Self {
+        Self {
+            id,
+            workflow: None,
+            status: None,
+            schedule_start: None,
+            schedule_end: None,
+        }
+    }
+
+    /// Its status for the commit log, which always has one.
+    #[must_use]
+    pub fn status_or_unknown(&self) -> TaskStatus {
+        self.status.clone().unwrap_or_else(TaskStatus::unknown)
+    }
+}
+
 /// The state of a task, as the vendor reports it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
@@ -121,6 +157,12 @@ pub enum TaskStatus {
 }
 
 impl TaskStatus {
+    /// The status of a task that has none, or none that is understood.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self::Unknown("unknown".to_owned())
+    }
+
     /// Whether the vendor will no longer change the task.
     #[must_use]
     pub fn is_final(&self) -> bool {

@@ -10,7 +10,7 @@ use crate::calendar::day_of;
 use crate::job::DateRange;
 use crate::lake::{Ledger, TaskState};
 use crate::shard::Shard;
-use crate::task::{TaskId, TaskStatus, WorkflowId};
+use crate::task::{TaskId, TaskInfo, TaskStatus};
 
 /// The source of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,15 +26,7 @@ pub enum Seen {
 /// A task that may be pulled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    pub id: TaskId,
-    /// Its workflow, if known.
-    pub workflow: Option<WorkflowId>,
-    /// Its status, if known.
-    pub status: Option<TaskStatus>,
-    /// Its scheduled start, if known.
-    pub schedule_start: Option<DateTime<Utc>>,
-    /// Its scheduled end, if known.
-    pub schedule_end: Option<DateTime<Utc>>,
+    pub task: TaskInfo,
     /// Number of calls in its listing, if known.
     pub calls: Option<u64>,
     /// Where the task was found.
@@ -336,7 +328,12 @@ impl Decision {
 /// unknown status word, and a missing day, which decides whether the task is in the range and for
 /// which day's completeness it counts.
 #[must_use]
-pub fn decide(task: &Candidate, remembered: impl Into<Remembered>, rules: &Rules) -> Decision {
+pub fn decide(candidate: &Candidate, remembered: impl Into<Remembered>, rules: &Rules) -> Decision {
+    let Candidate {
+        ref task,
+        calls: listed_calls,
+        seen,
+    } = *candidate;
     let Remembered {
         known,
         day,
@@ -353,7 +350,7 @@ pub fn decide(task: &Candidate, remembered: impl Into<Remembered>, rules: &Rules
         match day {
             Some(day) if !range.contains(day) => return Decision::Leave(Reason::OutOfRange),
             // Its response already showed that it has none.
-            None if known == Known::Sealed && task.seen == Seen::Listed => {
+            None if known == Known::Sealed && seen == Seen::Listed => {
                 return Decision::Leave(Reason::NoSchedule);
             }
             _ => {}
@@ -362,17 +359,16 @@ pub fn decide(task: &Candidate, remembered: impl Into<Remembered>, rules: &Rules
     if rules.shard.is_some_and(|shard| !shard.holds(&task.id)) {
         return Decision::Leave(Reason::OtherShard);
     }
-    if known == Known::Nothing && task.seen == Seen::Listed && is_before(rules.since, day) {
+    if known == Known::Nothing && seen == Seen::Listed && is_before(rules.since, day) {
         return Decision::Leave(Reason::BeforeLake);
     }
     if known == Known::Sealed {
         let is_running = task.status.as_ref().is_some_and(TaskStatus::is_running);
         return if rules.replace {
             Decision::Pull(Reason::Replace)
-        } else if is_running && task.seen == Seen::Listed {
+        } else if is_running && seen == Seen::Listed {
             Decision::Leave(Reason::Reopened)
-        } else if task
-            .calls
+        } else if listed_calls
             .zip(calls)
             .is_some_and(|(listed, sealed)| listed != sealed)
         {
@@ -393,7 +389,7 @@ pub fn decide(task: &Candidate, remembered: impl Into<Remembered>, rules: &Rules
         })
     };
     let status = task.status.as_ref();
-    let Some(status) = status.filter(|_| task.seen != Seen::Remembered) else {
+    let Some(status) = status.filter(|_| seen != Seen::Remembered) else {
         return ask(Reason::AskAnswer);
     };
     let left = match status {
@@ -454,14 +450,21 @@ mod tests {
 
     fn task(status: Option<&str>, end: Option<&str>, seen: Seen) -> Candidate {
         Candidate {
-            id: TaskId::new("t").unwrap(),
-            workflow: None,
-            status: status.map(TaskStatus::from),
-            schedule_start: Some("2024-03-11T22:00:00Z".parse().unwrap()),
-            schedule_end: end.map(|text| text.parse().unwrap()),
+            task: TaskInfo {
+                id: TaskId::new("t").unwrap(),
+                workflow: None,
+                status: status.map(TaskStatus::from),
+                schedule_start: Some("2024-03-11T22:00:00Z".parse().unwrap()),
+                schedule_end: end.map(|text| text.parse().unwrap()),
+            },
             calls: None,
             seen,
         }
+    }
+
+    fn without_start(mut candidate: Candidate) -> Candidate {
+        candidate.task.schedule_start = None;
+        candidate
     }
 
     const LONG_AGO: Option<&str> = Some("2024-03-11T23:00:00Z");
@@ -625,10 +628,7 @@ mod tests {
         };
         let task = task(Some("finished"), LONG_AGO, Seen::Listed);
         assert_eq!(decide(&task, Known::Nothing, &rules), decision);
-        let unscheduled = Candidate {
-            schedule_start: None,
-            ..task
-        };
+        let unscheduled = without_start(task);
         // The response decides its day, unless the ledger has it.
         let decided = |remembered| decide(&unscheduled, remembered, &rules);
         assert_eq!(decided(Known::Nothing.into()), Pull(Reason::Final));
@@ -659,10 +659,7 @@ mod tests {
         #[case] day: Option<&str>,
         #[case] decision: Decision,
     ) {
-        let unscheduled = Candidate {
-            schedule_start: None,
-            ..task(Some(status), LONG_AGO, Seen::Listed)
-        };
+        let unscheduled = without_start(task(Some(status), LONG_AGO, Seen::Listed));
         let remembered = Remembered {
             day: day.map(|day| day.parse().unwrap()),
             ..known.into()

@@ -5,9 +5,9 @@ use std::hash::Hash;
 use chrono::{DateTime, NaiveDate, Utc};
 use indexmap::IndexSet;
 
-use super::decide::{Candidate, Decision, Seen};
+use super::decide::{Decision, Seen};
 use super::planned_task::PlannedTask;
-use crate::task::{TaskId, TaskStatus, WorkflowId};
+use crate::task::{TaskId, TaskInfo, TaskStatus, WorkflowId};
 
 /// An id is stored after its length, which takes this many bytes.
 const LENGTH_BYTES: usize = 2;
@@ -70,6 +70,7 @@ impl PackedTasks {
     pub(super) fn push(&mut self, planned: &PlannedTask) {
         let PlannedTask {
             task,
+            seen,
             decision,
             day,
         } = planned;
@@ -81,7 +82,7 @@ impl PackedTasks {
             schedule_start: task.schedule_start,
             schedule_end: task.schedule_end,
             day: *day,
-            seen: task.seen,
+            seen: *seen,
             decision: *decision,
         });
     }
@@ -102,15 +103,14 @@ impl PackedTasks {
     pub(super) fn unpack(&self, entry: &Entry) -> PlannedTask {
         let id = str::from_utf8(id_at(&self.ids, entry.id_at)).expect("it was packed as text");
         PlannedTask {
-            task: Candidate {
+            task: TaskInfo {
                 id: TaskId::new(id).expect("it was packed as an id"),
                 workflow: entry.workflow.get(&self.workflows),
                 status: entry.status.get(&self.statuses),
                 schedule_start: entry.schedule_start,
                 schedule_end: entry.schedule_end,
-                calls: None,
-                seen: entry.seen,
             },
+            seen: entry.seen,
             decision: entry.decision,
             day: entry.day,
         }
@@ -184,15 +184,14 @@ mod tests {
     fn planned(id: &str, start: Option<&str>) -> PlannedTask {
         let start = start.map(|start| start.parse::<DateTime<Utc>>().expect("a time"));
         PlannedTask {
-            task: Candidate {
+            task: TaskInfo {
                 id: TaskId::new(id).expect("an id"),
                 workflow: start.map(|_| WorkflowId::new("w1").expect("an id")),
                 status: start.map(|_| TaskStatus::Unknown(format!("odd {id}"))),
                 schedule_start: start,
                 schedule_end: start,
-                calls: None,
-                seen: Seen::Listed,
             },
+            seen: Seen::Listed,
             decision: Decision::Pull(Reason::Final),
             day: start.map(|start| start.date_naive()),
         }

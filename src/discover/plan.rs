@@ -11,7 +11,7 @@ use super::planned_task::PlannedTask;
 use crate::calendar::{Window, day_end, day_of, day_start};
 use crate::job::DateRange;
 use crate::lake::Ledger;
-use crate::task::TaskId;
+use crate::task::{TaskId, TaskInfo};
 
 /// Two windows: creation times of the workflows to list, and the scheduled starts that their
 /// listing covers. A workflow may be created up to the lookback before its tasks start.
@@ -164,10 +164,11 @@ impl Plan {
     pub fn mend(&mut self, tasks: impl IntoIterator<Item = Candidate>, zone: Option<Tz>) {
         let zone = zone.unwrap_or(Tz::UTC);
         let decision = Decision::Pull(Reason::DamagedFile);
-        let tasks = tasks.into_iter().map(|task| {
+        let tasks = tasks.into_iter().map(|Candidate { task, seen, .. }| {
             let day = task.schedule_start.map(|start| day_of(zone, start));
             let planned = PlannedTask {
                 task,
+                seen,
                 decision,
                 day,
             };
@@ -273,7 +274,8 @@ impl<'a> Planner<'a> {
 
     /// Decides about a task. A repeated task keeps its first decision. If the listing lacks the
     /// schedule, the ledger's facts apply.
-    pub fn add(&mut self, mut task: Candidate) {
+    pub fn add(&mut self, mut candidate: Candidate) {
+        let task = &mut candidate.task;
         let remembered = Remembered::of(self.ledger, &task.id);
         if let Some(known) = self.ledger.unsealed_task(&task.id) {
             task.schedule_start = task.schedule_start.or(known.task.schedule_start);
@@ -281,7 +283,7 @@ impl<'a> Planner<'a> {
         }
         let start = task.schedule_start;
         let day = start.map(|start| day_of(self.rules.zone, start));
-        let decision = match decide(&task, remembered, self.rules) {
+        let decision = match decide(&candidate, remembered, self.rules) {
             // A late arrival on a day that the lake already has.
             Decision::Leave(Reason::BeforeLake)
                 if day.is_some_and(|day| self.ledger.covers(day)) =>
@@ -290,22 +292,23 @@ impl<'a> Planner<'a> {
                     since: None,
                     ..self.rules.clone()
                 };
-                decide(&task, remembered, &rules)
+                decide(&candidate, remembered, &rules)
             }
             decision => decision,
         };
         let is_left = |reason| decision == Decision::Leave(reason);
         if is_left(Reason::OutOfRange) && remembered.known != Known::Sealed {
-            self.note_reach(&task, day);
+            self.note_reach(&candidate.task, day);
         }
         self.tasks.push(&PlannedTask {
-            task,
+            task: candidate.task,
+            seen: candidate.seen,
             decision,
             day,
         });
     }
 
-    fn note_reach(&mut self, task: &Candidate, first: Option<NaiveDate>) {
+    fn note_reach(&mut self, task: &TaskInfo, first: Option<NaiveDate>) {
         let Some((range, first)) = self.rules.range.zip(first) else {
             return;
         };

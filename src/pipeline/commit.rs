@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
-use super::desk::{AcceptedTask, Desk, Taken, moment};
+use super::desk::{AcceptedTask, Desk, Taken};
 use super::summary::Summary;
 use crate::allocator;
 use crate::calendar::day_of;
@@ -20,7 +20,7 @@ use crate::lake::{
 };
 use crate::shard::Shard;
 use crate::store::{DataFile, FilePath, StoreError};
-use crate::task::{TaskId, TaskStatus};
+use crate::task::TaskId;
 
 /// Task metadata learned apart from rows, for the last commit of a run.
 #[derive(Debug, Default)]
@@ -324,7 +324,7 @@ impl Committer {
             Arc::new(lost.iter().map(|task| task.as_str().to_owned()).collect());
         let gone: BTreeSet<TaskOrdinal> = (0..)
             .zip(&taken.tasks)
-            .filter(|(_, task)| lost.contains(&task.id))
+            .filter(|(_, accepted)| lost.contains(&accepted.task.id))
             .map(|(ordinal, _)| ordinal)
             .collect();
         let renumbered = |ordinal: TaskOrdinal| {
@@ -364,29 +364,25 @@ impl Committer {
         let tasks = taken
             .tasks
             .into_iter()
-            .filter(|task| !lost.contains(&task.id))
+            .filter(|accepted| !lost.contains(&accepted.task.id))
             .collect();
         Ok(Taken { tasks, files })
     }
 
-    fn committed(&self, task: &AcceptedTask) -> CommittedTask {
-        let schedule_start = task.facts.schedule_start_micros.and_then(moment);
+    fn committed(&self, accepted: &AcceptedTask) -> CommittedTask {
+        let task = &accepted.task;
         CommittedTask {
             id: task.id.clone(),
-            workflow: task.facts.workflow.clone(),
-            status: task
-                .facts
-                .status
-                .clone()
-                .unwrap_or_else(|| TaskStatus::Unknown("unknown".to_owned())),
-            schedule_start,
-            schedule_end: task.facts.schedule_end_micros.and_then(moment),
-            day: schedule_start.map(|start| day_of(self.zone, start)),
-            sealed: task.sealed,
-            calls: task.calls,
-            redials: task.redials,
-            turns: task.turns,
-            rejects: task.rejects,
+            workflow: task.workflow.clone(),
+            status: task.status_or_unknown(),
+            schedule_start: task.schedule_start,
+            schedule_end: task.schedule_end,
+            day: task.schedule_start.map(|start| day_of(self.zone, start)),
+            sealed: accepted.sealed,
+            calls: accepted.calls,
+            redials: accepted.redials,
+            turns: accepted.turns,
+            rejects: accepted.rejects,
             files: Vec::new(),
         }
     }

@@ -8,12 +8,11 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
-use chrono::{DateTime, Utc};
 use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 
 use super::crew::Crew;
 use crate::allocator;
-use crate::decode::{Misfits, RecordDecoder, Rows, TaskFacts, TaskOrdinal, ZoneVerdict};
+use crate::decode::{Misfits, RecordDecoder, Rows, TaskOrdinal, ZoneVerdict};
 use crate::encode::RowGroupEncoder;
 use crate::event::Events;
 use crate::job::{DecodeOptions, WriteOptions};
@@ -23,7 +22,7 @@ use crate::lake::write::{
 use crate::lake::{LakeError, blocking};
 use crate::store::RunStore;
 use crate::sync::lock;
-use crate::task::{RunId, TaskId, WorkflowId};
+use crate::task::{RunId, TaskId, TaskInfo, WorkflowId};
 
 /// How responses are judged.
 #[derive(Clone, Debug)]
@@ -41,8 +40,7 @@ pub(super) struct JudgeRules {
 /// A task whose response was accepted.
 #[derive(Clone, Debug)]
 pub(super) struct AcceptedTask {
-    pub(super) id: TaskId,
-    pub(super) facts: TaskFacts,
+    pub(super) task: TaskInfo,
     pub(super) sealed: bool,
     pub(super) calls: u64,
     pub(super) redials: u64,
@@ -249,10 +247,10 @@ impl Desk {
     /// counts with [`Self::complete`] before the permission is dropped.
     pub(super) fn accept(&self, _: &Accepting, mut task: AcceptedTask) -> Option<TaskOrdinal> {
         let mut accepted = lock(&self.accepted);
-        if !accepted.ids.insert(task.id.clone()) {
+        if !accepted.ids.insert(task.task.id.clone()) {
             return None;
         }
-        if let Some(workflow) = &mut task.facts.workflow {
+        if let Some(workflow) = &mut task.task.workflow {
             match accepted.workflows.get(workflow) {
                 Some(same) => *workflow = same.clone(),
                 None => {
@@ -371,9 +369,4 @@ impl Desk {
         result?;
         Ok(self.chunk.take_files())
     }
-}
-
-/// Converts microseconds since 1970 to a time.
-pub(super) fn moment(micros: i64) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp_micros(micros)
 }

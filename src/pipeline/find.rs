@@ -12,7 +12,7 @@ use crate::discover::{Candidate, Rules, Seen, resume_point, window_of};
 use crate::event::{Event, Events};
 use crate::job::TaskSource;
 use crate::lake::{Coverage, Evidence, Ledger, UnsealedTask, WorkflowNote};
-use crate::task::{TaskId, WorkflowId};
+use crate::task::{TaskId, TaskInfo, WorkflowId};
 
 /// How complete the known set of tasks is.
 #[derive(Debug, Default)]
@@ -133,18 +133,14 @@ async fn listing(
         .filter(|id| !is_let_go(id));
     let mut ids = listed;
     ids.extend(of_known_tasks);
-    let tasks = lister.tasks_of(ids.into_iter().collect(), |task| {
-        remembered.remove(&task.id);
-        each(task);
+    let tasks = lister.tasks_of(ids.into_iter().collect(), |candidate| {
+        remembered.remove(&candidate.task.id);
+        each(candidate);
     });
     let mut tasks = tasks.await?;
     for known in remembered.values() {
         each(Candidate {
-            id: known.task.id.clone(),
-            workflow: known.task.workflow.clone(),
-            status: Some(known.task.status.clone()),
-            schedule_start: known.task.schedule_start,
-            schedule_end: known.task.schedule_end,
+            task: known.task.info(),
             calls: None,
             seen: Seen::Remembered,
         });
@@ -350,11 +346,13 @@ impl Lister<'_> {
 /// Values that are not understood count as absent here: the task's response is requested.
 fn candidate(task: ListedTask) -> Candidate {
     Candidate {
-        id: task.id,
-        workflow: task.workflow,
-        status: task.status.known(),
-        schedule_start: task.schedule_start.known(),
-        schedule_end: task.schedule_end.known(),
+        task: TaskInfo {
+            id: task.id,
+            workflow: task.workflow,
+            status: task.status.known(),
+            schedule_start: task.schedule_start.known(),
+            schedule_end: task.schedule_end.known(),
+        },
         calls: task.calls.known(),
         seen: Seen::Listed,
     }
@@ -362,13 +360,12 @@ fn candidate(task: ListedTask) -> Candidate {
 
 /// A task named by the user: its schedule from the ledger, without a status.
 fn named(id: &TaskId, ledger: &Ledger) -> Candidate {
-    let known = ledger.unsealed_task(id).map(|known| &known.task);
+    let known = ledger.unsealed_task(id).map(|known| known.task.info());
     Candidate {
-        id: id.clone(),
-        workflow: known.and_then(|task| task.workflow.clone()),
-        status: None,
-        schedule_start: known.and_then(|task| task.schedule_start),
-        schedule_end: known.and_then(|task| task.schedule_end),
+        task: TaskInfo {
+            status: None,
+            ..known.unwrap_or_else(|| TaskInfo::new(id.clone()))
+        },
         calls: None,
         seen: Seen::Named,
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use super::desk::{AcceptedTask, Accepting, Desk, moment};
+use super::desk::{AcceptedTask, Accepting, Desk};
 use crate::calendar::day_of;
 use crate::decode::{
     AnswerContext, Decoded, Ended, Envelope, EnvelopeError, RejectedEntry, RowDay, Rows, Run,
@@ -17,7 +17,7 @@ use crate::event::Event;
 use crate::lake::LakeError;
 use crate::lake::write::{LargeAnswer, Reject, RejectWriter};
 use crate::sync::lock;
-use crate::task::{TaskId, TaskStatus};
+use crate::task::{TaskId, TaskInfo, TaskStatus};
 
 /// What became of a usable response.
 #[derive(Debug)]
@@ -30,9 +30,9 @@ pub(super) enum AnswerDisposition {
         rejects: u64,
     },
     /// Successful, but the task is not final: nothing was stored.
-    Left(TaskFacts),
+    Left(TaskInfo),
     /// Successful, but the task's day is before `tasks.not_before`: nothing was stored.
-    Before(TaskFacts),
+    Before(TaskInfo),
     /// This run already has the task.
     Twice(TaskId),
     /// It has fewer calls than are sealed, so the sealed ones stay.
@@ -340,7 +340,7 @@ fn check_envelope(
     }
     // A status that is not understood does not permit falling back to the listing's status.
     if facts.status.is_none() && facts.shape_of(TaskKey::Status).is_some() {
-        facts.status = Some(TaskStatus::Unknown("unknown".to_owned()));
+        facts.status = Some(TaskStatus::unknown());
     }
     // The response's status decides, except for a task listed as running: the next run would open
     // it again. It is final once both say so.
@@ -364,10 +364,7 @@ fn check_envelope(
     let day = day.map(|start| day_of(rules.zone, start));
     // If the listing has no day, the response decides.
     if rules.is_before_first(day) {
-        return Err(Ok(AnswerDisposition::Before(TaskFacts {
-            id: Some(task),
-            ..facts
-        })));
+        return Err(Ok(AnswerDisposition::Before(info(task, facts))));
     }
     let schedule_end = facts.schedule_end_micros.and_then(moment);
     let sealed = facts.status.as_ref().is_some_and(TaskStatus::is_final)
@@ -377,10 +374,7 @@ fn check_envelope(
             rules,
         );
     if !sealed && (!desk.judge.include_running || origin.only_final) {
-        return Err(Ok(AnswerDisposition::Left(TaskFacts {
-            id: Some(task),
-            ..facts
-        })));
+        return Err(Ok(AnswerDisposition::Left(info(task, facts))));
     }
     if let Some(fewer) = fewer(desk, entries, known) {
         return Err(Ok(AnswerDisposition::Fewer(task, fewer)));
@@ -472,7 +466,7 @@ fn into_shared_rows(
             return Ok((Ok(AnswerDisposition::Fewer(task, fewer)), false));
         }
     }
-    let accepted = accepted(&task, &facts, &origin.known, sealed);
+    let accepted = accepted(&task, facts.clone(), &origin.known, sealed);
     let Some(ordinal) = desk.accept(accepting, accepted) else {
         return Ok((Ok(AnswerDisposition::Twice(task)), false));
     };
@@ -572,7 +566,7 @@ pub(super) fn large(
         .unwrap_or_else(PoisonError::into_inner);
     let day = desk.with_decoder(|decoder| decoder.day_of_task(&facts));
     let handover = gathered.hand_over(day, desk.crew.size())?;
-    let accepted = accepted(&task, &facts, &origin.known, sealed);
+    let accepted = accepted(&task, facts.clone(), &origin.known, sealed);
     let Some(ordinal) = desk.accept(accepting, accepted) else {
         return Ok(Ok(AnswerDisposition::Twice(task)));
     };
@@ -613,25 +607,35 @@ pub(super) fn large(
     }))
 }
 
+/// What a response tells of its task.
+fn info(task: TaskId, facts: TaskFacts) -> TaskInfo {
+    TaskInfo {
+        id: task,
+        workflow: facts.workflow,
+        status: facts.status,
+        schedule_start: facts.schedule_start_micros.and_then(moment),
+        schedule_end: facts.schedule_end_micros.and_then(moment),
+    }
+}
+
 /// The task as the commit records it: values missing from the response come from its listing.
-fn accepted(task: &TaskId, facts: &TaskFacts, known: &KnownTask, sealed: bool) -> AcceptedTask {
-    let micros = |time: Option<DateTime<Utc>>| time.map(|time| time.timestamp_micros());
-    let start = facts.schedule_start_micros;
-    let end = facts.schedule_end_micros;
+fn accepted(task: &TaskId, facts: TaskFacts, known: &KnownTask, sealed: bool) -> AcceptedTask {
+    let mut info = info(task.clone(), facts);
+    info.schedule_start = info.schedule_start.or(known.schedule_start);
+    info.schedule_end = info.schedule_end.or(known.schedule_end);
     AcceptedTask {
-        id: task.clone(),
-        facts: TaskFacts {
-            id: None,
-            schedule_start_micros: start.or_else(|| micros(known.schedule_start)),
-            schedule_end_micros: end.or_else(|| micros(known.schedule_end)),
-            ..facts.clone()
-        },
+        task: info,
         sealed,
         calls: 0,
         redials: 0,
         turns: 0,
         rejects: 0,
     }
+}
+
+/// Converts microseconds since 1970 to a time.
+fn moment(micros: i64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_micros(micros)
 }
 
 fn finish(desk: &Desk, ordinal: crate::decode::TaskOrdinal, decoded: &Decoded, rejects: u64) {

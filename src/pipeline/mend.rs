@@ -68,11 +68,7 @@ impl Damage {
 
 fn candidate(task: &OpenTask) -> Candidate {
     Candidate {
-        id: task.id.clone(),
-        workflow: task.workflow.clone(),
-        status: Some(task.status.clone()),
-        schedule_start: task.schedule_start,
-        schedule_end: task.schedule_end,
+        task: task.info(),
         calls: None,
         seen: Seen::Named,
     }

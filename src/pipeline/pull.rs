@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::commit::{Committer, GiveUp, Learned};
-use super::desk::{Desk, Waiting, moment};
+use super::desk::{Desk, Waiting};
 use super::find::Found;
 use super::judge::{AnswerDisposition, KnownTask};
 use super::sink::{KeptPages, TaskSink};
@@ -19,12 +19,11 @@ use super::summary::{FailedPull, Summary, chain};
 use crate::allocator;
 use crate::api::{ApiClient, ApiError, DetailError};
 use crate::calendar::day_of;
-use crate::decode::TaskFacts;
 use crate::discover::{Plan, PlannedTask, Reason, Rules, Seen};
 use crate::event::Event;
 use crate::exit_code::ExitCode;
 use crate::lake::{FailedTask, Failure, LakeError, OpenTask};
-use crate::task::{TaskId, TaskStatus};
+use crate::task::{TaskId, TaskInfo, TaskStatus};
 
 /// This many consecutive failed tasks end the run: the API is down, and requesting thousands more
 /// would take hours.
@@ -186,7 +185,7 @@ impl Puller {
     fn known(&self, planned: &PlannedTask) -> KnownTask {
         let ledger = self.committer.lake.ledger();
         let id = &planned.task.id;
-        let is_listed = planned.task.seen == Seen::Listed;
+        let is_listed = planned.seen == Seen::Listed;
         KnownTask {
             status: planned.task.status.clone().filter(|_| is_listed),
             schedule_start: planned.task.schedule_start,
@@ -231,9 +230,9 @@ impl Puller {
                         let task = task.clone();
                         self.desk.events.emit(&Event::TaskAccepted { task, calls });
                     }
-                    AnswerDisposition::Left(facts) => {
+                    AnswerDisposition::Left(answered) => {
                         summary.tasks.left += 1;
-                        let open = self.observed(self.open_as_answered(planned, &facts));
+                        let open = self.observed(self.open_as_answered(planned, &answered));
                         if matches!(open.status, TaskStatus::Unknown(_)) {
                             summary.tasks.not_understood += 1;
                         }
@@ -244,9 +243,9 @@ impl Puller {
                         });
                         progress.learned.open.push(open);
                     }
-                    AnswerDisposition::Before(facts) => {
+                    AnswerDisposition::Before(answered) => {
                         summary.tasks.not_before += 1;
-                        let open = self.open_as_answered(planned, &facts);
+                        let open = self.open_as_answered(planned, &answered);
                         self.desk
                             .events
                             .emit(&Event::TaskBefore { task: task.clone() });
@@ -295,7 +294,7 @@ impl Puller {
     ) {
         let task = planned.task.id.clone();
         let gone = matches!(error, DetailError::NotFound { .. });
-        if gone && planned.task.seen == Seen::Remembered {
+        if gone && planned.seen == Seen::Remembered {
             let text = format!("task {task} is gone at the vendor and is not asked for again");
             self.desk.events.emit(&Event::Warning { text });
             progress.learned.forgotten.push(task);
@@ -362,18 +361,14 @@ impl Puller {
         });
     }
 
-    fn open_as_answered(&self, planned: &PlannedTask, facts: &TaskFacts) -> OpenTask {
+    fn open_as_answered(&self, planned: &PlannedTask, answered: &TaskInfo) -> OpenTask {
         let mut open = planned.as_open();
-        if let Some(status) = &facts.status {
+        if let Some(status) = &answered.status {
             open.status = status.clone();
         }
-        open.workflow = open.workflow.or_else(|| facts.workflow.clone());
-        let start = facts.schedule_start_micros.and_then(moment);
-        open.schedule_start = start.or(open.schedule_start);
-        open.schedule_end = facts
-            .schedule_end_micros
-            .and_then(moment)
-            .or(open.schedule_end);
+        open.workflow = open.workflow.or_else(|| answered.workflow.clone());
+        open.schedule_start = answered.schedule_start.or(open.schedule_start);
+        open.schedule_end = answered.schedule_end.or(open.schedule_end);
         open.day = open
             .schedule_start
             .map(|start| day_of(self.committer.zone, start));
@@ -411,20 +406,6 @@ fn is_overdue(task: &OpenTask, rules: &Rules) -> bool {
     // A task that was found late is waited for as long as one found in time.
     let last = end.or(task.schedule_start).max(task.first_seen);
     last.is_some_and(|last| rules.now.signed_duration_since(last) > hold)
-}
-
-/// An open task from its response, for a task that was never planned.
-pub(super) fn open_of_answer(id: TaskId, facts: &TaskFacts, zone: chrono_tz::Tz) -> OpenTask {
-    let schedule_start = facts.schedule_start_micros.and_then(moment);
-    let status = facts.status.clone();
-    let status = status.unwrap_or_else(|| TaskStatus::Unknown("unknown".to_owned()));
-    OpenTask {
-        workflow: facts.workflow.clone(),
-        schedule_start,
-        schedule_end: facts.schedule_end_micros.and_then(moment),
-        day: schedule_start.map(|start| day_of(zone, start)),
-        ..OpenTask::new(id, status)
-    }
 }
 
 #[cfg(test)]

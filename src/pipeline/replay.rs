@@ -12,14 +12,15 @@ use tokio::task::JoinSet;
 use super::commit::{Committer, Learned};
 use super::desk::Desk;
 use super::judge::{AnswerDisposition, AnswerOrigin, Classified, KnownTask};
-use super::pull::{CommitPace, open_of_answer};
+use super::pull::CommitPace;
 use super::reader::{AnswerReader, ReadError};
 use super::stop::StopSwitch;
 use super::summary::{FailedPull, Summary};
+use crate::calendar::day_of;
 use crate::discover::Reason;
 use crate::event::Event;
-use crate::lake::LakeError;
 use crate::lake::write::Reject;
+use crate::lake::{LakeError, OpenTask};
 use crate::shard::Shard;
 use crate::task::TaskId;
 
@@ -186,37 +187,36 @@ impl Replayer {
                 self.desk.events.emit(&Event::TaskAccepted { task, calls });
                 Ok(())
             }
-            Ok(AnswerDisposition::Left(facts)) => {
+            Ok(AnswerDisposition::Left(task)) => {
                 summary.tasks.left += 1;
-                if let Some(id) = facts.id.clone() {
-                    if self.is_sealed(&id) {
-                        let text = format!(
-                            "{} is left: task {id} is exported for good, and this answer is of a \
-                             task that still ran",
-                            path.display()
-                        );
-                        self.desk.events.emit(&Event::Warning { text });
-                        return Ok(());
-                    }
-                    let open = open_of_answer(id, &facts, self.committer.zone);
-                    let status = open.status.safe_word().to_owned();
-                    self.desk.events.emit(&Event::TaskLeft {
-                        task: open.id.clone(),
-                        status,
-                    });
-                    learned.open.push(open);
-                }
-                Ok(())
-            }
-            Ok(AnswerDisposition::Before(facts)) => {
-                summary.tasks.not_before += 1;
-                if let Some(task) = facts.id {
+                if self.is_sealed(&task.id) {
                     let text = format!(
-                        "{} is left: task {task} is before `tasks.not_before`",
-                        path.display()
+                        "{} is left: task {} is exported for good, and this answer is of a \
+                         task that still ran",
+                        path.display(),
+                        task.id
                     );
                     self.desk.events.emit(&Event::Warning { text });
+                    return Ok(());
                 }
+                let start = task.schedule_start;
+                let day = start.map(|start| day_of(self.committer.zone, start));
+                let open = OpenTask::of(&task, day);
+                self.desk.events.emit(&Event::TaskLeft {
+                    status: open.status.safe_word().to_owned(),
+                    task: task.id,
+                });
+                learned.open.push(open);
+                Ok(())
+            }
+            Ok(AnswerDisposition::Before(task)) => {
+                summary.tasks.not_before += 1;
+                let text = format!(
+                    "{} is left: task {} is before `tasks.not_before`",
+                    path.display(),
+                    task.id
+                );
+                self.desk.events.emit(&Event::Warning { text });
                 Ok(())
             }
             Ok(AnswerDisposition::Twice(task)) => {

@@ -194,6 +194,7 @@ impl TaskLine {
             task,
             decision,
             day,
+            ..
         } = planned;
         Self {
             task_id: task.id,
@@ -231,16 +232,18 @@ mod tests {
     use super::*;
     use crate::discover::{Candidate, Rules, Seen};
     use crate::lake::Ledger;
-    use crate::task::TaskStatus;
+    use crate::task::{TaskInfo, TaskStatus};
 
     fn candidate(id: &str, status: &str, start: Option<&str>) -> Candidate {
         let time = |text: &str| text.parse().expect("a time");
         Candidate {
-            id: TaskId::new(id).expect("an id"),
-            workflow: None,
-            status: Some(TaskStatus::from(status)),
-            schedule_start: start.map(time),
-            schedule_end: start.map(time),
+            task: TaskInfo {
+                id: TaskId::new(id).expect("an id"),
+                workflow: None,
+                status: Some(TaskStatus::from(status)),
+                schedule_start: start.map(time),
+                schedule_end: start.map(time),
+            },
             calls: None,
             seen: Seen::Listed,
         }

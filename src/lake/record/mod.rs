@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::shard::Shard;
 use crate::store::{Checksum, DataFile, FilePath};
-use crate::task::{RunId, TaskId, TaskStatus, WorkflowId};
+use crate::task::{RunId, TaskId, TaskInfo, TaskStatus, WorkflowId};
 
 /// The version of records that this program writes, and the highest it reads.
 pub const FORMAT_VERSION: u32 = 3;
@@ -137,6 +137,30 @@ impl OpenTask {
             first_seen: None,
             final_since: None,
             overdue: false,
+        }
+    }
+
+    /// A task of this day, as last seen.
+    #[must_use]
+    pub fn of(task: &TaskInfo, day: Option<NaiveDate>) -> Self {
+        Self {
+            workflow: task.workflow.clone(),
+            schedule_start: task.schedule_start,
+            schedule_end: task.schedule_end,
+            day,
+            ..Self::new(task.id.clone(), task.status_or_unknown())
+        }
+    }
+
+    /// What is known of the task, apart from when it was seen.
+    #[must_use]
+    pub fn info(&self) -> TaskInfo {
+        TaskInfo {
+            id: self.id.clone(),
+            workflow: self.workflow.clone(),
+            status: Some(self.status.clone()),
+            schedule_start: self.schedule_start,
+            schedule_end: self.schedule_end,
         }
     }
 }
