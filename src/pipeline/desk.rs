@@ -2,7 +2,7 @@
 //! since the last commit.
 //!
 //! A task is accepted as a whole or not at all, and never split by a commit: accepting takes the
-//! read side of the gate, committing the write side. The gate is acquired before a crew thread, so
+//! read side of the gate, committing the write side. The gate is acquired before a worker thread, so
 //! that all threads are available to encode what is committed.
 
 use std::collections::HashSet;
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 
-use super::crew::Crew;
+use super::worker_pool::WorkerPool;
 use crate::allocator;
 use crate::decode::{Misfits, RecordDecoder, Rows, TaskOrdinal, ZoneVerdict};
 use crate::encode::RowGroupEncoder;
@@ -60,7 +60,7 @@ pub(super) struct Desk {
     /// Read-locked while a task is accepted, write-locked while all accepted tasks are taken.
     gate: Arc<RwLock<()>>,
     /// The threads that decode and encode.
-    pub(super) crew: Crew,
+    pub(super) workers: WorkerPool,
     /// Memory limit for the batches of all large responses.
     pub(super) large_answers: Arc<LargeShare>,
     accepted: Mutex<Accepted>,
@@ -149,8 +149,8 @@ impl Desk {
         } = options;
         let encoder = Arc::new(RowGroupEncoder::new(write, run)?);
         let count = write.workers.get();
-        let crew =
-            Crew::new(write.workers).map_err(|source| LakeError::Threads { count, source })?;
+        let workers = WorkerPool::new(write.workers)
+            .map_err(|source| LakeError::Threads { count, source })?;
         let chunk_options = ChunkOptions::new(store.clone(), encoder, write);
         Ok(Arc::new(Self {
             run_id: run.as_str().into(),
@@ -160,7 +160,7 @@ impl Desk {
             chunk: Chunk::new(chunk_options.clone()),
             chunk_options,
             gate: Arc::default(),
-            crew,
+            workers,
             large_answers: LargeShare::new(write.memory_budget_bytes.get() / 2),
             accepted: Mutex::default(),
             decoders: Mutex::default(),
@@ -175,12 +175,12 @@ impl Desk {
         }))
     }
 
-    /// Runs work on a thread of the crew. A panic there is resumed here.
+    /// Runs work on a worker thread. A panic there is resumed here.
     pub(super) async fn on_thread<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> T {
-        self.crew.begin(work).await.end().await
+        self.workers.submit(work).await.join().await
     }
 
     /// As [`Self::on_thread`], for work that accepts tasks.
@@ -337,8 +337,8 @@ impl Desk {
             all.push(shared);
             (tasks, unclosed, all)
         };
-        // Mostly waits for the disk, so it does not use the crew.
-        let threads = self.crew.size().max(4);
+        // Mostly waits for the disk, so it does not use the workers.
+        let threads = self.workers.size().max(4);
         let sealed = blocking(move || {
             // Frees the memory of the encoded rows before the commit allocates its own.
             allocator::give_back();
@@ -350,21 +350,21 @@ impl Desk {
         Ok(Taken { tasks, files })
     }
 
-    /// Encodes all waiting rows on the whole crew: their memory belongs to the arenas of its
+    /// Encodes all waiting rows on all workers: their memory belongs to the arenas of its
     /// threads.
     async fn drain(self: &Arc<Self>) -> Result<UnclosedFiles, LakeError> {
         let desk = Arc::clone(self);
         let waiting = self.on_thread(move || desk.chunk.take_rows()).await?;
         let waiting = Arc::new(waiting);
         let mut works = Vec::new();
-        for _ in 0..self.crew.size() {
+        for _ in 0..self.workers.size() {
             let (desk, waiting) = (Arc::clone(self), Arc::clone(&waiting));
             let work = move || desk.chunk.encode(&waiting);
-            works.push(self.crew.begin(work).await);
+            works.push(self.workers.submit(work).await);
         }
         let mut result = Ok(());
         for mut work in works {
-            result = result.and(work.end().await);
+            result = result.and(work.join().await);
         }
         result?;
         Ok(self.chunk.take_files())

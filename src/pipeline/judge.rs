@@ -565,7 +565,7 @@ pub(super) fn large(
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
     let day = desk.with_decoder(|decoder| decoder.day_of_task(&facts));
-    let handover = gathered.hand_over(day, desk.crew.size())?;
+    let handover = gathered.hand_over(day, desk.workers.size())?;
     let accepted = accepted(&task, facts.clone(), &origin.known, sealed);
     let Some(ordinal) = desk.accept(accepting, accepted) else {
         return Ok(Ok(AnswerDisposition::Twice(task)));

@@ -9,7 +9,6 @@
 
 mod beside;
 mod commit;
-mod crew;
 mod desk;
 mod find;
 mod judge;
@@ -20,6 +19,7 @@ mod replay;
 mod sink;
 mod stop;
 mod summary;
+mod worker_pool;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -6,9 +6,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::crew::Begun;
 use super::desk::Desk;
 use super::judge::{self, AnswerOrigin, Classified, LargeTask};
+use super::worker_pool::JobHandle;
 use crate::decode::{Ended, Piece, Split, SplitError, SplitOptions, early_task_id};
 use crate::lake::LakeError;
 
@@ -144,7 +144,9 @@ async fn finish_small(
     origin: AnswerOrigin,
 ) -> Result<Classified, LakeError> {
     if ended.rest.bytes.len() <= TINY_BYTES {
-        let tiny = desk.crew.here(|| judge::tiny(desk, &ended, &origin));
+        let tiny = desk
+            .workers
+            .try_run_inline(|| judge::tiny(desk, &ended, &origin));
         if let Some(tiny) = tiny.flatten() {
             let classified = match tiny {
                 Ok((classified, true)) => {
@@ -176,7 +178,7 @@ struct LargeReader {
     desk: Arc<Desk>,
     task: Arc<LargeTask>,
     received_at_micros: i64,
-    work: VecDeque<Begun<Result<(), LakeError>>>,
+    work: VecDeque<JobHandle<Result<(), LakeError>>>,
 }
 
 impl LargeReader {
@@ -193,7 +195,7 @@ impl LargeReader {
         let at_once = if in_order {
             1
         } else {
-            2 * self.desk.crew.size()
+            2 * self.desk.workers.size()
         };
         while self.work.len() >= at_once {
             self.await_oldest().await?;
@@ -211,8 +213,8 @@ impl LargeReader {
                 task.keep_oversize(index, limit, &bytes, last)
             }
         };
-        let begun = self.desk.crew.begin(work).await;
-        self.work.push_back(begun);
+        let job = self.desk.workers.submit(work).await;
+        self.work.push_back(job);
         Ok(())
     }
 
@@ -220,7 +222,7 @@ impl LargeReader {
         let Some(oldest) = self.work.front_mut() else {
             return Ok(());
         };
-        let result = oldest.end().await;
+        let result = oldest.join().await;
         self.work.pop_front();
         Ok(result?)
     }
@@ -240,7 +242,7 @@ impl LargeReader {
     async fn abandon(mut self) {
         while let Some(mut oldest) = self.work.pop_front() {
             // Its rows are discarded, and so is its error.
-            let _ = oldest.end().await;
+            let _ = oldest.join().await;
         }
         if self.check_rejects().is_err()
             && let Some(task) = Arc::into_inner(self.task)

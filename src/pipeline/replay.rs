@@ -84,7 +84,7 @@ impl Replayer {
         let mut chosen = chosen.into_iter();
         let mut taken = 0;
         loop {
-            while running.len() < self.desk.crew.size() && !self.stop.is_stopped() {
+            while running.len() < self.desk.workers.size() && !self.stop.is_stopped() {
                 let Some(number) = chosen.next() else { break };
                 let task = ids.task(number);
                 let is_sealed = task.as_ref().is_some_and(|task| self.is_sealed(task));

@@ -73,7 +73,7 @@ pub(super) async fn ids(desk: &Arc<Desk>, files: &Arc<[PathBuf]>, stop: &StopSwi
             let (files, decoding) = (Arc::clone(files), Arc::clone(desk));
             desk.on_thread(move || scan_task_id(&files[number], &decoding.decode))
         })
-        .buffered(desk.crew.size());
+        .buffered(desk.workers.size());
     let mut ids = Ids::default();
     while let Some(scanned) = scans.next().await {
         // A file that cannot be read has no task id here; the error is reported when the file is
@@ -292,7 +292,7 @@ pub(super) async fn choose(
             let weighing = weigh(Arc::clone(desk), Arc::clone(files), file, ids.task(file));
             async move { (file, weighing.await) }
         })
-        .buffered(desk.crew.size());
+        .buffered(desk.workers.size());
     let mut group: Vec<(u32, Weight)> = Vec::new();
     while let Some((file, weight)) = weights.next().await {
         let is_next = group

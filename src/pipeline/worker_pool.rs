@@ -20,7 +20,7 @@ type Work = Box<dyn FnOnce() + Send>;
 
 /// A pool of threads for CPU-bound work.
 #[derive(Debug)]
-pub(super) struct Crew {
+pub(super) struct WorkerPool {
     work: Mutex<Sender<Work>>,
     /// One running and one queued job per thread, so that a thread that finishes has its next job
     /// ready instead of sleeping until the submitting task has woken up.
@@ -30,10 +30,10 @@ pub(super) struct Crew {
 
 /// A handle to the result of submitted work.
 #[derive(Debug)]
-pub(super) struct Begun<T>(oneshot::Receiver<thread::Result<T>>);
+pub(super) struct JobHandle<T>(oneshot::Receiver<thread::Result<T>>);
 
-impl Crew {
-    /// Starts the threads. They end when the crew is dropped and their work is done.
+impl WorkerPool {
+    /// Starts the threads. They end when the pool is dropped and their work is done.
     ///
     /// # Errors
     ///
@@ -64,10 +64,10 @@ impl Crew {
     }
 
     /// Waits until fewer jobs are queued than there are threads, then queues this one.
-    pub(super) async fn begin<T: Send + 'static>(
+    pub(super) async fn submit<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Begun<T> {
+    ) -> JobHandle<T> {
         let room = Arc::clone(&self.room)
             .acquire_owned()
             .await
@@ -81,13 +81,13 @@ impl Crew {
         });
         lock(&self.work)
             .send(work)
-            .expect("the threads go on as long as the crew is there");
-        Begun(end)
+            .expect("the threads live as long as the pool");
+        JobHandle(end)
     }
 
-    /// Runs work too small to hand over on the calling thread, counted as one of the crew's;
+    /// Runs work too small to hand over on the calling thread, counted as one of the pool's;
     /// returns `None` if all threads are busy.
-    pub(super) fn here<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
+    pub(super) fn try_run_inline<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
         if self.room.available_permits() <= self.size() {
             return None;
         }
@@ -100,9 +100,9 @@ fn next(receiver: &Mutex<Receiver<Work>>) -> Option<Work> {
     lock(receiver).recv().ok()
 }
 
-impl<T> Begun<T> {
+impl<T> JobHandle<T> {
     /// The result of the work. A panic there is resumed here.
-    pub(super) async fn end(&mut self) -> T {
+    pub(super) async fn join(&mut self) -> T {
         let result = (&mut self.0).await;
         match result.expect("work sends its result, a panic too") {
             Ok(result) => result,
@@ -115,35 +115,35 @@ impl<T> Begun<T> {
 mod tests {
     use super::*;
 
-    fn crew(size: usize) -> Crew {
-        Crew::new(NonZeroUsize::new(size).expect("not zero")).expect("threads")
+    fn pool(size: usize) -> WorkerPool {
+        WorkerPool::new(NonZeroUsize::new(size).expect("not zero")).expect("threads")
     }
 
     #[tokio::test]
     async fn a_panic_goes_on_where_the_work_is_awaited_and_the_thread_works_on() {
-        let crew = crew(1);
-        let mut bad = crew.begin(|| panic!("on purpose")).await;
+        let pool = pool(1);
+        let mut bad = pool.submit(|| panic!("on purpose")).await;
         let awaited = tokio::spawn(async move {
-            let () = bad.end().await;
+            let () = bad.join().await;
         });
         assert!(awaited.await.expect_err("it panics").is_panic());
-        assert_eq!(crew.begin(|| 7).await.end().await, 7);
+        assert_eq!(pool.submit(|| 7).await.join().await, 7);
     }
 
     #[tokio::test]
     async fn no_more_is_begun_than_is_done_and_waits_at_hand() {
-        let crew = crew(1);
+        let pool = pool(1);
         let (hold, held) = channel::<()>();
-        let mut first = crew.begin(move || held.recv().is_err()).await;
-        assert_eq!(crew.here(|| 1), None);
-        let mut second = crew.begin(|| 2).await;
-        let third = crew.begin(|| 3);
+        let mut first = pool.submit(move || held.recv().is_err()).await;
+        assert_eq!(pool.try_run_inline(|| 1), None);
+        let mut second = pool.submit(|| 2).await;
+        let third = pool.submit(|| 3);
         tokio::pin!(third);
         assert!(futures_util::poll!(third.as_mut()).is_pending());
         drop(hold);
-        assert!(first.end().await);
-        assert_eq!(second.end().await, 2);
-        assert_eq!(third.await.end().await, 3);
-        assert_eq!(crew.here(|| 4), Some(4));
+        assert!(first.join().await);
+        assert_eq!(second.join().await, 2);
+        assert_eq!(third.await.join().await, 3);
+        assert_eq!(pool.try_run_inline(|| 4), Some(4));
     }
 }
