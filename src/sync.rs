@@ -1,4 +1,4 @@
-//! Locks and threads, as all stages use them. No pools and no channels: those have an owner.
+//! Locks, object pools and threads, as all stages use them. No channels: those have an owner.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,6 +8,37 @@ use tokio::task::JoinError;
 /// A lock whose holder panicked has failed the run already; the data is dropped with it.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Reusable objects, such as buffers: [`take`](Self::take) one, or make it, and [`put`](Self::put)
+/// it back.
+#[derive(Debug)]
+pub(crate) struct Pool<T> {
+    idle: Mutex<Vec<T>>,
+    max_idle: usize,
+}
+
+impl<T> Pool<T> {
+    /// An empty pool that keeps at most this many objects.
+    pub(crate) fn new(max_idle: usize) -> Self {
+        Self {
+            idle: Mutex::default(),
+            max_idle,
+        }
+    }
+
+    /// An object that was put back, if there is one.
+    pub(crate) fn take(&self) -> Option<T> {
+        lock(&self.idle).pop()
+    }
+
+    /// Keeps an object for reuse, unless the pool is full.
+    pub(crate) fn put(&self, object: T) {
+        let mut idle = lock(&self.idle);
+        if idle.len() < self.max_idle {
+            idle.push(object);
+        }
+    }
 }
 
 /// Does work that waits for the disk on a thread of the runtime. A panic there goes on here.

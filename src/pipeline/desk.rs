@@ -21,7 +21,7 @@ use crate::lake::write::{
 };
 use crate::lake::{LakeError, blocking};
 use crate::store::RunStore;
-use crate::sync::lock;
+use crate::sync::{Pool, lock};
 use crate::task::{RunId, TaskId, TaskInfo, WorkflowId};
 
 /// How responses are judged.
@@ -64,11 +64,11 @@ pub(super) struct Desk {
     /// Memory limit for the batches of all large responses.
     pub(super) large_answers: Arc<LargeShare>,
     accepted: Mutex<Accepted>,
-    decoders: Mutex<Vec<RecordDecoder>>,
+    decoders: Pool<RecordDecoder>,
     /// Empty row buffers, for runs of entries of large responses.
-    rows: Mutex<Vec<Rows>>,
+    rows: Pool<Rows>,
     /// Empty buffers for the text of responses.
-    buffers: Mutex<Vec<Vec<u8>>>,
+    buffers: Pool<Vec<u8>>,
     rejects: Mutex<Rejects>,
     misfits: Mutex<Misfits>,
     zone: Mutex<ZoneVerdict>,
@@ -163,9 +163,9 @@ impl Desk {
             workers,
             large_answers: LargeShare::new(write.memory_budget_bytes.get() / 2),
             accepted: Mutex::default(),
-            decoders: Mutex::default(),
-            rows: Mutex::default(),
-            buffers: Mutex::default(),
+            decoders: Pool::new(usize::MAX),
+            rows: Pool::new(usize::MAX),
+            buffers: Pool::new(MOST_BUFFERS),
             rejects: Mutex::new(Rejects {
                 shared: RejectWriter::new(store.clone()),
                 adopted: Vec::new(),
@@ -209,36 +209,33 @@ impl Desk {
 
     /// Runs `work` with a decoder of the pool.
     pub(super) fn with_decoder<T>(&self, work: impl FnOnce(&mut RecordDecoder) -> T) -> T {
-        let pooled = lock(&self.decoders).pop();
+        let pooled = self.decoders.take();
         let mut decoder = pooled.unwrap_or_else(|| RecordDecoder::new(&self.decode));
         let result = work(&mut decoder);
-        lock(&self.decoders).push(decoder);
+        self.decoders.put(decoder);
         result
     }
 
     /// An empty row buffer, reused from the pool if possible.
-    pub(super) fn borrow_rows(&self) -> Rows {
-        lock(&self.rows).pop().unwrap_or_default()
+    pub(super) fn take_rows_buffer(&self) -> Rows {
+        self.rows.take().unwrap_or_default()
     }
 
     /// Returns an empty row buffer to the pool.
-    pub(super) fn give_back_rows(&self, rows: Rows) {
-        lock(&self.rows).push(rows);
+    pub(super) fn put_rows_buffer(&self, rows: Rows) {
+        self.rows.put(rows);
     }
 
     /// An empty buffer for a response's text, reused from the pool if possible.
-    pub(super) fn borrow_buffer(&self) -> Vec<u8> {
-        lock(&self.buffers).pop().unwrap_or_default()
+    pub(super) fn take_buffer(&self) -> Vec<u8> {
+        self.buffers.take().unwrap_or_default()
     }
 
     /// Returns a buffer to the pool; its content is discarded.
-    pub(super) fn give_back_buffer(&self, mut buffer: Vec<u8>) {
+    pub(super) fn put_buffer(&self, mut buffer: Vec<u8>) {
         if buffer.capacity() <= MOST_BUFFER_BYTES {
             buffer.clear();
-            let mut buffers = lock(&self.buffers);
-            if buffers.len() < MOST_BUFFERS {
-                buffers.push(buffer);
-            }
+            self.buffers.put(buffer);
         }
     }
 

@@ -205,7 +205,7 @@ impl LargeTask {
         };
         // Rows are not returned to the pool on an error, so that no row of a failed response
         // remains.
-        let mut rows = desk.borrow_rows();
+        let mut rows = desk.take_rows_buffer();
         let mut decoded = desk.with_decoder(|decoder| {
             let mut ripe = |rows: &mut Rows| self.rows.push(rows.take()?);
             decoder.decode_slabs(run, &context, &mut rows, &mut ripe)
@@ -216,7 +216,7 @@ impl LargeTask {
         self.keep_rejects(&std::mem::take(&mut decoded.rejects))?;
         lock(&self.decoded).merge(decoded);
         let batches = rows.take()?;
-        desk.give_back_rows(rows);
+        desk.put_rows_buffer(rows);
         self.rows.push(batches)
     }
 

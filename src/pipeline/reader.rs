@@ -65,7 +65,7 @@ impl AnswerReader {
     /// Reads the next bytes. Awaiting it applies back-pressure.
     pub(super) async fn push(&mut self, bytes: &[u8]) -> Result<(), ReadError> {
         if self.split.wants_buffer() {
-            self.split.reuse(self.desk.borrow_buffer());
+            self.split.reuse(self.desk.take_buffer());
         }
         self.split.push(bytes)?;
         let pieces: Vec<Piece> = self.split.pieces().collect();
@@ -159,14 +159,14 @@ async fn finish_small(
                 Ok((classified, false)) => Ok(classified),
                 Err(error) => Err(error),
             };
-            desk.give_back_buffer(ended.rest.bytes);
+            desk.put_buffer(ended.rest.bytes);
             return classified;
         }
     }
     let of_thread = Arc::clone(desk);
     let classified = desk.on_accepting_thread(move |accepting| {
         let classified = judge::small(&of_thread, accepting, &ended, &origin);
-        of_thread.give_back_buffer(ended.rest.bytes);
+        of_thread.put_buffer(ended.rest.bytes);
         classified
     });
     classified.await
@@ -206,7 +206,7 @@ impl LargeReader {
         let work = move || match piece {
             Piece::Run(run) => {
                 let decoded = task.decode(&desk, &run, received_at_micros);
-                desk.give_back_buffer(run.bytes);
+                desk.put_buffer(run.bytes);
                 decoded
             }
             Piece::Oversize { index, bytes, last } => {
