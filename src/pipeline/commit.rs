@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
-use super::desk::{AcceptedTask, Desk, Taken};
+use super::pending::{AcceptedTask, PendingBatch, PendingCommit};
 use super::summary::Summary;
 use crate::allocator;
 use crate::calendar::day_of;
@@ -22,9 +22,9 @@ use crate::shard::Shard;
 use crate::store::{DataFile, FilePath, StoreError};
 use crate::task::TaskId;
 
-/// Task metadata learned apart from rows, for the last commit of a run.
+/// Task metadata observations apart from rows, for the last commit of a run.
 #[derive(Debug, Default)]
-pub(super) struct Learned {
+pub(super) struct Observations {
     pub(super) open: Vec<OpenTask>,
     pub(super) reopened: Vec<OpenTask>,
     pub(super) failed: Vec<FailedTask>,
@@ -51,18 +51,18 @@ pub(super) enum GiveUp {
 
 /// Result of drafting a commit.
 #[derive(Debug)]
-enum Drafted {
+enum DraftOutcome {
     /// The draft, with the files that carry rows over.
     Ready(Box<CommitDraft>, Vec<DataFile>),
     /// A file to be replaced is missing or differs from what was committed; the text says how.
     Damaged(FilePath, String),
 }
 
-/// Commits the rows and tasks collected at the desk.
+/// Commits the rows and tasks of the pending commit.
 #[derive(Debug)]
 pub(super) struct Committer {
     pub(super) lake: LakeWriter,
-    pub(super) desk: Arc<Desk>,
+    pub(super) pending: Arc<PendingCommit>,
     pub(super) zone: Tz,
     /// The shard whose tasks these are; `None` for all tasks.
     pub(super) shard: Option<Shard>,
@@ -78,17 +78,17 @@ pub(super) struct Committer {
 }
 
 impl Committer {
-    /// Makes everything accepted so far, and the learned metadata, durable and visible.
+    /// Makes everything accepted so far, and the observations metadata, durable and visible.
     pub(super) async fn commit(
         &mut self,
-        learned: Learned,
+        observations: Observations,
         summary: &mut Summary,
     ) -> Result<(), LakeError> {
-        let mut taken = self.desk.take().await?;
+        let mut taken = self.pending.take().await?;
         loop {
-            let (draft, carried) = match self.draft(&taken, &learned).await? {
-                Drafted::Ready(draft, carried) => (*draft, carried),
-                Drafted::Damaged(path, what) => {
+            let (draft, carried) = match self.draft(&taken, &observations).await? {
+                DraftOutcome::Ready(draft, carried) => (*draft, carried),
+                DraftOutcome::Damaged(path, what) => {
                     self.explain(path, what).await?;
                     continue;
                 }
@@ -118,7 +118,7 @@ impl Committer {
         &mut self,
         summary: &mut Summary,
     ) -> Result<(), LakeError> {
-        self.commit(Learned::default(), summary).await?;
+        self.commit(Observations::default(), summary).await?;
         blocking(|| {
             allocator::give_back();
             Ok(())
@@ -149,7 +149,7 @@ impl Committer {
                 tasks.len()
             );
             if !tasks.is_empty() {
-                self.desk.events.emit(&Event::Warning { text });
+                self.pending.events.emit(&Event::Warning { text });
             }
             let tasks = tasks.iter().map(|task| (task.id.clone(), path.clone()));
             self.lost.extend(tasks);
@@ -158,7 +158,11 @@ impl Committer {
 
     /// Drafts a commit of the taken tasks, and returns the files in it that carry over rows of
     /// other tasks.
-    async fn draft(&self, taken: &Taken, learned: &Learned) -> Result<Drafted, LakeError> {
+    async fn draft(
+        &self,
+        taken: &PendingBatch,
+        observations: &Observations,
+    ) -> Result<DraftOutcome, LakeError> {
         let run = self.lake.store().run_id().clone();
         let mut draft = CommitDraft::new(run, CommitKind::Append, self.base);
         draft.tasks = taken
@@ -175,16 +179,16 @@ impl Committer {
             }
             draft.files.push(closed.file.clone());
         }
-        draft.open.clone_from(&learned.open);
-        draft.reopened.clone_from(&learned.reopened);
-        draft.workflows.clone_from(&learned.workflows);
-        draft.failed.clone_from(&learned.failed);
-        draft.forgotten.clone_from(&learned.forgotten);
-        draft.coverage.clone_from(&learned.coverage);
-        draft.listed_until = learned.listed_until;
-        draft.first_day = learned.first_day;
+        draft.open.clone_from(&observations.open);
+        draft.reopened.clone_from(&observations.reopened);
+        draft.workflows.clone_from(&observations.workflows);
+        draft.failed.clone_from(&observations.failed);
+        draft.forgotten.clone_from(&observations.forgotten);
+        draft.coverage.clone_from(&observations.coverage);
+        draft.listed_until = observations.listed_until;
+        draft.first_day = observations.first_day;
         draft.shard = self.shard;
-        self.carry_over(draft, learned.give_up).await
+        self.carry_over(draft, observations.give_up).await
     }
 
     /// Plans the removal of rows replaced by new rows of the same tasks: their files are rewritten
@@ -193,7 +197,7 @@ impl Committer {
         &self,
         mut draft: CommitDraft,
         give_up: GiveUp,
-    ) -> Result<Drafted, LakeError> {
+    ) -> Result<DraftOutcome, LakeError> {
         let ledger = self.lake.ledger();
         let replaced: Vec<TaskId> = draft
             .tasks
@@ -220,7 +224,7 @@ impl Committer {
             if draft.tasks.is_empty() {
                 draft.kind = CommitKind::Observe;
             }
-            return Ok(Drafted::Ready(Box::new(draft), Vec::new()));
+            return Ok(DraftOutcome::Ready(Box::new(draft), Vec::new()));
         }
         draft.kind = CommitKind::Replace;
         let without: Arc<HashSet<String>> = Arc::new(
@@ -245,7 +249,7 @@ impl Committer {
                     for file in &carried {
                         self.lake.store().unstage(file).await?;
                     }
-                    return Ok(Drafted::Damaged(path, what));
+                    return Ok(DraftOutcome::Damaged(path, what));
                 }
             };
             let mut into = Vec::new();
@@ -257,7 +261,7 @@ impl Committer {
             draft.removes.push(Removal { path, into });
         }
         self.give_up(lost, &mut draft).await?;
-        Ok(Drafted::Ready(Box::new(draft), carried))
+        Ok(DraftOutcome::Ready(Box::new(draft), carried))
     }
 
     /// Removes damaged files from the lake, and reports the tasks whose rows the commit does not
@@ -295,7 +299,7 @@ impl Committer {
         is_staged: bool,
         without: Arc<HashSet<String>>,
     ) -> Result<Result<Option<DataFile>, String>, LakeError> {
-        let (options, file) = (self.desk.chunk_options.clone(), file.clone());
+        let (options, file) = (self.pending.chunk_options.clone(), file.clone());
         blocking(move || {
             let source = if is_staged {
                 options.store.open_staged_checked(&file)?
@@ -316,7 +320,11 @@ impl Committer {
     }
 
     /// The taken tasks without those that another run has exported meanwhile.
-    async fn leave_out(&self, taken: Taken, lost: &HashSet<TaskId>) -> Result<Taken, LakeError> {
+    async fn leave_out(
+        &self,
+        taken: PendingBatch,
+        lost: &HashSet<TaskId>,
+    ) -> Result<PendingBatch, LakeError> {
         if lost.is_empty() {
             return Ok(taken);
         }
@@ -366,7 +374,7 @@ impl Committer {
             .into_iter()
             .filter(|accepted| !lost.contains(&accepted.task.id))
             .collect();
-        Ok(Taken { tasks, files })
+        Ok(PendingBatch { tasks, files })
     }
 
     fn committed(&self, accepted: &AcceptedTask) -> CommittedTask {
@@ -388,7 +396,7 @@ impl Committer {
     }
 }
 
-fn note(summary: &mut Summary, taken: &Taken, sequence: u64) {
+fn note(summary: &mut Summary, taken: &PendingBatch, sequence: u64) {
     summary.commits.push(sequence);
     for task in &taken.tasks {
         if task.sealed {

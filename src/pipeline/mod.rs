@@ -2,17 +2,17 @@
 //! several futures.
 //!
 //! ```text
-//! find ─Found→ Plan ─pull→ TaskSink ─AnswerReader→ judge ─Desk→ Committer ─Commit→ Ledger
+//! find ─Found→ Plan ─pull→ TaskSink ─AnswerReader→ accept ─PendingCommit→ Committer ─Commit→ Ledger
 //! ```
 //! A run is one [`Export`]: it is opened on a lake, given one [`Assignment`], and ends with a
 //! [`Summary`].
 
+mod accept;
 mod beside;
 mod commit;
-mod desk;
 mod find;
-mod judge;
 mod mend;
+mod pending;
 mod pull;
 mod reader;
 mod replay;
@@ -39,9 +39,9 @@ use crate::task::RunId;
 
 pub use beside::{BeginError, Beginning};
 use commit::Committer;
-use desk::{Desk, DeskOptions, JudgeRules};
 pub use find::{Found, Search, find};
 use mend::Damage;
+use pending::{AcceptRules, PendingCommit, PendingOptions};
 use pull::{CommitPace, Puller};
 use replay::Replayer;
 pub use replay::{ReplayInputError, Superseded, saved_answers};
@@ -239,14 +239,14 @@ impl<'a> Export<'a> {
         summary.listing_complete = found.complete;
         summary.failed_workflows.clone_from(&found.failed_workflows);
         summary.tasks.reopened = plan.reopened().count() as u64;
-        let desk = self.desk(rules, assignment)?;
+        let pending = self.pending(rules, assignment)?;
         let puller = Puller {
             api,
             pace: self.commit_pace(),
             committer: Committer {
                 base: self.lake.ledger().last_sequence(),
                 lake: self.lake,
-                desk: desk.clone(),
+                pending: pending.clone(),
                 zone: self.job.discover.partition_timezone,
                 shard: self.job.discover.shard,
                 mends: assignment.replace,
@@ -256,12 +256,12 @@ impl<'a> Export<'a> {
             mending: damage.tasks,
             concurrency: self.job.api.concurrency.get(),
             stop: self.stop,
-            desk: desk.clone(),
+            pending: pending.clone(),
         };
         let committer = puller.pull(plan, &found, summary).await?;
         summary.lost = mend::still_lost(committer.lost, committer.lake.ledger());
-        summary.misfits = desk.misfits().lines();
-        summary.note_zone(desk.zone(), &self.events);
+        summary.misfits = pending.misfits().lines();
+        summary.note_zone(pending.zone(), &self.events);
         summary.ended_at = self.clock.now();
         Ok(committer.lake)
     }
@@ -279,13 +279,13 @@ impl<'a> Export<'a> {
     ) -> Result<LakeWriter, LakeError> {
         self.lake.accept().await?;
         let rules = rules(self.job, assignment, &self.clock);
-        let desk = self.desk(rules, assignment)?;
+        let pending = self.pending(rules, assignment)?;
         let replayer = Replayer {
             pace: self.commit_pace(),
             committer: Committer {
                 base: self.lake.ledger().last_sequence(),
                 lake: self.lake,
-                desk: desk.clone(),
+                pending: pending.clone(),
                 zone: self.job.discover.partition_timezone,
                 shard: self.job.discover.shard,
                 mends: assignment.replace,
@@ -296,29 +296,28 @@ impl<'a> Export<'a> {
             replace: assignment.replace,
             shard: self.job.discover.shard,
             received_at_micros: self.clock.now().timestamp_micros(),
-            desk: desk.clone(),
+            pending: pending.clone(),
         };
         let committer = replayer.replay(files, summary).await?;
         summary.lost = mend::still_lost(committer.lost, committer.lake.ledger());
-        summary.misfits = desk.misfits().lines();
-        summary.note_zone(desk.zone(), &self.events);
+        summary.misfits = pending.misfits().lines();
+        summary.note_zone(pending.zone(), &self.events);
         summary.ended_at = self.clock.now();
         Ok(committer.lake)
     }
 
-    fn desk(
+    fn pending(
         &self,
         rules: Rules,
         assignment: &Assignment,
-    ) -> Result<std::sync::Arc<Desk>, LakeError> {
-        Desk::new(DeskOptions {
+    ) -> Result<std::sync::Arc<PendingCommit>, LakeError> {
+        PendingCommit::new(PendingOptions {
             run: &self.run,
             store: self.lake.store(),
             decode: &self.job.decode,
             write: &self.job.write,
-            judge: JudgeRules {
+            accept: AcceptRules {
                 success_codes: self.job.api.profile.success_codes.clone(),
-                include_running: rules.include_running,
                 allow_fewer: assignment.allow_fewer,
                 rules,
             },

@@ -1,5 +1,5 @@
 //! The main loop of a run: pulls the planned tasks, commits periodically, and ends with one commit
-//! of the learned metadata. It makes no decisions about tasks; the plan has made them.
+//! of the observations metadata. It makes no decisions about tasks; the plan has made them.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use chrono::TimeDelta;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::commit::{Committer, GiveUp, Learned};
-use super::desk::{Desk, Waiting};
+use super::accept::{AnswerDisposition, KnownTask};
+use super::commit::{Committer, GiveUp, Observations};
 use super::find::Found;
-use super::judge::{AnswerDisposition, KnownTask};
+use super::pending::{PendingCommit, Waiting};
 use super::sink::{KeptPages, TaskSink};
 use super::stop::{Stop, StopSwitch};
 use super::summary::{FailedPull, Summary, chain};
@@ -50,7 +50,7 @@ impl CommitPace {
 /// Pulls tasks and commits them.
 pub(super) struct Puller {
     pub(super) api: ApiClient,
-    pub(super) desk: Arc<Desk>,
+    pub(super) pending: Arc<PendingCommit>,
     pub(super) committer: Committer,
     pub(super) pace: CommitPace,
     /// Tasks with rows in damaged files. They come first, and no commit is made before the last of
@@ -61,7 +61,7 @@ pub(super) struct Puller {
 }
 
 struct Progress {
-    learned: Learned,
+    observations: Observations,
     failures_in_a_row: u32,
     /// A task of a damaged file failed because the API did not respond.
     unanswered: bool,
@@ -78,13 +78,13 @@ impl Puller {
         summary: &mut Summary,
     ) -> Result<Committer, LakeError> {
         let mut progress = Progress {
-            learned: self.learned(&plan, found),
+            observations: self.observations(&plan, found),
             failures_in_a_row: 0,
             unanswered: false,
             stop: None,
         };
         let mut waiting = plan.into_pulls();
-        self.desk.set_aside(waiting.bytes());
+        self.pending.set_aside(waiting.bytes());
         allocator::give_back();
         let mut running = JoinSet::new();
         let mut next_commit = Instant::now() + self.pace.interval;
@@ -96,7 +96,7 @@ impl Puller {
             while !stopping && running.len() < self.concurrency {
                 let Some(task) = waiting.next() else { break };
                 let sink = TaskSink::new(
-                    Arc::clone(&self.desk),
+                    Arc::clone(&self.pending),
                     task.task.id.clone(),
                     self.known(&task),
                     Arc::clone(&pages),
@@ -116,7 +116,7 @@ impl Puller {
                 () = stopped.cancelled(), if !stopping => {}
             }
             let rest = waiting.len();
-            let waiting = self.desk.waiting();
+            let waiting = self.pending.waiting();
             let (much, late) = (self.pace.is_much(waiting), Instant::now() >= next_commit);
             let due = if self.mending.is_empty() {
                 much || ((late || (std::mem::take(&mut mended) && rest > 0)) && waiting.tasks > 0)
@@ -134,10 +134,10 @@ impl Puller {
         let whole = progress.stop.is_none() && !self.stop.is_stopped();
         if whole {
             // Only a run that processed everything it listed may record coverage.
-            progress.learned.coverage = found.coverage.into_iter().collect();
-            progress.learned.listed_until = found.listed_until;
-            progress.learned.first_day = found.first_day;
-            progress.learned.give_up = if progress.unanswered {
+            progress.observations.coverage = found.coverage.into_iter().collect();
+            progress.observations.listed_until = found.listed_until;
+            progress.observations.first_day = found.first_day;
+            progress.observations.give_up = if progress.unanswered {
                 GiveUp::Missing
             } else {
                 GiveUp::All
@@ -149,16 +149,18 @@ impl Puller {
             summary.stopped = Some(why);
             summary.stop_code = Some(code);
         }
-        self.committer.commit(progress.learned, summary).await?;
+        self.committer
+            .commit(progress.observations, summary)
+            .await?;
         Ok(self.committer)
     }
 
-    /// Metadata learned without requesting a response.
-    fn learned(&self, plan: &Plan, found: &Found) -> Learned {
+    /// Metadata observations without requesting a response.
+    fn observations(&self, plan: &Plan, found: &Found) -> Observations {
         let observed = |task: PlannedTask| self.observed(task.as_open());
         // A task excluded by `tasks.not_before` is recorded, so that it is not requested again and
         // does not hold back its day; this includes tasks recorded before the setting existed.
-        let rules = &self.desk.judge.rules;
+        let rules = &self.pending.accept.rules;
         let unsealed = self.committer.lake.ledger().unsealed();
         let left_out = unsealed.filter(|known| {
             rules.is_before_first(known.task.day)
@@ -169,15 +171,15 @@ impl Puller {
             overdue: true,
             ..known.task.clone()
         });
-        Learned {
+        Observations {
             open: plan.remembered().map(observed).chain(left_out).collect(),
-            reopened: if self.desk.judge.rules.repull_reopened {
+            reopened: if self.pending.accept.rules.repull_reopened {
                 plan.reopened().map(observed).collect()
             } else {
                 Vec::new()
             },
             workflows: found.workflow_notes.clone(),
-            ..Learned::default()
+            ..Observations::default()
         }
     }
 
@@ -201,7 +203,7 @@ impl Puller {
     /// A task that stays open, with the times derived from earlier runs: when it was first seen,
     /// when it became final, and whether it is overdue.
     fn observed(&self, mut open: OpenTask) -> OpenTask {
-        let rules = &self.desk.judge.rules;
+        let rules = &self.pending.accept.rules;
         let known = self.committer.lake.ledger().unsealed_task(&open.id);
         let known = known.map(|known| &known.task);
         open.first_seen = known.and_then(|task| task.first_seen).or(Some(rules.now));
@@ -228,7 +230,9 @@ impl Puller {
                     AnswerDisposition::Accepted { calls, rejects, .. } => {
                         summary.rejects += rejects;
                         let task = task.clone();
-                        self.desk.events.emit(&Event::TaskAccepted { task, calls });
+                        self.pending
+                            .events
+                            .emit(&Event::TaskAccepted { task, calls });
                     }
                     AnswerDisposition::Left(answered) => {
                         summary.tasks.left += 1;
@@ -237,19 +241,19 @@ impl Puller {
                             summary.tasks.not_understood += 1;
                         }
                         let status = open.status.safe_word().to_owned();
-                        self.desk.events.emit(&Event::TaskLeft {
+                        self.pending.events.emit(&Event::TaskLeft {
                             task: task.clone(),
                             status,
                         });
-                        progress.learned.open.push(open);
+                        progress.observations.open.push(open);
                     }
                     AnswerDisposition::Before(answered) => {
                         summary.tasks.not_before += 1;
                         let open = self.open_as_answered(planned, &answered);
-                        self.desk
+                        self.pending
                             .events
                             .emit(&Event::TaskBefore { task: task.clone() });
-                        progress.learned.open.push(OpenTask {
+                        progress.observations.open.push(OpenTask {
                             overdue: true,
                             ..self.observed(open)
                         });
@@ -260,7 +264,7 @@ impl Puller {
                     }
                     AnswerDisposition::Fewer(_, fewer) => {
                         let reason = fewer.to_string();
-                        self.desk.events.emit(&Event::TaskFailed {
+                        self.pending.events.emit(&Event::TaskFailed {
                             task: task.clone(),
                             reason: reason.clone(),
                         });
@@ -296,8 +300,8 @@ impl Puller {
         let gone = matches!(error, DetailError::NotFound { .. });
         if gone && planned.seen == Seen::Remembered {
             let text = format!("task {task} is gone at the vendor and is not asked for again");
-            self.desk.events.emit(&Event::Warning { text });
-            progress.learned.forgotten.push(task);
+            self.pending.events.emit(&Event::Warning { text });
+            progress.observations.forgotten.push(task);
             progress.failures_in_a_row = 0;
             return;
         }
@@ -309,7 +313,7 @@ impl Puller {
                 task: task.clone(),
                 reason: reason.clone(),
             };
-            self.desk.events.emit(&event);
+            self.pending.events.emit(&event);
         }
         // Any response of the API itself, even an error, shows that it is up. A page of a proxy in
         // between does not.
@@ -338,7 +342,7 @@ impl Puller {
         summary: &mut Summary,
     ) {
         let task = planned.task.id.clone();
-        self.desk.events.emit(&Event::TaskFailed {
+        self.pending.events.emit(&Event::TaskFailed {
             task: task.clone(),
             reason: reason.clone(),
         });
@@ -351,7 +355,7 @@ impl Puller {
         let failure = known.and_then(|known| known.failure.as_ref());
         let attempts = failure.map_or(0, |failure| failure.attempts);
         let last_run = self.committer.lake.store().run_id().clone();
-        progress.learned.failed.push(FailedTask {
+        progress.observations.failed.push(FailedTask {
             task: self.observed(planned.as_open()),
             failure: Failure {
                 reason,

@@ -6,8 +6,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::desk::Desk;
-use super::judge::{self, AnswerOrigin, Classified, LargeTask};
+use super::accept::{self, AnswerOrigin, Classified, LargeTask};
+use super::pending::PendingCommit;
 use super::worker_pool::JobHandle;
 use crate::decode::{Ended, Piece, Split, SplitError, SplitOptions, early_task_id};
 use crate::lake::LakeError;
@@ -42,20 +42,20 @@ pub(super) enum ReadError {
 /// Reads one response.
 #[derive(Debug)]
 pub(super) struct AnswerReader {
-    desk: Arc<Desk>,
+    pending: Arc<PendingCommit>,
     origin: AnswerOrigin,
     split: Split,
     large: Option<LargeReader>,
 }
 
 impl AnswerReader {
-    pub(super) fn new(desk: Arc<Desk>, origin: AnswerOrigin) -> Self {
+    pub(super) fn new(pending: Arc<PendingCommit>, origin: AnswerOrigin) -> Self {
         let split = Split::new(SplitOptions {
             run_bytes: RUN_BYTES,
-            max_record_bytes: desk.decode.max_record_bytes.get(),
+            max_record_bytes: pending.decode.max_record_bytes.get(),
         });
         Self {
-            desk,
+            pending,
             origin,
             split,
             large: None,
@@ -65,7 +65,7 @@ impl AnswerReader {
     /// Reads the next bytes. Awaiting it applies back-pressure.
     pub(super) async fn push(&mut self, bytes: &[u8]) -> Result<(), ReadError> {
         if self.split.wants_buffer() {
-            self.split.reuse(self.desk.take_buffer());
+            self.split.reuse(self.pending.take_buffer());
         }
         self.split.push(bytes)?;
         let pieces: Vec<Piece> = self.split.pieces().collect();
@@ -86,8 +86,8 @@ impl AnswerReader {
                     None => early_task_id(self.split.envelope()).ok_or(ReadError::LateTaskId)?,
                 };
                 LargeReader {
-                    task: Arc::new(LargeTask::new(&self.desk, task)),
-                    desk: Arc::clone(&self.desk),
+                    task: Arc::new(LargeTask::new(&self.pending, task)),
+                    pending: Arc::clone(&self.pending),
                     received_at_micros: self.origin.received_at_micros,
                     work: VecDeque::new(),
                 }
@@ -99,23 +99,23 @@ impl AnswerReader {
     /// Finishes the response and classifies it.
     pub(super) async fn finish(self) -> Result<Classified, ReadError> {
         let Self {
-            desk,
+            pending,
             origin,
             split,
             large,
         } = self;
         let mut ended = split.finish()?;
         let Some(mut large) = large else {
-            return Ok(finish_small(&desk, ended, origin).await?);
+            return Ok(finish_small(&pending, ended, origin).await?);
         };
         let rest = std::mem::take(&mut ended.rest);
         if !rest.ends.is_empty() {
             large.submit(Piece::Run(rest)).await?;
         }
         let task = large.join().await?;
-        let of_thread = Arc::clone(&desk);
-        let classified = desk.on_accepting_thread(move |accepting| {
-            judge::large(
+        let of_thread = Arc::clone(&pending);
+        let classified = pending.on_accepting_thread(move |accepting| {
+            accept::large(
                 &of_thread,
                 accepting,
                 task,
@@ -139,33 +139,35 @@ impl AnswerReader {
 /// Classifies and decodes a response that was buffered whole: on the calling thread if it is tiny
 /// and a thread is free, else on a thread of the pool.
 async fn finish_small(
-    desk: &Arc<Desk>,
+    pending: &Arc<PendingCommit>,
     ended: Ended,
     origin: AnswerOrigin,
 ) -> Result<Classified, LakeError> {
     if ended.rest.bytes.len() <= TINY_BYTES {
-        let tiny = desk
+        let tiny = pending
             .workers
-            .try_run_inline(|| judge::tiny(desk, &ended, &origin));
+            .try_run_inline(|| accept::tiny(pending, &ended, &origin));
         if let Some(tiny) = tiny.flatten() {
             let classified = match tiny {
                 Ok((classified, true)) => {
-                    let of_thread = Arc::clone(desk);
-                    let relieved = desk
-                        .on_accepting_thread(move |accepting| judge::relieve(&of_thread, accepting))
+                    let of_thread = Arc::clone(pending);
+                    let relieved = pending
+                        .on_accepting_thread(move |accepting| {
+                            accept::relieve(&of_thread, accepting)
+                        })
                         .await;
                     relieved.map(|()| classified)
                 }
                 Ok((classified, false)) => Ok(classified),
                 Err(error) => Err(error),
             };
-            desk.put_buffer(ended.rest.bytes);
+            pending.put_buffer(ended.rest.bytes);
             return classified;
         }
     }
-    let of_thread = Arc::clone(desk);
-    let classified = desk.on_accepting_thread(move |accepting| {
-        let classified = judge::small(&of_thread, accepting, &ended, &origin);
+    let of_thread = Arc::clone(pending);
+    let classified = pending.on_accepting_thread(move |accepting| {
+        let classified = accept::small(&of_thread, accepting, &ended, &origin);
         of_thread.put_buffer(ended.rest.bytes);
         classified
     });
@@ -175,7 +177,7 @@ async fn finish_small(
 /// A response that is decoded in runs while it arrives.
 #[derive(Debug)]
 struct LargeReader {
-    desk: Arc<Desk>,
+    pending: Arc<PendingCommit>,
     task: Arc<LargeTask>,
     received_at_micros: i64,
     work: VecDeque<JobHandle<Result<(), LakeError>>>,
@@ -195,25 +197,25 @@ impl LargeReader {
         let at_once = if in_order {
             1
         } else {
-            2 * self.desk.workers.size()
+            2 * self.pending.workers.size()
         };
         while self.work.len() >= at_once {
             self.await_oldest().await?;
         }
-        let (desk, task) = (Arc::clone(&self.desk), Arc::clone(&self.task));
+        let (pending, task) = (Arc::clone(&self.pending), Arc::clone(&self.task));
         let received_at_micros = self.received_at_micros;
-        let limit = self.desk.decode.max_record_bytes.get();
+        let limit = self.pending.decode.max_record_bytes.get();
         let work = move || match piece {
             Piece::Run(run) => {
-                let decoded = task.decode(&desk, &run, received_at_micros);
-                desk.put_buffer(run.bytes);
+                let decoded = task.decode(&pending, &run, received_at_micros);
+                pending.put_buffer(run.bytes);
                 decoded
             }
             Piece::Oversize { index, bytes, last } => {
                 task.keep_oversize(index, limit, &bytes, last)
             }
         };
-        let job = self.desk.workers.submit(work).await;
+        let job = self.pending.workers.submit(work).await;
         self.work.push_back(job);
         Ok(())
     }
@@ -247,8 +249,8 @@ impl LargeReader {
         if self.check_rejects().is_err()
             && let Some(task) = Arc::into_inner(self.task)
         {
-            let of_thread = Arc::clone(&self.desk);
-            let kept = self.desk.on_thread(move || task.keep_sample(&of_thread));
+            let of_thread = Arc::clone(&self.pending);
+            let kept = self.pending.on_thread(move || task.keep_sample(&of_thread));
             // It is only a sample, and a failure here fails the next commit too.
             let _ = kept.await;
         }

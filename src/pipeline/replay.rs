@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::commit::{Committer, Learned};
-use super::desk::Desk;
-use super::judge::{AnswerDisposition, AnswerOrigin, Classified, KnownTask};
+use super::accept::{AnswerDisposition, AnswerOrigin, Classified, KnownTask};
+use super::commit::{Committer, Observations};
+use super::pending::PendingCommit;
 use super::pull::CommitPace;
 use super::reader::{AnswerReader, ReadError};
 use super::stop::StopSwitch;
@@ -52,7 +52,7 @@ struct Sorted {
 }
 
 pub(super) struct Replayer {
-    pub(super) desk: Arc<Desk>,
+    pub(super) pending: Arc<PendingCommit>,
     pub(super) committer: Committer,
     pub(super) pace: CommitPace,
     pub(super) stop: StopSwitch,
@@ -69,14 +69,14 @@ impl Replayer {
         summary: &mut Summary,
     ) -> Result<Committer, LakeError> {
         let files: Arc<[PathBuf]> = files.into();
-        let mut learned = Learned::default();
+        let mut observations = Observations::default();
         let mut running = JoinSet::new();
-        let ids = survey::ids(&self.desk, &files, &self.stop).await;
+        let ids = survey::ids(&self.pending, &files, &self.stop).await;
         let mut sorted = self.sort_out(&files, &ids);
         let candidates = std::mem::take(&mut sorted.candidates);
         let (chosen, superseded) =
-            survey::choose(&self.desk, &files, &ids, candidates, &self.stop).await;
-        self.desk.events.emit(&Event::Planned {
+            survey::choose(&self.pending, &files, &ids, candidates, &self.stop).await;
+        self.pending.events.emit(&Event::Planned {
             pull: chosen.len() as u64,
             leave: sorted.sealed + sorted.others + superseded.len() as u64,
             reasons: Vec::new(),
@@ -84,7 +84,7 @@ impl Replayer {
         let mut chosen = chosen.into_iter();
         let mut taken = 0;
         loop {
-            while running.len() < self.desk.workers.size() && !self.stop.is_stopped() {
+            while running.len() < self.pending.workers.size() && !self.stop.is_stopped() {
                 let Some(number) = chosen.next() else { break };
                 let task = ids.task(number);
                 let is_sealed = task.as_ref().is_some_and(|task| self.is_sealed(task));
@@ -100,7 +100,7 @@ impl Replayer {
                     only_final: is_sealed,
                 };
                 let path = files[number as usize].clone();
-                running.spawn(read(Arc::clone(&self.desk), path, origin));
+                running.spawn(read(Arc::clone(&self.pending), path, origin));
             }
             let Some(ended) = running.join_next().await else {
                 break;
@@ -112,7 +112,8 @@ impl Replayer {
             match step? {
                 Step::Read(classified) => {
                     taken += 1;
-                    self.note(&path, classified, &mut learned, summary).await?;
+                    self.note(&path, classified, &mut observations, summary)
+                        .await?;
                 }
                 Step::Bad { task, reason } => self.reject(&path, task, reason, summary).await?,
                 Step::Unread(error) => {
@@ -120,7 +121,7 @@ impl Replayer {
                     self.reject(&path, None, reason, summary).await?;
                 }
             }
-            if self.pace.is_much(self.desk.waiting()) {
+            if self.pace.is_much(self.pending.waiting()) {
                 self.committer.commit_and_go_on(summary).await?;
             }
         }
@@ -136,7 +137,7 @@ impl Replayer {
         .into_iter()
         .filter(|(_, count)| *count > 0)
         .collect();
-        self.committer.commit(learned, summary).await?;
+        self.committer.commit(observations, summary).await?;
         Ok(self.committer)
     }
 
@@ -174,7 +175,7 @@ impl Replayer {
         &self,
         path: &Path,
         classified: Classified,
-        learned: &mut Learned,
+        observations: &mut Observations,
         summary: &mut Summary,
     ) -> Result<(), LakeError> {
         match classified {
@@ -184,7 +185,9 @@ impl Replayer {
                 rejects,
             }) => {
                 summary.rejects += rejects;
-                self.desk.events.emit(&Event::TaskAccepted { task, calls });
+                self.pending
+                    .events
+                    .emit(&Event::TaskAccepted { task, calls });
                 Ok(())
             }
             Ok(AnswerDisposition::Left(task)) => {
@@ -196,17 +199,17 @@ impl Replayer {
                         path.display(),
                         task.id
                     );
-                    self.desk.events.emit(&Event::Warning { text });
+                    self.pending.events.emit(&Event::Warning { text });
                     return Ok(());
                 }
                 let start = task.schedule_start;
                 let day = start.map(|start| day_of(self.committer.zone, start));
                 let open = OpenTask::of(&task, day);
-                self.desk.events.emit(&Event::TaskLeft {
+                self.pending.events.emit(&Event::TaskLeft {
                     status: open.status.safe_word().to_owned(),
                     task: task.id,
                 });
-                learned.open.push(open);
+                observations.open.push(open);
                 Ok(())
             }
             Ok(AnswerDisposition::Before(task)) => {
@@ -216,7 +219,7 @@ impl Replayer {
                     path.display(),
                     task.id
                 );
-                self.desk.events.emit(&Event::Warning { text });
+                self.pending.events.emit(&Event::Warning { text });
                 Ok(())
             }
             Ok(AnswerDisposition::Twice(task)) => {
@@ -224,12 +227,12 @@ impl Replayer {
                     "{} holds task {task} once more; it was left",
                     path.display()
                 );
-                self.desk.events.emit(&Event::Warning { text });
+                self.pending.events.emit(&Event::Warning { text });
                 Ok(())
             }
             Ok(AnswerDisposition::Fewer(task_id, fewer)) => {
                 let text = format!("{} was left: {fewer}", path.display());
-                self.desk
+                self.pending
                     .events
                     .emit(&Event::Warning { text: text.clone() });
                 summary.fewer(task_id, text);
@@ -257,7 +260,7 @@ impl Replayer {
             .unwrap_or_else(|| TaskId::new("unknown").expect("a word is an id"));
         summary.rejects += 1;
         let reason = format!("{}: {reason}", path.display());
-        self.desk.events.emit(&Event::Rejected {
+        self.pending.events.emit(&Event::Rejected {
             task: task.clone(),
             reason: reason.clone(),
         });
@@ -265,10 +268,10 @@ impl Replayer {
             task_id: task.clone(),
             reason: reason.clone(),
         });
-        let (desk, path) = (Arc::clone(&self.desk), path.to_owned());
-        self.desk
+        let (pending, path) = (Arc::clone(&self.pending), path.to_owned());
+        self.pending
             .on_thread(move || {
-                desk.reject(|writer| {
+                pending.reject(|writer| {
                     // The bytes as stored, compressed or not, as far as they can be read.
                     let mut piece = vec![0; READ_BYTES];
                     if let Ok(mut file) = open_regular(&path) {
@@ -288,28 +291,28 @@ impl Replayer {
 }
 
 async fn read(
-    desk: Arc<Desk>,
+    pending: Arc<PendingCommit>,
     path: PathBuf,
     origin: AnswerOrigin,
 ) -> (PathBuf, Result<Step, LakeError>) {
-    let step = read_answer(desk, &path, origin).await;
+    let step = read_answer(pending, &path, origin).await;
     (path, step)
 }
 
 async fn read_answer(
-    desk: Arc<Desk>,
+    pending: Arc<PendingCommit>,
     path: &Path,
     origin: AnswerOrigin,
 ) -> Result<Step, LakeError> {
     let expected = origin.expected.clone();
-    let mut reader = AnswerReader::new(Arc::clone(&desk), origin);
+    let mut reader = AnswerReader::new(Arc::clone(&pending), origin);
     let mut file = match open(path) {
         Ok(file) => file,
         Err(error) => return Ok(Step::Unread(error)),
     };
     let result = loop {
         let mut piece = vec![0; READ_BYTES];
-        let (back, read) = desk
+        let (back, read) = pending
             .on_thread(move || {
                 let read = read_full(&mut *file, &mut piece).map(|length| {
                     piece.truncate(length);

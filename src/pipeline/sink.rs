@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-use super::desk::Desk;
-use super::judge::{AnswerDisposition, AnswerOrigin, KnownTask, Unusable};
+use super::accept::{AnswerDisposition, AnswerOrigin, KnownTask, Unusable};
+use super::pending::PendingCommit;
 use super::reader::{AnswerReader, ReadError};
 use crate::api::{AnswerFault, AnswerSink, Attempt, BodyShape, Verdict};
 use crate::lake::LakeError;
@@ -45,7 +45,7 @@ impl KeptPages {
 /// Receives the responses for one task.
 #[derive(Debug)]
 pub(super) struct TaskSink {
-    desk: Arc<Desk>,
+    pending: Arc<PendingCommit>,
     task: TaskId,
     known: KnownTask,
     /// Since a response began.
@@ -76,14 +76,14 @@ struct Body {
 
 impl TaskSink {
     pub(super) fn new(
-        desk: Arc<Desk>,
+        pending: Arc<PendingCommit>,
         task: TaskId,
         known: KnownTask,
         pages: Arc<KeptPages>,
     ) -> Self {
         let (fault, body) = (None, Body::default());
         Self {
-            desk,
+            pending,
             task,
             known,
             reader: None,
@@ -126,9 +126,9 @@ impl TaskSink {
             .body
             .file
             .take()
-            .unwrap_or_else(|| self.desk.reject_writer());
+            .unwrap_or_else(|| self.pending.reject_writer());
         let (file, kept) = self
-            .desk
+            .pending
             .on_thread(move || {
                 let kept = pieces.iter().try_for_each(|piece| file.keep_piece(piece));
                 (file, kept)
@@ -140,7 +140,7 @@ impl TaskSink {
 
     /// Maximum size of a body that is kept: at least what is kept in memory in any case.
     fn most_kept(&self) -> usize {
-        let most = self.desk.decode.max_reject_bytes.get();
+        let most = self.pending.decode.max_reject_bytes.get();
         usize::try_from(most).unwrap_or(usize::MAX).max(KEPT_BYTES)
     }
 
@@ -163,29 +163,34 @@ impl TaskSink {
         if !body.complete {
             return Ok(false);
         }
-        let (desk, task, reason) = (Arc::clone(&self.desk), self.task.clone(), reason.to_owned());
-        let desk_of_thread = Arc::clone(&desk);
-        desk.on_thread(move || {
-            let reject = Reject {
-                task_id: &task,
-                detail_index: None,
-                reason: &reason,
-            };
-            match body.file {
-                Some(mut file) => {
-                    file.end_pieces(reject)?;
-                    desk_of_thread.adopt_rejects(file);
-                    Ok(true)
+        let (pending, task, reason) = (
+            Arc::clone(&self.pending),
+            self.task.clone(),
+            reason.to_owned(),
+        );
+        let of_thread = Arc::clone(&pending);
+        pending
+            .on_thread(move || {
+                let reject = Reject {
+                    task_id: &task,
+                    detail_index: None,
+                    reason: &reason,
+                };
+                match body.file {
+                    Some(mut file) => {
+                        file.end_pieces(reject)?;
+                        of_thread.adopt_rejects(file);
+                        Ok(true)
+                    }
+                    None if body.bytes > KEPT_BYTES => Ok(false),
+                    None => {
+                        let whole = body.kept.concat();
+                        of_thread.reject(|writer| writer.keep(reject, &whole))?;
+                        Ok(true)
+                    }
                 }
-                None if body.bytes > KEPT_BYTES => Ok(false),
-                None => {
-                    let whole = body.kept.concat();
-                    desk_of_thread.reject(|writer| writer.keep(reject, &whole))?;
-                    Ok(true)
-                }
-            }
-        })
-        .await
+            })
+            .await
     }
 
     /// A failed response: rejected for good if it can be kept whole, retried otherwise.
@@ -283,7 +288,7 @@ impl AnswerSink for TaskSink {
     async fn begin(&mut self, attempt: Attempt) -> Result<(), Fault> {
         self.drop_reader().await;
         self.reader = Some(AnswerReader::new(
-            Arc::clone(&self.desk),
+            Arc::clone(&self.pending),
             AnswerOrigin {
                 expected: Some(self.task.clone()),
                 received_at_micros: attempt.received_at.timestamp_micros(),

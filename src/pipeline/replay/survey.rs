@@ -21,8 +21,8 @@ use futures_util::stream::{self, StreamExt as _};
 use serde::ser::{Serialize, SerializeSeq as _, Serializer};
 use sha2::{Digest as _, Sha256};
 
-use super::super::desk::Desk;
-use super::super::judge::{AnswerOrigin, KnownTask, Standing, standing};
+use super::super::accept::{AnswerOrigin, KnownTask, Standing, standing};
+use super::super::pending::PendingCommit;
 use super::super::stop::StopSwitch;
 use super::files::{READ_BYTES, open, read_full};
 use crate::decode::{Envelope, Split, SplitOptions, early_task_id};
@@ -66,14 +66,18 @@ impl Ids {
 }
 
 /// Finds the task of each file, until told to stop.
-pub(super) async fn ids(desk: &Arc<Desk>, files: &Arc<[PathBuf]>, stop: &StopSwitch) -> Ids {
+pub(super) async fn ids(
+    pending: &Arc<PendingCommit>,
+    files: &Arc<[PathBuf]>,
+    stop: &StopSwitch,
+) -> Ids {
     let mut scans = stream::iter(0..files.len())
         .take_while(|_| std::future::ready(!stop.is_stopped()))
         .map(|number| {
-            let (files, decoding) = (Arc::clone(files), Arc::clone(desk));
-            desk.on_thread(move || scan_task_id(&files[number], &decoding.decode))
+            let (files, decoding) = (Arc::clone(files), Arc::clone(pending));
+            pending.on_thread(move || scan_task_id(&files[number], &decoding.decode))
         })
-        .buffered(desk.workers.size());
+        .buffered(pending.workers.size());
     let mut ids = Ids::default();
     while let Some(scanned) = scans.next().await {
         // A file that cannot be read has no task id here; the error is reported when the file is
@@ -260,7 +264,7 @@ impl Serialize for Superseded {
 
 /// Chooses the files to process: one per task, and all that will be rejected. Keeps their order.
 pub(super) async fn choose(
-    desk: &Arc<Desk>,
+    pending: &Arc<PendingCommit>,
     files: &Arc<[PathBuf]>,
     ids: &Ids,
     candidates: Vec<u32>,
@@ -289,10 +293,10 @@ pub(super) async fn choose(
     let mut weights = stream::iter(&rivals)
         .take_while(|_| std::future::ready(!stop.is_stopped()))
         .map(|&file| {
-            let weighing = weigh(Arc::clone(desk), Arc::clone(files), file, ids.task(file));
+            let weighing = weigh(Arc::clone(pending), Arc::clone(files), file, ids.task(file));
             async move { (file, weighing.await) }
         })
-        .buffered(desk.workers.size());
+        .buffered(pending.workers.size());
     let mut group: Vec<(u32, Weight)> = Vec::new();
     while let Some((file, weight)) = weights.next().await {
         let is_next = group
@@ -322,7 +326,7 @@ pub(super) async fn choose(
                 ids.text(pair.0),
                 answer.reason,
             );
-            desk.events.emit(&Event::Warning { text });
+            pending.events.emit(&Event::Warning { text });
         }
     }
     (taken, superseded)
@@ -351,33 +355,34 @@ fn settle(
 
 /// Reads a response to its end and ranks it.
 async fn weigh(
-    desk: Arc<Desk>,
+    pending: Arc<PendingCommit>,
     files: Arc<[PathBuf]>,
     number: u32,
     task: Option<TaskId>,
 ) -> Weight {
-    let judge = Arc::clone(&desk);
-    desk.on_thread(move || {
-        let origin = AnswerOrigin {
-            expected: task,
-            received_at_micros: 0,
-            known: KnownTask::default(),
-            only_final: false,
-        };
-        weight_of(&judge, &files[number as usize], &origin).unwrap_or(Weight::UNUSABLE)
-    })
-    .await
+    let of_thread = Arc::clone(&pending);
+    pending
+        .on_thread(move || {
+            let origin = AnswerOrigin {
+                expected: task,
+                received_at_micros: 0,
+                known: KnownTask::default(),
+                only_final: false,
+            };
+            weight_of(&of_thread, &files[number as usize], &origin).unwrap_or(Weight::UNUSABLE)
+        })
+        .await
 }
 
 /// `None` for a file that cannot be read.
-fn weight_of(desk: &Desk, path: &Path, origin: &AnswerOrigin) -> Option<Weight> {
+fn weight_of(pending: &PendingCommit, path: &Path, origin: &AnswerOrigin) -> Option<Weight> {
     let received = std::fs::metadata(path)
         .and_then(|file| file.modified())
         .ok();
     let mut file = open(path).ok()?;
     let mut split = Split::new(SplitOptions {
         run_bytes: RUN_BYTES,
-        max_record_bytes: desk.decode.max_record_bytes.get(),
+        max_record_bytes: pending.decode.max_record_bytes.get(),
     });
     let mut sum = Sha256::new();
     let mut piece = vec![0; READ_BYTES];
@@ -393,7 +398,7 @@ fn weight_of(desk: &Desk, path: &Path, origin: &AnswerOrigin) -> Option<Weight> 
     let bytes = split.bytes_seen();
     let ended = split.finish().ok()?;
     Some(Weight {
-        standing: standing(desk, &ended.envelope, ended.entries, origin),
+        standing: standing(pending, &ended.envelope, ended.entries, origin),
         received,
         calls: ended.entries,
         bytes,

@@ -24,13 +24,11 @@ use crate::store::RunStore;
 use crate::sync::{Pool, lock};
 use crate::task::{RunId, TaskId, TaskInfo, WorkflowId};
 
-/// How responses are judged.
+/// Which responses are accepted.
 #[derive(Clone, Debug)]
-pub(super) struct JudgeRules {
+pub(super) struct AcceptRules {
     /// Body codes of a successful response.
     pub(super) success_codes: Vec<i64>,
-    /// Whether running tasks are accepted too.
-    pub(super) include_running: bool,
     /// Whether a response with fewer calls than are sealed is accepted.
     pub(super) allow_fewer: bool,
     /// The current time, and how long after its scheduled end a final task is settled.
@@ -50,10 +48,10 @@ pub(super) struct AcceptedTask {
 
 /// State shared by the decode workers and the committer.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct PendingCommit {
     pub(super) run_id: Arc<str>,
     pub(super) decode: DecodeOptions,
-    pub(super) judge: JudgeRules,
+    pub(super) accept: AcceptRules,
     pub(super) events: Events,
     pub(super) chunk_options: ChunkOptions,
     pub(super) chunk: Chunk,
@@ -121,30 +119,30 @@ struct Rejects {
 
 /// Everything accepted since the last commit, in durable files.
 #[derive(Debug)]
-pub(super) struct Taken {
+pub(super) struct PendingBatch {
     pub(super) tasks: Vec<AcceptedTask>,
     pub(super) files: Vec<ClosedFile>,
 }
 
-/// Input for [`Desk`].
+/// Input for [`PendingCommit`].
 #[derive(Clone, Debug)]
-pub(super) struct DeskOptions<'a> {
+pub(super) struct PendingOptions<'a> {
     pub(super) run: &'a RunId,
     pub(super) store: &'a RunStore,
     pub(super) decode: &'a DecodeOptions,
     pub(super) write: &'a WriteOptions,
-    pub(super) judge: JudgeRules,
+    pub(super) accept: AcceptRules,
     pub(super) events: Events,
 }
 
-impl Desk {
-    pub(super) fn new(options: DeskOptions<'_>) -> Result<Arc<Self>, LakeError> {
-        let DeskOptions {
+impl PendingCommit {
+    pub(super) fn new(options: PendingOptions<'_>) -> Result<Arc<Self>, LakeError> {
+        let PendingOptions {
             run,
             store,
             decode,
             write,
-            judge,
+            accept,
             events,
         } = options;
         let encoder = Arc::new(RowGroupEncoder::new(write, run)?);
@@ -155,7 +153,7 @@ impl Desk {
         Ok(Arc::new(Self {
             run_id: run.as_str().into(),
             decode: decode.clone(),
-            judge,
+            accept,
             events,
             chunk: Chunk::new(chunk_options.clone()),
             chunk_options,
@@ -323,7 +321,7 @@ impl Desk {
 
     /// Takes everything accepted, in durable files, with its rejects. No task is accepted while
     /// rows are encoded.
-    pub(super) async fn take(self: &Arc<Self>) -> Result<Taken, LakeError> {
+    pub(super) async fn take(self: &Arc<Self>) -> Result<PendingBatch, LakeError> {
         let (tasks, unclosed, rejects) = {
             let _closed = self.gate.write().await;
             let unclosed = self.drain().await?;
@@ -344,19 +342,19 @@ impl Desk {
             Ok(sealed)
         });
         let files = sealed.await?.files;
-        Ok(Taken { tasks, files })
+        Ok(PendingBatch { tasks, files })
     }
 
     /// Encodes all waiting rows on all workers: their memory belongs to the arenas of its
     /// threads.
     async fn drain(self: &Arc<Self>) -> Result<UnclosedFiles, LakeError> {
-        let desk = Arc::clone(self);
-        let waiting = self.on_thread(move || desk.chunk.take_rows()).await?;
+        let pending = Arc::clone(self);
+        let waiting = self.on_thread(move || pending.chunk.take_rows()).await?;
         let waiting = Arc::new(waiting);
         let mut works = Vec::new();
         for _ in 0..self.workers.size() {
-            let (desk, waiting) = (Arc::clone(self), Arc::clone(&waiting));
-            let work = move || desk.chunk.encode(&waiting);
+            let (pending, waiting) = (Arc::clone(self), Arc::clone(&waiting));
+            let work = move || pending.chunk.encode(&waiting);
             works.push(self.workers.submit(work).await);
         }
         let mut result = Ok(());

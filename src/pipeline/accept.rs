@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use super::desk::{AcceptedTask, Accepting, Desk};
+use super::pending::{AcceptedTask, Accepting, PendingCommit};
 use crate::calendar::day_of;
 use crate::decode::{
     AnswerContext, Decoded, Ended, Envelope, EnvelopeError, RejectedEntry, RowDay, Rows, Run,
@@ -128,7 +128,7 @@ pub(super) enum Standing {
 
 /// Ranks a response with this envelope.
 pub(super) fn standing(
-    desk: &Desk,
+    pending: &PendingCommit,
     envelope: &[u8],
     entries: u64,
     origin: &AnswerOrigin,
@@ -136,7 +136,7 @@ pub(super) fn standing(
     let Ok(envelope) = Envelope::read(envelope) else {
         return Standing::Unusable;
     };
-    match check_envelope(desk, &envelope, entries, origin) {
+    match check_envelope(pending, &envelope, entries, origin) {
         Ok(Acceptable { sealed: true, .. }) => Standing::Final,
         Ok(_) | Err(Ok(AnswerDisposition::Left(_) | AnswerDisposition::Before(_))) => {
             Standing::Running
@@ -176,47 +176,47 @@ struct Oversize {
 }
 
 impl LargeTask {
-    pub(super) fn new(desk: &Desk, task: TaskId) -> Self {
+    pub(super) fn new(pending: &PendingCommit, task: TaskId) -> Self {
         Self {
             task,
-            rows: LargeAnswer::new(desk.chunk_options.clone(), &desk.large_answers),
+            rows: LargeAnswer::new(pending.chunk_options.clone(), &pending.large_answers),
             decoded: Mutex::default(),
-            rejects: Mutex::new(desk.reject_writer()),
+            rejects: Mutex::new(pending.reject_writer()),
             reject_count: Mutex::new(0),
             oversize: Mutex::new(None),
             reject_bytes: AtomicU64::new(0),
-            most_reject_bytes: desk.decode.max_reject_bytes.get(),
+            most_reject_bytes: pending.decode.max_reject_bytes.get(),
         }
     }
 
     /// Decodes a run of its entries.
     pub(super) fn decode(
         &self,
-        desk: &Desk,
+        pending: &PendingCommit,
         run: &Run,
         received_at_micros: i64,
     ) -> Result<(), LakeError> {
         let context = AnswerContext {
             ordinal: 0,
             task_id: self.task.as_str().into(),
-            run_id: Arc::clone(&desk.run_id),
+            run_id: Arc::clone(&pending.run_id),
             extracted_at_micros: received_at_micros,
             fallback_day: RowDay::OfTask,
         };
         // Rows are not returned to the pool on an error, so that no row of a failed response
         // remains.
-        let mut rows = desk.take_rows_buffer();
-        let mut decoded = desk.with_decoder(|decoder| {
+        let mut rows = pending.take_rows_buffer();
+        let mut decoded = pending.with_decoder(|decoder| {
             let mut ripe = |rows: &mut Rows| self.rows.push(rows.take()?);
             decoder.decode_slabs(run, &context, &mut rows, &mut ripe)
         })?;
-        desk.events.emit(&Event::Decoded {
+        pending.events.emit(&Event::Decoded {
             calls: decoded.calls,
         });
         self.keep_rejects(&std::mem::take(&mut decoded.rejects))?;
         lock(&self.decoded).merge(decoded);
         let batches = rows.take()?;
-        desk.put_rows_buffer(rows);
+        pending.put_rows_buffer(rows);
         self.rows.push(batches)
     }
 
@@ -250,7 +250,7 @@ impl LargeTask {
     }
 
     /// Adds the rejects kept so far to the run, although the response is abandoned.
-    pub(super) fn keep_sample(self, desk: &Desk) -> Result<(), LakeError> {
+    pub(super) fn keep_sample(self, pending: &PendingCommit) -> Result<(), LakeError> {
         let rejects = self.rejects.into_inner();
         let mut rejects = rejects.unwrap_or_else(PoisonError::into_inner);
         if let Some(begun) = *lock(&self.oversize) {
@@ -269,7 +269,7 @@ impl LargeTask {
                 reason: &reason,
             })?;
         }
-        desk.adopt_rejects(rejects);
+        pending.adopt_rejects(rejects);
         Ok(())
     }
 
@@ -316,7 +316,7 @@ struct Acceptable {
 
 /// Classifies a response by its envelope; an error is the final classification.
 fn check_envelope(
-    desk: &Desk,
+    pending: &PendingCommit,
     envelope: &Envelope<'_>,
     entries: u64,
     origin: &AnswerOrigin,
@@ -324,7 +324,7 @@ fn check_envelope(
     let Some(code) = envelope.code else {
         return Err(Err(Unusable::NoCode));
     };
-    if !desk.judge.success_codes.contains(&code) {
+    if !pending.accept.success_codes.contains(&code) {
         return Err(Err(Unusable::Refused(code)));
     }
     if let Err(error) = envelope.check() {
@@ -333,7 +333,7 @@ fn check_envelope(
     if !envelope.has_data() {
         return Err(Err(Unusable::NoData));
     }
-    let mut facts = envelope.facts(&desk.decode);
+    let mut facts = envelope.facts(&pending.decode);
     let known = &origin.known;
     if let Some(shape) = facts.shape_of(TaskKey::Id) {
         return Err(Err(Unusable::Bad(format!("its TaskID is {shape}"))));
@@ -358,7 +358,7 @@ fn check_envelope(
             return Err(Err(Unusable::Bad("the answer names no TaskID".to_owned())));
         }
     };
-    let rules = &desk.judge.rules;
+    let rules = &pending.accept.rules;
     let schedule_start = facts.schedule_start_micros.and_then(moment);
     let day = schedule_start.or(known.schedule_start);
     let day = day.map(|start| day_of(rules.zone, start));
@@ -373,10 +373,10 @@ fn check_envelope(
             known.final_since,
             rules,
         );
-    if !sealed && (!desk.judge.include_running || origin.only_final) {
+    if !sealed && (!rules.include_running || origin.only_final) {
         return Err(Ok(AnswerDisposition::Left(info(task, facts))));
     }
-    if let Some(fewer) = fewer(desk, entries, known) {
+    if let Some(fewer) = fewer(pending, entries, known) {
         return Err(Ok(AnswerDisposition::Fewer(task, fewer)));
     }
     // A different count may announce calls that the response does not include yet.
@@ -391,8 +391,8 @@ fn check_envelope(
 }
 
 /// Checks whether this number of calls would remove sealed ones.
-fn fewer(desk: &Desk, answered: u64, known: &KnownTask) -> Option<FewerCalls> {
-    let sealed = known.sealed_calls.filter(|_| !desk.judge.allow_fewer)?;
+fn fewer(pending: &PendingCommit, answered: u64, known: &KnownTask) -> Option<FewerCalls> {
+    let sealed = known.sealed_calls.filter(|_| !pending.accept.allow_fewer)?;
     (answered < sealed).then_some(FewerCalls { sealed, answered })
 }
 
@@ -403,15 +403,15 @@ fn bad(error: &EnvelopeError) -> Classified {
 /// Classifies a response that was buffered whole, and decodes it into the shared rows if it is
 /// accepted.
 pub(super) fn small(
-    desk: &Desk,
+    pending: &PendingCommit,
     accepting: &Accepting,
     ended: &Ended,
     origin: &AnswerOrigin,
 ) -> Result<Classified, LakeError> {
-    let mut hand_on = |rows: &mut Rows| desk.chunk.push(rows.take()?);
-    let (classified, grown) = into_shared_rows(desk, accepting, ended, origin, &mut hand_on)?;
+    let mut hand_on = |rows: &mut Rows| pending.chunk.push(rows.take()?);
+    let (classified, grown) = into_shared_rows(pending, accepting, ended, origin, &mut hand_on)?;
     if grown {
-        relieve(desk, accepting)?;
+        relieve(pending, accepting)?;
     }
     Ok(classified)
 }
@@ -419,15 +419,15 @@ pub(super) fn small(
 /// As [`small`], for text small enough to be decoded on a thread that must not block; `None` if it
 /// would have to wait for a commit. Also returns whether [`relieve`] is due.
 pub(super) fn tiny(
-    desk: &Desk,
+    pending: &PendingCommit,
     ended: &Ended,
     origin: &AnswerOrigin,
 ) -> Option<Result<(Classified, bool), LakeError>> {
-    let accepting = desk.try_accepting()?;
+    let accepting = pending.try_accepting()?;
     // However many days so little text covers, its rows take a few megabytes; handing rows on might
     // wait for the disk.
     Some(into_shared_rows(
-        desk,
+        pending,
         &accepting,
         ended,
         origin,
@@ -436,12 +436,12 @@ pub(super) fn tiny(
 }
 
 /// Frees memory in the shared rows.
-pub(super) fn relieve(desk: &Desk, _: &Accepting) -> Result<(), LakeError> {
-    desk.chunk.relieve()
+pub(super) fn relieve(pending: &PendingCommit, _: &Accepting) -> Result<(), LakeError> {
+    pending.chunk.relieve()
 }
 
 fn into_shared_rows(
-    desk: &Desk,
+    pending: &PendingCommit,
     accepting: &Accepting,
     ended: &Ended,
     origin: &AnswerOrigin,
@@ -455,27 +455,27 @@ fn into_shared_rows(
         facts,
         task,
         sealed,
-    } = match check_envelope(desk, &envelope, ended.entries, origin) {
+    } = match check_envelope(pending, &envelope, ended.entries, origin) {
         Ok(acceptable) => acceptable,
         Err(classified) => return Ok((classified, false)),
     };
     // Entries that are not calls do not replace sealed calls.
     if origin.known.sealed_calls.is_some() {
-        let calls = calls_of(desk, ended, &task);
-        if let Some(fewer) = fewer(desk, calls, &origin.known) {
+        let calls = calls_of(pending, ended, &task);
+        if let Some(fewer) = fewer(pending, calls, &origin.known) {
             return Ok((Ok(AnswerDisposition::Fewer(task, fewer)), false));
         }
     }
     let accepted = accepted(&task, facts.clone(), &origin.known, sealed);
-    let Some(ordinal) = desk.accept(accepting, accepted) else {
+    let Some(ordinal) = pending.accept(accepting, accepted) else {
         return Ok((Ok(AnswerDisposition::Twice(task)), false));
     };
-    let mut rows = desk.chunk.borrow_rows();
-    let decoded = desk.with_decoder(|decoder| {
+    let mut rows = pending.chunk.borrow_rows();
+    let decoded = pending.with_decoder(|decoder| {
         let context = AnswerContext {
             ordinal,
             task_id: task.as_str().into(),
-            run_id: Arc::clone(&desk.run_id),
+            run_id: Arc::clone(&pending.run_id),
             extracted_at_micros: origin.received_at_micros,
             fallback_day: decoder.day_of_task(&facts),
         };
@@ -488,7 +488,7 @@ fn into_shared_rows(
         envelope.write_row(decoder, (&context, counts), &mut decoded.misfits, &mut rows);
         Ok::<_, LakeError>(decoded)
     })?;
-    desk.events.emit(&Event::Decoded {
+    pending.events.emit(&Event::Decoded {
         calls: decoded.calls,
     });
     let rejects = decoded.rejects.len() as u64;
@@ -498,38 +498,38 @@ fn into_shared_rows(
             detail_index: Some(entry.index),
             reason: &entry.reason,
         };
-        desk.reject(|writer| writer.keep(reject, &entry.bytes))?;
-        desk.events.emit(&Event::Rejected {
+        pending.reject(|writer| writer.keep(reject, &entry.bytes))?;
+        pending.events.emit(&Event::Rejected {
             task: task.clone(),
             reason: entry.reason.clone(),
         });
     }
-    desk.note_zone(decoded.zone_check.verdict(facts.schedule_start_micros));
-    finish(desk, ordinal, &decoded, rejects);
+    pending.note_zone(decoded.zone_check.verdict(facts.schedule_start_micros));
+    finish(pending, ordinal, &decoded, rejects);
     let accepted = AnswerDisposition::Accepted {
         task,
         calls: decoded.calls,
         rejects,
     };
-    Ok((Ok(accepted), desk.chunk.give_back(rows)))
+    Ok((Ok(accepted), pending.chunk.give_back(rows)))
 }
 
 /// Counts the calls in a response that was buffered whole, by decoding it and discarding the rows.
-fn calls_of(desk: &Desk, ended: &Ended, task: &TaskId) -> u64 {
+fn calls_of(pending: &PendingCommit, ended: &Ended, task: &TaskId) -> u64 {
     let context = AnswerContext {
         ordinal: 0,
         task_id: task.as_str().into(),
-        run_id: Arc::clone(&desk.run_id),
+        run_id: Arc::clone(&pending.run_id),
         extracted_at_micros: 0,
         fallback_day: RowDay::Unknown,
     };
     let mut rows = Rows::default();
-    desk.with_decoder(|decoder| decoder.decode(&ended.rest, &context, &mut rows).calls)
+    pending.with_decoder(|decoder| decoder.decode(&ended.rest, &context, &mut rows).calls)
 }
 
 /// Classifies a response whose rows were decoded while it arrived.
 pub(super) fn large(
-    desk: &Desk,
+    pending: &PendingCommit,
     accepting: &Accepting,
     large: LargeTask,
     entries: u64,
@@ -546,7 +546,7 @@ pub(super) fn large(
         facts,
         task,
         sealed,
-    } = match check_envelope(desk, &envelope, calls, origin) {
+    } = match check_envelope(pending, &envelope, calls, origin) {
         Ok(acceptable) => acceptable,
         Err(classified) => return Ok(classified),
     };
@@ -564,18 +564,18 @@ pub(super) fn large(
     let reject_count = reject_count
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
-    let day = desk.with_decoder(|decoder| decoder.day_of_task(&facts));
-    let handover = gathered.hand_over(day, desk.workers.size())?;
+    let day = pending.with_decoder(|decoder| decoder.day_of_task(&facts));
+    let handover = gathered.hand_over(day, pending.workers.size())?;
     let accepted = accepted(&task, facts.clone(), &origin.known, sealed);
-    let Some(ordinal) = desk.accept(accepting, accepted) else {
+    let Some(ordinal) = pending.accept(accepting, accepted) else {
         return Ok(Ok(AnswerDisposition::Twice(task)));
     };
-    let mut rows = desk.chunk.borrow_rows();
-    desk.with_decoder(|decoder| {
+    let mut rows = pending.chunk.borrow_rows();
+    pending.with_decoder(|decoder| {
         let context = AnswerContext {
             ordinal,
             task_id: task.as_str().into(),
-            run_id: Arc::clone(&desk.run_id),
+            run_id: Arc::clone(&pending.run_id),
             extracted_at_micros: origin.received_at_micros,
             fallback_day: day,
         };
@@ -586,19 +586,19 @@ pub(super) fn large(
         };
         envelope.write_row(decoder, (&context, counts), &mut decoded.misfits, &mut rows);
     });
-    desk.chunk.adopt(handover, ordinal)?;
-    desk.adopt_rejects(rejects.into_inner().unwrap_or_else(PoisonError::into_inner));
+    pending.chunk.adopt(handover, ordinal)?;
+    pending.adopt_rejects(rejects.into_inner().unwrap_or_else(PoisonError::into_inner));
     if reject_count > 0 {
         let reason = format!("{reject_count} entries of detail");
-        desk.events.emit(&Event::Rejected {
+        pending.events.emit(&Event::Rejected {
             task: task.clone(),
             reason,
         });
     }
-    desk.note_zone(decoded.zone_check.verdict(facts.schedule_start_micros));
-    finish(desk, ordinal, &decoded, reject_count);
-    if desk.chunk.give_back(rows) {
-        relieve(desk, accepting)?;
+    pending.note_zone(decoded.zone_check.verdict(facts.schedule_start_micros));
+    finish(pending, ordinal, &decoded, reject_count);
+    if pending.chunk.give_back(rows) {
+        relieve(pending, accepting)?;
     }
     Ok(Ok(AnswerDisposition::Accepted {
         task,
@@ -638,9 +638,14 @@ fn moment(micros: i64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_micros(micros)
 }
 
-fn finish(desk: &Desk, ordinal: crate::decode::TaskOrdinal, decoded: &Decoded, rejects: u64) {
-    desk.note_misfits(&decoded.misfits);
-    desk.complete(ordinal, |task| {
+fn finish(
+    pending: &PendingCommit,
+    ordinal: crate::decode::TaskOrdinal,
+    decoded: &Decoded,
+    rejects: u64,
+) {
+    pending.note_misfits(&decoded.misfits);
+    pending.complete(ordinal, |task| {
         task.calls = decoded.calls;
         task.redials = decoded.redials;
         task.turns = decoded.turns;
