@@ -12,7 +12,7 @@ use super::select::SelectArgs;
 use super::settings::{Pull, Settings};
 use crate::exit_code::ExitCode;
 use crate::job::Job;
-use crate::pipeline::Assignment;
+use crate::pipeline::RunScope;
 
 /// Arguments of `backfill`. `plan backfill` takes the same ones.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
@@ -38,12 +38,12 @@ pub struct BackfillArgs {
 }
 
 impl BackfillArgs {
-    /// The assignment, as of the given time.
+    /// The scope, as of the given time.
     ///
     /// # Errors
     ///
     /// When `tasks.not_before` excludes every day of the range.
-    pub fn assignment(&self, job: &Job, now: DateTime<Utc>) -> Result<Assignment, Error> {
+    pub fn scope(&self, job: &Job, now: DateTime<Utc>) -> Result<RunScope, Error> {
         let range = self.days.range(now, job.discover.partition_timezone);
         if let Some(first) = job.discover.not_before.filter(|first| range.to() < *first) {
             return Err(Error::Usage(format!(
@@ -51,10 +51,10 @@ impl BackfillArgs {
                 range.to()
             )));
         }
-        Ok(Assignment {
+        Ok(RunScope {
             range: Some(range),
             replace: self.replace,
-            ..self.allow.assignment()
+            ..self.allow.scope()
         })
     }
 }
@@ -65,6 +65,6 @@ impl BackfillArgs {
 ///
 /// When a setting, the listing or the destination fails.
 pub async fn run(args: &BackfillArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
-    let assignment = args.assignment(&context.job()?, context.clock()?.now())?;
-    pull::pull(&args.select, &assignment, "backfill", context).await
+    let scope = args.scope(&context.job()?, context.clock()?.now())?;
+    pull::pull(&args.select, &scope, "backfill", context).await
 }

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::job::{Credentials, DateRange, Job, Secret};
 use crate::lake::{Claim, FileQuery, Lake, LakeError, Ledger};
-use crate::pipeline::{Assignment, Beginning, Export, RunContext};
+use crate::pipeline::{Beginning, Export, RunContext, RunScope};
 use crate::report::grid::Grid;
 use crate::report::{RunReport, figures};
 use crate::sandbox::{SANDBOX_KEY, SANDBOX_SECRET, Sandbox, SandboxOptions};
@@ -80,9 +80,9 @@ pub async fn run(args: &DemoArgs, context: &mut Context<'_>) -> Result<ExitCode,
         LAST_DAY.parse().expect("a date"),
     )
     .expect("the week runs forward");
-    let backfill = Assignment {
+    let backfill = RunScope {
         range: Some(range),
-        ..Assignment::default()
+        ..RunScope::default()
     };
     let first = night("backfill", &backfill, &job, &first_night, context).await?;
     if first.summary().exit_code() != ExitCode::Done {
@@ -92,7 +92,7 @@ pub async fn run(args: &DemoArgs, context: &mut Context<'_>) -> Result<ExitCode,
     let second_night = Clock::starting_at(moment(SECOND_NIGHT));
     sandbox.set_clock(second_night.clone());
     say(context, format_args!("second night ({SECOND_NIGHT}): run"))?;
-    let second = night("run", &Assignment::default(), &job, &second_night, context).await?;
+    let second = night("run", &RunScope::default(), &job, &second_night, context).await?;
 
     let pulled_again = sandbox
         .stats()
@@ -193,7 +193,7 @@ fn claim(job: &Job) -> Claim {
 
 async fn night(
     command: &str,
-    assignment: &Assignment,
+    scope: &RunScope,
     job: &Job,
     clock: &Clock,
     context: &mut Context<'_>,
@@ -211,7 +211,7 @@ async fn night(
             mends: false,
         };
         let export = Export::begin(job, &beginning, run).await?;
-        console.pull(command, job, export, assignment, api).await
+        console.pull(command, job, export, scope, api).await
     };
     let ended = ended.await.inspect_err(|_: &Error| console.finish());
     let (summary, lake) = ended?;

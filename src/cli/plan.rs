@@ -41,27 +41,27 @@ pub enum PlanWhat {
 pub async fn run(args: &PlanArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
     let mut job = context.job()?;
     let clock = context.clock()?;
-    let (mut command, select, assignment) = match &args.what {
-        PlanWhat::Run(args) => ("run".to_owned(), &args.select, args.allow.assignment()),
+    let (mut command, select, scope) = match &args.what {
+        PlanWhat::Run(args) => ("run".to_owned(), &args.select, args.allow.scope()),
         PlanWhat::Backfill(args) => (
             "backfill".to_owned(),
             &args.select,
-            args.assignment(&job, clock.now())?,
+            args.scope(&job, clock.now())?,
         ),
     };
-    if let Some(range) = assignment.range {
+    if let Some(range) = scope.range {
         command = format!("{command} {range}");
     }
     pull::choose(&mut job, select, context)?;
     job.api.required_credentials()?;
     let console = pull::Console::new(&job, &context.env);
-    let claim = Claim::of(&job, assignment.lake_change.is_accepted());
+    let claim = Claim::of(&job, scope.lake_change.is_accepted());
     let run = RunContext {
         clock,
         events: console.events.clone(),
         stop: context.stop.clone(),
     };
-    let decided = pipeline::plan(&job, &assignment, &claim, run).await;
+    let decided = pipeline::plan(&job, &scope, &claim, run).await;
     console.finish();
     let (plan, found) = decided?;
     let cost = PlanCost {

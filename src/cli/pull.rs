@@ -16,7 +16,7 @@ use crate::exit_code::ExitCode;
 use crate::job::{Environment, Job, ResultFormat, unused_with};
 use crate::lake::{Claim, LakeError, LakeWriter};
 use crate::pipeline::{
-    Assignment, BeginError, Beginning, Export, RunContext, Stop, StopSwitch, Summary,
+    BeginError, Beginning, Export, RunContext, RunScope, Stop, StopSwitch, Summary,
 };
 use crate::report::{
     LogListener, PaceNow, Progress, RequestTally, RunReport, Screen, init_logging,
@@ -107,11 +107,11 @@ impl Console {
         command: &str,
         job: &Job,
         export: Export<'_>,
-        assignment: &Assignment,
+        scope: &RunScope,
         api: ApiClient,
     ) -> Result<(Summary, LakeWriter), Error> {
         let (mut summary, store) = (export.summary(), export.store());
-        let ended = export.pull(assignment, api, &mut summary).await;
+        let ended = export.pull(scope, api, &mut summary).await;
         self.ended(command, job, summary, store, ended).await
     }
 
@@ -121,11 +121,11 @@ impl Console {
         command: &str,
         job: &Job,
         export: Export<'_>,
-        assignment: &Assignment,
+        scope: &RunScope,
         files: Vec<PathBuf>,
     ) -> Result<(Summary, LakeWriter), Error> {
         let (mut summary, store) = (export.summary(), export.store());
-        let ended = export.replay(files, assignment, &mut summary).await;
+        let ended = export.replay(files, scope, &mut summary).await;
         self.ended(command, job, summary, store, ended).await
     }
 
@@ -219,7 +219,7 @@ impl Console {
 /// Executes a run from its settings to its report.
 pub(super) async fn pull(
     select: &SelectArgs,
-    assignment: &Assignment,
+    scope: &RunScope,
     command: &str,
     context: &mut Context<'_>,
 ) -> Result<ExitCode, Error> {
@@ -231,13 +231,13 @@ pub(super) async fn pull(
     let ended = async {
         let api = console.client(&job, &clock, &context.stop)?;
         let beginning = Beginning {
-            claim: Claim::of(&job, assignment.lake_change.is_accepted()),
-            mends: assignment.replace,
+            claim: Claim::of(&job, scope.lake_change.is_accepted()),
+            mends: scope.replace,
         };
         let export = console
             .open(command, &job, &clock, &context.stop, &beginning)
             .await?;
-        console.pull(command, &job, export, assignment, api).await
+        console.pull(command, &job, export, scope, api).await
     };
     let ended = ended.await.inspect_err(|_: &Error| console.finish());
     let (summary, lake) = ended?;

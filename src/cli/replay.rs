@@ -16,7 +16,7 @@ use crate::job::environment::APP_KEY;
 use crate::job::settings::setting;
 use crate::job::{Environment, Job, Secret};
 use crate::lake::{Claim, host_of};
-use crate::pipeline::{Assignment, Beginning, ReplayInputError, saved_answers};
+use crate::pipeline::{Beginning, ReplayInputError, RunScope, saved_answers};
 
 /// Arguments of `replay`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
@@ -52,10 +52,10 @@ pub struct ReplayArgs {
 pub async fn run(args: &ReplayArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
     let job = context.job()?;
     let files = saved_answers(&named(&args.files)?)?;
-    let assignment = Assignment {
+    let scope = RunScope {
         replace: args.replace,
         allow_fewer: args.allow_fewer,
-        ..Assignment::default()
+        ..RunScope::default()
     };
     let claim = claim(&job, &context.env, args.accept_lake_change);
     let clock = context.clock()?;
@@ -64,14 +64,12 @@ pub async fn run(args: &ReplayArgs, context: &mut Context<'_>) -> Result<ExitCod
     let ended = async {
         let beginning = Beginning {
             claim,
-            mends: assignment.replace,
+            mends: scope.replace,
         };
         let export = console
             .open("replay", &job, &clock, &context.stop, &beginning)
             .await?;
-        console
-            .replay("replay", &job, export, &assignment, files)
-            .await
+        console.replay("replay", &job, export, &scope, files).await
     };
     let ended = ended.await.inspect_err(|_: &Error| console.finish());
     let (summary, lake) = ended?;

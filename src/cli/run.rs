@@ -8,7 +8,7 @@ use super::pull;
 use super::select::SelectArgs;
 use super::settings::{Pull, Settings};
 use crate::exit_code::ExitCode;
-use crate::pipeline::{Assignment, LakeChange};
+use crate::pipeline::{LakeChange, RunScope};
 
 /// Allowances: what is refused without them.
 #[derive(Args, Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,13 +34,13 @@ pub struct AllowArgs {
 }
 
 impl AllowArgs {
-    /// An assignment with these allowances and no other options.
-    pub(super) fn assignment(self) -> Assignment {
-        Assignment {
+    /// An scope with these allowances and no other options.
+    pub(super) fn scope(self) -> RunScope {
+        RunScope {
             allow_fewer: self.allow_fewer,
             allow_future: self.allow_future,
             lake_change: LakeChange::of_flag(self.accept_lake_change),
-            ..Assignment::default()
+            ..RunScope::default()
         }
     }
 }
@@ -65,5 +65,5 @@ pub struct RunArgs {
 ///
 /// When a setting, the listing or the destination fails.
 pub async fn run(args: &RunArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
-    pull::pull(&args.select, &args.allow.assignment(), "run", context).await
+    pull::pull(&args.select, &args.allow.scope(), "run", context).await
 }

@@ -16,7 +16,7 @@ use crate::task::{TaskId, TaskInfo, WorkflowId};
 
 /// How complete the known set of tasks is.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct ListingCoverage {
     /// The scheduled starts that the listing covers, if it is complete.
     pub coverage: Option<Coverage>,
     /// Where the next run's listing starts.
@@ -33,7 +33,7 @@ pub struct Found {
 
 /// What to search for.
 #[derive(Clone, Debug)]
-pub struct Search<'a> {
+pub struct TaskSearch<'a> {
     /// Where tasks come from.
     pub source: &'a TaskSource,
     /// What is known of tasks and workflows.
@@ -60,10 +60,10 @@ const FAILURES_IN_A_ROW: usize = 5;
 pub async fn find(
     api: &ApiClient,
     rules: &Rules,
-    search: Search<'_>,
+    search: TaskSearch<'_>,
     events: &Events,
     mut each: impl FnMut(Candidate),
-) -> Result<Found, ApiError> {
+) -> Result<ListingCoverage, ApiError> {
     let ledger = search.ledger;
     let lister = Lister {
         api,
@@ -78,9 +78,9 @@ pub async fn find(
             for id in ids {
                 each(named(id, ledger));
             }
-            Ok(Found {
+            Ok(ListingCoverage {
                 complete: true,
-                ..Found::default()
+                ..ListingCoverage::default()
             })
         }
         TaskSource::Workflows(ids) => {
@@ -94,9 +94,9 @@ pub async fn find(
 async fn listing(
     lister: &Lister<'_>,
     rules: &Rules,
-    search: &Search<'_>,
+    search: &TaskSearch<'_>,
     mut each: impl FnMut(Candidate),
-) -> Result<Found, ApiError> {
+) -> Result<ListingCoverage, ApiError> {
     let Lister { api, ledger, .. } = *lister;
     let resume = resume_point(ledger, rules, search.lookback);
     let (window, covered) = window_of(rules, search.lookback, resume);
@@ -199,12 +199,12 @@ struct Listed {
 }
 
 impl Listed {
-    fn into_found(self) -> Found {
-        Found {
+    fn into_found(self) -> ListingCoverage {
+        ListingCoverage {
             complete: self.complete,
             failed_workflows: self.failed,
             workflow_notes: self.notes,
-            ..Found::default()
+            ..ListingCoverage::default()
         }
     }
 }

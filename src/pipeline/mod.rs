@@ -2,9 +2,9 @@
 //! several futures.
 //!
 //! ```text
-//! find ─Found→ Plan ─pull→ TaskSink ─AnswerReader→ accept ─PendingCommit→ Committer ─Commit→ Ledger
+//! find ─ListingCoverage→ Plan ─pull→ TaskSink ─AnswerReader→ accept ─PendingCommit→ Committer ─Commit→ Ledger
 //! ```
-//! A run is one [`Export`]: it is opened on a lake, given one [`Assignment`], and ends with a
+//! A run is one [`Export`]: it is opened on a lake, given one [`RunScope`], and ends with a
 //! [`Summary`].
 
 mod accept;
@@ -39,7 +39,7 @@ use crate::task::RunId;
 
 pub use beside::{BeginError, Beginning};
 use commit::Committer;
-pub use find::{Found, Search, find};
+pub use find::{ListingCoverage, TaskSearch, find};
 use mend::Damage;
 use pending::{AcceptRules, PendingCommit, PendingOptions};
 use pull::{CommitPace, Puller};
@@ -50,7 +50,7 @@ pub use summary::{FailedPull, FailedWorkflow, LostRows, Summary, TaskTotals, Wri
 
 /// What a run does.
 #[derive(Clone, Debug, Default)]
-pub struct Assignment {
+pub struct RunScope {
     /// Only tasks with a scheduled start on these days; otherwise new tasks.
     pub range: Option<DateRange>,
     /// Whether sealed tasks are pulled again.
@@ -201,14 +201,14 @@ impl<'a> Export<'a> {
     /// API are recorded in the summary.
     pub async fn pull(
         mut self,
-        assignment: &Assignment,
+        scope: &RunScope,
         api: ApiClient,
         summary: &mut Summary,
     ) -> Result<LakeWriter, LakeError> {
-        let rules = rules(self.job, assignment, &self.clock);
+        let rules = rules(self.job, scope, &self.clock);
         let decided = Discovery {
             job: self.job,
-            assignment,
+            scope,
             api: &api,
             ledger: self.lake.ledger(),
             rules: &rules,
@@ -226,9 +226,9 @@ impl<'a> Export<'a> {
         };
         // Only after the API has accepted the credentials.
         self.lake.accept().await?;
-        let damage = if assignment.replace {
+        let damage = if scope.replace {
             let is_of_days = !matches!(self.job.discover.source, TaskSource::Tasks(_));
-            let days = assignment.range.filter(|_| is_of_days);
+            let days = scope.range.filter(|_| is_of_days);
             Damage::find(&self.lake, &mut plan, days, &self.events).await?
         } else {
             Damage::default()
@@ -239,7 +239,7 @@ impl<'a> Export<'a> {
         summary.listing_complete = found.complete;
         summary.failed_workflows.clone_from(&found.failed_workflows);
         summary.tasks.reopened = plan.reopened().count() as u64;
-        let pending = self.pending(rules, assignment)?;
+        let pending = self.pending(rules, scope)?;
         let puller = Puller {
             api,
             pace: self.commit_pace(),
@@ -249,7 +249,7 @@ impl<'a> Export<'a> {
                 pending: pending.clone(),
                 zone: self.job.discover.partition_timezone,
                 shard: self.job.discover.shard,
-                mends: assignment.replace,
+                mends: scope.replace,
                 damaged: damage.files,
                 lost: BTreeSet::new(),
             },
@@ -274,12 +274,12 @@ impl<'a> Export<'a> {
     pub async fn replay(
         mut self,
         files: Vec<PathBuf>,
-        assignment: &Assignment,
+        scope: &RunScope,
         summary: &mut Summary,
     ) -> Result<LakeWriter, LakeError> {
         self.lake.accept().await?;
-        let rules = rules(self.job, assignment, &self.clock);
-        let pending = self.pending(rules, assignment)?;
+        let rules = rules(self.job, scope, &self.clock);
+        let pending = self.pending(rules, scope)?;
         let replayer = Replayer {
             pace: self.commit_pace(),
             committer: Committer {
@@ -288,12 +288,12 @@ impl<'a> Export<'a> {
                 pending: pending.clone(),
                 zone: self.job.discover.partition_timezone,
                 shard: self.job.discover.shard,
-                mends: assignment.replace,
+                mends: scope.replace,
                 damaged: BTreeMap::new(),
                 lost: BTreeSet::new(),
             },
             stop: self.stop,
-            replace: assignment.replace,
+            replace: scope.replace,
             shard: self.job.discover.shard,
             received_at_micros: self.clock.now().timestamp_micros(),
             pending: pending.clone(),
@@ -309,7 +309,7 @@ impl<'a> Export<'a> {
     fn pending(
         &self,
         rules: Rules,
-        assignment: &Assignment,
+        scope: &RunScope,
     ) -> Result<std::sync::Arc<PendingCommit>, LakeError> {
         PendingCommit::new(PendingOptions {
             run: &self.run,
@@ -318,7 +318,7 @@ impl<'a> Export<'a> {
             write: &self.job.write,
             accept: AcceptRules {
                 success_codes: self.job.api.profile.success_codes.clone(),
-                allow_fewer: assignment.allow_fewer,
+                allow_fewer: scope.allow_fewer,
                 rules,
             },
             events: self.events.clone(),
@@ -342,10 +342,10 @@ impl<'a> Export<'a> {
 /// When the lake cannot be read or the listing fails.
 pub async fn plan(
     job: &Job,
-    assignment: &Assignment,
+    scope: &RunScope,
     claim: &Claim,
     context: RunContext,
-) -> Result<(Plan, Found), ExportError> {
+) -> Result<(Plan, ListingCoverage), ExportError> {
     let RunContext {
         clock,
         events,
@@ -354,10 +354,10 @@ pub async fn plan(
     let api = ApiClient::new(job.api.clone(), clock.clone(), events.clone(), stop.token())?;
     let lake = Lake::open(&job.dest).await?;
     claim.check(lake.store()).await?;
-    let rules = rules(job, assignment, &clock);
+    let rules = rules(job, scope, &clock);
     let discovery = Discovery {
         job,
-        assignment,
+        scope,
         api: &api,
         ledger: lake.ledger(),
         rules: &rules,
@@ -371,7 +371,7 @@ pub async fn plan(
 /// Input for finding tasks and deciding about them.
 struct Discovery<'a> {
     job: &'a Job,
-    assignment: &'a Assignment,
+    scope: &'a RunScope,
     api: &'a ApiClient,
     ledger: &'a Ledger,
     rules: &'a Rules,
@@ -379,10 +379,10 @@ struct Discovery<'a> {
 }
 
 impl Discovery<'_> {
-    async fn plan(self) -> Result<(Plan, Found), ApiError> {
+    async fn plan(self) -> Result<(Plan, ListingCoverage), ApiError> {
         let Self {
             job,
-            assignment,
+            scope,
             api,
             ledger,
             rules,
@@ -390,12 +390,12 @@ impl Discovery<'_> {
         } = self;
         let lookback =
             TimeDelta::from_std(job.discover.workflow_lookback).unwrap_or(TimeDelta::MAX);
-        let search = Search {
+        let search = TaskSearch {
             source: &job.discover.source,
             ledger,
             lookback,
             concurrency: job.api.concurrency.get(),
-            allow_future: assignment.allow_future,
+            allow_future: scope.allow_future,
         };
         let mut rules = rules.clone();
         if rules.range.is_none() && job.discover.source == TaskSource::Listing {
@@ -441,7 +441,7 @@ fn announce(plan: &Plan, events: &Events) {
 
 /// Limits the coverage if tasks that start before the range, and are not exported, reach into it:
 /// the days up to `reach` may lack calls.
-fn cut_coverage(found: &mut Found, reach: NaiveDate, zone: Tz, events: &Events) {
+fn cut_coverage(found: &mut ListingCoverage, reach: NaiveDate, zone: Tz, events: &Events) {
     let text = format!(
         "tasks that begin before the range reach into it and are not exported: days up to {reach} \
          are not called complete; backfill the days before, too"
@@ -454,15 +454,15 @@ fn cut_coverage(found: &mut Found, reach: NaiveDate, zone: Tz, events: &Events) 
     });
 }
 
-fn rules(job: &Job, assignment: &Assignment, clock: &Clock) -> Rules {
+fn rules(job: &Job, scope: &RunScope, clock: &Clock) -> Rules {
     Rules {
         now: clock.now(),
         settle: job.discover.settle,
         include_running: job.discover.include_running,
-        replace: assignment.replace,
+        replace: scope.replace,
         repull_reopened: job.discover.reopen == Reopen::Repull,
         hold: std::time::Duration::from_hours(24 * u64::from(job.discover.hold_days)),
-        range: assignment.range,
+        range: scope.range,
         not_before: job.discover.not_before,
         since: None,
         zone: job.discover.partition_timezone,

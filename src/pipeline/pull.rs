@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::accept::{AnswerDisposition, KnownTask};
 use super::commit::{Committer, GiveUp, Observations};
-use super::find::Found;
+use super::find::ListingCoverage;
 use super::pending::{PendingCommit, Waiting};
 use super::sink::{KeptPages, TaskSink};
 use super::stop::{Stop, StopSwitch};
@@ -74,7 +74,7 @@ impl Puller {
     pub(super) async fn pull(
         mut self,
         plan: Plan,
-        found: &Found,
+        found: &ListingCoverage,
         summary: &mut Summary,
     ) -> Result<Committer, LakeError> {
         let mut progress = Progress {
@@ -156,7 +156,7 @@ impl Puller {
     }
 
     /// Metadata observations without requesting a response.
-    fn observations(&self, plan: &Plan, found: &Found) -> Observations {
+    fn observations(&self, plan: &Plan, found: &ListingCoverage) -> Observations {
         let observed = |task: PlannedTask| self.observed(task.as_open());
         // A task excluded by `tasks.not_before` is recorded, so that it is not requested again and
         // does not hold back its day; this includes tasks recorded before the setting existed.
