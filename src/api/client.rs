@@ -13,17 +13,17 @@ use serde_json::json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::account::{Account, Token};
 use super::answer::AnswerSink;
+use super::auth::{Account, Token};
 use super::breaker::Breaker;
-use super::budget::Budget;
 use super::error::{ApiError, Cause, DetailError, Failure, SignInRefusal};
-use super::exchange::{self, End, Exchange, Progress};
+use super::http_attempt::{self, AttemptEnd, HttpAttempt, Progress};
 use super::listed::NotUnderstood;
-use super::outcome::{Directive, Outcome, Signal, directive};
 use super::pacer::{Pacer, Slot, Slowed, Traffic};
 use super::paging::EndpointMemory;
 use super::request::{Addresses, Params, Request};
+use super::retry_budget::RetryBudget;
+use super::retry_policy::{Directive, Outcome, StatusSource, directive};
 use super::sign_in::SignIn;
 use super::vendor_clock::{ClockOffset, VendorClock};
 use super::watch::Watch;
@@ -118,7 +118,7 @@ impl ApiClient {
     ) -> Result<Self, ApiError> {
         let inner = Inner {
             addresses: Addresses::new(&options)?,
-            http: exchange::connect(&options)?,
+            http: http_attempt::connect(&options)?,
             pacer: Pacer::new(&options, &events),
             account: Account::new(),
             listings: Default::default(),
@@ -236,7 +236,7 @@ impl ApiClient {
     ) -> Result<S::Output, CallError<S::Error>> {
         let inner = &*self.inner;
         let endpoint = request.endpoint;
-        let mut budget = Budget::new(&inner.options.retry);
+        let mut budget = RetryBudget::new(&inner.options.retry);
         let mut doubted_token = false;
         loop {
             let (slot, token) = self.admit(endpoint).await?;
@@ -249,12 +249,12 @@ impl ApiClient {
             drop(slot);
             budget.spend(sent_at.elapsed());
             let (outcome, cause) = match end {
-                End::Done(output) => {
+                AttemptEnd::Done(output) => {
                     self.succeeded(endpoint, token.as_ref());
                     return Ok(output);
                 }
-                End::Destination(error) => return Err(CallError::Destination(error)),
-                End::Failed(outcome, cause) => (outcome, cause),
+                AttemptEnd::Destination(error) => return Err(CallError::Destination(error)),
+                AttemptEnd::Failed(outcome, cause) => (outcome, cause),
             };
             if !outcome.is_outage() {
                 self.answered(endpoint);
@@ -380,7 +380,7 @@ impl ApiClient {
         number: u32,
         is_last: bool,
         sink: &mut S,
-    ) -> Result<End<S::Output, S::Error>, ApiError> {
+    ) -> Result<AttemptEnd<S::Output, S::Error>, ApiError> {
         let Inner {
             http,
             clock,
@@ -392,7 +392,7 @@ impl ApiClient {
         } = &*self.inner;
         let started = Instant::now();
         let received = AtomicU64::new(0);
-        let exchange = Exchange {
+        let attempt = HttpAttempt {
             http,
             options,
             clock,
@@ -414,15 +414,15 @@ impl ApiClient {
         };
         let mut progress = Progress::default();
         // Boxed: a caller that waits for many requests holds one such future each.
-        let end = Box::pin(watch.over(exchange.run(number, is_last, sink, &mut progress), waiting));
+        let end = Box::pin(watch.over(attempt.run(number, is_last, sink, &mut progress), waiting));
         let end = self.unless_cancelled(end).await;
         if end.is_err() && progress.open {
             sink.abandon().await;
         }
         let is_answer = match &end {
-            Ok(End::Done(_)) => true,
-            Ok(End::Failed(outcome, _)) => !outcome.is_outage(),
-            Ok(End::Destination(_)) | Err(_) => false,
+            Ok(AttemptEnd::Done(_)) => true,
+            Ok(AttemptEnd::Failed(outcome, _)) => !outcome.is_outage(),
+            Ok(AttemptEnd::Destination(_)) | Err(_) => false,
         };
         let offset = progress.timing.filter(|_| is_answer);
         if let Some(offset) = offset.and_then(|timing| vendor_clock.note(timing)) {
@@ -433,9 +433,9 @@ impl ApiClient {
             events.emit(&Event::Warning { text });
         }
         let outcome = match &end {
-            Ok(End::Done(_)) => "ok".to_owned(),
-            Ok(End::Failed(outcome, _)) => outcome.word(),
-            Ok(End::Destination(_)) => "destination".to_owned(),
+            Ok(AttemptEnd::Done(_)) => "ok".to_owned(),
+            Ok(AttemptEnd::Failed(outcome, _)) => outcome.word(),
+            Ok(AttemptEnd::Destination(_)) => "destination".to_owned(),
             Err(_) => "cancelled".to_owned(),
         };
         events.emit(&Event::Request {
@@ -491,13 +491,13 @@ impl ApiClient {
 
     /// Invalidates the token, so that the next request that needs one signs in. Returns whether
     /// this request may retry.
-    fn renew(&self, token: Option<&Token>, budget: &mut Budget<'_>) -> Result<bool, ApiError> {
+    fn renew(&self, token: Option<&Token>, budget: &mut RetryBudget<'_>) -> Result<bool, ApiError> {
         let account = &self.inner.account;
         if let Some(token) = token {
             account.refused(token);
         }
         let again = budget.renew();
-        if !again && account.is_shut_out() {
+        if !again && account.is_locked_out() {
             return Err(ApiError::SignInRefused(SignInRefusal::Tokens));
         }
         Ok(again)
@@ -614,7 +614,7 @@ fn refusal(outcome: &Outcome) -> ApiError {
     let signal = match outcome {
         Outcome::Expired(signal) | Outcome::Refused(signal) => *signal,
         // The retry table has no other reason to refuse.
-        _ => Signal::Http(401),
+        _ => StatusSource::Http(401),
     };
     ApiError::SignInRefused(SignInRefusal::Credentials(signal))
 }

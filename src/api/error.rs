@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::outcome::{Outcome, Signal};
+use super::retry_policy::{Outcome, StatusSource};
 use crate::event::Endpoint;
 use crate::exit_code::ExitCode;
 use crate::task::{TaskId, WorkflowId};
@@ -35,7 +35,7 @@ pub(crate) type Cause = Arc<dyn std::error::Error + Send + Sync>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignInRefusal {
     /// The API rejects the key and the secret.
-    Credentials(Signal),
+    Credentials(StatusSource),
     /// The API issues tokens and rejects them.
     Tokens,
 }
@@ -242,11 +242,11 @@ fn hint(endpoint: Endpoint, outcome: &Outcome) -> String {
             _ => "; a gateway, a proxy or a firewall answered in place of the API".to_owned(),
         },
         Outcome::BadHead { .. } => "; is `base_url` the address of a web server?".to_owned(),
-        Outcome::Refused(Signal::Http(405)) => format!("; check `method` in [api.{name}]"),
-        Outcome::Refused(Signal::Http(400 | 422)) => {
+        Outcome::Refused(StatusSource::Http(405)) => format!("; check `method` in [api.{name}]"),
+        Outcome::Refused(StatusSource::Http(400 | 422)) => {
             format!("; check the parameters in [api.{name}]")
         }
-        Outcome::Refused(Signal::Code(_)) => {
+        Outcome::Refused(StatusSource::Code(_)) => {
             "; if it means something else, add it to `success_codes`, `retry_codes`, \
              `slow_down_codes`, `expired_codes` or `not_found_codes` in [api]"
                 .to_owned()

@@ -15,9 +15,12 @@ use super::client::{ApiClient, CallError};
 use super::collector::Collector;
 use super::error::{ApiError, Failure};
 use super::listed::{self, ListedTask, ListedWorkflow, Unusable};
-use super::outcome::Outcome;
-use super::paging::{Ask, Cursor, Next, NoPage, Page, PageFacts, Pass, Shift, Sum, Total, Union};
+use super::paging::{
+    Cursor, Instability, ListingPass, MergedItems, Next, NoPage, Page, PageFacts, PageRequest,
+    PassResult, Total,
+};
 use super::request::{Params, Request};
+use super::retry_policy::Outcome;
 use crate::calendar::Window;
 use crate::decode::json::Json;
 use crate::event::{Endpoint, Event};
@@ -61,8 +64,8 @@ struct Call<'a> {
 }
 
 /// A finished pass, or the error that ended it.
-struct PassResult<'a> {
-    pass: Pass<'a>,
+struct ReadPass<'a> {
+    pass: ListingPass<'a>,
     fault: Option<ApiError>,
 }
 
@@ -141,11 +144,11 @@ impl ApiClient {
         call: &Call<'_>,
         read: impl Fn(Json<'_>) -> Result<(String, T), Unusable> + Sync,
     ) -> Result<Listing<T>, ApiError> {
-        let mut union = Union::new();
+        let mut union = MergedItems::new();
         let mut evidence = ListingEvidence::default();
         let mut relists = 0;
         loop {
-            let PassResult { pass, fault } = self.pass(call, &read, &mut union).await?;
+            let ReadPass { pass, fault } = self.pass(call, &read, &mut union).await?;
             evidence.pages += u64::from(pass.pages());
             evidence.total = pass.total();
             let unusable = pass.unusable();
@@ -166,8 +169,8 @@ impl ApiClient {
                 self.warn(unusable_items(call, unusable));
             }
             let shift = match union.judge(pass) {
-                Sum::Complete => return Ok(listing(union.into_items(), true, None)),
-                Sum::Shifted(shift) => shift,
+                PassResult::Complete => return Ok(listing(union.into_items(), true, None)),
+                PassResult::Shifted(shift) => shift,
             };
             if relists < call.paging.max_relists {
                 relists += 1;
@@ -188,22 +191,22 @@ impl ApiClient {
         &'a self,
         call: &Call<'a>,
         read: &(impl Fn(Json<'_>) -> Result<(String, T), Unusable> + Sync),
-        union: &mut Union<T>,
-    ) -> Result<PassResult<'a>, ApiError> {
+        union: &mut MergedItems<T>,
+    ) -> Result<ReadPass<'a>, ApiError> {
         let endpoint = call.endpoint;
         let page_size = self.options().page_size.get() as usize;
         let memory = self.memory(endpoint);
-        let mut pass = Pass::new(call.paging, memory, page_size);
+        let mut pass = ListingPass::new(call.paging, memory, page_size);
         if union.was_judged() {
             pass = pass.after_another();
         }
         let mut ask = pass.first();
         loop {
-            let ended = |pass, fault| Ok(PassResult { pass, fault });
+            let ended = |pass, fault| Ok(ReadPass { pass, fault });
             let answer = match self.answer(call, &ask).await {
                 Ok(answer) => answer,
                 Err(error) if is_refused_proof(&ask, &error) => match pass.refused() {
-                    Next::Ask(next) => {
+                    Next::Request(next) => {
                         ask = next;
                         continue;
                     }
@@ -227,7 +230,7 @@ impl ApiClient {
                 items: page.ids.len() + page.unusable,
             });
             match pass.take(page) {
-                Next::Ask(next) => ask = next,
+                Next::Request(next) => ask = next,
                 Next::End => return ended(pass, None),
                 Next::TooMany => {
                     let fault = ApiError::Listing {
@@ -251,7 +254,7 @@ impl ApiClient {
         call: &Call<'_>,
         answer: &Bytes,
         read: &impl Fn(Json<'_>) -> Result<(String, T), Unusable>,
-        union: &mut Union<T>,
+        union: &mut MergedItems<T>,
     ) -> Result<PageFacts, ApiError> {
         let endpoint = call.endpoint;
         let answer = Json::parse(answer).expect("the collector hands on JSON only");
@@ -295,7 +298,7 @@ impl ApiClient {
     }
 
     /// A page as sent, envelope included: JSON with a success code.
-    async fn answer(&self, call: &Call<'_>, ask: &Ask) -> Result<Bytes, CallError> {
+    async fn answer(&self, call: &Call<'_>, ask: &PageRequest) -> Result<Bytes, CallError> {
         let Call {
             endpoint,
             method,
@@ -305,10 +308,10 @@ impl ApiClient {
         } = *call;
         let mut params = call.params.clone();
         match (ask, &paging.style) {
-            (Ask::Number { number, .. }, PagingStyle::Number { param, .. }) => {
+            (PageRequest::Number { number, .. }, PagingStyle::Number { param, .. }) => {
                 params.insert(param.clone(), &json!(number));
             }
-            (Ask::Cursor(cursor), PagingStyle::Cursor { param, .. }) => {
+            (PageRequest::Cursor(cursor), PagingStyle::Cursor { param, .. }) => {
                 params.insert_json(param.clone(), cursor.clone());
             }
             _ => {}
@@ -327,14 +330,14 @@ impl ApiClient {
 
 /// Whether the vendor refused, in its own envelope, a page that was requested only to prove the
 /// end.
-fn is_refused_proof(ask: &Ask, error: &CallError) -> bool {
+fn is_refused_proof(ask: &PageRequest, error: &CallError) -> bool {
     let by_the_vendor = |failure: &Failure| {
         matches!(
             &failure.outcome,
             Outcome::NotFound(signal) | Outcome::Refused(signal) if signal.is_the_vendors()
         )
     };
-    matches!(ask, Ask::Number { is_proof: true, .. })
+    matches!(ask, PageRequest::Number { is_proof: true, .. })
         && matches!(error, CallError::Failed { failure, .. } if by_the_vendor(failure))
 }
 
@@ -376,7 +379,7 @@ fn unusable_items(call: &Call<'_>, count: u64) -> String {
     )
 }
 
-fn short(call: &Call<'_>, shift: &Shift, found: usize) -> String {
+fn short(call: &Call<'_>, shift: &Instability, found: usize) -> String {
     let name = call.endpoint.as_str();
     format!(
         "{} may be short: taken {} times, each time {shift}; {found} items are kept, and their \

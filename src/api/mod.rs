@@ -1,8 +1,8 @@
 //! The vendor's API: the only place that names reqwest, governor and redis.
 //!
 //! Every request takes one path, in `client`: token, in-flight slot, hold and rate (`pacer`), HTTP
-//! attempt (`exchange`), classification (`outcome`), retry decision (`budget`, `breaker`). Signing
-//! in (`account`, `sign_in`) is a request on the same path. Listings are paged by a state machine
+//! attempt (`http_attempt`), classification (`retry_policy`), retry decision (`retry_budget`, `breaker`). Signing
+//! in (`auth`, `sign_in`) is a request on the same path. Listings are paged by a state machine
 //! (`paging`) that does no I/O.
 //!
 //! This module never puts a body, a token or a secret into an error, an event or a log line; never
@@ -13,24 +13,24 @@
 //! [`ApiClient::list_tasks`]; a listing says whether it is complete), and pulls single tasks
 //! ([`ApiClient::task_detail`]).
 
-mod account;
 mod answer;
+mod auth;
 mod breaker;
-mod budget;
 mod client;
 mod coding;
 mod collector;
 mod envelope;
 mod error;
-mod exchange;
+mod http_attempt;
 mod listed;
 mod listing;
-mod outcome;
 pub(crate) mod outside;
 mod pacer;
 mod paging;
 mod request;
 mod retry_after;
+mod retry_budget;
+mod retry_policy;
 #[cfg(test)]
 mod scripted;
 mod sent;

@@ -30,7 +30,7 @@ use governor::{Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::budget::ceiling;
+use super::retry_budget::ceiling;
 use super::shared::{SharedPace, Turn};
 use crate::clock::full_jitter;
 use crate::event::Events;

@@ -2,7 +2,7 @@
 //!
 //! One *pass* requests page after page until the end is proved. A vendor's list may shift while it
 //! is paged, so a pass may see an item twice, miss one, or see the total change. The listing is
-//! then repeated, and the union of all passes is kept ([`Union`]).
+//! then repeated, and the union of all passes is kept ([`MergedItems`]).
 //!
 //! # When a listing is complete
 //! A total is a check and never the proof: it may count the page, be capped, or be wrong. Numbered
@@ -210,7 +210,7 @@ fn holds_a_list(value: Json<'_>, depth: usize) -> bool {
 
 /// The request for a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Ask {
+pub(crate) enum PageRequest {
     /// A page by number.
     Number {
         number: u64,
@@ -226,7 +226,7 @@ pub(crate) enum Ask {
 
 /// Why a pass is unreliable.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Shift {
+pub(crate) enum Instability {
     /// The same item occurred twice.
     Duplicate,
     /// The total changed between two pages.
@@ -249,7 +249,7 @@ pub(crate) enum Shift {
     Refused,
 }
 
-impl fmt::Display for Shift {
+impl fmt::Display for Instability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Duplicate => f.write_str("an item came twice"),
@@ -267,7 +267,7 @@ impl fmt::Display for Shift {
 /// The step after a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    Ask(Ask),
+    Request(PageRequest),
     /// The pass is over.
     End,
     /// More pages than the profile allows.
@@ -360,7 +360,7 @@ impl Totals {
 
 /// One pass over a listing.
 #[derive(Debug)]
-pub(crate) struct Pass<'a> {
+pub(crate) struct ListingPass<'a> {
     profile: &'a PagingProfile,
     memory: &'a EndpointMemory,
     page_size: usize,
@@ -376,7 +376,7 @@ pub(crate) struct Pass<'a> {
     /// A page that was repeated: past the end it is the response to every number.
     came_again: Option<PageKey>,
     look: SecondLook,
-    shift: Option<Shift>,
+    shift: Option<Instability>,
 }
 
 /// Rereading the pages of a list without a total.
@@ -390,7 +390,7 @@ enum SecondLook {
     Taken(u32),
 }
 
-impl<'a> Pass<'a> {
+impl<'a> ListingPass<'a> {
     /// Starts a first pass.
     pub(crate) fn new(
         profile: &'a PagingProfile,
@@ -423,13 +423,13 @@ impl<'a> Pass<'a> {
         }
     }
 
-    pub(crate) fn first(&self) -> Ask {
+    pub(crate) fn first(&self) -> PageRequest {
         match &self.profile.style {
-            PagingStyle::Number { first, .. } => Ask::Number {
+            PagingStyle::Number { first, .. } => PageRequest::Number {
                 number: u64::from(*first),
                 is_proof: false,
             },
-            PagingStyle::Cursor { .. } => Ask::First,
+            PagingStyle::Cursor { .. } => PageRequest::First,
         }
     }
 
@@ -488,11 +488,11 @@ impl<'a> Pass<'a> {
         }
         if self.came_again.is_some() {
             // The page between was neither the last page nor a new one.
-            self.shift = Some(Shift::RepeatedPage);
+            self.shift = Some(Instability::RepeatedPage);
         }
         for id in &ids {
             if !self.seen.insert(id.clone()) {
-                self.shift = Some(Shift::Duplicate);
+                self.shift = Some(Instability::Duplicate);
             }
         }
         self.ids.extend(ids);
@@ -510,7 +510,7 @@ impl<'a> Pass<'a> {
                     self.memory.cut_at.fetch_max(self.last, Ordering::Relaxed);
                     self.last = items;
                 }
-                (!is_over).then(|| Ask::Number {
+                (!is_over).then(|| PageRequest::Number {
                     number: self.number(*first),
                     is_proof: !self.contradicts() && items < self.page_size,
                 })
@@ -519,12 +519,12 @@ impl<'a> Pass<'a> {
         };
         match next {
             None => self.end(),
-            Some(Ask::Cursor(cursor)) if !self.cursors.insert(cursor.clone()) => {
-                self.shift = Some(Shift::RepeatedPage);
+            Some(PageRequest::Cursor(cursor)) if !self.cursors.insert(cursor.clone()) => {
+                self.shift = Some(Instability::RepeatedPage);
                 Next::End
             }
             Some(_) if self.count >= self.profile.max_pages.get() => Next::TooMany,
-            Some(ask) => Next::Ask(ask),
+            Some(ask) => Next::Request(ask),
         }
     }
 
@@ -537,7 +537,7 @@ impl<'a> Pass<'a> {
         let counts_pages = self.pages.len() > 1 && self.agrees();
         let is_known_end = known && self.is_uncut();
         if !(counts_pages || is_known_end) {
-            self.shift.get_or_insert(Shift::Refused);
+            self.shift.get_or_insert(Instability::Refused);
         }
         self.end()
     }
@@ -550,7 +550,7 @@ impl<'a> Pass<'a> {
     /// than requested: the vendor may not know the page parameter.
     fn repeated(&mut self, page: PageKey) -> Next {
         let PagingStyle::Number { first, .. } = &self.profile.style else {
-            self.shift = Some(Shift::RepeatedPage);
+            self.shift = Some(Instability::RepeatedPage);
             return self.end();
         };
         let items = page.0.len() + page.1;
@@ -561,18 +561,18 @@ impl<'a> Pass<'a> {
             !self.contradicts()
         };
         if !may_be_the_end {
-            self.shift = Some(Shift::RepeatedPage);
+            self.shift = Some(Instability::RepeatedPage);
         } else if is_only || !self.agrees() {
             let known = &self.memory.repeats_last;
             match &self.came_again {
                 None if !(known.load(Ordering::Relaxed) && self.is_uncut()) => {
                     self.came_again = Some(page);
-                    return Next::Ask(Ask::Number {
+                    return Next::Request(PageRequest::Number {
                         number: self.number(*first),
                         is_proof: false,
                     });
                 }
-                Some(before) if *before != page => self.shift = Some(Shift::RepeatedPage),
+                Some(before) if *before != page => self.shift = Some(Instability::RepeatedPage),
                 _ => known.store(true, Ordering::Relaxed),
             }
         }
@@ -583,7 +583,7 @@ impl<'a> Pass<'a> {
     fn look_again(&mut self, page: &PageFacts, looked: u32) -> Next {
         self.look = SecondLook::Taken(looked + 1);
         if page.ids.iter().any(|id| !self.seen.contains(id)) {
-            self.shift = Some(Shift::Moved);
+            self.shift = Some(Instability::Moved);
             return Next::End;
         }
         self.next_look(looked + 1)
@@ -601,29 +601,31 @@ impl<'a> Pass<'a> {
             pages.saturating_sub(1)
         };
         match &self.profile.style {
-            PagingStyle::Number { first, .. } if looked < followed => Next::Ask(Ask::Number {
-                number: u64::from(*first) + u64::from(looked),
-                is_proof: false,
-            }),
+            PagingStyle::Number { first, .. } if looked < followed => {
+                Next::Request(PageRequest::Number {
+                    number: u64::from(*first) + u64::from(looked),
+                    is_proof: false,
+                })
+            }
             _ => Next::End,
         }
     }
 
-    fn next_cursor(&mut self, cursor: Cursor, items: usize) -> Option<Ask> {
+    fn next_cursor(&mut self, cursor: Cursor, items: usize) -> Option<PageRequest> {
         let named = &self.memory.names_cursors;
         let agrees = self.agrees();
         match cursor {
             Cursor::Next(cursor) => {
                 named.store(true, Ordering::Relaxed);
-                return Some(Ask::Cursor(cursor));
+                return Some(PageRequest::Cursor(cursor));
             }
             Cursor::End => named.store(true, Ordering::Relaxed),
             Cursor::Missing if agrees || items < self.page_size => {}
             Cursor::Missing if named.load(Ordering::Relaxed) => {}
-            Cursor::Missing => self.shift = Some(Shift::NoCursor),
+            Cursor::Missing => self.shift = Some(Instability::NoCursor),
             // It may mean that there is no next page, if this one is empty.
             Cursor::NotUnderstood(_) if items == 0 => {}
-            Cursor::NotUnderstood(shape) => self.shift = Some(Shift::OddCursor(shape)),
+            Cursor::NotUnderstood(shape) => self.shift = Some(Instability::OddCursor(shape)),
         }
         None
     }
@@ -633,8 +635,8 @@ impl<'a> Pass<'a> {
             let found = self.found();
             self.shift = match self.totals.of_list() {
                 _ if self.totals.are_of_pages() => None,
-                _ if self.totals.changed => Some(Shift::TotalChanged),
-                Some(total) if total != found => Some(Shift::Count { found, total }),
+                _ if self.totals.changed => Some(Instability::TotalChanged),
+                Some(total) if total != found => Some(Instability::Count { found, total }),
                 _ => None,
             };
         }
@@ -667,7 +669,7 @@ impl<'a> Pass<'a> {
 
 /// The items of all passes, and whether they are complete.
 #[derive(Debug)]
-pub(crate) struct Union<T> {
+pub(crate) struct MergedItems<T> {
     order: Vec<String>,
     items: HashMap<String, T>,
     last: Option<(Vec<String>, Option<u64>)>,
@@ -675,14 +677,14 @@ pub(crate) struct Union<T> {
 
 /// The result of a finished pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Sum {
+pub(crate) enum PassResult {
     /// The union is the complete listing.
     Complete,
     /// The listing must be repeated, for this reason.
-    Shifted(Shift),
+    Shifted(Instability),
 }
 
-impl<T> Union<T> {
+impl<T> MergedItems<T> {
     pub(crate) fn new() -> Self {
         Self {
             order: Vec::new(),
@@ -702,9 +704,9 @@ impl<T> Union<T> {
     /// equals the previous pass item for item, and saw an item twice, or more items than the total,
     /// or was refused the page past the end (the list is then stable, and the oddity is the
     /// vendor's); or if, after another pass, the union is as large as the total.
-    pub(crate) fn judge(&mut self, pass: Pass<'_>) -> Sum {
+    pub(crate) fn judge(&mut self, pass: ListingPass<'_>) -> PassResult {
         let Some(shift) = pass.shift else {
-            return Sum::Complete;
+            return PassResult::Complete;
         };
         let total = pass.totals.of_list();
         // The total of a single page says nothing about the list.
@@ -718,18 +720,18 @@ impl<T> Union<T> {
         let stands_still = self.last.as_ref() == Some(&this);
         self.last = Some(this);
         let harmless = match shift {
-            Shift::Duplicate => !short,
-            Shift::Refused => true,
-            Shift::Count { found, total } => found > total,
+            Instability::Duplicate => !short,
+            Instability::Refused => true,
+            Instability::Count { found, total } => found > total,
             _ => false,
         };
-        if stands_still && shift == Shift::Refused {
+        if stands_still && shift == Instability::Refused {
             pass.memory.refuses_behind.store(true, Ordering::Relaxed);
         }
-        if (stands_still && harmless) || (again && whole && shift != Shift::TotalChanged) {
-            Sum::Complete
+        if (stands_still && harmless) || (again && whole && shift != Instability::TotalChanged) {
+            PassResult::Complete
         } else {
-            Sum::Shifted(shift)
+            PassResult::Shifted(shift)
         }
     }
 
@@ -804,18 +806,18 @@ mod tests {
     /// The page number of the next request.
     fn number(next: Next) -> u64 {
         match next {
-            Next::Ask(Ask::Number { number, .. }) => number,
+            Next::Request(PageRequest::Number { number, .. }) => number,
             other => panic!("{other:?}"),
         }
     }
 
     /// Passes of numbered pages of two items each, without cursor: `"a b|c d|e"`.
-    fn judge(passes: &[(&str, Option<u64>)]) -> (Sum, Vec<String>) {
+    fn judge(passes: &[(&str, Option<u64>)]) -> (PassResult, Vec<String>) {
         let (profile, memory) = (numbered(), EndpointMemory::default());
-        let mut union = Union::new();
+        let mut union = MergedItems::new();
         let mut sum = None;
         for (pages, total) in passes {
-            let mut pass = Pass::new(&profile, &memory, 2);
+            let mut pass = ListingPass::new(&profile, &memory, 2);
             if union.was_judged() {
                 pass = pass.after_another();
             }
@@ -835,10 +837,10 @@ mod tests {
     #[test]
     fn without_a_total_only_an_empty_page_is_the_last() {
         let (profile, memory) = (numbered(), EndpointMemory::default());
-        let mut pass = Pass::new(&profile, &memory, 2);
+        let mut pass = ListingPass::new(&profile, &memory, 2);
         assert_eq!(
             pass.first(),
-            Ask::Number {
+            PageRequest::Number {
                 number: 1,
                 is_proof: false
             }
@@ -857,19 +859,19 @@ mod tests {
     #[case::absent(&[])]
     fn what_moved_to_an_earlier_page_is_found_by_a_second_look(#[case] totals: &[u64]) {
         let (profile, memory) = (numbered(), EndpointMemory::default());
-        let mut pass = Pass::new(&profile, &memory, 2);
+        let mut pass = ListingPass::new(&profile, &memory, 2);
         let total = |number: usize| totals.get(number).copied();
         pass.take(page("a b", total(0)));
         pass.take(page("d e", total(1)));
         assert_eq!(number(pass.take(page("", total(2)))), 1);
         assert_eq!(pass.take(page("b c", total(0))), Next::End);
-        assert_eq!(pass.shift, Some(Shift::Moved));
+        assert_eq!(pass.shift, Some(Instability::Moved));
     }
 
     #[test]
     fn a_second_look_goes_over_all_full_pages() {
         let (profile, memory) = (numbered(), EndpointMemory::default());
-        let mut pass = Pass::new(&profile, &memory, 2);
+        let mut pass = ListingPass::new(&profile, &memory, 2);
         for text in ["a b", "c d", "e"] {
             pass.take(page(text, None));
         }
@@ -878,11 +880,11 @@ mod tests {
         assert_eq!(pass.take(page("c d", None)), Next::End);
         assert_eq!(pass.shift, None);
         // If the last page is full, an item behind it may have moved onto it.
-        let mut pass = Pass::new(&profile, &memory, 100);
+        let mut pass = ListingPass::new(&profile, &memory, 100);
         pass.take(page("x y", None));
         assert_eq!(number(pass.take(page("", None))), 1);
         pass.take(page("y z", None));
-        assert_eq!(pass.shift, Some(Shift::Moved));
+        assert_eq!(pass.shift, Some(Instability::Moved));
     }
 
     #[rstest]
@@ -893,7 +895,7 @@ mod tests {
         #[case] total: Option<u64>,
     ) {
         let (profile, memory) = (numbered(), EndpointMemory::default());
-        let mut pass = Pass::new(&profile, &memory, 2);
+        let mut pass = ListingPass::new(&profile, &memory, 2);
         let mut next = None;
         for text in pages {
             next = Some(pass.take(page(text, total)));
@@ -905,7 +907,7 @@ mod tests {
     #[test]
     fn what_an_empty_page_counts_says_nothing_of_the_others() {
         let (profile, memory) = (numbered(), EndpointMemory::default());
-        let mut pass = Pass::new(&profile, &memory, 2);
+        let mut pass = ListingPass::new(&profile, &memory, 2);
         pass.take(page("a", None));
         assert_eq!(pass.take(page("", Some(0))), Next::End);
         assert_eq!(pass.shift, None);
@@ -914,24 +916,30 @@ mod tests {
     #[test]
     fn without_a_total_a_refusal_is_the_end_once_it_comes_again() {
         let (profile, memory) = (numbered(), EndpointMemory::default());
-        let mut union = Union::new();
+        let mut union = MergedItems::new();
         let mut sums = Vec::new();
         for _ in 0..2 {
-            let mut pass = Pass::new(&profile, &memory, 100);
+            let mut pass = ListingPass::new(&profile, &memory, 100);
             let next = pass.take(page("a b", None));
             assert!(matches!(
                 next,
-                Next::Ask(Ask::Number { is_proof: true, .. })
+                Next::Request(PageRequest::Number { is_proof: true, .. })
             ));
             union.keep("a", ());
             pass.refused();
             sums.push(union.judge(pass));
         }
-        assert_eq!(sums, [Sum::Shifted(Shift::Refused), Sum::Complete]);
+        assert_eq!(
+            sums,
+            [
+                PassResult::Shifted(Instability::Refused),
+                PassResult::Complete
+            ]
+        );
         // From then on a page that was not cut needs no second pass; one that may have been cut
         // does.
-        for (text, shift) in [("x", None), ("x y", Some(Shift::Refused))] {
-            let mut pass = Pass::new(&profile, &memory, 100);
+        for (text, shift) in [("x", None), ("x y", Some(Instability::Refused))] {
+            let mut pass = ListingPass::new(&profile, &memory, 100);
             pass.take(page(text, None));
             pass.refused();
             assert_eq!(pass.shift, shift, "{text}");
@@ -941,34 +949,34 @@ mod tests {
     #[test]
     fn where_totals_count_pages_that_of_an_only_page_proves_nothing() {
         let (profile, memory) = (numbered(), EndpointMemory::default());
-        let mut pass = Pass::new(&profile, &memory, 100);
+        let mut pass = ListingPass::new(&profile, &memory, 100);
         for text in ["a b", "a b", "a b"] {
             pass.take(page(text, Some(2)));
         }
         assert_eq!(pass.shift, None, "it repeats its only page");
-        let mut pass = Pass::new(&profile, &memory, 100);
+        let mut pass = ListingPass::new(&profile, &memory, 100);
         pass.take(page("a b", Some(2)));
         pass.take(page("c d", Some(2)));
-        let mut pass = Pass::new(&profile, &memory, 100);
+        let mut pass = ListingPass::new(&profile, &memory, 100);
         pass.take(page("x y", Some(2)));
         assert_eq!(number(pass.take(page("x y", Some(2)))), 3, "by mishap?");
         pass.take(page("z", Some(1)));
-        assert_eq!(pass.shift, Some(Shift::RepeatedPage));
+        assert_eq!(pass.shift, Some(Instability::RepeatedPage));
     }
 
     #[test]
     fn a_page_smaller_than_the_largest_is_the_last_if_the_total_agrees() {
         let (profile, memory) = (numbered(), EndpointMemory::default());
-        let mut pass = Pass::new(&profile, &memory, 100);
+        let mut pass = ListingPass::new(&profile, &memory, 100);
         assert_eq!(number(pass.take(page("a b", Some(3)))), 2);
         assert_eq!(pass.take(page("c", Some(3))), Next::End);
         assert_eq!(pass.shift, None);
         // Another listing of the endpoint returned two items on a page, so one item is below the
         // cap.
-        let mut pass = Pass::new(&profile, &memory, 100);
+        let mut pass = ListingPass::new(&profile, &memory, 100);
         assert_eq!(pass.take(page("x", Some(1))), Next::End);
         // A page of the maximum size may be cut, whatever the total says.
-        let mut pass = Pass::new(&profile, &memory, 100);
+        let mut pass = ListingPass::new(&profile, &memory, 100);
         assert_eq!(number(pass.take(page("x y", Some(2)))), 2);
         assert_eq!(pass.take(page("", Some(2))), Next::End);
         assert_eq!(pass.shift, None);
@@ -981,19 +989,22 @@ mod tests {
     #[case::on_the_second_page(&[(5, None), (5, Some(12)), (2, None)], None)]
     #[case::capped(
         &[(5, Some(10)), (5, Some(10)), (2, Some(10)), (0, Some(10))],
-        Some(Shift::Count { found: 12, total: 10 })
+        Some(Instability::Count { found: 12, total: 10 })
     )]
     #[case::too_large(
         &[(5, Some(13)), (2, Some(13)), (0, Some(13))],
-        Some(Shift::Count { found: 7, total: 13 })
+        Some(Instability::Count { found: 7, total: 13 })
     )]
-    #[case::grows(&[(5, Some(12)), (5, Some(13)), (3, Some(13)), (0, Some(13))], Some(Shift::TotalChanged))]
+    #[case::grows(&[(5, Some(12)), (5, Some(13)), (3, Some(13)), (0, Some(13))], Some(Instability::TotalChanged))]
     #[case::behind_the_end(&[(5, Some(5)), (0, Some(0))], None)]
-    #[case::changed_behind_the_end(&[(5, Some(5)), (0, Some(6))], Some(Shift::TotalChanged))]
-    fn totals_are_a_check(#[case] pages: &[(usize, Option<u64>)], #[case] shift: Option<Shift>) {
+    #[case::changed_behind_the_end(&[(5, Some(5)), (0, Some(6))], Some(Instability::TotalChanged))]
+    fn totals_are_a_check(
+        #[case] pages: &[(usize, Option<u64>)],
+        #[case] shift: Option<Instability>,
+    ) {
         let profile = PagingProfile::default();
         let memory = EndpointMemory::default();
-        let mut pass = Pass::new(&profile, &memory, 100).after_another();
+        let mut pass = ListingPass::new(&profile, &memory, 100).after_another();
         for (number, (items, total)) in pages.iter().enumerate() {
             let text: Vec<_> = (0..*items).map(|item| format!("{number}-{item}")).collect();
             let is_last = number + 1 == pages.len();
@@ -1006,10 +1017,10 @@ mod tests {
     #[test]
     fn an_empty_first_page_is_held_against_its_total() {
         let (profile, memory) = (numbered(), EndpointMemory::default());
-        let mut pass = Pass::new(&profile, &memory, 2);
+        let mut pass = ListingPass::new(&profile, &memory, 2);
         assert_eq!(pass.take(page("", Some(3))), Next::End);
-        assert_eq!(pass.shift, Some(Shift::Count { found: 0, total: 3 }));
-        let mut pass = Pass::new(&profile, &memory, 2);
+        assert_eq!(pass.shift, Some(Instability::Count { found: 0, total: 3 }));
+        let mut pass = ListingPass::new(&profile, &memory, 2);
         assert_eq!(pass.take(page("", Some(0))), Next::End);
         assert_eq!(pass.shift, None);
     }
@@ -1017,38 +1028,42 @@ mod tests {
     #[test]
     fn a_refused_page_behind_the_end_is_the_end() {
         let (profile, memory) = (numbered(), EndpointMemory::default());
-        let mut pass = Pass::new(&profile, &memory, 100);
+        let mut pass = ListingPass::new(&profile, &memory, 100);
         let next = pass.take(page("a b", Some(2)));
         assert!(matches!(
             next,
-            Next::Ask(Ask::Number { is_proof: true, .. })
+            Next::Request(PageRequest::Number { is_proof: true, .. })
         ));
         pass.refused();
-        assert_eq!(pass.shift, Some(Shift::Refused), "it may be its own total");
-        let mut pass = Pass::new(&profile, &memory, 100);
+        assert_eq!(
+            pass.shift,
+            Some(Instability::Refused),
+            "it may be its own total"
+        );
+        let mut pass = ListingPass::new(&profile, &memory, 100);
         pass.take(page("a b", Some(4)));
         let next = pass.take(page("c d", Some(4)));
         assert!(matches!(
             next,
-            Next::Ask(Ask::Number { is_proof: true, .. })
+            Next::Request(PageRequest::Number { is_proof: true, .. })
         ));
         pass.refused();
         assert_eq!(pass.shift, None, "the total counts two pages");
         // It proves nothing if the total is larger, or the page has as many items as requested.
-        let mut pass = Pass::new(&profile, &memory, 100);
+        let mut pass = ListingPass::new(&profile, &memory, 100);
         let next = pass.take(page("a b", Some(3)));
         assert!(matches!(
             next,
-            Next::Ask(Ask::Number {
+            Next::Request(PageRequest::Number {
                 is_proof: false,
                 ..
             })
         ));
-        let mut pass = Pass::new(&profile, &memory, 2);
+        let mut pass = ListingPass::new(&profile, &memory, 2);
         let next = pass.take(page("a b", Some(2)));
         assert!(matches!(
             next,
-            Next::Ask(Ask::Number {
+            Next::Request(PageRequest::Number {
                 is_proof: false,
                 ..
             })
@@ -1058,13 +1073,13 @@ mod tests {
     #[test]
     fn the_only_page_again_and_again_is_the_end_if_its_total_agrees() {
         let (profile, memory) = (numbered(), EndpointMemory::default());
-        let mut pass = Pass::new(&profile, &memory, 100);
+        let mut pass = ListingPass::new(&profile, &memory, 100);
         assert_eq!(number(pass.take(page("a b", Some(2)))), 2);
         assert_eq!(number(pass.take(page("a b", Some(2)))), 3);
         assert_eq!(pass.take(page("a b", Some(2))), Next::End);
         assert_eq!(pass.shift, None);
         // Once this is known, it costs one request.
-        let mut pass = Pass::new(&profile, &memory, 100);
+        let mut pass = ListingPass::new(&profile, &memory, 100);
         pass.take(page("x y", Some(2)));
         assert_eq!(pass.take(page("x y", Some(2))), Next::End);
         assert_eq!(pass.shift, None);
@@ -1081,17 +1096,17 @@ mod tests {
         #[case] total: Option<u64>,
     ) {
         let (profile, memory) = (numbered(), EndpointMemory::default());
-        let mut pass = Pass::new(&profile, &memory, 3);
+        let mut pass = ListingPass::new(&profile, &memory, 3);
         for text in pages {
             pass.take(page(text, total));
         }
-        assert_eq!(pass.shift, Some(Shift::RepeatedPage));
+        assert_eq!(pass.shift, Some(Instability::RepeatedPage));
     }
 
     #[test]
     fn the_last_of_several_pages_again_is_the_end_if_the_total_agrees() {
         let (profile, memory) = (numbered(), EndpointMemory::default());
-        let mut pass = Pass::new(&profile, &memory, 100);
+        let mut pass = ListingPass::new(&profile, &memory, 100);
         pass.take(page("a b", Some(4)));
         pass.take(page("c d", Some(4)));
         assert_eq!(pass.take(page("c d", Some(4))), Next::End);
@@ -1101,7 +1116,7 @@ mod tests {
     #[test]
     fn items_without_an_id_count_in_the_total() {
         let (profile, memory) = (numbered(), EndpointMemory::default());
-        let mut pass = Pass::new(&profile, &memory, 100);
+        let mut pass = ListingPass::new(&profile, &memory, 100);
         pass.take(page("a b c", Some(5)));
         let odd = PageFacts {
             unusable: 1,
@@ -1114,9 +1129,9 @@ mod tests {
     #[test]
     fn cursors_lead_to_the_end_over_short_and_empty_pages() {
         let (profile, memory) = (with_cursor(), EndpointMemory::default());
-        let mut pass = Pass::new(&profile, &memory, 2);
-        assert_eq!(pass.first(), Ask::First);
-        let ask = |cursor: &str| Next::Ask(Ask::Cursor(format!("{cursor:?}")));
+        let mut pass = ListingPass::new(&profile, &memory, 2);
+        assert_eq!(pass.first(), PageRequest::First);
+        let ask = |cursor: &str| Next::Request(PageRequest::Cursor(format!("{cursor:?}")));
         assert_eq!(pass.take(with(page("a", None), next("1"))), ask("1"));
         assert_eq!(pass.take(with(page("", None), next("2"))), ask("2"));
         assert_eq!(pass.take(with(page("b c", None), Cursor::End)), Next::End);
@@ -1126,18 +1141,18 @@ mod tests {
     #[test]
     fn a_full_page_without_the_cursors_key_is_the_end_only_if_pages_name_it() {
         let (profile, memory) = (with_cursor(), EndpointMemory::default());
-        let mut pass = Pass::new(&profile, &memory, 2);
+        let mut pass = ListingPass::new(&profile, &memory, 2);
         pass.take(page("a b", None));
-        assert_eq!(pass.shift, Some(Shift::NoCursor));
+        assert_eq!(pass.shift, Some(Instability::NoCursor));
         for text in ["a", ""] {
-            let mut pass = Pass::new(&profile, &memory, 2);
+            let mut pass = ListingPass::new(&profile, &memory, 2);
             pass.take(page(text, None));
             assert_eq!(pass.shift, None, "not full: {text}");
         }
-        let mut pass = Pass::new(&profile, &memory, 2);
+        let mut pass = ListingPass::new(&profile, &memory, 2);
         pass.take(page("a b", Some(2)));
         assert_eq!(pass.shift, None, "the total agrees");
-        let mut pass = Pass::new(&profile, &memory, 2);
+        let mut pass = ListingPass::new(&profile, &memory, 2);
         pass.take(with(page("a b", None), next("1")));
         pass.take(page("c d", None));
         assert_eq!(pass.shift, None, "the key was there before");
@@ -1147,10 +1162,10 @@ mod tests {
     fn a_cursor_that_is_none_is_said() {
         let (profile, memory) = (with_cursor(), EndpointMemory::default());
         let odd = || Cursor::NotUnderstood("true or false");
-        let mut pass = Pass::new(&profile, &memory, 2);
+        let mut pass = ListingPass::new(&profile, &memory, 2);
         assert_eq!(pass.take(with(page("a", None), odd())), Next::End);
-        assert_eq!(pass.shift, Some(Shift::OddCursor("true or false")));
-        let mut pass = Pass::new(&profile, &memory, 2);
+        assert_eq!(pass.shift, Some(Instability::OddCursor("true or false")));
+        let mut pass = ListingPass::new(&profile, &memory, 2);
         pass.take(with(page("a", Some(1)), odd()));
         assert!(pass.shift.is_some(), "the total may be that of the page");
     }
@@ -1158,21 +1173,21 @@ mod tests {
     #[test]
     fn a_cursor_that_comes_again_ends_the_pass() {
         let (profile, memory) = (with_cursor(), EndpointMemory::default());
-        let mut pass = Pass::new(&profile, &memory, 2);
+        let mut pass = ListingPass::new(&profile, &memory, 2);
         pass.take(with(page("a b", None), next("1")));
         assert_eq!(pass.take(with(page("c d", None), next("1"))), Next::End);
-        assert_eq!(pass.shift, Some(Shift::RepeatedPage));
+        assert_eq!(pass.shift, Some(Instability::RepeatedPage));
     }
 
     #[test]
     fn a_page_that_comes_again_ends_the_pass() {
         let (profile, memory) = (numbered(), EndpointMemory::default());
-        let mut pass = Pass::new(&profile, &memory, 2);
+        let mut pass = ListingPass::new(&profile, &memory, 2);
         pass.take(page("a b", None));
         pass.take(page("c d", None));
         assert_eq!(number(pass.take(page("a b", None))), 4);
         pass.take(page("e", None));
-        assert_eq!(pass.shift, Some(Shift::RepeatedPage));
+        assert_eq!(pass.shift, Some(Instability::RepeatedPage));
     }
 
     #[rstest]
@@ -1180,7 +1195,7 @@ mod tests {
     #[case::the_first_one("a b")]
     fn one_page_for_every_number_behind_several_is_the_end(#[case] behind: &str) {
         let (profile, memory) = (numbered(), EndpointMemory::default());
-        let mut pass = Pass::new(&profile, &memory, 2).after_another();
+        let mut pass = ListingPass::new(&profile, &memory, 2).after_another();
         pass.take(page("a b", None));
         pass.take(page("c d", None));
         assert_eq!(number(pass.take(page(behind, None))), 4);
@@ -1191,12 +1206,12 @@ mod tests {
     #[test]
     fn the_page_cap_is_said_and_not_a_silent_end() {
         let (profile, memory) = (numbered(), EndpointMemory::default());
-        let mut pass = Pass::new(&profile, &memory, 1);
+        let mut pass = ListingPass::new(&profile, &memory, 1);
         for n in 0..4 {
             assert_eq!(number(pass.take(page(&n.to_string(), None))), n + 2);
         }
         assert_eq!(pass.take(page("last", None)), Next::TooMany);
-        let mut pass = Pass::new(&profile, &memory, 2).after_another();
+        let mut pass = ListingPass::new(&profile, &memory, 2).after_another();
         for n in 0..4 {
             pass.take(page(&format!("{n} {n}b"), None));
         }
@@ -1205,40 +1220,40 @@ mod tests {
     }
 
     #[rstest]
-    #[case::clean(&[("a b|c", Some(3))], Sum::Complete, "a b c")]
-    #[case::duplicate(&[("a b|b c|", None)], Sum::Shifted(Shift::Duplicate), "a b c")]
-    #[case::then_clean(&[("a b|b c|", None), ("a b|c x|", None)], Sum::Complete, "a b c x")]
+    #[case::clean(&[("a b|c", Some(3))], PassResult::Complete, "a b c")]
+    #[case::duplicate(&[("a b|b c|", None)], PassResult::Shifted(Instability::Duplicate), "a b c")]
+    #[case::then_clean(&[("a b|b c|", None), ("a b|c x|", None)], PassResult::Complete, "a b c x")]
     #[case::union_is_whole(
-        &[("a b|b c|", Some(4)), ("b a|a d|", Some(4))], Sum::Complete, "a b c d"
+        &[("a b|b c|", Some(4)), ("b a|a d|", Some(4))], PassResult::Complete, "a b c d"
     )]
     #[case::union_is_short(
-        &[("a b|b c|", Some(5)), ("b a|a d|", Some(5))], Sum::Shifted(Shift::Duplicate), "a b c d"
+        &[("a b|b c|", Some(5)), ("b a|a d|", Some(5))], PassResult::Shifted(Instability::Duplicate), "a b c d"
     )]
-    #[case::stands_still(&[("a b|b c|", None), ("a b|b c|", None)], Sum::Complete, "a b c")]
+    #[case::stands_still(&[("a b|b c|", None), ("a b|b c|", None)], PassResult::Complete, "a b c")]
     #[case::counted_twice(
-        &[("a b|b c|", Some(4)), ("a b|b c|", Some(4))], Sum::Complete, "a b c"
+        &[("a b|b c|", Some(4)), ("a b|b c|", Some(4))], PassResult::Complete, "a b c"
     )]
     #[case::total_lies(
         &[("a b|", Some(9)), ("a b|", Some(9))],
-        Sum::Shifted(Shift::Count { found: 2, total: 9 }), "a b"
+        PassResult::Shifted(Instability::Count { found: 2, total: 9 }), "a b"
     )]
     #[case::total_is_capped(
-        &[("a b|c d|", Some(3)), ("a b|c d|", Some(3))], Sum::Complete, "a b c d"
+        &[("a b|c d|", Some(3)), ("a b|c d|", Some(3))], PassResult::Complete, "a b c d"
     )]
-    #[case::repeated(&[("a b|a b", None)], Sum::Shifted(Shift::RepeatedPage), "a b")]
+    #[case::repeated(&[("a b|a b", None)], PassResult::Shifted(Instability::RepeatedPage), "a b")]
     #[case::repeated_and_its_own_total(
-        &[("a b|a b", Some(2)), ("a b|a b", Some(2))], Sum::Shifted(Shift::RepeatedPage), "a b"
+        &[("a b|a b", Some(2)), ("a b|a b", Some(2))], PassResult::Shifted(Instability::RepeatedPage), "a b"
     )]
     #[case::repeated_twice(
-        &[("a b|a b", None), ("a b|a b", None)], Sum::Shifted(Shift::RepeatedPage), "a b"
+        &[("a b|a b", None), ("a b|a b", None)], PassResult::Shifted(Instability::RepeatedPage), "a b"
     )]
     #[case::repeated_but_whole(
-        &[("a b|b c|a b", Some(6)), ("c d|c d", Some(4))], Sum::Complete, "a b c d"
+        &[("a b|b c|a b", Some(6)), ("c d|c d", Some(4))], PassResult::Complete, "a b c d"
     )]
-    #[case::repeated_once(&[("a b|a b", None), ("a b|c|", None)], Sum::Complete, "a b c")]
+    #[case::repeated_once(&[("a b|a b", None), ("a b|c|", None)], PassResult::Complete, "a b c")]
     fn passes_add_up(
         #[case] passes: &[(&str, Option<u64>)],
-        #[case] sum: Sum,
+        #[case] sum: PassResult,
         #[case] union: &str,
     ) {
         assert_eq!(judge(passes), (sum, ids(union)));
@@ -1246,7 +1261,7 @@ mod tests {
 
     #[test]
     fn the_newest_state_of_an_item_is_kept() {
-        let mut union = Union::new();
+        let mut union = MergedItems::new();
         union.keep("a", "pending");
         union.keep("a", "finished");
         assert_eq!(union.into_items(), ["finished"]);
@@ -1302,10 +1317,10 @@ mod tests {
             let profile = PagingProfile::default();
             let memory = EndpointMemory::default();
             let size = cap.min(page_size);
-            let mut union = Union::new();
+            let mut union = MergedItems::new();
             let mut complete = false;
             for _ in 0..4 {
-                let mut pass = Pass::new(&profile, &memory, page_size);
+                let mut pass = ListingPass::new(&profile, &memory, page_size);
                 let (mut requests, mut number) = (0, 0);
                 loop {
                     let ids: Vec<_> = (0..all)
@@ -1320,7 +1335,7 @@ mod tests {
                     let facts = PageFacts { ids, unusable: 0, total, cursor: Cursor::Missing };
                     requests += 1;
                     match pass.take(facts) {
-                        Next::Ask(Ask::Number { number: next, .. }) => {
+                        Next::Request(PageRequest::Number { number: next, .. }) => {
                             number = usize::try_from(next).expect("small") - 1;
                         }
                         _ => break,
@@ -1330,7 +1345,7 @@ mod tests {
                 let pages = all.div_ceil(size);
                 let looks = if pass.total().is_none() { pages } else { 0 };
                 prop_assert!(requests <= pages + 1 + looks, "{requests}");
-                if union.judge(pass) == Sum::Complete {
+                if union.judge(pass) == PassResult::Complete {
                     complete = true;
                     break;
                 }

@@ -6,7 +6,7 @@
 //! them.
 //!
 //! If Redis does not respond, the process continues with its own share of the pace, reports it
-//! once, and retries Redis every [`LOOK_AGAIN`]. For [`SETTLE`] after Redis has lost its data, it
+//! once, and retries Redis every [`RECONNECT_INTERVAL`]. For [`SETTLE`] after Redis has lost its data, it
 //! grants only one process's share, since other processes may still run on their own.
 //!
 //! Values from Redis are bounded, so that no writer to that Redis, malicious or mistaken, can stop
@@ -31,13 +31,13 @@ use crate::job::{ApiOptions, SharedRate};
 const ANSWER_TIME: Duration = Duration::from_millis(500);
 const CONNECT_TIME: Duration = Duration::from_secs(1);
 /// How often a process that runs on its own retries Redis.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
+const RECONNECT_INTERVAL: Duration = Duration::from_secs(2);
 /// Time until every process has retried Redis.
 const SETTLE: Duration = Duration::from_secs(4);
 /// Upper bound of the requests queued ahead of one.
 const MOST_AHEAD: f64 = 64.0;
 /// Expiry of an unused key.
-const KEEP: Duration = Duration::from_hours(1);
+const KEY_TTL: Duration = Duration::from_hours(1);
 
 /// Reserves the next moment. KEYS: the account. ARGV, all in microseconds: the interval between two
 /// requests, the burst tolerance, the interval for one process's share, how long that applies after
@@ -152,7 +152,7 @@ impl SharedPace {
             micros(ahead),
             micros(period * f64::from(processes.get())),
             micros(SETTLE.as_secs_f64() * 1e6),
-            micros(KEEP.as_secs_f64() * 1e6),
+            micros(KEY_TTL.as_secs_f64() * 1e6),
         ];
         let queue =
             Duration::try_from_secs_f64(MOST_AHEAD * f64::from(processes.get()) * period / 1e6);
@@ -215,7 +215,7 @@ impl SharedPace {
                 Some(answer)
             }
             Err(no_turn) => {
-                let look_again = Instant::now() + LOOK_AGAIN;
+                let look_again = Instant::now() + RECONNECT_INTERVAL;
                 let before = std::mem::replace(&mut *self.link(), Link::Down { look_again });
                 if !matches!(before, Link::Down { .. }) {
                     let shown = &self.shown;

@@ -13,7 +13,7 @@ use super::Call;
 use crate::api::client::ApiClient;
 use crate::api::error::ApiError;
 use crate::api::listed::{self, ListedTask, ListedWorkflow, Unusable};
-use crate::api::paging::{Cursor, Page, Pass, Total};
+use crate::api::paging::{Cursor, ListingPass, Page, Total};
 use crate::calendar::Window;
 use crate::decode::json::{Json, Shape};
 use crate::job::{PagingProfile, PagingStyle};
@@ -106,7 +106,7 @@ impl ApiClient {
 
     async fn first_answer(&self, call: &Call<'_>) -> Result<Bytes, ApiError> {
         let page_size = self.options().page_size.get() as usize;
-        let first = Pass::new(call.paging, self.memory(call.endpoint), page_size).first();
+        let first = ListingPass::new(call.paging, self.memory(call.endpoint), page_size).first();
         let answer = self.answer(call, &first).await;
         answer.map_err(|error| error.into_api_error(call.endpoint, call.workflow))
     }

@@ -17,13 +17,13 @@ use crate::task::TaskId;
 
 /// The part of the response that carries the signal: HTTP status or body `code`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
+pub enum StatusSource {
     Http(u16),
     /// The body's `code`.
     Code(i64),
 }
 
-impl Signal {
+impl StatusSource {
     /// Whether the signal comes from the vendor's envelope, which no gateway or proxy writes.
     #[must_use]
     pub fn is_the_vendors(self) -> bool {
@@ -31,7 +31,7 @@ impl Signal {
     }
 }
 
-impl fmt::Display for Signal {
+impl fmt::Display for StatusSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Http(status) => write!(f, "HTTP status {status}"),
@@ -43,18 +43,18 @@ impl fmt::Display for Signal {
 /// The outcome of a failed attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    Transient(Signal),
+    Transient(StatusSource),
     /// An error of the API that a retry does not change.
-    Refused(Signal),
+    Refused(StatusSource),
     /// The token is not (or no longer) valid.
-    Expired(Signal),
+    Expired(StatusSource),
     SlowDown {
-        signal: Signal,
+        signal: StatusSource,
         /// The wait that the API asked for, if any.
         retry_after: Option<Duration>,
     },
     /// The API's envelope reports the resource as not found.
-    NotFound(Signal),
+    NotFound(StatusSource),
     /// A response without the API's envelope, whatever its HTTP status.
     NoEnvelope {
         status: u16,
@@ -120,8 +120,8 @@ impl Outcome {
             | Self::SlowDown { signal, .. }
             | Self::NotFound(signal) => {
                 return match signal {
-                    Signal::Http(status) => format!("http_{status}"),
-                    Signal::Code(code) => format!("code_{code}"),
+                    StatusSource::Http(status) => format!("http_{status}"),
+                    StatusSource::Code(code) => format!("code_{code}"),
                 };
             }
             Self::NoEnvelope { status, .. } if (200..300).contains(status) => "not_json",
@@ -160,8 +160,8 @@ impl Outcome {
             | Self::NoEnvelope { .. }
             | Self::Redirected { .. }
             | Self::SlowDown { .. }
-            | Self::Transient(Signal::Http(_)) => true,
-            Self::Transient(Signal::Code(_))
+            | Self::Transient(StatusSource::Http(_)) => true,
+            Self::Transient(StatusSource::Code(_))
             | Self::Refused(_)
             | Self::Expired(_)
             | Self::NotFound(_)
@@ -296,7 +296,7 @@ pub(crate) fn directive(endpoint: Endpoint, outcome: &Outcome) -> Directive {
 
 /// Classifies an HTTP error by its status alone, whatever its origin: server trouble or throttling.
 fn of_trouble(status: u16, retry_after: Option<Duration>) -> Option<Outcome> {
-    let signal = Signal::Http(status);
+    let signal = StatusSource::Http(status);
     match status {
         429 => Some(Outcome::SlowDown {
             signal,
@@ -330,16 +330,15 @@ pub(crate) fn of_error(
             kept_as: None,
         },
         // A success code in an HTTP error.
-        (CodeMeaning::Success, _) => Outcome::Transient(Signal::Http(status)),
-        (CodeMeaning::Refusal, 401) => Outcome::Expired(Signal::Http(status)),
+        (CodeMeaning::Success, _) => Outcome::Transient(StatusSource::Http(status)),
+        (CodeMeaning::Refusal, 401) => Outcome::Expired(StatusSource::Http(status)),
         (CodeMeaning::Refusal, _) => by_status.unwrap_or(match status {
             // Only a code with that meaning reports a resource as not found.
-            404 | 410 => Outcome::Refused(Signal::Code(code)),
-            _ => Outcome::Refused(Signal::Http(status)),
+            404 | 410 => Outcome::Refused(StatusSource::Code(code)),
+            _ => Outcome::Refused(StatusSource::Http(status)),
         }),
-        _ => {
-            of_code(profile, code, retry_after).unwrap_or(Outcome::Transient(Signal::Http(status)))
-        }
+        _ => of_code(profile, code, retry_after)
+            .unwrap_or(Outcome::Transient(StatusSource::Http(status))),
     }
 }
 
@@ -357,7 +356,7 @@ pub(crate) fn of_page(
     match (status, shape) {
         // An expired token or wrong credentials may also show as a bare status.
         (401, BodyShape::Empty | BodyShape::ObjectWithoutCode) if !from_proxy => {
-            Outcome::Expired(Signal::Http(status))
+            Outcome::Expired(StatusSource::Http(status))
         }
         _ => Outcome::NoEnvelope {
             status,
@@ -373,7 +372,7 @@ pub(crate) fn of_code(
     code: i64,
     retry_after: Option<Duration>,
 ) -> Option<Outcome> {
-    let signal = Signal::Code(code);
+    let signal = StatusSource::Code(code);
     Some(match profile.meaning(code) {
         CodeMeaning::Success => return None,
         CodeMeaning::Expired => Outcome::Expired(signal),
@@ -525,11 +524,11 @@ mod tests {
     }
 
     #[rstest]
-    #[case(Outcome::Expired(Signal::Http(401)), Directive::RefuseSignIn)]
-    #[case(Outcome::Refused(Signal::Http(403)), Directive::RefuseSignIn)]
-    #[case(Outcome::Refused(Signal::Code(403)), Directive::RefuseSignIn)]
-    #[case(Outcome::NotFound(Signal::Code(404)), Directive::GiveUp)]
-    #[case(Outcome::Transient(Signal::Code(500)), Directive::Retry)]
+    #[case(Outcome::Expired(StatusSource::Http(401)), Directive::RefuseSignIn)]
+    #[case(Outcome::Refused(StatusSource::Http(403)), Directive::RefuseSignIn)]
+    #[case(Outcome::Refused(StatusSource::Code(403)), Directive::RefuseSignIn)]
+    #[case(Outcome::NotFound(StatusSource::Code(404)), Directive::GiveUp)]
+    #[case(Outcome::Transient(StatusSource::Code(500)), Directive::Retry)]
     fn signing_in_is_refused_rather_than_repeated(
         #[case] outcome: Outcome,
         #[case] expected: Directive,
@@ -539,7 +538,7 @@ mod tests {
 
     #[test]
     fn a_listing_that_is_not_there_is_not_asked_for_again() {
-        let outcome = Outcome::NotFound(Signal::Code(404));
+        let outcome = Outcome::NotFound(StatusSource::Code(404));
         assert_eq!(directive(Endpoint::ListTasks, &outcome), Directive::GiveUp);
     }
 }

@@ -13,14 +13,14 @@ use reqwest::{Client, Response, redirect};
 use tokio::time::{Instant, sleep_until, timeout};
 use url::Url;
 
-use super::account::Token;
 use super::answer::{AnswerFault, AnswerSink, Attempt, Verdict};
+use super::auth::Token;
 use super::coding::{CodingFault, Decoder};
 use super::envelope::{BodyShape, envelope_code};
 use super::error::{ApiError, Cause};
-use super::outcome::{Outcome, Signal, of_code, of_error, of_page};
 use super::request::{Request, is_loopback};
 use super::retry_after::retry_after;
+use super::retry_policy::{Outcome, StatusSource, of_code, of_error, of_page};
 use super::sent::{Sent, SentBody};
 use super::vendor_clock::Timing;
 use crate::clock::Clock;
@@ -33,14 +33,14 @@ const MAX_ERROR_BYTES: usize = 64 << 10;
 const MAX_ERROR_TIME: Duration = Duration::from_secs(10);
 
 /// The end of one attempt.
-pub(crate) enum End<T, E> {
+pub(crate) enum AttemptEnd<T, E> {
     Done(T),
     Failed(Outcome, Option<Cause>),
     /// The sink's own error.
     Destination(E),
 }
 
-impl<T, E> From<Outcome> for End<T, E> {
+impl<T, E> From<Outcome> for AttemptEnd<T, E> {
     fn from(outcome: Outcome) -> Self {
         Self::Failed(outcome, None)
     }
@@ -62,7 +62,7 @@ const SMALL_ANSWER_TIMES: u32 = 10;
 ///
 /// Read timeouts are handled here and not by reqwest, whose timer also runs while a full sink
 /// delays the next piece. Decompression too, because reqwest supports only part of it (`coding`).
-pub(crate) struct Exchange<'a> {
+pub(crate) struct HttpAttempt<'a> {
     pub(crate) http: &'a Client,
     pub(crate) options: &'a ApiOptions,
     pub(crate) clock: &'a Clock,
@@ -99,7 +99,7 @@ pub(crate) fn connect(options: &ApiOptions) -> Result<Client, ApiError> {
     })
 }
 
-impl Exchange<'_> {
+impl HttpAttempt<'_> {
     /// Runs the attempt. May be dropped at any point; `progress` then says whether the sink waits
     /// for the end of a response.
     pub(crate) async fn run<S: AnswerSink>(
@@ -108,7 +108,7 @@ impl Exchange<'_> {
         is_last: bool,
         sink: &mut S,
         progress: &mut Progress,
-    ) -> End<S::Output, S::Error> {
+    ) -> AttemptEnd<S::Output, S::Error> {
         let sent_at = Clock::system().now();
         let response = match self.head().await {
             Ok(response) => response,
@@ -150,9 +150,9 @@ impl Exchange<'_> {
             return faulty(fault, status);
         }
         match self.stream(body, status, sink, progress).await {
-            Ok(Verdict::Complete(output)) => End::Done(output),
+            Ok(Verdict::Complete(output)) => AttemptEnd::Done(output),
             Ok(Verdict::Refused { code }) => of_code(self.profile(), code, retry_after)
-                .unwrap_or(Outcome::Refused(Signal::Code(code)))
+                .unwrap_or(Outcome::Refused(StatusSource::Code(code)))
                 .into(),
             Err(end) => end,
         }
@@ -160,7 +160,7 @@ impl Exchange<'_> {
 
     /// Sends the request and waits for the response head. reqwest enforces `connect_timeout` for
     /// the connection; after the request is written, `read_timeout` applies.
-    async fn head<T, E>(&self) -> Result<Response, End<T, E>> {
+    async fn head<T, E>(&self) -> Result<Response, AttemptEnd<T, E>> {
         let ApiOptions {
             connect_timeout,
             read_timeout,
@@ -205,7 +205,7 @@ impl Exchange<'_> {
         status: u16,
         sink: &mut S,
         progress: &mut Progress,
-    ) -> Result<Verdict<S::Output>, End<S::Output, S::Error>> {
+    ) -> Result<Verdict<S::Output>, AttemptEnd<S::Output, S::Error>> {
         let most_bytes = self.options.max_answer_bytes.get();
         let mut bytes_so_far = 0;
         let (most_time, in_words) = self.whole_answer_time();
@@ -307,7 +307,7 @@ fn is_from_proxy(headers: &HeaderMap) -> bool {
         || wanted.any(|value| value.to_str().is_ok_and(of_browsers))
 }
 
-fn faulty<T, E>(fault: AnswerFault<E>, status: u16) -> End<T, E> {
+fn faulty<T, E>(fault: AnswerFault<E>, status: u16) -> AttemptEnd<T, E> {
     match fault {
         AnswerFault::NotJson { reason } => Outcome::NotJson { reason }.into(),
         AnswerFault::NoEnvelope { shape, kept_as } => Outcome::NoEnvelope {
@@ -320,7 +320,7 @@ fn faulty<T, E>(fault: AnswerFault<E>, status: u16) -> End<T, E> {
         AnswerFault::NoData => Outcome::NoData.into(),
         AnswerFault::WrongTask => Outcome::WrongTask.into(),
         AnswerFault::Rejected { reason } => Outcome::Rejected { reason }.into(),
-        AnswerFault::Fatal(error) => End::Destination(error),
+        AnswerFault::Fatal(error) => AttemptEnd::Destination(error),
     }
 }
 
@@ -364,7 +364,7 @@ impl Body {
 }
 
 impl BodyFault {
-    fn into_end<T, E>(self) -> End<T, E> {
+    fn into_end<T, E>(self) -> AttemptEnd<T, E> {
         match self {
             Self::Transport(error) => broken(error, Phase::Body),
             Self::Coding(fault) => Outcome::Coding {
@@ -385,9 +385,9 @@ enum Phase {
     Body,
 }
 
-fn broken<T, E>(error: reqwest::Error, phase: Phase) -> End<T, E> {
+fn broken<T, E>(error: reqwest::Error, phase: Phase) -> AttemptEnd<T, E> {
     let error = error.without_url();
-    End::Failed(of_transport(&error, phase), Some(Arc::new(error)))
+    AttemptEnd::Failed(of_transport(&error, phase), Some(Arc::new(error)))
 }
 
 /// The part of a response head that cannot be parsed. hyper does not expose the line, but reports

@@ -17,7 +17,7 @@ const MAX_SLOW_DOWNS: u32 = 100;
 
 /// What one request has used so far.
 #[derive(Debug)]
-pub(crate) struct Budget<'a> {
+pub(crate) struct RetryBudget<'a> {
     limits: &'a RetryOptions,
     tries: u32,
     failures: u32,
@@ -29,7 +29,7 @@ pub(crate) struct Budget<'a> {
     last: bool,
 }
 
-impl<'a> Budget<'a> {
+impl<'a> RetryBudget<'a> {
     pub(crate) fn new(limits: &'a RetryOptions) -> Self {
         Self {
             limits,
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn ordinary_tries_are_counted_and_the_last_one_is_announced() {
         let limits = limits();
-        let mut budget = Budget::new(&limits);
+        let mut budget = RetryBudget::new(&limits);
         assert_eq!(budget.begin(), (1, false));
         assert_eq!(budget.failed(), Some(Duration::from_millis(500)));
         assert_eq!(budget.begin(), (2, false));
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn holds_and_renewals_use_up_no_ordinary_try() {
         let limits = limits();
-        let mut budget = Budget::new(&limits);
+        let mut budget = RetryBudget::new(&limits);
         for _ in 0..10 {
             budget.begin();
             assert!(budget.hold(Duration::from_secs(1)));
@@ -144,10 +144,10 @@ mod tests {
     #[test]
     fn holds_are_bounded_by_their_total_and_their_number() {
         let limits = limits();
-        let mut budget = Budget::new(&limits);
+        let mut budget = RetryBudget::new(&limits);
         assert!(budget.hold(Duration::from_hours(1)));
         assert!(!budget.hold(Duration::from_secs(1)));
-        let mut budget = Budget::new(&limits);
+        let mut budget = RetryBudget::new(&limits);
         assert_eq!(
             (0..1000)
                 .take_while(|_| budget.hold(Duration::ZERO))
@@ -159,14 +159,14 @@ mod tests {
     #[test]
     fn renewals_are_bounded() {
         let limits = limits();
-        let mut budget = Budget::new(&limits);
+        let mut budget = RetryBudget::new(&limits);
         assert_eq!((0..1000).take_while(|_| budget.renew()).count(), 5);
     }
 
     #[test]
     fn after_the_total_time_there_is_one_last_try() {
         let limits = limits();
-        let mut budget = Budget::new(&limits);
+        let mut budget = RetryBudget::new(&limits);
         budget.begin();
         budget.spend(Duration::from_mins(16));
         assert!(budget.failed().is_some());
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn what_is_not_there_gets_three_tries() {
         let limits = RetryOptions::default();
-        let mut budget = Budget::new(&limits);
+        let mut budget = RetryBudget::new(&limits);
         let tries = std::iter::repeat_with(|| {
             budget.begin();
             budget.not_found()

@@ -125,7 +125,7 @@ impl Account {
 
     /// Whether the API rejects the account rather than a single request: no token was ever
     /// accepted, or many in a row were rejected.
-    pub(crate) fn is_shut_out(&self) -> bool {
+    pub(crate) fn is_locked_out(&self) -> bool {
         let state = self.state();
         state.accepted == 0 || state.generation - state.accepted >= MAX_UNACCEPTED
     }
@@ -157,7 +157,7 @@ mod tests {
 
     use super::*;
     use crate::api::error::SignInRefusal;
-    use crate::api::outcome::Signal;
+    use crate::api::retry_policy::StatusSource;
 
     struct Door {
         account: Account,
@@ -217,7 +217,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_refusal_is_final_for_everybody() {
-        let refusal = SignInRefusal::Credentials(Signal::Http(401));
+        let refusal = SignInRefusal::Credentials(StatusSource::Http(401));
         let door = Door::new(Some(ApiError::SignInRefused(refusal)));
         let all = futures_util::future::join_all((0..20).map(|_| door.token())).await;
         assert!(all.iter().all(Result::is_err));
