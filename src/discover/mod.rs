@@ -2,9 +2,9 @@
 //! Pure: requests and listings happen in other modules.
 
 mod decide;
-mod packed;
 mod plan;
 mod planned_task;
+mod task_table;
 
 pub(crate) use decide::is_settled;
 pub use decide::{Candidate, Decision, Reason, Rules, Seen, is_before};

@@ -6,8 +6,8 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::decide::{Candidate, Decision, Known, Reason, Remembered, Rules, decide};
-use super::packed::PackedTasks;
 use super::planned_task::PlannedTask;
+use super::task_table::TaskTable;
 use crate::calendar::{Window, day_end, day_of, day_start};
 use crate::job::DateRange;
 use crate::lake::Ledger;
@@ -107,7 +107,7 @@ fn bounds(range: DateRange, zone: Tz) -> (DateTime<Utc>, DateTime<Utc>) {
 /// of the vendor's form.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    tasks: PackedTasks,
+    tasks: TaskTable,
     reach: Option<NaiveDate>,
 }
 
@@ -153,8 +153,8 @@ impl Plan {
 
     /// Iterates over the tasks to pull.
     #[must_use]
-    pub fn into_pulls(self) -> Pulls {
-        Pulls {
+    pub fn into_pulls(self) -> PullQueue {
+        PullQueue {
             rest: self.tasks.into_reversed(|entry| entry.decision.is_pull()),
         }
     }
@@ -184,7 +184,7 @@ impl Plan {
                 };
             }
         }
-        let mut first = PackedTasks::default();
+        let mut first = TaskTable::default();
         for planned in tasks.values() {
             first.push(planned);
         }
@@ -257,7 +257,7 @@ impl Plan {
 pub struct Planner<'a> {
     ledger: &'a Ledger,
     rules: &'a Rules,
-    tasks: PackedTasks,
+    tasks: TaskTable,
     reach: Option<NaiveDate>,
 }
 
@@ -267,7 +267,7 @@ impl<'a> Planner<'a> {
         Self {
             ledger,
             rules,
-            tasks: PackedTasks::default(),
+            tasks: TaskTable::default(),
             reach: None,
         }
     }
@@ -334,12 +334,12 @@ impl<'a> Planner<'a> {
 
 /// The tasks to pull, in plan order. Releases the memory of taken tasks as it goes.
 #[derive(Debug)]
-pub struct Pulls {
+pub struct PullQueue {
     /// In reverse order.
-    rest: PackedTasks,
+    rest: TaskTable,
 }
 
-impl Pulls {
+impl PullQueue {
     /// Memory of the remaining tasks, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -347,7 +347,7 @@ impl Pulls {
     }
 }
 
-impl Iterator for Pulls {
+impl Iterator for PullQueue {
     type Item = PlannedTask;
 
     fn next(&mut self) -> Option<PlannedTask> {
@@ -359,7 +359,7 @@ impl Iterator for Pulls {
     }
 }
 
-impl ExactSizeIterator for Pulls {}
+impl ExactSizeIterator for PullQueue {}
 
 #[cfg(test)]
 mod tests {

@@ -14,7 +14,7 @@ const LENGTH_BYTES: usize = 2;
 
 /// Planned tasks, each in 50 bytes plus its id. Workflows and statuses are stored once.
 #[derive(Clone, Debug, Default)]
-pub(super) struct PackedTasks {
+pub(super) struct TaskTable {
     entries: Vec<Entry>,
     ids: Vec<u8>,
     workflows: IndexSet<WorkflowId>,
@@ -25,8 +25,8 @@ pub(super) struct PackedTasks {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
     id_at: usize,
-    workflow: Nth,
-    status: Nth,
+    workflow: InternId,
+    status: InternId,
     schedule_start: Option<DateTime<Utc>>,
     schedule_end: Option<DateTime<Utc>>,
     pub(super) day: Option<NaiveDate>,
@@ -36,9 +36,9 @@ pub(super) struct Entry {
 
 /// An optional index into a set.
 #[derive(Clone, Copy, Debug)]
-struct Nth(u32);
+struct InternId(u32);
 
-impl Nth {
+impl InternId {
     const NONE: Self = Self(u32::MAX);
 
     fn add<T: Clone + Eq + Hash>(set: &mut IndexSet<T>, value: Option<&T>) -> Self {
@@ -57,7 +57,7 @@ impl Nth {
     }
 }
 
-impl PackedTasks {
+impl TaskTable {
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -77,8 +77,8 @@ impl PackedTasks {
         let id_at = self.push_id(task.id.as_str().as_bytes());
         self.entries.push(Entry {
             id_at,
-            workflow: Nth::add(&mut self.workflows, task.workflow.as_ref()),
-            status: Nth::add(&mut self.statuses, task.status.as_ref()),
+            workflow: InternId::add(&mut self.workflows, task.workflow.as_ref()),
+            status: InternId::add(&mut self.statuses, task.status.as_ref()),
             schedule_start: task.schedule_start,
             schedule_end: task.schedule_end,
             day: *day,
@@ -197,15 +197,15 @@ mod tests {
         }
     }
 
-    fn packed(tasks: &[PlannedTask]) -> PackedTasks {
-        let mut packed = PackedTasks::default();
+    fn packed(tasks: &[PlannedTask]) -> TaskTable {
+        let mut packed = TaskTable::default();
         for task in tasks {
             packed.push(task);
         }
         packed
     }
 
-    fn unpacked(packed: &PackedTasks) -> Vec<PlannedTask> {
+    fn unpacked(packed: &TaskTable) -> Vec<PlannedTask> {
         packed.entries().iter().map(|e| packed.unpack(e)).collect()
     }
 
