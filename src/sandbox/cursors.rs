@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::ask::CursorAsk;
-use super::draws::mix;
 use super::faults::FaultKind;
+use super::seeded_rng::mix;
 
 /// The cursor of a page, as JSON.
 pub(super) fn cursor(kind: FaultKind, listing: u64, page: usize) -> String {

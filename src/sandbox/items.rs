@@ -4,7 +4,7 @@ use chrono_tz::Tz;
 
 use super::detail::put_id;
 use super::faults::FaultKind;
-use super::ink::Ink;
+use super::json_writer::JsonWriter;
 use super::task::{SECOND, Task, View};
 use super::world::{Workflow, offset_seconds};
 

@@ -5,13 +5,13 @@ use hyper::StatusCode;
 use super::ask::PageAsk;
 use super::cursors;
 use super::detail::put_name;
-use super::draws::key_of;
 use super::faults::{FaultFamily, FaultKind, Quirk};
-use super::ink::Ink;
 use super::items::{self, Item};
+use super::json_writer::JsonWriter;
 use super::listing::{Distortion, page};
 use super::odd_json::escape_keys;
 use super::reply::Reply;
+use super::seeded_rng::key_of;
 use super::vendor::Vendor;
 use super::world::Workflow;
 

@@ -4,10 +4,10 @@
 
 use std::ops::Range;
 
-use super::draws::{Draws, id as id_of, key_of, mix};
 use super::faults::FaultKind;
 use super::options::SandboxOptions;
 use super::phrases::Language;
+use super::seeded_rng::{SeededRng, id as id_of, key_of, mix};
 
 pub(super) const SECOND: i64 = 1_000_000;
 pub(super) const MINUTE: i64 = 60 * SECOND;
@@ -217,7 +217,7 @@ impl Task {
 }
 
 /// The task's position and attributes from its workflow.
-pub(super) struct Seat<'a> {
+pub(super) struct TaskSeed<'a> {
     pub(super) workflow: usize,
     pub(super) name: &'a str,
     pub(super) created: i64,
@@ -226,7 +226,7 @@ pub(super) struct Seat<'a> {
 }
 
 /// The task at this position of its workflow, determined by the seed.
-pub(super) fn task(options: &SandboxOptions, seed: u64, seat: &Seat<'_>, place: usize) -> Task {
+pub(super) fn task(options: &SandboxOptions, seed: u64, seat: &TaskSeed<'_>, place: usize) -> Task {
     const NODES: [&str; 4] = [
         "Voicebot Call1",
         "Voicebot Call2",
@@ -235,7 +235,7 @@ pub(super) fn task(options: &SandboxOptions, seed: u64, seat: &Seat<'_>, place: 
     ];
     let id = id_of(seed, "task");
     let key = mix(options.seed, key_of(&id));
-    let mut draws = Draws::new(mix(key, key_of("task")));
+    let mut draws = SeededRng::new(mix(key, key_of("task")));
     let calls = if options.exact_calls {
         options.calls_per_task
     } else {

@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::draws::{Draws, mix};
+use super::seeded_rng::{SeededRng, mix};
 
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -64,7 +64,7 @@ impl Tokens {
 }
 
 fn token(key: u64) -> String {
-    let mut draws = Draws::new(key);
+    let mut draws = SeededRng::new(key);
     let letter = |place| match place {
         7 => '+',
         19 => '/',

@@ -9,11 +9,11 @@ use std::ops::Range;
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
 
-use super::draws::{Draws, id, key_of, mix};
 use super::faults::{FaultFamily, FaultKind, Quirks};
 use super::options::SandboxOptions;
 use super::phrases::{LANGUAGES, WEIGHTS};
-use super::task::{DAY, MINUTE, SECOND, Seat, Task, task};
+use super::seeded_rng::{SeededRng, id, key_of, mix};
+use super::task::{DAY, MINUTE, SECOND, Task, TaskSeed, task};
 
 /// A workflow. All its tasks begin on one day.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ impl World {
     fn add_day(&mut self, options: &SandboxOptions, day: NaiveDate) {
         let date_key = u64::from(day.num_days_from_ce().unsigned_abs());
         let key = mix(mix(options.seed, key_of("day")), date_key);
-        let flows = Draws::new(key).between(1, 3).min(options.tasks_per_day);
+        let flows = SeededRng::new(key).between(1, 3).min(options.tasks_per_day);
         for flow in 0..flows {
             let share = (options.tasks_per_day + flows - 1 - flow) / flows;
             self.add_workflow(options, day, mix(key, u64::from(flow)), share);
@@ -86,7 +86,7 @@ impl World {
     }
 
     fn add_workflow(&mut self, options: &SandboxOptions, day: NaiveDate, key: u64, tasks: u32) {
-        let mut draws = Draws::new(key);
+        let mut draws = SeededRng::new(key);
         let language = &LANGUAGES[usize::from(WEIGHTS[draws.below(20) as usize])];
         let name = format!("{}_{}", draws.of(language.campaigns), day.format("%m%d"));
         let mut starts: Vec<i64> = (0..tasks)
@@ -103,7 +103,7 @@ impl World {
         let index = self.workflows.len();
         let from = self.tasks.len();
         for (place, start) in starts.into_iter().enumerate() {
-            let seat = Seat {
+            let seat = TaskSeed {
                 workflow: index,
                 name: &name,
                 created,
@@ -168,7 +168,7 @@ pub(super) fn is_number_id(item: Option<FaultKind>) -> bool {
 }
 
 /// A start within the day, in UTC: mostly in working hours of the source time zone, sometimes late.
-fn start(zone: Tz, day: NaiveDate, draws: &mut Draws) -> i64 {
+fn start(zone: Tz, day: NaiveDate, draws: &mut SeededRng) -> i64 {
     let midnight = day.and_time(NaiveTime::MIN).and_utc().timestamp_micros();
     let offset = i64::from(offset_seconds(zone, midnight)) * SECOND;
     let within = if draws.permille(120) {

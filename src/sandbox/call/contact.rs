@@ -1,8 +1,8 @@
 //! The contact, times and outcome of a call.
 
 use super::{Call, Outcome, number, put_call_id};
-use crate::sandbox::draws::mix;
-use crate::sandbox::ink::Ink;
+use crate::sandbox::json_writer::JsonWriter;
+use crate::sandbox::seeded_rng::mix;
 
 impl Call<'_> {
     /// `id` to `Comments`.

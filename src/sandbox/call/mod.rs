@@ -7,8 +7,8 @@
 mod contact;
 mod talk;
 
-use super::draws::{Draws, mix};
-use super::ink::Ink;
+use super::json_writer::JsonWriter;
+use super::seeded_rng::{SeededRng, mix};
 use super::task::{SECOND, Task, View};
 
 /// The decisions about a call, made before it is written.
@@ -17,7 +17,7 @@ pub(super) struct CallPlan {
     outcome: Outcome,
     pub(super) redials: u32,
     pub(super) turns: u32,
-    draws: Draws,
+    draws: SeededRng,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ enum Outcome {
 
 impl CallPlan {
     pub(super) fn new(task: &Task, view: &View, index: u32) -> Self {
-        let mut draws = Draws::new(mix(task.key, u64::from(index)));
+        let mut draws = SeededRng::new(mix(task.key, u64::from(index)));
         let lot = draws.below(1000);
         let outcome = match lot {
             _ if index >= view.done && view.canceled => Outcome::Cancelled,
@@ -114,7 +114,7 @@ struct Call<'a> {
     index: u32,
     style: CallStyle,
     plan: CallPlan,
-    draws: Draws,
+    draws: SeededRng,
     /// The first attempt, in seconds since 1970.
     first: i64,
     /// The row's own attempt, which is the last one.

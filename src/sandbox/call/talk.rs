@@ -1,8 +1,8 @@
 //! The transcript of a call, and its earlier attempts.
 
 use super::{Call, gap, number};
-use crate::sandbox::draws::{Draws, mix};
-use crate::sandbox::ink::{Ink, offset};
+use crate::sandbox::json_writer::{JsonWriter, offset};
+use crate::sandbox::seeded_rng::{SeededRng, mix};
 use crate::sandbox::task::SECOND;
 use crate::sandbox::world::offset_seconds;
 
@@ -13,9 +13,9 @@ impl Call<'_> {
         (0..self.plan.turns).map(|_| pause(&mut draws)).sum::<u32>() + 2
     }
 
-    /// Draws for the pauses between turns, needed before the turns are written.
-    fn turn_draws(&self) -> Draws {
-        Draws::new(mix(self.callee, 14))
+    /// The random numbers for the pauses between turns, needed before the turns are written.
+    fn turn_draws(&self) -> SeededRng {
+        SeededRng::new(mix(self.callee, 14))
     }
 
     /// `AsrResult`.
@@ -137,6 +137,6 @@ impl Call<'_> {
 }
 
 /// Seconds between two turns; sometimes zero.
-fn pause(draws: &mut Draws) -> u32 {
+fn pause(draws: &mut SeededRng) -> u32 {
     draws.below(10)
 }

@@ -13,7 +13,7 @@ use hyper::body::Bytes;
 
 use crate::sandbox::call::{self, CallPlan, CallStyle};
 use crate::sandbox::faults::FaultKind;
-use crate::sandbox::ink::Ink;
+use crate::sandbox::json_writer::JsonWriter;
 use crate::sandbox::odd_json::{escape_keys, replace_first};
 use crate::sandbox::task::{Task, View};
 use crate::sandbox::world::{World, is_number_id};

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::{FaultFamily, FaultKind, Faults};
-use crate::sandbox::draws::{key_of, mix, share};
 use crate::sandbox::endpoint::Endpoint;
+use crate::sandbox::seeded_rng::{key_of, mix, share};
 
 /// The endpoint and page of a request.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,7 @@
 //! Assigns quirks to subjects.
 
 use super::{FaultFamily, Faults, Quirk};
-use crate::sandbox::draws::{key_of, mix, share};
+use crate::sandbox::seeded_rng::{key_of, mix, share};
 
 /// The quirks of a vendor, determined by its seed.
 #[derive(Clone, Debug, Default)]

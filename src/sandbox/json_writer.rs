@@ -7,7 +7,7 @@
 const SECONDS_A_DAY: i64 = 86_400;
 
 /// Formatting of JSON values.
-pub(super) trait Ink {
+pub(super) trait JsonWriter {
     /// The bytes, unchanged.
     fn put(&mut self, text: &str);
     /// An integer.
@@ -28,7 +28,7 @@ pub(super) trait Ink {
     fn local(&mut self, seconds: i64);
 }
 
-impl Ink for Vec<u8> {
+impl JsonWriter for Vec<u8> {
     fn put(&mut self, text: &str) {
         self.extend_from_slice(text.as_bytes());
     }

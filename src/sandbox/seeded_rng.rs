@@ -4,13 +4,13 @@
 //! A generator from another crate may change its output with a new version, and the simulated
 //! content must not change. Not for cryptographic use.
 
-use super::ink::Ink;
+use super::json_writer::JsonWriter;
 
 /// A sequence of numbers determined by its key (splitmix64).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Draws(u64);
+pub(super) struct SeededRng(u64);
 
-impl Draws {
+impl SeededRng {
     pub(super) fn new(key: u64) -> Self {
         Self(key)
     }
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn numbers_follow_from_the_key_and_stay_the_same_between_versions() {
-        let mut draws = Draws::new(7);
+        let mut draws = SeededRng::new(7);
         assert_eq!(draws.next(), 7_191_089_600_892_374_487);
         assert_eq!(mix(1, 2), mix(1, 2));
         assert_ne!(mix(1, 2), mix(2, 1));
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn draws_stay_within_their_bounds() {
-        let mut draws = Draws::new(1);
+        let mut draws = SeededRng::new(1);
         assert!((0..1000).all(|_| draws.below(3) < 3));
         assert!((0..1000).all(|_| (4..=6).contains(&draws.between(4, 6))));
         assert_eq!(draws.below(0), 0);
