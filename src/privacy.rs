@@ -14,7 +14,7 @@ use std::path::Path;
 pub const DATA_KEYS: &str = "(keys that look like data)";
 
 /// The longest text, in bytes, that is treated as a path.
-const LONGEST_SHOWN_PATH: usize = 512;
+const MAX_SHOWN_PATH: usize = 512;
 
 /// Whether a key's name looks like an identifier rather than data used as a key. Only identifiers
 /// are shown.
@@ -39,7 +39,7 @@ pub fn shown_key(key: &str) -> &str {
 /// a table, or far too long.
 #[must_use]
 pub fn looks_like_data(text: &str) -> bool {
-    text.len() > LONGEST_SHOWN_PATH
+    text.len() > MAX_SHOWN_PATH
         || text
             .trim_start()
             .starts_with(['{', '[', '}', ']', '"', '<'])

@@ -14,9 +14,9 @@ use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 /// Size limit of one decoded piece.
 const PIECE_BYTES: usize = 64 << 10;
 /// Maximum number of stacked codings. Real responses have one.
-const MOST_CODINGS: usize = 4;
+const MAX_CODINGS: usize = 4;
 /// Messages quote a coding's name up to this length.
-const MOST_NAME_BYTES: usize = 20;
+const MAX_NAME_BYTES: usize = 20;
 
 /// Why a body cannot be decoded. Safe to print.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,8 +24,8 @@ pub(crate) enum CodingFault {
     /// A coding that was not requested.
     #[error("`Content-Encoding: {0}`, where only gzip was asked for")]
     Unknown(String),
-    /// More codings than [`MOST_CODINGS`].
-    #[error("more than {MOST_CODINGS} content codings")]
+    /// More codings than [`MAX_CODINGS`].
+    #[error("more than {MAX_CODINGS} content codings")]
     TooMany,
     /// The data is not gzip, or is corrupt.
     #[error("gzip data that cannot be unpacked: {0}")]
@@ -50,7 +50,7 @@ impl Decoder {
             for name in value.split(',').map(str::trim) {
                 match name.to_ascii_lowercase().as_str() {
                     "" | "identity" => {}
-                    "gzip" | "x-gzip" if decoder.stages.len() < MOST_CODINGS => {
+                    "gzip" | "x-gzip" if decoder.stages.len() < MAX_CODINGS => {
                         decoder.stages.push(Gunzip::new());
                     }
                     "gzip" | "x-gzip" => return Err(CodingFault::TooMany),
@@ -102,7 +102,7 @@ fn pull(stages: &mut [Gunzip]) -> Result<Option<Bytes>, CodingFault> {
 
 fn printable(name: &str) -> String {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.+".contains(&byte);
-    if name.len() <= MOST_NAME_BYTES && name.bytes().all(is_token) {
+    if name.len() <= MAX_NAME_BYTES && name.bytes().all(is_token) {
         name.to_owned()
     } else {
         "(a name that is no coding's)".to_owned()

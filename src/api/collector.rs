@@ -124,11 +124,11 @@ mod tests {
 
     use super::*;
 
-    const MOST: NonZeroUsize = NonZeroUsize::new(4 << 20).expect("not zero");
+    const MAX: NonZeroUsize = NonZeroUsize::new(4 << 20).expect("not zero");
 
     fn read(body: &str, null_is_data: bool) -> Result<Verdict<()>, AnswerFault> {
         let profile = ApiProfile::default();
-        let mut collector = Collector::new(&profile, MOST).null_is_data(null_is_data);
+        let mut collector = Collector::new(&profile, MAX).null_is_data(null_is_data);
         collector.body.extend_from_slice(body.as_bytes());
         collector.read()
     }
@@ -186,7 +186,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_without_end_is_rejected_loudly() {
         let profile = ApiProfile::default();
-        let mut collector = Collector::new(&profile, MOST);
+        let mut collector = Collector::new(&profile, MAX);
         let piece = Bytes::from(vec![b' '; 1 << 20]);
         for _ in 0..4 {
             collector.chunk(piece.clone()).await.expect("within bounds");

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
 /// Upper bound of a wait, whatever a header says: about 136 years.
-const MOST_SECONDS: u64 = u32::MAX as u64;
+const MAX_SECONDS: u64 = u32::MAX as u64;
 
 /// The wait that a response asks for, in whole seconds, rounded up. `None` if there is no header,
 /// no usable value, or the date has passed. Of several headers the longest wait applies.
@@ -34,7 +34,7 @@ fn parse(text: &str, now: DateTime<Utc>) -> Option<Duration> {
             round_up(wait.as_secs(), wait.subsec_nanos() > 0)
         }
     };
-    (seconds > 0).then(|| Duration::from_secs(seconds.min(MOST_SECONDS)))
+    (seconds > 0).then(|| Duration::from_secs(seconds.min(MAX_SECONDS)))
 }
 
 /// Digits, or digits with a fraction, as several rate limiters send it: `120`, `2.5`, `.5`.
@@ -119,8 +119,8 @@ mod tests {
     #[case::a_comma("2,5", None)]
     #[case::a_point(".", None)]
     #[case::an_exponent("1e3", None)]
-    #[case::more_than_fits("99999999999999999999999", Some(MOST_SECONDS))]
-    #[case::more_than_fits_and_a_bit("18446744073709551615.5", Some(MOST_SECONDS))]
+    #[case::more_than_fits("99999999999999999999999", Some(MAX_SECONDS))]
+    #[case::more_than_fits_and_a_bit("18446744073709551615.5", Some(MAX_SECONDS))]
     #[case::zero("0", None)]
     #[case::negative("-3", None)]
     #[case::a_date_in_the_past("Mon, 11 Mar 2024 07:59:59 GMT", None)]

@@ -10,7 +10,7 @@
 //! grants only one process's share, since other processes may still run on their own.
 //!
 //! Values from Redis are bounded, so that no writer to that Redis, malicious or mistaken, can stop
-//! a run. A moment farther away than `api.max_hold`, or than a queue of [`MOST_AHEAD`] requests at
+//! a run. A moment farther away than `api.max_hold`, or than a queue of [`MAX_AHEAD`] requests at
 //! the process's own share if that is longer, counts as no response.
 //!
 //! Redis stores one key per account, named by a hash. The address with its password is never
@@ -35,7 +35,7 @@ const RECONNECT_INTERVAL: Duration = Duration::from_secs(2);
 /// Time until every process has retried Redis.
 const SETTLE: Duration = Duration::from_secs(4);
 /// Upper bound of the requests queued ahead of one.
-const MOST_AHEAD: f64 = 64.0;
+const MAX_AHEAD: f64 = 64.0;
 /// Expiry of an unused key.
 const KEY_TTL: Duration = Duration::from_hours(1);
 
@@ -155,7 +155,7 @@ impl SharedPace {
             micros(KEY_TTL.as_secs_f64() * 1e6),
         ];
         let queue =
-            Duration::try_from_secs_f64(MOST_AHEAD * f64::from(processes.get()) * period / 1e6);
+            Duration::try_from_secs_f64(MAX_AHEAD * f64::from(processes.get()) * period / 1e6);
         let most_wait = options.retry.max_hold.max(queue.unwrap_or(Duration::ZERO));
         Some(Self {
             client,

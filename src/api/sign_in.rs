@@ -12,7 +12,7 @@ use crate::decode::json::{Json, Member, Shape};
 use crate::job::ApiProfile;
 
 /// Servers reject headers longer than about this.
-const MOST_TOKEN_BYTES: usize = 16 << 10;
+const MAX_TOKEN_BYTES: usize = 16 << 10;
 
 /// Collects the response to a sign-in.
 pub(crate) struct SignIn<'a>(Collector<'a>);
@@ -77,7 +77,7 @@ fn token_header(token: Member<'_>) -> Result<HeaderValue, &'static str> {
     if token.contains(char::is_whitespace) {
         return Err("it has white space in it");
     }
-    if token.len() > MOST_TOKEN_BYTES {
+    if token.len() > MAX_TOKEN_BYTES {
         return Err("it is too long for a header");
     }
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {

@@ -184,14 +184,14 @@ fn read_month(text: &str) -> Result<DateRange, String> {
 }
 
 /// No account is older than a century.
-const MOST_DAYS: u32 = 36_525;
+const MAX_DAYS: u32 = 36_525;
 
 fn read_last(text: &str) -> Result<u32, String> {
     const DAY: u64 = 24 * 60 * 60;
     let time = quantity::duration(text)?;
     let whole = Duration::from_secs(time.as_secs() / DAY * DAY) == time;
     let days = u32::try_from(time.as_secs() / DAY).ok();
-    days.filter(|days| whole && (1..=MOST_DAYS).contains(days))
+    days.filter(|days| whole && (1..=MAX_DAYS).contains(days))
         .ok_or_else(|| format!("`{text}` is not a number of whole days such as 31d or 4w"))
 }
 

@@ -4,7 +4,7 @@
 use std::io::{self, BufRead, Read};
 
 /// A longer line is neither a path nor an id.
-pub(super) const LONGEST_LINE: usize = 16 << 10;
+pub(super) const MAX_LINE: usize = 16 << 10;
 
 /// The lines of a list, numbered from 1, without line ends and without a byte order mark.
 pub(super) struct Lines<'a, R> {
@@ -20,7 +20,7 @@ impl<'a, R: BufRead> Lines<'a, R> {
     /// The next line and its number. A line that is too long is cut one byte over the limit.
     pub(super) fn next(&mut self) -> io::Result<Option<(usize, Vec<u8>)>> {
         let mut line = Vec::new();
-        let limit = LONGEST_LINE as u64 + 1;
+        let limit = MAX_LINE as u64 + 1;
         let mut input = Read::by_ref(self.input).take(limit);
         if input.read_until(b'\n', &mut line)? == 0 {
             return Ok(None);
@@ -45,13 +45,13 @@ mod tests {
 
     #[test]
     fn lines_are_numbered_and_a_huge_one_is_cut_off() {
-        let text = format!("\u{feff}a\r\n\nb{}\nc", "x".repeat(LONGEST_LINE * 2));
+        let text = format!("\u{feff}a\r\n\nb{}\nc", "x".repeat(MAX_LINE * 2));
         let mut input = text.as_bytes();
         let mut lines = Lines::new(&mut input);
         let mut next = || lines.next().expect("readable");
         assert_eq!(next(), Some((1, b"a".to_vec())));
         assert_eq!(next(), Some((2, Vec::new())));
         let (number, line) = next().expect("a line");
-        assert_eq!((number, line.len()), (3, LONGEST_LINE + 1));
+        assert_eq!((number, line.len()), (3, MAX_LINE + 1));
     }
 }

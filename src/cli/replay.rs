@@ -8,7 +8,7 @@ use url::Url;
 
 use super::context::Context;
 use super::error::Error;
-use super::lines::{LONGEST_LINE, Lines};
+use super::lines::{Lines, MAX_LINE};
 use super::pull;
 use super::settings::{Replay, Settings};
 use crate::exit_code::ExitCode;
@@ -120,7 +120,7 @@ fn listed(list: &mut impl BufRead, named: &mut Vec<PathBuf>) -> Result<(), Repla
             continue;
         }
         let bytes = name.len();
-        if bytes > LONGEST_LINE {
+        if bytes > MAX_LINE {
             return Err(ReplayInputError::LongLine { line });
         }
         let path = path(name);

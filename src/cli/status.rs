@@ -15,7 +15,7 @@ use crate::store::StoreError;
 
 /// Number of past runs to read: listings that one of them could not read or understand may still
 /// keep days from being complete.
-const MOST_RUNS: usize = 40;
+const MAX_RUNS: usize = 40;
 
 /// Arguments of `status`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub async fn run(job: &Job, clock: &Clock, out: &mut impl Write) -> Result<(), S
             );
         }
     }
-    let runs = past_runs(lake.store(), MOST_RUNS).await?;
+    let runs = past_runs(lake.store(), MAX_RUNS).await?;
     // A damaged identity does not hide the contents of the lake; it is reported after them.
     let (identity, damage) = match lake::read_identity(lake.store()).await {
         Err(damage @ LakeError::Store(StoreError::Damaged { .. })) => (None, Some(damage)),

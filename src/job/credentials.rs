@@ -13,7 +13,7 @@ use super::sources::Sources;
 use super::{ApiOptions, Credentials, Secret};
 
 /// A longer file does not hold a key.
-const LONGEST_KEY_BYTES: u64 = 16 * 1024;
+const MAX_KEY_BYTES: u64 = 16 * 1024;
 
 impl ApiOptions {
     /// The key pair, for a command that requires one.
@@ -84,7 +84,7 @@ fn one(
         });
     }
     let mut text = Zeroizing::new(String::new());
-    file.take(LONGEST_KEY_BYTES)
+    file.take(MAX_KEY_BYTES)
         .read_to_string(&mut text)
         .map_err(unreadable)?;
     checked(text.trim())

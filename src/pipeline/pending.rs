@@ -73,9 +73,9 @@ pub(super) struct PendingCommit {
 }
 
 /// Maximum number of pooled buffers.
-const MOST_BUFFERS: usize = 8;
+const MAX_BUFFERS: usize = 8;
 /// Larger buffers are not pooled.
-const MOST_BUFFER_BYTES: usize = 2 << 20;
+const MAX_BUFFER_BYTES: usize = 2 << 20;
 
 /// Memory of an accepted task until it is in the log, including its share of the commit record and
 /// of the data derived from it.
@@ -163,7 +163,7 @@ impl PendingCommit {
             accepted: Mutex::default(),
             decoders: Pool::new(usize::MAX),
             rows: Pool::new(usize::MAX),
-            buffers: Pool::new(MOST_BUFFERS),
+            buffers: Pool::new(MAX_BUFFERS),
             rejects: Mutex::new(Rejects {
                 shared: RejectWriter::new(store.clone()),
                 adopted: Vec::new(),
@@ -231,7 +231,7 @@ impl PendingCommit {
 
     /// Returns a buffer to the pool; its content is discarded.
     pub(super) fn put_buffer(&self, mut buffer: Vec<u8>) {
-        if buffer.capacity() <= MOST_BUFFER_BYTES {
+        if buffer.capacity() <= MAX_BUFFER_BYTES {
             buffer.clear();
             self.buffers.put(buffer);
         }

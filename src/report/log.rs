@@ -26,7 +26,7 @@ use crate::task::{TaskId, WorkflowId};
 const OURS: &str = "airudder_export";
 /// Rejects and failed tasks that get a warning each. The report lists all failed tasks, and the
 /// reject files contain all rejects.
-const MOST_WARNINGS: u64 = 50;
+const MAX_WARNINGS: u64 = 50;
 
 /// Sends log lines to the screen. Takes effect once per process; later calls change nothing.
 pub fn init_logging(options: OutputOptions, screen: &Screen) {
@@ -245,10 +245,10 @@ fn traffic(event: &Event) {
 /// Whether one more gets a warning. Logs a note when the limit is reached.
 fn within(count: &AtomicU64, where_all_are: &str) -> bool {
     let before = count.fetch_add(1, Ordering::Relaxed);
-    if before == MOST_WARNINGS {
+    if before == MAX_WARNINGS {
         warn!("further ones are shown with -v only; {where_all_are}");
     }
-    before < MOST_WARNINGS
+    before < MAX_WARNINGS
 }
 
 #[cfg(test)]
@@ -422,7 +422,7 @@ mod tests {
             reason: "not an object".to_owned(),
         };
         let lines = lines(0, LogFormat::Text, &vec![reject; 1_000]);
-        assert_eq!(lines.len() as u64, MOST_WARNINGS + 1);
+        assert_eq!(lines.len() as u64, MAX_WARNINGS + 1);
         assert!(lines.last().expect("some").contains("_export/rejects/"));
     }
 }

@@ -11,7 +11,7 @@ use super::figures;
 use crate::event::{Endpoint, Event, Listen};
 
 /// Warnings kept verbatim; further ones are only counted.
-const MOST_WARNINGS: usize = 100;
+const MAX_WARNINGS: usize = 100;
 
 /// Requests to one endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -151,7 +151,7 @@ impl Sums {
             Event::Relisted { .. } => requests.relists += 1,
             Event::Warning { text } => {
                 self.warnings.total += 1;
-                if self.warnings.first.len() < MOST_WARNINGS {
+                if self.warnings.first.len() < MAX_WARNINGS {
                     self.warnings.first.push(text.clone());
                 }
             }

@@ -20,7 +20,7 @@ use crate::store::{FilePath, PinId};
 use crate::task::{RunId, TaskId, TaskStatus, WorkflowId};
 
 /// Number of past runs shown.
-const MOST_RUNS: usize = 5;
+const MAX_RUNS: usize = 5;
 /// A task that is not final this long after its scheduled end was probably forgotten.
 const LONG: TimeDelta = TimeDelta::days(2);
 /// On the third night, a task without a known status or day is shown: two days after the first,
@@ -207,7 +207,7 @@ impl StatusReport {
             listed_ahead: ledger.listed_ahead(now),
             rejects: runs
                 .iter()
-                .take(MOST_RUNS)
+                .take(MAX_RUNS)
                 .filter(|run| run.rejects > 0)
                 .map(|run| RejectsLine {
                     run_id: run.run_id.clone(),
@@ -226,7 +226,7 @@ impl StatusReport {
             tables,
             days,
             undated,
-            runs: runs.into_iter().take(MOST_RUNS).collect(),
+            runs: runs.into_iter().take(MAX_RUNS).collect(),
             pins: Vec::new(),
             attention,
         }

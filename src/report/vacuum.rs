@@ -10,7 +10,7 @@ use super::grid::Grid;
 use crate::maintenance::vacuum::{VacuumKind, Vacuumed};
 
 /// Maximum number of skipped paths listed.
-const MOST_LEFT: usize = 20;
+const MAX_LEFT: usize = 20;
 
 /// The result of `vacuum`.
 #[derive(Clone, Debug, Serialize)]
@@ -92,10 +92,10 @@ impl VacuumReport {
                  removes them"
             )?;
         }
-        for path in self.done.left_alone.iter().take(MOST_LEFT) {
+        for path in self.done.left_alone.iter().take(MAX_LEFT) {
             writeln!(out, "{path} is left alone: it is no report and no reject")?;
         }
-        if let Some(more) = self.done.left_alone.len().checked_sub(MOST_LEFT + 1) {
+        if let Some(more) = self.done.left_alone.len().checked_sub(MAX_LEFT + 1) {
             let more = count(more as u64 + 1);
             writeln!(out, "… and {more} more, all with --format json")?;
         }

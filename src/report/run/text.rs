@@ -11,9 +11,9 @@ use crate::report::grid::Grid;
 use crate::schema::TableName;
 
 /// Maximum number of failed tasks listed.
-const MOST_FAILURES: usize = 20;
+const MAX_FAILURES: usize = 20;
 /// Maximum number of lines on values that did not fit.
-const MOST_MISFITS: usize = 10;
+const MAX_MISFITS: usize = 10;
 
 pub(super) fn write(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
     headline(report, out)?;
@@ -185,12 +185,12 @@ fn misfits(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
     }
     writeln!(out, "\ndid not fit; kept in extra_fields")?;
     let mut grid = Grid::new("LLLR");
-    for misfit in misfits.iter().take(MOST_MISFITS) {
+    for misfit in misfits.iter().take(MAX_MISFITS) {
         let (table, times) = (misfit.table.as_str(), count(misfit.count));
         grid.row([table, misfit.key.as_str(), misfit.kind, times.as_str()]);
     }
     grid.write(out)?;
-    more(report, misfits.len().saturating_sub(MOST_MISFITS), out)
+    more(report, misfits.len().saturating_sub(MAX_MISFITS), out)
 }
 
 fn failures(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
@@ -200,11 +200,11 @@ fn failures(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
     }
     writeln!(out, "\nfailed")?;
     let mut grid = Grid::new("LL");
-    for failure in failures.iter().take(MOST_FAILURES) {
+    for failure in failures.iter().take(MAX_FAILURES) {
         grid.row([failure.task_id.as_str(), &failure.reason]);
     }
     grid.write(out)?;
-    more(report, failures.len().saturating_sub(MOST_FAILURES), out)
+    more(report, failures.len().saturating_sub(MAX_FAILURES), out)
 }
 
 fn lost(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
@@ -214,12 +214,12 @@ fn lost(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
     }
     writeln!(out, "\nlost with damaged files, and not exported again")?;
     let mut grid = Grid::new("LLL");
-    for rows in lost.iter().take(MOST_FAILURES) {
+    for rows in lost.iter().take(MAX_FAILURES) {
         let file = rows.file.to_string();
         grid.row([rows.task_id.as_str(), &file, &rows.reason]);
     }
     grid.write(out)?;
-    more(report, lost.len().saturating_sub(MOST_FAILURES), out)
+    more(report, lost.len().saturating_sub(MAX_FAILURES), out)
 }
 
 fn superseded(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
@@ -229,13 +229,13 @@ fn superseded(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
     }
     writeln!(out, "\nleft for another answer of the same task")?;
     let mut grid = Grid::new("LLL");
-    for answer in superseded.iter().take(MOST_FAILURES) {
+    for answer in superseded.iter().take(MAX_FAILURES) {
         let name = |path: &Path| path.display().to_string();
         let taken = format!("for {}", name(answer.taken));
         grid.row([name(answer.file).as_str(), &taken, answer.reason]);
     }
     grid.write(out)?;
-    more(report, superseded.len().saturating_sub(MOST_FAILURES), out)
+    more(report, superseded.len().saturating_sub(MAX_FAILURES), out)
 }
 
 fn more(report: &RunReport, number: usize, out: &mut impl Write) -> io::Result<()> {

@@ -11,9 +11,9 @@ use crate::report::run::outcome_phrase;
 use crate::schema::TableName;
 
 /// Days shown unless all are requested.
-const MOST_DAYS: usize = 31;
+const MAX_DAYS: usize = 31;
 /// Maximum number of tasks listed per kind.
-const MOST_TASKS: usize = 20;
+const MAX_TASKS: usize = 20;
 
 pub(super) fn write(
     report: &StatusReport,
@@ -49,7 +49,7 @@ fn days(report: &StatusReport, every_day: bool, out: &mut impl Write) -> io::Res
     let shown = if every_day {
         report.days.len()
     } else {
-        MOST_DAYS
+        MAX_DAYS
     };
     let hidden = report.days.len().saturating_sub(shown);
     let mut grid = Grid::new("LRRRRRRRL");
@@ -254,7 +254,7 @@ fn attention(attention: &Attention, out: &mut impl Write) -> io::Result<()> {
         let workflows = counted(gone_workflows.len() as u64, "workflow");
         writeln!(out, "\n{workflows} gone at the vendor")?;
         let mut grid = Grid::new("LL");
-        for gone in gone_workflows.iter().take(MOST_TASKS) {
+        for gone in gone_workflows.iter().take(MAX_TASKS) {
             let nights = counted(gone.nights.into(), "night");
             let how = format!("for {nights}, last on {}", gone.last_night);
             grid.row([gone.workflow_id.as_str(), &how]);
@@ -269,7 +269,7 @@ fn attention(attention: &Attention, out: &mut impl Write) -> io::Result<()> {
             "\n{tasks} of which something is not known for three nights"
         )?;
         let mut grid = Grid::new("LL");
-        for task in not_known.iter().take(MOST_TASKS) {
+        for task in not_known.iter().take(MAX_TASKS) {
             grid.row([task.task_id.as_str(), task.what]);
         }
         grid.write(out)?;
@@ -279,7 +279,7 @@ fn attention(attention: &Attention, out: &mut impl Write) -> io::Result<()> {
         let tasks = counted(failed.len() as u64, "task");
         writeln!(out, "\n{tasks} failed; the next run tries again")?;
         let mut grid = Grid::new("LLLL");
-        for task in failed.iter().take(MOST_TASKS) {
+        for task in failed.iter().take(MAX_TASKS) {
             let day = task.date.map_or_else(String::new, |date| date.to_string());
             let runs = counted(task.attempts.into(), "run");
             let id = task.task_id.as_str();
@@ -296,7 +296,7 @@ fn attention(attention: &Attention, out: &mut impl Write) -> io::Result<()> {
             "\n{tasks} not exported as final two days after the scheduled end"
         )?;
         let mut grid = Grid::new("LLL");
-        for task in overdue.iter().take(MOST_TASKS) {
+        for task in overdue.iter().take(MAX_TASKS) {
             let ended = format!("was to end {}", moment(task.schedule_end));
             grid.row([task.task_id.as_str(), &task.status, &ended]);
         }
@@ -325,7 +325,7 @@ fn lost_rows(lost: &[LostLine], out: &mut impl Write) -> io::Result<()> {
         "\nrows of {rows} were in damaged files and are lost until the task is exported again"
     )?;
     let mut grid = Grid::new("LLL");
-    for line in lost.iter().take(MOST_TASKS) {
+    for line in lost.iter().take(MAX_TASKS) {
         let day = line.date.map_or_else(String::new, |date| date.to_string());
         grid.row([line.task_id.as_str(), &day, &line.file.to_string()]);
     }
@@ -343,7 +343,7 @@ fn listings(
         let count = counted(workflows.len() as u64, "workflow");
         writeln!(out, "\n{count} not listed, nor by a later run")?;
         let mut grid = Grid::new("LL");
-        for workflow in workflows.iter().take(MOST_TASKS) {
+        for workflow in workflows.iter().take(MAX_TASKS) {
             grid.row([&workflow.workflow_id, &workflow.reason]);
         }
         grid.write(out)?;
@@ -355,7 +355,7 @@ fn listings(
             "\nnot understood in the listings, and not settled by a later run"
         )?;
         let mut grid = Grid::new("RLLL");
-        for line in not_understood.iter().take(MOST_TASKS) {
+        for line in not_understood.iter().take(MAX_TASKS) {
             let times = count(line.count);
             grid.row([&times, &line.endpoint, &line.key, &line.shape]);
         }
@@ -366,7 +366,7 @@ fn listings(
 }
 
 fn more(number: usize, out: &mut impl Write) -> io::Result<()> {
-    let rest = number.saturating_sub(MOST_TASKS);
+    let rest = number.saturating_sub(MAX_TASKS);
     if rest == 0 {
         return Ok(());
     }
