@@ -12,8 +12,8 @@
 //!
 //! # Facade
 //! What is public is what is used from outside, and no more: [`program`] by the binary, [`parts`] by
-//! benchmarks, fuzz targets and tests, [`fuzzing`] by the fuzz targets, [`sandbox`] by whoever needs a vendor.
-//! It is no library for others and makes no promise to them; everything else is private.
+//! benchmarks, fuzz targets and tests, [`fuzzing`] by the fuzz targets, [`sandbox`] by tests.
+//! It is not an API for other programs and makes no promise to them; everything else is private.
 //!
 //! # Guarantees
 //! See `docs/architecture.md`. In short: a final task's rows are in the lake exactly once; no part

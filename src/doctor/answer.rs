@@ -13,7 +13,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 
 use super::offset::Attempt;
 use super::redial_times::RedialTimes;
-use crate::api::{AnswerFault, AnswerSink, Attempt as Try, Verdict};
+use crate::api::{self, AnswerFault, AnswerSink, Verdict};
 use crate::decode::{
     AnswerContext, Batch, Envelope, EnvelopeError, Misfits, Piece, RecordDecoder, RowDay, Rows,
     Run, Split, SplitError, SplitOptions, TaskCounts, ZoneCheck,
@@ -87,7 +87,7 @@ impl AnswerSink for FactSink<'_> {
     type Output = AnswerFacts;
     type Error = Infallible;
 
-    async fn begin(&mut self, attempt: Try) -> Result<(), AnswerFault> {
+    async fn begin(&mut self, attempt: api::Attempt) -> Result<(), AnswerFault> {
         self.reading = Some(Reading::new(self.task, attempt.received_at, self.options));
         Ok(())
     }
@@ -121,10 +121,16 @@ fn fault(error: &SplitError) -> AnswerFault {
 #[derive(Debug)]
 struct Reading {
     split: Split,
+    sample: Sample,
+}
+
+/// The decoded part of a response.
+#[derive(Debug)]
+struct Sample {
     decoder: RecordDecoder,
     context: AnswerContext,
-    sampled_bytes: usize,
-    sampled: u64,
+    bytes: usize,
+    entries: u64,
     rejects: usize,
     children: [u64; 2],
     misfits: Misfits,
@@ -146,21 +152,23 @@ impl Reading {
                 run_bytes: RUN_BYTES,
                 max_record_bytes: options.max_record_bytes.get(),
             }),
-            decoder: RecordDecoder::new(options),
-            context: AnswerContext {
-                ordinal: 0,
-                task_id: task.as_str().into(),
-                run_id: Arc::from("doctor"),
-                extracted_at_micros: at.timestamp_micros(),
-                fallback_day: RowDay::Unknown,
+            sample: Sample {
+                decoder: RecordDecoder::new(options),
+                context: AnswerContext {
+                    ordinal: 0,
+                    task_id: task.as_str().into(),
+                    run_id: Arc::from("doctor"),
+                    extracted_at_micros: at.timestamp_micros(),
+                    fallback_day: RowDay::Unknown,
+                },
+                bytes: 0,
+                entries: 0,
+                rejects: 0,
+                children: [0; 2],
+                misfits: Misfits::default(),
+                zone: ZoneCheck::default(),
+                seen: Vec::new(),
             },
-            sampled_bytes: 0,
-            sampled: 0,
-            rejects: 0,
-            children: [0; 2],
-            misfits: Misfits::default(),
-            zone: ZoneCheck::default(),
-            seen: Vec::new(),
         }
     }
 
@@ -169,47 +177,22 @@ impl Reading {
         let pieces: Vec<Piece> = self.split.pieces().collect();
         for piece in pieces {
             match piece {
-                Piece::Run(run) => self.sample(&run),
-                Piece::Oversize { last, .. } => self.rejects += usize::from(last),
+                Piece::Run(run) => self.sample.add(&run),
+                Piece::Oversize { last, .. } => self.sample.rejects += usize::from(last),
             }
         }
         Ok(())
     }
 
-    fn sample(&mut self, run: &Run) {
-        if self.sampled_bytes >= SAMPLE_BYTES {
-            return;
-        }
-        self.sampled_bytes += run.bytes.len();
-        self.sampled += run.ends.len() as u64;
-        let mut rows = Rows::default();
-        let decoded = self.decoder.decode(run, &self.context, &mut rows);
-        self.rejects += decoded.rejects.len();
-        self.children[0] += decoded.redials;
-        self.children[1] += decoded.turns;
-        self.misfits.merge(&decoded.misfits);
-        self.zone.merge(&decoded.zone_check);
-        // Without the columns no zone can be derived; a run reports what is wrong with them.
-        let batches = rows.take().unwrap_or_default();
-        self.seen.extend(redials_of(&batches));
-        self.seen.truncate(MAX_ATTEMPTS);
-    }
-
     fn finish(
-        mut self,
+        self,
         asked: &TaskId,
         profile: &ApiProfile,
     ) -> Result<Verdict<AnswerFacts>, AnswerFault> {
-        let bytes = self.split.bytes_seen();
-        let split = std::mem::replace(
-            &mut self.split,
-            Split::new(SplitOptions {
-                run_bytes: 1,
-                max_record_bytes: 1,
-            }),
-        );
+        let Self { split, mut sample } = self;
+        let bytes = split.bytes_seen();
         let ended = split.finish().map_err(|error| fault(&error))?;
-        self.sample(&ended.rest);
+        sample.add(&ended.rest);
         let envelope = Envelope::read(&ended.envelope).map_err(|error| {
             let reason = error.to_string();
             match error {
@@ -234,14 +217,14 @@ impl Reading {
         if !envelope.has_data() {
             return Err(AnswerFault::NoData);
         }
-        let facts = envelope.facts(self.decoder.options());
+        let facts = envelope.facts(sample.decoder.options());
         if facts.id.as_ref().is_some_and(|id| id != asked) {
             return Err(AnswerFault::WrongTask);
         }
         let counts = TaskCounts::default();
         let mut rows = Rows::default();
-        let context = (&self.context, counts);
-        envelope.write_row(&mut self.decoder, context, &mut self.misfits, &mut rows);
+        let context = (&sample.context, counts);
+        envelope.write_row(&mut sample.decoder, context, &mut sample.misfits, &mut rows);
         let begin = facts
             .schedule_start_micros
             .and_then(DateTime::from_timestamp_micros);
@@ -250,15 +233,36 @@ impl Reading {
             status: facts.status,
             bytes,
             entries: ended.entries,
-            sampled: self.sampled,
-            rejects: self.rejects,
-            children: self.children,
-            misfits: self.misfits,
+            sampled: sample.entries,
+            rejects: sample.rejects,
+            children: sample.children,
+            misfits: sample.misfits,
             redials: RedialTimes {
-                zone: self.zone.verdict(facts.schedule_start_micros),
-                ..times(&self.seen, begin)
+                zone: sample.zone.verdict(facts.schedule_start_micros),
+                ..times(&sample.seen, begin)
             },
         }))
+    }
+}
+
+impl Sample {
+    fn add(&mut self, run: &Run) {
+        if self.bytes >= SAMPLE_BYTES {
+            return;
+        }
+        self.bytes += run.bytes.len();
+        self.entries += run.ends.len() as u64;
+        let mut rows = Rows::default();
+        let decoded = self.decoder.decode(run, &self.context, &mut rows);
+        self.rejects += decoded.rejects.len();
+        self.children[0] += decoded.redials;
+        self.children[1] += decoded.turns;
+        self.misfits.merge(&decoded.misfits);
+        self.zone.merge(&decoded.zone_check);
+        // Without the columns no zone can be derived; a run reports what is wrong with them.
+        let batches = rows.take().unwrap_or_default();
+        self.seen.extend(redials_of(&batches));
+        self.seen.truncate(MAX_ATTEMPTS);
     }
 }
 
@@ -351,7 +355,7 @@ mod tests {
         let task = TaskId::new(task).expect("an id");
         let profile = ApiProfile::default();
         let mut sink = FactSink::new(&task, &profile, &options);
-        let attempt = Try {
+        let attempt = api::Attempt {
             number: 1,
             is_last: true,
             received_at: "2024-03-18T00:00:00Z".parse().expect("a time"),
