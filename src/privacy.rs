@@ -154,6 +154,7 @@ pub fn terminal_safe(bytes: &[u8], colours: bool) -> Cow<'_, [u8]> {
 pub struct TerminalSafe<W>(W);
 
 impl<W: Write> TerminalSafe<W> {
+    /// Passes text on to another writer, in its safe form.
     pub fn new(inner: W) -> Self {
         Self(inner)
     }

@@ -9,9 +9,9 @@ use std::path::PathBuf;
 /// Settings from the command line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SettingFlags {
-    /// `--job`.
+    /// The job file (`--job`).
     pub job: Option<PathBuf>,
-    /// `--as-of`.
+    /// The time to decide by (`--as-of`).
     pub as_of: Option<String>,
     /// Number of `-v` flags minus number of `-q` flags.
     pub verbosity: i8,

@@ -9,7 +9,9 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "why", content = "detail")]
 pub enum Stop {
+    /// A person pressed Ctrl-C (SIGINT).
     Interrupted,
+    /// The system or a scheduler sent SIGTERM.
     Terminated,
     /// The API does not answer any more, or not as it should; in words.
     Api(String),
