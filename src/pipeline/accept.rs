@@ -154,13 +154,19 @@ pub(super) struct LargeTask {
     task: TaskId,
     rows: LargeAnswer,
     decoded: Mutex<Decoded>,
-    rejects: Mutex<RejectWriter>,
-    reject_count: Mutex<u64>,
-    /// A call over the record limit that has not arrived completely.
-    oversize: Mutex<Option<Oversize>>,
+    rejects: Mutex<LargeRejects>,
     /// Size of its rejects, and their limit.
     reject_bytes: AtomicU64,
     most_reject_bytes: u64,
+}
+
+/// Rejects of a large response.
+#[derive(Debug)]
+struct LargeRejects {
+    writer: RejectWriter,
+    count: u64,
+    /// A call over the record limit that has not arrived completely.
+    oversize: Option<Oversize>,
 }
 
 /// A call that is too large to be a record counts with this part of its size in the limit on
@@ -181,9 +187,11 @@ impl LargeTask {
             task,
             rows: LargeAnswer::new(pending.chunk_options.clone(), &pending.large_answers),
             decoded: Mutex::default(),
-            rejects: Mutex::new(pending.reject_writer()),
-            reject_count: Mutex::new(0),
-            oversize: Mutex::new(None),
+            rejects: Mutex::new(LargeRejects {
+                writer: pending.reject_writer(),
+                count: 0,
+                oversize: None,
+            }),
             reject_bytes: AtomicU64::new(0),
             most_reject_bytes: pending.decode.max_reject_bytes.get(),
         }
@@ -221,8 +229,8 @@ impl LargeTask {
     }
 
     fn keep_rejects(&self, rejects: &[RejectedEntry]) -> Result<(), LakeError> {
-        *lock(&self.reject_count) += rejects.len() as u64;
-        let mut writer = lock(&self.rejects);
+        let LargeRejects { writer, count, .. } = &mut *lock(&self.rejects);
+        *count += rejects.len() as u64;
         rejects.iter().try_for_each(|entry| {
             if !self.has_room(REJECT_LINE_BYTES + entry.bytes.len()) {
                 return Ok(());
@@ -252,24 +260,28 @@ impl LargeTask {
     /// Adds the rejects kept so far to the run, although the response is abandoned.
     pub(super) fn keep_sample(self, pending: &PendingCommit) -> Result<(), LakeError> {
         let rejects = self.rejects.into_inner();
-        let mut rejects = rejects.unwrap_or_else(PoisonError::into_inner);
-        if let Some(begun) = *lock(&self.oversize) {
-            let Oversize {
-                index,
-                limit,
-                kept_bytes,
-            } = begun;
+        let LargeRejects {
+            mut writer,
+            oversize,
+            ..
+        } = rejects.unwrap_or_else(PoisonError::into_inner);
+        if let Some(Oversize {
+            index,
+            limit,
+            kept_bytes,
+        }) = oversize
+        {
             let reason = format!(
                 "it is over {limit} bytes; write.max_record_size sets the limit; only its first {kept_bytes} \
                  bytes are kept: write.max_rejects_size"
             );
-            rejects.end_pieces(Reject {
+            writer.end_pieces(Reject {
                 task_id: &self.task,
                 detail_index: Some(index),
                 reason: &reason,
             })?;
         }
-        pending.adopt_rejects(rejects);
+        pending.adopt_rejects(writer);
         Ok(())
     }
 
@@ -284,9 +296,12 @@ impl LargeTask {
         if !self.has_room(piece.len().div_ceil(OVERSIZE_SHARE)) {
             return Ok(());
         }
-        let mut writer = lock(&self.rejects);
+        let LargeRejects {
+            writer,
+            count,
+            oversize,
+        } = &mut *lock(&self.rejects);
         writer.keep_piece(piece)?;
-        let mut oversize = lock(&self.oversize);
         let begun = oversize.get_or_insert(Oversize {
             index,
             limit,
@@ -295,7 +310,7 @@ impl LargeTask {
         begun.kept_bytes += piece.len() as u64;
         if last {
             *oversize = None;
-            *lock(&self.reject_count) += 1;
+            *count += 1;
             let reason = format!("it is over {limit} bytes; write.max_record_size sets the limit");
             writer.end_pieces(Reject {
                 task_id: &self.task,
@@ -557,13 +572,14 @@ pub(super) fn large(
         rows: gathered,
         decoded,
         rejects,
-        reject_count,
         ..
     } = large;
     let mut decoded = decoded.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let reject_count = reject_count
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
+    let LargeRejects {
+        writer: rejects,
+        count: reject_count,
+        ..
+    } = rejects.into_inner().unwrap_or_else(PoisonError::into_inner);
     let day = pending.with_decoder(|decoder| decoder.day_of_task(&facts));
     let handover = gathered.hand_over(day, pending.workers.size())?;
     let accepted = accepted(&task, facts.clone(), &origin.known, sealed);
@@ -587,7 +603,7 @@ pub(super) fn large(
         envelope.write_row(decoder, (&context, counts), &mut decoded.misfits, &mut rows);
     });
     pending.chunk.adopt(handover, ordinal)?;
-    pending.adopt_rejects(rejects.into_inner().unwrap_or_else(PoisonError::into_inner));
+    pending.adopt_rejects(rejects);
     if reject_count > 0 {
         let reason = format!("{reject_count} entries of detail");
         pending.events.emit(&Event::Rejected {
