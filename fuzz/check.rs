@@ -147,7 +147,7 @@ fn decode_runs(
         turns: decoded.turns,
     };
     let mut misfits = Misfits::default();
-    envelope.write_row(&mut decoder, (&context, counts), &mut misfits, &mut rows);
+    envelope.write_row(&mut decoder, &context, counts, &mut misfits, &mut rows);
     decoded.misfits.merge(&misfits);
     let batches = rows.take().map_err(|error| error.to_string())?;
     assert_eq!(sum(&batches, "calls"), decoded.calls, "calls");

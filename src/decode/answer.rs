@@ -258,7 +258,8 @@ impl<'a> Envelope<'a> {
     pub fn write_row(
         &self,
         decoder: &mut RecordDecoder,
-        (context, counts): (&AnswerContext, TaskCounts),
+        context: &AnswerContext,
+        counts: TaskCounts,
         misfits: &mut Misfits,
         rows: &mut Rows,
     ) {
@@ -289,8 +290,10 @@ impl<'a> Envelope<'a> {
             first_entry: 0,
         };
         decoder.write_row(
-            (&plans().task, data),
-            (context, &fills),
+            &plans().task,
+            data,
+            context,
+            &fills,
             misfits,
             rows.of_task(day),
         );

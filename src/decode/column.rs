@@ -228,7 +228,8 @@ impl<V> RepeatColumn<V> {
         &mut self,
         value: Option<T>,
         count: usize,
-        (is_last, push): (impl Fn(&V, &T) -> bool, impl Fn(&mut V, Option<T>)),
+        is_last: impl Fn(&V, &T) -> bool,
+        push: impl Fn(&mut V, Option<T>),
     ) {
         if count == 0 {
             return;
@@ -262,10 +263,11 @@ impl RepeatColumn<TextColumn> {
         self.push_many(
             text,
             count,
-            (TextColumn::ends_with, |values, text| match text {
+            TextColumn::ends_with,
+            |values, text| match text {
                 Some(text) => values.push_utf8(text),
                 None => values.push_null(),
-            }),
+            },
         );
     }
 }
@@ -274,7 +276,7 @@ impl RepeatColumn<NumberColumn<i64>> {
     fn push_numbers(&mut self, number: Option<i64>, count: usize) {
         let is_last =
             |column: &NumberColumn<i64>, number: &i64| column.values.last() == Some(number);
-        self.push_many(number, count, (is_last, NumberColumn::push));
+        self.push_many(number, count, is_last, NumberColumn::push);
     }
 }
 

@@ -99,7 +99,7 @@ mod tests {
             turns: decoded.turns,
         };
         let mut misfits = Misfits::default();
-        envelope.write_row(&mut decoder, (&context, counts), &mut misfits, &mut rows);
+        envelope.write_row(&mut decoder, &context, counts, &mut misfits, &mut rows);
         decoded.misfits.merge(&misfits);
         (rows.take().expect("valid arrays"), decoded)
     }

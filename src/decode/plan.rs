@@ -225,7 +225,8 @@ impl<'a> KeyGuess<'a> {
     #[inline]
     pub(super) fn next(
         &mut self,
-        (plan, first): (&RecordPlan, bool),
+        plan: &RecordPlan,
+        first: bool,
         scanner: &mut Scanner<'a>,
     ) -> Result<Option<(Raw<'a>, Target)>, SyntaxError> {
         if !scanner.before_key(first)? {
@@ -239,13 +240,14 @@ impl<'a> KeyGuess<'a> {
             let token = text[..text.len() - 1].trim_ascii_end();
             return Ok(Some((Raw::plain_string(token), *target)));
         }
-        self.look_up((plan, at), scanner).map(Some)
+        self.look_up(plan, at, scanner).map(Some)
     }
 
     #[cold]
     fn look_up(
         &mut self,
-        (plan, at): (&RecordPlan, usize),
+        plan: &RecordPlan,
+        at: usize,
         scanner: &mut Scanner<'a>,
     ) -> Result<(Raw<'a>, Target), SyntaxError> {
         const LONGEST_ORDER: usize = 256;
@@ -315,7 +317,7 @@ mod tests {
             guess.rewind();
             let mut targets = Vec::new();
             while let Some((_, target)) = guess
-                .next((plan, targets.is_empty()), &mut scanner)
+                .next(plan, targets.is_empty(), &mut scanner)
                 .expect("valid")
             {
                 scanner.value().expect("valid");

@@ -121,8 +121,10 @@ impl RecordDecoder {
                     let counts = writer.call(
                         &mut record,
                         index,
-                        (&mut self.calendar, &mut self.call_id),
-                        (rows, ripe),
+                        &mut self.calendar,
+                        &mut self.call_id,
+                        rows,
+                        ripe,
                     )?;
                     decoded.calls += 1;
                     decoded.redials += counts[0];
@@ -153,8 +155,10 @@ impl RecordDecoder {
     /// Appends one row of a table whose record is not a call (the task's).
     pub(super) fn write_row(
         &mut self,
-        (plan, slots): (&RecordPlan, &Slots<'_>),
-        (context, fills): (&AnswerContext, &Fills<'_>),
+        plan: &RecordPlan,
+        slots: &Slots<'_>,
+        context: &AnswerContext,
+        fills: &Fills<'_>,
         misfits: &mut Misfits,
         builder: &mut TableBuilder,
     ) {

@@ -52,8 +52,10 @@ impl RowWriter<'_> {
         &mut self,
         record: &mut CallRecord<'_>,
         index: u64,
-        (calendar, call_id): (&mut Calendar, &mut Vec<u8>),
-        (rows, ripe): (&mut Rows, &mut Ripe<'_, E>),
+        calendar: &mut Calendar,
+        call_id: &mut Vec<u8>,
+        rows: &mut Rows,
+        ripe: &mut Ripe<'_, E>,
     ) -> Result<[u64; 2], E> {
         let plans = plans();
         let read = |raw: &Raw<'_>| value::timestamp(raw, self.source_timezone);
@@ -151,8 +153,8 @@ impl RowWriter<'_> {
                 seen = Some((first.min(micros), last.max(micros)));
             }
         }
-        if let Some(seen) = seen {
-            self.zone_check.count(seen, start);
+        if let Some((first, last)) = seen {
+            self.zone_check.count(first, last, start);
         }
     }
 
@@ -168,17 +170,17 @@ impl RowWriter<'_> {
         self.marks.resize(records.count, Marks::default());
         for (column, target) in plan.columns.iter().zip(&mut builder.columns) {
             match column.slots.as_slice() {
-                [] => self.fill((column, fills), records.count, target),
+                [] => self.fill(column, fills, records.count, target),
                 _ if column.fill == Some(Fill::TaskId) => {
-                    self.fill((column, fills), records.count, target);
-                    self.other_ids((plan, column), records);
+                    self.fill(column, fills, records.count, target);
+                    self.other_ids(plan, column, records);
                 }
                 [slot] if column.fill.is_none() => {
-                    self.column((plan, column, *slot), records, target);
+                    self.column(plan, column, *slot, records, target);
                 }
                 _ => {
                     for record in 0..records.count {
-                        self.aliased((plan, column, fills), (records, record), target);
+                        self.aliased(plan, column, fills, records, record, target);
                     }
                 }
             }
@@ -188,12 +190,12 @@ impl RowWriter<'_> {
     }
 
     /// Records a task id in the record that differs from the id that was requested.
-    fn other_ids(&mut self, (plan, column): (&RecordPlan, &ColumnPlan), records: &Slots<'_>) {
+    fn other_ids(&mut self, plan: &RecordPlan, column: &ColumnPlan, records: &Slots<'_>) {
         for record in 0..records.count {
             for &slot in &column.slots {
                 let raw = records.at(record, slot);
                 if raw.is_some_and(|raw| !self.is_task_id(raw)) {
-                    self.misfit((plan, slot), "not_the_task_id", record);
+                    self.misfit(plan, slot, "not_the_task_id", record);
                 }
             }
         }
@@ -241,56 +243,57 @@ impl RowWriter<'_> {
     /// Appends a column that is read from one key.
     fn column(
         &mut self,
-        from: (&RecordPlan, &ColumnPlan, usize),
+        plan: &RecordPlan,
+        column: &ColumnPlan,
+        slot: usize,
         records: &Slots<'_>,
         target: &mut ColumnBuilder,
     ) {
-        let (_, column, _) = from;
         let (all_utf8, zone) = (self.all_utf8, self.source_timezone);
         match target {
             ColumnBuilder::Text(text) if column.column_type == ColumnType::Utf8 => {
-                self.each(from, records, text, |raw, text| {
+                self.each(plan, slot, records, text, |raw, text| {
                     held(text.push_text(raw, all_utf8))
                 });
             }
             ColumnBuilder::Text(text) => {
                 let parse = column.parse;
-                self.each(from, records, text, |raw, text| {
-                    push_json(raw, (parse, all_utf8), text)
+                self.each(plan, slot, records, text, |raw, text| {
+                    push_json(raw, parse, all_utf8, text)
                 });
             }
             ColumnBuilder::Int32(numbers) if column.parse == Parse::Clock => {
-                self.each(from, records, numbers, |raw, numbers| {
+                self.each(plan, slot, records, numbers, |raw, numbers| {
                     pushed(narrow(value::clock(raw)), numbers)
                 });
             }
             ColumnBuilder::Int32(numbers) => {
-                self.each(from, records, numbers, |raw, numbers| {
+                self.each(plan, slot, records, numbers, |raw, numbers| {
                     pushed(narrow(integer_32(raw)), numbers)
                 });
             }
             ColumnBuilder::Int64(numbers) => {
-                self.each(from, records, numbers, |raw, numbers| {
+                self.each(plan, slot, records, numbers, |raw, numbers| {
                     pushed(value::integer(raw, i64::MIN, i64::MAX), numbers)
                 });
             }
             ColumnBuilder::Decimal(numbers) => {
-                self.each(from, records, numbers, |raw, numbers| {
+                self.each(plan, slot, records, numbers, |raw, numbers| {
                     pushed(value::decimal(raw), numbers)
                 });
             }
             ColumnBuilder::Timestamp(times) if column.parse == Parse::Local => {
-                self.each(from, records, times, |raw, times| {
+                self.each(plan, slot, records, times, |raw, times| {
                     pushed(value::local_timestamp(raw, zone), times)
                 });
             }
             ColumnBuilder::Timestamp(times) => {
-                self.each(from, records, times, |raw, times| {
+                self.each(plan, slot, records, times, |raw, times| {
                     pushed(value::timestamp(raw, zone), times)
                 });
             }
             ColumnBuilder::Date32(dates) => {
-                self.each(from, records, dates, |raw, dates| {
+                self.each(plan, slot, records, dates, |raw, dates| {
                     pushed(value::date(raw), dates)
                 });
             }
@@ -304,7 +307,8 @@ impl RowWriter<'_> {
     #[inline]
     fn each<B: PushNull>(
         &mut self,
-        (plan, _, slot): (&RecordPlan, &ColumnPlan, usize),
+        plan: &RecordPlan,
+        slot: usize,
         records: &Slots<'_>,
         builder: &mut B,
         push: impl Fn(&Raw<'_>, &mut B) -> Fit<()>,
@@ -318,10 +322,10 @@ impl RowWriter<'_> {
             match fit {
                 Fit::Value(()) if is_shared => self.marks[record].held |= 1 << slot,
                 Fit::Value(()) => {}
-                Fit::Inexact((), kind) => self.misfit((plan, slot), kind, record),
+                Fit::Inexact((), kind) => self.misfit(plan, slot, kind, record),
                 Fit::Absent => builder.null(),
                 Fit::Misfit(kind) => {
-                    self.misfit((plan, slot), kind, record);
+                    self.misfit(plan, slot, kind, record);
                     builder.null();
                 }
             }
@@ -329,7 +333,7 @@ impl RowWriter<'_> {
     }
 
     #[cold]
-    fn misfit(&mut self, (plan, slot): (&RecordPlan, usize), kind: &'static str, record: usize) {
+    fn misfit(&mut self, plan: &RecordPlan, slot: usize, kind: &'static str, record: usize) {
         self.marks[record].unfit |= 1 << slot;
         self.misfits
             .count(plan.table.name, kind, plan.slot_keys[slot]);
@@ -338,8 +342,11 @@ impl RowWriter<'_> {
     /// Appends one record's value of a column that is read from several keys.
     fn aliased(
         &mut self,
-        (plan, column, fills): (&RecordPlan, &ColumnPlan, &Fills<'_>),
-        (records, record): (&Slots<'_>, usize),
+        plan: &RecordPlan,
+        column: &ColumnPlan,
+        fills: &Fills<'_>,
+        records: &Slots<'_>,
+        record: usize,
         target: &mut ColumnBuilder,
     ) {
         let mut filled = false;
@@ -360,7 +367,7 @@ impl RowWriter<'_> {
             if filled {
                 // Two keys of one column both have values: the second goes to `extra_fields`.
                 if !raw.is_empty() {
-                    self.misfit((plan, slot), "alias_twice", record);
+                    self.misfit(plan, slot, "alias_twice", record);
                 }
                 continue;
             }
@@ -370,16 +377,16 @@ impl RowWriter<'_> {
                     filled = true;
                 }
                 Fit::Inexact((), kind) => {
-                    self.misfit((plan, slot), kind, record);
+                    self.misfit(plan, slot, kind, record);
                     filled = true;
                 }
                 Fit::Absent => {}
-                Fit::Misfit(kind) => self.misfit((plan, slot), kind, record),
+                Fit::Misfit(kind) => self.misfit(plan, slot, kind, record),
             }
         }
         if !filled {
             match column.fill {
-                Some(_) => self.fill((column, fills), 1, target),
+                Some(_) => self.fill(column, fills, 1, target),
                 None => target.push_null(),
             }
         }
@@ -392,7 +399,7 @@ impl RowWriter<'_> {
             ColumnBuilder::Text(text) if column.column_type == ColumnType::Utf8 => {
                 held(text.push_text(raw, self.all_utf8))
             }
-            ColumnBuilder::Text(text) => push_json(raw, (column.parse, self.all_utf8), text),
+            ColumnBuilder::Text(text) => push_json(raw, column.parse, self.all_utf8, text),
             ColumnBuilder::Int32(numbers) => match column.parse {
                 Parse::Clock => pushed(narrow(value::clock(raw)), numbers),
                 _ => pushed(narrow(integer_32(raw)), numbers),
@@ -416,7 +423,8 @@ impl RowWriter<'_> {
     /// known which values the other columns left.
     fn fill(
         &self,
-        (column, fills): (&ColumnPlan, &Fills<'_>),
+        column: &ColumnPlan,
+        fills: &Fills<'_>,
         count: usize,
         target: &mut ColumnBuilder,
     ) {
@@ -482,7 +490,7 @@ fn held(result: Result<(), &'static str>) -> Fit<()> {
     }
 }
 
-fn push_json(raw: &Raw<'_>, (parse, all_utf8): (Parse, bool), text: &mut TextColumn) -> Fit<()> {
+fn push_json(raw: &Raw<'_>, parse: Parse, all_utf8: bool, text: &mut TextColumn) -> Fit<()> {
     let no_object = parse == Parse::Object && raw.kind == Kind::Array && raw.is_bare();
     if raw.is_empty() || no_object {
         Fit::Absent

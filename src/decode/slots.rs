@@ -87,14 +87,14 @@ impl<'a> Slots<'a> {
     fn put(&mut self, slot: usize, key: &Raw<'a>, value: Raw<'a>) {
         let place = self.values.len() - self.width + slot;
         if let Some(before) = self.values[place].replace(value) {
-            self.twin((place, key), before, value);
+            self.twin(place, key, before, value);
         }
     }
 
     /// Handles a repeated key. The slot keeps the common value, or the non-null one if the other is
     /// null; if they differ, it keeps neither. Values that it does not keep become strays.
     #[cold]
-    fn twin(&mut self, (place, key): (usize, &Raw<'a>), before: Raw<'a>, value: Raw<'a>) {
+    fn twin(&mut self, place: usize, key: &Raw<'a>, before: Raw<'a>, value: Raw<'a>) {
         let (kept, strays) = if is_contradicted(&before) {
             (before, [None, Some(value)])
         } else if before.kind == Kind::Null || same_value(&before, &value) {
@@ -205,7 +205,7 @@ impl<'a> CallRecord<'a> {
         let plans = plans();
         self.guess.rewind();
         let mut first = true;
-        while let Some((key, target)) = self.guess.next((&plans.call, first), scanner)? {
+        while let Some((key, target)) = self.guess.next(&plans.call, first, scanner)? {
             first = false;
             match target {
                 Target::Slot(slot) => self.call.put(slot, &key, scanner.value()?),
@@ -324,7 +324,7 @@ fn read_entry<'a>(
     }
     guess.rewind();
     let mut first_key = true;
-    while let Some((key, target)) = guess.next((plan, first_key), scanner)? {
+    while let Some((key, target)) = guess.next(plan, first_key, scanner)? {
         first_key = false;
         let value = scanner.value()?;
         escaped |= key.escaped || value.escaped;
@@ -348,7 +348,7 @@ pub(super) fn read_object<'a>(
     let mut nested = Vec::new();
     let mut guess = KeyGuess::default();
     let mut first = true;
-    while let Some((key, target)) = guess.next((plan, first), scanner)? {
+    while let Some((key, target)) = guess.next(plan, first, scanner)? {
         first = false;
         let value = scanner.value()?;
         match target {

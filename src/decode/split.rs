@@ -241,7 +241,7 @@ impl Split {
                     depth,
                     in_string,
                     escape,
-                } => self.container(bytes, at, (depth, in_string, escape))?,
+                } => self.container(bytes, at, depth, in_string, escape)?,
                 State::Text { escape } => self.text(bytes, at, escape),
                 State::Scalar => self.scalar(bytes, at),
                 State::Done => {
@@ -388,7 +388,9 @@ impl Split {
         &mut self,
         bytes: &[u8],
         from: usize,
-        (mut depth, mut in_string, mut escape): (u32, bool, bool),
+        mut depth: u32,
+        mut in_string: bool,
+        mut escape: bool,
     ) -> Result<usize, SplitError> {
         let mut at = from;
         while at < bytes.len() {
@@ -402,7 +404,7 @@ impl Split {
                         Some(depth) => depth - close.count_ones(),
                         None => return self.fail("brackets without an end", at),
                     };
-                } else if let Some(end) = entry_end((open, close), &mut depth) {
+                } else if let Some(end) = entry_end(open, close, &mut depth) {
                     self.keep(&bytes[from..=at + end]);
                     self.end_entry();
                     return Ok(at + end + 1);
@@ -606,7 +608,7 @@ impl EnvelopeState {
 
 /// The offset in a block of brackets at which the entry ends, if it does; otherwise only updates
 /// `depth`.
-fn entry_end((open, close): (u64, u64), depth: &mut u32) -> Option<usize> {
+fn entry_end(open: u64, close: u64, depth: &mut u32) -> Option<usize> {
     let mut brackets = open | close;
     while brackets != 0 {
         let at = brackets.trailing_zeros();

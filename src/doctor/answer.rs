@@ -236,8 +236,13 @@ impl Reading {
         }
         let counts = TaskCounts::default();
         let mut rows = Rows::default();
-        let context = (&self.context, counts);
-        envelope.write_row(&mut self.decoder, context, &mut self.misfits, &mut rows);
+        envelope.write_row(
+            &mut self.decoder,
+            &self.context,
+            counts,
+            &mut self.misfits,
+            &mut rows,
+        );
         let begin = facts
             .schedule_start_micros
             .and_then(DateTime::from_timestamp_micros);

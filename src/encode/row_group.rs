@@ -196,7 +196,9 @@ fn without_values(close: &mut ColumnCloseResult) -> Result<(), ParquetError> {
 
 impl ColumnEncoder {
     fn new(
-        (memory_field, column, personal): (Field, ColumnDescPtr, bool),
+        memory_field: Field,
+        column: ColumnDescPtr,
+        personal: bool,
         parquet_type: TypePtr,
         properties: &WriterPropertiesPtr,
     ) -> Result<Self, ParquetError> {
@@ -235,7 +237,7 @@ impl ColumnEncoder {
         arrays: Vec<ArrayRef>,
         properties: &WriterPropertiesPtr,
     ) -> Result<EncodedColumn, ParquetError> {
-        if let Some(chunk) = rle::encode((&self.column, properties), &arrays)? {
+        if let Some(chunk) = rle::encode(&self.column, properties, &arrays)? {
             return Ok(EncodedColumn::Runs(chunk));
         }
         let mut writers = self.factory.create_column_writers(0)?;
@@ -262,8 +264,13 @@ impl TableEncoder {
         let columns = columns
             .map(|((column, descriptor), parquet_type)| {
                 let field = Field::new(&column.name, memory_type(column), column.nullable);
-                let place = (field, Arc::clone(descriptor), column.personal);
-                ColumnEncoder::new(place, Arc::clone(parquet_type), &properties)
+                ColumnEncoder::new(
+                    field,
+                    Arc::clone(descriptor),
+                    column.personal,
+                    Arc::clone(parquet_type),
+                    &properties,
+                )
             })
             .collect::<Result<_, _>>()?;
         Ok(Self {

@@ -102,7 +102,7 @@ impl LakeWriter {
             let (run, id) = (self.run.clone(), pending.run_id.clone());
             let (path, upload) = (file.path(), file.upload.clone());
             async move {
-                let published = run.publish(&id, (&path, upload.as_ref())).await?;
+                let published = run.publish(&id, &path, upload.as_ref()).await?;
                 Ok::<_, LakeError>((path, published))
             }
         };
@@ -187,7 +187,7 @@ impl LakeWriter {
             let added = self.log.ledger.added_in(path);
             let margin = pins::margin(&self.run);
             !pending.lost.contains(*path)
-                && pins.hold((path, added, pending.sequence), |pin| {
+                && pins.hold(path, added, pending.sequence, |pin| {
                     pin.is_active(now, margin)
                 })
         };

@@ -59,7 +59,7 @@ impl LakeWriter {
         clock: Clock,
         events: Events,
     ) -> Result<Self, LakeError> {
-        Self::open_as(options, run, (clock, events), false).await
+        Self::open_as(options, run, clock, events, false).await
     }
 
     /// As [`LakeWriter::open`], for a run that mends files: a commit of which a file is lost is
@@ -73,13 +73,14 @@ impl LakeWriter {
         clock: Clock,
         events: Events,
     ) -> Result<Self, LakeError> {
-        Self::open_as(options, run, (clock, events), true).await
+        Self::open_as(options, run, clock, events, true).await
     }
 
     async fn open_as(
         options: &LakeOptions,
         run: RunId,
-        told: (Clock, Events),
+        clock: Clock,
+        events: Events,
         mends: bool,
     ) -> Result<Self, LakeError> {
         let store = Store::new(&options.dest)?;
@@ -93,8 +94,8 @@ impl LakeWriter {
         if is_new && !store.is_local() {
             store.check_able(&run).await?;
         }
-        let run = begin_run(&store, run, (&log.ledger, &told.0)).await?;
-        Self::begin(run, (log, zone), told, mends).await
+        let run = begin_run(&store, run, &log.ledger, &clock).await?;
+        Self::begin(run, log, zone, clock, events, mends).await
     }
 
     /// Opens a lake that is there, whatever its zone, for work on what it holds. Nothing, and
@@ -108,7 +109,7 @@ impl LakeWriter {
         clock: Clock,
         events: Events,
     ) -> Result<Option<Self>, LakeError> {
-        Self::open_existing_as(dest, run, (clock, events), false).await
+        Self::open_existing_as(dest, run, clock, events, false).await
     }
 
     /// As [`LakeWriter::open_existing`], where [`LakeWriter::open_to_mend`] opens.
@@ -121,13 +122,14 @@ impl LakeWriter {
         clock: Clock,
         events: Events,
     ) -> Result<Option<Self>, LakeError> {
-        Self::open_existing_as(dest, run, (clock, events), true).await
+        Self::open_existing_as(dest, run, clock, events, true).await
     }
 
     async fn open_existing_as(
         dest: &Destination,
         run: RunId,
-        told: (Clock, Events),
+        clock: Clock,
+        events: Events,
         mends: bool,
     ) -> Result<Option<Self>, LakeError> {
         let store = Store::new(dest)?;
@@ -135,16 +137,18 @@ impl LakeWriter {
         let Some(zone) = log.ledger.zone() else {
             return Ok(None);
         };
-        let run = begin_run(&store, run, (&log.ledger, &told.0)).await?;
-        let writer = Self::begin(run, (log, zone), told, mends).await?;
+        let run = begin_run(&store, run, &log.ledger, &clock).await?;
+        let writer = Self::begin(run, log, zone, clock, events, mends).await?;
         Ok(Some(writer))
     }
 
     /// Works on a log that was just read: first completes the work of other runs.
     pub(crate) async fn begin(
         run: RunStore,
-        (log, zone): (Log, Tz),
-        (clock, events): (Clock, Events),
+        log: Log,
+        zone: Tz,
+        clock: Clock,
+        events: Events,
         mends: bool,
     ) -> Result<Self, LakeError> {
         let writer = Self {
@@ -362,7 +366,8 @@ impl LakeWriter {
 async fn begin_run(
     store: &Store,
     wanted: RunId,
-    (ledger, clock): (&Ledger, &Clock),
+    ledger: &Ledger,
+    clock: &Clock,
 ) -> Result<RunStore, LakeError> {
     let mut run = wanted;
     for _ in 0..ID_TRIES {

@@ -49,7 +49,7 @@ pub async fn mend_log(
             expect_no_run(&store).await?;
             let writer = RunStore::open(store.clone(), run.clone()).await?;
             let what = format!("{}: {}", behind.place, behind.what);
-            repaired.extend(take_as_it_is(&writer, &survey.log, (Vec::new(), what)).await?);
+            repaired.extend(take_as_it_is(&writer, &survey.log, Vec::new(), what).await?);
             writer.close().await?;
             return Ok(repaired);
         };
@@ -74,7 +74,7 @@ pub async fn mend_log(
         let writer = RunStore::open(store.clone(), run.clone()).await?;
         let later: Vec<u64> = survey.listed.range(damaged..).copied().collect();
         let what = format!("commit {damaged} was damaged or missing");
-        repaired.extend(take_as_it_is(&writer, &survey.log, (later, what)).await?);
+        repaired.extend(take_as_it_is(&writer, &survey.log, later, what).await?);
         writer.close().await?;
         return Ok(repaired);
     }
@@ -180,7 +180,8 @@ fn line(place: &LakePath, what: impl Into<String>) -> Repaired {
 async fn take_as_it_is(
     run: &RunStore,
     log: &Log,
-    (later, why): (Vec<u64>, String),
+    later: Vec<u64>,
+    why: String,
 ) -> Result<Vec<Repaired>, LakeError> {
     let last = log.ledger.last_sequence();
     let mut repaired = vec![line(&LakePath::commits(), summary(run, log, why).await?)];

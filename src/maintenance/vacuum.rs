@@ -128,7 +128,7 @@ pub async fn plan_vacuum(
             .check_nothing_is_missing(lake.store(), lake.ledger())
             .await?;
     }
-    let found = Found::look(lake.store(), (lake.ledger(), &listing), (options, now)).await?;
+    let found = Found::look(lake.store(), lake.ledger(), &listing, options, now).await?;
     let mut done = found.done;
     for path in staged_by_the_dead(lake).await? {
         let bytes = lake.store().size(&path).await?.unwrap_or_default();
@@ -151,7 +151,7 @@ pub async fn vacuum(
     let listing = Listing::read(&lake.run).await?;
     let ledger = &lake.log.ledger;
     listing.check_nothing_is_missing(&lake.run, ledger).await?;
-    let found = Found::look(&lake.run, (ledger, &listing), (options, now)).await?;
+    let found = Found::look(&lake.run, ledger, &listing, options, now).await?;
     // Everything that was in a table's folder just now and belongs there is in the log by now.
     lake.refresh().await?;
     let mut done = Vacuumed {
@@ -200,11 +200,20 @@ struct Found {
     folders_of_our_own: Vec<LakePath>,
 }
 
+/// Files of one kind that were last written before a moment are removed.
+#[derive(Clone, Copy, Debug)]
+struct AgeRule {
+    kind: VacuumKind,
+    before: DateTime<Utc>,
+}
+
 impl Found {
     async fn look(
         store: &Store,
-        (ledger, listing): (&Ledger, &Listing),
-        (options, now): (VacuumOptions, DateTime<Utc>),
+        ledger: &Ledger,
+        listing: &Listing,
+        options: VacuumOptions,
+        now: DateTime<Utc>,
     ) -> Result<Self, LakeError> {
         let mut found = Self::default();
         let old = |age: Duration| {
@@ -229,21 +238,29 @@ impl Found {
                     continue;
                 }
             };
-            if !found.take(store, (kind, before), stray.path).await? {
+            if !found
+                .take(store, AgeRule { kind, before }, stray.path)
+                .await?
+            {
                 found.done.kept += 1;
             }
         }
         found.check_share(store, ledger, options.max_share)?;
+        let probes = AgeRule {
+            kind: VacuumKind::Probe,
+            before,
+        };
         for entry in store.list(&LakePath::export()).await? {
             if entry.is_folder && is_probe(&entry.name) {
                 let folder = LakePath::export().join(&entry.name);
-                found
-                    .take_all(store, (VacuumKind::Probe, before), &folder)
-                    .await?;
+                found.take_all(store, probes, &folder).await?;
                 found.folders_of_our_own.push(folder);
             }
         }
-        let rule = (VacuumKind::Report, old(options.reports_older_than));
+        let rule = AgeRule {
+            kind: VacuumKind::Report,
+            before: old(options.reports_older_than),
+        };
         for entry in store.list(&LakePath::runs()).await? {
             let path = LakePath::runs().join(&entry.name);
             if !entry.is_folder && is_report(store, &path).await? {
@@ -264,7 +281,10 @@ impl Found {
                 if !store.list(&staging).await?.is_empty() {
                     continue;
                 }
-                let rule = (VacuumKind::Reject, old(age));
+                let rule = AgeRule {
+                    kind: VacuumKind::Reject,
+                    before: old(age),
+                };
                 for entry in store.list(&folder).await? {
                     let path = folder.join(&entry.name);
                     if !entry.is_folder && is_reject(&entry.name) {
@@ -315,7 +335,7 @@ impl Found {
     async fn take_all(
         &mut self,
         store: &Store,
-        rule: (VacuumKind, DateTime<Utc>),
+        rule: AgeRule,
         folder: &LakePath,
     ) -> Result<(), LakeError> {
         for entry in store.list(folder).await? {
@@ -330,12 +350,12 @@ impl Found {
     async fn take(
         &mut self,
         store: &Store,
-        (kind, before): (VacuumKind, DateTime<Utc>),
+        rule: AgeRule,
         path: LakePath,
     ) -> Result<bool, LakeError> {
         match store.stamp(&path).await? {
-            Some(stamp) if stamp.modified < before => {
-                self.done.add(kind, &path, stamp.bytes);
+            Some(stamp) if stamp.modified < rule.before => {
+                self.done.add(rule.kind, &path, stamp.bytes);
                 self.folders.extend(path.parent());
                 self.paths.push(path);
                 Ok(true)

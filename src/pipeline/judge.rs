@@ -469,7 +469,7 @@ fn into_shared_rows(
             redials: decoded.redials,
             turns: decoded.turns,
         };
-        envelope.write_row(decoder, (&context, counts), &mut decoded.misfits, &mut rows);
+        envelope.write_row(decoder, &context, counts, &mut decoded.misfits, &mut rows);
         Ok::<_, LakeError>(decoded)
     })?;
     desk.events.emit(&Event::Decoded {
@@ -565,7 +565,7 @@ pub(super) fn large(
             redials: decoded.redials,
             turns: decoded.turns,
         };
-        envelope.write_row(decoder, (&context, counts), &mut decoded.misfits, &mut rows);
+        envelope.write_row(decoder, &context, counts, &mut decoded.misfits, &mut rows);
     });
     desk.chunk.adopt(handover, ordinal)?;
     desk.adopt_rejects(rejects.into_inner().unwrap_or_else(PoisonError::into_inner));

@@ -126,8 +126,8 @@ async fn staged(store: &RunStore, bytes: Vec<u8>) -> Result<DataFile, StoreError
 }
 
 async fn publish(store: &RunStore, file: &DataFile) -> Result<Published, StoreError> {
-    let place = (&file.path(), file.upload.as_ref());
-    store.publish(store.run_id(), place).await
+    let (path, upload) = (file.path(), file.upload.as_ref());
+    store.publish(store.run_id(), &path, upload).await
 }
 
 async fn files_are_invisible_until_published(store: &RunStore) -> Result<(), StoreError> {

@@ -323,7 +323,8 @@ impl RunStore {
     pub(crate) async fn publish(
         &self,
         run: &RunId,
-        (path, upload): (&FilePath, Option<&Upload>),
+        path: &FilePath,
+        upload: Option<&Upload>,
     ) -> Result<Published, StoreError> {
         if let Hold::Object(run) = &self.inner.hold {
             return run.publish(path, upload).await;

@@ -350,7 +350,7 @@ fn decode(answer: &[u8], cuts: &[proptest::sample::Index]) -> Option<(Content, D
         turns: decoded.turns,
     };
     let mut misfits = Misfits::default();
-    envelope.write_row(&mut decoder, (&context, counts), &mut misfits, &mut rows);
+    envelope.write_row(&mut decoder, &context, counts, &mut misfits, &mut rows);
     Some((content(rows), decoded))
 }
 

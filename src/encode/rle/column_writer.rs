@@ -39,7 +39,8 @@ pub(crate) struct RunChunk {
 /// # Errors
 /// When a page cannot be compressed or described.
 pub(crate) fn encode(
-    (column, properties): (&ColumnDescPtr, &WriterProperties),
+    column: &ColumnDescPtr,
+    properties: &WriterProperties,
     arrays: &[ArrayRef],
 ) -> Result<Option<RunChunk>, ParquetError> {
     let path = column.path();
@@ -59,7 +60,7 @@ pub(crate) fn encode(
         return Ok(None);
     };
     let mut sink = TrackedWrite::new(Vec::new());
-    let mut chunk = ChunkWriter::new((column, properties), statistics, &dictionary);
+    let mut chunk = ChunkWriter::new(column, properties, statistics, &dictionary);
     {
         let mut pages = Pages::new(SerializedPageWriter::new(&mut sink), level)?;
         chunk.write_dictionary(&mut pages)?;
@@ -136,7 +137,8 @@ struct ChunkWriter<'a> {
 
 impl<'a> ChunkWriter<'a> {
     fn new(
-        (column, properties): (&'a ColumnDescPtr, &'a WriterProperties),
+        column: &'a ColumnDescPtr,
+        properties: &'a WriterProperties,
         statistics: bool,
         dictionary: &'a Dictionary<'a>,
     ) -> Self {
@@ -252,7 +254,7 @@ impl<'a> ChunkWriter<'a> {
             None,
         );
         self.index
-            .append_histograms(&None, &histogram(self.column, (page.rows, nulls)));
+            .append_histograms(&None, &histogram(self.column, page.rows, nulls));
         if let Some(range) = range {
             let is_text = self.is_text();
             self.order.add(range, is_text);
@@ -303,7 +305,7 @@ impl<'a> ChunkWriter<'a> {
             metadata = metadata
                 .set_statistics(self.chunk_statistics())
                 .set_unencoded_byte_array_data_bytes(self.is_text().then_some(self.text_bytes))
-                .set_definition_level_histogram(histogram(self.column, (self.rows, self.nulls)));
+                .set_definition_level_histogram(histogram(self.column, self.rows, self.nulls));
         }
         let bloom_filter = self.bloom_filter()?;
         let (mut index, order) = (self.index, self.order);
@@ -471,7 +473,7 @@ fn integer(bytes: &[u8]) -> i64 {
 }
 
 /// How many rows are null and how many are not, if they may be.
-fn histogram(column: &ColumnDescPtr, (rows, nulls): (u64, u64)) -> Option<LevelHistogram> {
+fn histogram(column: &ColumnDescPtr, rows: u64, nulls: u64) -> Option<LevelHistogram> {
     let mut histogram = LevelHistogram::try_new(column.max_def_level())?;
     let counted = |count: u64| i64::try_from(count).expect("rows of a chunk");
     histogram.increment_by(0, counted(nulls));

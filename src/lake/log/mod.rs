@@ -224,7 +224,7 @@ impl Log {
     ) -> Result<Option<Behind>, LakeError> {
         let is_last = self.ledger.last_sequence() == last;
         let sum = self.tail.filter(|_| is_last).map(|tail| tail.sum);
-        let behind = self.claims.behind(store, (self.published, last), sum);
+        let behind = self.claims.behind(store, self.published, last, sum);
         behind.await
     }
 

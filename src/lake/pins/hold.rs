@@ -215,7 +215,7 @@ impl Holding<'_> {
                     linked.extend(done);
                     if !self.go_on().await? && self.lake.ledger().is_live(&path) {
                         let ledger = self.lake.ledger();
-                        let error = mend::damage(&self.run, ledger, (&path, MISSING)).await;
+                        let error = mend::damage(&self.run, ledger, &path, MISSING).await;
                         return Err(error?);
                     }
                 }

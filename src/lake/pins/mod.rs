@@ -157,7 +157,9 @@ impl Pins {
     /// the one that removed it.
     pub(crate) fn hold(
         &self,
-        (path, added, removed): (&FilePath, Option<u64>, u64),
+        path: &FilePath,
+        added: Option<u64>,
+        removed: u64,
         which: impl Fn(&Pin) -> bool,
     ) -> bool {
         let in_place = self.in_place().filter(|pin| which(pin));
@@ -189,7 +191,7 @@ impl Pins {
             };
             for removal in digest.removes {
                 let added = ledger.added_in(&removal.path);
-                if self.hold((&removal.path, added, sequence), |_| true) {
+                if self.hold(&removal.path, added, sequence, |_| true) {
                     held.paths.insert(removal.path);
                 }
             }

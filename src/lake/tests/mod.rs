@@ -109,7 +109,7 @@ impl Scene {
         let log = Log::load(&store).await?;
         let run = RunStore::open(store, run_id(run)).await?;
         run.faults().stop_at(point, 1);
-        LakeWriter::begin(run, (log, Tz::UTC), (clock(), self.events()), false).await
+        LakeWriter::begin(run, log, Tz::UTC, clock(), self.events(), false).await
     }
 
     async fn reader(&self) -> Lake {

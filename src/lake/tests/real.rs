@@ -80,8 +80,9 @@ pub(super) fn batch(name: TableName, rows: &[RealRow]) -> RecordBatch {
 /// Stages a file of these rows as they come.
 pub(super) fn stage(writer: &LakeWriter, name: TableName, day: &str, rows: &[RealRow]) -> DataFile {
     let encoder = RowGroupEncoder::new(&write_options(&[]), writer.store().run_id()).unwrap();
-    let place = (name, Partition::Date(day.parse().unwrap()));
-    let mut file = RowsFile::open((writer.store(), &encoder, 1 << 20), place, &[]).unwrap();
+    let partition = Partition::Date(day.parse().unwrap());
+    let opened = RowsFile::open(writer.store(), &encoder, 1 << 20, name, partition, &[]);
+    let mut file = opened.unwrap();
     file.append(&batch(name, rows), 1).unwrap();
     file.close().unwrap()
 }

@@ -4,14 +4,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::file::{ClosedFile, OpenFile};
+use super::file_slot::FileSlot;
 use super::files::FileSet;
 use super::large::Handover;
 use super::options::ChunkOptions;
 use super::queue::{Queue, Queues, Taken};
 use super::spill::{Spill, SpilledRows};
-use crate::decode::{Batch, RowDay, Rows, TaskOrdinal};
+use crate::decode::{Batch, Rows, TaskOrdinal};
+use crate::encode::EncodedRows;
 use crate::lake::error::LakeError;
-use crate::schema::TableName;
 use crate::sync::{in_parallel, lock};
 
 /// Rows of one answer that a thread appends to before they are queued as batches.
@@ -118,8 +119,8 @@ impl Chunk {
         let freed = |bytes| lock(&self.queues).release(bytes);
         for batch in batches {
             let full = lock(&self.queues).push(batch, self.options.row_group_bytes);
-            if let Some(full) = full {
-                self.write(full, freed)?;
+            if let Some((slot, full)) = full {
+                self.write(slot, full, freed)?;
             }
         }
         loop {
@@ -132,7 +133,7 @@ impl Chunk {
             };
             match taken {
                 Taken::Nothing => return Ok(()),
-                Taken::Longest(place, queue) => self.write((place, queue), freed)?,
+                Taken::Longest(slot, queue) => self.write(slot, queue, freed)?,
                 Taken::Crumbs(batches) => {
                     let bytes = batches.iter().map(|batch| batch.bytes).sum();
                     lock(&self.spill).add(&self.options.store, batches)?;
@@ -153,20 +154,12 @@ impl Chunk {
             closed,
             spill,
         } = handover;
-        lock(&self.spill).absorb(&self.options.store, (ordinal, spill))?;
+        lock(&self.spill).absorb(&self.options.store, ordinal, spill)?;
         for batch in &mut batches {
             batch.tasks = vec![ordinal];
         }
-        for (place, rows) in encoded {
-            lock(&self.files).append(
-                (
-                    &self.options.store,
-                    &self.options.encoder,
-                    self.options.limits(),
-                ),
-                place,
-                (rows, &[ordinal]),
-            )?;
+        for (slot, rows) in encoded {
+            self.append(slot, rows, &[ordinal])?;
         }
         for mut file in closed {
             file.tasks = vec![ordinal];
@@ -178,24 +171,27 @@ impl Chunk {
     /// Writes a queue; `freed` is told of the memory of its rows as it becomes free.
     fn write(
         &self,
-        (place, queue): ((TableName, RowDay), Queue),
+        slot: FileSlot,
+        queue: Queue,
         freed: impl FnMut(usize),
     ) -> Result<(), LakeError> {
         let tasks = queue.tasks();
         let rows = self
             .options
             .encoder
-            .encode(place.0, queue.batches, freed)
+            .encode(slot.table, queue.batches, freed)
             .map_err(LakeError::Encode)?;
-        lock(&self.files).append(
-            (
-                &self.options.store,
-                &self.options.encoder,
-                self.options.limits(),
-            ),
-            place,
-            (rows, &tasks),
-        )
+        self.append(slot, rows, &tasks)
+    }
+
+    fn append(
+        &self,
+        slot: FileSlot,
+        rows: EncodedRows,
+        tasks: &[TaskOrdinal],
+    ) -> Result<(), LakeError> {
+        let limits = self.options.limits();
+        lock(&self.files).append(&self.options, limits, slot, rows, tasks)
     }
 
     /// Takes all waiting rows, to be [encoded](Self::encode). Call it after the last append.
@@ -224,17 +220,17 @@ impl Chunk {
         // First what lies on disk, day by day, each with what waits of it.
         let next = || lock(&waiting.spilled).next(self.options.row_group_bytes);
         while let Some(batch) = next()? {
-            let place = (batch.table, batch.day);
-            let mut queue = lock(&waiting.queues).take_place(place).unwrap_or_default();
+            let slot = FileSlot::of(&batch);
+            let mut queue = lock(&waiting.queues).take_slot(slot).unwrap_or_default();
             queue.bytes += batch.bytes;
             queue.batches.push(batch);
-            self.write((place, queue), |_| ())?;
+            self.write(slot, queue, |_| ())?;
         }
         loop {
-            let Some(longest) = lock(&waiting.queues).take_longest() else {
+            let Some((slot, longest)) = lock(&waiting.queues).take_longest() else {
                 return Ok(());
             };
-            self.write(longest, |_| ())?;
+            self.write(slot, longest, |_| ())?;
         }
     }
 

@@ -2,12 +2,12 @@
 
 use parquet::file::writer::SerializedFileWriter;
 
+use super::file_slot::FileSlot;
 use super::noted::Noted;
 use crate::decode::{RowDay, TaskOrdinal};
 use crate::encode::{EncodedRows, RowGroupEncoder};
 use crate::lake::error::LakeError;
-use crate::schema::TableName;
-use crate::store::{DataFile, Partition, RunStore};
+use crate::store::{DataFile, RunStore};
 
 /// A data file that is being written.
 #[derive(Debug)]
@@ -31,29 +31,21 @@ pub struct ClosedFile {
     pub tasks: Vec<TaskOrdinal>,
 }
 
-/// The partition of a day that is known.
-pub(super) fn partition(day: RowDay) -> Partition {
-    match day {
-        RowDay::On(day) => Partition::Date(day.date()),
-        RowDay::OfTask | RowDay::Unknown => Partition::Unknown,
-    }
-}
-
 impl OpenFile {
     pub(super) fn create(
         store: &RunStore,
         encoder: &RowGroupEncoder,
-        (table, day): (TableName, RowDay),
+        slot: FileSlot,
     ) -> Result<Self, LakeError> {
-        let staged = store.stage(table, partition(day))?;
-        let (schema, properties) = encoder.file_parts(table);
+        let staged = store.stage(slot.table, slot.partition())?;
+        let (schema, properties) = encoder.file_parts(slot.table);
         let staged = Noted::new(staged);
         let note = staged.note();
         let writer = SerializedFileWriter::new(staged, schema, properties)
             .map_err(|error| note.explain(error))?;
         Ok(Self {
             writer,
-            day,
+            day: slot.day,
             rows: 0,
             tasks: Vec::new(),
             used: 0,

@@ -3,11 +3,11 @@
 use crate::seeded::SeededMap;
 
 use super::file::{ClosedFile, OpenFile};
-use crate::decode::{RowDay, TaskOrdinal};
-use crate::encode::{EncodedRows, RowGroupEncoder};
+use super::file_slot::FileSlot;
+use super::options::ChunkOptions;
+use crate::decode::TaskOrdinal;
+use crate::encode::EncodedRows;
 use crate::lake::error::LakeError;
-use crate::schema::TableName;
-use crate::store::RunStore;
 
 /// When files are closed.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +21,7 @@ pub(super) struct FileLimits {
 /// Files by table and day.
 #[derive(Debug, Default)]
 pub(super) struct FileSet {
-    open: SeededMap<(TableName, RowDay), OpenFile>,
+    open: SeededMap<FileSlot, OpenFile>,
     closed: Vec<ClosedFile>,
     appends: u64,
 }
@@ -30,23 +30,25 @@ impl FileSet {
     /// Appends a row group to the file of its table and day.
     pub(super) fn append(
         &mut self,
-        (store, encoder, limits): (&RunStore, &RowGroupEncoder, FileLimits),
-        place: (TableName, RowDay),
-        (rows, tasks): (EncodedRows, &[TaskOrdinal]),
+        options: &ChunkOptions,
+        limits: FileLimits,
+        slot: FileSlot,
+        rows: EncodedRows,
+        tasks: &[TaskOrdinal],
     ) -> Result<(), LakeError> {
-        if !self.open.contains_key(&place) {
+        if !self.open.contains_key(&slot) {
             if self.open.len() >= limits.open {
                 self.close_idlest()?;
             }
-            self.open
-                .insert(place, OpenFile::create(store, encoder, place)?);
+            let file = OpenFile::create(&options.store, &options.encoder, slot)?;
+            self.open.insert(slot, file);
         }
-        let file = self.open.get_mut(&place).expect("it was just opened");
+        let file = self.open.get_mut(&slot).expect("it was just opened");
         file.append(rows, tasks)?;
         self.appends += 1;
         file.used = self.appends;
         if file.bytes() >= limits.target_bytes
-            && let Some(file) = self.open.remove(&place)
+            && let Some(file) = self.open.remove(&slot)
         {
             self.closed.push(file.close()?);
         }
@@ -58,8 +60,8 @@ impl FileSet {
             .open
             .iter()
             .min_by_key(|(_, file)| file.used)
-            .map(|(place, _)| *place);
-        if let Some(file) = idlest.and_then(|place| self.open.remove(&place)) {
+            .map(|(slot, _)| *slot);
+        if let Some(file) = idlest.and_then(|slot| self.open.remove(&slot)) {
             self.closed.push(file.close()?);
         }
         Ok(())

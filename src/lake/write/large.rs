@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::file::ClosedFile;
+use super::file_slot::FileSlot;
 use super::files::{FileLimits, FileSet};
 use super::options::ChunkOptions;
 use super::queue::{Queue, Queues, Taken};
@@ -15,7 +16,6 @@ use super::spill::Spill;
 use crate::decode::{Batch, RowDay};
 use crate::encode::EncodedRows;
 use crate::lake::error::LakeError;
-use crate::schema::TableName;
 use crate::sync::{in_parallel, lock};
 
 /// Files one answer may hold open: its tables, on a day or two.
@@ -75,7 +75,7 @@ pub struct LargeAnswer {
 #[derive(Debug, Default)]
 struct State {
     queues: Queues,
-    encoded: Vec<((TableName, RowDay), EncodedRows)>,
+    encoded: Vec<(FileSlot, EncodedRows)>,
     encoded_bytes: u64,
     files: FileSet,
     /// A few rows of each of very many days.
@@ -86,7 +86,7 @@ struct State {
 #[derive(Debug)]
 pub struct Handover {
     pub(super) batches: Vec<Batch>,
-    pub(super) encoded: Vec<((TableName, RowDay), EncodedRows)>,
+    pub(super) encoded: Vec<(FileSlot, EncodedRows)>,
     pub(super) closed: Vec<ClosedFile>,
     pub(super) spill: Spill,
 }
@@ -112,8 +112,8 @@ impl LargeAnswer {
             let full = lock(&self.state)
                 .queues
                 .push(batch, self.options.row_group_bytes);
-            if let Some(full) = full {
-                self.encode(full)?;
+            if let Some((slot, full)) = full {
+                self.encode(slot, full)?;
             }
         }
         loop {
@@ -123,9 +123,9 @@ impl LargeAnswer {
             }
             match state.queues.take_some(OPEN_FILES) {
                 Taken::Nothing => return Ok(()),
-                Taken::Longest(place, queue) => {
+                Taken::Longest(slot, queue) => {
                     drop(state);
-                    self.encode((place, queue))?;
+                    self.encode(slot, queue)?;
                 }
                 Taken::Crumbs(batches) => {
                     let bytes = batches.iter().map(|batch| batch.bytes).sum();
@@ -136,16 +136,16 @@ impl LargeAnswer {
         }
     }
 
-    fn encode(&self, (place, queue): ((TableName, RowDay), Queue)) -> Result<(), LakeError> {
+    fn encode(&self, slot: FileSlot, queue: Queue) -> Result<(), LakeError> {
         let freed = |bytes| lock(&self.state).queues.release(bytes);
         let rows = self
             .options
             .encoder
-            .encode(place.0, queue.batches, freed)
+            .encode(slot.table, queue.batches, freed)
             .map_err(LakeError::Encode)?;
         let mut state = lock(&self.state);
         state.encoded_bytes += rows.bytes + (rows.columns.len() * COLUMN_BYTES) as u64;
-        state.encoded.push((place, rows));
+        state.encoded.push((slot, rows));
         if state.encoded_bytes > self.part.0.each() as u64 {
             let State {
                 encoded,
@@ -154,8 +154,8 @@ impl LargeAnswer {
                 ..
             } = &mut *state;
             *encoded_bytes = 0;
-            for (place, rows) in encoded.drain(..) {
-                append(&self.options, files, (place, rows))?;
+            for (slot, rows) in encoded.drain(..) {
+                append(&self.options, files, slot, rows)?;
             }
         }
         Ok(())
@@ -191,18 +191,18 @@ impl LargeAnswer {
             let done = Mutex::new(&mut encoded);
             in_parallel(threads, || -> Result<(), LakeError> {
                 loop {
-                    let Some((place, queue)) = lock(&waiting).take_longest() else {
+                    let Some((slot, queue)) = lock(&waiting).take_longest() else {
                         return Ok(());
                     };
                     let rows = self
                         .options
                         .encoder
-                        .encode(place.0, queue.batches, |_| ())?;
-                    lock(&done).push((place, rows));
+                        .encode(slot.table, queue.batches, |_| ())?;
+                    lock(&done).push((slot, rows));
                 }
             })?;
-            for (place, rows) in encoded.drain(..) {
-                append(&self.options, &mut files, (place, rows))?;
+            for (slot, rows) in encoded.drain(..) {
+                append(&self.options, &mut files, slot, rows)?;
             }
         }
         for batch in &mut batches {
@@ -214,11 +214,18 @@ impl LargeAnswer {
         }
         for file in &mut closed {
             file.day = resolve(file.day);
-            file.file.partition = super::file::partition(file.day);
+            let slot = FileSlot {
+                table: file.file.table,
+                day: file.day,
+            };
+            file.file.partition = slot.partition();
         }
         let encoded = encoded
             .into_iter()
-            .map(|((table, day), rows)| ((table, resolve(day)), rows))
+            .map(|(slot, rows)| {
+                let day = resolve(slot.day);
+                (FileSlot { day, ..slot }, rows)
+            })
             .collect();
         Ok(Handover {
             batches,
@@ -233,12 +240,12 @@ impl LargeAnswer {
 fn append(
     options: &ChunkOptions,
     files: &mut FileSet,
-    (place, rows): ((TableName, RowDay), EncodedRows),
+    slot: FileSlot,
+    rows: EncodedRows,
 ) -> Result<(), LakeError> {
     let limits = FileLimits {
         open: OPEN_FILES,
         ..options.limits()
     };
-    let to = (&options.store, &*options.encoder, limits);
-    files.append(to, place, (rows, &[ITSELF]))
+    files.append(options, limits, slot, rows, &[ITSELF])
 }

@@ -21,6 +21,7 @@
 
 mod chunk;
 mod file;
+mod file_slot;
 mod files;
 mod large;
 mod noted;

@@ -2,8 +2,8 @@
 
 use crate::seeded::SeededMap;
 
-use crate::decode::{Batch, RowDay, TaskOrdinal};
-use crate::schema::TableName;
+use super::file_slot::FileSlot;
+use crate::decode::{Batch, TaskOrdinal};
 
 /// What an array takes beside its values: itself, its buffers' heads, what the allocator adds.
 const ARRAY_BYTES: usize = 256;
@@ -13,7 +13,7 @@ const CRUMB_BYTES: usize = 64 << 10;
 /// Queues, and the memory of all rows that are in them or in an encoder's hands.
 #[derive(Debug, Default)]
 pub(super) struct Queues {
-    queues: SeededMap<(TableName, RowDay), Queue>,
+    queues: SeededMap<FileSlot, Queue>,
     bytes: usize,
 }
 
@@ -52,7 +52,7 @@ impl Queues {
     /// Appends a batch.
     pub(super) fn add(&mut self, batch: Batch) {
         self.bytes += batch.bytes + around(&batch);
-        let queue = self.queues.entry((batch.table, batch.day)).or_default();
+        let queue = self.queues.entry(FileSlot::of(&batch)).or_default();
         queue.bytes += batch.bytes;
         queue.batches.push(batch);
     }
@@ -62,11 +62,11 @@ impl Queues {
         &mut self,
         batch: Batch,
         row_group_bytes: usize,
-    ) -> Option<((TableName, RowDay), Queue)> {
-        let place = (batch.table, batch.day);
+    ) -> Option<(FileSlot, Queue)> {
+        let slot = FileSlot::of(&batch);
         self.add(batch);
-        let is_full = self.queues.get(&place)?.bytes >= row_group_bytes;
-        if is_full { self.take(place) } else { None }
+        let is_full = self.queues.get(&slot)?.bytes >= row_group_bytes;
+        if is_full { self.take(slot) } else { None }
     }
 
     /// Takes what becomes memory again: the queue that holds most, or all of them if they are crumbs of
@@ -74,34 +74,30 @@ impl Queues {
     pub(super) fn take_some(&mut self, open_files: usize) -> Taken {
         let is_crumb = |queue: &Queue| queue.bytes < CRUMB_BYTES;
         if self.queues.len() > open_files && self.queues.values().all(is_crumb) {
-            let places: Vec<_> = self.queues.keys().copied().collect();
-            let queues = places
-                .into_iter()
-                .filter_map(|place| self.take_place(place));
+            let slots: Vec<_> = self.queues.keys().copied().collect();
+            let queues = slots.into_iter().filter_map(|slot| self.take_slot(slot));
             return Taken::Crumbs(queues.flat_map(|queue| queue.batches).collect());
         }
         self.take_longest()
-            .map_or(Taken::Nothing, |(place, queue)| {
-                Taken::Longest(place, queue)
-            })
+            .map_or(Taken::Nothing, |(slot, queue)| Taken::Longest(slot, queue))
     }
 
     /// Takes the queue of a table and day, if there is one.
-    pub(super) fn take_place(&mut self, place: (TableName, RowDay)) -> Option<Queue> {
-        self.take(place).map(|(_, queue)| queue)
+    pub(super) fn take_slot(&mut self, slot: FileSlot) -> Option<Queue> {
+        self.take(slot).map(|(_, queue)| queue)
     }
 
     /// Takes the queue that holds most.
-    pub(super) fn take_longest(&mut self) -> Option<((TableName, RowDay), Queue)> {
-        let place = *self.queues.iter().max_by_key(|(_, queue)| queue.bytes)?.0;
-        self.take(place)
+    pub(super) fn take_longest(&mut self) -> Option<(FileSlot, Queue)> {
+        let slot = *self.queues.iter().max_by_key(|(_, queue)| queue.bytes)?.0;
+        self.take(slot)
     }
 
-    fn take(&mut self, place: (TableName, RowDay)) -> Option<((TableName, RowDay), Queue)> {
-        let queue = self.queues.remove(&place)?;
+    fn take(&mut self, slot: FileSlot) -> Option<(FileSlot, Queue)> {
+        let queue = self.queues.remove(&slot)?;
         // What stands around the rows is gone at once, they are when they are released.
         self.bytes -= queue.batches.iter().map(around).sum::<usize>();
-        Some((place, queue))
+        Some((slot, queue))
     }
 }
 
@@ -111,7 +107,7 @@ pub(super) enum Taken {
     /// There is nothing to take.
     Nothing,
     /// A queue that is worth a row group, or one of few.
-    Longest((TableName, RowDay), Queue),
+    Longest(FileSlot, Queue),
     /// A few rows of each of very many days.
     Crumbs(Vec<Batch>),
 }

@@ -24,8 +24,11 @@ pub(crate) struct RowsFile {
 impl RowsFile {
     /// Stages a file whose rows will come in the order of these columns; of none if in no order.
     pub(crate) fn open(
-        (store, encoder, row_group_bytes): (&RunStore, &RowGroupEncoder, usize),
-        (name, partition): (TableName, Partition),
+        store: &RunStore,
+        encoder: &RowGroupEncoder,
+        row_group_bytes: usize,
+        name: TableName,
+        partition: Partition,
         sorted_by: &[&str],
     ) -> Result<Self, LakeError> {
         let (_, properties) = encoder.file_parts(name);

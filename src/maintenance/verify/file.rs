@@ -79,7 +79,7 @@ pub(super) fn read(
     let reader = match Reader::new(file.clone(), table) {
         Ok(reader) => reader,
         Err(what) => {
-            unreadable(store, target, (&file, what), &mut report)?;
+            unreadable(store, target, &file, what, &mut report)?;
             return Ok(report);
         }
     };
@@ -122,7 +122,7 @@ pub(super) fn read(
     }
     match read {
         Ok(()) => report.is_read = true,
-        Err(what) => unreadable(store, target, (&file, what), &mut report)?,
+        Err(what) => unreadable(store, target, &file, what, &mut report)?,
     }
     Ok(report)
 }
@@ -131,7 +131,8 @@ pub(super) fn read(
 fn unreadable(
     store: &Store,
     target: &Target,
-    (file, what): (&StoredFile, String),
+    file: &StoredFile,
+    what: String,
     report: &mut FileReport,
 ) -> Result<(), LakeError> {
     let refusal = file.refusal();
@@ -180,7 +181,7 @@ fn unchanged(
         }
         Err(error) => {
             let what = format!("it can't be read: {error}");
-            unreadable(store, target, (&file, what), report)?;
+            unreadable(store, target, &file, what, report)?;
         }
     }
     Ok(None)

@@ -28,14 +28,15 @@ pub(super) fn merged(store: &RunStore, runs: Vec<Run>) -> Result<Run, LakeError>
             let bytes = group.bytes;
             writer.write(
                 joined(&std::mem::take(&mut group).parts)?,
-                (std::mem::take(&mut keys), bytes),
+                std::mem::take(&mut keys),
+                bytes,
             )?;
         }
     }
     let mut writer = writer.unwrap_or_else(|| RunWriter::create(store, RowDay::Unknown));
     if group.rows > 0 {
         let bytes = group.bytes;
-        writer.write(joined(&group.parts)?, (keys, bytes))?;
+        writer.write(joined(&group.parts)?, keys, bytes)?;
     }
     writer.finish()
 }
@@ -120,7 +121,9 @@ impl SpilledRows {
             let open = match &mut self.open {
                 Some(open) => open,
                 None => match self.tables.pop_front() {
-                    Some(table) => self.open.insert(OpenTable::new(&self.store, table)?),
+                    Some((table, spill)) => {
+                        self.open.insert(OpenTable::new(&self.store, table, spill)?)
+                    }
                     None => return Ok(None),
                 },
             };
@@ -133,7 +136,7 @@ impl SpilledRows {
 }
 
 impl OpenTable {
-    fn new(store: &RunStore, (table, spill): (TableName, TableSpill)) -> Result<Self, LakeError> {
+    fn new(store: &RunStore, table: TableName, spill: TableSpill) -> Result<Self, LakeError> {
         let TableSpill { levels, tasks } = spill;
         // The short ones first: those are merged where there are too many.
         let mut runs: VecDeque<Run> = levels.into_iter().flatten().collect();

@@ -80,7 +80,8 @@ impl Spill {
     pub(super) fn absorb(
         &mut self,
         store: &RunStore,
-        (task, other): (TaskOrdinal, Self),
+        task: TaskOrdinal,
+        other: Self,
     ) -> Result<(), LakeError> {
         for (name, other) in other.tables {
             let table = self.tables.entry(name).or_default();
@@ -167,7 +168,7 @@ fn written(store: &RunStore, batches: Vec<Batch>) -> Result<Option<Run>, LakeErr
             keys.extend(std::iter::repeat_n(Key::of(next.day), next.rows));
             parts.push(next.columns);
         }
-        writer.write(joined(&parts)?, (keys, bytes))?;
+        writer.write(joined(&parts)?, keys, bytes)?;
     }
     writer.map(RunWriter::finish).transpose()
 }

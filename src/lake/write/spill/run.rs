@@ -96,7 +96,7 @@ impl Run {
         let decoder = decoder.map_err(LakeError::io("read", place))?;
         let text = BufReader::with_capacity(BUFFER_BYTES, decoder);
         let batches = StreamReader::try_new(text, None);
-        let batches = batches.map_err(|error| fault(("read", place), error))?;
+        let batches = batches.map_err(|error| fault("read", place, error))?;
         let mut reader = RunReader {
             file,
             fixed,
@@ -173,7 +173,7 @@ impl RunReader {
     fn advance(&mut self) -> Result<(), LakeError> {
         self.head = None;
         while let Some(batch) = self.batches.next() {
-            let batch = batch.map_err(|error| fault(("read", &self.file.0), error))?;
+            let batch = batch.map_err(|error| fault("read", &self.file.0, error))?;
             if batch.num_rows() == 0 {
                 continue;
             }
@@ -220,7 +220,8 @@ impl RunWriter {
     pub(super) fn write(
         &mut self,
         mut columns: Vec<ArrayRef>,
-        (keys, bytes): (Vec<Key>, usize),
+        keys: Vec<Key>,
+        bytes: usize,
     ) -> Result<(), LakeError> {
         self.rows += keys.len();
         self.bytes += bytes;
@@ -233,7 +234,7 @@ impl RunWriter {
         };
         RecordBatch::try_new(Arc::clone(&writer.schema), columns)
             .and_then(|batch| writer.batches.write(&batch))
-            .map_err(|error| fault(("write", place), error))
+            .map_err(|error| fault("write", place, error))
     }
 
     /// The run is complete.
@@ -241,7 +242,7 @@ impl RunWriter {
         let place = &self.file.0;
         if let Some(writer) = self.writer {
             let encoder = writer.batches.into_inner();
-            let encoder = encoder.map_err(|error| fault(("write", place), error))?;
+            let encoder = encoder.map_err(|error| fault("write", place, error))?;
             let finished = encoder.finish().and_then(|file| {
                 let file = file.into_inner();
                 file.map_err(std::io::IntoInnerError::into_error)
@@ -270,12 +271,12 @@ fn create(place: &Path, columns: &[ArrayRef]) -> Result<Writer, LakeError> {
     });
     let encoder = encoder.map_err(LakeError::io("write", place))?;
     let batches = StreamWriter::try_new(encoder, &schema);
-    let batches = batches.map_err(|error| fault(("write", place), error))?;
+    let batches = batches.map_err(|error| fault("write", place, error))?;
     Ok(Writer { schema, batches })
 }
 
 /// The system's own error, with the file's name, if that is what lies beneath.
-fn fault((action, place): (&'static str, &Path), error: ArrowError) -> LakeError {
+fn fault(action: &'static str, place: &Path, error: ArrowError) -> LakeError {
     match error {
         ArrowError::IoError(_, source) => LakeError::io(action, place)(source),
         other => other.into(),

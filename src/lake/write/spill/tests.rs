@@ -116,7 +116,7 @@ async fn rows_of_many_days_come_back_day_by_day_however_often_they_were_merged()
             }
         }
         own.resolve(task_day);
-        shared.absorb(&store, (task, own)).expect("taken");
+        shared.absorb(&store, task, own).expect("taken");
     }
     let some = batches(2, &of_round(1));
     let some: Vec<Batch> = some
