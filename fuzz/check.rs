@@ -175,7 +175,7 @@ fn decode_runs(
             .misfits
             .lines()
             .into_iter()
-            .map(|misfit| (misfit.key, misfit.kind, misfit.count))
+            .map(|misfit| (misfit.key, misfit.kind.as_str(), misfit.count))
             .collect(),
     })
 }

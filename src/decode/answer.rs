@@ -3,6 +3,7 @@
 use chrono_tz::Tz;
 
 use super::extra::{Misfits, key_text};
+use super::misfit_kind::MisfitKind;
 use super::plan::plans;
 use super::record::RecordDecoder;
 use super::row_writer::{Fills, append_text};
@@ -218,7 +219,7 @@ impl<'a> Envelope<'a> {
         } = data.unwrap_or_default();
         if let Some(slots) = &mut slots {
             for (key, value) in own {
-                slots.keep(&key, value, UNKNOWN);
+                slots.keep(&key, value, MisfitKind::UnknownKey);
             }
             if problem.is_none() && !has_detail {
                 problem = detail_elsewhere(slots);
@@ -267,9 +268,9 @@ impl<'a> Envelope<'a> {
         let facts = facts(data, decoder.options());
         let day = decoder.day_of_task(&facts);
         let without_start;
-        let data = if facts.shape_of(TaskKey::ScheduleStart) == Some(BEYOND_PARTITIONS) {
+        let data = if starts_beyond_partitions(data, decoder.options()) {
             let (mut copy, slot) = (data.clone(), plans().schedule_start);
-            copy.refuse(slot, plans().task.slot_keys[slot], value::OUT_OF_RANGE);
+            copy.refuse(slot, plans().task.slot_keys[slot], MisfitKind::OutOfRange);
             without_start = copy;
             &without_start
         } else {
@@ -348,13 +349,14 @@ fn read_data<'a>(scanner: &mut Scanner<'a>) -> Result<Data<'a>, EnvelopeError> {
     Ok(data)
 }
 
-const UNKNOWN: &str = "unknown_key";
-
 /// The key that may hold the calls of a response without `detail`: a key that no table has, with a
 /// non-empty array or object.
 fn detail_elsewhere(data: &Slots<'_>) -> Option<EnvelopeError> {
     let unknown = || {
-        let strays = data.strays.iter().filter(|stray| stray.kind == UNKNOWN);
+        let strays = data
+            .strays
+            .iter()
+            .filter(|stray| stray.kind == MisfitKind::UnknownKey);
         strays.filter(|stray| !stray.value.is_bare())
     };
     let of_kind = |kind| unknown().find(|stray| stray.value.kind == kind);
@@ -381,6 +383,16 @@ fn says_success(raw: &Raw<'_>) -> bool {
 const TWO_VALUES: &str = "two values";
 const BEYOND_PARTITIONS: &str = "a time that no partition can be named after";
 
+/// Whether the scheduled start is a time whose day cannot name a partition.
+fn starts_beyond_partitions(data: &Slots<'_>, options: &DecodeOptions) -> bool {
+    match time(data, plans().schedule_start, options.source_timezone) {
+        Told::Known(micros) => Calendar::new(options.partition_timezone)
+            .day(micros)
+            .is_none(),
+        Told::Absent | Told::NotUnderstood(_) => false,
+    }
+}
+
 fn facts(data: &Slots<'_>, options: &DecodeOptions) -> TaskFacts {
     let plans = plans();
     let zone = options.source_timezone;
@@ -401,15 +413,10 @@ fn facts(data: &Slots<'_>, options: &DecodeOptions) -> TaskFacts {
         };
         facts.note::<TaskStatus>(TaskKey::Status, Told::NotUnderstood(shape));
     }
-    let start = match time(data, plans.schedule_start, zone) {
-        Told::Known(micros)
-            if Calendar::new(options.partition_timezone)
-                .day(micros)
-                .is_none() =>
-        {
-            Told::NotUnderstood(BEYOND_PARTITIONS)
-        }
-        told => told,
+    let start = if starts_beyond_partitions(data, options) {
+        Told::NotUnderstood(BEYOND_PARTITIONS)
+    } else {
+        time(data, plans.schedule_start, zone)
     };
     facts.schedule_start_micros = facts.note(TaskKey::ScheduleStart, start);
     let end = time(data, plans.schedule_end, zone);
@@ -467,9 +474,9 @@ fn time(data: &Slots<'_>, slot: usize, zone: Option<Tz>) -> Told<i64> {
         Fit::Absent => Told::Absent,
         Fit::Misfit(_) if raw.kind != Kind::String => Told::NotUnderstood(raw.kind.words()),
         Fit::Misfit(kind) => Told::NotUnderstood(match kind {
-            value::WITHOUT_ZONE => "a time without a zone",
-            value::OUT_OF_RANGE => "a time outside the years 1900 to 2199",
-            value::SKIPPED => "a local time that the clocks skipped",
+            MisfitKind::TimeWithoutZone => "a time without a zone",
+            MisfitKind::OutOfRange => "a time outside the years 1900 to 2199",
+            MisfitKind::NotALocalTime => "a local time that the clocks skipped",
             _ => "text that is no time",
         }),
     }

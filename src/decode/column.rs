@@ -14,6 +14,7 @@ use arrow_buffer::{
 use arrow_schema::{ArrowError, DataType, Field};
 
 use super::extra::is_plain;
+use super::misfit_kind::MisfitKind;
 use super::scan::{Kind, Raw};
 use super::text::unescape;
 use crate::schema::{Column, ColumnType, DECIMAL_PRECISION, DECIMAL_SCALE, Fill};
@@ -74,21 +75,21 @@ impl TextColumn {
 
     /// Appends a JSON string or number as text; returns a misfit kind if it has no text form.
     #[inline]
-    pub(super) fn push_text(&mut self, raw: &Raw<'_>, all_utf8: bool) -> Result<(), &'static str> {
+    pub(super) fn push_text(&mut self, raw: &Raw<'_>, all_utf8: bool) -> Result<(), MisfitKind> {
         match raw.kind {
             Kind::String if raw.escaped => {
                 let start = self.bytes.len();
-                unescape(raw.inner(), &mut self.bytes).map_err(|_| "not_utf8")?;
+                unescape(raw.inner(), &mut self.bytes).map_err(|_| MisfitKind::NotUtf8)?;
                 if !all_utf8 && simdutf8::basic::from_utf8(&self.bytes[start..]).is_err() {
                     self.bytes.truncate(start);
-                    return Err("not_utf8");
+                    return Err(MisfitKind::NotUtf8);
                 }
                 self.end_value();
                 Ok(())
             }
             Kind::String => {
                 if !all_utf8 && simdutf8::basic::from_utf8(raw.inner()).is_err() {
-                    return Err("not_utf8");
+                    return Err(MisfitKind::NotUtf8);
                 }
                 self.push_utf8(raw.inner());
                 Ok(())
@@ -97,15 +98,15 @@ impl TextColumn {
                 self.push_utf8(raw.token);
                 Ok(())
             }
-            _ => Err("not_text"),
+            _ => Err(MisfitKind::NotText),
         }
     }
 
     /// Appends a JSON value as JSON text, unchanged.
-    pub(super) fn push_json(&mut self, raw: &Raw<'_>, all_utf8: bool) -> Result<(), &'static str> {
+    pub(super) fn push_json(&mut self, raw: &Raw<'_>, all_utf8: bool) -> Result<(), MisfitKind> {
         let plain = !raw.escaped && !raw.unportable && all_utf8;
         if !plain && !is_plain(raw) {
-            return Err("not_plain_json");
+            return Err(MisfitKind::NotPlainJson);
         }
         self.push_utf8(raw.token);
         Ok(())

@@ -20,6 +20,7 @@ mod answer;
 pub(crate) mod column;
 mod extra;
 pub(crate) mod json;
+mod misfit_kind;
 pub(crate) mod outside;
 mod partition_day;
 mod plan;
@@ -37,6 +38,7 @@ pub use answer::{
     Envelope, EnvelopeError, NotUnderstood, TaskCounts, TaskFacts, TaskKey, early_task_id,
 };
 pub use extra::{Misfit, Misfits};
+pub use misfit_kind::MisfitKind;
 pub use partition_day::PartitionDay;
 pub use record::{Decoded, RecordDecoder, RejectedEntry};
 pub use rows::{AnswerContext, Batch, RowDay, Rows, TaskOrdinal};
@@ -192,10 +194,10 @@ mod tests {
             .map(|m| (m.key, m.kind))
             .collect();
         let expected = [
-            ("BorrowedAmount", "out_of_range"),
-            ("CallTimes", "not_an_integer"),
-            ("id", "not_an_integer"),
-            ("new", "unknown_key"),
+            ("BorrowedAmount", MisfitKind::OutOfRange),
+            ("CallTimes", MisfitKind::NotAnInteger),
+            ("id", MisfitKind::NotAnInteger),
+            ("new", MisfitKind::UnknownKey),
         ];
         assert_eq!(kinds, expected.map(|(key, kind)| (key.to_owned(), kind)));
     }
@@ -245,7 +247,9 @@ mod tests {
         assert_eq!(extra_of(&call).as_deref(), Some(extra));
         let lines = decoded.misfits.lines();
         assert!(
-            lines.iter().all(|line| line.kind == "duplicate_key"),
+            lines
+                .iter()
+                .all(|line| line.kind == MisfitKind::DuplicateKey),
             "{lines:?}"
         );
     }
@@ -334,7 +338,7 @@ mod tests {
         // The text column of a redial already holds the whole value.
         assert_eq!(text(&batches, TableName::Redials, "extra_fields"), None);
         let kinds: Vec<_> = decoded.misfits.lines().iter().map(|m| m.kind).collect();
-        assert_eq!(kinds, ["precision", "precision"]);
+        assert_eq!(kinds, [MisfitKind::Precision; 2]);
     }
 
     #[test]
@@ -378,7 +382,7 @@ mod tests {
         assert_eq!(extra, Some(format!(r#"{{"ScheduleStartTime":{late}}}"#)));
         let lines = decoded.misfits.lines();
         assert!(
-            lines.iter().all(|line| line.kind == "out_of_range"),
+            lines.iter().all(|line| line.kind == MisfitKind::OutOfRange),
             "{lines:?}"
         );
         assert_eq!(lines.iter().map(|line| line.count).sum::<u64>(), 3);

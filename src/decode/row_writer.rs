@@ -5,6 +5,7 @@ use chrono_tz::Tz;
 
 use super::column::{ColumnBuilder, NumberColumn, TextColumn};
 use super::extra::{Extras, Misfits, key_text};
+use super::misfit_kind::MisfitKind;
 use super::plan::{ColumnPlan, RecordPlan, plans};
 use super::rows::{AnswerContext, RowDay, Rows, TableBuilder};
 use super::scan::{Kind, Raw};
@@ -70,7 +71,7 @@ impl RowWriter<'_> {
                 let key = plans.call.slot_keys[plans.call_start];
                 record
                     .call
-                    .refuse(plans.call_start, key, value::OUT_OF_RANGE);
+                    .refuse(plans.call_start, key, MisfitKind::OutOfRange);
             }
         }
         let record = &*record;
@@ -195,7 +196,7 @@ impl RowWriter<'_> {
             for &slot in &column.slots {
                 let raw = records.at(record, slot);
                 if raw.is_some_and(|raw| !self.is_task_id(raw)) {
-                    self.misfit(plan, slot, "not_the_task_id", record);
+                    self.misfit(plan, slot, MisfitKind::NotTheTaskId, record);
                 }
             }
         }
@@ -333,7 +334,7 @@ impl RowWriter<'_> {
     }
 
     #[cold]
-    fn misfit(&mut self, plan: &RecordPlan, slot: usize, kind: &'static str, record: usize) {
+    fn misfit(&mut self, plan: &RecordPlan, slot: usize, kind: MisfitKind, record: usize) {
         self.marks[record].unfit |= 1 << slot;
         self.misfits
             .count(plan.table.name, kind, plan.slot_keys[slot]);
@@ -367,7 +368,7 @@ impl RowWriter<'_> {
             if filled {
                 // Two keys of one column both have values: the second goes to `extra_fields`.
                 if !raw.is_empty() {
-                    self.misfit(plan, slot, "alias_twice", record);
+                    self.misfit(plan, slot, MisfitKind::AliasTwice, record);
                 }
                 continue;
             }
@@ -483,7 +484,7 @@ fn pushed<T: Copy + Default>(fit: Fit<T>, column: &mut NumberColumn<T>) -> Fit<(
 }
 
 #[inline]
-fn held(result: Result<(), &'static str>) -> Fit<()> {
+fn held(result: Result<(), MisfitKind>) -> Fit<()> {
     match result {
         Ok(()) => Fit::Value(()),
         Err(kind) => Fit::Misfit(kind),

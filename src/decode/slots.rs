@@ -1,6 +1,7 @@
 //! One entry of `detail`, read whole: the raw values of the call and its nested records, by the
 //! plan's slots, and the values without a slot. Does no conversion.
 
+use super::misfit_kind::MisfitKind;
 use super::plan::{KeyGuess, RecordPlan, Target, plans};
 use super::scan::{Kind, Raw, Scanner, SyntaxError};
 
@@ -26,7 +27,7 @@ pub(super) struct Stray<'a> {
     pub(super) key: &'a [u8],
     pub(super) key_escaped: bool,
     pub(super) value: Raw<'a>,
-    pub(super) kind: &'static str,
+    pub(super) kind: MisfitKind,
 }
 
 fn is_contradicted(raw: &Raw<'_>) -> bool {
@@ -106,7 +107,7 @@ impl<'a> Slots<'a> {
         };
         self.values[place] = Some(kept);
         for stray in strays.into_iter().flatten() {
-            self.stray(key, stray, "duplicate_key");
+            self.stray(key, stray, MisfitKind::DuplicateKey);
         }
     }
 
@@ -117,7 +118,7 @@ impl<'a> Slots<'a> {
 
     /// Moves a value of the only record out of its slot, as a misfit.
     #[cold]
-    pub(super) fn refuse(&mut self, slot: usize, key: &'static str, kind: &'static str) {
+    pub(super) fn refuse(&mut self, slot: usize, key: &'static str, kind: MisfitKind) {
         if let Some(value) = self.values.get_mut(slot).and_then(Option::take) {
             self.strays.push(Stray {
                 record: 0,
@@ -130,7 +131,7 @@ impl<'a> Slots<'a> {
     }
 
     #[cold]
-    fn stray(&mut self, key: &Raw<'a>, value: Raw<'a>, kind: &'static str) {
+    fn stray(&mut self, key: &Raw<'a>, value: Raw<'a>, kind: MisfitKind) {
         self.strays.push(Stray {
             record: self.count - 1,
             key: key.inner(),
@@ -141,7 +142,7 @@ impl<'a> Slots<'a> {
     }
 
     /// Keeps a value of the record that has no slot.
-    pub(super) fn keep(&mut self, key: &Raw<'a>, value: Raw<'a>, kind: &'static str) {
+    pub(super) fn keep(&mut self, key: &Raw<'a>, value: Raw<'a>, kind: MisfitKind) {
         self.stray(key, value, kind);
     }
 }
@@ -209,13 +210,13 @@ impl<'a> CallRecord<'a> {
             first = false;
             match target {
                 Target::Slot(slot) => self.call.put(slot, &key, scanner.value()?),
-                Target::Unknown => self.call.stray(&key, scanner.value()?, "unknown_key"),
+                Target::Unknown => self.call.stray(&key, scanner.value()?, MisfitKind::UnknownKey),
                 Target::Nested(index) => {
                     let entries = &mut self.nested[index];
                     if scanner.peek() != Some(b'[') {
                         let value = scanner.value()?;
                         if !value.is_empty() && !value.is_bare() {
-                            self.call.stray(&key, value, "not_an_array");
+                            self.call.stray(&key, value, MisfitKind::NotAnArray);
                         }
                     } else if entries.seen.is_some() || entries.contradicted {
                         let value = scanner.value()?;
@@ -243,19 +244,19 @@ impl<'a> CallRecord<'a> {
         let plan = &plans().nested[index];
         let entries = &mut self.nested[index];
         let Some(before) = entries.seen else {
-            self.call.stray(key, value, "duplicate_key");
+            self.call.stray(key, value, MisfitKind::DuplicateKey);
             return Ok(());
         };
         if value.is_bare() || value.token == before.token {
-            self.call.stray(key, value, "duplicate_key");
+            self.call.stray(key, value, MisfitKind::DuplicateKey);
         } else if before.is_bare() {
-            self.call.stray(key, before, "duplicate_key");
+            self.call.stray(key, before, MisfitKind::DuplicateKey);
             let mut scanner = Scanner::new(value.token);
             let guess = &mut self.nested_guess[index];
             entries.seen = Some(read_entries(&mut scanner, plan, guess, entries)?);
         } else {
-            self.call.stray(key, before, "duplicate_key");
-            self.call.stray(key, value, "duplicate_key");
+            self.call.stray(key, before, MisfitKind::DuplicateKey);
+            self.call.stray(key, value, MisfitKind::DuplicateKey);
             entries.clear(plan);
             entries.contradicted = true;
         }
@@ -318,7 +319,7 @@ fn read_entry<'a>(
             key: b"$entry",
             key_escaped: false,
             value,
-            kind: "not_an_object",
+            kind: MisfitKind::NotAnObject,
         });
         return Ok((escaped, unportable));
     }
@@ -331,7 +332,7 @@ fn read_entry<'a>(
         unportable |= value.unportable;
         match target {
             Target::Slot(slot) => slots.put(slot, &key, value),
-            Target::Nested(_) | Target::Unknown => slots.stray(&key, value, "unknown_key"),
+            Target::Nested(_) | Target::Unknown => slots.stray(&key, value, MisfitKind::UnknownKey),
         }
     }
     Ok((escaped, unportable))
@@ -353,7 +354,7 @@ pub(super) fn read_object<'a>(
         let value = scanner.value()?;
         match target {
             Target::Slot(slot) => slots.put(slot, &key, value),
-            Target::Unknown => slots.stray(&key, value, "unknown_key"),
+            Target::Unknown => slots.stray(&key, value, MisfitKind::UnknownKey),
             Target::Nested(_) => nested.push((key, value)),
         }
     }
