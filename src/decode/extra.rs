@@ -278,7 +278,11 @@ mod tests {
     fn counts_of_many_keys_stay_bounded_and_complete() {
         let mut misfits = Misfits::default();
         for index in 0..1000 {
-            misfits.count(TableName::Calls, MisfitKind::UnknownKey, &format!("key{index}"));
+            misfits.count(
+                TableName::Calls,
+                MisfitKind::UnknownKey,
+                &format!("key{index}"),
+            );
         }
         let lines = misfits.lines();
         assert_eq!(lines.len(), Misfits::MOST_KEYS + 1);

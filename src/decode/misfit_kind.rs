@@ -82,8 +82,31 @@ mod tests {
 
     #[test]
     fn kinds_sort_by_the_words_of_reports() {
-        use MisfitKind::{AliasTwice, DuplicateKey, NotAClockTime, NotADate, NotALocalTime, NotANumber, NotATime, NotAnArray, NotAnInteger, NotAnObject, NotPlainJson, NotText, NotTheTaskId, NotUtf8, OutOfRange, Precision, TimeWithoutZone, UnknownKey};
-        let kinds = [AliasTwice, DuplicateKey, NotAClockTime, NotADate, NotALocalTime, NotANumber, NotATime, NotAnArray, NotAnInteger, NotAnObject, NotPlainJson, NotText, NotTheTaskId, NotUtf8, OutOfRange, Precision, TimeWithoutZone, UnknownKey];
+        use MisfitKind::{
+            AliasTwice, DuplicateKey, NotAClockTime, NotADate, NotALocalTime, NotANumber, NotATime,
+            NotAnArray, NotAnInteger, NotAnObject, NotPlainJson, NotText, NotTheTaskId, NotUtf8,
+            OutOfRange, Precision, TimeWithoutZone, UnknownKey,
+        };
+        let kinds = [
+            AliasTwice,
+            DuplicateKey,
+            NotAClockTime,
+            NotADate,
+            NotALocalTime,
+            NotANumber,
+            NotATime,
+            NotAnArray,
+            NotAnInteger,
+            NotAnObject,
+            NotPlainJson,
+            NotText,
+            NotTheTaskId,
+            NotUtf8,
+            OutOfRange,
+            Precision,
+            TimeWithoutZone,
+            UnknownKey,
+        ];
         assert!(kinds.is_sorted());
         assert!(kinds.is_sorted_by_key(|kind| kind.as_str()));
         for kind in kinds {

@@ -18,6 +18,7 @@
 
 mod answer;
 pub(crate) mod column;
+mod column_reader;
 mod extra;
 pub(crate) mod json;
 mod misfit_kind;

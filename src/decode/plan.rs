@@ -5,9 +5,10 @@ use std::sync::LazyLock;
 
 use rustc_hash::FxHashMap;
 
+use super::column_reader::ColumnReader;
 use super::scan::{Raw, Scanner, SyntaxError};
 use super::text::unescape;
-use crate::schema::{ColumnType, Fill, Parse, Table, TableName, table};
+use crate::schema::{Column, Fill, Parse, Table, TableName, table};
 
 /// The destination of a key's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,11 +24,39 @@ pub(super) enum Target {
 /// The sources of one column.
 #[derive(Clone, Debug)]
 pub(super) struct ColumnPlan {
-    pub(super) column_type: ColumnType,
-    pub(super) parse: Parse,
+    pub(super) source: ColumnSource,
     /// The slots it is read from, in order of preference.
     pub(super) slots: Vec<usize>,
     pub(super) fill: Option<Fill>,
+}
+
+/// Where a column's values come from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ColumnSource {
+    /// Not from the record.
+    Fill,
+    /// Not from the record, with which the id is compared.
+    TaskId,
+    /// One slot.
+    Slot(usize, ColumnReader),
+    /// The first of several slots that has a value, else the column's fill.
+    FirstOf(ColumnReader),
+}
+
+impl ColumnPlan {
+    fn new(column: &Column, slots: Vec<usize>) -> Self {
+        let source = match (slots.as_slice(), column.fill) {
+            ([], _) => ColumnSource::Fill,
+            (_, Some(Fill::TaskId)) => ColumnSource::TaskId,
+            ([slot], None) => ColumnSource::Slot(*slot, ColumnReader::of(column)),
+            _ => ColumnSource::FirstOf(ColumnReader::of(column)),
+        };
+        Self {
+            source,
+            slots,
+            fill: column.fill,
+        }
+    }
 }
 
 /// The plan for the records of one table.
@@ -67,11 +96,9 @@ impl RecordPlan {
         let columns: Vec<ColumnPlan> = table
             .columns
             .iter()
-            .map(|column| ColumnPlan {
-                column_type: column.column_type,
-                parse: column.parse,
-                slots: column.keys.iter().map(|key| slot_of(key)).collect(),
-                fill: column.fill,
+            .map(|column| {
+                let slots = column.keys.iter().map(|key| slot_of(key)).collect();
+                ColumnPlan::new(column, slots)
             })
             .collect();
         assert!(
@@ -176,6 +203,7 @@ static PLANS: LazyLock<Plans> = LazyLock::new(|| {
         .position(|plan| plan.table.name == TableName::Redials)
         .expect("schemas/calls.toml names the table, held by a test");
     let redial_start = nested[redials]
+        .table
         .columns
         .iter()
         .position(|column| column.parse == Parse::Local)

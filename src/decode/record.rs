@@ -4,9 +4,10 @@
 
 use std::convert::Infallible;
 
+use super::column_reader::{Marks, ReadOptions};
 use super::extra::{Extras, Misfits};
 use super::plan::RecordPlan;
-use super::row_writer::{Fills, Marks, Ripe, RowWriter};
+use super::row_writer::{Fills, Ripe, RowWriter};
 use super::rows::{AnswerContext, RowDay, Rows, TableBuilder};
 use super::slots::{CallRecord, Slots};
 use super::split::Run;
@@ -110,9 +111,11 @@ impl RecordDecoder {
             match record.read(bytes) {
                 Ok(()) => {
                     let mut writer = RowWriter {
-                        source_timezone: self.options.source_timezone,
+                        options: ReadOptions {
+                            source_timezone: self.options.source_timezone,
+                            all_utf8,
+                        },
                         context,
-                        all_utf8,
                         extras: &mut self.extras,
                         marks: &mut self.marks,
                         misfits: &mut decoded.misfits,
@@ -163,9 +166,11 @@ impl RecordDecoder {
         builder: &mut TableBuilder,
     ) {
         let mut writer = RowWriter {
-            source_timezone: self.options.source_timezone,
+            options: ReadOptions {
+                source_timezone: self.options.source_timezone,
+                all_utf8: false,
+            },
             context,
-            all_utf8: false,
             extras: &mut self.extras,
             marks: &mut self.marks,
             misfits,

@@ -1,19 +1,18 @@
 //! Converts slots to rows, column by column, and keeps values that no column takes in
 //! `extra_fields`.
 
-use chrono_tz::Tz;
-
-use super::column::{ColumnBuilder, NumberColumn, TextColumn};
+use super::column::ColumnBuilder;
+use super::column_reader::{ColumnReader, Marks, ReadOptions};
 use super::extra::{Extras, Misfits, key_text};
 use super::misfit_kind::MisfitKind;
-use super::plan::{ColumnPlan, RecordPlan, plans};
+use super::plan::{ColumnPlan, ColumnSource, RecordPlan, plans};
 use super::rows::{AnswerContext, RowDay, Rows, TableBuilder};
 use super::scan::{Kind, Raw};
 use super::slots::{CallRecord, Entries, RestOfEntries, Slots};
 use super::text::unescape;
 use super::value::{self, Calendar, Fit};
 use super::zone_check::ZoneCheck;
-use crate::schema::{ColumnType, Fill, Parse};
+use crate::schema::Fill;
 
 /// Called to drain the rows when there are many.
 pub(super) type Ripe<'f, E> = dyn FnMut(&mut Rows) -> Result<(), E> + 'f;
@@ -28,19 +27,9 @@ pub(super) struct Fills<'f> {
     pub(super) first_entry: usize,
 }
 
-/// Slot sets of one record.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Marks {
-    /// Shared slots whose value some column holds.
-    held: u64,
-    /// Slots whose value some column could not take.
-    unfit: u64,
-}
-
 pub(super) struct RowWriter<'w> {
-    pub(super) source_timezone: Option<Tz>,
+    pub(super) options: ReadOptions,
     pub(super) context: &'w AnswerContext,
-    pub(super) all_utf8: bool,
     pub(super) extras: &'w mut Extras,
     pub(super) marks: &'w mut Vec<Marks>,
     pub(super) misfits: &'w mut Misfits,
@@ -59,7 +48,7 @@ impl RowWriter<'_> {
         ripe: &mut Ripe<'_, E>,
     ) -> Result<[u64; 2], E> {
         let plans = plans();
-        let read = |raw: &Raw<'_>| value::timestamp(raw, self.source_timezone);
+        let read = |raw: &Raw<'_>| value::timestamp(raw, self.options.source_timezone);
         let (mut start, mut day) = (None, self.context.fallback_day);
         if let Some(Fit::Value(micros) | Fit::Inexact(micros, _)) =
             record.call.get(plans.call_start).map(read)
@@ -87,7 +76,7 @@ impl RowWriter<'_> {
         let has_call_id = record
             .call
             .get(plans.call_id)
-            .is_some_and(|raw| append_text(raw, self.all_utf8, call_id));
+            .is_some_and(|raw| append_text(raw, self.options.all_utf8, call_id));
         let parent_call_id = has_call_id.then_some(call_id.as_slice());
         let index = i64::try_from(index).expect("the splitter numbers entries in 32 bits");
         let count = |nested: usize| record.nested.get(nested).map_or(0, Entries::count);
@@ -120,7 +109,7 @@ impl RowWriter<'_> {
                 self.rows(plan, &entries.slots, &fills, builder);
             }
         }
-        if let (Some(start), Some(_)) = (start, self.source_timezone) {
+        if let (Some(start), Some(_)) = (start, self.options.source_timezone) {
             self.check_zone(record, start, &tables.nested);
         }
         let nested = record.nested.iter().zip(&plans.nested).enumerate();
@@ -170,18 +159,19 @@ impl RowWriter<'_> {
         self.marks.clear();
         self.marks.resize(records.count, Marks::default());
         for (column, target) in plan.columns.iter().zip(&mut builder.columns) {
-            match column.slots.as_slice() {
-                [] => self.fill(column, fills, records.count, target),
-                _ if column.fill == Some(Fill::TaskId) => {
+            match column.source {
+                ColumnSource::Fill => self.fill(column, fills, records.count, target),
+                ColumnSource::TaskId => {
                     self.fill(column, fills, records.count, target);
                     self.other_ids(plan, column, records);
                 }
-                [slot] if column.fill.is_none() => {
-                    self.column(plan, column, *slot, records, target);
+                ColumnSource::Slot(slot, reader) => {
+                    let from = records.slot(plan, slot, self.marks, self.misfits);
+                    (reader.read_all)(from, self.options, target);
                 }
-                _ => {
+                ColumnSource::FirstOf(reader) => {
                     for record in 0..records.count {
-                        self.aliased(plan, column, fills, records, record, target);
+                        self.first_of(plan, column, reader, fills, records, record, target);
                     }
                 }
             }
@@ -196,7 +186,9 @@ impl RowWriter<'_> {
             for &slot in &column.slots {
                 let raw = records.at(record, slot);
                 if raw.is_some_and(|raw| !self.is_task_id(raw)) {
-                    self.misfit(plan, slot, MisfitKind::NotTheTaskId, record);
+                    records
+                        .slot(plan, slot, self.marks, self.misfits)
+                        .misfit(MisfitKind::NotTheTaskId, record);
                 }
             }
         }
@@ -206,7 +198,7 @@ impl RowWriter<'_> {
     fn is_task_id(&self, raw: &Raw<'_>) -> bool {
         let mut text = Vec::new();
         let id = self.context.task_id.as_bytes();
-        raw.is_empty() || (append_text(raw, self.all_utf8, &mut text) && text == id)
+        raw.is_empty() || (append_text(raw, self.options.all_utf8, &mut text) && text == id)
     }
 
     /// Appends all values that no column took.
@@ -241,110 +233,12 @@ impl RowWriter<'_> {
         }
     }
 
-    /// Appends a column that is read from one key.
-    fn column(
-        &mut self,
-        plan: &RecordPlan,
-        column: &ColumnPlan,
-        slot: usize,
-        records: &Slots<'_>,
-        target: &mut ColumnBuilder,
-    ) {
-        let (all_utf8, zone) = (self.all_utf8, self.source_timezone);
-        match target {
-            ColumnBuilder::Text(text) if column.column_type == ColumnType::Utf8 => {
-                self.each(plan, slot, records, text, |raw, text| {
-                    held(text.push_text(raw, all_utf8))
-                });
-            }
-            ColumnBuilder::Text(text) => {
-                let parse = column.parse;
-                self.each(plan, slot, records, text, |raw, text| {
-                    push_json(raw, parse, all_utf8, text)
-                });
-            }
-            ColumnBuilder::Int32(numbers) if column.parse == Parse::Clock => {
-                self.each(plan, slot, records, numbers, |raw, numbers| {
-                    pushed(narrow(value::clock(raw)), numbers)
-                });
-            }
-            ColumnBuilder::Int32(numbers) => {
-                self.each(plan, slot, records, numbers, |raw, numbers| {
-                    pushed(narrow(integer_32(raw)), numbers)
-                });
-            }
-            ColumnBuilder::Int64(numbers) => {
-                self.each(plan, slot, records, numbers, |raw, numbers| {
-                    pushed(value::integer(raw, i64::MIN, i64::MAX), numbers)
-                });
-            }
-            ColumnBuilder::Decimal(numbers) => {
-                self.each(plan, slot, records, numbers, |raw, numbers| {
-                    pushed(value::decimal(raw), numbers)
-                });
-            }
-            ColumnBuilder::Timestamp(times) if column.parse == Parse::Local => {
-                self.each(plan, slot, records, times, |raw, times| {
-                    pushed(value::local_timestamp(raw, zone), times)
-                });
-            }
-            ColumnBuilder::Timestamp(times) => {
-                self.each(plan, slot, records, times, |raw, times| {
-                    pushed(value::timestamp(raw, zone), times)
-                });
-            }
-            ColumnBuilder::Date32(dates) => {
-                self.each(plan, slot, records, dates, |raw, dates| {
-                    pushed(value::date(raw), dates)
-                });
-            }
-            ColumnBuilder::RepeatText(_) | ColumnBuilder::RepeatTime(_) => {
-                unreachable!("repeated values are filled in, never read from a record alone")
-            }
-        }
-    }
-
-    /// Appends each record's value of a slot, or null; records values that do not fit.
-    #[inline]
-    fn each<B: PushNull>(
-        &mut self,
-        plan: &RecordPlan,
-        slot: usize,
-        records: &Slots<'_>,
-        builder: &mut B,
-        push: impl Fn(&Raw<'_>, &mut B) -> Fit<()>,
-    ) {
-        let is_shared = plan.shared_slots >> slot & 1 == 1;
-        for record in 0..records.count {
-            let fit = match records.at(record, slot) {
-                Some(raw) if raw.kind != Kind::Null => push(raw, builder),
-                _ => Fit::Absent,
-            };
-            match fit {
-                Fit::Value(()) if is_shared => self.marks[record].held |= 1 << slot,
-                Fit::Value(()) => {}
-                Fit::Inexact((), kind) => self.misfit(plan, slot, kind, record),
-                Fit::Absent => builder.null(),
-                Fit::Misfit(kind) => {
-                    self.misfit(plan, slot, kind, record);
-                    builder.null();
-                }
-            }
-        }
-    }
-
-    #[cold]
-    fn misfit(&mut self, plan: &RecordPlan, slot: usize, kind: MisfitKind, record: usize) {
-        self.marks[record].unfit |= 1 << slot;
-        self.misfits
-            .count(plan.table.name, kind, plan.slot_keys[slot]);
-    }
-
     /// Appends one record's value of a column that is read from several keys.
-    fn aliased(
+    fn first_of(
         &mut self,
         plan: &RecordPlan,
         column: &ColumnPlan,
+        reader: ColumnReader,
         fills: &Fills<'_>,
         records: &Slots<'_>,
         record: usize,
@@ -368,54 +262,33 @@ impl RowWriter<'_> {
             if filled {
                 // Two keys of one column both have values: the second goes to `extra_fields`.
                 if !raw.is_empty() {
-                    self.misfit(plan, slot, MisfitKind::AliasTwice, record);
+                    records
+                        .slot(plan, slot, self.marks, self.misfits)
+                        .misfit(MisfitKind::AliasTwice, record);
                 }
                 continue;
             }
-            match self.push(column, raw, target) {
+            match (reader.read_one)(raw, self.options, target) {
                 Fit::Value(()) => {
                     self.marks[record].held |= 1 << slot;
                     filled = true;
                 }
                 Fit::Inexact((), kind) => {
-                    self.misfit(plan, slot, kind, record);
+                    records
+                        .slot(plan, slot, self.marks, self.misfits)
+                        .misfit(kind, record);
                     filled = true;
                 }
                 Fit::Absent => {}
-                Fit::Misfit(kind) => self.misfit(plan, slot, kind, record),
+                Fit::Misfit(kind) => records
+                    .slot(plan, slot, self.marks, self.misfits)
+                    .misfit(kind, record),
             }
         }
         if !filled {
             match column.fill {
                 Some(_) => self.fill(column, fills, 1, target),
                 None => target.push_null(),
-            }
-        }
-    }
-
-    /// Appends a value that is read from the record; on a misfit returns its kind and appends
-    /// nothing.
-    fn push(&self, column: &ColumnPlan, raw: &Raw<'_>, target: &mut ColumnBuilder) -> Fit<()> {
-        match target {
-            ColumnBuilder::Text(text) if column.column_type == ColumnType::Utf8 => {
-                held(text.push_text(raw, self.all_utf8))
-            }
-            ColumnBuilder::Text(text) => push_json(raw, column.parse, self.all_utf8, text),
-            ColumnBuilder::Int32(numbers) => match column.parse {
-                Parse::Clock => pushed(narrow(value::clock(raw)), numbers),
-                _ => pushed(narrow(integer_32(raw)), numbers),
-            },
-            ColumnBuilder::Int64(numbers) => {
-                pushed(value::integer(raw, i64::MIN, i64::MAX), numbers)
-            }
-            ColumnBuilder::Decimal(numbers) => pushed(value::decimal(raw), numbers),
-            ColumnBuilder::Timestamp(times) => match column.parse {
-                Parse::Local => pushed(value::local_timestamp(raw, self.source_timezone), times),
-                _ => pushed(value::timestamp(raw, self.source_timezone), times),
-            },
-            ColumnBuilder::Date32(dates) => pushed(value::date(raw), dates),
-            ColumnBuilder::RepeatText(_) | ColumnBuilder::RepeatTime(_) => {
-                unreachable!("repeated values are filled in, never read from a record alone")
             }
         }
     }
@@ -445,72 +318,6 @@ impl RowWriter<'_> {
             },
             None => target.push_nulls(count),
         }
-    }
-}
-
-/// A column that accepts nulls.
-trait PushNull {
-    fn null(&mut self);
-}
-
-impl PushNull for TextColumn {
-    #[inline]
-    fn null(&mut self) {
-        self.push_null();
-    }
-}
-
-impl<T: Copy + Default> PushNull for NumberColumn<T> {
-    #[inline]
-    fn null(&mut self) {
-        self.push(None);
-    }
-}
-
-#[inline]
-fn pushed<T: Copy + Default>(fit: Fit<T>, column: &mut NumberColumn<T>) -> Fit<()> {
-    match fit {
-        Fit::Value(value) => {
-            column.push(Some(value));
-            Fit::Value(())
-        }
-        Fit::Inexact(value, kind) => {
-            column.push(Some(value));
-            Fit::Inexact((), kind)
-        }
-        Fit::Absent => Fit::Absent,
-        Fit::Misfit(kind) => Fit::Misfit(kind),
-    }
-}
-
-#[inline]
-fn held(result: Result<(), MisfitKind>) -> Fit<()> {
-    match result {
-        Ok(()) => Fit::Value(()),
-        Err(kind) => Fit::Misfit(kind),
-    }
-}
-
-fn push_json(raw: &Raw<'_>, parse: Parse, all_utf8: bool, text: &mut TextColumn) -> Fit<()> {
-    let no_object = parse == Parse::Object && raw.kind == Kind::Array && raw.is_bare();
-    if raw.is_empty() || no_object {
-        Fit::Absent
-    } else {
-        held(text.push_json(raw, all_utf8))
-    }
-}
-
-fn integer_32(raw: &Raw<'_>) -> Fit<i64> {
-    value::integer(raw, i32::MIN.into(), i32::MAX.into())
-}
-
-fn narrow(fit: Fit<i64>) -> Fit<i32> {
-    let narrow = |value| i32::try_from(value).expect("it was held to this range");
-    match fit {
-        Fit::Value(value) => Fit::Value(narrow(value)),
-        Fit::Inexact(value, kind) => Fit::Inexact(narrow(value), kind),
-        Fit::Absent => Fit::Absent,
-        Fit::Misfit(kind) => Fit::Misfit(kind),
     }
 }
 

@@ -1,6 +1,8 @@
 //! One entry of `detail`, read whole: the raw values of the call and its nested records, by the
 //! plan's slots, and the values without a slot. Does no conversion.
 
+use super::column_reader::{Marks, SlotOfRecords};
+use super::extra::Misfits;
 use super::misfit_kind::MisfitKind;
 use super::plan::{KeyGuess, RecordPlan, Target, plans};
 use super::scan::{Kind, Raw, Scanner, SyntaxError};
@@ -81,6 +83,26 @@ impl<'a> Slots<'a> {
     #[inline]
     pub(super) fn at(&self, record: usize, slot: usize) -> Option<&Raw<'a>> {
         self.values[record * self.width + slot].as_ref()
+    }
+
+    /// One slot of all records, for a column to read. `marks` has one entry per record.
+    pub(super) fn slot<'w>(
+        &'w self,
+        plan: &RecordPlan,
+        slot: usize,
+        marks: &'w mut [Marks],
+        misfits: &'w mut Misfits,
+    ) -> SlotOfRecords<'w, 'a> {
+        SlotOfRecords {
+            values: &self.values,
+            width: self.width,
+            slot,
+            is_shared: plan.shared_slots >> slot & 1 == 1,
+            marks,
+            misfits,
+            table: plan.table.name,
+            key: plan.slot_keys[slot],
+        }
     }
 
     /// Sets a value of the last record.
@@ -210,7 +232,9 @@ impl<'a> CallRecord<'a> {
             first = false;
             match target {
                 Target::Slot(slot) => self.call.put(slot, &key, scanner.value()?),
-                Target::Unknown => self.call.stray(&key, scanner.value()?, MisfitKind::UnknownKey),
+                Target::Unknown => self
+                    .call
+                    .stray(&key, scanner.value()?, MisfitKind::UnknownKey),
                 Target::Nested(index) => {
                     let entries = &mut self.nested[index];
                     if scanner.peek() != Some(b'[') {

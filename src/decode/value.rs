@@ -200,18 +200,22 @@ fn exact(whole: &[u8], places: &[u8], exponent: i64, scale: u8) -> Option<i128> 
 /// A timestamp in microseconds since 1970. A text without a zone is read in the source time zone;
 /// without that setting it is a misfit.
 pub(super) fn timestamp(raw: &Raw<'_>, zone: Option<Tz>) -> Fit<i64> {
-    of_text(raw, MisfitKind::NotATime, |text| match Moment::parse(text) {
-        Some(moment) => moment.fit(zone, Fit::Misfit(MisfitKind::TimeWithoutZone)),
-        None => zero_or(text, MisfitKind::NotATime),
+    of_text(raw, MisfitKind::NotATime, |text| {
+        match Moment::parse(text) {
+            Some(moment) => moment.fit(zone, Fit::Misfit(MisfitKind::TimeWithoutZone)),
+            None => zero_or(text, MisfitKind::NotATime),
+        }
     })
 }
 
 /// As [`timestamp`], for a time that is always sent as local text: without a source time zone it is
 /// null and no misfit, since a column beside it holds the text.
 pub(super) fn local_timestamp(raw: &Raw<'_>, zone: Option<Tz>) -> Fit<i64> {
-    of_text(raw, MisfitKind::NotATime, |text| match Moment::parse(text) {
-        Some(moment) => moment.fit(zone, Fit::Absent),
-        None => zero_or(text, MisfitKind::NotATime),
+    of_text(raw, MisfitKind::NotATime, |text| {
+        match Moment::parse(text) {
+            Some(moment) => moment.fit(zone, Fit::Absent),
+            None => zero_or(text, MisfitKind::NotATime),
+        }
     })
 }
 
@@ -681,7 +685,10 @@ mod tests {
         assert_eq!(date(&raw(r#""1970\u002d01-02""#)), Fit::Value(1));
         assert_eq!(clock(&raw(r#""00\u003a00:09""#)), Fit::Value(9));
         let slash = r#""4\/""#;
-        assert_eq!(integer(&raw(slash), 0, 9), Fit::Misfit(MisfitKind::NotAnInteger));
+        assert_eq!(
+            integer(&raw(slash), 0, 9),
+            Fit::Misfit(MisfitKind::NotAnInteger)
+        );
     }
 
     #[rstest]
@@ -717,7 +724,10 @@ mod tests {
     #[case("0000")]
     fn what_only_looks_like_zero_is_a_misfit(#[case] text: &str) {
         let text = format!("\"{text}\"");
-        assert_eq!(timestamp(&raw(&text), None), Fit::Misfit(MisfitKind::NotATime));
+        assert_eq!(
+            timestamp(&raw(&text), None),
+            Fit::Misfit(MisfitKind::NotATime)
+        );
         assert_eq!(date(&raw(&text)), Fit::Misfit(MisfitKind::NotADate));
     }
 
@@ -764,7 +774,11 @@ mod tests {
         Some(Tz::Europe__Berlin),
         Fit::Value(1_729_989_000_000_000)
     )]
-    #[case(r#""2200-01-01 15:38:36""#, Some(Tz::UTC), Fit::Misfit(MisfitKind::OutOfRange))]
+    #[case(
+        r#""2200-01-01 15:38:36""#,
+        Some(Tz::UTC),
+        Fit::Misfit(MisfitKind::OutOfRange)
+    )]
     #[case(r#""yesterday""#, None, Fit::Misfit(MisfitKind::NotATime))]
     fn local_moments(#[case] text: &str, #[case] zone: Option<Tz>, #[case] fit: Fit<i64>) {
         assert_eq!(local_timestamp(&raw(text), zone), fit);
@@ -812,7 +826,10 @@ mod tests {
     #[case(r#""596523:14:07""#, Fit::Value(2_147_483_647))]
     #[case(r#""596523:14:08""#, Fit::Misfit(MisfitKind::OutOfRange))]
     #[case(r#""00000000000000000000001:00:00""#, Fit::Value(3600))]
-    #[case(r#""99999999999999999999999:00:00""#, Fit::Misfit(MisfitKind::OutOfRange))]
+    #[case(
+        r#""99999999999999999999999:00:00""#,
+        Fit::Misfit(MisfitKind::OutOfRange)
+    )]
     #[case(r#"":00:09""#, Fit::Misfit(MisfitKind::NotAClockTime))]
     #[case(r#""-1:00:09""#, Fit::Misfit(MisfitKind::NotAClockTime))]
     #[case(r#""00:60:00""#, Fit::Misfit(MisfitKind::NotAClockTime))]

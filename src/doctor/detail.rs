@@ -119,8 +119,9 @@ fn judge(facts: &AnswerFacts) -> Vec<Check> {
         );
     }
     let lines = misfits.lines();
-    let (unknown, unfit): (Vec<&Misfit>, _) =
-        lines.iter().partition(|line| line.kind == MisfitKind::UnknownKey);
+    let (unknown, unfit): (Vec<&Misfit>, _) = lines
+        .iter()
+        .partition(|line| line.kind == MisfitKind::UnknownKey);
     checks.push(if unknown.is_empty() {
         Check::ok("task_detail.keys", "all keys are known")
     } else {
