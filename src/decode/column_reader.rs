@@ -4,7 +4,7 @@
 use super::column::{ColumnBuilder, NumberColumn, TextColumn};
 use super::extra::Misfits;
 use super::misfit_kind::MisfitKind;
-use super::scan::{Kind, Raw};
+use super::scan::{Kind, RawValue};
 use super::value::{self, Fit};
 use crate::schema::{Column, ColumnType, Parse, TableName};
 use chrono_tz::Tz;
@@ -20,7 +20,7 @@ pub(super) struct ReadOptions {
 
 /// Slot sets of one record.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Marks {
+pub(super) struct SlotFlags {
     /// Shared slots whose value some column holds.
     pub(super) held: u64,
     /// Slots whose value some column could not take.
@@ -30,14 +30,14 @@ pub(super) struct Marks {
 /// One slot of some records: their values, and what became of them.
 pub(super) struct SlotOfRecords<'w, 'a> {
     /// The values of all slots of the records, one record after the other.
-    pub(super) values: &'w [Option<Raw<'a>>],
+    pub(super) values: &'w [Option<RawValue<'a>>],
     /// Number of slots of a record.
     pub(super) width: usize,
     pub(super) slot: usize,
     /// Whether other columns read the slot, too.
     pub(super) is_shared: bool,
     /// One per record.
-    pub(super) marks: &'w mut [Marks],
+    pub(super) flags: &'w mut [SlotFlags],
     pub(super) misfits: &'w mut Misfits,
     pub(super) table: TableName,
     pub(super) key: &'static str,
@@ -47,7 +47,7 @@ impl SlotOfRecords<'_, '_> {
     /// Records that a value, or a part of it, has no place in the column.
     #[cold]
     pub(super) fn misfit(&mut self, kind: MisfitKind, record: usize) {
-        self.marks[record].unfit |= 1 << self.slot;
+        self.flags[record].unfit |= 1 << self.slot;
         self.misfits.count(self.table, kind, self.key);
     }
 }
@@ -58,7 +58,7 @@ pub(super) struct ColumnReader {
     /// Appends the value of every record, null where there is none or it does not fit.
     pub(super) read_all: fn(SlotOfRecords<'_, '_>, ReadOptions, &mut ColumnBuilder),
     /// Appends one value; appends nothing unless it fits.
-    pub(super) read_one: fn(&Raw<'_>, ReadOptions, &mut ColumnBuilder) -> Fit<()>,
+    pub(super) read_one: fn(&RawValue<'_>, ReadOptions, &mut ColumnBuilder) -> Fit<()>,
 }
 
 impl std::fmt::Debug for ColumnReader {
@@ -98,13 +98,13 @@ fn read_all<R: Read>(
     target: &mut ColumnBuilder,
 ) {
     let column = R::column(target);
-    for record in 0..from.marks.len() {
+    for record in 0..from.flags.len() {
         let fit = match &from.values[record * from.width + from.slot] {
             Some(raw) if raw.kind != Kind::Null => R::read(raw, options, column),
             _ => Fit::Absent,
         };
         match fit {
-            Fit::Value(()) if from.is_shared => from.marks[record].held |= 1 << from.slot,
+            Fit::Value(()) if from.is_shared => from.flags[record].held |= 1 << from.slot,
             Fit::Value(()) => {}
             Fit::Inexact((), kind) => from.misfit(kind, record),
             Fit::Absent => column.append_null(),
@@ -116,7 +116,11 @@ fn read_all<R: Read>(
     }
 }
 
-fn read_one<R: Read>(raw: &Raw<'_>, options: ReadOptions, target: &mut ColumnBuilder) -> Fit<()> {
+fn read_one<R: Read>(
+    raw: &RawValue<'_>,
+    options: ReadOptions,
+    target: &mut ColumnBuilder,
+) -> Fit<()> {
     R::read(raw, options, R::column(target))
 }
 
@@ -128,7 +132,7 @@ trait Read {
     fn column(target: &mut ColumnBuilder) -> &mut Self::Column;
 
     /// Appends a value that is not null; appends nothing unless it fits.
-    fn read(raw: &Raw<'_>, options: ReadOptions, column: &mut Self::Column) -> Fit<()>;
+    fn read(raw: &RawValue<'_>, options: ReadOptions, column: &mut Self::Column) -> Fit<()>;
 }
 
 /// A column that accepts nulls.
@@ -170,7 +174,7 @@ macro_rules! readers {
                 }
 
                 #[inline]
-                fn read($raw: &Raw<'_>, $options: ReadOptions, $to: &mut $column) -> Fit<()> {
+                fn read($raw: &RawValue<'_>, $options: ReadOptions, $to: &mut $column) -> Fit<()> {
                     $read
                 }
             }
@@ -239,7 +243,7 @@ fn fitted(result: Result<(), MisfitKind>) -> Fit<()> {
     }
 }
 
-fn json(raw: &Raw<'_>, options: ReadOptions, column: &mut TextColumn) -> Fit<()> {
+fn json(raw: &RawValue<'_>, options: ReadOptions, column: &mut TextColumn) -> Fit<()> {
     if raw.is_empty() {
         Fit::Absent
     } else {

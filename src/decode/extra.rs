@@ -12,7 +12,7 @@ use indexmap::IndexMap;
 use crate::seeded::{RandomState, SeededMap};
 
 use super::misfit_kind::MisfitKind;
-use super::scan::Raw;
+use super::scan::RawValue;
 use super::text::{base64, has_lone_surrogate, push_json_string, unescape};
 use crate::privacy::shown_key;
 use crate::schema::TableName;
@@ -27,7 +27,7 @@ pub(super) struct Extras {
 
 impl Extras {
     /// Adds a value under its key as sent (the bytes between the quotes).
-    pub(super) fn add(&mut self, key: &[u8], key_escaped: bool, value: &Raw<'_>) {
+    pub(super) fn add(&mut self, key: &[u8], key_escaped: bool, value: &RawValue<'_>) {
         let key = key_text(key, key_escaped);
         self.json
             .push(if self.json.is_empty() { b'{' } else { b',' });
@@ -70,7 +70,7 @@ impl Extras {
 }
 
 /// Whether a value can be part of JSON text that any parser accepts.
-pub(super) fn is_plain(value: &Raw<'_>) -> bool {
+pub(super) fn is_plain(value: &RawValue<'_>) -> bool {
     let has_text = !value.escaped || !has_lone_surrogate(value.token);
     !value.unportable && has_text && simdutf8::basic::from_utf8(value.token).is_ok()
 }

@@ -1,14 +1,15 @@
 //! Decodes response bytes into Arrow columns, in memory independent of the response's size.
 //!
-//! [`Split`] scans the bytes as they arrive and cuts them into runs of whole entries;
-//! [`RecordDecoder`] turns a run into rows, by plans made once from the schema files; [`Envelope`]
+//! [`AnswerSplitter`] scans the bytes as they arrive and cuts them into batches of whole entries;
+//! [`RecordDecoder`] turns a batch into rows, by plans made once from the schema files; [`Envelope`]
 //! checks the JSON around the entries. This module does no I/O, never blocks and does not depend on
 //! the API client: the caller decides where bytes come from and when rows count.
 //!
 //! ```
-//! use airudder_export::decode::{Split, SplitOptions};
+//! use airudder_export::decode::{AnswerSplitter, SplitOptions};
 //!
-//! let mut split = Split::new(SplitOptions { run_bytes: 1 << 20, max_record_bytes: 16 << 20 });
+//! let limits = SplitOptions { batch_bytes: 1 << 20, max_record_bytes: 16 << 20 };
+//! let mut split = AnswerSplitter::new(limits);
 //! split.push(br#"{"data":{"detail":[{"id":1},"#)?;
 //! split.push(br#"{"id":2}],"TaskID":"t"},"code":200}"#)?;
 //! let ended = split.finish()?;
@@ -16,26 +17,26 @@
 //! # Ok::<(), airudder_export::decode::SplitError>(())
 //! ```
 
-mod answer;
 pub(crate) mod column;
 mod column_reader;
+mod envelope;
 mod extra;
 pub(crate) mod json;
 mod misfit_kind;
 pub(crate) mod outside;
 mod partition_day;
 mod plan;
+mod raw_record;
 mod record;
 mod row_writer;
 mod rows;
 mod scan;
-mod slots;
-mod split;
+mod splitter;
 mod text;
 mod value;
 mod zone_check;
 
-pub use answer::{
+pub use envelope::{
     Envelope, EnvelopeError, NotUnderstood, TaskCounts, TaskFacts, TaskKey, early_task_id,
 };
 pub use extra::{Misfit, Misfits};
@@ -44,7 +45,7 @@ pub use partition_day::PartitionDay;
 pub use record::{Decoded, RecordDecoder, RejectedEntry};
 pub use rows::{AnswerContext, Batch, RowDay, Rows, TaskOrdinal};
 pub use scan::SyntaxError;
-pub use split::{Ended, Piece, Run, Split, SplitError, SplitOptions};
+pub use splitter::{AnswerSplitter, EntryBatch, Piece, SplitEnd, SplitError, SplitOptions};
 pub(crate) use text::base64;
 pub use zone_check::{ZoneCheck, ZoneVerdict};
 
@@ -78,8 +79,8 @@ mod tests {
     }
 
     fn decode_in(text: &[u8], options: &DecodeOptions) -> (Vec<Batch>, Decoded) {
-        let mut split = Split::new(SplitOptions {
-            run_bytes: 1 << 20,
+        let mut split = AnswerSplitter::new(SplitOptions {
+            batch_bytes: 1 << 20,
             max_record_bytes: 1 << 20,
         });
         split.push(text).expect("JSON");
@@ -438,8 +439,8 @@ mod tests {
             })
             .collect();
         let call = format!(r#"{{"id":5,"RedailCall":[{}]}}"#, redials.join(", "));
-        let mut split = Split::new(SplitOptions {
-            run_bytes: 1 << 20,
+        let mut split = AnswerSplitter::new(SplitOptions {
+            batch_bytes: 1 << 20,
             max_record_bytes: 1 << 20,
         });
         split

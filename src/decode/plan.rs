@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use rustc_hash::FxHashMap;
 
 use super::column_reader::ColumnReader;
-use super::scan::{Raw, Scanner, SyntaxError};
+use super::scan::{RawValue, Scanner, SyntaxError};
 use super::text::unescape;
 use crate::schema::{Column, Fill, Parse, Table, TableName, table};
 
@@ -256,7 +256,7 @@ impl<'a> KeyGuess<'a> {
         plan: &RecordPlan,
         first: bool,
         scanner: &mut Scanner<'a>,
-    ) -> Result<Option<(Raw<'a>, Target)>, SyntaxError> {
+    ) -> Result<Option<(RawValue<'a>, Target)>, SyntaxError> {
         if !scanner.before_key(first)? {
             return Ok(None);
         }
@@ -266,7 +266,7 @@ impl<'a> KeyGuess<'a> {
             && scanner.take_key(text)
         {
             let token = text[..text.len() - 1].trim_ascii_end();
-            return Ok(Some((Raw::plain_string(token), *target)));
+            return Ok(Some((RawValue::plain_string(token), *target)));
         }
         self.look_up(plan, at, scanner).map(Some)
     }
@@ -277,7 +277,7 @@ impl<'a> KeyGuess<'a> {
         plan: &RecordPlan,
         at: usize,
         scanner: &mut Scanner<'a>,
-    ) -> Result<(Raw<'a>, Target), SyntaxError> {
+    ) -> Result<(RawValue<'a>, Target), SyntaxError> {
         const LONGEST_ORDER: usize = 256;
         let start = scanner.position();
         let key = scanner.read_key()?;

@@ -4,13 +4,13 @@
 
 use std::convert::Infallible;
 
-use super::column_reader::{Marks, ReadOptions};
+use super::column_reader::{ReadOptions, SlotFlags};
 use super::extra::{Extras, Misfits};
 use super::plan::RecordPlan;
-use super::row_writer::{Fills, Ripe, RowWriter};
+use super::raw_record::{CallRecord, RawRecords};
+use super::row_writer::{ComputedColumns, OnBatchFull, RowWriter};
 use super::rows::{AnswerContext, RowDay, Rows, TableBuilder};
-use super::slots::{CallRecord, Slots};
-use super::split::Run;
+use super::splitter::EntryBatch;
 use super::value::Calendar;
 use super::zone_check::ZoneCheck;
 use crate::job::DecodeOptions;
@@ -55,14 +55,14 @@ impl Decoded {
     }
 }
 
-/// Decodes runs of entries.
+/// Decodes batches of entries.
 #[derive(Debug)]
 pub struct RecordDecoder {
     calendar: Calendar,
     options: DecodeOptions,
     extras: Extras,
     call_id: Vec<u8>,
-    marks: Vec<Marks>,
+    flags: Vec<SlotFlags>,
 }
 
 impl RecordDecoder {
@@ -74,7 +74,7 @@ impl RecordDecoder {
             options: options.clone(),
             extras: Extras::default(),
             call_id: Vec::new(),
-            marks: Vec::new(),
+            flags: Vec::new(),
         }
     }
 
@@ -84,30 +84,36 @@ impl RecordDecoder {
         &self.options
     }
 
-    /// Appends the rows of a run's entries.
-    pub fn decode(&mut self, run: &Run, context: &AnswerContext, rows: &mut Rows) -> Decoded {
-        let Ok(decoded) = self.decode_slabs(run, context, rows, &mut |_| Ok::<(), Infallible>(()));
+    /// Appends the rows of a batch's entries.
+    pub fn decode(
+        &mut self,
+        batch: &EntryBatch,
+        context: &AnswerContext,
+        rows: &mut Rows,
+    ) -> Decoded {
+        let Ok(decoded) =
+            self.decode_slabs(batch, context, rows, &mut |_| Ok::<(), Infallible>(()));
         decoded
     }
 
-    /// Like [`Self::decode`], but hands the rows to `ripe` whenever a call with very many redials
+    /// Like [`Self::decode`], but hands the rows to `on_batch_full` whenever a call with very many redials
     /// or turns has added some ten thousand rows, or the calls span very many days, so that not all
     /// rows are in memory at once.
     ///
     /// # Errors
-    /// The error of `ripe`; the rest of the run is then not decoded.
+    /// The error of `on_batch_full`; the rest of the batch is then not decoded.
     pub fn decode_slabs<E>(
         &mut self,
-        run: &Run,
+        batch: &EntryBatch,
         context: &AnswerContext,
         rows: &mut Rows,
-        ripe: &mut Ripe<'_, E>,
+        on_batch_full: &mut OnBatchFull<'_, E>,
     ) -> Result<Decoded, E> {
-        let all_utf8 = simdutf8::basic::from_utf8(&run.bytes).is_ok();
+        let all_utf8 = simdutf8::basic::from_utf8(&batch.bytes).is_ok();
         let mut decoded = Decoded::default();
         let mut record = CallRecord::default();
-        rows.note_appended(run.bytes.len());
-        for (index, bytes) in run.entries() {
+        rows.note_appended(batch.bytes.len());
+        for (index, bytes) in batch.entries() {
             match record.read(bytes) {
                 Ok(()) => {
                     let mut writer = RowWriter {
@@ -117,7 +123,7 @@ impl RecordDecoder {
                         },
                         context,
                         extras: &mut self.extras,
-                        marks: &mut self.marks,
+                        flags: &mut self.flags,
                         misfits: &mut decoded.misfits,
                         zone_check: &mut decoded.zone_check,
                     };
@@ -127,13 +133,13 @@ impl RecordDecoder {
                         &mut self.calendar,
                         &mut self.call_id,
                         rows,
-                        ripe,
+                        on_batch_full,
                     )?;
                     decoded.calls += 1;
                     decoded.redials += counts[0];
                     decoded.turns += counts[1];
                     if rows.has_many_days() {
-                        ripe(rows)?;
+                        on_batch_full(rows)?;
                     }
                 }
                 Err(reason) => {
@@ -159,9 +165,9 @@ impl RecordDecoder {
     pub(super) fn write_row(
         &mut self,
         plan: &RecordPlan,
-        slots: &Slots<'_>,
+        record: &RawRecords<'_>,
         context: &AnswerContext,
-        fills: &Fills<'_>,
+        computed: &ComputedColumns<'_>,
         misfits: &mut Misfits,
         builder: &mut TableBuilder,
     ) {
@@ -172,10 +178,10 @@ impl RecordDecoder {
             },
             context,
             extras: &mut self.extras,
-            marks: &mut self.marks,
+            flags: &mut self.flags,
             misfits,
             zone_check: &mut ZoneCheck::default(),
         };
-        writer.rows(plan, slots, fills, builder);
+        writer.rows(plan, record, computed, builder);
     }
 }

@@ -2,23 +2,23 @@
 //! `extra_fields`.
 
 use super::column::ColumnBuilder;
-use super::column_reader::{ColumnReader, Marks, ReadOptions};
+use super::column_reader::{ColumnReader, ReadOptions, SlotFlags};
 use super::extra::{Extras, Misfits, key_text};
 use super::misfit_kind::MisfitKind;
 use super::plan::{ColumnPlan, ColumnSource, RecordPlan, plans};
+use super::raw_record::{CallRecord, Entries, RawRecords, RestOfEntries};
 use super::rows::{AnswerContext, RowDay, Rows, TableBuilder};
-use super::scan::{Kind, Raw};
-use super::slots::{CallRecord, Entries, RestOfEntries, Slots};
+use super::scan::{Kind, RawValue};
 use super::text::unescape;
 use super::value::{self, Calendar, Fit};
 use super::zone_check::ZoneCheck;
 use crate::schema::Fill;
 
 /// Called to drain the rows when there are many.
-pub(super) type Ripe<'f, E> = dyn FnMut(&mut Rows) -> Result<(), E> + 'f;
+pub(super) type OnBatchFull<'f, E> = dyn FnMut(&mut Rows) -> Result<(), E> + 'f;
 
 /// Sources of the columns that are not read from the record itself.
-pub(super) struct Fills<'f> {
+pub(super) struct ComputedColumns<'f> {
     /// A number by the column's fill kind; `None` for null.
     pub(super) number: &'f dyn Fn(Fill) -> Option<i64>,
     /// The call's id for its nested rows.
@@ -31,7 +31,7 @@ pub(super) struct RowWriter<'w> {
     pub(super) options: ReadOptions,
     pub(super) context: &'w AnswerContext,
     pub(super) extras: &'w mut Extras,
-    pub(super) marks: &'w mut Vec<Marks>,
+    pub(super) flags: &'w mut Vec<SlotFlags>,
     pub(super) misfits: &'w mut Misfits,
     pub(super) zone_check: &'w mut ZoneCheck,
 }
@@ -45,10 +45,10 @@ impl RowWriter<'_> {
         calendar: &mut Calendar,
         call_id: &mut Vec<u8>,
         rows: &mut Rows,
-        ripe: &mut Ripe<'_, E>,
+        on_batch_full: &mut OnBatchFull<'_, E>,
     ) -> Result<[u64; 2], E> {
         let plans = plans();
-        let read = |raw: &Raw<'_>| value::timestamp(raw, self.options.source_timezone);
+        let read = |raw: &RawValue<'_>| value::timestamp(raw, self.options.source_timezone);
         let (mut start, mut day) = (None, self.context.fallback_day);
         if let Some(Fit::Value(micros) | Fit::Inexact(micros, _)) =
             record.call.get(plans.call_start).map(read)
@@ -87,26 +87,26 @@ impl RowWriter<'_> {
             Fill::AsrTurnCount => i64::try_from(count(1)).ok(),
             _ => None,
         };
-        let fills = Fills {
+        let computed = ComputedColumns {
             number: &number,
             parent_call_id,
             first_entry: 0,
         };
-        self.rows(&plans.call, &record.call, &fills, &mut tables.calls);
+        self.rows(&plans.call, &record.call, &computed, &mut tables.calls);
         let number = |fill: Fill| match fill {
             Fill::DetailIndex => Some(index),
             Fill::RowId => row_id,
             _ => None,
         };
-        let mut fills = Fills {
+        let mut computed = ComputedColumns {
             number: &number,
             parent_call_id,
             first_entry: 0,
         };
         let nested = record.nested.iter().zip(&plans.nested);
         for ((entries, plan), builder) in nested.zip(&mut tables.nested) {
-            if entries.slots.count > 0 {
-                self.rows(plan, &entries.slots, &fills, builder);
+            if entries.records.count > 0 {
+                self.rows(plan, &entries.records, &computed, builder);
             }
         }
         if let (Some(start), Some(_)) = (start, self.options.source_timezone) {
@@ -115,11 +115,11 @@ impl RowWriter<'_> {
         let nested = record.nested.iter().zip(&plans.nested).enumerate();
         for (index, (entries, plan)) in nested.filter(|(_, (entries, _))| entries.rest.0 > 0) {
             let mut rest = RestOfEntries::new(entries);
-            fills.first_entry = entries.slots.count;
+            computed.first_entry = entries.records.count;
             while let Some(slab) = rest.next_slab(plan) {
-                ripe(rows)?;
-                self.rows(plan, slab, &fills, &mut rows.of_call(day).nested[index]);
-                fills.first_entry += slab.count;
+                on_batch_full(rows)?;
+                self.rows(plan, slab, &computed, &mut rows.of_call(day).nested[index]);
+                computed.first_entry += slab.count;
             }
         }
         Ok([count(0) as u64, count(1) as u64])
@@ -129,13 +129,13 @@ impl RowWriter<'_> {
     #[inline]
     fn check_zone(&mut self, record: &CallRecord<'_>, start: i64, nested: &[TableBuilder]) {
         let at = plans().redial_start;
-        let redials = &record.nested[at.nested].slots;
+        let redials = &record.nested[at.nested].records;
         let ColumnBuilder::Timestamp(times) = &nested[at.nested].columns[at.column] else {
             return;
         };
         let mut seen: Option<(i64, i64)> = None;
         for (redial, &micros) in times.last(redials.count).iter().enumerate() {
-            let is_local = |raw: &Raw<'_>| {
+            let is_local = |raw: &RawValue<'_>| {
                 raw.token.len() == r#""YYYY-MM-DD HH:MM:SS""#.len() || value::is_local_time(raw)
             };
             if micros != 0 && redials.at(redial, at.slot).is_some_and(is_local) {
@@ -152,26 +152,26 @@ impl RowWriter<'_> {
     pub(super) fn rows(
         &mut self,
         plan: &RecordPlan,
-        records: &Slots<'_>,
-        fills: &Fills<'_>,
+        records: &RawRecords<'_>,
+        computed: &ComputedColumns<'_>,
         builder: &mut TableBuilder,
     ) {
-        self.marks.clear();
-        self.marks.resize(records.count, Marks::default());
+        self.flags.clear();
+        self.flags.resize(records.count, SlotFlags::default());
         for (column, target) in plan.columns.iter().zip(&mut builder.columns) {
             match column.source {
-                ColumnSource::Fill => self.fill(column, fills, records.count, target),
+                ColumnSource::Fill => self.fill(column, computed, records.count, target),
                 ColumnSource::TaskId => {
-                    self.fill(column, fills, records.count, target);
+                    self.fill(column, computed, records.count, target);
                     self.other_ids(plan, column, records);
                 }
                 ColumnSource::Slot(slot, reader) => {
-                    let from = records.slot(plan, slot, self.marks, self.misfits);
+                    let from = records.slot(plan, slot, self.flags, self.misfits);
                     (reader.read_all)(from, self.options, target);
                 }
                 ColumnSource::FirstOf(reader) => {
                     for record in 0..records.count {
-                        self.first_of(plan, column, reader, fills, records, record, target);
+                        self.first_of(plan, column, reader, computed, records, record, target);
                     }
                 }
             }
@@ -181,13 +181,13 @@ impl RowWriter<'_> {
     }
 
     /// Records a task id in the record that differs from the id that was requested.
-    fn other_ids(&mut self, plan: &RecordPlan, column: &ColumnPlan, records: &Slots<'_>) {
+    fn other_ids(&mut self, plan: &RecordPlan, column: &ColumnPlan, records: &RawRecords<'_>) {
         for record in 0..records.count {
             for &slot in &column.slots {
                 let raw = records.at(record, slot);
                 if raw.is_some_and(|raw| !self.is_task_id(raw)) {
                     records
-                        .slot(plan, slot, self.marks, self.misfits)
+                        .slot(plan, slot, self.flags, self.misfits)
                         .misfit(MisfitKind::NotTheTaskId, record);
                 }
             }
@@ -195,30 +195,35 @@ impl RowWriter<'_> {
     }
 
     /// Whether a value is empty, or the id of the row's task.
-    fn is_task_id(&self, raw: &Raw<'_>) -> bool {
+    fn is_task_id(&self, raw: &RawValue<'_>) -> bool {
         let mut text = Vec::new();
         let id = self.context.task_id.as_bytes();
         raw.is_empty() || (append_text(raw, self.options.all_utf8, &mut text) && text == id)
     }
 
     /// Appends all values that no column took.
-    fn extra_fields(&mut self, plan: &RecordPlan, records: &Slots<'_>, target: &mut ColumnBuilder) {
-        let is_fit = |marks: &Marks| marks.unfit & !marks.held == 0;
-        if records.strays.is_empty() && self.marks.iter().all(is_fit) {
+    fn extra_fields(
+        &mut self,
+        plan: &RecordPlan,
+        records: &RawRecords<'_>,
+        target: &mut ColumnBuilder,
+    ) {
+        let is_fit = |flags: &SlotFlags| flags.unfit & !flags.held == 0;
+        if records.unmapped.is_empty() && self.flags.iter().all(is_fit) {
             target.push_nulls(records.count);
             return;
         }
-        for stray in &records.strays {
-            let key = key_text(stray.key, stray.key_escaped);
-            self.misfits.count(plan.table.name, stray.kind, &key);
+        for field in &records.unmapped {
+            let key = key_text(field.key, field.key_escaped);
+            self.misfits.count(plan.table.name, field.kind, &key);
         }
-        // Strays are in the order of their records.
-        let mut strays = records.strays.iter().peekable();
-        for (record, marks) in self.marks.iter().enumerate() {
-            while let Some(stray) = strays.next_if(|stray| stray.record == record) {
-                self.extras.add(stray.key, stray.key_escaped, &stray.value);
+        // Unmapped fields are in the order of their records.
+        let mut unmapped = records.unmapped.iter().peekable();
+        for (record, flags) in self.flags.iter().enumerate() {
+            while let Some(field) = unmapped.next_if(|field| field.record == record) {
+                self.extras.add(field.key, field.key_escaped, &field.value);
             }
-            let mut unfit = marks.unfit & !marks.held;
+            let mut unfit = flags.unfit & !flags.held;
             while unfit != 0 {
                 let slot = unfit.trailing_zeros() as usize;
                 unfit &= unfit - 1;
@@ -239,8 +244,8 @@ impl RowWriter<'_> {
         plan: &RecordPlan,
         column: &ColumnPlan,
         reader: ColumnReader,
-        fills: &Fills<'_>,
-        records: &Slots<'_>,
+        computed: &ComputedColumns<'_>,
+        records: &RawRecords<'_>,
         record: usize,
         target: &mut ColumnBuilder,
     ) {
@@ -263,31 +268,31 @@ impl RowWriter<'_> {
                 // Two keys of one column both have values: the second goes to `extra_fields`.
                 if !raw.is_empty() {
                     records
-                        .slot(plan, slot, self.marks, self.misfits)
+                        .slot(plan, slot, self.flags, self.misfits)
                         .misfit(MisfitKind::AliasTwice, record);
                 }
                 continue;
             }
             match (reader.read_one)(raw, self.options, target) {
                 Fit::Value(()) => {
-                    self.marks[record].held |= 1 << slot;
+                    self.flags[record].held |= 1 << slot;
                     filled = true;
                 }
                 Fit::Inexact((), kind) => {
                     records
-                        .slot(plan, slot, self.marks, self.misfits)
+                        .slot(plan, slot, self.flags, self.misfits)
                         .misfit(kind, record);
                     filled = true;
                 }
                 Fit::Absent => {}
                 Fit::Misfit(kind) => records
-                    .slot(plan, slot, self.marks, self.misfits)
+                    .slot(plan, slot, self.flags, self.misfits)
                     .misfit(kind, record),
             }
         }
         if !filled {
             match column.fill {
-                Some(_) => self.fill(column, fills, 1, target),
+                Some(_) => self.fill(column, computed, 1, target),
                 None => target.push_null(),
             }
         }
@@ -298,7 +303,7 @@ impl RowWriter<'_> {
     fn fill(
         &self,
         column: &ColumnPlan,
-        fills: &Fills<'_>,
+        computed: &ComputedColumns<'_>,
         count: usize,
         target: &mut ColumnBuilder,
     ) {
@@ -306,13 +311,13 @@ impl RowWriter<'_> {
             Some(Fill::TaskId) => target.push_strs(self.context.task_id.as_bytes(), count),
             Some(Fill::RunId) => target.push_strs(self.context.run_id.as_bytes(), count),
             Some(Fill::ExtractedAt) => target.push_ints(self.context.extracted_at_micros, count),
-            Some(Fill::ParentCallId) => match fills.parent_call_id {
+            Some(Fill::ParentCallId) => match computed.parent_call_id {
                 Some(text) => target.push_strs(text, count),
                 None => target.push_nulls(count),
             },
             Some(Fill::ExtraFields) => {}
-            Some(Fill::EntryIndex) => target.push_positions(fills.first_entry, count),
-            Some(counted) => match (fills.number)(counted) {
+            Some(Fill::EntryIndex) => target.push_positions(computed.first_entry, count),
+            Some(counted) => match (computed.number)(counted) {
                 Some(value) => target.push_ints(value, count),
                 None => target.push_nulls(count),
             },
@@ -322,7 +327,7 @@ impl RowWriter<'_> {
 }
 
 /// Appends the text of a string or number; returns whether it has one.
-pub(super) fn append_text(raw: &Raw<'_>, all_utf8: bool, out: &mut Vec<u8>) -> bool {
+pub(super) fn append_text(raw: &RawValue<'_>, all_utf8: bool, out: &mut Vec<u8>) -> bool {
     match raw.kind {
         Kind::Number => out.extend_from_slice(raw.token),
         Kind::String if raw.escaped => {

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 
 use super::misfit_kind::MisfitKind;
 use super::partition_day::PartitionDay;
-use super::scan::{Kind, Raw};
+use super::scan::{Kind, RawValue};
 use crate::schema::{DECIMAL_PRECISION, DECIMAL_SCALE};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -30,7 +30,7 @@ pub(super) enum Fit<T> {
 
 /// Passes the unescaped text of a string to `read`; other kinds of values are `unfit`.
 #[inline]
-fn of_text<T>(raw: &Raw<'_>, unfit: MisfitKind, read: impl FnOnce(&[u8]) -> Fit<T>) -> Fit<T> {
+fn of_text<T>(raw: &RawValue<'_>, unfit: MisfitKind, read: impl FnOnce(&[u8]) -> Fit<T>) -> Fit<T> {
     match raw.kind {
         _ if raw.is_empty() => Fit::Absent,
         Kind::String if !raw.escaped => read(raw.inner()),
@@ -44,7 +44,11 @@ fn of_text<T>(raw: &Raw<'_>, unfit: MisfitKind, read: impl FnOnce(&[u8]) -> Fit<
 
 /// As [`of_text`], for a number or a string.
 #[inline]
-fn of_number<T>(raw: &Raw<'_>, unfit: MisfitKind, read: impl FnOnce(&[u8]) -> Fit<T>) -> Fit<T> {
+fn of_number<T>(
+    raw: &RawValue<'_>,
+    unfit: MisfitKind,
+    read: impl FnOnce(&[u8]) -> Fit<T>,
+) -> Fit<T> {
     match raw.kind {
         Kind::Number => read(raw.token),
         _ => of_text(raw, unfit, read),
@@ -52,7 +56,7 @@ fn of_number<T>(raw: &Raw<'_>, unfit: MisfitKind, read: impl FnOnce(&[u8]) -> Fi
 }
 
 /// An integer from `least` to `most`.
-pub(super) fn integer(raw: &Raw<'_>, least: i64, most: i64) -> Fit<i64> {
+pub(super) fn integer(raw: &RawValue<'_>, least: i64, most: i64) -> Fit<i64> {
     const UNFIT: MisfitKind = MisfitKind::NotAnInteger;
     of_number(raw, UNFIT, |digits| {
         let value = scaled_number(digits, 0).flatten();
@@ -70,7 +74,7 @@ pub(super) fn whole_number(text: &[u8]) -> Option<i64> {
 }
 
 /// An amount in units of 0.0001.
-pub(super) fn decimal(raw: &Raw<'_>) -> Fit<i128> {
+pub(super) fn decimal(raw: &RawValue<'_>) -> Fit<i128> {
     const UNFIT: MisfitKind = MisfitKind::NotANumber;
     let scale = DECIMAL_SCALE.unsigned_abs();
     of_number(raw, UNFIT, |digits| match scaled_number(digits, scale) {
@@ -199,7 +203,7 @@ fn exact(whole: &[u8], places: &[u8], exponent: i64, scale: u8) -> Option<i128> 
 
 /// A timestamp in microseconds since 1970. A text without a zone is read in the source time zone;
 /// without that setting it is a misfit.
-pub(super) fn timestamp(raw: &Raw<'_>, zone: Option<Tz>) -> Fit<i64> {
+pub(super) fn timestamp(raw: &RawValue<'_>, zone: Option<Tz>) -> Fit<i64> {
     of_text(raw, MisfitKind::NotATime, |text| {
         match Moment::parse(text) {
             Some(moment) => moment.fit(zone, Fit::Misfit(MisfitKind::TimeWithoutZone)),
@@ -210,7 +214,7 @@ pub(super) fn timestamp(raw: &Raw<'_>, zone: Option<Tz>) -> Fit<i64> {
 
 /// As [`timestamp`], for a time that is always sent as local text: without a source time zone it is
 /// null and no misfit, since a column beside it holds the text.
-pub(super) fn local_timestamp(raw: &Raw<'_>, zone: Option<Tz>) -> Fit<i64> {
+pub(super) fn local_timestamp(raw: &RawValue<'_>, zone: Option<Tz>) -> Fit<i64> {
     of_text(raw, MisfitKind::NotATime, |text| {
         match Moment::parse(text) {
             Some(moment) => moment.fit(zone, Fit::Absent),
@@ -220,7 +224,7 @@ pub(super) fn local_timestamp(raw: &Raw<'_>, zone: Option<Tz>) -> Fit<i64> {
 }
 
 /// Whether a value is the text of a time without a zone.
-pub(super) fn is_local_time(raw: &Raw<'_>) -> bool {
+pub(super) fn is_local_time(raw: &RawValue<'_>) -> bool {
     let is_local = |text: &[u8]| Moment::parse(text).is_some_and(|moment| moment.zone.is_none());
     match of_text(raw, MisfitKind::NotATime, |text| Fit::Value(is_local(text))) {
         Fit::Value(is_local) => is_local,
@@ -286,7 +290,7 @@ fn zero_or<T>(text: &[u8], unfit: MisfitKind) -> Fit<T> {
 }
 
 /// Days since 1970, from `YYYY-MM-DD`.
-pub(super) fn date(raw: &Raw<'_>) -> Fit<i32> {
+pub(super) fn date(raw: &RawValue<'_>) -> Fit<i32> {
     const UNFIT: MisfitKind = MisfitKind::NotADate;
     of_text(raw, UNFIT, |text| match parse_date(text) {
         Some(_) if text.len() != 10 => Fit::Misfit(UNFIT),
@@ -297,7 +301,7 @@ pub(super) fn date(raw: &Raw<'_>) -> Fit<i32> {
 }
 
 /// Seconds from `H:MM:SS`, with any number of digits for the hours.
-pub(super) fn clock(raw: &Raw<'_>) -> Fit<i64> {
+pub(super) fn clock(raw: &RawValue<'_>) -> Fit<i64> {
     const UNFIT: MisfitKind = MisfitKind::NotAClockTime;
     of_text(raw, UNFIT, |text| {
         let seconds = || {
@@ -556,7 +560,7 @@ mod tests {
     use super::super::scan::Scanner;
     use super::*;
 
-    fn raw(text: &str) -> Raw<'_> {
+    fn raw(text: &str) -> RawValue<'_> {
         Scanner::new(text.as_bytes()).value().expect("valid JSON")
     }
 

@@ -14,8 +14,8 @@ use super::offset::Attempt;
 use super::redial_times::RedialTimes;
 use crate::api::{AnswerFault, AnswerSink, Attempt as Try, Verdict};
 use crate::decode::{
-    AnswerContext, Batch, Envelope, EnvelopeError, Misfits, Piece, RecordDecoder, RowDay, Rows,
-    Run, Split, SplitError, SplitOptions, TaskCounts, ZoneCheck,
+    AnswerContext, AnswerSplitter, Batch, EntryBatch, Envelope, EnvelopeError, Misfits, Piece,
+    RecordDecoder, RowDay, Rows, SplitError, SplitOptions, TaskCounts, ZoneCheck,
 };
 use crate::job::{ApiProfile, CodeMeaning, DecodeOptions};
 use crate::schema::{TableName, table};
@@ -117,7 +117,7 @@ fn fault(error: &SplitError) -> AnswerFault {
 /// A response while it arrives.
 #[derive(Debug)]
 struct Reading {
-    split: Split,
+    split: AnswerSplitter,
     decoder: RecordDecoder,
     context: AnswerContext,
     sampled_bytes: usize,
@@ -139,8 +139,8 @@ struct SeenRedial {
 impl Reading {
     fn new((task, at): (&TaskId, DateTime<Utc>), options: &DecodeOptions) -> Self {
         Self {
-            split: Split::new(SplitOptions {
-                run_bytes: RUN_BYTES,
+            split: AnswerSplitter::new(SplitOptions {
+                batch_bytes: RUN_BYTES,
                 max_record_bytes: options.max_record_bytes.get(),
             }),
             decoder: RecordDecoder::new(options),
@@ -166,14 +166,14 @@ impl Reading {
         let pieces: Vec<Piece> = self.split.pieces().collect();
         for piece in pieces {
             match piece {
-                Piece::Run(run) => self.sample(&run),
+                Piece::Batch(run) => self.sample(&run),
                 Piece::Oversize { last, .. } => self.rejects += usize::from(last),
             }
         }
         Ok(())
     }
 
-    fn sample(&mut self, run: &Run) {
+    fn sample(&mut self, run: &EntryBatch) {
         if self.sampled_bytes >= SAMPLE_BYTES {
             return;
         }
@@ -199,8 +199,8 @@ impl Reading {
         let bytes = self.split.bytes_seen();
         let split = std::mem::replace(
             &mut self.split,
-            Split::new(SplitOptions {
-                run_bytes: 1,
+            AnswerSplitter::new(SplitOptions {
+                batch_bytes: 1,
                 max_record_bytes: 1,
             }),
         );

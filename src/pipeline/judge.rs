@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 use super::desk::{AcceptedTask, Desk, moment};
 use crate::calendar::day_of;
 use crate::decode::{
-    AnswerContext, Decoded, Ended, Envelope, EnvelopeError, RejectedEntry, RowDay, Rows, Run,
-    TaskCounts, TaskFacts, TaskKey,
+    AnswerContext, Decoded, EntryBatch, Envelope, EnvelopeError, RejectedEntry, RowDay, Rows,
+    SplitEnd, TaskCounts, TaskFacts, TaskKey,
 };
 use crate::discover::is_settled;
 use crate::event::Event;
@@ -182,7 +182,7 @@ impl LargeTask {
     pub(super) fn decode(
         &self,
         desk: &Desk,
-        (run, received_at_micros): (&Run, i64),
+        (run, received_at_micros): (&EntryBatch, i64),
     ) -> Result<(), LakeError> {
         let context = AnswerContext {
             ordinal: 0,
@@ -195,8 +195,8 @@ impl LargeTask {
         // remains.
         let mut rows = desk.borrow_rows();
         let mut decoded = desk.with_decoder(|decoder| {
-            let mut ripe = |rows: &mut Rows| self.rows.push(rows.take()?);
-            decoder.decode_slabs(run, &context, &mut rows, &mut ripe)
+            let mut on_batch_full = |rows: &mut Rows| self.rows.push(rows.take()?);
+            decoder.decode_slabs(run, &context, &mut rows, &mut on_batch_full)
         })?;
         desk.events.emit(&Event::Decoded {
             calls: decoded.calls,
@@ -397,7 +397,7 @@ fn bad(error: &EnvelopeError) -> Judged {
 /// accepted. Call it with the gate's read lock held.
 pub(super) fn small(
     desk: &Desk,
-    ended: &Ended,
+    ended: &SplitEnd,
     origin: &AnswerOrigin,
 ) -> Result<Judged, LakeError> {
     let mut hand_on = |rows: &mut Rows| desk.chunk.push(rows.take()?);
@@ -412,7 +412,7 @@ pub(super) fn small(
 /// would have to wait for a commit. Also returns whether [`relieve`] is due.
 pub(super) fn tiny(
     desk: &Desk,
-    ended: &Ended,
+    ended: &SplitEnd,
     origin: &AnswerOrigin,
 ) -> Option<Result<(Judged, bool), LakeError>> {
     let _open = desk.gate.try_read().ok()?;
@@ -429,7 +429,7 @@ pub(super) fn relieve(desk: &Desk) -> Result<(), LakeError> {
 /// Call it with the gate's read lock held.
 fn into_shared_rows(
     desk: &Desk,
-    (ended, origin): (&Ended, &AnswerOrigin),
+    (ended, origin): (&SplitEnd, &AnswerOrigin),
     hand_on: &mut dyn FnMut(&mut Rows) -> Result<(), LakeError>,
 ) -> Result<(Judged, bool), LakeError> {
     let envelope = match Envelope::read(&ended.envelope) {
@@ -499,7 +499,7 @@ fn into_shared_rows(
 }
 
 /// Counts the calls in a response that was buffered whole, by decoding it and discarding the rows.
-fn calls_of(desk: &Desk, ended: &Ended, task: &TaskId) -> u64 {
+fn calls_of(desk: &Desk, ended: &SplitEnd, task: &TaskId) -> u64 {
     let context = AnswerContext {
         ordinal: 0,
         task_id: task.as_str().into(),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::crew::Begun;
 use super::desk::Desk;
 use super::judge::{self, AnswerOrigin, Judged, LargeTask};
-use crate::decode::{Ended, Piece, Split, SplitError, SplitOptions, early_task_id};
+use crate::decode::{AnswerSplitter, Piece, SplitEnd, SplitError, SplitOptions, early_task_id};
 use crate::lake::LakeError;
 
 /// A response with less text than this is small.
@@ -44,15 +44,15 @@ pub(super) enum ReadError {
 pub(super) struct AnswerReader {
     desk: Arc<Desk>,
     origin: AnswerOrigin,
-    split: Split,
+    split: AnswerSplitter,
     large: Option<Arc<LargeTask>>,
     work: VecDeque<Begun<Result<(), LakeError>>>,
 }
 
 impl AnswerReader {
     pub(super) fn new(desk: Arc<Desk>, origin: AnswerOrigin) -> Self {
-        let split = Split::new(SplitOptions {
-            run_bytes: RUN_BYTES,
+        let split = AnswerSplitter::new(SplitOptions {
+            batch_bytes: RUN_BYTES,
             max_record_bytes: desk.decode.max_record_bytes.get(),
         });
         Self {
@@ -103,7 +103,7 @@ impl AnswerReader {
         let received_at_micros = self.origin.received_at_micros;
         let limit = self.desk.decode.max_record_bytes.get();
         let work = move |desk: &Desk| match piece {
-            Piece::Run(run) => {
+            Piece::Batch(run) => {
                 let decoded = large.decode(desk, (&run, received_at_micros));
                 desk.give_back_buffer(run.bytes);
                 decoded
@@ -146,8 +146,8 @@ impl AnswerReader {
         let mut this = std::mem::replace(self, fresh);
         let mut ended = std::mem::replace(
             &mut this.split,
-            Split::new(SplitOptions {
-                run_bytes: RUN_BYTES,
+            AnswerSplitter::new(SplitOptions {
+                batch_bytes: RUN_BYTES,
                 max_record_bytes: 1,
             }),
         )
@@ -168,7 +168,7 @@ impl AnswerReader {
         }
         let rest = std::mem::take(&mut ended.rest);
         if !rest.ends.is_empty() {
-            this.piece(Piece::Run(rest)).await?;
+            this.piece(Piece::Batch(rest)).await?;
         }
         while !this.work.is_empty() {
             this.await_oldest().await?;
@@ -193,7 +193,7 @@ impl AnswerReader {
 
     /// Classifies and decodes a response on the calling thread, if it is tiny and no run is in
     /// progress.
-    async fn at_once(&self, ended: &Ended) -> Option<Result<Judged, LakeError>> {
+    async fn at_once(&self, ended: &SplitEnd) -> Option<Result<Judged, LakeError>> {
         if ended.rest.bytes.len() > TINY_BYTES {
             return None;
         }

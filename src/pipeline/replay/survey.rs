@@ -25,7 +25,7 @@ use super::super::desk::Desk;
 use super::super::judge::{AnswerOrigin, KnownTask, Standing, standing};
 use super::super::stop::StopSwitch;
 use super::files::{READ_BYTES, open, read_full};
-use crate::decode::{Envelope, Split, SplitOptions, early_task_id};
+use crate::decode::{AnswerSplitter, Envelope, SplitOptions, early_task_id};
 use crate::event::Event;
 use crate::job::DecodeOptions;
 use crate::task::TaskId;
@@ -87,8 +87,8 @@ pub(super) async fn ids(desk: &Arc<Desk>, files: &Arc<[PathBuf]>, stop: &StopSwi
 /// may come after all of them. Reads no further than necessary.
 fn scan_task_id(path: &Path, options: &DecodeOptions) -> io::Result<Option<TaskId>> {
     let mut file = open(path)?;
-    let mut split = Split::new(SplitOptions {
-        run_bytes: RUN_BYTES,
+    let mut split = AnswerSplitter::new(SplitOptions {
+        batch_bytes: RUN_BYTES,
         max_record_bytes: options.max_record_bytes.get(),
     });
     let mut piece = vec![0; READ_BYTES];
@@ -374,8 +374,8 @@ fn weight_of(desk: &Desk, path: &Path, origin: &AnswerOrigin) -> Option<Weight> 
         .and_then(|file| file.modified())
         .ok();
     let mut file = open(path).ok()?;
-    let mut split = Split::new(SplitOptions {
-        run_bytes: RUN_BYTES,
+    let mut split = AnswerSplitter::new(SplitOptions {
+        batch_bytes: RUN_BYTES,
         max_record_bytes: desk.decode.max_record_bytes.get(),
     });
     let mut sum = Sha256::new();
