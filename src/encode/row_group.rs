@@ -14,9 +14,9 @@ use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{ColumnDescPtr, SchemaDescPtr, Type, TypePtr};
 
-use super::page_store::TightPagesFactory;
+use super::page_store::CompactPageStoreFactory;
 use super::properties::properties;
-use super::rle::{self, RunChunk};
+use super::rle::{self, EncodedColumnChunk};
 use crate::decode::Batch;
 use crate::decode::column::memory_type;
 use crate::job::WriteOptions;
@@ -53,7 +53,7 @@ pub(crate) enum EncodedColumn {
     /// By the general writer.
     General(ArrowColumnChunk),
     /// From runs.
-    Runs(RunChunk),
+    Runs(EncodedColumnChunk),
 }
 
 /// An encoded row group that is in no file yet.
@@ -210,7 +210,7 @@ impl ColumnEncoder {
             SerializedFileWriter::new(std::io::sink(), Arc::new(root), Arc::clone(properties))?;
         let memory_schema = Arc::new(Schema::new(vec![memory_field.clone()]));
         let factory = ArrowRowGroupWriterFactory::new(&nowhere, memory_schema)
-            .with_page_store_factory(Arc::new(TightPagesFactory));
+            .with_page_store_factory(Arc::new(CompactPageStoreFactory));
         Ok(Self {
             memory_field,
             column,

@@ -22,11 +22,11 @@ use parquet::schema::types::ColumnDescPtr;
 use zstd::bulk::Compressor;
 
 use super::dictionary::{Dictionary, ValueRun};
-use super::hybrid::{Hybrid, width_of};
+use super::hybrid::{RleBitPackedEncoder, width_of};
 
 /// An encoded column chunk that is in no file yet.
 #[derive(Debug)]
-pub(crate) struct RunChunk {
+pub(crate) struct EncodedColumnChunk {
     /// Its pages, the dictionary first.
     pub(crate) bytes: Bytes,
     /// What a file says of it, with offsets that count from the start of its bytes.
@@ -42,7 +42,7 @@ pub(crate) fn encode(
     column: &ColumnDescPtr,
     properties: &WriterProperties,
     arrays: &[ArrayRef],
-) -> Result<Option<RunChunk>, ParquetError> {
+) -> Result<Option<EncodedColumnChunk>, ParquetError> {
     let path = column.path();
     let statistics = match properties.statistics_enabled(path) {
         EnabledStatistics::Page => true,
@@ -71,7 +71,7 @@ pub(crate) fn encode(
     }
     let close = chunk.close()?;
     let bytes = Bytes::from(sink.into_inner()?);
-    Ok(Some(RunChunk { bytes, close }))
+    Ok(Some(EncodedColumnChunk { bytes, close }))
 }
 
 /// Pages on their way into a buffer, compressed.
@@ -197,7 +197,7 @@ impl<'a> ChunkWriter<'a> {
         let largest = page.runs.iter().filter_map(|run| run.value).max();
         let width = width_of(largest.unwrap_or(0));
         buffer.push(u8::try_from(width).expect("at most 32"));
-        let mut indexes = Hybrid::new(&mut buffer, width);
+        let mut indexes = RleBitPackedEncoder::new(&mut buffer, width);
         for run in &page.runs {
             if let Some(value) = run.value {
                 indexes.push(value, run.rows);
@@ -485,7 +485,7 @@ fn histogram(column: &ColumnDescPtr, rows: u64, nulls: u64) -> Option<LevelHisto
 fn write_levels(runs: &[ValueRun], buffer: &mut Vec<u8>) {
     let start = buffer.len();
     buffer.extend_from_slice(&[0; 4]);
-    let mut levels = Hybrid::new(buffer, 1);
+    let mut levels = RleBitPackedEncoder::new(buffer, 1);
     for run in runs {
         levels.push(u32::from(run.value.is_some()), run.rows);
     }
