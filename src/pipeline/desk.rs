@@ -18,7 +18,7 @@ use crate::encode::RowGroupEncoder;
 use crate::event::Events;
 use crate::job::{DecodeOptions, WriteOptions};
 use crate::lake::write::{
-    Chunk, ChunkOptions, ClosedFile, LargeShare, RejectWriter, UnclosedFiles,
+    ClosedFile, LargeShare, RejectWriter, UnclosedFiles, WriteBuffer, WriteBufferOptions,
 };
 use crate::lake::{LakeError, blocking};
 use crate::store::RunStore;
@@ -57,8 +57,8 @@ pub(super) struct Desk {
     pub(super) decode: DecodeOptions,
     pub(super) judge: JudgeRules,
     pub(super) events: Events,
-    pub(super) chunk_options: ChunkOptions,
-    pub(super) chunk: Chunk,
+    pub(super) chunk_options: WriteBufferOptions,
+    pub(super) chunk: WriteBuffer,
     /// Read-locked while a task is accepted, write-locked while all accepted tasks are taken.
     pub(super) gate: Arc<RwLock<()>>,
     /// The threads that decode and encode.
@@ -147,13 +147,13 @@ impl Desk {
         let count = write.workers.get();
         let crew =
             Crew::new(write.workers).map_err(|source| LakeError::Threads { count, source })?;
-        let chunk_options = ChunkOptions::new(store.clone(), encoder, write);
+        let chunk_options = WriteBufferOptions::new(store.clone(), encoder, write);
         Ok(Arc::new(Self {
             run_id: run.as_str().into(),
             decode: decode.clone(),
             judge,
             events,
-            chunk: Chunk::new(chunk_options.clone()),
+            chunk: WriteBuffer::new(chunk_options.clone()),
             chunk_options,
             gate: Arc::default(),
             crew,
@@ -196,7 +196,7 @@ impl Desk {
     /// reservation lasts for the whole run, since the ledger grows as the plan shrinks.
     pub(super) fn set_aside(&self, plan_bytes: usize) {
         let most = self.chunk_options.memory_bytes / 4;
-        self.chunk.set_aside(plan_bytes.min(most));
+        self.chunk.reserve(plan_bytes.min(most));
     }
 
     /// Runs `work` with a decoder of the pool.
@@ -251,7 +251,7 @@ impl Desk {
                 }
             }
         }
-        self.chunk.count(TASK_BYTES);
+        self.chunk.charge(TASK_BYTES);
         let ordinal = TaskOrdinal::try_from(accepted.tasks.len())
             .expect("a commit is made long before four thousand million tasks");
         accepted.tasks.push(task);

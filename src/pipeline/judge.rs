@@ -403,7 +403,7 @@ pub(super) fn small(
     let mut hand_on = |rows: &mut Rows| desk.chunk.push(rows.take()?);
     let (judged, grown) = into_shared_rows(desk, (ended, origin), &mut hand_on)?;
     if grown {
-        desk.chunk.relieve()?;
+        desk.chunk.flush_if_over_budget()?;
     }
     Ok(judged)
 }
@@ -423,7 +423,7 @@ pub(super) fn tiny(
 
 /// Frees memory in the shared rows. Call it with the gate's read lock held.
 pub(super) fn relieve(desk: &Desk) -> Result<(), LakeError> {
-    desk.chunk.relieve()
+    desk.chunk.flush_if_over_budget()
 }
 
 /// Call it with the gate's read lock held.
@@ -454,7 +454,7 @@ fn into_shared_rows(
     let Some(ordinal) = desk.accept(accepted(&task, (&facts, &origin.known), sealed)) else {
         return Ok((Judged::Twice(task), false));
     };
-    let mut rows = desk.chunk.borrow_rows();
+    let mut rows = desk.chunk.pooled_rows();
     let decoded = desk.with_decoder(|decoder| {
         let context = AnswerContext {
             ordinal,
@@ -495,7 +495,7 @@ fn into_shared_rows(
         calls: decoded.calls,
         rejects,
     };
-    Ok((judged, desk.chunk.give_back(rows)))
+    Ok((judged, desk.chunk.put_rows(rows)))
 }
 
 /// Counts the calls in a response that was buffered whole, by decoding it and discarding the rows.
@@ -551,7 +551,7 @@ pub(super) fn large(
     let Some(ordinal) = desk.accept(accepted(&task, (&facts, &origin.known), sealed)) else {
         return Ok(Judged::Twice(task));
     };
-    let mut rows = desk.chunk.borrow_rows();
+    let mut rows = desk.chunk.pooled_rows();
     desk.with_decoder(|decoder| {
         let context = AnswerContext {
             ordinal,
@@ -578,8 +578,8 @@ pub(super) fn large(
     }
     desk.note_zone(decoded.zone_check.verdict(facts.schedule_start_micros));
     finish(desk, (ordinal, &decoded, reject_count));
-    if desk.chunk.give_back(rows) {
-        desk.chunk.relieve()?;
+    if desk.chunk.put_rows(rows) {
+        desk.chunk.flush_if_over_budget()?;
     }
     Ok(Judged::Accepted {
         task,

@@ -9,7 +9,7 @@ use arrow_schema::{DataType, FieldRef};
 use super::*;
 use crate::encode::RowGroupEncoder;
 use crate::job::{Environment, SettingFlags, WriteOptions, load};
-use crate::lake::write::{ChunkOptions, RowsFile, rewrite};
+use crate::lake::write::{RowsFile, WriteBufferOptions, rewrite};
 use crate::schema::table;
 
 /// A row: its task, its indexes, the moment of its call (seconds), and a text.
@@ -121,18 +121,18 @@ pub(super) fn draft(
 }
 
 /// What a chunk of the writer's run is made from.
-pub(super) fn chunk_options(
+pub(super) fn buffer_options(
     writer: &LakeWriter,
     settings: &[(&'static str, &str)],
-) -> ChunkOptions {
+) -> WriteBufferOptions {
     let options = write_options(settings);
     let encoder = RowGroupEncoder::new(&options, writer.store().run_id()).unwrap();
-    ChunkOptions::new(writer.store().clone(), Arc::new(encoder), &options)
+    WriteBufferOptions::new(writer.store().clone(), Arc::new(encoder), &options)
 }
 
 /// Replaces a task, the rows of others in its files carried over, as the pipeline does.
 pub(super) async fn replacement(writer: &LakeWriter, id: &str, at: i64) -> CommitDraft {
-    let options = chunk_options(writer, &[]);
+    let options = buffer_options(writer, &[]);
     let mut draft = draft(writer, CommitKind::Replace, DAY, &[(id, at)]);
     let without: std::collections::HashSet<String> = [id.to_owned()].into();
     for live in writer.files_of_tasks(&[task_id(id)]).await.unwrap() {

@@ -1,10 +1,10 @@
-//! The open files of a chunk, one per table and day, limited to the number in the settings.
+//! The open files of a buffer, one per table and day, up to the number in the settings.
 
 use crate::seeded::SeededMap;
 
-use super::file::{ClosedFile, OpenFile};
+use super::data_file::{ClosedFile, OpenFile};
 use super::file_slot::FileSlot;
-use super::options::ChunkOptions;
+use super::options::WriteBufferOptions;
 use crate::decode::TaskOrdinal;
 use crate::encode::EncodedRows;
 use crate::lake::error::LakeError;
@@ -12,25 +12,25 @@ use crate::lake::error::LakeError;
 /// When files are closed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FileLimits {
-    /// A file that has grown to this many bytes.
+    /// Size in bytes at which a file is closed.
     pub(super) target_bytes: u64,
-    /// The one not used for longest, when more than this are open.
+    /// Number of open files beyond which the least recently used one is closed.
     pub(super) open: usize,
 }
 
 /// Files by table and day.
 #[derive(Debug, Default)]
-pub(super) struct FileSet {
+pub(super) struct OpenFiles {
     open: SeededMap<FileSlot, OpenFile>,
     closed: Vec<ClosedFile>,
     appends: u64,
 }
 
-impl FileSet {
+impl OpenFiles {
     /// Appends a row group to the file of its table and day.
     pub(super) fn append(
         &mut self,
-        options: &ChunkOptions,
+        options: &WriteBufferOptions,
         limits: FileLimits,
         slot: FileSlot,
         rows: EncodedRows,
@@ -38,7 +38,7 @@ impl FileSet {
     ) -> Result<(), LakeError> {
         if !self.open.contains_key(&slot) {
             if self.open.len() >= limits.open {
-                self.close_idlest()?;
+                self.close_least_recent()?;
             }
             let file = OpenFile::create(&options.store, &options.encoder, slot)?;
             self.open.insert(slot, file);
@@ -55,13 +55,13 @@ impl FileSet {
         Ok(())
     }
 
-    fn close_idlest(&mut self) -> Result<(), LakeError> {
-        let idlest = self
+    fn close_least_recent(&mut self) -> Result<(), LakeError> {
+        let least_recent = self
             .open
             .iter()
             .min_by_key(|(_, file)| file.used)
             .map(|(slot, _)| *slot);
-        if let Some(file) = idlest.and_then(|slot| self.open.remove(&slot)) {
+        if let Some(file) = least_recent.and_then(|slot| self.open.remove(&slot)) {
             self.closed.push(file.close()?);
         }
         Ok(())
@@ -72,7 +72,7 @@ impl FileSet {
         self.open.is_empty() && self.closed.is_empty()
     }
 
-    /// Takes in a file that was closed elsewhere.
+    /// Adds a file that was closed elsewhere.
     pub(super) fn adopt(&mut self, file: ClosedFile) {
         self.closed.push(file);
     }

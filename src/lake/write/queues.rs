@@ -5,27 +5,27 @@ use crate::seeded::SeededMap;
 use super::file_slot::FileSlot;
 use crate::decode::{Batch, TaskOrdinal};
 
-/// What an array takes beside its values: itself, its buffers' heads, what the allocator adds.
+/// Bytes of an array beside its values: the array itself, buffer headers, allocator overhead.
 const ARRAY_BYTES: usize = 256;
-/// A queue with less in it makes no row group worth having.
+/// A queue with fewer bytes is too small for a row group.
 const CRUMB_BYTES: usize = 64 << 10;
 
-/// Queues, and the memory of all rows that are in them or in an encoder's hands.
+/// Queues, and the memory of all rows that are queued or being encoded.
 #[derive(Debug, Default)]
-pub(super) struct Queues {
-    queues: SeededMap<FileSlot, Queue>,
+pub(super) struct BatchQueues {
+    queues: SeededMap<FileSlot, BatchQueue>,
     bytes: usize,
 }
 
 /// Batches of one table and day. The bytes are those of their rows.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+pub(super) struct BatchQueue {
     pub(super) batches: Vec<Batch>,
     pub(super) bytes: usize,
 }
 
-impl Queue {
-    /// The tasks whose rows wait here, sorted.
+impl BatchQueue {
+    /// The tasks with rows in the queue, sorted.
     pub(super) fn tasks(&self) -> Vec<TaskOrdinal> {
         let mut tasks: Vec<_> = self
             .batches
@@ -38,13 +38,14 @@ impl Queue {
     }
 }
 
-impl Queues {
-    /// Memory of all that waits, and of what was taken and is not [released](Self::release) yet.
+impl BatchQueues {
+    /// Bytes of all queued rows, and of rows that were taken and are not
+    /// [released](Self::release) yet.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// So many bytes of what was taken are memory no more.
+    /// Releases bytes of rows that were taken.
     pub(super) fn release(&mut self, bytes: usize) {
         self.bytes -= bytes;
     }
@@ -57,22 +58,23 @@ impl Queues {
         queue.batches.push(batch);
     }
 
-    /// Appends a batch; gives its queue back to be encoded if that is full.
+    /// Appends a batch; returns its queue, to be encoded, if that is full.
     pub(super) fn push(
         &mut self,
         batch: Batch,
         row_group_bytes: usize,
-    ) -> Option<(FileSlot, Queue)> {
+    ) -> Option<(FileSlot, BatchQueue)> {
         let slot = FileSlot::of(&batch);
         self.add(batch);
         let is_full = self.queues.get(&slot)?.bytes >= row_group_bytes;
         if is_full { self.take(slot) } else { None }
     }
 
-    /// Takes what becomes memory again: the queue that holds most, or all of them if they are crumbs of
-    /// more days than files are open at once. Row groups of those would make ever more files.
+    /// Takes rows to free memory: the longest queue, or all queues if each is too small for a row
+    /// group and there are more of them than files may be open. Row groups of those would make ever
+    /// more files.
     pub(super) fn take_some(&mut self, open_files: usize) -> Taken {
-        let is_crumb = |queue: &Queue| queue.bytes < CRUMB_BYTES;
+        let is_crumb = |queue: &BatchQueue| queue.bytes < CRUMB_BYTES;
         if self.queues.len() > open_files && self.queues.values().all(is_crumb) {
             let slots: Vec<_> = self.queues.keys().copied().collect();
             let queues = slots.into_iter().filter_map(|slot| self.take_slot(slot));
@@ -83,37 +85,37 @@ impl Queues {
     }
 
     /// Takes the queue of a table and day, if there is one.
-    pub(super) fn take_slot(&mut self, slot: FileSlot) -> Option<Queue> {
+    pub(super) fn take_slot(&mut self, slot: FileSlot) -> Option<BatchQueue> {
         self.take(slot).map(|(_, queue)| queue)
     }
 
-    /// Takes the queue that holds most.
-    pub(super) fn take_longest(&mut self) -> Option<(FileSlot, Queue)> {
+    /// Takes the longest queue.
+    pub(super) fn take_longest(&mut self) -> Option<(FileSlot, BatchQueue)> {
         let slot = *self.queues.iter().max_by_key(|(_, queue)| queue.bytes)?.0;
         self.take(slot)
     }
 
-    fn take(&mut self, slot: FileSlot) -> Option<(FileSlot, Queue)> {
+    fn take(&mut self, slot: FileSlot) -> Option<(FileSlot, BatchQueue)> {
         let queue = self.queues.remove(&slot)?;
-        // What stands around the rows is gone at once, they are when they are released.
+        // The overhead of the arrays is released now, the rows by `release`.
         self.bytes -= queue.batches.iter().map(around).sum::<usize>();
         Some((slot, queue))
     }
 }
 
-/// What was taken to make room.
+/// What was taken to free memory.
 #[derive(Debug)]
 pub(super) enum Taken {
-    /// There is nothing to take.
+    /// All queues are empty.
     Nothing,
-    /// A queue that is worth a row group, or one of few.
-    Longest(FileSlot, Queue),
-    /// A few rows of each of very many days.
+    /// The longest queue.
+    Longest(FileSlot, BatchQueue),
+    /// The rows of all queues, each too small for a row group.
     Crumbs(Vec<Batch>),
 }
 
-/// What a batch takes beside its rows: more than these where they are few, as they are where an answer
-/// spreads over very many days.
+/// Bytes of a batch beside its rows. They exceed those of the rows where a response is spread over very
+/// many days.
 fn around(batch: &Batch) -> usize {
     batch.columns.len() * ARRAY_BYTES
 }

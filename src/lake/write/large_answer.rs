@@ -1,31 +1,31 @@
-//! The rows of one answer that is too large to be buffered as text.
+//! The rows of one response that is too large to be buffered as text.
 //!
-//! They are kept here until the answer is accepted: first as batches, then as encoded row groups
+//! They are kept here until the response is accepted: first as batches, then as encoded row groups
 //! (about a tenth of the size), then in staged files of their own. Dropping it discards all rows:
 //! its files are staged under names that no commit uses.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::file::ClosedFile;
+use super::data_file::ClosedFile;
 use super::file_slot::FileSlot;
-use super::files::{FileLimits, FileSet};
-use super::options::ChunkOptions;
-use super::queue::{Queue, Queues, Taken};
+use super::open_files::{FileLimits, OpenFiles};
+use super::options::WriteBufferOptions;
+use super::queues::{BatchQueue, BatchQueues, Taken};
 use super::spill::Spill;
 use crate::decode::{Batch, RowDay};
 use crate::encode::EncodedRows;
 use crate::lake::error::LakeError;
 use crate::sync::{in_parallel, lock};
 
-/// Files one answer may hold open: its tables, on a day or two.
+/// Files that one response may hold open: its tables, on a day or two.
 const OPEN_FILES: usize = 8;
-/// What an encoded column takes beside its pages: what a footer will say of it.
+/// Bytes of an encoded column beside its pages: its footer metadata.
 const COLUMN_BYTES: usize = 1 << 10;
-/// The number that stands for the one task in all its batches and files until it is accepted.
+/// Ordinal of the one task in all its batches and files until it is accepted.
 const ITSELF: u32 = 0;
 
-/// Memory that all large answers in flight share, in equal parts.
+/// The memory that all large responses in flight share equally.
 #[derive(Debug)]
 pub struct LargeShare {
     bytes: usize,
@@ -33,21 +33,21 @@ pub struct LargeShare {
 }
 
 impl LargeShare {
-    /// So many bytes for all of them.
+    /// A share of this many bytes in total.
     #[must_use]
     pub fn new(bytes: usize) -> Arc<Self> {
         let answers = AtomicUsize::new(0);
         Arc::new(Self { bytes, answers })
     }
 
-    /// What one of them may hold now.
+    /// Bytes that each response may hold now.
     fn each(&self) -> usize {
         let answers = self.answers.load(Ordering::Relaxed);
         (self.bytes / answers.max(1)).max(1 << 20)
     }
 }
 
-/// One answer's part of the memory, until it is dropped.
+/// One response's part of the memory, until it is dropped.
 #[derive(Debug)]
 struct Part(Arc<LargeShare>);
 
@@ -64,27 +64,27 @@ impl Drop for Part {
     }
 }
 
-/// Rows of one answer, not accepted yet.
+/// Rows of one response that is not accepted yet.
 #[derive(Debug)]
 pub struct LargeAnswer {
-    options: ChunkOptions,
+    options: WriteBufferOptions,
     part: Part,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    queues: Queues,
+    queues: BatchQueues,
     encoded: Vec<(FileSlot, EncodedRows)>,
     encoded_bytes: u64,
-    files: FileSet,
-    /// A few rows of each of very many days.
+    files: OpenFiles,
+    /// Rows that are spread over too many days to be queued.
     spill: Spill,
 }
 
-/// What an accepted answer hands over.
+/// All rows of an accepted response.
 #[derive(Debug)]
-pub struct Handover {
+pub struct AcceptedRows {
     pub(super) batches: Vec<Batch>,
     pub(super) encoded: Vec<(FileSlot, EncodedRows)>,
     pub(super) closed: Vec<ClosedFile>,
@@ -92,10 +92,10 @@ pub struct Handover {
 }
 
 impl LargeAnswer {
-    /// An answer without rows. Its batches may take its part of `share`, its encoded row groups as
-    /// much again.
+    /// A response without rows. Its batches may take its part of `share`, and its encoded row groups
+    /// the same again.
     #[must_use]
-    pub fn new(options: ChunkOptions, share: &Arc<LargeShare>) -> Self {
+    pub fn new(options: WriteBufferOptions, share: &Arc<LargeShare>) -> Self {
         Self {
             options,
             part: Part::of(share),
@@ -136,7 +136,7 @@ impl LargeAnswer {
         }
     }
 
-    fn encode(&self, slot: FileSlot, queue: Queue) -> Result<(), LakeError> {
+    fn encode(&self, slot: FileSlot, queue: BatchQueue) -> Result<(), LakeError> {
         let freed = |bytes| lock(&self.state).queues.release(bytes);
         let rows = self
             .options
@@ -161,13 +161,12 @@ impl LargeAnswer {
         Ok(())
     }
 
-    /// Hands all rows over, those without a day of their own under `task_day`. If it has files of
-    /// its own, the row groups in memory go there too, and what waits is encoded on `threads`
-    /// threads.
+    /// Returns all rows, those without a day of their own under `task_day`. If it has files, the row
+    /// groups in memory are appended to them, and queued rows are encoded on `threads` threads.
     ///
     /// # Errors
     /// When the destination fails.
-    pub fn hand_over(self, task_day: RowDay, threads: usize) -> Result<Handover, LakeError> {
+    pub fn hand_over(self, task_day: RowDay, threads: usize) -> Result<AcceptedRows, LakeError> {
         let resolve = |day: RowDay| if day == RowDay::OfTask { task_day } else { day };
         let state = self
             .state
@@ -227,7 +226,7 @@ impl LargeAnswer {
                 (FileSlot { day, ..slot }, rows)
             })
             .collect();
-        Ok(Handover {
+        Ok(AcceptedRows {
             batches,
             encoded,
             closed,
@@ -236,10 +235,10 @@ impl LargeAnswer {
     }
 }
 
-/// Appends a row group to the answer's own files.
+/// Appends a row group to the response's own files.
 fn append(
-    options: &ChunkOptions,
-    files: &mut FileSet,
+    options: &WriteBufferOptions,
+    files: &mut OpenFiles,
     slot: FileSlot,
     rows: EncodedRows,
 ) -> Result<(), LakeError> {
