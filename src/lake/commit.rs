@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use super::error::{LakeError, blocking};
 use super::ledger::Conflict;
-use super::record::summary::Digest;
+use super::record::summary::RecordSummary;
 use super::record::{Commit, CommitDraft, FORMAT_VERSION, seal};
 use super::writer::{LakeWriter, check_zone};
 use crate::event::Event;
@@ -145,10 +145,11 @@ impl LakeWriter {
                     bytes
                 }
             };
-            let digest = blocking(move || {
-                Ok(Digest::parse(&ours, sequence).expect("what was just written can be read"))
+            let summary = blocking(move || {
+                Ok(RecordSummary::parse(&ours, sequence)
+                    .expect("what was just written can be read"))
             });
-            self.log.take(&self.run, &digest.await?)?;
+            self.log.take(&self.run, &summary.await?)?;
             return Ok(Ok(commit));
         }
     }

@@ -65,7 +65,6 @@ pub(crate) mod identity;
 pub(crate) mod ledger;
 mod living;
 pub(crate) mod log;
-mod loose_ends;
 pub(crate) mod mend;
 pub(crate) mod outside;
 pub(crate) mod pins;
@@ -74,6 +73,7 @@ pub(crate) mod reader;
 pub(crate) mod record;
 mod rowless;
 pub(crate) mod rowless_files;
+mod unfinished_work;
 pub mod write;
 pub(crate) mod writer;
 
@@ -85,7 +85,6 @@ pub use file_query::FileQuery;
 pub use identity::{Claim, Identity, LOOPBACK, ShownIdentity, host_of, read_identity};
 pub use ledger::{Conflict, Ledger, LiveFile, NightsGone, TaskState, UnsealedTask};
 pub use living::{LivingRun, living_runs};
-pub use loose_ends::LooseEnds;
 pub use mend::{Checked, MISSING};
 pub use pins::hold::{Held, hold};
 pub use pins::{Pin, PinState, PinWay, Pins, pins};
@@ -94,6 +93,7 @@ pub use record::{
     Commit, CommitDraft, CommitKind, CommittedTask, Coverage, Evidence, FORMAT_VERSION, FailedTask,
     Failure, LostFile, OpenTask, Removal, WorkflowNote,
 };
+pub use unfinished_work::UnfinishedWork;
 pub use writer::LakeWriter;
 
 /// From now on no lock of a lake is waited for longer than a few seconds: the process was told to

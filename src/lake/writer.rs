@@ -211,7 +211,7 @@ impl LakeWriter {
             // A request whose answer was lost may take effect still. Once its number is taken, it
             // can't, even if another writer took it.
             let us = self.run.run_id().clone();
-            self.say_dead(us.as_str()).await?;
+            self.fence_run(us.as_str()).await?;
         }
         self.run.close().await?;
         Ok(())
@@ -257,7 +257,7 @@ impl LakeWriter {
                 Err(error) => return Err(error.into()),
             };
             self.run.pass(Point::RecoverDeadFound)?;
-            if dead.may_live() && !self.say_dead(&run).await? {
+            if dead.may_live() && !self.fence_run(&run).await? {
                 continue;
             }
             // It can't commit any more, but may have since the log was read.
@@ -276,7 +276,7 @@ impl LakeWriter {
     }
 
     /// Commits that a run is dead, so that it can't commit any more, should it live after all.
-    async fn say_dead(&mut self, run: &str) -> Result<bool, LakeError> {
+    async fn fence_run(&mut self, run: &str) -> Result<bool, LakeError> {
         // What is no run of ours stays where it is.
         let Ok(dead) = RunId::new(run) else {
             return Ok(false);

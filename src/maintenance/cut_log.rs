@@ -20,7 +20,7 @@ use crate::job::Destination;
 use crate::lake::day;
 use crate::lake::error::{LakeError, blocking};
 use crate::lake::log::newest::{self, Witness};
-use crate::lake::log::{Log, Marker, missing, read_digest, sequence_of};
+use crate::lake::log::{Log, Marker, missing, read_summary, sequence_of};
 use crate::lake::record::seal;
 use crate::lake::record::summary::read_commit;
 use crate::store::{FilePath, LakePath, RunStore, Store, StoreError};
@@ -101,8 +101,8 @@ impl Survey {
         let mut damage = None;
         loop {
             let next = log.ledger.next_sequence();
-            let taken = match read_digest(store, next).await {
-                Ok(Some((digest, _))) => log.take(store, &digest),
+            let taken = match read_summary(store, next).await {
+                Ok(Some((summary, _))) => log.take(store, &summary),
                 Ok(None) if listed.range(next..).next().is_none() => break,
                 Ok(None) => Err(missing(store, next)),
                 Err(error) => Err(error),
@@ -122,9 +122,9 @@ impl Survey {
             log = Log::begin(store).await?;
             while log.ledger.last_sequence() < last {
                 let next = log.ledger.next_sequence();
-                let read = read_digest(store, next).await?;
-                let (digest, _) = read.ok_or_else(|| missing(store, next))?;
-                log.take(store, &digest)?;
+                let read = read_summary(store, next).await?;
+                let (summary, _) = read.ok_or_else(|| missing(store, next))?;
+                log.take(store, &summary)?;
             }
         }
         Ok(Self {
@@ -141,8 +141,8 @@ async fn mended(store: &Store, sequence: u64) -> Result<Option<(Vec<u8>, Vec<u8>
         return Ok(None);
     };
     // What follows on it says its checksum, if it is sound itself.
-    let next = match read_digest(store, sequence + 1).await {
-        Ok(next) => next.and_then(|(digest, _)| digest.previous),
+    let next = match read_summary(store, sequence + 1).await {
+        Ok(next) => next.and_then(|(summary, _)| summary.previous),
         Err(LakeError::Store(StoreError::Damaged { .. }) | LakeError::NewerFormat { .. }) => None,
         Err(error) => return Err(error),
     };

@@ -16,10 +16,10 @@
 //! reopened and the writer of that commit knew of its rows: the slower of two processes may still
 //! have seen it running. A reopened task keeps its rows until a commit replaces them.
 
+mod day_counts;
 mod files;
 mod listed;
 mod snapshot;
-mod tally;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,14 +27,14 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+use day_counts::{Covering, Days};
 use files::Files;
 pub use files::LiveFile;
 use listed::Listed;
-use tally::{Covering, Days};
 
 use super::day::{DaySummary, RevisionReason, TaskCounts};
 use super::record::ids::{IdKey, IdMap};
-use super::record::summary::{Digest, SealedTask};
+use super::record::summary::{RecordSummary, SealedTask};
 use super::record::{CommitDraft, CommitKind, Coverage, Failure, LostFile, OpenTask, WorkflowNote};
 use crate::calendar::day_end;
 use crate::schema::TableName;
@@ -350,8 +350,8 @@ impl Ledger {
     }
 
     /// The live files that took over from these.
-    pub(crate) fn heirs(&self, paths: impl IntoIterator<Item = FilePath>) -> Vec<LiveFile> {
-        self.files.heirs(paths)
+    pub(crate) fn successors(&self, paths: impl IntoIterator<Item = FilePath>) -> Vec<LiveFile> {
+        self.files.successors(paths)
     }
 
     /// For each file of the lake that took over rows of others all those files, by path. None of them
@@ -446,34 +446,34 @@ impl Ledger {
         let Some(zone) = self.zone else {
             return !coverage.is_empty();
         };
-        tally::covered_days(coverage, zone)
+        day_counts::covered_days(coverage, zone)
             .into_iter()
             .any(|(day, coverage)| self.days.lacks(day, &coverage, shard))
     }
 
     /// Applies the next commit. On an error, which says what is wrong with the record, the ledger
     /// must be discarded.
-    pub(crate) fn apply(&mut self, digest: &Digest) -> Result<(), String> {
-        let sequence = u32::try_from(digest.sequence).map_err(|_| "its number is too high")?;
-        if digest.sequence != self.next_sequence() {
+    pub(crate) fn apply(&mut self, summary: &RecordSummary) -> Result<(), String> {
+        let sequence = u32::try_from(summary.sequence).map_err(|_| "its number is too high")?;
+        if summary.sequence != self.next_sequence() {
             return Err(format!(
                 "it does not follow on commit {}",
                 self.last_sequence
             ));
         }
-        let zone = self.zone_of(digest)?;
-        let reason = self.revision_reason(digest);
-        self.days.begin(digest.sequence, digest.at, reason);
-        for (file, tasks) in digest.files.iter().zip(&digest.file_tasks) {
+        let zone = self.zone_of(summary)?;
+        let reason = self.revision_reason(summary);
+        self.days.begin(summary.sequence, summary.at, reason);
+        for (file, tasks) in summary.files.iter().zip(&summary.file_tasks) {
             let change = self.files.add(file, sequence, (*tasks).into())?;
             self.days.count_file(&change, true);
         }
-        for removal in &digest.removes {
-            let change = self.files.remove(removal, &digest.files)?;
+        for removal in &summary.removes {
+            let change = self.files.remove(removal, &summary.files)?;
             self.days.count_file(&change, false);
         }
-        self.ended.extend(digest.ended.iter().cloned());
-        for SealedTask { key, day, calls } in &digest.sealed {
+        self.ended.extend(summary.ended.iter().cloned());
+        for SealedTask { key, day, calls } in &summary.sealed {
             let known = Known {
                 rows_in: sequence,
                 calls: u32::try_from(*calls).unwrap_or(u32::MAX),
@@ -483,7 +483,7 @@ impl Ledger {
             self.know(key, known, None);
             self.recover(key);
         }
-        for task in &digest.early {
+        for task in &summary.early {
             let known = Known {
                 rows_in: sequence,
                 calls: 0,
@@ -494,57 +494,57 @@ impl Ledger {
             self.know(&key, known, Some((task.into(), None)));
             self.recover(&key);
         }
-        for lost in &digest.lost {
-            self.lose(lost, &digest.run_id);
+        for lost in &summary.lost {
+            self.lose(lost, &summary.run_id);
         }
-        for task in &digest.open {
+        for task in &summary.open {
             self.observe(task, None);
         }
-        for task in &digest.reopened {
-            self.reopen(task, digest.base);
+        for task in &summary.reopened {
+            self.reopen(task, summary.base);
         }
-        for failed in &digest.failed {
+        for failed in &summary.failed {
             self.observe(&failed.task, Some(&failed.failure));
         }
-        for id in &digest.forgotten {
+        for id in &summary.forgotten {
             self.forget(id);
         }
-        for note in &digest.workflows {
+        for note in &summary.workflows {
             self.note_workflow(note);
         }
-        if let Some(from) = digest.retracted_from {
+        if let Some(from) = summary.retracted_from {
             self.days.retract(from, zone);
             self.listed.retract(from);
         }
         self.days.cover(&Covering {
-            coverage: &digest.coverage,
-            shard: digest.shard,
+            coverage: &summary.coverage,
+            shard: summary.shard,
             zone,
-            run: &digest.run_id,
+            run: &summary.run_id,
         });
-        self.listed.note(digest.listed_until, digest.shard);
-        self.first_day = self.first_day.or(digest.first_day);
+        self.listed.note(summary.listed_until, summary.shard);
+        self.first_day = self.first_day.or(summary.first_day);
         let unsealed = &self.unsealed;
         let missed = || {
             let missed = unsealed.values();
-            let missed = missed.filter(|known| known.task.overdue && tally::is_missed(known));
+            let missed = missed.filter(|known| known.task.overdue && day_counts::is_missed(known));
             missed.map(|known| &known.task)
         };
         self.days.complete(self.zone, missed);
-        self.last_sequence = digest.sequence;
+        self.last_sequence = summary.sequence;
         Ok(())
     }
 
     /// Why a commit changes rows; nothing if it only moves them.
-    fn revision_reason(&self, digest: &Digest) -> Option<RevisionReason> {
+    fn revision_reason(&self, summary: &RecordSummary) -> Option<RevisionReason> {
         let was_reopened = |task: &SealedTask| {
             let known = self.tasks.get(&task.key);
             known.is_some_and(|known| known.kind == Kind::Reopened)
         };
-        match digest.kind {
+        match summary.kind {
             CommitKind::Compact | CommitKind::Observe => None,
             CommitKind::Append => Some(RevisionReason::Late),
-            CommitKind::Replace if digest.sealed.iter().any(was_reopened) => {
+            CommitKind::Replace if summary.sealed.iter().any(was_reopened) => {
                 Some(RevisionReason::Reopened)
             }
             CommitKind::Replace => Some(RevisionReason::Replaced),
@@ -609,11 +609,11 @@ impl Ledger {
         }
     }
 
-    fn zone_of(&mut self, digest: &Digest) -> Result<Tz, String> {
-        let zone = digest.zone.parse().map_err(|_| {
+    fn zone_of(&mut self, summary: &RecordSummary) -> Result<Tz, String> {
+        let zone = summary.zone.parse().map_err(|_| {
             format!(
                 "its partition_timezone `{}` is not in the time zone data",
-                digest.zone
+                summary.zone
             )
         })?;
         match self.zone {

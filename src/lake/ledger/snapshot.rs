@@ -11,9 +11,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+use super::day_counts::{CoveredDay, Days};
 use super::files::{Files, Slot};
 use super::listed::Listed;
-use super::tally::{CoveredDay, Days};
 use super::{Kind, Known, Ledger, NightsGone, UnsealedTask};
 use crate::lake::day::{DayEvidence, FileCounts, RevisionReason, TaskCounts};
 use crate::lake::record::FORMAT_VERSION;
@@ -123,7 +123,7 @@ impl Ledger {
             lost,
         } = self;
         let Days {
-            tallies,
+            counts_by_day,
             covered,
             partly,
             // Follows from the unsealed tasks.
@@ -145,15 +145,15 @@ impl Ledger {
             covered_by.push((*day, shards.collect()));
         }
         let Listed { whole, shards } = listed;
-        let days = tallies.iter().map(|(day, tally)| Day {
+        let days = counts_by_day.iter().map(|(day, counts)| Day {
             date: *day,
-            tasks: tally.tasks,
-            tables: tally.tables,
-            revision: tally.revision,
-            reason: tally.reason,
-            revised_in: tally.revised_in,
-            sequence: tally.sequence,
-            at: tally.at,
+            tasks: counts.tasks,
+            tables: counts.tables,
+            revision: counts.revision,
+            reason: counts.reason,
+            revised_in: counts.revised_in,
+            sequence: counts.sequence,
+            at: counts.at,
         });
         let small = Small {
             format_version: FORMAT_VERSION,
@@ -194,11 +194,11 @@ impl Ledger {
         let files = read_files(&mut bytes)?;
         let mut days = Days::default();
         for day in small.days {
-            let tally = days.tallies.entry(day.date).or_default();
-            (tally.tasks, tally.tables) = (day.tasks, day.tables);
-            (tally.revision, tally.reason) = (day.revision, day.reason);
-            tally.revised_in = day.revised_in;
-            (tally.sequence, tally.at) = (day.sequence, day.at);
+            let counts = days.counts_by_day.entry(day.date).or_default();
+            (counts.tasks, counts.tables) = (day.tasks, day.tables);
+            (counts.revision, counts.reason) = (day.revision, day.reason);
+            counts.revised_in = day.revised_in;
+            (counts.sequence, counts.at) = (day.sequence, day.at);
         }
         let evidence: Vec<_> = small.evidence.into_iter().map(Arc::new).collect();
         for (day, covered) in small.covered {
@@ -338,12 +338,12 @@ fn write_files(files: &Files, out: &mut Out) {
         out.number(slot.tasks);
     }
     for slot in &files.slots {
-        match &slot.gone {
+        match &slot.replaced_by {
             // What it held is of no more use, but for where its rows went.
-            Some(heirs) => {
-                out.number(heirs.len() as u64 + 1);
-                for heir in heirs {
-                    out.number((*heir).into());
+            Some(successors) => {
+                out.number(successors.len() as u64 + 1);
+                for successor in successors {
+                    out.number((*successor).into());
                 }
             }
             None => {
@@ -391,7 +391,7 @@ fn read_files(bytes: &mut In<'_>) -> Option<Files> {
             rows: 0,
             bytes: 0,
             sha256: Checksum([0; 32]),
-            gone: None,
+            replaced_by: None,
         });
     }
     for slot in &mut files.slots {
@@ -400,12 +400,12 @@ fn read_files(bytes: &mut In<'_>) -> Option<Files> {
                 (slot.rows, slot.bytes) = (bytes.number()?, bytes.number()?);
                 slot.sha256 = Checksum(bytes.take(32)?.try_into().ok()?);
             }
-            heirs => {
-                let heirs = (1..heirs).map(|_| {
-                    let heir = bytes.size().filter(|heir| *heir < count)?;
-                    u32::try_from(heir).ok()
+            successors => {
+                let successors = (1..successors).map(|_| {
+                    let successor = bytes.size().filter(|successor| *successor < count)?;
+                    u32::try_from(successor).ok()
                 });
-                slot.gone = Some(heirs.collect::<Option<_>>()?);
+                slot.replaced_by = Some(successors.collect::<Option<_>>()?);
             }
         }
     }

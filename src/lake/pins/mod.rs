@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::error::LakeError;
 use super::file_query::FileQuery;
 use super::ledger::Ledger;
-use super::log::read_digest;
+use super::log::read_summary;
 use crate::job::Destination;
 use crate::store::{FilePath, LakePath, PinId, Store};
 
@@ -186,10 +186,10 @@ impl Pins {
             return Ok(held);
         };
         for sequence in first + 1..=ledger.last_sequence() {
-            let Some((digest, _)) = read_digest(store, sequence).await? else {
+            let Some((summary, _)) = read_summary(store, sequence).await? else {
                 continue;
             };
-            for removal in digest.removes {
+            for removal in summary.removes {
                 let added = ledger.added_in(&removal.path);
                 if self.hold(&removal.path, added, sequence, |_| true) {
                     held.paths.insert(removal.path);

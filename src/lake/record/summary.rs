@@ -18,7 +18,7 @@ use crate::task::{RunId, TaskId};
 
 /// What the ledger learns from one record.
 #[derive(Debug)]
-pub(crate) struct Digest {
+pub(crate) struct RecordSummary {
     pub(crate) sequence: u64,
     /// Of the record before.
     pub(crate) previous: Option<Checksum>,
@@ -135,7 +135,7 @@ pub(crate) struct TaskFiles {
     pub(crate) files: Vec<u32>,
 }
 
-impl Digest {
+impl RecordSummary {
     /// Reads a record that is expected to be the `sequence`th.
     pub(crate) fn parse(bytes: &[u8], sequence: u64) -> Result<Self, Unreadable> {
         let (record, tail) = read(bytes, |record: &RecordLine<'_>| record.format_version)?;

@@ -23,7 +23,7 @@ const EARLIEST_DAY: NaiveDate = NaiveDate::from_ymd_opt(2000, 1, 1).expect("a da
 /// All days that a commit touched.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Days {
-    pub(super) tallies: BTreeMap<Option<NaiveDate>, Tally>,
+    pub(super) counts_by_day: BTreeMap<Option<NaiveDate>, DayCounts>,
     pub(super) covered: BTreeMap<NaiveDate, CoveredDay>,
     /// The shards that covered a day which is not covered yet.
     pub(super) partly: BTreeMap<NaiveDate, BTreeMap<Shard, CoveredDay>>,
@@ -49,7 +49,7 @@ pub(super) struct CoveredDay {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct DayCounts {
     pub(super) tasks: TaskCounts,
     pub(super) tables: [FileCounts; 4],
     pub(super) revision: u64,
@@ -79,10 +79,10 @@ impl Days {
         (self.sequence, self.at, self.reason) = (sequence, at, reason);
     }
 
-    fn touched(&mut self, day: Option<NaiveDate>) -> &mut Tally {
-        let tally = self.tallies.entry(day).or_default();
-        (tally.sequence, tally.at) = (self.sequence, self.at);
-        tally
+    fn touched(&mut self, day: Option<NaiveDate>) -> &mut DayCounts {
+        let counts = self.counts_by_day.entry(day).or_default();
+        (counts.sequence, counts.at) = (self.sequence, self.at);
+        counts
     }
 
     /// The counter of a day's tasks of a kind, to be changed.
@@ -92,13 +92,13 @@ impl Days {
 
     pub(super) fn count_file(&mut self, change: &Change, added: bool) {
         let (sequence, reason) = (self.sequence, self.reason);
-        let tally = self.touched(change.day);
-        let is_revised = tally.revision > 0 && tally.revised_in < sequence;
+        let counts = self.touched(change.day);
+        let is_revised = counts.revision > 0 && counts.revised_in < sequence;
         if let Some(reason) = reason.filter(|_| is_revised) {
-            tally.revision += 1;
-            (tally.reason, tally.revised_in) = (Some(reason), sequence);
+            counts.revision += 1;
+            (counts.reason, counts.revised_in) = (Some(reason), sequence);
         }
-        let counts = &mut tally.tables[change.table as usize];
+        let counts = &mut counts.tables[change.table as usize];
         if added {
             counts.files += 1;
             counts.rows += change.rows;
@@ -113,8 +113,8 @@ impl Days {
     /// Marks the days that a task touches, among those that are known.
     pub(super) fn touch_span(&mut self, task: &OpenTask, zone: Option<Tz>) {
         if let Some((first, last)) = span(task, zone) {
-            for (_, tally) in self.tallies.range_mut(Some(first)..=Some(last)) {
-                (tally.sequence, tally.at) = (self.sequence, self.at);
+            for (_, counts) in self.counts_by_day.range_mut(Some(first)..=Some(last)) {
+                (counts.sequence, counts.at) = (self.sequence, self.at);
             }
         }
     }
@@ -214,8 +214,8 @@ impl Days {
         for day in free {
             self.pending.remove(&day);
             let sequence = self.sequence;
-            let tally = self.touched(Some(day));
-            (tally.revision, tally.revised_in) = (1, sequence);
+            let counts = self.touched(Some(day));
+            (counts.revision, counts.revised_in) = (1, sequence);
         }
     }
 
@@ -241,10 +241,10 @@ impl Days {
 
     pub(super) fn since(&self, sequence: u64) -> impl Iterator<Item = NaiveDate> {
         let dated = self
-            .tallies
+            .counts_by_day
             .range((Bound::Excluded(None), Bound::Unbounded));
         dated
-            .filter(move |(_, tally)| tally.sequence > sequence)
+            .filter(move |(_, counts)| counts.sequence > sequence)
             .filter_map(|(day, _)| *day)
     }
 
@@ -254,28 +254,28 @@ impl Days {
         zone: Option<Tz>,
         mut unsealed: impl Iterator<Item = &'a UnsealedTask>,
     ) -> Option<DaySummary> {
-        let tally = self.tallies.get(&day)?;
+        let counts = self.counts_by_day.get(&day)?;
         // A task that is overdue holds no day, unless its rows are known to be missing.
         let mut holds_it =
             |day| unsealed.any(|known| !is_let_go(known) && touches(&known.task, zone, day));
-        let complete = day.is_some_and(|day| tally.revision > 0 && !holds_it(day));
+        let complete = day.is_some_and(|day| counts.revision > 0 && !holds_it(day));
         let covered = day.and_then(|day| self.covered.get(&day));
         let evidence = covered.map(|covered| &covered.evidence);
-        let tables = TableName::ALL.into_iter().zip(tally.tables).collect();
+        let tables = TableName::ALL.into_iter().zip(counts.tables).collect();
         Some(DaySummary {
             date: day,
             complete,
-            revision: tally.revision,
-            reason: tally.reason,
+            revision: counts.revision,
+            reason: counts.reason,
             evidence: evidence
                 .into_iter()
                 .flatten()
                 .map(|evidence| DayEvidence::clone(evidence))
                 .collect(),
-            tasks: tally.tasks,
+            tasks: counts.tasks,
             tables,
-            sequence: tally.sequence,
-            updated_at: tally.at,
+            sequence: counts.sequence,
+            updated_at: counts.at,
         })
     }
 }
