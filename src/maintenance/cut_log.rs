@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 
-use super::orphan_files::{Origin, strays};
+use super::orphan_files::{Origin, orphan_files};
 use super::repair::Repaired;
 use crate::job::Destination;
 use crate::lake::day;
@@ -210,9 +210,9 @@ async fn take_as_it_is(
     }
     if last == 0 {
         // No log is left to say that they are strays.
-        for stray in strays(run, &log.ledger).await? {
-            let aside = put_aside(run, &stray.path).await?;
-            repaired.push(line(&stray.path, format!("moved to {aside}")));
+        for orphan in orphan_files(run, &log.ledger).await? {
+            let aside = put_aside(run, &orphan.path).await?;
+            repaired.push(line(&orphan.path, format!("moved to {aside}")));
         }
     }
     if log.published > last {
@@ -237,12 +237,12 @@ async fn take_as_it_is(
 /// What taking the log as it is means.
 async fn summary(run: &RunStore, log: &Log, why: String) -> Result<String, LakeError> {
     let last = log.ledger.last_sequence();
-    let strays = strays(run, &log.ledger).await?;
-    let unknown = strays
+    let orphan_files = orphan_files(run, &log.ledger).await?;
+    let unknown = orphan_files
         .iter()
-        .filter(|stray| stray.origin == Origin::Unknown);
-    let days = unknown.filter_map(|stray| {
-        let path: FilePath = stray.path.as_str().parse().ok()?;
+        .filter(|orphan| orphan.origin == Origin::Unknown);
+    let days = unknown.filter_map(|orphan| {
+        let path: FilePath = orphan.path.as_str().parse().ok()?;
         path.partition.date()
     });
     let days: BTreeSet<NaiveDate> = days.collect();

@@ -21,8 +21,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::leavings::{is_probe, is_reject, is_report};
 use super::orphan_files::{Listing, Origin, is_live};
+use super::own_files::{is_probe, is_reject, is_report};
 use crate::lake::checkpoint;
 use crate::lake::error::LakeError;
 use crate::lake::ledger::Ledger;
@@ -222,15 +222,15 @@ impl Found {
                 .unwrap_or(DateTime::<Utc>::MIN_UTC)
         };
         let before = old(options.older_than);
-        let strays = listing.strays(store, ledger).await?;
+        let orphan_files = listing.orphan_files(store, ledger).await?;
         // After the strays: a pin that is made later needs none of them.
         let held = Pins::list(store).await?.held(store, ledger).await?;
-        for stray in strays {
-            if stray.origin == Origin::GaveWay && held.contain(&stray.path) {
+        for orphan in orphan_files {
+            if orphan.origin == Origin::GaveWay && held.contain(&orphan.path) {
                 found.done.held += 1;
                 continue;
             }
-            let kind = match stray.origin {
+            let kind = match orphan.origin {
                 Origin::GaveWay => VacuumKind::GaveWay,
                 Origin::Unknown if options.unknown => VacuumKind::Unknown,
                 Origin::Unknown | Origin::Misplaced => {
@@ -239,7 +239,7 @@ impl Found {
                 }
             };
             if !found
-                .take(store, AgeRule { kind, before }, stray.path)
+                .take(store, AgeRule { kind, before }, orphan.path)
                 .await?
             {
                 found.done.kept += 1;
