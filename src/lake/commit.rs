@@ -18,7 +18,7 @@ use super::record::summary::RecordSummary;
 use super::record::{Commit, CommitDraft, FORMAT_VERSION, seal};
 use super::writer::{LakeWriter, check_zone};
 use crate::event::Event;
-use crate::store::{LakePath, Point, Put, StoreError};
+use crate::store::{Failpoint, LakePath, PutOutcome, StoreError};
 
 /// How [`LakeWriter::commit`] ended.
 #[derive(Debug)]
@@ -63,12 +63,12 @@ impl LakeWriter {
         self.check_names(&draft)?;
         draft.check(&self.log.ledger)?;
         self.establish().await?;
-        self.run.pass(Point::CommitBegun)?;
+        self.run.pass(Failpoint::CommitBegun)?;
         self.check_staged(&draft).await?;
         if let Err(error) = self.run.sync_staged(&mut draft.files).await {
             return Err(self.why(error.into()).await);
         }
-        self.run.pass(Point::CommitStagingSynced)?;
+        self.run.pass(Failpoint::CommitStagingSynced)?;
         let commit = match self.append(draft).await? {
             Ok(commit) => commit,
             Err((conflict, mut draft)) => {
@@ -77,7 +77,7 @@ impl LakeWriter {
                 return Ok(CommitOutcome::Conflict { conflict, draft });
             }
         };
-        self.run.pass(Point::CommitDurable)?;
+        self.run.pass(Failpoint::CommitDurable)?;
         self.events.emit(&committed(&commit));
         self.finish().await?;
         self.run.forget_notes().await?;
@@ -129,8 +129,8 @@ impl LakeWriter {
                 .await?;
             self.in_doubt = None;
             let ours = match put {
-                Put::Created => bytes,
-                Put::Taken => {
+                PutOutcome::Created => bytes,
+                PutOutcome::Taken => {
                     // On some stores a put takes effect although its answer is lost; the second
                     // try then meets its own record.
                     let found = self.run.get(&LakePath::commit(sequence)).await?;

@@ -17,7 +17,7 @@
 //!       → day files → marker
 //! ```
 //! Every step after the record is repeatable; the next start repeats it if necessary
-//! ([`LakeWriter::open`]). Every step has a name ([`Point`](crate::store::Point)) at which tests
+//! ([`LakeWriter::open`]). Every step has a name ([`Failpoint`](crate::store::Failpoint)) at which tests
 //! inject failures.
 //!
 //! # On disk

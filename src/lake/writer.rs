@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::event::{Event, Events};
 use crate::job::Destination;
 use crate::schema::TableName;
-use crate::store::{InStaging, LakePath, Point, RunStore, Store, StoreError};
+use crate::store::{Failpoint, InStaging, LakePath, RunStore, Store, StoreError};
 use crate::task::{RunId, TaskId};
 
 /// How many ids are tried until one is free.
@@ -256,7 +256,7 @@ impl LakeWriter {
                 }
                 Err(error) => return Err(error.into()),
             };
-            self.run.pass(Point::RecoverDeadFound)?;
+            self.run.pass(Failpoint::RecoverDeadFound)?;
             if dead.may_live() && !self.fence_run(&run).await? {
                 continue;
             }
@@ -349,7 +349,7 @@ impl LakeWriter {
             bytes.map_err(LakeError::io("compress", &place))
         });
         self.run.replace(&path, bytes.await?).await?;
-        self.run.pass(Point::CheckpointWritten)?;
+        self.run.pass(Failpoint::CheckpointWritten)?;
         let older = checkpoint::list(&self.run).await?.into_iter();
         for old in older
             .filter(|found| *found <= sequence)

@@ -31,7 +31,7 @@ use crate::lake::pins::Pins;
 use crate::lake::reader::Lake;
 use crate::lake::writer::LakeWriter;
 use crate::schema::TableName;
-use crate::store::{LakePath, Point, Store, is_run_id};
+use crate::store::{Failpoint, LakePath, Store, is_run_id};
 
 /// What may be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,7 +168,7 @@ pub async fn vacuum(
             continue;
         }
         if lake.run.remove(path).await? {
-            lake.run.pass(Point::VacuumFileRemoved)?;
+            lake.run.pass(Failpoint::VacuumFileRemoved)?;
             done.items.push(item);
         }
     }
@@ -353,7 +353,7 @@ impl Found {
         rule: AgeRule,
         path: LakePath,
     ) -> Result<bool, LakeError> {
-        match store.stamp(&path).await? {
+        match store.metadata(&path).await? {
             Some(stamp) if stamp.modified < rule.before => {
                 self.done.add(rule.kind, &path, stamp.bytes);
                 self.folders.extend(path.parent());

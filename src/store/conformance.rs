@@ -14,7 +14,7 @@ use parquet::file::reader::ChunkReader as _;
 use super::data_file::DataFile;
 use super::error::StoreError;
 use super::path::{LakePath, Partition};
-use super::{Published, Put, RunStore, Store, blocking};
+use super::{Published, PutOutcome, RunStore, Store, blocking};
 use crate::job::Destination;
 use crate::schema::TableName;
 use crate::task::RunId;
@@ -53,7 +53,7 @@ async fn nothing_is_nothing(store: &RunStore) -> Result<(), StoreError> {
     let path = LakePath::commit(7);
     assert_eq!(store.get(&path).await?, None);
     assert_eq!(store.size(&path).await?, None);
-    assert_eq!(store.stamp(&path).await?, None);
+    assert_eq!(store.metadata(&path).await?, None);
     let (reader, absent) = (store.clone(), path.clone());
     assert!(blocking(move || reader.open(&absent)).await?.is_none());
     let nowhere = LakePath::found("nowhere");
@@ -73,7 +73,7 @@ async fn a_name_is_given_once(store: &RunStore) -> Result<(), StoreError> {
         });
         let mut winners = Vec::new();
         for (put, rival) in join_all(tries).await.into_iter().zip(0..) {
-            if put? == Put::Created {
+            if put? == PutOutcome::Created {
                 winners.push(rival);
             }
         }
@@ -81,7 +81,7 @@ async fn a_name_is_given_once(store: &RunStore) -> Result<(), StoreError> {
             panic!("{} won a name at once", winners.len());
         };
         let late = store.put_if_absent(&path, Bytes::from_static(b"late"));
-        assert_eq!(late.await?, Put::Taken);
+        assert_eq!(late.await?, PutOutcome::Taken);
         let kept = store.get(&path).await?.expect("it was just written");
         assert_eq!(kept, format!("{number} of {winner}").into_bytes());
     }
@@ -220,8 +220,8 @@ async fn things_are_moved_aside(store: &RunStore) -> Result<(), StoreError> {
     );
     store.replace(&from, b"half".to_vec()).await?;
     store.replace(&from, b"whole".to_vec()).await?;
-    let stamp = store.stamp(&from).await?.expect("it was just written");
-    assert_eq!(stamp.bytes, 5);
+    let metadata = store.metadata(&from).await?.expect("it was just written");
+    assert_eq!(metadata.bytes, 5);
     store.move_aside(&from, &to).await?;
     assert_eq!(store.get(&from).await?, None);
     assert_eq!(store.get(&to).await?.as_deref(), Some(b"whole".as_slice()));

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::error::StoreError;
 use super::path::LakePath;
-use super::{Kind, Put, RunStore, Store, blocking, local};
+use super::{Kind, PutOutcome, RunStore, Store, blocking, local};
 
 impl Store {
     /// Whether a regular file, or a link to one, is there, not a folder, a pipe or a device. An
@@ -28,7 +28,11 @@ impl RunStore {
     ///
     /// # Errors
     /// When the store refuses it. The file may or may not be there then.
-    pub(crate) async fn create(&self, path: &LakePath, bytes: Bytes) -> Result<Put, StoreError> {
+    pub(crate) async fn create(
+        &self,
+        path: &LakePath,
+        bytes: Bytes,
+    ) -> Result<PutOutcome, StoreError> {
         if let Kind::Object(bucket) = &self.kind {
             return bucket.put_if_absent(path, bytes).await;
         }
@@ -38,7 +42,11 @@ impl RunStore {
             let created = local::link(&temporary, &path)?;
             local::sync_parent(&path)?;
             local::remove(&temporary)?;
-            Ok(if created { Put::Created } else { Put::Taken })
+            Ok(if created {
+                PutOutcome::Created
+            } else {
+                PutOutcome::Taken
+            })
         })
         .await
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::advice::advice;
-use super::failpoint::Point;
+use super::failpoint::Failpoint;
 use super::object::error::Fault;
 use crate::exit_code::ExitCode;
 use crate::task::RunId;
@@ -79,7 +79,7 @@ pub enum StoreError {
     },
     /// A named point of the protocol was told to fail (tests only).
     #[error("pass {}: stopped there as told", .0.as_str())]
-    Stopped(Point),
+    Stopped(Failpoint),
     /// Work on another thread ended without a result. A bug.
     #[error("finish work on the lake: its thread ended early")]
     Thread(#[from] tokio::task::JoinError),

@@ -47,7 +47,7 @@ use chrono::{DateTime, Utc};
 pub use conformance::conform;
 pub use data_file::{Checksum, DataFile, Upload};
 pub use error::StoreError;
-pub use failpoint::Point;
+pub use failpoint::Failpoint;
 #[cfg(any(debug_assertions, feature = "failpoints"))]
 pub use failpoint::arm;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -61,7 +61,7 @@ pub use read::StoredFile;
 pub(crate) use read::is_damage;
 pub use reject::StagedReject;
 pub(crate) use run::Linked;
-pub use run::{Published, Put, RunStore};
+pub use run::{Published, PutOutcome, RunStore};
 pub(crate) use sign::machine;
 pub use staged::StagedFile;
 pub(crate) use staging::InStaging;
@@ -87,7 +87,7 @@ enum Kind {
 
 /// Something in a folder of the store.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Entry {
+pub struct DirEntry {
     /// Its last step.
     pub name: String,
     /// A folder, not a file.
@@ -96,7 +96,7 @@ pub struct Entry {
 
 /// Length and age of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
+pub struct FileMetadata {
     /// Its length.
     pub bytes: u64,
     /// When it was last written, by the store's clock.
@@ -232,15 +232,15 @@ impl Store {
     ///
     /// # Errors
     /// When they can't be told.
-    pub async fn stamp(&self, path: &LakePath) -> Result<Option<Stamp>, StoreError> {
+    pub async fn metadata(&self, path: &LakePath) -> Result<Option<FileMetadata>, StoreError> {
         match &self.kind {
             Kind::Local => {
                 let path = self.locate(path);
-                blocking(move || local::stamp(&path)).await
+                blocking(move || local::metadata(&path)).await
             }
             Kind::Object(bucket) => {
                 let found = bucket.head(path).await?;
-                Ok(found.map(|meta| Stamp {
+                Ok(found.map(|meta| FileMetadata {
                     bytes: meta.size,
                     modified: meta.last_modified,
                 }))
@@ -266,7 +266,7 @@ impl Store {
     ///
     /// # Errors
     /// When there is one and it can't be read.
-    pub async fn list(&self, folder: &LakePath) -> Result<Vec<Entry>, StoreError> {
+    pub async fn list(&self, folder: &LakePath) -> Result<Vec<DirEntry>, StoreError> {
         match &self.kind {
             Kind::Local => {
                 let folder = self.locate(folder);

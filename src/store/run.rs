@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::data_file::{DataFile, Upload};
 use super::error::StoreError;
-use super::failpoint::{Faults, Point};
+use super::failpoint::{Failpoint, FailpointSet};
 use super::local::{self, Link, Staging};
 use super::object::{DeadObjectRun, ObjectRun};
 use super::path::{FileName, FilePath, LakePath, Partition, is_safe_run_id};
@@ -30,20 +30,20 @@ struct Inner {
     store: Store,
     run: RunId,
     next_file: AtomicU64,
-    faults: Faults,
-    hold: Hold,
+    failpoints: FailpointSet,
+    lease: RunLease,
 }
 
 /// The run's sign of life and its staging folder.
 #[derive(Debug)]
-enum Hold {
+enum RunLease {
     Local(Staging),
     Object(ObjectRun),
 }
 
 /// The result of `RunStore::put_if_absent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Put {
+pub enum PutOutcome {
     /// The name was free and now belongs to this run.
     Created,
     /// The name is taken.
@@ -89,7 +89,7 @@ impl RunStore {
         if !is_safe_run_id(&run) {
             return Err(StoreError::UnsafeRunId(run));
         }
-        let hold = match &store.kind {
+        let lease = match &store.kind {
             Kind::Local => {
                 let folders = [LakePath::commits(), LakePath::days()].map(|f| store.locate(&f));
                 let staging = store.locate(&LakePath::staging_of(&run));
@@ -104,22 +104,22 @@ impl RunStore {
                     }
                     Ok(Some(staging))
                 });
-                staging.await?.map(Hold::Local)
+                staging.await?.map(RunLease::Local)
             }
             Kind::Object(bucket) => {
                 let run = ObjectRun::open(bucket.clone(), &run).await?;
-                run.map(Hold::Object)
+                run.map(RunLease::Object)
             }
         };
-        let Some(hold) = hold else {
+        let Some(lease) = lease else {
             return Err(StoreError::RunTaken(run));
         };
         let inner = Inner {
             store,
             run,
             next_file: AtomicU64::new(1),
-            faults: Faults::default(),
-            hold,
+            failpoints: FailpointSet::default(),
+            lease,
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -132,20 +132,23 @@ impl RunStore {
         &self.inner.run
     }
 
-    pub(crate) fn pass(&self, point: Point) -> Result<(), StoreError> {
-        self.inner.faults.pass(point).map_err(StoreError::Stopped)
+    pub(crate) fn pass(&self, point: Failpoint) -> Result<(), StoreError> {
+        self.inner
+            .failpoints
+            .pass(point)
+            .map_err(StoreError::Stopped)
     }
 
     #[cfg(test)]
-    pub(crate) fn faults(&self) -> &Faults {
-        &self.inner.faults
+    pub(crate) fn failpoints(&self) -> &FailpointSet {
+        &self.inner.failpoints
     }
 
     /// The folder of this machine in which the run stages.
     pub(super) fn staging(&self) -> &Path {
-        match &self.inner.hold {
-            Hold::Local(staging) => staging.folder(),
-            Hold::Object(run) => run.spool(),
+        match &self.inner.lease {
+            RunLease::Local(staging) => staging.folder(),
+            RunLease::Object(run) => run.spool(),
         }
     }
 
@@ -194,12 +197,12 @@ impl RunStore {
     /// # Errors
     /// When it is there and can't be removed.
     pub async fn unstage(&self, file: &DataFile) -> Result<(), StoreError> {
-        match &self.inner.hold {
-            Hold::Local(_) => {
+        match &self.inner.lease {
+            RunLease::Local(_) => {
                 let place = self.staged_place(file);
                 blocking(move || local::remove(&place).map(drop)).await
             }
-            Hold::Object(run) => run.unstage(file).await,
+            RunLease::Object(run) => run.unstage(file).await,
         }
     }
 
@@ -212,29 +215,29 @@ impl RunStore {
     /// Makes staged files durable, invisible as they are. What publishing needs to know of them is
     /// noted in them.
     pub(crate) async fn sync_staged(&self, files: &mut [DataFile]) -> Result<(), StoreError> {
-        match &self.inner.hold {
-            Hold::Local(staging) => {
+        match &self.inner.lease {
+            RunLease::Local(staging) => {
                 let folder = staging.folder().to_owned();
                 blocking(move || local::sync_folder(&folder)).await
             }
-            Hold::Object(run) => run.send(files).await,
+            RunLease::Object(run) => run.send(files).await,
         }
     }
 
     /// Takes back what [`RunStore::sync_staged`] did: the files will not be committed so.
     pub(crate) async fn withdraw(&self, files: &mut [DataFile]) -> Result<(), StoreError> {
-        match &self.inner.hold {
-            Hold::Local(_) => Ok(()),
-            Hold::Object(run) => run.withdraw(files).await,
+        match &self.inner.lease {
+            RunLease::Local(_) => Ok(()),
+            RunLease::Object(run) => run.withdraw(files).await,
         }
     }
 
     /// Drops what was noted for the case of a crash and is not needed any more, since all that was
     /// sent so far is published or withdrawn.
     pub(crate) async fn forget_notes(&self) -> Result<(), StoreError> {
-        match &self.inner.hold {
-            Hold::Local(_) => Ok(()),
-            Hold::Object(run) => run.forget().await,
+        match &self.inner.lease {
+            RunLease::Local(_) => Ok(()),
+            RunLease::Object(run) => run.forget().await,
         }
     }
 
@@ -246,28 +249,32 @@ impl RunStore {
         &self,
         path: &LakePath,
         bytes: Bytes,
-    ) -> Result<Put, StoreError> {
+    ) -> Result<PutOutcome, StoreError> {
         let bucket = match &self.kind {
             Kind::Local => return self.link(path, bytes).await,
             Kind::Object(bucket) => bucket,
         };
-        self.pass(Point::CommitRecordWritten)?;
+        self.pass(Failpoint::CommitRecordWritten)?;
         let put = bucket.put_if_absent(path, bytes).await?;
-        self.pass(Point::CommitRecordNamed)?;
+        self.pass(Failpoint::CommitRecordNamed)?;
         Ok(put)
     }
 
-    async fn link(&self, path: &LakePath, bytes: Bytes) -> Result<Put, StoreError> {
+    async fn link(&self, path: &LakePath, bytes: Bytes) -> Result<PutOutcome, StoreError> {
         let (store, path) = (self.clone(), self.locate(path));
         blocking(move || {
             let temporary = store.temporary();
             local::write_temporary(&temporary, &bytes)?;
-            store.pass(Point::CommitRecordWritten)?;
+            store.pass(Failpoint::CommitRecordWritten)?;
             let put = local::link(&temporary, &path)?;
-            store.pass(Point::CommitRecordNamed)?;
+            store.pass(Failpoint::CommitRecordNamed)?;
             local::sync_parent(&path)?;
             local::remove(&temporary)?;
-            Ok(if put { Put::Created } else { Put::Taken })
+            Ok(if put {
+                PutOutcome::Created
+            } else {
+                PutOutcome::Taken
+            })
         })
         .await
     }
@@ -326,7 +333,7 @@ impl RunStore {
         path: &FilePath,
         upload: Option<&Upload>,
     ) -> Result<Published, StoreError> {
-        if let Hold::Object(run) = &self.inner.hold {
+        if let RunLease::Object(run) = &self.inner.lease {
             return run.publish(path, upload).await;
         }
         let from = self.locate(&LakePath::staged(run, &path.name));
@@ -391,7 +398,7 @@ impl RunStore {
                 local::make_folders(&partition)?;
                 let to = partition.join(path.name.as_str());
                 match local::second_name(&store.locate(&LakePath::from(&path)), &to)? {
-                    Link::Made => store.pass(Point::PinFileLinked)?,
+                    Link::Made => store.pass(Failpoint::PinFileLinked)?,
                     Link::Gone => return Ok((done, Linked::Gone(path))),
                     Link::Refused => return Ok((done, Linked::Refused)),
                 }
@@ -423,7 +430,8 @@ impl RunStore {
             return Ok(());
         }
         let (store, folder) = (self.clone(), self.locate(folder));
-        blocking(move || local::remove_tree(&folder, || store.pass(Point::PinFileRemoved))).await
+        blocking(move || local::remove_tree(&folder, || store.pass(Failpoint::PinFileRemoved)))
+            .await
     }
 
     /// Moves a file to a place that is free; fails if that is taken. On an object store the bytes
@@ -438,7 +446,7 @@ impl RunStore {
     ) -> Result<(), StoreError> {
         let store = self.clone();
         let (from, to) = (from.clone(), to.clone());
-        if let Hold::Object(_) = &self.inner.hold {
+        if let RunLease::Object(_) = &self.inner.lease {
             let (source, target) = (from.clone(), to.clone());
             blocking(move || store.carry(&source, &target)).await?;
             return self.remove(&from).await.map(drop);
@@ -529,21 +537,21 @@ impl RunStore {
     /// # Errors
     /// When the store refuses it. A later run will try again.
     pub async fn close(self) -> Result<u64, StoreError> {
-        if let Hold::Object(run) = &self.inner.hold {
+        if let RunLease::Object(run) = &self.inner.lease {
             return run.close().await;
         }
-        blocking(move || match &self.inner.hold {
-            Hold::Local(staging) => staging.remove(|| Ok(())),
-            Hold::Object(_) => Ok(0),
+        blocking(move || match &self.inner.lease {
+            RunLease::Local(staging) => staging.remove(|| Ok(())),
+            RunLease::Object(_) => Ok(0),
         })
         .await
     }
 
     /// Makes a finished file of the staging folder one of the lake, at once. Blocks.
     pub(super) fn put_in_place(&self, file: &Path, to: &LakePath) -> Result<(), StoreError> {
-        match &self.inner.hold {
-            Hold::Local(_) => local::put_in_place(file, &self.locate(to)),
-            Hold::Object(run) => run.store(file, to),
+        match &self.inner.lease {
+            RunLease::Local(_) => local::put_in_place(file, &self.locate(to)),
+            RunLease::Object(run) => run.store(file, to),
         }
     }
 
@@ -594,7 +602,7 @@ impl DeadRun {
     /// were.
     pub(crate) async fn remove(self) -> Result<u64, StoreError> {
         let Self { store, kind } = self;
-        let each = move || store.pass(Point::RecoverFileRemoved);
+        let each = move || store.pass(Failpoint::RecoverFileRemoved);
         match kind {
             Dead::Local(staging) => blocking(move || staging.remove(each)).await,
             Dead::Object(run) => run.remove(each).await,

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::data_file::{Checksum, DataFile};
 use super::error::StoreError;
-use super::failpoint::Point;
+use super::failpoint::Failpoint;
 use super::path::FilePath;
 use super::run::RunStore;
 
@@ -40,7 +40,7 @@ impl StagedFile {
             bytes,
             finished,
         };
-        staged.store.pass(Point::StageOpened)?;
+        staged.store.pass(Failpoint::StageOpened)?;
         Ok(staged)
     }
 
@@ -67,14 +67,14 @@ impl StagedFile {
     /// # Errors
     /// When the disk does not take it; the file is removed then.
     pub fn finish(mut self, rows: u64) -> Result<DataFile, StoreError> {
-        self.store.pass(Point::StageWritten)?;
+        self.store.pass(Failpoint::StageWritten)?;
         // In a spool it is the sent copy that has to last.
         if self.store.is_local() {
             self.file
                 .sync_all()
                 .map_err(StoreError::io("sync", &self.place))?;
         }
-        self.store.pass(Point::StageSynced)?;
+        self.store.pass(Failpoint::StageSynced)?;
         self.finished = true;
         let FilePath {
             table,

@@ -402,7 +402,7 @@ fn damaged_at(path: &Path, what: &str) -> LakeError {
     )
 }
 
-pub(crate) fn sequence_of(entry: &crate::store::Entry) -> Option<u64> {
+pub(crate) fn sequence_of(entry: &crate::store::DirEntry) -> Option<u64> {
     let digits = entry.name.strip_suffix(".json")?;
     (digits.len() == 20 && !entry.is_folder)
         .then(|| digits.parse().ok())

@@ -220,7 +220,7 @@ async fn a_crash_at_any_point_of_a_commit_is_finished_or_undone(
         begun(&cloud).await;
         let before = cloud.listed().await;
         let mut writer = cloud.writer("r2").await;
-        writer.store().faults().stop_at(point, nth);
+        writer.store().failpoints().stop_at(point, nth);
         let result = change(&mut writer, kind).await;
         drop(writer);
         if result.is_ok() && nth == 1 {
@@ -252,7 +252,7 @@ async fn a_crash_at_any_point_of_a_commit_is_finished_or_undone(
         assert_mended(&cloud, kind, &wanted, &at).await;
         assert_eq!(cloud.objects.open_uploads(), 0, "{at}");
     }
-    let removing = [Point::PublishFileRemoved, Point::PublishRemoved];
+    let removing = [Failpoint::PublishFileRemoved, Failpoint::PublishRemoved];
     let expected = if kind == CommitKind::Append {
         &removing[..]
     } else {
@@ -433,11 +433,11 @@ async fn listings_that_are_behind_lose_and_double_nothing(
     #[values(CommitKind::Append, CommitKind::Replace, CommitKind::Compact)] kind: CommitKind,
     #[values(
         None,
-        Some(Point::CommitStagingSynced),
-        Some(Point::CommitRecordNamed),
-        Some(Point::PublishFileMoved)
+        Some(Failpoint::CommitStagingSynced),
+        Some(Failpoint::CommitRecordNamed),
+        Some(Failpoint::PublishFileMoved)
     )]
-    crash: Option<Point>,
+    crash: Option<Failpoint>,
 ) {
     let wanted = undisturbed(kind).await;
     let cloud = Cloud::new();
@@ -446,7 +446,7 @@ async fn listings_that_are_behind_lose_and_double_nothing(
     cloud.objects.fail_from(Operation::List, 1, Trouble::Stale);
     let mut writer = cloud.writer("r2").await;
     if let Some(point) = crash {
-        writer.store().faults().stop_at(point, 1);
+        writer.store().failpoints().stop_at(point, 1);
     }
     let changed = change(&mut writer, kind).await;
     assert_eq!(changed.is_err(), crash.is_some());
@@ -470,7 +470,9 @@ async fn the_uploads_of_a_living_run_are_left_alone() {
     let cloud = Cloud::new();
     begun(&cloud).await;
     let mut slow = cloud.writer("r2").await;
-    slow.store().faults().stop_at(Point::CommitStagingSynced, 1);
+    slow.store()
+        .failpoints()
+        .stop_at(Failpoint::CommitStagingSynced, 1);
     let staged = draft(&slow, CommitKind::Append, DAY, &["c"], "new");
     assert!(slow.commit(staged).await.is_err());
     assert_eq!(cloud.objects.open_uploads(), 4);

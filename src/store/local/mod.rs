@@ -15,7 +15,7 @@ pub(super) use ours::{Whose, read_sign, whose};
 pub(super) use staging::Staging;
 
 use super::error::StoreError;
-use super::{Entry, Stamp};
+use super::{DirEntry, FileMetadata};
 
 /// The file in a staging folder that its living run holds locked.
 pub(super) const LOCK: &str = "lock";
@@ -59,14 +59,14 @@ pub(super) fn size(path: &Path) -> Result<Option<u64>, StoreError> {
     }
 }
 
-pub(super) fn stamp(path: &Path) -> Result<Option<Stamp>, StoreError> {
+pub(super) fn metadata(path: &Path) -> Result<Option<FileMetadata>, StoreError> {
     let look = || {
         let meta = fs::metadata(path)?;
         let (bytes, modified) = (meta.len(), meta.modified()?.into());
-        Ok(Stamp { bytes, modified })
+        Ok(FileMetadata { bytes, modified })
     };
     match look() {
-        Ok(stamp) => Ok(Some(stamp)),
+        Ok(metadata) => Ok(Some(metadata)),
         Err(error) if is_missing(&error) => Ok(None),
         Err(error) => Err(StoreError::io("look at", path)(error)),
     }
@@ -136,7 +136,7 @@ pub(super) fn is_of_missing(error: &StoreError) -> bool {
     matches!(error, StoreError::Io { source, .. } if is_missing(source))
 }
 
-pub(super) fn list(folder: &Path) -> Result<Vec<Entry>, StoreError> {
+pub(super) fn list(folder: &Path) -> Result<Vec<DirEntry>, StoreError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if is_missing(&error) => return Ok(Vec::new()),
@@ -157,7 +157,7 @@ pub(super) fn list(folder: &Path) -> Result<Vec<Entry>, StoreError> {
                 Err(error) if is_missing(&error) => continue,
                 Err(error) => return Err(StoreError::io("look at", &entry.path())(error)),
             };
-            found.push(Entry {
+            found.push(DirEntry {
                 name,
                 is_folder: kind.is_dir(),
             });

@@ -14,7 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::Bucket;
 use crate::clock::{Clock, system_random};
-use crate::store::Put;
+use crate::store::PutOutcome;
 use crate::store::error::StoreError;
 use crate::store::path::LakePath;
 use crate::store::sign::Sign;
@@ -30,12 +30,12 @@ pub(crate) fn is_of_run(name: &str) -> bool {
 
 /// Signs of life, as long as it is held.
 #[derive(Debug)]
-pub(super) struct Life {
+pub(super) struct Heartbeat {
     end: CancellationToken,
     beat: AbortOnDropHandle<()>,
 }
 
-impl Life {
+impl Heartbeat {
     /// Gives no more of them: none that is on its way gets there later.
     pub(super) async fn end(self) {
         self.end.cancel();
@@ -57,12 +57,12 @@ impl Bucket {
 
     /// Gives a sign of life now, and from now on until it is ended or dropped. Nothing if another run
     /// of this id gave one.
-    pub(super) async fn live(&self, staging: &LakePath) -> Result<Option<Life>, StoreError> {
+    pub(super) async fn live(&self, staging: &LakePath) -> Result<Option<Heartbeat>, StoreError> {
         let path = staging.join(ALIVE);
         // Unique, so that a sign whose answer was lost is recognized.
         let sign = Sign::of_us().with_nonce(system_random());
         let sign = Bytes::from(sign.to_json());
-        if self.put_if_absent(&path, sign.clone()).await? == Put::Taken
+        if self.put_if_absent(&path, sign.clone()).await? == PutOutcome::Taken
             && self.get(&path).await?.as_deref() != Some(&*sign)
         {
             return Ok(None);
@@ -84,6 +84,6 @@ impl Bucket {
             }
         };
         let beat = AbortOnDropHandle::new(self.runtime.spawn(beat));
-        Ok(Some(Life { end, beat }))
+        Ok(Some(Heartbeat { end, beat }))
     }
 }

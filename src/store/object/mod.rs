@@ -41,7 +41,7 @@ pub(super) use run::{DeadObjectRun, ObjectRun};
 
 use super::error::StoreError;
 use super::path::LakePath;
-use super::{Entry, Put};
+use super::{DirEntry, PutOutcome};
 use crate::job::ObjectPlace;
 
 /// How often an update is retried because another writer was first.
@@ -181,15 +181,15 @@ impl Bucket {
         optional(found).map_err(self.failed("look at", path))
     }
 
-    pub(super) async fn list(&self, folder: &LakePath) -> Result<Vec<Entry>, StoreError> {
+    pub(super) async fn list(&self, folder: &LakePath) -> Result<Vec<DirEntry>, StoreError> {
         let found = self.list_objects(folder).await?;
         let entry = |key: &Key, is_folder| {
             let name = key.filename()?.to_owned();
-            Some(Entry { name, is_folder })
+            Some(DirEntry { name, is_folder })
         };
         let folders = found.common_prefixes.iter();
         let files = found.objects.iter().map(|meta| &meta.location);
-        let mut entries: Vec<Entry> = folders
+        let mut entries: Vec<DirEntry> = folders
             .filter_map(|key| entry(key, true))
             .chain(files.filter_map(|key| entry(key, false)))
             .collect();
@@ -273,7 +273,7 @@ impl Bucket {
         &self,
         path: &LakePath,
         bytes: Bytes,
-    ) -> Result<Put, StoreError> {
+    ) -> Result<PutOutcome, StoreError> {
         let mut patience = self.patience();
         let mut tries = 0;
         loop {
@@ -284,12 +284,12 @@ impl Bucket {
                 .put_opts(&self.key(path), payload, options)
                 .await
             {
-                Ok(_) => return Ok(Put::Created),
+                Ok(_) => return Ok(PutOutcome::Created),
                 Err(error @ Error::AlreadyExists { .. }) => {
                     // S3 says so also when two try at the same moment, and both may have failed.
                     tries += 1;
                     if self.head(path).await?.is_some() {
-                        return Ok(Put::Taken);
+                        return Ok(PutOutcome::Taken);
                     }
                     if tries >= CREATE_TRIES {
                         return Err(self.failed("create", path)(error));

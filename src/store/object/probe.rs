@@ -11,7 +11,7 @@ use super::{Bucket, Fault, FaultKind};
 use crate::store::data_file::Upload;
 use crate::store::error::StoreError;
 use crate::store::path::LakePath;
-use crate::store::{ProbeAction, ProbeStep, Published, Put};
+use crate::store::{ProbeAction, ProbeStep, Published, PutOutcome};
 
 const CONTENT: &[u8] = b"a probe of airudder-export; may be removed\n";
 /// How many try to create one object at the same moment, and how often.
@@ -92,7 +92,7 @@ impl Bucket {
     async fn creates(&self, path: &LakePath, text: Vec<u8>) -> Result<bool, StoreError> {
         let text = Bytes::from(text);
         let put = self.put_if_absent(path, text.clone()).await?;
-        Ok(put == Put::Created || self.get(path).await?.as_deref() == Some(&*text))
+        Ok(put == PutOutcome::Created || self.get(path).await?.as_deref() == Some(&*text))
     }
 
     async fn try_update(&self, folder: &LakePath) -> Result<(), StoreError> {

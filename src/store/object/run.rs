@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::heartbeat::Life;
+use super::heartbeat::Heartbeat;
 use super::upload::{Opened, Outgoing};
 use super::{Bucket, spool};
 use crate::store::data_file::{DataFile, Upload};
@@ -28,7 +28,7 @@ pub(crate) struct ObjectRun {
     next_note: AtomicU64,
     /// All notes up to this one are removed.
     forgotten: AtomicU64,
-    life: Mutex<Option<Life>>,
+    heartbeat: Mutex<Option<Heartbeat>>,
 }
 
 impl ObjectRun {
@@ -38,7 +38,7 @@ impl ObjectRun {
             return Ok(None);
         };
         let staging = LakePath::staging_of(run);
-        let Some(life) = bucket.live(&staging).await? else {
+        let Some(heartbeat) = bucket.live(&staging).await? else {
             return blocking(move || spool.remove(|| Ok(())))
                 .await
                 .map(|_| None);
@@ -50,7 +50,7 @@ impl ObjectRun {
             open: Mutex::default(),
             next_note: AtomicU64::new(1),
             forgotten: AtomicU64::new(0),
-            life: Mutex::new(Some(life)),
+            heartbeat: Mutex::new(Some(heartbeat)),
         }))
     }
 
@@ -177,13 +177,13 @@ impl ObjectRun {
     /// Ends the run: aborts what was not committed, and removes spool and notes. Says how many files
     /// that were.
     pub(crate) async fn close(&self) -> Result<u64, StoreError> {
-        let life = self
-            .life
+        let heartbeat = self
+            .heartbeat
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if let Some(life) = life {
-            life.end().await;
+        if let Some(heartbeat) = heartbeat {
+            heartbeat.end().await;
         }
         let spool = Arc::clone(&self.spool);
         let removed = blocking(move || spool::close(&spool)).await?;
