@@ -9,7 +9,7 @@ use std::{fs, io};
 
 use super::error::StoreError;
 use super::path::LakePath;
-use super::{Kind, Store, blocking, local};
+use super::{Backend, Store, blocking, local};
 use crate::task::RunId;
 
 /// Something the commit protocol needs of a file system or an object store.
@@ -78,11 +78,13 @@ impl Store {
     /// When the work ends without a result: a bug.
     pub async fn probe(&self, run: &RunId) -> Result<Vec<ProbeStep>, StoreError> {
         let path = LakePath::probe(run);
-        if let Kind::Object(bucket) = &self.kind {
-            return Ok(bucket.probe(&path).await);
+        match &self.backend {
+            Backend::Local(folder) => {
+                let folder = folder.locate(&path);
+                blocking(move || Ok(probe(&folder))).await
+            }
+            Backend::Object(bucket) => Ok(bucket.probe(&path).await),
         }
-        let folder = self.locate(&path);
-        blocking(move || Ok(probe(&folder))).await
     }
 
     /// The steps of [`Store::probe`] here.

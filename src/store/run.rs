@@ -1,7 +1,6 @@
 //! The store of a writing run: its staged files, its sign of life, and changes to the lake.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,10 +11,10 @@ use bytes::Bytes;
 use super::data_file::{DataFile, Upload};
 use super::error::StoreError;
 use super::failpoint::{Failpoint, FailpointSet};
-use super::local::{self, Link, Staging};
+use super::local::{self, LocalRun, Staging};
 use super::object::{DeadObjectRun, ObjectRun};
 use super::path::{FileName, FilePath, LakePath, Partition, is_safe_run_id};
-use super::{Kind, StagedFile, StagedReject, Store, StoredFile, blocking};
+use super::{Backend, StagedFile, StagedReject, Store, StoredFile, blocking};
 use crate::schema::TableName;
 use crate::task::RunId;
 
@@ -28,17 +27,46 @@ pub struct RunStore {
 #[derive(Debug)]
 struct Inner {
     store: Store,
-    run: RunId,
-    next_file: AtomicU64,
-    failpoints: FailpointSet,
+    state: Arc<RunState>,
     lease: RunLease,
 }
 
-/// The run's sign of life and its staging folder.
+/// The run's sign of life and its staging folder, on the backend of the store.
 #[derive(Debug)]
 enum RunLease {
-    Local(Staging),
+    Local(LocalRun),
     Object(ObjectRun),
+}
+
+/// What a run has on every backend: its id, the numbers of its files, and where tests stop it.
+#[derive(Debug)]
+pub(super) struct RunState {
+    pub(super) run: RunId,
+    next_file: AtomicU64,
+    failpoints: FailpointSet,
+}
+
+impl RunState {
+    fn new(run: RunId) -> Self {
+        Self {
+            run,
+            next_file: AtomicU64::new(1),
+            failpoints: FailpointSet::default(),
+        }
+    }
+
+    pub(super) fn pass(&self, point: Failpoint) -> Result<(), StoreError> {
+        self.failpoints.pass(point).map_err(StoreError::Stopped)
+    }
+
+    fn next_number(&self) -> u64 {
+        self.next_file.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A free name in the staging folder.
+    pub(super) fn temporary_name(&self) -> String {
+        format!("{:06}.tmp", self.next_number())
+    }
 }
 
 /// The result of `RunStore::put_if_absent`.
@@ -48,6 +76,12 @@ pub enum PutOutcome {
     Created,
     /// The name is taken.
     Taken,
+}
+
+impl PutOutcome {
+    pub(super) fn of(created: bool) -> Self {
+        if created { Self::Created } else { Self::Taken }
+    }
 }
 
 /// The result of `RunStore::link_files`.
@@ -89,36 +123,22 @@ impl RunStore {
         if !is_safe_run_id(&run) {
             return Err(StoreError::UnsafeRunId(run));
         }
-        let lease = match &store.kind {
-            Kind::Local => {
-                let folders = [LakePath::commits(), LakePath::days()].map(|f| store.locate(&f));
-                let staging = store.locate(&LakePath::staging_of(&run));
-                let staging = blocking(move || {
-                    folders.iter().try_for_each(|f| local::create_folders(f))?;
-                    let Some(staging) = Staging::open(staging, local::create_new_folder)? else {
-                        return Ok(None);
-                    };
-                    if let Err(error) = super::probe::check_links(staging.folder()) {
-                        let _ = staging.remove(|| Ok(()));
-                        return Err(error);
-                    }
-                    Ok(Some(staging))
-                });
-                staging.await?.map(RunLease::Local)
-            }
-            Kind::Object(bucket) => {
-                let run = ObjectRun::open(bucket.clone(), &run).await?;
-                run.map(RunLease::Object)
-            }
+        let state = Arc::new(RunState::new(run));
+        let shared = Arc::clone(&state);
+        let lease = match &store.backend {
+            Backend::Local(folder) => LocalRun::open(folder.clone(), shared)
+                .await?
+                .map(RunLease::Local),
+            Backend::Object(bucket) => ObjectRun::open(bucket.clone(), shared)
+                .await?
+                .map(RunLease::Object),
         };
         let Some(lease) = lease else {
-            return Err(StoreError::RunTaken(run));
+            return Err(StoreError::RunTaken(state.run.clone()));
         };
         let inner = Inner {
             store,
-            run,
-            next_file: AtomicU64::new(1),
-            failpoints: FailpointSet::default(),
+            state,
             lease,
         };
         Ok(Self {
@@ -129,25 +149,22 @@ impl RunStore {
     /// The run that writes.
     #[must_use]
     pub fn run_id(&self) -> &RunId {
-        &self.inner.run
+        &self.inner.state.run
     }
 
     pub(crate) fn pass(&self, point: Failpoint) -> Result<(), StoreError> {
-        self.inner
-            .failpoints
-            .pass(point)
-            .map_err(StoreError::Stopped)
+        self.inner.state.pass(point)
     }
 
     #[cfg(test)]
     pub(crate) fn failpoints(&self) -> &FailpointSet {
-        &self.inner.failpoints
+        &self.inner.state.failpoints
     }
 
     /// The folder of this machine in which the run stages.
     pub(super) fn staging(&self) -> &Path {
         match &self.inner.lease {
-            RunLease::Local(staging) => staging.folder(),
+            RunLease::Local(run) => run.staging(),
             RunLease::Object(run) => run.spool(),
         }
     }
@@ -171,7 +188,7 @@ impl RunStore {
     /// # Errors
     /// When the disk refuses it.
     pub fn stage(&self, table: TableName, partition: Partition) -> Result<StagedFile, StoreError> {
-        let number = self.inner.next_file.fetch_add(1, Ordering::Relaxed);
+        let number = self.inner.state.next_number();
         let name = FileName::of_run(self.run_id(), number);
         StagedFile::create(
             self.clone(),
@@ -188,7 +205,7 @@ impl RunStore {
     /// # Errors
     /// When the disk refuses it.
     pub fn stage_reject(&self, ending: &str) -> Result<StagedReject, StoreError> {
-        let number = self.inner.next_file.fetch_add(1, Ordering::Relaxed);
+        let number = self.inner.state.next_number();
         StagedReject::create(self.clone(), format!("{number:06}.{ending}"))
     }
 
@@ -198,10 +215,7 @@ impl RunStore {
     /// When it is there and can't be removed.
     pub async fn unstage(&self, file: &DataFile) -> Result<(), StoreError> {
         match &self.inner.lease {
-            RunLease::Local(_) => {
-                let place = self.staged_place(file);
-                blocking(move || local::remove(&place).map(drop)).await
-            }
+            RunLease::Local(run) => run.unstage(file).await,
             RunLease::Object(run) => run.unstage(file).await,
         }
     }
@@ -216,11 +230,8 @@ impl RunStore {
     /// noted in them.
     pub(crate) async fn sync_staged(&self, files: &mut [DataFile]) -> Result<(), StoreError> {
         match &self.inner.lease {
-            RunLease::Local(staging) => {
-                let folder = staging.folder().to_owned();
-                blocking(move || local::sync_folder(&folder)).await
-            }
-            RunLease::Object(run) => run.send(files).await,
+            RunLease::Local(run) => run.sync_staged().await,
+            RunLease::Object(run) => run.sync_staged(files).await,
         }
     }
 
@@ -237,7 +248,7 @@ impl RunStore {
     pub(crate) async fn forget_notes(&self) -> Result<(), StoreError> {
         match &self.inner.lease {
             RunLease::Local(_) => Ok(()),
-            RunLease::Object(run) => run.forget().await,
+            RunLease::Object(run) => run.forget_notes().await,
         }
     }
 
@@ -250,33 +261,25 @@ impl RunStore {
         path: &LakePath,
         bytes: Bytes,
     ) -> Result<PutOutcome, StoreError> {
-        let bucket = match &self.kind {
-            Kind::Local => return self.link(path, bytes).await,
-            Kind::Object(bucket) => bucket,
-        };
-        self.pass(Failpoint::CommitRecordWritten)?;
-        let put = bucket.put_if_absent(path, bytes).await?;
-        self.pass(Failpoint::CommitRecordNamed)?;
-        Ok(put)
+        match &self.inner.lease {
+            RunLease::Local(run) => run.put_if_absent(path, bytes).await,
+            RunLease::Object(run) => run.put_if_absent(path, bytes).await,
+        }
     }
 
-    async fn link(&self, path: &LakePath, bytes: Bytes) -> Result<PutOutcome, StoreError> {
-        let (store, path) = (self.clone(), self.locate(path));
-        blocking(move || {
-            let temporary = store.temporary();
-            local::write_temporary(&temporary, &bytes)?;
-            store.pass(Failpoint::CommitRecordWritten)?;
-            let put = local::link(&temporary, &path)?;
-            store.pass(Failpoint::CommitRecordNamed)?;
-            local::sync_parent(&path)?;
-            local::remove(&temporary)?;
-            Ok(if put {
-                PutOutcome::Created
-            } else {
-                PutOutcome::Taken
-            })
-        })
-        .await
+    /// As [`RunStore::put_if_absent`], without the named points of a commit.
+    ///
+    /// # Errors
+    /// When the store refuses it. The file may or may not be there then.
+    pub(crate) async fn create(
+        &self,
+        path: &LakePath,
+        bytes: Bytes,
+    ) -> Result<PutOutcome, StoreError> {
+        match &self.inner.lease {
+            RunLease::Local(run) => run.create(path, bytes).await,
+            RunLease::Object(run) => run.create(path, bytes).await,
+        }
     }
 
     /// Writes a whole file, over one that is there; never half, and durable with its name. For run
@@ -285,12 +288,9 @@ impl RunStore {
     /// # Errors
     /// When the store refuses it.
     pub async fn replace(&self, path: &LakePath, bytes: Vec<u8>) -> Result<(), StoreError> {
-        match &self.kind {
-            Kind::Local => {
-                let (store, path) = (self.clone(), self.locate(path));
-                blocking(move || store.overwrite(&path, &bytes)).await
-            }
-            Kind::Object(bucket) => bucket.put(path, bytes.into()).await.map(drop),
+        match &self.inner.lease {
+            RunLease::Local(run) => run.replace(path, bytes).await,
+            RunLease::Object(run) => run.replace(path, bytes).await,
         }
     }
 
@@ -304,22 +304,10 @@ impl RunStore {
     where
         F: Fn(Option<&[u8]>) -> Option<Vec<u8>> + Send + 'static,
     {
-        let bucket = match &self.kind {
-            Kind::Local => {
-                let (store, path) = (self.clone(), self.locate(path));
-                return blocking(move || {
-                    let _lock = local::lock(&store.root().join("_export/update.lock"))?;
-                    let present = local::read(&path)?;
-                    match decide(present.as_deref()) {
-                        Some(bytes) => store.overwrite(&path, &bytes).map(|()| true),
-                        None => Ok(false),
-                    }
-                })
-                .await;
-            }
-            Kind::Object(bucket) => bucket,
-        };
-        bucket.update(path, decide).await
+        match &self.inner.lease {
+            RunLease::Local(run) => run.update(path, decide).await,
+            RunLease::Object(run) => run.update(path, decide).await,
+        }
     }
 
     /// Moves a data file that `run` staged to its table. Its name there is durable after
@@ -333,34 +321,10 @@ impl RunStore {
         path: &FilePath,
         upload: Option<&Upload>,
     ) -> Result<Published, StoreError> {
-        if let RunLease::Object(run) = &self.inner.lease {
-            return run.publish(path, upload).await;
+        match &self.inner.lease {
+            RunLease::Local(own) => own.publish(run, path).await,
+            RunLease::Object(own) => own.publish(path, upload).await,
         }
-        let from = self.locate(&LakePath::staged(run, &path.name));
-        let folder = self.locate(&path.folder());
-        let to = self.locate(&LakePath::from(path));
-        blocking(move || {
-            local::create_folders(&folder)?;
-            // A rename would write over what is there.
-            if local::is_there(&to)? && local::is_there(&from)? && !local::are_equal(&from, &to)? {
-                // Unless another process moved it there just now.
-                if local::is_there(&from)? {
-                    return Err(StoreError::damaged(
-                        &to,
-                        "another file has the name of one that was committed and is to be published",
-                    )
-                    .advising("move it away, then the next run publishes the other"));
-                }
-            }
-            if local::rename(&from, &to)? {
-                Ok(Published::Moved)
-            } else if local::size(&to)?.is_some() {
-                Ok(Published::Present)
-            } else {
-                Ok(Published::Gone)
-            }
-        })
-        .await
     }
 
     /// Removes a file; one that is gone is fine.
@@ -368,12 +332,9 @@ impl RunStore {
     /// # Errors
     /// When the store refuses it.
     pub(crate) async fn remove(&self, path: &LakePath) -> Result<bool, StoreError> {
-        match &self.kind {
-            Kind::Local => {
-                let path = self.locate(path);
-                blocking(move || local::remove(&path)).await
-            }
-            Kind::Object(bucket) => bucket.remove(path).await,
+        match &self.inner.lease {
+            RunLease::Local(run) => run.remove(path).await,
+            RunLease::Object(run) => run.remove(path).await,
         }
     }
 
@@ -387,26 +348,10 @@ impl RunStore {
         folder: &LakePath,
         paths: Vec<FilePath>,
     ) -> Result<(Vec<FilePath>, Linked), StoreError> {
-        if !self.is_local() {
-            return Ok((Vec::new(), Linked::Refused));
+        match &self.inner.lease {
+            RunLease::Local(run) => run.link_files(folder, paths).await,
+            RunLease::Object(_) => Ok((Vec::new(), Linked::Refused)),
         }
-        let (store, folder) = (self.clone(), folder.clone());
-        blocking(move || {
-            let mut done = Vec::new();
-            for path in paths {
-                let partition = store.locate(&folder.join(path.folder().as_str()));
-                local::make_folders(&partition)?;
-                let to = partition.join(path.name.as_str());
-                match local::second_name(&store.locate(&LakePath::from(&path)), &to)? {
-                    Link::Made => store.pass(Failpoint::PinFileLinked)?,
-                    Link::Gone => return Ok((done, Linked::Gone(path))),
-                    Link::Refused => return Ok((done, Linked::Refused)),
-                }
-                done.push(path);
-            }
-            Ok((done, Linked::All))
-        })
-        .await
     }
 
     /// Makes all names in a folder and in those in it durable. An object store has none.
@@ -414,11 +359,10 @@ impl RunStore {
     /// # Errors
     /// When the disk refuses it.
     pub(crate) async fn sync_tree(&self, folder: &LakePath) -> Result<(), StoreError> {
-        if !self.is_local() {
-            return Ok(());
+        match &self.inner.lease {
+            RunLease::Local(run) => run.sync_tree(folder).await,
+            RunLease::Object(_) => Ok(()),
         }
-        let folder = self.locate(folder);
-        blocking(move || local::sync_tree(&folder)).await
     }
 
     /// Removes a folder of second names with all that is in it. An object store has none.
@@ -426,12 +370,10 @@ impl RunStore {
     /// # Errors
     /// When the disk refuses it.
     pub(crate) async fn remove_tree(&self, folder: &LakePath) -> Result<(), StoreError> {
-        if !self.is_local() {
-            return Ok(());
+        match &self.inner.lease {
+            RunLease::Local(run) => run.remove_tree(folder).await,
+            RunLease::Object(_) => Ok(()),
         }
-        let (store, folder) = (self.clone(), self.locate(folder));
-        blocking(move || local::remove_tree(&folder, || store.pass(Failpoint::PinFileRemoved)))
-            .await
     }
 
     /// Moves a file to a place that is free; fails if that is taken. On an object store the bytes
@@ -444,48 +386,10 @@ impl RunStore {
         from: &LakePath,
         to: &LakePath,
     ) -> Result<(), StoreError> {
-        let store = self.clone();
-        let (from, to) = (from.clone(), to.clone());
-        if let RunLease::Object(_) = &self.inner.lease {
-            let (source, target) = (from.clone(), to.clone());
-            blocking(move || store.carry(&source, &target)).await?;
-            return self.remove(&from).await.map(drop);
+        match &self.inner.lease {
+            RunLease::Local(run) => run.move_aside(from, to).await,
+            RunLease::Object(run) => run.move_aside(from, to).await,
         }
-        blocking(move || {
-            let (from, to) = (store.locate(&from), store.locate(&to));
-            if let Some(folder) = to.parent() {
-                local::create_folders(folder)?;
-            }
-            // A rename would write over what is there.
-            if !local::link(&from, &to)? {
-                return Err(taken(&to));
-            }
-            if local::is_private(&to) {
-                local::make_private(&to)?;
-            }
-            local::sync_parent(&to)?;
-            local::remove(&from)?;
-            local::sync_parent(&from)
-        })
-        .await
-    }
-
-    /// Writes what is in one place to another that is free. Blocks.
-    fn carry(&self, from: &LakePath, to: &LakePath) -> Result<(), StoreError> {
-        let Some(source) = self.open(from)? else {
-            let missing = std::io::ErrorKind::NotFound.into();
-            return Err(StoreError::io("read", &self.locate(from))(missing));
-        };
-        if self.open(to)?.is_some() {
-            return Err(taken(&self.locate(to)));
-        }
-        let place = self.temporary();
-        let spool = || {
-            let mut file = File::create_new(&place)?;
-            std::io::copy(&mut source.read_from(0), &mut file)
-        };
-        spool().map_err(StoreError::io("write", &place))?;
-        self.put_in_place(&place, to)
     }
 
     /// Removes a folder if it is empty. An object store has none.
@@ -493,43 +397,28 @@ impl RunStore {
     /// # Errors
     /// When the disk refuses it for another reason than that it is not.
     pub(crate) async fn remove_folder(&self, folder: &LakePath) -> Result<(), StoreError> {
-        if !self.is_local() {
-            return Ok(());
+        match &self.inner.lease {
+            RunLease::Local(run) => run.remove_folder(folder).await,
+            RunLease::Object(_) => Ok(()),
         }
-        let folder = self.locate(folder);
-        blocking(move || local::remove_empty_folder(&folder)).await
     }
 
     /// Makes the names in these folders durable, and their absence.
     pub(crate) async fn sync_folders(&self, folders: BTreeSet<LakePath>) -> Result<(), StoreError> {
-        if !self.is_local() {
-            return Ok(());
+        match &self.inner.lease {
+            RunLease::Local(run) => run.sync_folders(folders).await,
+            RunLease::Object(_) => Ok(()),
         }
-        let folders: Vec<_> = folders.iter().map(|folder| self.locate(folder)).collect();
-        blocking(move || {
-            // Nothing is left to sync of a folder that is gone, also if it went just now.
-            folders
-                .iter()
-                .try_for_each(|f| match local::sync_folder(f) {
-                    Err(error) if !local::is_of_missing(&error) => Err(error),
-                    _ => Ok(()),
-                })
-        })
-        .await
     }
 
     /// Takes over a dead run's staging folder. Nothing if its run lives, or another process has it.
     pub(crate) async fn take_dead(&self, folder: &LakePath) -> Result<Option<DeadRun>, StoreError> {
-        let kind = match &self.kind {
-            Kind::Local => {
-                let folder = self.locate(folder);
-                let taken = blocking(move || Staging::take_dead(folder)).await?;
-                taken.map(Dead::Local)
-            }
-            Kind::Object(bucket) => DeadObjectRun::take(bucket, folder).await?.map(Dead::Object),
+        let dead = match &self.inner.lease {
+            RunLease::Local(run) => run.take_dead(folder).await?.map(Dead::Local),
+            RunLease::Object(run) => run.take_dead(folder).await?.map(Dead::Object),
         };
-        let store = self.clone();
-        Ok(kind.map(|kind| DeadRun { store, kind }))
+        let state = Arc::clone(&self.inner.state);
+        Ok(dead.map(|dead| DeadRun { state, dead }))
     }
 
     /// Ends the run: removes its staging folder with all that was not committed.
@@ -537,73 +426,60 @@ impl RunStore {
     /// # Errors
     /// When the store refuses it. A later run will try again.
     pub async fn close(self) -> Result<u64, StoreError> {
-        if let RunLease::Object(run) = &self.inner.lease {
-            return run.close().await;
+        match &self.inner.lease {
+            RunLease::Local(run) => run.close().await,
+            RunLease::Object(run) => run.close().await,
         }
-        blocking(move || match &self.inner.lease {
-            RunLease::Local(staging) => staging.remove(|| Ok(())),
-            RunLease::Object(_) => Ok(0),
-        })
-        .await
     }
 
     /// Makes a finished file of the staging folder one of the lake, at once. Blocks.
     pub(super) fn put_in_place(&self, file: &Path, to: &LakePath) -> Result<(), StoreError> {
         match &self.inner.lease {
-            RunLease::Local(_) => local::put_in_place(file, &self.locate(to)),
-            RunLease::Object(run) => run.store(file, to),
+            RunLease::Local(run) => run.put_in_place(file, to),
+            RunLease::Object(run) => run.put_in_place(file, to),
         }
     }
 
     /// A free local path for this run's private use. It is removed with the run.
     pub(crate) fn scratch(&self) -> PathBuf {
-        self.temporary()
-    }
-
-    fn temporary(&self) -> PathBuf {
-        let number = self.inner.next_file.fetch_add(1, Ordering::Relaxed);
-        self.staging().join(format!("{number:06}.tmp"))
-    }
-
-    fn overwrite(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-        let temporary = self.temporary();
-        local::write_temporary(&temporary, bytes)?;
-        local::put_in_place(&temporary, path)
+        self.staging().join(self.inner.state.temporary_name())
     }
 }
 
-fn taken(place: &Path) -> StoreError {
+/// The error of a move whose target exists.
+pub(super) fn taken(place: &Path) -> StoreError {
     let taken = std::io::ErrorKind::AlreadyExists.into();
     StoreError::io("move a file to", place)(taken)
 }
 
-/// What a run that is dead has staged.
+/// What a dead run has staged.
 #[derive(Debug)]
 pub(crate) struct DeadRun {
-    store: RunStore,
-    kind: Dead,
+    /// Of the run that removes it.
+    state: Arc<RunState>,
+    dead: Dead,
 }
 
 #[derive(Debug)]
 enum Dead {
-    /// Held, so that no other process removes it too.
+    /// Locked, so that no other process removes it too.
     Local(Staging),
     Object(DeadObjectRun),
 }
 
 impl DeadRun {
-    /// Whether the run might live all the same, so that the log must say that it is dead before
-    /// anything is removed.
+    /// Whether the run may still be alive, so that a commit must fence it before anything is
+    /// removed.
     pub(crate) fn may_live(&self) -> bool {
-        matches!(self.kind, Dead::Object(_))
+        matches!(self.dead, Dead::Object(_))
     }
 
-    /// Removes it all. Only once every commit of the run is published. Says how many files that
-    /// were.
+    /// Removes everything; returns the number of files. Only once every commit of the run is
+    /// published.
     pub(crate) async fn remove(self) -> Result<u64, StoreError> {
-        let Self { store, kind } = self;
-        let each = move || store.pass(Failpoint::RecoverFileRemoved);
-        match kind {
+        let Self { state, dead } = self;
+        let each = move || state.pass(Failpoint::RecoverFileRemoved);
+        match dead {
             Dead::Local(staging) => blocking(move || staging.remove(each)).await,
             Dead::Object(run) => run.remove(each).await,
         }

@@ -1,7 +1,9 @@
 //! The local disk: blocking functions whose errors name the path.
 
+mod folder;
 mod links;
 mod ours;
+mod run;
 mod staging;
 
 use std::fs::{self, File, TryLockError};
@@ -10,8 +12,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-pub(super) use links::{Link, make_folders, remove_tree, second_name, sync_tree};
+pub(super) use folder::Folder;
+use links::{Link, make_folders, remove_tree, second_name, sync_tree};
 pub(super) use ours::{Whose, read_sign, whose};
+pub(super) use run::LocalRun;
 pub(super) use staging::Staging;
 
 use super::error::StoreError;

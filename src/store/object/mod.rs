@@ -17,6 +17,7 @@ mod listed;
 mod probe;
 mod run;
 mod spool;
+mod staging;
 mod upload;
 
 use std::future::Future;
@@ -26,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::multipart::MultipartStore;
 use object_store::path::Path as Key;
 use object_store::{
@@ -36,12 +37,12 @@ use object_store::{
 use tokio::runtime::Handle;
 
 pub use error::{Fault, FaultKind};
-pub(super) use heartbeat::{ALIVE, is_of_run};
+pub(super) use heartbeat::ALIVE;
 pub(super) use run::{DeadObjectRun, ObjectRun};
 
 use super::error::StoreError;
 use super::path::LakePath;
-use super::{DirEntry, PutOutcome};
+use super::{DirEntry, FileMetadata, PutOutcome, StoredFile};
 use crate::job::ObjectPlace;
 
 /// How often an update is retried because another writer was first.
@@ -49,6 +50,8 @@ const UPDATE_TRIES: u32 = 100;
 /// How often a conditional create is retried that met an object which was then missing.
 const CREATE_TRIES: u32 = 10;
 
+/// How many small objects are read at once.
+const READS_AT_ONCE: usize = 16;
 /// How often an object that seems to be empty is read again.
 const EMPTY_TRIES: u32 = 3;
 
@@ -179,6 +182,40 @@ impl Bucket {
         let key = self.key(path);
         let found = self.again(|| self.objects.head(&key)).await;
         optional(found).map_err(self.failed("look at", path))
+    }
+
+    /// What these objects hold, in their order, made into something small at once.
+    pub(super) async fn get_all_small<T: Send>(
+        &self,
+        paths: Vec<LakePath>,
+        make: fn(Option<&[u8]>) -> T,
+    ) -> Result<Vec<T>, StoreError> {
+        let read = |path: LakePath| async move {
+            let bytes = self.get(&path).await?;
+            Ok::<_, StoreError>(make(bytes.as_deref()))
+        };
+        let read = stream::iter(paths).map(read).buffered(READS_AT_ONCE);
+        read.try_collect().await
+    }
+
+    pub(super) async fn size(&self, path: &LakePath) -> Result<Option<u64>, StoreError> {
+        Ok(self.head(path).await?.map(|meta| meta.size))
+    }
+
+    pub(super) async fn metadata(
+        &self,
+        path: &LakePath,
+    ) -> Result<Option<FileMetadata>, StoreError> {
+        let found = self.head(path).await?;
+        Ok(found.map(|meta| FileMetadata {
+            bytes: meta.size,
+            modified: meta.last_modified,
+        }))
+    }
+
+    /// Blocks.
+    pub(super) fn open(&self, path: &LakePath) -> Result<Option<StoredFile>, StoreError> {
+        StoredFile::object(self, path, self.locate(path))
     }
 
     pub(super) async fn list(&self, folder: &LakePath) -> Result<Vec<DirEntry>, StoreError> {
