@@ -19,18 +19,18 @@ use crate::job::Destination;
 use crate::schema::TableName;
 use crate::task::RunId;
 
-/// How many try the same thing at the same moment.
+/// Number of concurrent attempts.
 const RIVALS: u32 = 8;
 /// Several parts of an upload, and several blocks when it is read.
 const LARGE_BYTES: usize = (11 << 20) + 77;
 
-/// Tries everything at a place where no lake is.
+/// Runs the whole suite at a destination without a lake.
 ///
 /// # Errors
 /// When the store fails.
 ///
 /// # Panics
-/// When it does something else than it must.
+/// If it does not conform.
 pub async fn conform(dest: &Destination, runs: [RunId; 2]) -> Result<(), StoreError> {
     let [run, other] = runs;
     let store = RunStore::open(Store::new(dest)?, run).await?;
@@ -59,7 +59,7 @@ async fn nothing_is_nothing(store: &RunStore) -> Result<(), StoreError> {
     let nowhere = LakePath::found("nowhere");
     assert_eq!(store.list(&nowhere).await?, []);
     assert_eq!(store.list_files(&nowhere).await?, []);
-    // Not every store says that it was not there; none may mind.
+    // Not every store reports that it was missing; none may fail.
     store.remove(&path).await?;
     Ok(())
 }
@@ -149,7 +149,7 @@ async fn files_are_invisible_until_published(store: &RunStore) -> Result<(), Sto
             store.size(&LakePath::from(&file.path())).await?,
             Some(file.bytes)
         );
-        // As after a crash. A store may say that it did it once more.
+        // As after a crash. A store may report that it published again.
         assert_ne!(publish(store, file).await?, Published::Gone);
     }
     let folders: BTreeSet<LakePath> = files.iter().map(|file| file.path().folder()).collect();
@@ -164,7 +164,7 @@ async fn files_are_invisible_until_published(store: &RunStore) -> Result<(), Sto
     // A superseded file never returns, even if it is published again later.
     let gone = LakePath::from(&files[0].path());
     assert!(store.remove(&gone).await?);
-    // Some servers answer with an error of their own then.
+    // Some servers respond with an error of their own.
     let _ = publish(store, &files[0]).await;
     assert_eq!(store.size(&gone).await?, None);
     store.forget_notes().await

@@ -10,7 +10,7 @@
 
 macro_rules! points {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
-        /// A place in the commit protocol, in the order in which they are passed.
+        /// A step of the commit protocol. The variants are in the order in which they are passed.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Failpoint {
             $($(#[$doc])* $variant,)*
@@ -78,13 +78,13 @@ points! {
     VacuumFileRemoved = "vacuum.file_removed",
     /// `verify --repair` moved a file.
     RepairFileMoved = "repair.file_moved",
-    /// The record of a pin that is being made is there.
+    /// The record of a new pin exists.
     PinRecorded = "pin.recorded",
     /// One file got its second name in the pin's folder.
     PinFileLinked = "pin.file_linked",
     /// All files have their second names, which are durable.
     PinLinked = "pin.linked",
-    /// A pin in a bucket went on to a newer state.
+    /// A pin in a bucket moved to a newer state.
     PinMoved = "pin.moved",
     /// The record says that the pin holds; nothing is printed yet.
     PinHeld = "pin.held",
@@ -108,7 +108,7 @@ pub(crate) struct FailpointSet {
 }
 
 impl FailpointSet {
-    /// Fails the `nth` time (from 1) that the point is passed, and ever after.
+    /// Fails at the `nth` pass (from 1) of the point, and at all later ones.
     #[cfg(test)]
     pub(crate) fn stop_at(&self, point: Failpoint, nth: u32) {
         *self

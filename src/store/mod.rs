@@ -80,12 +80,12 @@ enum Backend {
     Object(Bucket),
 }
 
-/// Something in a folder of the store.
+/// An entry of a folder.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DirEntry {
-    /// Its last step.
+    /// Its name.
     pub name: String,
-    /// A folder, not a file.
+    /// Whether it is a folder.
     pub is_folder: bool,
 }
 
@@ -102,7 +102,7 @@ impl Store {
     /// The store at a destination. Nothing is touched yet.
     ///
     /// # Errors
-    /// When the settings of an object store make no sense.
+    /// If the settings of an object store are invalid.
     pub fn new(dest: &Destination) -> Result<Self, StoreError> {
         Ok(Self {
             backend: match dest {
@@ -112,7 +112,7 @@ impl Store {
         })
     }
 
-    /// The path as the operating system and people know it; on an object store its address.
+    /// The path in the file system; on an object store its address.
     #[must_use]
     pub fn locate(&self, path: &LakePath) -> PathBuf {
         self.root().join(path.as_str())
@@ -127,16 +127,16 @@ impl Store {
         }
     }
 
-    /// Whether paths in it are files of this machine.
+    /// Whether the lake is on a local disk.
     #[must_use]
     pub fn is_local(&self) -> bool {
         matches!(self.backend, Backend::Local(_))
     }
 
-    /// All bytes of a file, or nothing if there is none.
+    /// All bytes of a file; `None` if there is none.
     ///
     /// # Errors
-    /// When there is one and it can't be read.
+    /// If there is one and it cannot be read.
     pub async fn get(&self, path: &LakePath) -> Result<Option<Vec<u8>>, StoreError> {
         match &self.backend {
             Backend::Local(folder) => folder.get(path).await,
@@ -144,11 +144,11 @@ impl Store {
         }
     }
 
-    /// All bytes of a small file of our own making. Something else of its name on a disk may be of any
-    /// length: what is longer than such a file can be is read as far as that, and makes no sense then.
+    /// All bytes of a small file that the exporter writes. On a disk another file of any size may
+    /// have its name, so reading stops at a maximum length; such content is then invalid anyway.
     ///
     /// # Errors
-    /// When there is one and it can't be read.
+    /// If there is one and it cannot be read.
     pub(crate) async fn get_small(&self, path: &LakePath) -> Result<Option<Vec<u8>>, StoreError> {
         match &self.backend {
             Backend::Local(folder) => folder.get_small(path).await,
@@ -156,10 +156,9 @@ impl Store {
         }
     }
 
-    /// What these small files hold, in their order, read as [`Store::get_small`] reads each and made into
-    /// something small at once. Several are read at a time: on a disk by turns of one thread each, as most
-    /// of what a file of a kilobyte costs is the way there; a disk across a network is waited for like a
-    /// bucket.
+    /// The contents of small files, in their order, each read as by [`Store::get_small`] and
+    /// converted by `make` at once. Several are read concurrently; on a disk each thread reads a
+    /// series of files, since scheduling dominates the cost of a small one.
     pub(crate) async fn get_all_small<T: Send + 'static>(
         &self,
         paths: Vec<LakePath>,
@@ -171,10 +170,10 @@ impl Store {
         }
     }
 
-    /// A file's length, or nothing if there is none.
+    /// A file's length; `None` if there is none.
     ///
     /// # Errors
-    /// When that can't be told.
+    /// If that cannot be determined.
     pub async fn size(&self, path: &LakePath) -> Result<Option<u64>, StoreError> {
         match &self.backend {
             Backend::Local(folder) => folder.size(path).await,
@@ -182,10 +181,10 @@ impl Store {
         }
     }
 
-    /// A file's length and age, or nothing if there is none.
+    /// A file's length and age; `None` if there is none.
     ///
     /// # Errors
-    /// When they can't be told.
+    /// If they cannot be determined.
     pub async fn metadata(&self, path: &LakePath) -> Result<Option<FileMetadata>, StoreError> {
         match &self.backend {
             Backend::Local(folder) => folder.metadata(path).await,
@@ -193,10 +192,10 @@ impl Store {
         }
     }
 
-    /// Whether there is anything at its root: a folder, if only an empty one, or an object below it.
+    /// Whether anything exists at its root: a folder, even an empty one, or an object below it.
     ///
     /// # Errors
-    /// When that can't be told.
+    /// If that cannot be determined.
     pub async fn is_there(&self) -> Result<bool, StoreError> {
         match &self.backend {
             Backend::Local(folder) => folder.is_there().await,
@@ -213,10 +212,10 @@ impl Store {
         }
     }
 
-    /// What a folder holds, sorted by name; nothing if there is no such folder.
+    /// The entries of a folder, sorted by name; none if there is no such folder.
     ///
     /// # Errors
-    /// When there is one and it can't be read.
+    /// If there is one and it cannot be read.
     pub async fn list(&self, folder: &LakePath) -> Result<Vec<DirEntry>, StoreError> {
         match &self.backend {
             Backend::Local(root) => root.list(folder).await,
@@ -235,8 +234,8 @@ impl Store {
         }
     }
 
-    /// How many requests are worth having in flight: on an object store most of the time is
-    /// waiting, on a disk things are done one after the other.
+    /// Useful number of concurrent operations: requests to an object store mostly wait, while
+    /// operations on a disk run one after the other.
     pub(crate) fn at_once(&self) -> usize {
         match &self.backend {
             Backend::Local(_) => 1,
@@ -244,10 +243,10 @@ impl Store {
         }
     }
 
-    /// Opens a file to read it by pieces; nothing if there is none. Blocks: for threads that may.
+    /// Opens a file to read parts of it; `None` if there is none. Blocks: call it on a blocking thread.
     ///
     /// # Errors
-    /// When there is one and it can't be read.
+    /// If there is one and it cannot be read.
     pub fn open(&self, path: &LakePath) -> Result<Option<StoredFile>, StoreError> {
         match &self.backend {
             Backend::Local(folder) => folder.open(path),
@@ -255,11 +254,11 @@ impl Store {
         }
     }
 
-    /// Whether the run that stages here is dead: its lock is free, or it has not touched its sign
-    /// of life for longer than the setting allows.
+    /// Whether the run of this staging folder is dead: its lock is free, or its last heartbeat is older
+    /// than the setting allows.
     ///
     /// # Errors
-    /// When that can't be told.
+    /// If that cannot be determined.
     pub(crate) async fn is_dead(&self, staging: &LakePath) -> Result<bool, StoreError> {
         match &self.backend {
             Backend::Local(folder) => folder.is_dead(staging).await,
@@ -267,13 +266,13 @@ impl Store {
         }
     }
 
-    /// Whether a file in a staging folder is of the run itself, and not staged.
+    /// Whether a file in a staging folder is the run's lock or heartbeat, not a staged file.
     pub(crate) fn is_sign_of_life(name: &str) -> bool {
         name == local::LOCK || name == object::ALIVE
     }
 }
 
-/// From now on no lock is waited for at length: the process was told to stop.
+/// Shortens all waits for locks: the process is stopping.
 pub(crate) fn stop_waiting() {
     local::stop_waiting();
 }

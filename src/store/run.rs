@@ -1,4 +1,4 @@
-//! The store of a writing run: its staged files, its sign of life, and changes to the lake.
+//! The store of a writing run: its staged files, its lock or heartbeat, and changes to the lake.
 
 use std::collections::BTreeSet;
 use std::ops::Deref;
@@ -31,7 +31,7 @@ struct Inner {
     lease: RunLease,
 }
 
-/// The run's sign of life and its staging folder, on the backend of the store.
+/// The run's lock or heartbeat and its staging folder, on the backend of the store.
 #[derive(Debug)]
 enum RunLease {
     Local(LocalRun),
@@ -115,10 +115,10 @@ impl Deref for RunStore {
 }
 
 impl RunStore {
-    /// Begins to write: makes the run's staging folder and shows that the run lives.
+    /// Starts a run: creates its staging folder and its lock or heartbeat.
     ///
     /// # Errors
-    /// When the destination can't be written to, or a run of this id stages there already.
+    /// If the destination cannot be written, or a run of this id exists already.
     pub async fn open(store: Store, run: RunId) -> Result<Self, StoreError> {
         if !is_safe_run_id(&run) {
             return Err(StoreError::UnsafeRunId(run));
@@ -169,7 +169,7 @@ impl RunStore {
         }
     }
 
-    /// Where a file that this run staged waits, on this machine.
+    /// The local path of a file that this run staged.
     #[must_use]
     pub fn staged_place(&self, file: &DataFile) -> PathBuf {
         self.staging().join(file.name.as_str())
@@ -178,15 +178,15 @@ impl RunStore {
     /// Opens a file that this run staged and has not committed. Blocks.
     ///
     /// # Errors
-    /// When it can't be read.
+    /// If it cannot be read.
     pub fn open_staged(&self, file: &DataFile) -> Result<Option<StoredFile>, StoreError> {
         StoredFile::local(self.staged_place(file))
     }
 
-    /// Opens a new data file, named and placed for good but invisible. Blocks.
+    /// Opens a new data file with its final name and partition, not yet visible. Blocks.
     ///
     /// # Errors
-    /// When the disk refuses it.
+    /// If the disk fails.
     pub fn stage(&self, table: TableName, partition: Partition) -> Result<StagedFile, StoreError> {
         let number = self.inner.state.next_number();
         let name = FileName::of_run(self.run_id(), number);
@@ -203,7 +203,7 @@ impl RunStore {
     /// Opens a file for rejects, with this ending. Blocks.
     ///
     /// # Errors
-    /// When the disk refuses it.
+    /// If the disk fails.
     pub fn stage_reject(&self, ending: &str) -> Result<StagedReject, StoreError> {
         let number = self.inner.state.next_number();
         StagedReject::create(self.clone(), format!("{number:06}.{ending}"))
@@ -212,7 +212,7 @@ impl RunStore {
     /// Drops a finished data file that no commit will name.
     ///
     /// # Errors
-    /// When it is there and can't be removed.
+    /// If it exists and cannot be removed.
     pub async fn unstage(&self, file: &DataFile) -> Result<(), StoreError> {
         match &self.inner.lease {
             RunLease::Local(run) => run.unstage(file).await,
@@ -220,14 +220,14 @@ impl RunStore {
         }
     }
 
-    /// The length of a file that this run staged; nothing if it is gone.
+    /// The length of a file that this run staged; `None` if it is missing.
     pub(crate) async fn staged_size(&self, file: &DataFile) -> Result<Option<u64>, StoreError> {
         let place = self.staged_place(file);
         blocking(move || local::size(&place)).await
     }
 
-    /// Makes staged files durable, invisible as they are. What publishing needs to know of them is
-    /// noted in them.
+    /// Makes staged files durable without making them visible. What publishing needs is stored in
+    /// `files`.
     pub(crate) async fn sync_staged(&self, files: &mut [DataFile]) -> Result<(), StoreError> {
         match &self.inner.lease {
             RunLease::Local(run) => run.sync_staged().await,
@@ -235,7 +235,7 @@ impl RunStore {
         }
     }
 
-    /// Takes back what [`RunStore::sync_staged`] did: the files will not be committed so.
+    /// Undoes [`RunStore::sync_staged`] for files that will not be committed as they are.
     pub(crate) async fn withdraw(&self, files: &mut [DataFile]) -> Result<(), StoreError> {
         match &self.inner.lease {
             RunLease::Local(_) => Ok(()),
@@ -243,8 +243,7 @@ impl RunStore {
         }
     }
 
-    /// Drops what was noted for the case of a crash and is not needed any more, since all that was
-    /// sent so far is published or withdrawn.
+    /// Removes the crash-recovery notes of uploads that are all published or withdrawn.
     pub(crate) async fn forget_notes(&self) -> Result<(), StoreError> {
         match &self.inner.lease {
             RunLease::Local(_) => Ok(()),
@@ -255,7 +254,7 @@ impl RunStore {
     /// Creates a file, durable with its name, unless the name is taken.
     ///
     /// # Errors
-    /// When the store refuses it. The file may or may not be there then.
+    /// If the store fails. The file may or may not exist then.
     pub(crate) async fn put_if_absent(
         &self,
         path: &LakePath,
@@ -270,7 +269,7 @@ impl RunStore {
     /// As [`RunStore::put_if_absent`], without the named points of a commit.
     ///
     /// # Errors
-    /// When the store refuses it. The file may or may not be there then.
+    /// If the store fails. The file may or may not exist then.
     pub(crate) async fn create(
         &self,
         path: &LakePath,
@@ -282,11 +281,10 @@ impl RunStore {
         }
     }
 
-    /// Writes a whole file, over one that is there; never half, and durable with its name. For run
-    /// reports and rejects.
+    /// Writes a file atomically and durably, replacing an existing one. For run reports and rejects.
     ///
     /// # Errors
-    /// When the store refuses it.
+    /// If the store fails.
     pub async fn replace(&self, path: &LakePath, bytes: Vec<u8>) -> Result<(), StoreError> {
         match &self.inner.lease {
             RunLease::Local(run) => run.replace(path, bytes).await,
@@ -294,12 +292,12 @@ impl RunStore {
         }
     }
 
-    /// Reads a file and may replace it; no other process updates the file between the two. `decide`
-    /// gets the present content and returns the new one, or nothing to leave it. Says whether it
-    /// was replaced.
+    /// Reads a file and may replace it, without another process updating it in between. `decide` gets
+    /// the current content and returns the new one, or `None` to keep it. Returns whether the file was
+    /// replaced.
     ///
     /// # Errors
-    /// When the store refuses it.
+    /// If the store fails.
     pub(crate) async fn update<F>(&self, path: &LakePath, decide: F) -> Result<bool, StoreError>
     where
         F: Fn(Option<&[u8]>) -> Option<Vec<u8>> + Send + 'static,
@@ -314,7 +312,7 @@ impl RunStore {
     /// [`RunStore::sync_folders`].
     ///
     /// # Errors
-    /// When the store refuses it.
+    /// If the store fails.
     pub(crate) async fn publish(
         &self,
         run: &RunId,
@@ -327,10 +325,10 @@ impl RunStore {
         }
     }
 
-    /// Removes a file; one that is gone is fine.
+    /// Removes a file; a missing one is not an error.
     ///
     /// # Errors
-    /// When the store refuses it.
+    /// If the store fails.
     pub(crate) async fn remove(&self, path: &LakePath) -> Result<bool, StoreError> {
         match &self.inner.lease {
             RunLease::Local(run) => run.remove(path).await,
@@ -338,11 +336,11 @@ impl RunStore {
         }
     }
 
-    /// Gives files of the lake second names below a folder. Says which have them, and how it ended.
-    /// They are durable after [`RunStore::sync_tree`].
+    /// Makes hard links to files of the lake below a folder; returns the linked files and the outcome.
+    /// The links are durable after [`RunStore::sync_tree`].
     ///
     /// # Errors
-    /// When the disk refuses it for another reason than that it has no second names.
+    /// If the disk fails for another reason than that it has no hard links.
     pub(crate) async fn link_files(
         &self,
         folder: &LakePath,
@@ -354,10 +352,10 @@ impl RunStore {
         }
     }
 
-    /// Makes all names in a folder and in those in it durable. An object store has none.
+    /// Makes all names below a folder durable. An object store has no folders.
     ///
     /// # Errors
-    /// When the disk refuses it.
+    /// If the disk fails.
     pub(crate) async fn sync_tree(&self, folder: &LakePath) -> Result<(), StoreError> {
         match &self.inner.lease {
             RunLease::Local(run) => run.sync_tree(folder).await,
@@ -365,10 +363,10 @@ impl RunStore {
         }
     }
 
-    /// Removes a folder of second names with all that is in it. An object store has none.
+    /// Removes a folder of hard links with its content. An object store has none.
     ///
     /// # Errors
-    /// When the disk refuses it.
+    /// If the disk fails.
     pub(crate) async fn remove_tree(&self, folder: &LakePath) -> Result<(), StoreError> {
         match &self.inner.lease {
             RunLease::Local(run) => run.remove_tree(folder).await,
@@ -376,11 +374,11 @@ impl RunStore {
         }
     }
 
-    /// Moves a file to a place that is free; fails if that is taken. On an object store the bytes
-    /// go through this machine: no copy is asked for that a store might not know.
+    /// Moves a file to a free path; fails if that is taken. On an object store the bytes go through
+    /// this machine, since not every store supports copies.
     ///
     /// # Errors
-    /// When the store refuses it, or something is there.
+    /// If the store fails, or the path is taken.
     pub(crate) async fn move_aside(
         &self,
         from: &LakePath,
@@ -392,10 +390,10 @@ impl RunStore {
         }
     }
 
-    /// Removes a folder if it is empty. An object store has none.
+    /// Removes a folder if it is empty. An object store has no folders.
     ///
     /// # Errors
-    /// When the disk refuses it for another reason than that it is not.
+    /// If the disk fails for another reason than that the folder is not empty.
     pub(crate) async fn remove_folder(&self, folder: &LakePath) -> Result<(), StoreError> {
         match &self.inner.lease {
             RunLease::Local(run) => run.remove_folder(folder).await,
@@ -403,7 +401,7 @@ impl RunStore {
         }
     }
 
-    /// Makes the names in these folders durable, and their absence.
+    /// Makes the names in these folders durable, including removals.
     pub(crate) async fn sync_folders(&self, folders: BTreeSet<LakePath>) -> Result<(), StoreError> {
         match &self.inner.lease {
             RunLease::Local(run) => run.sync_folders(folders).await,
@@ -411,7 +409,7 @@ impl RunStore {
         }
     }
 
-    /// Takes over a dead run's staging folder. Nothing if its run lives, or another process has it.
+    /// Takes over a dead run's staging folder; `None` if its run is alive or another process has it.
     pub(crate) async fn take_dead(&self, folder: &LakePath) -> Result<Option<DeadRun>, StoreError> {
         let dead = match &self.inner.lease {
             RunLease::Local(run) => run.take_dead(folder).await?.map(Dead::Local),
@@ -424,7 +422,7 @@ impl RunStore {
     /// Ends the run: removes its staging folder with all that was not committed.
     ///
     /// # Errors
-    /// When the store refuses it. A later run will try again.
+    /// If the store fails. A later run retries.
     pub async fn close(self) -> Result<u64, StoreError> {
         match &self.inner.lease {
             RunLease::Local(run) => run.close().await,
@@ -432,7 +430,7 @@ impl RunStore {
         }
     }
 
-    /// Makes a finished file of the staging folder one of the lake, at once. Blocks.
+    /// Moves a finished file from the staging folder into the lake at once. Blocks.
     pub(super) fn put_in_place(&self, file: &Path, to: &LakePath) -> Result<(), StoreError> {
         match &self.inner.lease {
             RunLease::Local(run) => run.put_in_place(file, to),
@@ -440,7 +438,7 @@ impl RunStore {
         }
     }
 
-    /// A free local path for this run's private use. It is removed with the run.
+    /// A free local path for scratch data. It is removed with the run.
     pub(crate) fn scratch(&self) -> PathBuf {
         self.staging().join(self.inner.state.temporary_name())
     }

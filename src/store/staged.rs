@@ -12,9 +12,9 @@ use super::failpoint::Failpoint;
 use super::path::FilePath;
 use super::run::RunStore;
 
-/// A data file that is being written. Blocks: for threads that may.
+/// A data file that is being written. Blocks: use it on blocking threads.
 ///
-/// Dropped without [`StagedFile::finish`], it leaves nothing behind.
+/// Dropping it without [`StagedFile::finish`] removes the file.
 #[derive(Debug)]
 pub struct StagedFile {
     store: RunStore,
@@ -44,7 +44,7 @@ impl StagedFile {
         Ok(staged)
     }
 
-    /// Where the file will be once its commit is published.
+    /// The path of the file once its commit is published.
     #[must_use]
     pub fn path(&self) -> &FilePath {
         &self.path
@@ -56,7 +56,7 @@ impl StagedFile {
         self.bytes
     }
 
-    /// Where it is written, on this machine.
+    /// Its local path.
     #[must_use]
     pub fn place(&self) -> &Path {
         &self.place
@@ -65,10 +65,10 @@ impl StagedFile {
     /// Makes the content durable and describes it for a commit.
     ///
     /// # Errors
-    /// When the disk does not take it; the file is removed then.
+    /// If the disk fails; the file is then removed.
     pub fn finish(mut self, rows: u64) -> Result<DataFile, StoreError> {
         self.store.pass(Failpoint::StageWritten)?;
-        // In a spool it is the sent copy that has to last.
+        // A spooled file need not be durable: the uploaded copy is.
         if self.store.is_local() {
             self.file
                 .sync_all()

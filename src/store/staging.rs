@@ -5,23 +5,23 @@ use super::path::LakePath;
 use super::sign::Sign;
 use super::{Backend, Store};
 
-/// What is in `_export/staging/`, sorted.
+/// The content of `_export/staging/`, sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct InStaging {
-    /// The runs that have something staged, or that live.
+    /// The runs that are alive or have staged files.
     pub(crate) runs: Vec<String>,
     /// Entries that are not a run's, each with the reason. They are never touched.
     pub(crate) foreign: Vec<(LakePath, &'static str)>,
 }
 
 impl Store {
-    /// The runs that have something staged, or that live. What is no run's is left out.
+    /// The runs that are alive or have staged files. Entries that are not a run's are left out.
     pub(crate) async fn staging_runs(&self) -> Result<Vec<String>, StoreError> {
         Ok(self.in_staging().await?.runs)
     }
 
-    /// Looks at all that is in `_export/staging/`, which may be a link itself: administrators put it
-    /// on another disk. What is behind it goes by the same rules.
+    /// Lists `_export/staging/`, which may itself be a link: administrators put it on another disk. The
+    /// same rules apply behind the link.
     pub(crate) async fn in_staging(&self) -> Result<InStaging, StoreError> {
         match &self.backend {
             Backend::Local(folder) => folder.in_staging().await,
@@ -29,7 +29,7 @@ impl Store {
         }
     }
 
-    /// What the run that stages here says of itself.
+    /// The sign of the run with this staging folder.
     pub(crate) async fn sign(&self, staging: &LakePath) -> Result<Sign, StoreError> {
         let bytes = match &self.backend {
             Backend::Local(folder) => folder.sign(staging).await?,

@@ -16,8 +16,8 @@ use crate::schema::TableName;
 use crate::shard::Shard;
 use crate::task::{RunId, TaskStatus};
 
-/// No listing covers days before this: the vendor is younger, and "everything" as a range must
-/// not make a day file for each day since the year zero.
+/// The first day that a listing can cover. The vendor's data starts later; without this limit an
+/// unbounded range would create a day file for each day since the year zero.
 const EARLIEST_DAY: NaiveDate = NaiveDate::from_ymd_opt(2000, 1, 1).expect("a date");
 
 /// All days that a commit touched.
@@ -25,23 +25,23 @@ const EARLIEST_DAY: NaiveDate = NaiveDate::from_ymd_opt(2000, 1, 1).expect("a da
 pub(super) struct Days {
     pub(super) counts_by_day: BTreeMap<Option<NaiveDate>, DayCounts>,
     pub(super) covered: BTreeMap<NaiveDate, CoveredDay>,
-    /// The shards that covered a day which is not covered yet.
+    /// The shards that covered a day that is not fully covered yet.
     pub(super) partly: BTreeMap<NaiveDate, BTreeMap<Shard, CoveredDay>>,
-    /// Tasks that may still put rows on their day, on any later one, and, without a day, on all.
+    /// Tasks that may still add rows to their day or a later one; tasks without a day, to any day.
     pub(super) holding: BTreeMap<Option<NaiveDate>, u64>,
     /// Covered days that were never complete.
     pub(super) pending: BTreeSet<NaiveDate>,
     /// The commit that is being applied.
     pub(super) sequence: u64,
     pub(super) at: DateTime<Utc>,
-    /// Why the commit that is being applied changes rows, if it does more than to move them.
+    /// Why the commit that is being applied changes rows; `None` if it only moves them.
     pub(super) reason: Option<RevisionReason>,
 }
 
 /// How a day is covered by complete listings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct CoveredDay {
-    /// Tasks of earlier days were listed, too, so that those of them that reach into the day are
+    /// Whether tasks of earlier days were listed, too, so that those that extend into the day are
     /// known.
     pub(super) with_earlier_tasks: bool,
     /// The listings, one of each shard. None for commits of version 1.
@@ -60,7 +60,7 @@ pub(super) struct DayCounts {
     pub(super) revised_in: u64,
 }
 
-/// A coverage of one commit, and whose it is.
+/// The coverage of one commit, and its shard.
 pub(super) struct Covering<'a> {
     pub(super) coverage: &'a [Coverage],
     pub(super) shard: Option<Shard>,
@@ -69,7 +69,7 @@ pub(super) struct Covering<'a> {
 }
 
 impl Days {
-    /// What follows belongs to this commit.
+    /// Starts a commit: the following changes belong to it.
     pub(super) fn begin(
         &mut self,
         sequence: u64,
@@ -85,7 +85,7 @@ impl Days {
         counts
     }
 
-    /// The counter of a day's tasks of a kind, to be changed.
+    /// The counter of a day's tasks of a kind, to be updated.
     pub(super) fn tasks_of(&mut self, day: Option<NaiveDate>, kind: Kind) -> &mut u64 {
         counter(&mut self.touched(day).tasks, kind)
     }
@@ -119,8 +119,8 @@ impl Days {
         }
     }
 
-    /// Marks the days that listings covered whole and after their end. Those of a shard name only
-    /// its own tasks: a day is covered once every one of as many shards has covered it.
+    /// Marks the days that listings covered completely and after their end. A shard's listings contain
+    /// only its own tasks: a day is covered once every shard has covered it.
     pub(super) fn cover(&mut self, covering: &Covering<'_>) {
         for (day, coverage) in covered_days(covering.coverage, covering.zone) {
             let by_this = CoveredDay {
@@ -164,7 +164,7 @@ impl Days {
             || shard.and_then(by_shard).is_some_and(is_as_good)
     }
 
-    /// Takes back what was covered from a moment on.
+    /// Retracts the coverage from a moment on.
     pub(super) fn retract(&mut self, from: DateTime<Utc>, zone: Tz) {
         let first = day_of(zone, from);
         let later = self.covered.split_off(&first);
@@ -175,7 +175,7 @@ impl Days {
         }
     }
 
-    /// Counts a task among those that may still put rows on days, or no more.
+    /// Adds a task to those that may still add rows to days, or removes it.
     pub(super) fn hold(&mut self, task: &OpenTask, holds: bool) {
         if task.overdue {
             return;
@@ -280,7 +280,7 @@ impl Days {
     }
 }
 
-/// Whether a task is waited for no longer.
+/// Whether a day is no longer held back by a task.
 fn is_let_go(known: &UnsealedTask) -> bool {
     known.task.overdue && !is_missed(known)
 }
@@ -314,7 +314,7 @@ fn span(task: &OpenTask, zone: Option<Tz>) -> Option<(NaiveDate, NaiveDate)> {
     Some((first, last.max(first)))
 }
 
-/// The days that one commit's listings cover whole and after their end, and by what.
+/// The days that one commit's listings cover completely and after their end, each with its coverage.
 pub(super) fn covered_days(coverage: &[Coverage], zone: Tz) -> Vec<(NaiveDate, Coverage)> {
     let mut pieces: Vec<Coverage> = coverage.to_vec();
     pieces.sort_unstable_by_key(|piece| (piece.from, piece.to));

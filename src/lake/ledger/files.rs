@@ -18,12 +18,12 @@ pub struct LiveFile {
     pub file: DataFile,
     /// The commit that added it.
     pub sequence: u64,
-    /// No more tasks than this have rows in it. Exact until the file was rewritten.
+    /// Maximum number of tasks with rows in it. Exact unless the file was rewritten.
     pub tasks_at_most: u64,
 }
 
 impl LiveFile {
-    /// Where it is.
+    /// Its path.
     #[must_use]
     pub fn path(&self) -> FilePath {
         self.file.path()
@@ -46,7 +46,7 @@ pub(super) struct Slot {
     pub(super) sha256: Checksum,
     pub(super) sequence: u32,
     pub(super) tasks: u64,
-    /// Once removed: the files that took over.
+    /// The successors, once the file is removed.
     pub(super) replaced_by: Option<Box<[u32]>>,
 }
 
@@ -70,7 +70,7 @@ impl Files {
         names.any(|name| name.as_str().starts_with(&prefix))
     }
 
-    /// Whether a file of this name belongs to the lake now, wherever it should be.
+    /// Whether a live file has this name, in any partition.
     pub(super) fn is_live_name(&self, name: &FileName) -> bool {
         let slot = self.by_name.get(name).map(|slot| *slot as usize);
         slot.is_some_and(|slot| self.slots[slot].replaced_by.is_none())
@@ -199,7 +199,7 @@ impl Files {
         })
     }
 
-    /// Since when each table has had files, if it has any: the earliest commit of a live one.
+    /// The earliest commit of a live file of each table that has one.
     pub(super) fn oldest(&self) -> BTreeMap<TableName, u64> {
         let mut oldest = BTreeMap::new();
         for slot in self.slots.iter().filter(|slot| slot.replaced_by.is_none()) {
@@ -216,8 +216,7 @@ impl Files {
         Some(self.slots[slot as usize].sequence.into())
     }
 
-    /// For each live file that took over rows of others: those others, and those whose rows they had
-    /// taken over.
+    /// For each live file with predecessors: all of them, direct and indirect.
     pub(super) fn rewrites(&self) -> BTreeMap<FilePath, Vec<FilePath>> {
         let mut paths: Vec<Option<FilePath>> = vec![None; self.slots.len()];
         for (name, number) in &self.by_name {
@@ -247,7 +246,7 @@ impl Files {
         rewrites
     }
 
-    /// The live ones among these files and those that took over from them.
+    /// The live ones among these files and their successors.
     fn living(&self, mut todo: Vec<u32>) -> crate::seeded::SeededSet<u32> {
         let mut seen: crate::seeded::SeededSet<u32> = todo.iter().copied().collect();
         let mut live = crate::seeded::SeededSet::default();
@@ -267,7 +266,7 @@ impl Files {
         live
     }
 
-    /// The live files that hold the rows which these files held once.
+    /// The live files that hold the rows of these superseded files.
     pub(super) fn successors(&self, paths: impl IntoIterator<Item = FilePath>) -> Vec<LiveFile> {
         let slots = paths.into_iter().filter_map(|path| self.slot(&path));
         let live = self.living(slots.collect());

@@ -23,11 +23,11 @@ use crate::shard::Shard;
 use crate::store::{Checksum, FileName, FilePath, Partition};
 use crate::task::{RunId, TaskId, WorkflowId};
 
-/// What there is little of.
+/// The small parts of the ledger, as JSON.
 #[derive(Serialize, Deserialize)]
 struct Small {
-    /// The newest record version known to the writer. A program must not take from here what it
-    /// would refuse to read in a record.
+    /// The newest record version known to the writer. A program that does not know it must not use the
+    /// snapshot, just as it would refuse the record.
     format_version: u32,
     zone: Option<String>,
     last_sequence: u64,
@@ -68,7 +68,7 @@ struct Covered {
     evidence: Vec<usize>,
 }
 
-/// Evidence that gets its numbers.
+/// Assigns numbers to evidence.
 #[derive(Default)]
 struct Numbered {
     numbers: BTreeMap<Arc<DayEvidence>, usize>,
@@ -183,7 +183,7 @@ impl Ledger {
         out.0
     }
 
-    /// The ledger that these are the bytes of; nothing if they are none's.
+    /// Parses a ledger; `None` if the bytes are not one.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut bytes = In(bytes);
         let small: Small = serde_json::from_slice(bytes.text()?).ok()?;
@@ -356,7 +356,7 @@ fn write_files(files: &Files, out: &mut Out) {
     }
 }
 
-/// A file takes as many at least: two for its name, four for where it is, one for whether it is gone.
+/// Minimum bytes of a file: two for its name, four for its place, one for its successors.
 const LEAST_FILE_BYTES: usize = 7;
 
 fn read_files(bytes: &mut In<'_>) -> Option<Files> {
@@ -412,12 +412,12 @@ fn read_files(bytes: &mut In<'_>) -> Option<Files> {
     Some(files)
 }
 
-/// Bytes that are written one behind the other.
+/// Writes values into a buffer.
 #[derive(Default)]
 struct Out(Vec<u8>);
 
 impl Out {
-    /// Seven bits a byte, the lowest first.
+    /// Writes a varint: seven bits per byte, the lowest first.
     fn number(&mut self, mut number: u64) {
         while number >= 0x80 {
             self.0.push(number.to_le_bytes()[0] | 0x80);
@@ -431,7 +431,7 @@ impl Out {
         self.0.extend_from_slice(text);
     }
 
-    /// Days of our times in two bytes, no day in one.
+    /// Writes a day: two bytes for current dates, one for no day.
     fn day(&mut self, day: Option<NaiveDate>) {
         self.number(day.map_or(0, |day| {
             let days = i64::from(day.to_epoch_days());
@@ -442,7 +442,7 @@ impl Out {
     }
 }
 
-/// Bytes that are read one after the other; nothing once they end.
+/// Reads values from a buffer; `None` at its end.
 struct In<'a>(&'a [u8]);
 
 impl<'a> In<'a> {
@@ -473,7 +473,7 @@ impl<'a> In<'a> {
         self.take(length)
     }
 
-    /// A day, or that there is none; nothing if neither.
+    /// Reads an optional day; `None` if the bytes are not one.
     #[expect(
         clippy::option_option,
         reason = "the outer one is the end of the bytes"

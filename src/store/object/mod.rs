@@ -45,17 +45,17 @@ use super::path::LakePath;
 use super::{DirEntry, FileMetadata, PutOutcome, StoredFile};
 use crate::job::ObjectPlace;
 
-/// How often an update is retried because another writer was first.
+/// Maximum retries of an update that another writer preceded.
 const UPDATE_TRIES: u32 = 100;
-/// How often a conditional create is retried that met an object which was then missing.
+/// Maximum retries of a conditional create that met an object which was then missing.
 const CREATE_TRIES: u32 = 10;
 
-/// How many small objects are read at once.
+/// Number of small objects that are read concurrently.
 const READS_AT_ONCE: usize = 16;
-/// How often an object that seems to be empty is read again.
+/// Maximum rereads of an object that appears to be empty.
 const EMPTY_TRIES: u32 = 3;
 
-/// All that `object_store` offers, of one cloud.
+/// The `object_store` traits that a backend needs.
 pub(super) trait Objects: ObjectStore + MultipartStore {}
 
 impl<T: ObjectStore + MultipartStore> Objects for T {}
@@ -65,7 +65,7 @@ impl<T: ObjectStore + MultipartStore> Objects for T {}
 pub(super) struct Bucket {
     objects: Arc<dyn Objects>,
     prefix: Key,
-    /// As people name it, without a `/` at the end.
+    /// Its address, without a `/` at the end.
     root: Arc<Path>,
     dead_after: Duration,
     retry_time: Duration,
@@ -82,7 +82,7 @@ impl Bucket {
         };
         let prefix = Key::from_url_path(place.url.path())
             .map_err(|error| refused(format!("its path can't be used: {error}")))?;
-        // As the keys are, and as readers take them: not percent-encoded, as it is in a URL.
+        // Not percent-encoded, unlike in a URL: keys and readers use this form.
         let authority = &place.url[..url::Position::BeforePath];
         let address = format!("{authority}/{prefix}");
         let runtime = Handle::try_current().map_err(|error| refused(error.to_string()))?;
@@ -101,8 +101,8 @@ impl Bucket {
         &self.root
     }
 
-    /// Waits for a request on a thread that may block. A worker thread of the runtime may not, and
-    /// is replaced by another one meanwhile.
+    /// Blocks on a request. On a worker thread of the runtime, `block_in_place` moves the other
+    /// tasks to another thread.
     pub(super) fn wait<T>(&self, request: impl Future<Output = T>) -> T {
         tokio::task::block_in_place(|| self.runtime.block_on(request))
     }
@@ -133,7 +133,7 @@ impl Bucket {
         Ok(found.map(|(bytes, _)| bytes))
     }
 
-    /// An object and what tells this version of it from others.
+    /// An object and its version.
     async fn get_version(
         &self,
         path: &LakePath,
@@ -148,7 +148,8 @@ impl Bucket {
             Ok((found.bytes().await?.to_vec(), version))
         };
         let mut found = optional(self.again(read).await).map_err(self.failed("read", path))?;
-        // Nothing that is read whole is ever empty: the answer was, and another one may not be.
+        // Objects that are read whole are never empty, so the response was wrong and is requested
+        // again.
         for tries in 1..=EMPTY_TRIES {
             if !matches!(&found, Some((bytes, _)) if bytes.is_empty()) {
                 break;
@@ -184,7 +185,7 @@ impl Bucket {
         optional(found).map_err(self.failed("look at", path))
     }
 
-    /// What these objects hold, in their order, made into something small at once.
+    /// The contents of small objects, in their order, each converted by `make` at once.
     pub(super) async fn get_all_small<T: Send>(
         &self,
         paths: Vec<LakePath>,
@@ -264,7 +265,7 @@ impl Bucket {
         let mut found: Vec<ObjectMeta> = Vec::new();
         let mut patience = self.patience();
         loop {
-            // Goes on behind the last one that was heard of, so that a long listing gets to its end.
+            // Resumes after the last key received, so that a long listing completes.
             let last = found.last().map(|meta| meta.location.clone());
             let mut listed = match &last {
                 None => self.objects.list(Some(&key)),
@@ -323,7 +324,7 @@ impl Bucket {
             {
                 Ok(_) => return Ok(PutOutcome::Created),
                 Err(error @ Error::AlreadyExists { .. }) => {
-                    // S3 says so also when two try at the same moment, and both may have failed.
+                    // S3 also returns this for two concurrent attempts, of which both may have failed.
                     tries += 1;
                     if self.head(path).await?.is_some() {
                         return Ok(PutOutcome::Taken);
@@ -333,8 +334,7 @@ impl Bucket {
                     }
                     pause(tries).await;
                 }
-                // The outcome is unknown. Another try settles it: a writer that finds its own bytes
-                // recognizes them.
+                // The outcome is unknown. A retry resolves it: a writer recognizes its own bytes.
                 Err(error) if patience.bears(&error).await => {}
                 Err(error) => return Err(self.failed("create", path)(error)),
             }
@@ -371,15 +371,15 @@ impl Bucket {
                     tries += 1;
                     pause(tries).await;
                 }
-                // If it took effect all the same, there is nothing left to decide.
+                // If it did take effect, the retry finds nothing to change.
                 Err(error) if patience.bears(&error).await => {}
                 Err(error) => return Err(self.failed("update", path)(error)),
             }
         }
     }
 
-    /// Removes an object; one that is gone is fine. Most stores do not tell whether it was there,
-    /// so it counts as removed unless one does.
+    /// Removes an object; a missing one is not an error. Most stores do not report whether it
+    /// existed, so it counts as removed unless they do.
     pub(super) async fn remove(&self, path: &LakePath) -> Result<bool, StoreError> {
         let key = self.key(path);
         let removed = optional(self.again(|| self.objects.delete(&key)).await)
@@ -387,7 +387,7 @@ impl Bucket {
         Ok(removed.is_some())
     }
 
-    /// Removes what is a run's in its staging folder.
+    /// Removes the run's own objects in its staging folder.
     async fn remove_of_run(&self, staging: &LakePath) -> Result<(), StoreError> {
         for entry in self.list(staging).await? {
             if !entry.is_folder && heartbeat::is_of_run(&entry.name) {
@@ -397,7 +397,7 @@ impl Bucket {
         Ok(())
     }
 
-    /// Removes all objects below a folder. Says how many.
+    /// Removes all objects below a folder; returns their number.
     async fn remove_below(&self, folder: &LakePath) -> Result<u64, StoreError> {
         let found = self.list_below(folder).await?;
         for meta in &found {
@@ -408,7 +408,7 @@ impl Bucket {
     }
 }
 
-/// Nothing for what is not there.
+/// Maps "not found" to `None`.
 fn optional<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
     match result {
         Ok(found) => Ok(Some(found)),
@@ -417,7 +417,7 @@ fn optional<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
     }
 }
 
-/// Waits a little, so that two competing writers do not collide again and again.
+/// Waits a little, so that two writers do not collide repeatedly.
 async fn pause(tries: u32) {
     let most = 5_u64 << tries.min(7);
     tokio::time::sleep(Duration::from_millis(fastrand::u64(1..=most))).await;

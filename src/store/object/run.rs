@@ -1,4 +1,4 @@
-//! A run on an object store: its local spool, its sign of life, and its open uploads.
+//! A run on an object store: its local spool, its heartbeat, and its open uploads.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -73,7 +73,7 @@ impl ObjectRun {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends files to uploads that stay open, and says in each which.
+    /// Uploads files to multipart uploads that stay open, and stores the upload in each file.
     pub(crate) async fn sync_staged(&self, files: &mut [DataFile]) -> Result<(), StoreError> {
         let outgoing: Vec<Outgoing> = files
             .iter()
@@ -87,7 +87,7 @@ impl ObjectRun {
             return Ok(());
         }
         let opened = self.bucket.open_uploads(&outgoing).await?;
-        // The uploads are noted before any byte is sent: an upload without a note is empty.
+        // Uploads are noted before any byte is sent, so that an upload without a note is empty.
         let number = self.next_note.fetch_add(1, Ordering::Relaxed);
         for (file, opened) in files.iter().zip(&opened) {
             self.open_uploads()
@@ -126,7 +126,7 @@ impl ObjectRun {
         Ok(())
     }
 
-    /// Aborts what was sent for files that will not be committed so. The files stay in the spool.
+    /// Aborts the uploads of files that will not be committed as they are. The files stay in the spool.
     pub(crate) async fn withdraw(&self, files: &mut [DataFile]) -> Result<(), StoreError> {
         for file in files {
             file.upload = None;
@@ -150,7 +150,7 @@ impl ObjectRun {
         blocking(move || local::remove(&spooled).map(drop)).await
     }
 
-    /// Makes an object of a committed file, whichever run sent it.
+    /// Completes the upload of a committed file of any run.
     pub(crate) async fn publish(
         &self,
         path: &FilePath,
@@ -203,8 +203,7 @@ impl ObjectRun {
         self.bucket.remove(path).await
     }
 
-    /// The bytes go through this machine: a copy within the store is not asked for, since not every
-    /// store knows it.
+    /// The bytes go through this machine, since not every store supports copies.
     pub(crate) async fn move_aside(
         &self,
         from: &LakePath,
@@ -217,7 +216,7 @@ impl ObjectRun {
         self.bucket.remove(from).await.map(drop)
     }
 
-    /// Makes an object of a file in the spool at once, and removes it from there. Blocks.
+    /// Uploads a file from the spool at once, and removes it from there. Blocks.
     pub(crate) fn put_in_place(&self, file: &Path, path: &LakePath) -> Result<(), StoreError> {
         self.bucket.put_file(file, path)
     }
@@ -229,8 +228,8 @@ impl ObjectRun {
         DeadObjectRun::take(&self.bucket, staging).await
     }
 
-    /// Ends the run: aborts what was not committed, and removes spool and notes. Says how many files
-    /// that were.
+    /// Ends the run: aborts uncommitted uploads, and removes spool and notes. Returns the number of
+    /// files.
     pub(crate) async fn close(&self) -> Result<u64, StoreError> {
         let heartbeat = self
             .heartbeat
@@ -256,7 +255,7 @@ impl ObjectRun {
 }
 
 impl Bucket {
-    /// Makes an object of a file at once, and removes the file. Blocks.
+    /// Uploads a file at once, and removes it. Blocks.
     fn put_file(&self, file: &Path, path: &LakePath) -> Result<(), StoreError> {
         let bytes = local::size(file)?.unwrap_or_default();
         let outgoing = Outgoing {
@@ -286,7 +285,7 @@ impl Bucket {
     }
 }
 
-/// The staging folder of a run that is dead.
+/// The staging folder of a dead run.
 #[derive(Debug)]
 pub(crate) struct DeadObjectRun {
     bucket: Bucket,

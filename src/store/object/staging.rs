@@ -13,7 +13,7 @@ impl Bucket {
     pub(in crate::store) async fn in_staging(&self) -> Result<InStaging, StoreError> {
         let staging = LakePath::staging();
         // By folder, whether it holds an object of a run. An empty folder, which some object stores
-        // keep and list, is none's.
+        // keep and list, belongs to no run.
         let mut folders = BTreeMap::<String, bool>::new();
         for path in self.list_files(&staging).await? {
             let within = path.as_str().strip_prefix(staging.as_str());
@@ -37,7 +37,7 @@ impl Bucket {
         Ok(found)
     }
 
-    /// What the run that stages here says of itself.
+    /// The sign of the run with this staging folder.
     pub(in crate::store) async fn sign(
         &self,
         staging: &LakePath,
