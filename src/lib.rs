@@ -24,6 +24,8 @@
 //!   **open**: seen and not final. **failed**: not exported after all attempts.
 //! - **stage**, **commit**, **publish**: write under a hidden name, make it count, make it visible.
 //! - **shard**: one of several processes that divide the tasks of a lake.
+//! - **lock**, **heartbeat**: show that a run is alive, on a disk and in a bucket. **fence**: a commit
+//!   after which a dead run cannot commit. **orphan file**: a file of a table that no commit names.
 //! - **reject**: a record that could not become a row, kept with its reason.
 //! - **pacer**: the request limits of one account: rate, requests in flight, holds.
 
