@@ -27,36 +27,34 @@ pub(super) struct SlotFlags {
     pub(super) unfit: u64,
 }
 
-/// One slot of some records: their values, and what became of them.
-pub(super) struct SlotOfRecords<'w, 'a> {
+/// The values of some records of one table, and what became of them.
+pub(super) struct SlotsOfRecords<'w, 'a> {
     /// The values of all slots of the records, one record after the other.
     pub(super) values: &'w [Option<RawValue<'a>>],
-    /// Number of slots of a record.
-    pub(super) width: usize,
-    pub(super) slot: usize,
-    /// Whether other columns read the slot, too.
-    pub(super) is_shared: bool,
+    /// The key of each slot of a record.
+    pub(super) slot_keys: &'w [&'static str],
+    /// The set of slots that more than one column reads.
+    pub(super) shared_slots: u64,
     /// One per record.
     pub(super) flags: &'w mut [SlotFlags],
     pub(super) misfits: &'w mut Misfits,
     pub(super) table: TableName,
-    pub(super) key: &'static str,
 }
 
-impl SlotOfRecords<'_, '_> {
+impl SlotsOfRecords<'_, '_> {
     /// Records that a value, or a part of it, has no place in the column.
     #[cold]
-    pub(super) fn misfit(&mut self, kind: MisfitKind, record: usize) {
-        self.flags[record].unfit |= 1 << self.slot;
-        self.misfits.count(self.table, kind, self.key);
+    pub(super) fn misfit(&mut self, slot: usize, kind: MisfitKind, record: usize) {
+        self.flags[record].unfit |= 1 << slot;
+        self.misfits.count(self.table, kind, self.slot_keys[slot]);
     }
 }
 
 /// How one column reads values.
 #[derive(Clone, Copy)]
 pub(super) struct ColumnReader {
-    /// Appends the value of every record, null where there is none or it does not fit.
-    pub(super) read_all: fn(SlotOfRecords<'_, '_>, ReadOptions, &mut ColumnBuilder),
+    /// Appends every record's value of a slot, null where there is none or it does not fit.
+    pub(super) read_all: fn(&mut SlotsOfRecords<'_, '_>, usize, ReadOptions, &mut ColumnBuilder),
     /// Appends one value; appends nothing unless it fits.
     pub(super) read_one: fn(&RawValue<'_>, ReadOptions, &mut ColumnBuilder) -> Fit<()>,
 }
@@ -93,23 +91,26 @@ impl ColumnReader {
 }
 
 fn read_all<R: Read>(
-    mut from: SlotOfRecords<'_, '_>,
+    from: &mut SlotsOfRecords<'_, '_>,
+    slot: usize,
     options: ReadOptions,
     target: &mut ColumnBuilder,
 ) {
     let column = R::column(target);
+    let (values, width) = (from.values, from.slot_keys.len());
+    let is_shared = from.shared_slots >> slot & 1 == 1;
     for record in 0..from.flags.len() {
-        let fit = match &from.values[record * from.width + from.slot] {
+        let fit = match &values[record * width + slot] {
             Some(raw) if raw.kind != Kind::Null => R::read(raw, options, column),
             _ => Fit::Absent,
         };
         match fit {
-            Fit::Value(()) if from.is_shared => from.flags[record].held |= 1 << from.slot,
+            Fit::Value(()) if is_shared => from.flags[record].held |= 1 << slot,
             Fit::Value(()) => {}
-            Fit::Inexact((), kind) => from.misfit(kind, record),
+            Fit::Inexact((), kind) => from.misfit(slot, kind, record),
             Fit::Absent => column.append_null(),
             Fit::Misfit(kind) => {
-                from.misfit(kind, record);
+                from.misfit(slot, kind, record);
                 column.append_null();
             }
         }

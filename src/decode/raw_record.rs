@@ -1,7 +1,7 @@
 //! One entry of `detail`, read whole: the raw values of the call and its nested records, by the
 //! plan's slots, and the fields without a slot. Does no conversion.
 
-use super::column_reader::{SlotFlags, SlotOfRecords};
+use super::column_reader::{SlotFlags, SlotsOfRecords};
 use super::extra::Misfits;
 use super::misfit_kind::MisfitKind;
 use super::plan::{KeyGuess, RecordPlan, Target, plans};
@@ -85,23 +85,20 @@ impl<'a> RawRecords<'a> {
         self.values[record * self.width + slot].as_ref()
     }
 
-    /// One slot of all records, for a column to read. `flags` has one entry per record.
-    pub(super) fn slot<'w>(
+    /// The slots of all records, for columns to read. `flags` has one entry per record.
+    pub(super) fn slots<'w>(
         &'w self,
-        plan: &RecordPlan,
-        slot: usize,
+        plan: &'w RecordPlan,
         flags: &'w mut [SlotFlags],
         misfits: &'w mut Misfits,
-    ) -> SlotOfRecords<'w, 'a> {
-        SlotOfRecords {
+    ) -> SlotsOfRecords<'w, 'a> {
+        SlotsOfRecords {
             values: &self.values,
-            width: self.width,
-            slot,
-            is_shared: plan.shared_slots >> slot & 1 == 1,
+            slot_keys: &plan.slot_keys,
+            shared_slots: plan.shared_slots,
             flags,
             misfits,
             table: plan.table.name,
-            key: plan.slot_keys[slot],
         }
     }
 

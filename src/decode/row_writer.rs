@@ -2,7 +2,7 @@
 //! `extra_fields`.
 
 use super::column::ColumnBuilder;
-use super::column_reader::{ColumnReader, ReadOptions, SlotFlags};
+use super::column_reader::{ReadOptions, SlotFlags, SlotsOfRecords};
 use super::extra::{Extras, Misfits, key_text};
 use super::misfit_kind::MisfitKind;
 use super::plan::{ColumnPlan, ColumnSource, RecordPlan, plans};
@@ -158,47 +158,33 @@ impl RowWriter<'_> {
     ) {
         self.flags.clear();
         self.flags.resize(records.count, SlotFlags::default());
+        let (answer, options) = (self.context, self.options);
+        let mut slots = records.slots(plan, self.flags, self.misfits);
         for (column, target) in plan.columns.iter().zip(&mut builder.columns) {
             match column.source {
-                ColumnSource::Fill => self.fill(column, computed, records.count, target),
+                ColumnSource::Fill => fill(answer, column, computed, records.count, target),
                 ColumnSource::TaskId => {
-                    self.fill(column, computed, records.count, target);
-                    self.other_ids(plan, column, records);
+                    fill(answer, column, computed, records.count, target);
+                    let is_task_id = |raw: &RawValue<'_>| is_task_id(raw, answer, options.all_utf8);
+                    other_ids(column, records, is_task_id, &mut slots);
                 }
                 ColumnSource::Slot(slot, reader) => {
-                    let from = records.slot(plan, slot, self.flags, self.misfits);
-                    (reader.read_all)(from, self.options, target);
+                    (reader.read_all)(&mut slots, slot, options, target);
                 }
                 ColumnSource::FirstOf(reader) => {
                     for record in 0..records.count {
-                        self.first_of(plan, column, reader, computed, records, record, target);
+                        let read = |raw: &RawValue<'_>, target: &mut ColumnBuilder| {
+                            (reader.read_one)(raw, options, target)
+                        };
+                        if !first_of(column, records, record, read, &mut slots, target) {
+                            fill(answer, column, computed, 1, target);
+                        }
                     }
                 }
             }
         }
         self.extra_fields(plan, records, &mut builder.columns[plan.extra_fields]);
         builder.end_rows(records.count, self.context.ordinal);
-    }
-
-    /// Records a task id in the record that differs from the id that was requested.
-    fn other_ids(&mut self, plan: &RecordPlan, column: &ColumnPlan, records: &RawRecords<'_>) {
-        for record in 0..records.count {
-            for &slot in &column.slots {
-                let raw = records.at(record, slot);
-                if raw.is_some_and(|raw| !self.is_task_id(raw)) {
-                    records
-                        .slot(plan, slot, self.flags, self.misfits)
-                        .misfit(MisfitKind::NotTheTaskId, record);
-                }
-            }
-        }
-    }
-
-    /// Whether a value is empty, or the id of the row's task.
-    fn is_task_id(&self, raw: &RawValue<'_>) -> bool {
-        let mut text = Vec::new();
-        let id = self.context.task_id.as_bytes();
-        raw.is_empty() || (append_text(raw, self.options.all_utf8, &mut text) && text == id)
     }
 
     /// Appends all values that no column took.
@@ -237,92 +223,104 @@ impl RowWriter<'_> {
             }
         }
     }
+}
 
-    /// Appends one record's value of a column that is read from several keys.
-    fn first_of(
-        &mut self,
-        plan: &RecordPlan,
-        column: &ColumnPlan,
-        reader: ColumnReader,
-        computed: &ComputedColumns<'_>,
-        records: &RawRecords<'_>,
-        record: usize,
-        target: &mut ColumnBuilder,
-    ) {
-        let mut filled = false;
-        // An alias takes precedence over a key that is present and empty.
-        let preferred = column
-            .slots
-            .iter()
-            .position(|slot| records.at(record, *slot).is_some_and(|raw| !raw.is_empty()))
-            .unwrap_or(0);
-        let (before, from) = column.slots.split_at(preferred);
-        for &slot in from.iter().chain(before) {
-            let Some(raw) = records.at(record, slot) else {
-                continue;
-            };
-            if raw.kind == Kind::Null {
-                continue;
-            }
-            if filled {
-                // Two keys of one column both have values: the second goes to `extra_fields`.
-                if !raw.is_empty() {
-                    records
-                        .slot(plan, slot, self.flags, self.misfits)
-                        .misfit(MisfitKind::AliasTwice, record);
-                }
-                continue;
-            }
-            match (reader.read_one)(raw, self.options, target) {
-                Fit::Value(()) => {
-                    self.flags[record].held |= 1 << slot;
-                    filled = true;
-                }
-                Fit::Inexact((), kind) => {
-                    records
-                        .slot(plan, slot, self.flags, self.misfits)
-                        .misfit(kind, record);
-                    filled = true;
-                }
-                Fit::Absent => {}
-                Fit::Misfit(kind) => records
-                    .slot(plan, slot, self.flags, self.misfits)
-                    .misfit(kind, record),
-            }
-        }
-        if !filled {
-            match column.fill {
-                Some(_) => self.fill(column, computed, 1, target),
-                None => target.push_null(),
+/// Records task ids in the records that differ from the id that was requested.
+fn other_ids(
+    column: &ColumnPlan,
+    records: &RawRecords<'_>,
+    is_task_id: impl Fn(&RawValue<'_>) -> bool,
+    slots: &mut SlotsOfRecords<'_, '_>,
+) {
+    for record in 0..records.count {
+        for &slot in &column.slots {
+            let raw = records.at(record, slot);
+            if raw.is_some_and(|raw| !is_task_id(raw)) {
+                slots.misfit(slot, MisfitKind::NotTheTaskId, record);
             }
         }
     }
+}
 
-    /// Appends values that do not come from the records. `extra_fields` is written last, when it is
-    /// known which values the other columns left.
-    fn fill(
-        &self,
-        column: &ColumnPlan,
-        computed: &ComputedColumns<'_>,
-        count: usize,
-        target: &mut ColumnBuilder,
-    ) {
-        match column.fill {
-            Some(Fill::TaskId) => target.push_strs(self.context.task_id.as_bytes(), count),
-            Some(Fill::RunId) => target.push_strs(self.context.run_id.as_bytes(), count),
-            Some(Fill::ExtractedAt) => target.push_ints(self.context.extracted_at_micros, count),
-            Some(Fill::ParentCallId) => match computed.parent_call_id {
-                Some(text) => target.push_strs(text, count),
-                None => target.push_nulls(count),
-            },
-            Some(Fill::ExtraFields) => {}
-            Some(Fill::EntryIndex) => target.push_positions(computed.first_entry, count),
-            Some(counted) => match (computed.number)(counted) {
-                Some(value) => target.push_ints(value, count),
-                None => target.push_nulls(count),
-            },
-            None => target.push_nulls(count),
+/// Whether a value is empty, or the id of the row's task.
+fn is_task_id(raw: &RawValue<'_>, context: &AnswerContext, all_utf8: bool) -> bool {
+    let mut text = Vec::new();
+    let id = context.task_id.as_bytes();
+    raw.is_empty() || (append_text(raw, all_utf8, &mut text) && text == id)
+}
+
+/// Appends one record's value of a column that is read from several keys; returns whether it has
+/// one.
+fn first_of(
+    column: &ColumnPlan,
+    records: &RawRecords<'_>,
+    record: usize,
+    read: impl Fn(&RawValue<'_>, &mut ColumnBuilder) -> Fit<()>,
+    slots: &mut SlotsOfRecords<'_, '_>,
+    target: &mut ColumnBuilder,
+) -> bool {
+    let mut filled = false;
+    // An alias takes precedence over a key that is present and empty.
+    let preferred = column
+        .slots
+        .iter()
+        .position(|slot| records.at(record, *slot).is_some_and(|raw| !raw.is_empty()))
+        .unwrap_or(0);
+    let (before, from) = column.slots.split_at(preferred);
+    for &slot in from.iter().chain(before) {
+        let Some(raw) = records.at(record, slot) else {
+            continue;
+        };
+        if raw.kind == Kind::Null {
+            continue;
         }
+        if filled {
+            // Two keys of one column both have values: the second goes to `extra_fields`.
+            if !raw.is_empty() {
+                slots.misfit(slot, MisfitKind::AliasTwice, record);
+            }
+            continue;
+        }
+        match read(raw, target) {
+            Fit::Value(()) => {
+                slots.flags[record].held |= 1 << slot;
+                filled = true;
+            }
+            Fit::Inexact((), kind) => {
+                slots.misfit(slot, kind, record);
+                filled = true;
+            }
+            Fit::Absent => {}
+            Fit::Misfit(kind) => slots.misfit(slot, kind, record),
+        }
+    }
+    filled
+}
+
+/// Appends values that do not come from the records. `extra_fields` is written last, when it is
+/// known which values the other columns left.
+fn fill(
+    context: &AnswerContext,
+    column: &ColumnPlan,
+    computed: &ComputedColumns<'_>,
+    count: usize,
+    target: &mut ColumnBuilder,
+) {
+    match column.fill {
+        Some(Fill::TaskId) => target.push_strs(context.task_id.as_bytes(), count),
+        Some(Fill::RunId) => target.push_strs(context.run_id.as_bytes(), count),
+        Some(Fill::ExtractedAt) => target.push_ints(context.extracted_at_micros, count),
+        Some(Fill::ParentCallId) => match computed.parent_call_id {
+            Some(text) => target.push_strs(text, count),
+            None => target.push_nulls(count),
+        },
+        Some(Fill::ExtraFields) => {}
+        Some(Fill::EntryIndex) => target.push_positions(computed.first_entry, count),
+        Some(counted) => match (computed.number)(counted) {
+            Some(value) => target.push_ints(value, count),
+            None => target.push_nulls(count),
+        },
+        None => target.push_nulls(count),
     }
 }
 
