@@ -12,13 +12,13 @@ use airudder_export::parts::Clock;
 use airudder_export::parts::RowGroupEncoder;
 use airudder_export::parts::TableName;
 use airudder_export::parts::{
-    AnswerContext, Batch, RecordDecoder, RowDay, Rows, Run, Split, SplitOptions,
+    AnswerContext, AnswerSplitter, Batch, EntryBatch, RecordDecoder, RowDay, Rows, SplitOptions,
 };
 use airudder_export::parts::{DecodeOptions, Encodings, WriteOptions};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
 const SPLIT: SplitOptions = SplitOptions {
-    run_bytes: 1 << 20,
+    batch_bytes: 1 << 20,
     max_record_bytes: 16 << 20,
 };
 
@@ -26,16 +26,16 @@ fn nonzero(number: usize) -> NonZeroUsize {
     NonZeroUsize::new(number).expect("not zero")
 }
 
-fn runs(answers: &[Vec<u8>]) -> Vec<Run> {
+fn runs(answers: &[Vec<u8>]) -> Vec<EntryBatch> {
     let run = |answer: &Vec<u8>| {
-        let mut split = Split::new(SPLIT);
+        let mut split = AnswerSplitter::new(SPLIT);
         split.push(answer).expect("JSON");
         split.finish().expect("whole").rest
     };
     answers.iter().map(run).collect()
 }
 
-fn decode(decoder: &mut RecordDecoder, runs: &[Run]) -> Rows {
+fn decode(decoder: &mut RecordDecoder, runs: &[EntryBatch]) -> Rows {
     let mut rows = Rows::default();
     for (ordinal, run) in (0..).zip(runs) {
         let context = AnswerContext {
@@ -94,7 +94,7 @@ fn micro(criterion: &mut Criterion) {
     group.bench_function("split", |bencher| {
         bencher.iter(|| {
             for answer in &set {
-                let mut split = Split::new(SPLIT);
+                let mut split = AnswerSplitter::new(SPLIT);
                 for piece in answer.chunks(64 << 10) {
                     split.push(piece).expect("JSON");
                 }

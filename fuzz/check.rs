@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 
 use airudder_export::parts::DecodeOptions;
 use airudder_export::parts::{
-    AnswerContext, Batch, Decoded, Envelope, Misfits, Piece, RecordDecoder, RejectedEntry, Rows,
-    Run, Split, SplitOptions, TaskCounts,
+    AnswerContext, AnswerSplitter, Batch, Decoded, EntryBatch, Envelope, Misfits, Piece,
+    RecordDecoder, RejectedEntry, Rows, SplitOptions, TaskCounts,
 };
 use serde_json::Value;
 
@@ -92,8 +92,8 @@ fn decode(answer: &[u8], piece: usize) -> Result<Outcome, String> {
         max_record_bytes: NonZeroUsize::new(MOST_RECORD).expect("not zero"),
         max_reject_bytes: std::num::NonZeroU64::MAX,
     };
-    let mut split = Split::new(SplitOptions {
-        run_bytes: 200,
+    let mut split = AnswerSplitter::new(SplitOptions {
+        batch_bytes: 200,
         max_record_bytes: MOST_RECORD,
     });
     let (mut runs, mut rejects) = (Vec::new(), BTreeMap::new());
@@ -101,7 +101,7 @@ fn decode(answer: &[u8], piece: usize) -> Result<Outcome, String> {
         split.push(piece).map_err(|error| error.to_string())?;
         for piece in split.pieces() {
             match piece {
-                Piece::Run(run) => runs.push(run),
+                Piece::Batch(run) => runs.push(run),
                 Piece::Oversize { index, bytes, .. } => {
                     rejects.entry(index).or_insert_with(Vec::new).extend(bytes);
                 }
@@ -118,7 +118,7 @@ fn decode(answer: &[u8], piece: usize) -> Result<Outcome, String> {
 }
 
 fn decode_runs(
-    runs: &[Run],
+    runs: &[EntryBatch],
     envelope: &Envelope<'_>,
     options: &DecodeOptions,
     entries: u64,
@@ -147,7 +147,7 @@ fn decode_runs(
         turns: decoded.turns,
     };
     let mut misfits = Misfits::default();
-    envelope.write_row(&mut decoder, (&context, counts), &mut misfits, &mut rows);
+    envelope.write_row(&mut decoder, &context, counts, &mut misfits, &mut rows);
     decoded.misfits.merge(&misfits);
     let batches = rows.take().map_err(|error| error.to_string())?;
     assert_eq!(sum(&batches, "calls"), decoded.calls, "calls");
@@ -175,7 +175,7 @@ fn decode_runs(
             .misfits
             .lines()
             .into_iter()
-            .map(|misfit| (misfit.key, misfit.kind, misfit.count))
+            .map(|misfit| (misfit.key, misfit.kind.as_str(), misfit.count))
             .collect(),
     })
 }

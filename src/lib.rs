@@ -29,6 +29,8 @@
 //!   **open**: seen and not final. **failed**: not exported after all attempts.
 //! - **stage**, **commit**, **publish**: write under a hidden name, make it count, make it visible.
 //! - **shard**: one of several processes that divide the tasks of a lake.
+//! - **lock**, **heartbeat**: show that a run is alive, on a disk and in a bucket. **fence**: a commit
+//!   after which a dead run cannot commit. **orphan file**: a file of a table that no commit names.
 //! - **reject**: a record that could not become a row, kept with its reason.
 //! - **pacer**: the request limits of one account: rate, requests in flight, holds.
 
@@ -88,14 +90,14 @@ pub mod program {
 pub mod parts {
     pub use crate::clock::Clock;
     pub use crate::decode::{
-        AnswerContext, Batch, Decoded, Envelope, Misfits, Piece, RecordDecoder, RejectedEntry,
-        RowDay, Rows, Run, Split, SplitError, SplitOptions, TaskCounts,
+        AnswerContext, AnswerSplitter, Batch, Decoded, EntryBatch, Envelope, Misfits, Piece,
+        RecordDecoder, RejectedEntry, RowDay, Rows, SplitEnd, SplitError, SplitOptions, TaskCounts,
     };
     pub use crate::encode::RowGroupEncoder;
     pub use crate::job::{DecodeOptions, Encodings, Environment, SettingFlags, WriteOptions, load};
     pub use crate::schema::{TableName, table};
     #[cfg(any(debug_assertions, feature = "failpoints"))]
     pub use crate::store::conform;
-    pub use crate::store::{Checksum, Point};
+    pub use crate::store::{Checksum, Failpoint};
     pub use crate::task::{RunId, TaskId};
 }

@@ -14,7 +14,8 @@ use arrow_buffer::{
 use arrow_schema::{ArrowError, DataType, Field};
 
 use super::extra::is_plain;
-use super::scan::{Kind, Raw};
+use super::misfit_kind::MisfitKind;
+use super::scan::{Kind, RawValue};
 use super::text::unescape;
 use crate::schema::{Column, ColumnType, DECIMAL_PRECISION, DECIMAL_SCALE, Fill};
 
@@ -74,21 +75,25 @@ impl TextColumn {
 
     /// Appends a JSON string or number as text; returns a misfit kind if it has no text form.
     #[inline]
-    pub(super) fn push_text(&mut self, raw: &Raw<'_>, all_utf8: bool) -> Result<(), &'static str> {
+    pub(super) fn push_text(
+        &mut self,
+        raw: &RawValue<'_>,
+        all_utf8: bool,
+    ) -> Result<(), MisfitKind> {
         match raw.kind {
             Kind::String if raw.escaped => {
                 let start = self.bytes.len();
-                unescape(raw.inner(), &mut self.bytes).map_err(|_| "not_utf8")?;
+                unescape(raw.inner(), &mut self.bytes).map_err(|_| MisfitKind::NotUtf8)?;
                 if !all_utf8 && simdutf8::basic::from_utf8(&self.bytes[start..]).is_err() {
                     self.bytes.truncate(start);
-                    return Err("not_utf8");
+                    return Err(MisfitKind::NotUtf8);
                 }
                 self.end_value();
                 Ok(())
             }
             Kind::String => {
                 if !all_utf8 && simdutf8::basic::from_utf8(raw.inner()).is_err() {
-                    return Err("not_utf8");
+                    return Err(MisfitKind::NotUtf8);
                 }
                 self.push_utf8(raw.inner());
                 Ok(())
@@ -97,15 +102,19 @@ impl TextColumn {
                 self.push_utf8(raw.token);
                 Ok(())
             }
-            _ => Err("not_text"),
+            _ => Err(MisfitKind::NotText),
         }
     }
 
     /// Appends a JSON value as JSON text, unchanged.
-    pub(super) fn push_json(&mut self, raw: &Raw<'_>, all_utf8: bool) -> Result<(), &'static str> {
+    pub(super) fn push_json(
+        &mut self,
+        raw: &RawValue<'_>,
+        all_utf8: bool,
+    ) -> Result<(), MisfitKind> {
         let plain = !raw.escaped && !raw.unportable && all_utf8;
         if !plain && !is_plain(raw) {
-            return Err("not_plain_json");
+            return Err(MisfitKind::NotPlainJson);
         }
         self.push_utf8(raw.token);
         Ok(())
@@ -207,14 +216,14 @@ impl NumberColumn<i64> {
 
 /// Run-length encoded values: each kept once, with the row at which its run ends.
 #[derive(Debug)]
-pub(super) struct RepeatColumn<V> {
+pub(super) struct RunEndColumn<V> {
     values: V,
     ends: Vec<i32>,
     /// Whether the last value is null.
     last_is_null: bool,
 }
 
-impl<V> RepeatColumn<V> {
+impl<V> RunEndColumn<V> {
     fn new(values: V) -> Self {
         Self {
             values,
@@ -228,7 +237,8 @@ impl<V> RepeatColumn<V> {
         &mut self,
         value: Option<T>,
         count: usize,
-        (is_last, push): (impl Fn(&V, &T) -> bool, impl Fn(&mut V, Option<T>)),
+        is_last: impl Fn(&V, &T) -> bool,
+        push: impl Fn(&mut V, Option<T>),
     ) {
         if count == 0 {
             return;
@@ -257,24 +267,25 @@ impl<V> RepeatColumn<V> {
     }
 }
 
-impl RepeatColumn<TextColumn> {
+impl RunEndColumn<TextColumn> {
     fn push_texts(&mut self, text: Option<&[u8]>, count: usize) {
         self.push_many(
             text,
             count,
-            (TextColumn::ends_with, |values, text| match text {
+            TextColumn::ends_with,
+            |values, text| match text {
                 Some(text) => values.push_utf8(text),
                 None => values.push_null(),
-            }),
+            },
         );
     }
 }
 
-impl RepeatColumn<NumberColumn<i64>> {
+impl RunEndColumn<NumberColumn<i64>> {
     fn push_numbers(&mut self, number: Option<i64>, count: usize) {
         let is_last =
             |column: &NumberColumn<i64>, number: &i64| column.values.last() == Some(number);
-        self.push_many(number, count, (is_last, NumberColumn::push));
+        self.push_many(number, count, is_last, NumberColumn::push);
     }
 }
 
@@ -282,8 +293,8 @@ impl RepeatColumn<NumberColumn<i64>> {
 #[derive(Debug)]
 pub(super) enum ColumnBuilder {
     Text(TextColumn),
-    RepeatText(RepeatColumn<TextColumn>),
-    RepeatTime(RepeatColumn<NumberColumn<i64>>),
+    RunEndText(RunEndColumn<TextColumn>),
+    RunEndTime(RunEndColumn<NumberColumn<i64>>),
     Int32(NumberColumn<i32>),
     Int64(NumberColumn<i64>),
     Decimal(NumberColumn<i128>),
@@ -319,10 +330,10 @@ impl ColumnBuilder {
     pub(super) fn new(column: &Column) -> Self {
         match column.data_type {
             ColumnType::Utf8 if repeats(column) => {
-                Self::RepeatText(RepeatColumn::new(TextColumn::new()))
+                Self::RunEndText(RunEndColumn::new(TextColumn::new()))
             }
             ColumnType::Timestamp if repeats(column) => {
-                Self::RepeatTime(RepeatColumn::new(NumberColumn::new()))
+                Self::RunEndTime(RunEndColumn::new(NumberColumn::new()))
             }
             ColumnType::Utf8 | ColumnType::Json => Self::Text(TextColumn::new()),
             ColumnType::Int32 => Self::Int32(NumberColumn::new()),
@@ -341,8 +352,8 @@ impl ColumnBuilder {
     pub(super) fn push_nulls(&mut self, count: usize) {
         match self {
             Self::Text(column) => column.push_nulls(count),
-            Self::RepeatText(column) => column.push_texts(None, count),
-            Self::RepeatTime(column) => column.push_numbers(None, count),
+            Self::RunEndText(column) => column.push_texts(None, count),
+            Self::RunEndTime(column) => column.push_numbers(None, count),
             Self::Int32(column) | Self::Date32(column) => column.push_many(None, count),
             Self::Int64(column) | Self::Timestamp(column) => column.push_many(None, count),
             Self::Decimal(column) => column.push_many(None, count),
@@ -358,7 +369,7 @@ impl ColumnBuilder {
     pub(super) fn push_strs(&mut self, text: &[u8], count: usize) {
         match self {
             Self::Text(column) => (0..count).for_each(|_| column.push_utf8(text)),
-            Self::RepeatText(column) => column.push_texts(Some(text), count),
+            Self::RunEndText(column) => column.push_texts(Some(text), count),
             _ => unreachable!("only text columns are filled with text, held by the schema's check"),
         }
     }
@@ -371,7 +382,7 @@ impl ColumnBuilder {
                 count,
             ),
             Self::Int64(column) | Self::Timestamp(column) => column.push_many(Some(value), count),
-            Self::RepeatTime(column) => column.push_numbers(Some(value), count),
+            Self::RunEndTime(column) => column.push_numbers(Some(value), count),
             _ => unreachable!("only number columns are filled with numbers"),
         }
     }
@@ -390,8 +401,8 @@ impl ColumnBuilder {
     pub(super) fn size(&self) -> usize {
         match self {
             Self::Text(column) => column.size(),
-            Self::RepeatText(column) => column.values.size() + column.ends.len() * 4,
-            Self::RepeatTime(column) => column.values.size() + column.ends.len() * 4,
+            Self::RunEndText(column) => column.values.size() + column.ends.len() * 4,
+            Self::RunEndTime(column) => column.values.size() + column.ends.len() * 4,
             Self::Int32(column) | Self::Date32(column) => column.size(),
             Self::Int64(column) | Self::Timestamp(column) => column.size(),
             Self::Decimal(column) => column.size(),
@@ -402,8 +413,8 @@ impl ColumnBuilder {
     pub(super) fn capacity(&self) -> usize {
         match self {
             Self::Text(column) => column.capacity(),
-            Self::RepeatText(column) => column.values.capacity() + column.ends.capacity() * 4,
-            Self::RepeatTime(column) => column.values.capacity() + column.ends.capacity() * 4,
+            Self::RunEndText(column) => column.values.capacity() + column.ends.capacity() * 4,
+            Self::RunEndTime(column) => column.values.capacity() + column.ends.capacity() * 4,
             Self::Int32(column) | Self::Date32(column) => column.capacity(),
             Self::Int64(column) | Self::Timestamp(column) => column.capacity(),
             Self::Decimal(column) => column.capacity(),
@@ -414,11 +425,11 @@ impl ColumnBuilder {
     pub(super) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
         Ok(match self {
             Self::Text(column) => Arc::new(column.finish()?),
-            Self::RepeatText(column) => {
+            Self::RunEndText(column) => {
                 let values = column.values.finish()?;
                 column.finish(&values)?
             }
-            Self::RepeatTime(column) => {
+            Self::RunEndTime(column) => {
                 let values = column.values.finish_times()?;
                 column.finish(&values)?
             }
@@ -450,7 +461,7 @@ mod tests {
 
     #[test]
     fn a_repeated_value_is_kept_once() {
-        let mut column = RepeatColumn::new(TextColumn::new());
+        let mut column = RunEndColumn::new(TextColumn::new());
         for text in [
             Some("a"),
             Some("a"),
@@ -473,7 +484,7 @@ mod tests {
         let expected = expected.map(|text| text.map(str::as_bytes));
         assert_eq!(values.iter().collect::<Vec<_>>(), expected);
 
-        let mut times = RepeatColumn::new(NumberColumn::new());
+        let mut times = RunEndColumn::new(NumberColumn::new());
         for time in [None, Some(0), Some(0), Some(7)] {
             times.push_numbers(time, 3);
         }

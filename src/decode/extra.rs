@@ -11,7 +11,8 @@ use indexmap::IndexMap;
 
 use crate::seeded::{RandomState, SeededMap};
 
-use super::scan::Raw;
+use super::misfit_kind::MisfitKind;
+use super::scan::RawValue;
 use super::text::{base64, has_lone_surrogate, push_json_string, unescape};
 use crate::privacy::shown_key;
 use crate::schema::TableName;
@@ -26,7 +27,7 @@ pub(super) struct Extras {
 
 impl Extras {
     /// Adds a value under its key as sent (the bytes between the quotes).
-    pub(super) fn add(&mut self, key: &[u8], key_escaped: bool, value: &Raw<'_>) {
+    pub(super) fn add(&mut self, key: &[u8], key_escaped: bool, value: &RawValue<'_>) {
         let key = key_text(key, key_escaped);
         self.json
             .push(if self.json.is_empty() { b'{' } else { b',' });
@@ -69,7 +70,7 @@ impl Extras {
 }
 
 /// Whether a value can be part of JSON text that any parser accepts.
-pub(super) fn is_plain(value: &Raw<'_>) -> bool {
+pub(super) fn is_plain(value: &RawValue<'_>) -> bool {
     let has_text = !value.escaped || !has_lone_surrogate(value.token);
     !value.unportable && has_text && simdutf8::basic::from_utf8(value.token).is_ok()
 }
@@ -93,7 +94,7 @@ pub(super) fn key_text(key: &[u8], escaped: bool) -> String {
 pub struct Misfits {
     /// The keys in the order in which they were first seen: which of them are counted individually
     /// must not depend on a hash.
-    counts: SeededMap<(TableName, &'static str), IndexMap<Box<str>, u64, RandomState>>,
+    counts: SeededMap<(TableName, MisfitKind), IndexMap<Box<str>, u64, RandomState>>,
 }
 
 /// One line of the report on values that did not fit.
@@ -103,8 +104,8 @@ pub struct Misfit {
     pub table: TableName,
     /// The JSON key; keys that look like data are counted together.
     pub key: String,
-    /// `unknown_key`, or the expectation that failed (`not_an_integer`, `out_of_range`, …).
-    pub kind: &'static str,
+    /// The expectation that failed.
+    pub kind: MisfitKind,
     /// Number of occurrences.
     pub count: u64,
 }
@@ -118,11 +119,11 @@ impl Misfits {
     const OWN_KEYS: [&'static str; 2] = ["$entry", Self::OTHER_KEYS];
 
     /// Counts one occurrence.
-    pub(super) fn count(&mut self, table: TableName, kind: &'static str, key: &str) {
+    pub(super) fn count(&mut self, table: TableName, kind: MisfitKind, key: &str) {
         self.add(table, kind, key, 1);
     }
 
-    fn add(&mut self, table: TableName, kind: &'static str, key: &str, times: u64) {
+    fn add(&mut self, table: TableName, kind: MisfitKind, key: &str, times: u64) {
         let keys = self.counts.entry((table, kind)).or_default();
         let key = if Self::OWN_KEYS.contains(&key) {
             key
@@ -146,7 +147,7 @@ impl Misfits {
     pub fn merge(&mut self, other: &Self) {
         for ((table, kind), keys) in &other.counts {
             for (key, times) in keys {
-                self.add(*table, kind, key, *times);
+                self.add(*table, *kind, key, *times);
             }
         }
     }
@@ -161,7 +162,7 @@ impl Misfits {
                 keys.iter().map(|(key, count)| Misfit {
                     table: *table,
                     key: key.to_string(),
-                    kind,
+                    kind: *kind,
                     count: *count,
                 })
             })
@@ -182,7 +183,7 @@ mod tests {
         let counted = |numbers: std::ops::Range<usize>| {
             let mut misfits = Misfits::default();
             for number in numbers {
-                misfits.count(TableName::Calls, "unknown_key", &key(number));
+                misfits.count(TableName::Calls, MisfitKind::UnknownKey, &key(number));
             }
             misfits
         };
@@ -256,7 +257,7 @@ mod tests {
             "$entry",
             "fresh_key",
         ] {
-            misfits.count(TableName::Calls, "unknown_key", key);
+            misfits.count(TableName::Calls, MisfitKind::UnknownKey, key);
         }
         let mut all = Misfits::default();
         all.merge(&misfits);
@@ -277,7 +278,11 @@ mod tests {
     fn counts_of_many_keys_stay_bounded_and_complete() {
         let mut misfits = Misfits::default();
         for index in 0..1000 {
-            misfits.count(TableName::Calls, "unknown_key", &format!("key{index}"));
+            misfits.count(
+                TableName::Calls,
+                MisfitKind::UnknownKey,
+                &format!("key{index}"),
+            );
         }
         let lines = misfits.lines();
         assert_eq!(lines.len(), Misfits::MOST_KEYS + 1);

@@ -8,7 +8,7 @@
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use super::scan::{Kind, Raw, Scanner, SyntaxError};
+use super::scan::{Kind, RawValue, Scanner, SyntaxError};
 use super::text::unescape;
 use super::value::{ToldMoment, told_moment};
 use crate::task::Told;
@@ -18,7 +18,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// A JSON value, borrowed from its text.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Json<'a>(Raw<'a>);
+pub(crate) struct Json<'a>(RawValue<'a>);
 
 /// The result of a key lookup.
 #[derive(Clone, Copy, Debug)]
@@ -241,7 +241,7 @@ fn moment(text: &str, zone: Option<Tz>) -> Told<DateTime<Utc>> {
     }
 }
 
-fn undone(raw: &Raw<'_>) -> Option<String> {
+fn undone(raw: &RawValue<'_>) -> Option<String> {
     let mut text = Vec::new();
     if raw.escaped {
         unescape(raw.inner(), &mut text).ok()?;

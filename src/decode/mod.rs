@@ -1,14 +1,15 @@
 //! Decodes response bytes into Arrow columns, in memory independent of the response's size.
 //!
-//! [`Split`] scans the bytes as they arrive and cuts them into runs of whole entries;
-//! [`RecordDecoder`] turns a run into rows, by plans made once from the schema files; [`Envelope`]
+//! [`AnswerSplitter`] scans the bytes as they arrive and cuts them into batches of whole entries;
+//! [`RecordDecoder`] turns a batch into rows, by plans made once from the schema files; [`Envelope`]
 //! checks the JSON around the entries. This module does no I/O, never blocks and does not depend on
 //! the API client: the caller decides where bytes come from and when rows count.
 //!
 //! ```
-//! use airudder_export::parts::{Split, SplitOptions};
+//! use airudder_export::parts::{AnswerSplitter, SplitOptions};
 //!
-//! let mut split = Split::new(SplitOptions { run_bytes: 1 << 20, max_record_bytes: 16 << 20 });
+//! let limits = SplitOptions { batch_bytes: 1 << 20, max_record_bytes: 16 << 20 };
+//! let mut split = AnswerSplitter::new(limits);
 //! split.push(br#"{"data":{"detail":[{"id":1},"#)?;
 //! split.push(br#"{"id":2}],"TaskID":"t"},"code":200}"#)?;
 //! let ended = split.finish()?;
@@ -16,29 +17,32 @@
 //! # Ok::<(), airudder_export::parts::SplitError>(())
 //! ```
 
-mod answer;
 pub(crate) mod column;
+mod column_reader;
+mod envelope;
 mod extra;
 pub(crate) mod json;
+mod misfit_kind;
 pub(crate) mod outside;
 mod partition_day;
 mod plan;
+mod raw_record;
 mod record;
 mod row_writer;
 mod rows;
 mod scan;
-mod slots;
-mod split;
+mod splitter;
 mod text;
 mod value;
 mod zone_check;
 
-pub use answer::{Envelope, EnvelopeError, TaskCounts, TaskFacts, TaskKey, early_task_id};
+pub use envelope::{Envelope, EnvelopeError, TaskCounts, TaskFacts, TaskKey, early_task_id};
 pub use extra::{Misfit, Misfits};
+pub use misfit_kind::MisfitKind;
 pub use partition_day::PartitionDay;
 pub use record::{Decoded, RecordDecoder, RejectedEntry};
 pub use rows::{AnswerContext, Batch, RowDay, Rows, TaskOrdinal};
-pub use split::{Ended, Piece, Run, Split, SplitError, SplitOptions};
+pub use splitter::{AnswerSplitter, EntryBatch, Piece, SplitEnd, SplitError, SplitOptions};
 pub(crate) use text::base64;
 pub use zone_check::{ZoneCheck, ZoneVerdict};
 
@@ -72,8 +76,8 @@ mod tests {
     }
 
     fn decode_in(text: &[u8], options: &DecodeOptions) -> (Vec<Batch>, Decoded) {
-        let mut split = Split::new(SplitOptions {
-            run_bytes: 1 << 20,
+        let mut split = AnswerSplitter::new(SplitOptions {
+            batch_bytes: 1 << 20,
             max_record_bytes: 1 << 20,
         });
         split.push(text).expect("JSON");
@@ -96,7 +100,7 @@ mod tests {
             turns: decoded.turns,
         };
         let mut misfits = Misfits::default();
-        envelope.write_row(&mut decoder, (&context, counts), &mut misfits, &mut rows);
+        envelope.write_row(&mut decoder, &context, counts, &mut misfits, &mut rows);
         decoded.misfits.merge(&misfits);
         (rows.take().expect("valid arrays"), decoded)
     }
@@ -189,10 +193,10 @@ mod tests {
             .map(|m| (m.key, m.kind))
             .collect();
         let expected = [
-            ("BorrowedAmount", "out_of_range"),
-            ("CallTimes", "not_an_integer"),
-            ("id", "not_an_integer"),
-            ("new", "unknown_key"),
+            ("BorrowedAmount", MisfitKind::OutOfRange),
+            ("CallTimes", MisfitKind::NotAnInteger),
+            ("id", MisfitKind::NotAnInteger),
+            ("new", MisfitKind::UnknownKey),
         ];
         assert_eq!(kinds, expected.map(|(key, kind)| (key.to_owned(), kind)));
     }
@@ -242,7 +246,9 @@ mod tests {
         assert_eq!(extra_of(&call).as_deref(), Some(extra));
         let lines = decoded.misfits.lines();
         assert!(
-            lines.iter().all(|line| line.kind == "duplicate_key"),
+            lines
+                .iter()
+                .all(|line| line.kind == MisfitKind::DuplicateKey),
             "{lines:?}"
         );
     }
@@ -331,7 +337,7 @@ mod tests {
         // The text column of a redial already holds the whole value.
         assert_eq!(text(&batches, TableName::Redials, "extra_fields"), None);
         let kinds: Vec<_> = decoded.misfits.lines().iter().map(|m| m.kind).collect();
-        assert_eq!(kinds, ["precision", "precision"]);
+        assert_eq!(kinds, [MisfitKind::Precision; 2]);
     }
 
     #[test]
@@ -375,7 +381,7 @@ mod tests {
         assert_eq!(extra, Some(format!(r#"{{"ScheduleStartTime":{late}}}"#)));
         let lines = decoded.misfits.lines();
         assert!(
-            lines.iter().all(|line| line.kind == "out_of_range"),
+            lines.iter().all(|line| line.kind == MisfitKind::OutOfRange),
             "{lines:?}"
         );
         assert_eq!(lines.iter().map(|line| line.count).sum::<u64>(), 3);
@@ -430,8 +436,8 @@ mod tests {
             })
             .collect();
         let call = format!(r#"{{"id":5,"RedailCall":[{}]}}"#, redials.join(", "));
-        let mut split = Split::new(SplitOptions {
-            run_bytes: 1 << 20,
+        let mut split = AnswerSplitter::new(SplitOptions {
+            batch_bytes: 1 << 20,
             max_record_bytes: 1 << 20,
         });
         split

@@ -4,7 +4,7 @@ use chrono::{DateTime, Datelike};
 use chrono_tz::Tz;
 
 use super::partition_day::is_usual;
-use super::scan::{Kind, Raw};
+use super::scan::{Kind, RawValue};
 use super::value::{Fit, clock, date, local_timestamp, timestamp};
 
 /// A time that fits lies in the accepted years, in every zone that is tried, and is unchanged after
@@ -14,7 +14,7 @@ pub(crate) fn local_time(bytes: &[u8]) {
         return;
     }
     let token = [b"\"", bytes, b"\""].concat();
-    let raw = Raw {
+    let raw = RawValue {
         kind: Kind::String,
         escaped: false,
         unportable: false,
@@ -42,7 +42,7 @@ fn written_again(micros: i64) {
     // A zone offset may move it past midnight at either end.
     assert!((1899..=2200).contains(&time.year()), "{time}");
     let text = format!("\"{}\"", time.format("%Y-%m-%dT%H:%M:%S%.6fZ"));
-    let again = timestamp(&Raw::plain_string(text.as_bytes()), None);
+    let again = timestamp(&RawValue::plain_string(text.as_bytes()), None);
     let is_edge = !is_usual(time.date_naive());
     assert!(is_edge || again == Fit::Value(micros), "{text}: {again:?}");
 }

@@ -5,9 +5,10 @@ use std::sync::LazyLock;
 
 use rustc_hash::FxHashMap;
 
-use super::scan::{Raw, Scanner, SyntaxError};
+use super::column_reader::ColumnReader;
+use super::scan::{RawValue, Scanner, SyntaxError};
 use super::text::unescape;
-use crate::schema::{ColumnType, Fill, Parse, Table, TableName, table};
+use crate::schema::{Column, Fill, Parse, Table, TableName, table};
 
 /// The destination of a key's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,11 +24,39 @@ pub(super) enum Target {
 /// The sources of one column.
 #[derive(Clone, Debug)]
 pub(super) struct ColumnPlan {
-    pub(super) column_type: ColumnType,
-    pub(super) parse: Parse,
+    pub(super) source: ColumnSource,
     /// The slots it is read from, in order of preference.
     pub(super) slots: Vec<usize>,
     pub(super) fill: Option<Fill>,
+}
+
+/// Where a column's values come from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ColumnSource {
+    /// Not from the record.
+    Fill,
+    /// Not from the record, with which the id is compared.
+    TaskId,
+    /// One slot.
+    Slot(usize, ColumnReader),
+    /// The first of several slots that has a value, else the column's fill.
+    FirstOf(ColumnReader),
+}
+
+impl ColumnPlan {
+    fn new(column: &Column, slots: Vec<usize>) -> Self {
+        let source = match (slots.as_slice(), column.fill) {
+            ([], _) => ColumnSource::Fill,
+            (_, Some(Fill::TaskId)) => ColumnSource::TaskId,
+            ([slot], None) => ColumnSource::Slot(*slot, ColumnReader::of(column)),
+            _ => ColumnSource::FirstOf(ColumnReader::of(column)),
+        };
+        Self {
+            source,
+            slots,
+            fill: column.fill,
+        }
+    }
 }
 
 /// The plan for the records of one table.
@@ -67,11 +96,9 @@ impl RecordPlan {
         let columns: Vec<ColumnPlan> = table
             .columns
             .iter()
-            .map(|column| ColumnPlan {
-                column_type: column.data_type,
-                parse: column.parse,
-                slots: column.keys.iter().map(|key| slot_of(key)).collect(),
-                fill: column.fill,
+            .map(|column| {
+                let slots = column.keys.iter().map(|key| slot_of(key)).collect();
+                ColumnPlan::new(column, slots)
             })
             .collect();
         assert!(
@@ -176,6 +203,7 @@ static PLANS: LazyLock<Plans> = LazyLock::new(|| {
         .position(|plan| plan.table.name == TableName::Redials)
         .expect("schemas/calls.toml names the table, held by a test");
     let redial_start = nested[redials]
+        .table
         .columns
         .iter()
         .position(|column| column.parse == Parse::Local)
@@ -225,9 +253,10 @@ impl<'a> KeyGuess<'a> {
     #[inline]
     pub(super) fn next(
         &mut self,
-        (plan, first): (&RecordPlan, bool),
+        plan: &RecordPlan,
+        first: bool,
         scanner: &mut Scanner<'a>,
-    ) -> Result<Option<(Raw<'a>, Target)>, SyntaxError> {
+    ) -> Result<Option<(RawValue<'a>, Target)>, SyntaxError> {
         if !scanner.before_key(first)? {
             return Ok(None);
         }
@@ -237,17 +266,18 @@ impl<'a> KeyGuess<'a> {
             && scanner.take_key(text)
         {
             let token = text[..text.len() - 1].trim_ascii_end();
-            return Ok(Some((Raw::plain_string(token), *target)));
+            return Ok(Some((RawValue::plain_string(token), *target)));
         }
-        self.look_up((plan, at), scanner).map(Some)
+        self.look_up(plan, at, scanner).map(Some)
     }
 
     #[cold]
     fn look_up(
         &mut self,
-        (plan, at): (&RecordPlan, usize),
+        plan: &RecordPlan,
+        at: usize,
         scanner: &mut Scanner<'a>,
-    ) -> Result<(Raw<'a>, Target), SyntaxError> {
+    ) -> Result<(RawValue<'a>, Target), SyntaxError> {
         const LONGEST_ORDER: usize = 256;
         let start = scanner.position();
         let key = scanner.read_key()?;
@@ -315,7 +345,7 @@ mod tests {
             guess.rewind();
             let mut targets = Vec::new();
             while let Some((_, target)) = guess
-                .next((plan, targets.is_empty()), &mut scanner)
+                .next(plan, targets.is_empty(), &mut scanner)
                 .expect("valid")
             {
                 scanner.value().expect("valid");

@@ -4,12 +4,13 @@
 
 use std::convert::Infallible;
 
+use super::column_reader::{ReadOptions, SlotFlags};
 use super::extra::{Extras, Misfits};
 use super::plan::RecordPlan;
-use super::row_writer::{Fills, Marks, Ripe, RowWriter};
+use super::raw_record::{CallRecord, RawRecords};
+use super::row_writer::{ComputedColumns, OnBatchFull, RowWriter};
 use super::rows::{AnswerContext, RowDay, Rows, TableBuilder};
-use super::slots::{CallRecord, Slots};
-use super::split::Run;
+use super::splitter::EntryBatch;
 use super::value::Calendar;
 use super::zone_check::ZoneCheck;
 use crate::job::DecodeOptions;
@@ -54,14 +55,14 @@ impl Decoded {
     }
 }
 
-/// Decodes runs of entries.
+/// Decodes batches of entries.
 #[derive(Debug)]
 pub struct RecordDecoder {
     calendar: Calendar,
     options: DecodeOptions,
     extras: Extras,
     call_id: Vec<u8>,
-    marks: Vec<Marks>,
+    flags: Vec<SlotFlags>,
 }
 
 impl RecordDecoder {
@@ -73,7 +74,7 @@ impl RecordDecoder {
             options: options.clone(),
             extras: Extras::default(),
             call_id: Vec::new(),
-            marks: Vec::new(),
+            flags: Vec::new(),
         }
     }
 
@@ -83,52 +84,62 @@ impl RecordDecoder {
         &self.options
     }
 
-    /// Appends the rows of a run's entries.
-    pub fn decode(&mut self, run: &Run, context: &AnswerContext, rows: &mut Rows) -> Decoded {
-        let Ok(decoded) = self.decode_slabs(run, context, rows, &mut |_| Ok::<(), Infallible>(()));
+    /// Appends the rows of a batch's entries.
+    pub fn decode(
+        &mut self,
+        batch: &EntryBatch,
+        context: &AnswerContext,
+        rows: &mut Rows,
+    ) -> Decoded {
+        let Ok(decoded) =
+            self.decode_slabs(batch, context, rows, &mut |_| Ok::<(), Infallible>(()));
         decoded
     }
 
-    /// Like [`Self::decode`], but hands the rows to `ripe` whenever a call with very many redials
+    /// Like [`Self::decode`], but hands the rows to `on_batch_full` whenever a call with very many redials
     /// or turns has added some ten thousand rows, or the calls span very many days, so that not all
     /// rows are in memory at once.
     ///
     /// # Errors
-    /// The error of `ripe`; the rest of the run is then not decoded.
+    /// The error of `on_batch_full`; the rest of the batch is then not decoded.
     pub fn decode_slabs<E>(
         &mut self,
-        run: &Run,
+        batch: &EntryBatch,
         context: &AnswerContext,
         rows: &mut Rows,
-        ripe: &mut Ripe<'_, E>,
+        on_batch_full: &mut OnBatchFull<'_, E>,
     ) -> Result<Decoded, E> {
-        let all_utf8 = simdutf8::basic::from_utf8(&run.bytes).is_ok();
+        let all_utf8 = simdutf8::basic::from_utf8(&batch.bytes).is_ok();
         let mut decoded = Decoded::default();
         let mut record = CallRecord::default();
-        rows.note_appended(run.bytes.len());
-        for (index, bytes) in run.entries() {
+        rows.note_appended(batch.bytes.len());
+        for (index, bytes) in batch.entries() {
             match record.read(bytes) {
                 Ok(()) => {
                     let mut writer = RowWriter {
-                        source_timezone: self.options.source_timezone,
+                        options: ReadOptions {
+                            source_timezone: self.options.source_timezone,
+                            all_utf8,
+                        },
                         context,
-                        all_utf8,
                         extras: &mut self.extras,
-                        marks: &mut self.marks,
+                        flags: &mut self.flags,
                         misfits: &mut decoded.misfits,
                         zone_check: &mut decoded.zone_check,
                     };
                     let counts = writer.call(
                         &mut record,
                         index,
-                        (&mut self.calendar, &mut self.call_id),
-                        (rows, ripe),
+                        &mut self.calendar,
+                        &mut self.call_id,
+                        rows,
+                        on_batch_full,
                     )?;
                     decoded.calls += 1;
                     decoded.redials += counts[0];
                     decoded.turns += counts[1];
                     if rows.has_many_days() {
-                        ripe(rows)?;
+                        on_batch_full(rows)?;
                     }
                 }
                 Err(reason) => {
@@ -153,20 +164,24 @@ impl RecordDecoder {
     /// Appends one row of a table whose record is not a call (the task's).
     pub(super) fn write_row(
         &mut self,
-        (plan, slots): (&RecordPlan, &Slots<'_>),
-        (context, fills): (&AnswerContext, &Fills<'_>),
+        plan: &RecordPlan,
+        record: &RawRecords<'_>,
+        context: &AnswerContext,
+        computed: &ComputedColumns<'_>,
         misfits: &mut Misfits,
         builder: &mut TableBuilder,
     ) {
         let mut writer = RowWriter {
-            source_timezone: self.options.source_timezone,
+            options: ReadOptions {
+                source_timezone: self.options.source_timezone,
+                all_utf8: false,
+            },
             context,
-            all_utf8: false,
             extras: &mut self.extras,
-            marks: &mut self.marks,
+            flags: &mut self.flags,
             misfits,
             zone_check: &mut ZoneCheck::default(),
         };
-        writer.rows(plan, slots, fills, builder);
+        writer.rows(plan, record, computed, builder);
     }
 }

@@ -1,24 +1,24 @@
 //! Converts slots to rows, column by column, and keeps values that no column takes in
 //! `extra_fields`.
 
-use chrono_tz::Tz;
-
-use super::column::{ColumnBuilder, NumberColumn, TextColumn};
+use super::column::ColumnBuilder;
+use super::column_reader::{ReadOptions, SlotFlags, SlotsOfRecords};
 use super::extra::{Extras, Misfits, key_text};
-use super::plan::{ColumnPlan, RecordPlan, plans};
+use super::misfit_kind::MisfitKind;
+use super::plan::{ColumnPlan, ColumnSource, RecordPlan, plans};
+use super::raw_record::{CallRecord, Entries, RawRecords, RestOfEntries};
 use super::rows::{AnswerContext, RowDay, Rows, TableBuilder};
-use super::scan::{Kind, Raw};
-use super::slots::{CallRecord, Entries, RestOfEntries, Slots};
+use super::scan::{Kind, RawValue};
 use super::text::unescape;
 use super::value::{self, Calendar, Fit};
 use super::zone_check::ZoneCheck;
-use crate::schema::{ColumnType, Fill, Parse};
+use crate::schema::Fill;
 
 /// Called to drain the rows when there are many.
-pub(super) type Ripe<'f, E> = dyn FnMut(&mut Rows) -> Result<(), E> + 'f;
+pub(super) type OnBatchFull<'f, E> = dyn FnMut(&mut Rows) -> Result<(), E> + 'f;
 
 /// Sources of the columns that are not read from the record itself.
-pub(super) struct Fills<'f> {
+pub(super) struct ComputedColumns<'f> {
     /// A number by the column's fill kind; `None` for null.
     pub(super) number: &'f dyn Fn(Fill) -> Option<i64>,
     /// The call's id for its nested rows.
@@ -27,21 +27,11 @@ pub(super) struct Fills<'f> {
     pub(super) first_entry: usize,
 }
 
-/// Slot sets of one record.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Marks {
-    /// Shared slots whose value some column holds.
-    held: u64,
-    /// Slots whose value some column could not take.
-    unfit: u64,
-}
-
 pub(super) struct RowWriter<'w> {
-    pub(super) source_timezone: Option<Tz>,
+    pub(super) options: ReadOptions,
     pub(super) context: &'w AnswerContext,
-    pub(super) all_utf8: bool,
     pub(super) extras: &'w mut Extras,
-    pub(super) marks: &'w mut Vec<Marks>,
+    pub(super) flags: &'w mut Vec<SlotFlags>,
     pub(super) misfits: &'w mut Misfits,
     pub(super) zone_check: &'w mut ZoneCheck,
 }
@@ -52,11 +42,13 @@ impl RowWriter<'_> {
         &mut self,
         record: &mut CallRecord<'_>,
         index: u64,
-        (calendar, call_id): (&mut Calendar, &mut Vec<u8>),
-        (rows, ripe): (&mut Rows, &mut Ripe<'_, E>),
+        calendar: &mut Calendar,
+        call_id: &mut Vec<u8>,
+        rows: &mut Rows,
+        on_batch_full: &mut OnBatchFull<'_, E>,
     ) -> Result<[u64; 2], E> {
         let plans = plans();
-        let read = |raw: &Raw<'_>| value::timestamp(raw, self.source_timezone);
+        let read = |raw: &RawValue<'_>| value::timestamp(raw, self.options.source_timezone);
         let (mut start, mut day) = (None, self.context.fallback_day);
         if let Some(Fit::Value(micros) | Fit::Inexact(micros, _)) =
             record.call.get(plans.call_start).map(read)
@@ -68,7 +60,7 @@ impl RowWriter<'_> {
                 let key = plans.call.slot_keys[plans.call_start];
                 record
                     .call
-                    .refuse(plans.call_start, key, value::OUT_OF_RANGE);
+                    .refuse(plans.call_start, key, MisfitKind::OutOfRange);
             }
         }
         let record = &*record;
@@ -84,7 +76,7 @@ impl RowWriter<'_> {
         let has_call_id = record
             .call
             .get(plans.call_id)
-            .is_some_and(|raw| append_text(raw, self.all_utf8, call_id));
+            .is_some_and(|raw| append_text(raw, self.options.all_utf8, call_id));
         let parent_call_id = has_call_id.then_some(call_id.as_slice());
         let index = i64::try_from(index).expect("the splitter numbers entries in 32 bits");
         let count = |nested: usize| record.nested.get(nested).map_or(0, Entries::count);
@@ -95,39 +87,39 @@ impl RowWriter<'_> {
             Fill::AsrTurnCount => i64::try_from(count(1)).ok(),
             _ => None,
         };
-        let fills = Fills {
+        let computed = ComputedColumns {
             number: &number,
             parent_call_id,
             first_entry: 0,
         };
-        self.rows(&plans.call, &record.call, &fills, &mut tables.calls);
+        self.rows(&plans.call, &record.call, &computed, &mut tables.calls);
         let number = |fill: Fill| match fill {
             Fill::DetailIndex => Some(index),
             Fill::RowId => row_id,
             _ => None,
         };
-        let mut fills = Fills {
+        let mut computed = ComputedColumns {
             number: &number,
             parent_call_id,
             first_entry: 0,
         };
         let nested = record.nested.iter().zip(&plans.nested);
         for ((entries, plan), builder) in nested.zip(&mut tables.nested) {
-            if entries.slots.count > 0 {
-                self.rows(plan, &entries.slots, &fills, builder);
+            if entries.records.count > 0 {
+                self.rows(plan, &entries.records, &computed, builder);
             }
         }
-        if let (Some(start), Some(_)) = (start, self.source_timezone) {
+        if let (Some(start), Some(_)) = (start, self.options.source_timezone) {
             self.check_zone(record, start, &tables.nested);
         }
         let nested = record.nested.iter().zip(&plans.nested).enumerate();
         for (index, (entries, plan)) in nested.filter(|(_, (entries, _))| entries.rest.0 > 0) {
             let mut rest = RestOfEntries::new(entries);
-            fills.first_entry = entries.slots.count;
+            computed.first_entry = entries.records.count;
             while let Some(slab) = rest.next_slab(plan) {
-                ripe(rows)?;
-                self.rows(plan, slab, &fills, &mut rows.of_call(day).nested[index]);
-                fills.first_entry += slab.count;
+                on_batch_full(rows)?;
+                self.rows(plan, slab, &computed, &mut rows.of_call(day).nested[index]);
+                computed.first_entry += slab.count;
             }
         }
         Ok([count(0) as u64, count(1) as u64])
@@ -137,13 +129,13 @@ impl RowWriter<'_> {
     #[inline]
     fn check_zone(&mut self, record: &CallRecord<'_>, start: i64, nested: &[TableBuilder]) {
         let at = plans().redial_start;
-        let redials = &record.nested[at.nested].slots;
+        let redials = &record.nested[at.nested].records;
         let ColumnBuilder::Timestamp(times) = &nested[at.nested].columns[at.column] else {
             return;
         };
         let mut seen: Option<(i64, i64)> = None;
         for (redial, &micros) in times.last(redials.count).iter().enumerate() {
-            let is_local = |raw: &Raw<'_>| {
+            let is_local = |raw: &RawValue<'_>| {
                 raw.token.len() == r#""YYYY-MM-DD HH:MM:SS""#.len() || value::is_local_time(raw)
             };
             if micros != 0 && redials.at(redial, at.slot).is_some_and(is_local) {
@@ -151,8 +143,8 @@ impl RowWriter<'_> {
                 seen = Some((first.min(micros), last.max(micros)));
             }
         }
-        if let Some(seen) = seen {
-            self.zone_check.count(seen, start);
+        if let Some((first, last)) = seen {
+            self.zone_check.count(first, last, start);
         }
     }
 
@@ -160,25 +152,33 @@ impl RowWriter<'_> {
     pub(super) fn rows(
         &mut self,
         plan: &RecordPlan,
-        records: &Slots<'_>,
-        fills: &Fills<'_>,
+        records: &RawRecords<'_>,
+        computed: &ComputedColumns<'_>,
         builder: &mut TableBuilder,
     ) {
-        self.marks.clear();
-        self.marks.resize(records.count, Marks::default());
+        self.flags.clear();
+        self.flags.resize(records.count, SlotFlags::default());
+        let (answer, options) = (self.context, self.options);
+        let mut slots = records.slots(plan, self.flags, self.misfits);
         for (column, target) in plan.columns.iter().zip(&mut builder.columns) {
-            match column.slots.as_slice() {
-                [] => self.fill((column, fills), records.count, target),
-                _ if column.fill == Some(Fill::TaskId) => {
-                    self.fill((column, fills), records.count, target);
-                    self.other_ids((plan, column), records);
+            match column.source {
+                ColumnSource::Fill => fill(answer, column, computed, records.count, target),
+                ColumnSource::TaskId => {
+                    fill(answer, column, computed, records.count, target);
+                    let is_task_id = |raw: &RawValue<'_>| is_task_id(raw, answer, options.all_utf8);
+                    other_ids(column, records, is_task_id, &mut slots);
                 }
-                [slot] if column.fill.is_none() => {
-                    self.column((plan, column, *slot), records, target);
+                ColumnSource::Slot(slot, reader) => {
+                    (reader.read_all)(&mut slots, slot, options, target);
                 }
-                _ => {
+                ColumnSource::FirstOf(reader) => {
                     for record in 0..records.count {
-                        self.aliased((plan, column, fills), (records, record), target);
+                        let read = |raw: &RawValue<'_>, target: &mut ColumnBuilder| {
+                            (reader.read_one)(raw, options, target)
+                        };
+                        if !first_of(column, records, record, read, &mut slots, target) {
+                            fill(answer, column, computed, 1, target);
+                        }
                     }
                 }
             }
@@ -187,43 +187,29 @@ impl RowWriter<'_> {
         builder.end_rows(records.count, self.context.ordinal);
     }
 
-    /// Records a task id in the record that differs from the id that was requested.
-    fn other_ids(&mut self, (plan, column): (&RecordPlan, &ColumnPlan), records: &Slots<'_>) {
-        for record in 0..records.count {
-            for &slot in &column.slots {
-                let raw = records.at(record, slot);
-                if raw.is_some_and(|raw| !self.is_task_id(raw)) {
-                    self.misfit((plan, slot), "not_the_task_id", record);
-                }
-            }
-        }
-    }
-
-    /// Whether a value is empty, or the id of the row's task.
-    fn is_task_id(&self, raw: &Raw<'_>) -> bool {
-        let mut text = Vec::new();
-        let id = self.context.task_id.as_bytes();
-        raw.is_empty() || (append_text(raw, self.all_utf8, &mut text) && text == id)
-    }
-
     /// Appends all values that no column took.
-    fn extra_fields(&mut self, plan: &RecordPlan, records: &Slots<'_>, target: &mut ColumnBuilder) {
-        let is_fit = |marks: &Marks| marks.unfit & !marks.held == 0;
-        if records.strays.is_empty() && self.marks.iter().all(is_fit) {
+    fn extra_fields(
+        &mut self,
+        plan: &RecordPlan,
+        records: &RawRecords<'_>,
+        target: &mut ColumnBuilder,
+    ) {
+        let is_fit = |flags: &SlotFlags| flags.unfit & !flags.held == 0;
+        if records.unmapped.is_empty() && self.flags.iter().all(is_fit) {
             target.push_nulls(records.count);
             return;
         }
-        for stray in &records.strays {
-            let key = key_text(stray.key, stray.key_escaped);
-            self.misfits.count(plan.table.name, stray.kind, &key);
+        for field in &records.unmapped {
+            let key = key_text(field.key, field.key_escaped);
+            self.misfits.count(plan.table.name, field.kind, &key);
         }
-        // Strays are in the order of their records.
-        let mut strays = records.strays.iter().peekable();
-        for (record, marks) in self.marks.iter().enumerate() {
-            while let Some(stray) = strays.next_if(|stray| stray.record == record) {
-                self.extras.add(stray.key, stray.key_escaped, &stray.value);
+        // Unmapped fields are in the order of their records.
+        let mut unmapped = records.unmapped.iter().peekable();
+        for (record, flags) in self.flags.iter().enumerate() {
+            while let Some(field) = unmapped.next_if(|field| field.record == record) {
+                self.extras.add(field.key, field.key_escaped, &field.value);
             }
-            let mut unfit = marks.unfit & !marks.held;
+            let mut unfit = flags.unfit & !flags.held;
             while unfit != 0 {
                 let slot = unfit.trailing_zeros() as usize;
                 unfit &= unfit - 1;
@@ -237,276 +223,109 @@ impl RowWriter<'_> {
             }
         }
     }
+}
 
-    /// Appends a column that is read from one key.
-    fn column(
-        &mut self,
-        from: (&RecordPlan, &ColumnPlan, usize),
-        records: &Slots<'_>,
-        target: &mut ColumnBuilder,
-    ) {
-        let (_, column, _) = from;
-        let (all_utf8, zone) = (self.all_utf8, self.source_timezone);
-        match target {
-            ColumnBuilder::Text(text) if column.column_type == ColumnType::Utf8 => {
-                self.each(from, records, text, |raw, text| {
-                    held(text.push_text(raw, all_utf8))
-                });
-            }
-            ColumnBuilder::Text(text) => {
-                let parse = column.parse;
-                self.each(from, records, text, |raw, text| {
-                    push_json(raw, (parse, all_utf8), text)
-                });
-            }
-            ColumnBuilder::Int32(numbers) if column.parse == Parse::Clock => {
-                self.each(from, records, numbers, |raw, numbers| {
-                    pushed(narrow(value::clock(raw)), numbers)
-                });
-            }
-            ColumnBuilder::Int32(numbers) => {
-                self.each(from, records, numbers, |raw, numbers| {
-                    pushed(narrow(integer_32(raw)), numbers)
-                });
-            }
-            ColumnBuilder::Int64(numbers) => {
-                self.each(from, records, numbers, |raw, numbers| {
-                    pushed(value::integer(raw, i64::MIN, i64::MAX), numbers)
-                });
-            }
-            ColumnBuilder::Decimal(numbers) => {
-                self.each(from, records, numbers, |raw, numbers| {
-                    pushed(value::decimal(raw), numbers)
-                });
-            }
-            ColumnBuilder::Timestamp(times) if column.parse == Parse::Local => {
-                self.each(from, records, times, |raw, times| {
-                    pushed(value::local_timestamp(raw, zone), times)
-                });
-            }
-            ColumnBuilder::Timestamp(times) => {
-                self.each(from, records, times, |raw, times| {
-                    pushed(value::timestamp(raw, zone), times)
-                });
-            }
-            ColumnBuilder::Date32(dates) => {
-                self.each(from, records, dates, |raw, dates| {
-                    pushed(value::date(raw), dates)
-                });
-            }
-            ColumnBuilder::RepeatText(_) | ColumnBuilder::RepeatTime(_) => {
-                unreachable!("repeated values are filled in, never read from a record alone")
+/// Records task ids in the records that differ from the id that was requested.
+fn other_ids(
+    column: &ColumnPlan,
+    records: &RawRecords<'_>,
+    is_task_id: impl Fn(&RawValue<'_>) -> bool,
+    slots: &mut SlotsOfRecords<'_, '_>,
+) {
+    for record in 0..records.count {
+        for &slot in &column.slots {
+            let raw = records.at(record, slot);
+            if raw.is_some_and(|raw| !is_task_id(raw)) {
+                slots.misfit(slot, MisfitKind::NotTheTaskId, record);
             }
         }
     }
+}
 
-    /// Appends each record's value of a slot, or null; records values that do not fit.
-    #[inline]
-    fn each<B: PushNull>(
-        &mut self,
-        (plan, _, slot): (&RecordPlan, &ColumnPlan, usize),
-        records: &Slots<'_>,
-        builder: &mut B,
-        push: impl Fn(&Raw<'_>, &mut B) -> Fit<()>,
-    ) {
-        let is_shared = plan.shared_slots >> slot & 1 == 1;
-        for record in 0..records.count {
-            let fit = match records.at(record, slot) {
-                Some(raw) if raw.kind != Kind::Null => push(raw, builder),
-                _ => Fit::Absent,
-            };
-            match fit {
-                Fit::Value(()) if is_shared => self.marks[record].held |= 1 << slot,
-                Fit::Value(()) => {}
-                Fit::Inexact((), kind) => self.misfit((plan, slot), kind, record),
-                Fit::Absent => builder.null(),
-                Fit::Misfit(kind) => {
-                    self.misfit((plan, slot), kind, record);
-                    builder.null();
-                }
+/// Whether a value is empty, or the id of the row's task.
+fn is_task_id(raw: &RawValue<'_>, context: &AnswerContext, all_utf8: bool) -> bool {
+    let mut text = Vec::new();
+    let id = context.task_id.as_bytes();
+    raw.is_empty() || (append_text(raw, all_utf8, &mut text) && text == id)
+}
+
+/// Appends one record's value of a column that is read from several keys; returns whether it has
+/// one.
+fn first_of(
+    column: &ColumnPlan,
+    records: &RawRecords<'_>,
+    record: usize,
+    read: impl Fn(&RawValue<'_>, &mut ColumnBuilder) -> Fit<()>,
+    slots: &mut SlotsOfRecords<'_, '_>,
+    target: &mut ColumnBuilder,
+) -> bool {
+    let mut filled = false;
+    // An alias takes precedence over a key that is present and empty.
+    let preferred = column
+        .slots
+        .iter()
+        .position(|slot| records.at(record, *slot).is_some_and(|raw| !raw.is_empty()))
+        .unwrap_or(0);
+    let (before, from) = column.slots.split_at(preferred);
+    for &slot in from.iter().chain(before) {
+        let Some(raw) = records.at(record, slot) else {
+            continue;
+        };
+        if raw.kind == Kind::Null {
+            continue;
+        }
+        if filled {
+            // Two keys of one column both have values: the second goes to `extra_fields`.
+            if !raw.is_empty() {
+                slots.misfit(slot, MisfitKind::AliasTwice, record);
             }
+            continue;
+        }
+        match read(raw, target) {
+            Fit::Value(()) => {
+                slots.flags[record].held |= 1 << slot;
+                filled = true;
+            }
+            Fit::Inexact((), kind) => {
+                slots.misfit(slot, kind, record);
+                filled = true;
+            }
+            Fit::Absent => {}
+            Fit::Misfit(kind) => slots.misfit(slot, kind, record),
         }
     }
+    filled
+}
 
-    #[cold]
-    fn misfit(&mut self, (plan, slot): (&RecordPlan, usize), kind: &'static str, record: usize) {
-        self.marks[record].unfit |= 1 << slot;
-        self.misfits
-            .count(plan.table.name, kind, plan.slot_keys[slot]);
-    }
-
-    /// Appends one record's value of a column that is read from several keys.
-    fn aliased(
-        &mut self,
-        (plan, column, fills): (&RecordPlan, &ColumnPlan, &Fills<'_>),
-        (records, record): (&Slots<'_>, usize),
-        target: &mut ColumnBuilder,
-    ) {
-        let mut filled = false;
-        // An alias takes precedence over a key that is present and empty.
-        let preferred = column
-            .slots
-            .iter()
-            .position(|slot| records.at(record, *slot).is_some_and(|raw| !raw.is_empty()))
-            .unwrap_or(0);
-        let (before, from) = column.slots.split_at(preferred);
-        for &slot in from.iter().chain(before) {
-            let Some(raw) = records.at(record, slot) else {
-                continue;
-            };
-            if raw.kind == Kind::Null {
-                continue;
-            }
-            if filled {
-                // Two keys of one column both have values: the second goes to `extra_fields`.
-                if !raw.is_empty() {
-                    self.misfit((plan, slot), "alias_twice", record);
-                }
-                continue;
-            }
-            match self.push(column, raw, target) {
-                Fit::Value(()) => {
-                    self.marks[record].held |= 1 << slot;
-                    filled = true;
-                }
-                Fit::Inexact((), kind) => {
-                    self.misfit((plan, slot), kind, record);
-                    filled = true;
-                }
-                Fit::Absent => {}
-                Fit::Misfit(kind) => self.misfit((plan, slot), kind, record),
-            }
-        }
-        if !filled {
-            match column.fill {
-                Some(_) => self.fill((column, fills), 1, target),
-                None => target.push_null(),
-            }
-        }
-    }
-
-    /// Appends a value that is read from the record; on a misfit returns its kind and appends
-    /// nothing.
-    fn push(&self, column: &ColumnPlan, raw: &Raw<'_>, target: &mut ColumnBuilder) -> Fit<()> {
-        match target {
-            ColumnBuilder::Text(text) if column.column_type == ColumnType::Utf8 => {
-                held(text.push_text(raw, self.all_utf8))
-            }
-            ColumnBuilder::Text(text) => push_json(raw, (column.parse, self.all_utf8), text),
-            ColumnBuilder::Int32(numbers) => match column.parse {
-                Parse::Clock => pushed(narrow(value::clock(raw)), numbers),
-                _ => pushed(narrow(integer_32(raw)), numbers),
-            },
-            ColumnBuilder::Int64(numbers) => {
-                pushed(value::integer(raw, i64::MIN, i64::MAX), numbers)
-            }
-            ColumnBuilder::Decimal(numbers) => pushed(value::decimal(raw), numbers),
-            ColumnBuilder::Timestamp(times) => match column.parse {
-                Parse::Local => pushed(value::local_timestamp(raw, self.source_timezone), times),
-                _ => pushed(value::timestamp(raw, self.source_timezone), times),
-            },
-            ColumnBuilder::Date32(dates) => pushed(value::date(raw), dates),
-            ColumnBuilder::RepeatText(_) | ColumnBuilder::RepeatTime(_) => {
-                unreachable!("repeated values are filled in, never read from a record alone")
-            }
-        }
-    }
-
-    /// Appends values that do not come from the records. `extra_fields` is written last, when it is
-    /// known which values the other columns left.
-    fn fill(
-        &self,
-        (column, fills): (&ColumnPlan, &Fills<'_>),
-        count: usize,
-        target: &mut ColumnBuilder,
-    ) {
-        match column.fill {
-            Some(Fill::TaskId) => target.push_strs(self.context.task_id.as_bytes(), count),
-            Some(Fill::RunId) => target.push_strs(self.context.run_id.as_bytes(), count),
-            Some(Fill::ExtractedAt) => target.push_ints(self.context.extracted_at_micros, count),
-            Some(Fill::ParentCallId) => match fills.parent_call_id {
-                Some(text) => target.push_strs(text, count),
-                None => target.push_nulls(count),
-            },
-            Some(Fill::ExtraFields) => {}
-            Some(Fill::EntryIndex) => target.push_positions(fills.first_entry, count),
-            Some(counted) => match (fills.number)(counted) {
-                Some(value) => target.push_ints(value, count),
-                None => target.push_nulls(count),
-            },
+/// Appends values that do not come from the records. `extra_fields` is written last, when it is
+/// known which values the other columns left.
+fn fill(
+    context: &AnswerContext,
+    column: &ColumnPlan,
+    computed: &ComputedColumns<'_>,
+    count: usize,
+    target: &mut ColumnBuilder,
+) {
+    match column.fill {
+        Some(Fill::TaskId) => target.push_strs(context.task_id.as_bytes(), count),
+        Some(Fill::RunId) => target.push_strs(context.run_id.as_bytes(), count),
+        Some(Fill::ExtractedAt) => target.push_ints(context.extracted_at_micros, count),
+        Some(Fill::ParentCallId) => match computed.parent_call_id {
+            Some(text) => target.push_strs(text, count),
             None => target.push_nulls(count),
-        }
-    }
-}
-
-/// A column that accepts nulls.
-trait PushNull {
-    fn null(&mut self);
-}
-
-impl PushNull for TextColumn {
-    #[inline]
-    fn null(&mut self) {
-        self.push_null();
-    }
-}
-
-impl<T: Copy + Default> PushNull for NumberColumn<T> {
-    #[inline]
-    fn null(&mut self) {
-        self.push(None);
-    }
-}
-
-#[inline]
-fn pushed<T: Copy + Default>(fit: Fit<T>, column: &mut NumberColumn<T>) -> Fit<()> {
-    match fit {
-        Fit::Value(value) => {
-            column.push(Some(value));
-            Fit::Value(())
-        }
-        Fit::Inexact(value, kind) => {
-            column.push(Some(value));
-            Fit::Inexact((), kind)
-        }
-        Fit::Absent => Fit::Absent,
-        Fit::Misfit(kind) => Fit::Misfit(kind),
-    }
-}
-
-#[inline]
-fn held(result: Result<(), &'static str>) -> Fit<()> {
-    match result {
-        Ok(()) => Fit::Value(()),
-        Err(kind) => Fit::Misfit(kind),
-    }
-}
-
-fn push_json(raw: &Raw<'_>, (parse, all_utf8): (Parse, bool), text: &mut TextColumn) -> Fit<()> {
-    let no_object = parse == Parse::Object && raw.kind == Kind::Array && raw.is_bare();
-    if raw.is_empty() || no_object {
-        Fit::Absent
-    } else {
-        held(text.push_json(raw, all_utf8))
-    }
-}
-
-fn integer_32(raw: &Raw<'_>) -> Fit<i64> {
-    value::integer(raw, i32::MIN.into(), i32::MAX.into())
-}
-
-fn narrow(fit: Fit<i64>) -> Fit<i32> {
-    let narrow = |value| i32::try_from(value).expect("it was held to this range");
-    match fit {
-        Fit::Value(value) => Fit::Value(narrow(value)),
-        Fit::Inexact(value, kind) => Fit::Inexact(narrow(value), kind),
-        Fit::Absent => Fit::Absent,
-        Fit::Misfit(kind) => Fit::Misfit(kind),
+        },
+        Some(Fill::ExtraFields) => {}
+        Some(Fill::EntryIndex) => target.push_positions(computed.first_entry, count),
+        Some(counted) => match (computed.number)(counted) {
+            Some(value) => target.push_ints(value, count),
+            None => target.push_nulls(count),
+        },
+        None => target.push_nulls(count),
     }
 }
 
 /// Appends the text of a string or number; returns whether it has one.
-pub(super) fn append_text(raw: &Raw<'_>, all_utf8: bool, out: &mut Vec<u8>) -> bool {
+pub(super) fn append_text(raw: &RawValue<'_>, all_utf8: bool, out: &mut Vec<u8>) -> bool {
     match raw.kind {
         Kind::Number => out.extend_from_slice(raw.token),
         Kind::String if raw.escaped => {

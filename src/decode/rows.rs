@@ -218,7 +218,7 @@ impl Rows {
     pub fn take(&mut self) -> Result<Vec<Batch>, ArrowError> {
         let mut batches = Vec::new();
         for (day, tables) in std::mem::take(&mut self.calls) {
-            self.empty((day, tables), &mut batches)?;
+            self.empty(day, tables, &mut batches)?;
         }
         for (day, mut builder) in self.tasks.drain() {
             batches.push(builder.finish(day)?);
@@ -230,7 +230,8 @@ impl Rows {
     /// Takes the rows of one day's builders and keeps the builders for reuse.
     fn empty(
         &mut self,
-        (day, mut tables): (RowDay, CallTables),
+        day: RowDay,
+        mut tables: CallTables,
         batches: &mut Vec<Batch>,
     ) -> Result<(), ArrowError> {
         tables.finish(day, batches)?;
@@ -264,7 +265,7 @@ impl Rows {
             match of {
                 Of::Calls => {
                     let tables = self.calls.remove(&day).expect("the day was just listed");
-                    self.empty((day, tables), &mut batches)?;
+                    self.empty(day, tables, &mut batches)?;
                 }
                 Of::Tasks => {
                     let tasks = self.tasks.get_mut(&day).expect("the day was just listed");

@@ -1,5 +1,5 @@
 //! A strict JSON scanner (RFC 8259). Reads value by value, without building a tree and without
-//! recursion. A value is a [`Raw`]: its kind and its bytes in the text.
+//! recursion. A value is a [`RawValue`]: its kind and its bytes in the text.
 //!
 //! One extension: NaN and the infinities are accepted, as Python, JavaScript and C print them. They
 //! fit no column, but must not reject the record that contains them.
@@ -40,7 +40,7 @@ impl Kind {
 
 /// A JSON value, borrowed from its text.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Raw<'a> {
+pub(super) struct RawValue<'a> {
     pub(super) kind: Kind,
     /// Whether it contains a backslash.
     pub(super) escaped: bool,
@@ -51,7 +51,7 @@ pub(super) struct Raw<'a> {
     pub(super) token: &'a [u8],
 }
 
-impl<'a> Raw<'a> {
+impl<'a> RawValue<'a> {
     /// A string without escapes, from its text with quotes.
     pub(super) fn plain_string(token: &'a [u8]) -> Self {
         Self {
@@ -169,7 +169,7 @@ impl<'a> Scanner<'a> {
     /// The next key of an object; consumes its colon. `None` at the object's end. `first` is set
     /// for the key after the opening brace.
     #[inline]
-    pub(super) fn key(&mut self, first: bool) -> Result<Option<Raw<'a>>, SyntaxError> {
+    pub(super) fn key(&mut self, first: bool) -> Result<Option<RawValue<'a>>, SyntaxError> {
         if !self.before_key(first)? {
             return Ok(None);
         }
@@ -206,7 +206,7 @@ impl<'a> Scanner<'a> {
 
     /// Reads the key that begins here and consumes its colon.
     #[inline]
-    pub(super) fn read_key(&mut self) -> Result<Raw<'a>, SyntaxError> {
+    pub(super) fn read_key(&mut self) -> Result<RawValue<'a>, SyntaxError> {
         let key = self.string()?;
         if !self.take(b':') {
             return self.fail("a colon is missing");
@@ -237,7 +237,7 @@ impl<'a> Scanner<'a> {
 
     /// The next value, whole.
     #[inline]
-    pub(super) fn value(&mut self) -> Result<Raw<'a>, SyntaxError> {
+    pub(super) fn value(&mut self) -> Result<RawValue<'a>, SyntaxError> {
         match self.peek() {
             Some(b'"') => self.string(),
             Some(b'{' | b'[') => self.container(),
@@ -247,7 +247,7 @@ impl<'a> Scanner<'a> {
     }
 
     #[inline]
-    fn string(&mut self) -> Result<Raw<'a>, SyntaxError> {
+    fn string(&mut self) -> Result<RawValue<'a>, SyntaxError> {
         let start = self.at;
         let mut escaped = false;
         let mut at = start + 1;
@@ -257,7 +257,7 @@ impl<'a> Scanner<'a> {
                 Some(b'"') => {
                     self.at = at + 1;
                     let token = &self.bytes[start..self.at];
-                    return Ok(Raw {
+                    return Ok(RawValue {
                         kind: Kind::String,
                         escaped,
                         unportable: false,
@@ -293,7 +293,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn scalar(&mut self) -> Result<Raw<'a>, SyntaxError> {
+    fn scalar(&mut self) -> Result<RawValue<'a>, SyntaxError> {
         let rest = &self.bytes[self.at..];
         let (kind, length) = match rest[0] {
             b'n' if rest.starts_with(b"null") => (Kind::Null, 4),
@@ -306,7 +306,7 @@ impl<'a> Scanner<'a> {
             _ => return self.non_finite("a value is missing"),
         };
         self.at += length;
-        Ok(Raw {
+        Ok(RawValue {
             kind,
             escaped: false,
             unportable: false,
@@ -316,7 +316,7 @@ impl<'a> Scanner<'a> {
 
     /// Reads NaN or an infinity, or returns an error.
     #[cold]
-    fn non_finite(&mut self, otherwise: &'static str) -> Result<Raw<'a>, SyntaxError> {
+    fn non_finite(&mut self, otherwise: &'static str) -> Result<RawValue<'a>, SyntaxError> {
         let rest = &self.bytes[self.at..];
         let sign = usize::from(rest.first() == Some(&b'-'));
         let letters = rest[sign..].iter().take_while(|b| b.is_ascii_alphabetic());
@@ -327,7 +327,7 @@ impl<'a> Scanner<'a> {
             return self.fail(otherwise);
         }
         self.at += length;
-        Ok(Raw {
+        Ok(RawValue {
             kind: Kind::NonFinite,
             escaped: false,
             unportable: true,
@@ -337,7 +337,7 @@ impl<'a> Scanner<'a> {
 
     /// Validates a whole object or array. Each open container takes one bit, so depth costs an
     /// eighth of a byte and no stack.
-    fn container(&mut self) -> Result<Raw<'a>, SyntaxError> {
+    fn container(&mut self) -> Result<RawValue<'a>, SyntaxError> {
         let start = self.at;
         let kind = if self.bytes[start] == b'{' {
             Kind::Object
@@ -378,7 +378,7 @@ impl<'a> Scanner<'a> {
                 None => return self.fail("a value is missing"),
             }
         }
-        Ok(Raw {
+        Ok(RawValue {
             kind,
             escaped,
             unportable,
@@ -460,7 +460,7 @@ mod tests {
 
     use super::*;
 
-    fn whole(text: &[u8]) -> Result<Raw<'_>, SyntaxError> {
+    fn whole(text: &[u8]) -> Result<RawValue<'_>, SyntaxError> {
         let mut scanner = Scanner::new(text);
         let value = scanner.value()?;
         scanner.end()?;

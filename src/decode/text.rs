@@ -29,7 +29,7 @@ pub(super) fn find_special(bytes: &[u8], from: usize) -> usize {
 
 /// Bit masks of strings and brackets in 64 bytes: one bit per byte, the first byte lowest.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Marks {
+pub(super) struct ByteMasks {
     pub(super) quotes: u64,
     pub(super) backslashes: u64,
     /// `{` and `[`.
@@ -38,7 +38,7 @@ pub(super) struct Marks {
     pub(super) close: u64,
 }
 
-impl Marks {
+impl ByteMasks {
     #[inline]
     pub(super) fn of(block: &[u8; 64]) -> Self {
         let mut marks = Self::default();

@@ -50,7 +50,7 @@ impl ZoneVerdict {
 
 impl ZoneCheck {
     /// Counts a call by its first and last redial, read in the source time zone, and its own start.
-    pub(super) fn count(&mut self, (first, last): (i64, i64), call_start: i64) {
+    pub(super) fn count(&mut self, first: i64, last: i64, call_start: i64) {
         if last > call_start.saturating_add(SLACK_MICROS) {
             self.late += 1;
         } else {
@@ -123,7 +123,7 @@ mod tests {
     ) {
         let mut check = ZoneCheck::default();
         let at = |minutes: i64| START + minutes * MINUTE;
-        check.count((at(first), at(last)), at(call));
+        check.count(at(first), at(last), at(call));
         let expected = ZoneVerdict {
             fit: fits.into(),
             contradict: (!fits).into(),
@@ -134,8 +134,8 @@ mod tests {
     #[test]
     fn without_a_scheduled_start_only_the_call_is_held_against() {
         let mut check = ZoneCheck::default();
-        check.count((START - 600 * MINUTE, START), START);
-        check.count((START, START + 10 * MINUTE), START);
+        check.count(START - 600 * MINUTE, START, START);
+        check.count(START, START + 10 * MINUTE, START);
         let verdict = check.verdict(None);
         assert_eq!((verdict.fit, verdict.contradict), (1, 1));
     }
@@ -146,9 +146,9 @@ mod tests {
         let hour = 3_600_000_000;
         for n in 0..10_000 {
             let (redial, call) = (START + n * hour, START + n * hour + MINUTE);
-            all.count((redial, redial), call);
+            all.count(redial, redial, call);
             let mut part = ZoneCheck::default();
-            part.count((redial, redial), call);
+            part.count(redial, redial, call);
             parts.merge(&part);
         }
         assert_eq!(all, parts);

@@ -15,8 +15,8 @@ use super::offset::Attempt;
 use super::redial_times::RedialTimes;
 use crate::api::{self, AnswerFault, AnswerSink, Verdict};
 use crate::decode::{
-    AnswerContext, Batch, Envelope, EnvelopeError, Misfits, Piece, RecordDecoder, RowDay, Rows,
-    Run, Split, SplitError, SplitOptions, TaskCounts, ZoneCheck,
+    AnswerContext, AnswerSplitter, Batch, EntryBatch, Envelope, EnvelopeError, Misfits, Piece,
+    RecordDecoder, RowDay, Rows, SplitError, SplitOptions, TaskCounts, ZoneCheck,
 };
 use crate::job::{ApiProfile, CodeMeaning, DecodeOptions};
 use crate::schema::{TableName, table};
@@ -120,7 +120,7 @@ fn fault(error: &SplitError) -> AnswerFault {
 /// A response while it arrives.
 #[derive(Debug)]
 struct Reading {
-    split: Split,
+    split: AnswerSplitter,
     sample: Sample,
 }
 
@@ -148,8 +148,8 @@ struct SeenRedial {
 impl Reading {
     fn new(task: &TaskId, at: DateTime<Utc>, options: &DecodeOptions) -> Self {
         Self {
-            split: Split::new(SplitOptions {
-                run_bytes: RUN_BYTES,
+            split: AnswerSplitter::new(SplitOptions {
+                batch_bytes: RUN_BYTES,
                 max_record_bytes: options.max_record_bytes.get(),
             }),
             sample: Sample {
@@ -177,7 +177,7 @@ impl Reading {
         let pieces: Vec<Piece> = self.split.pieces().collect();
         for piece in pieces {
             match piece {
-                Piece::Run(run) => self.sample.add(&run),
+                Piece::Batch(run) => self.sample.add(&run),
                 Piece::Oversize { last, .. } => self.sample.rejects += usize::from(last),
             }
         }
@@ -223,8 +223,13 @@ impl Reading {
         }
         let counts = TaskCounts::default();
         let mut rows = Rows::default();
-        let context = (&sample.context, counts);
-        envelope.write_row(&mut sample.decoder, context, &mut sample.misfits, &mut rows);
+        let Sample {
+            decoder,
+            context,
+            misfits,
+            ..
+        } = &mut sample;
+        envelope.write_row(decoder, context, counts, misfits, &mut rows);
         let begin = facts
             .schedule_start_micros
             .and_then(DateTime::from_timestamp_micros);
@@ -246,7 +251,7 @@ impl Reading {
 }
 
 impl Sample {
-    fn add(&mut self, run: &Run) {
+    fn add(&mut self, run: &EntryBatch) {
         if self.bytes >= SAMPLE_BYTES {
             return;
         }

@@ -9,7 +9,7 @@ use super::check::{Check, Notes, count};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::job::{Destination, Job};
-use crate::lake::{Claim, Lake, LakeError, LooseEnds, ShownIdentity, read_identity};
+use crate::lake::{Claim, Lake, LakeError, ShownIdentity, UnfinishedWork, read_identity};
 use crate::store::{ProbeAction, ProbeStep, Store};
 
 /// Tolerated clock difference to another machine.
@@ -166,7 +166,7 @@ async fn lake(job: &Job, clock: &Clock, notes: &mut Notes<'_>) {
 
 async fn look(job: &Job, clock: &Clock) -> Result<Vec<Check>, LakeError> {
     let lake = Lake::open(&job.dest).await?;
-    let ends = lake.loose_ends().await?;
+    let ends = lake.unfinished_work().await?;
     let ledger = lake.ledger();
     let last = ledger.last_sequence();
     let Some(commit) = lake.read_commit(last).await? else {
@@ -223,8 +223,8 @@ async fn identity(job: &Job, lake: &Lake) -> Option<Check> {
 }
 
 /// Checks for work that runs left unfinished. While a run is live, it may be doing that work.
-fn unfinished(ends: LooseEnds) -> Option<Check> {
-    let LooseEnds {
+fn unfinished(ends: UnfinishedWork) -> Option<Check> {
+    let UnfinishedWork {
         unpublished,
         living_runs,
         dead_runs,
@@ -266,9 +266,9 @@ mod tests {
 
     #[test]
     fn what_a_dead_run_left_is_a_warning_and_what_a_living_one_has_is_none() {
-        let mut ends = LooseEnds {
+        let mut ends = UnfinishedWork {
             unpublished: 2,
-            ..LooseEnds::default()
+            ..UnfinishedWork::default()
         };
         let check = unfinished(ends).expect("a check");
         assert_eq!(check.status, Status::Warn);
@@ -278,7 +278,7 @@ mod tests {
         );
         ends.living_runs = 1;
         assert_eq!(unfinished(ends).expect("a check").status, Status::Ok);
-        assert_eq!(unfinished(LooseEnds::default()), None);
+        assert_eq!(unfinished(UnfinishedWork::default()), None);
     }
 
     #[test]

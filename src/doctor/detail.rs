@@ -5,7 +5,7 @@ use super::check::{Check, Notes, quoted};
 use super::listings::Candidates;
 use super::redial_times::RedialTimes;
 use crate::api::{ApiClient, DetailError};
-use crate::decode::Misfit;
+use crate::decode::{Misfit, MisfitKind};
 use crate::exit_code::ExitCode;
 use crate::job::Job;
 use crate::privacy::DATA_KEYS;
@@ -119,8 +119,9 @@ fn judge(facts: &AnswerFacts) -> Vec<Check> {
         );
     }
     let lines = misfits.lines();
-    let (unknown, unfit): (Vec<&Misfit>, _) =
-        lines.iter().partition(|line| line.kind == "unknown_key");
+    let (unknown, unfit): (Vec<&Misfit>, _) = lines
+        .iter()
+        .partition(|line| line.kind == MisfitKind::UnknownKey);
     checks.push(if unknown.is_empty() {
         Check::ok("task_detail.keys", "all keys are known")
     } else {
@@ -145,7 +146,7 @@ fn named(lines: &[&Misfit]) -> String {
     let texts: Vec<String> = plain
         .iter()
         .map(|line| match line.kind {
-            "unknown_key" => format!("{}.{} ×{}", line.table, line.key, line.count),
+            MisfitKind::UnknownKey => format!("{}.{} ×{}", line.table, line.key, line.count),
             kind => format!("{}.{} ×{} ({kind})", line.table, line.key, line.count),
         })
         .collect();

@@ -5,24 +5,24 @@ use bytes::Bytes;
 use parquet::arrow::arrow_writer::{PageKey, PageStore, PageStoreArgs, PageStoreFactory};
 use parquet::errors::{ParquetError, Result};
 
-/// Makes a [`TightPages`] for each column.
+/// Makes a [`CompactPageStore`] for each column.
 #[derive(Debug)]
-pub(crate) struct TightPagesFactory;
+pub(crate) struct CompactPageStoreFactory;
 
-impl PageStoreFactory for TightPagesFactory {
+impl PageStoreFactory for CompactPageStoreFactory {
     fn create(&self, _: &PageStoreArgs<'_>) -> Result<Box<dyn PageStore>> {
-        Ok(Box::new(TightPages::default()))
+        Ok(Box::new(CompactPageStore::default()))
     }
 }
 
 /// The pages of one column of a row group.
 #[derive(Debug, Default)]
-struct TightPages {
+struct CompactPageStore {
     pages: Vec<Option<Bytes>>,
     bytes: usize,
 }
 
-impl PageStore for TightPages {
+impl PageStore for CompactPageStore {
     fn put(&mut self, page: Bytes) -> Result<PageKey> {
         let key = PageKey::new(self.pages.len() as u64);
         self.bytes += page.len();

@@ -14,9 +14,9 @@ use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{ColumnDescPtr, SchemaDescPtr, Type, TypePtr};
 
-use super::page_store::TightPagesFactory;
+use super::page_store::CompactPageStoreFactory;
 use super::properties::properties;
-use super::rle::{self, RunChunk};
+use super::rle::{self, EncodedColumnChunk};
 use crate::decode::Batch;
 use crate::decode::column::memory_type;
 use crate::job::WriteOptions;
@@ -53,7 +53,7 @@ pub(crate) enum EncodedColumn {
     /// By the general writer.
     General(ArrowColumnChunk),
     /// From runs.
-    Runs(RunChunk),
+    Runs(EncodedColumnChunk),
 }
 
 /// An encoded row group that is in no file yet.
@@ -196,7 +196,9 @@ fn without_values(close: &mut ColumnCloseResult) -> Result<(), ParquetError> {
 
 impl ColumnEncoder {
     fn new(
-        (memory_field, column, personal): (Field, ColumnDescPtr, bool),
+        memory_field: Field,
+        column: ColumnDescPtr,
+        personal: bool,
         parquet_type: TypePtr,
         properties: &WriterPropertiesPtr,
     ) -> Result<Self, ParquetError> {
@@ -208,7 +210,7 @@ impl ColumnEncoder {
             SerializedFileWriter::new(std::io::sink(), Arc::new(root), Arc::clone(properties))?;
         let memory_schema = Arc::new(Schema::new(vec![memory_field.clone()]));
         let factory = ArrowRowGroupWriterFactory::new(&nowhere, memory_schema)
-            .with_page_store_factory(Arc::new(TightPagesFactory));
+            .with_page_store_factory(Arc::new(CompactPageStoreFactory));
         Ok(Self {
             memory_field,
             column,
@@ -235,7 +237,7 @@ impl ColumnEncoder {
         arrays: Vec<ArrayRef>,
         properties: &WriterPropertiesPtr,
     ) -> Result<EncodedColumn, ParquetError> {
-        if let Some(chunk) = rle::encode((&self.column, properties), &arrays)? {
+        if let Some(chunk) = rle::encode(&self.column, properties, &arrays)? {
             return Ok(EncodedColumn::Runs(chunk));
         }
         let mut writers = self.factory.create_column_writers(0)?;
@@ -262,8 +264,13 @@ impl TableEncoder {
         let columns = columns
             .map(|((column, descriptor), parquet_type)| {
                 let field = Field::new(&column.name, memory_type(column), column.nullable);
-                let place = (field, Arc::clone(descriptor), column.personal);
-                ColumnEncoder::new(place, Arc::clone(parquet_type), &properties)
+                ColumnEncoder::new(
+                    field,
+                    Arc::clone(descriptor),
+                    column.personal,
+                    Arc::clone(parquet_type),
+                    &properties,
+                )
             })
             .collect::<Result<_, _>>()?;
         Ok(Self {

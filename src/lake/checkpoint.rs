@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 use super::error::{LakeError, blocking};
 use super::ledger::Ledger;
 use super::record::seal::{self, Tail};
-use crate::store::{Checksum, Entry, LakePath, Store};
+use crate::store::{Checksum, DirEntry, LakePath, Store};
 
 /// Commits without a checkpoint after which one is made. Reading that many records takes less than
 /// a second.
@@ -112,7 +112,7 @@ pub(crate) async fn list(store: &Store) -> Result<Vec<u64>, LakeError> {
     Ok(sequences)
 }
 
-fn sequence_of(entry: &Entry) -> Option<u64> {
+fn sequence_of(entry: &DirEntry) -> Option<u64> {
     let digits = entry.name.strip_suffix(".ledger")?;
     (digits.len() == 20 && !entry.is_folder)
         .then(|| digits.parse().ok())

@@ -14,11 +14,11 @@ use bytes::Bytes;
 
 use super::error::{LakeError, blocking};
 use super::ledger::Conflict;
-use super::record::summary::Digest;
+use super::record::summary::RecordSummary;
 use super::record::{Commit, CommitDraft, FORMAT_VERSION, seal};
 use super::writer::{LakeWriter, check_zone};
 use crate::event::Event;
-use crate::store::{LakePath, Point, Put, StoreError};
+use crate::store::{Failpoint, LakePath, PutOutcome, StoreError};
 
 /// How [`LakeWriter::commit`] ended.
 #[derive(Debug)]
@@ -65,12 +65,12 @@ impl LakeWriter {
         self.check_names(&draft)?;
         draft.check(&self.log.ledger)?;
         self.establish().await?;
-        self.run.pass(Point::CommitBegun)?;
+        self.run.pass(Failpoint::CommitBegun)?;
         self.check_staged(&draft).await?;
         if let Err(error) = self.run.sync_staged(&mut draft.files).await {
             return Err(self.why(error.into()).await);
         }
-        self.run.pass(Point::CommitStagingSynced)?;
+        self.run.pass(Failpoint::CommitStagingSynced)?;
         let commit = match self.append(draft).await? {
             Ok(commit) => commit,
             Err((conflict, mut draft)) => {
@@ -79,7 +79,7 @@ impl LakeWriter {
                 return Ok(CommitOutcome::Conflict { conflict, draft });
             }
         };
-        self.run.pass(Point::CommitDurable)?;
+        self.run.pass(Failpoint::CommitDurable)?;
         self.events.emit(&committed(&commit));
         self.finish().await?;
         self.run.forget_notes().await?;
@@ -131,8 +131,8 @@ impl LakeWriter {
                 .await?;
             self.in_doubt = None;
             let ours = match put {
-                Put::Created => bytes,
-                Put::Taken => {
+                PutOutcome::Created => bytes,
+                PutOutcome::Taken => {
                     // On some stores a put takes effect although its answer is lost; the second
                     // try then meets its own record.
                     let found = self.run.get(&LakePath::commit(sequence)).await?;
@@ -147,10 +147,11 @@ impl LakeWriter {
                     bytes
                 }
             };
-            let digest = blocking(move || {
-                Ok(Digest::parse(&ours, sequence).expect("what was just written can be read"))
+            let summary = blocking(move || {
+                Ok(RecordSummary::parse(&ours, sequence)
+                    .expect("what was just written can be read"))
             });
-            self.log.take(&self.run, &digest.await?)?;
+            self.log.take(&self.run, &summary.await?)?;
             return Ok(Ok(commit));
         }
     }

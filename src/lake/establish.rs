@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::error::LakeError;
 use super::identity::{Claim, Identity, damaged, json_of};
 use super::writer::LakeWriter;
-use crate::store::{LakePath, Put, RunStore};
+use crate::store::{LakePath, PutOutcome, RunStore};
 
 /// How often a file is looked at again that others change at the same time.
 const TRIES: u32 = 10;
@@ -51,7 +51,7 @@ async fn establish(run: &RunStore, claim: &Claim, now: DateTime<Utc>) -> Result<
     for _ in 0..TRIES {
         if run.size(&path).await?.is_none() {
             let ours = Bytes::from(json_of(&claim.identity(now)));
-            if run.create(&path, ours).await? == Put::Created {
+            if run.create(&path, ours).await? == PutOutcome::Created {
                 return Ok(());
             }
         }

@@ -184,7 +184,8 @@ fn quoted(word: &str) -> String {
 pub(crate) async fn damage(
     store: &Store,
     ledger: &Ledger,
-    (path, what): (&FilePath, &str),
+    path: &FilePath,
+    what: &str,
 ) -> Result<LakeError, LakeError> {
     let command = command(store, ledger, path).await?;
     let place = store.locate(&LakePath::from(path));
@@ -206,7 +207,7 @@ impl LakeWriter {
     /// # Errors
     /// When a commit record can't be read.
     pub async fn damage(&self, path: &FilePath, what: &str) -> Result<LakeError, LakeError> {
-        damage(&self.run, &self.log.ledger, (path, what)).await
+        damage(&self.run, &self.log.ledger, path, what).await
     }
 
     /// Reads these files and gives those that are not what was committed, each with what is wrong.

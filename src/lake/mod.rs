@@ -17,7 +17,7 @@
 //!       → day files → marker
 //! ```
 //! Every step after the record is repeatable; the next start repeats it if necessary
-//! ([`LakeWriter::open`]). Every step has a name ([`Point`](crate::store::Point)) at which tests
+//! ([`LakeWriter::open`]). Every step has a name ([`Failpoint`](crate::store::Failpoint)) at which tests
 //! inject failures.
 //!
 //! # On disk
@@ -52,7 +52,6 @@ pub(crate) mod identity;
 pub(crate) mod ledger;
 mod living;
 pub(crate) mod log;
-mod loose_ends;
 pub(crate) mod mend;
 pub(crate) mod outside;
 pub(crate) mod pins;
@@ -61,6 +60,7 @@ pub(crate) mod reader;
 pub(crate) mod record;
 mod rowless;
 pub(crate) mod rowless_files;
+mod unfinished_work;
 pub mod write;
 pub(crate) mod writer;
 
@@ -74,7 +74,6 @@ pub use file_query::FileQuery;
 pub use identity::{Claim, ShownIdentity, host_of, read_identity};
 pub use ledger::{Ledger, LiveFile, TaskState, UnsealedTask};
 pub use living::{LivingRun, living_runs};
-pub use loose_ends::LooseEnds;
 pub use mend::{Checked, MISSING};
 pub use pins::hold::{Held, hold};
 pub use pins::{Pin, PinState, PinWay, Pins, pins};
@@ -83,6 +82,7 @@ pub use record::{
     CommitDraft, CommitKind, CommittedTask, Coverage, Evidence, FailedTask, Failure, LostFile,
     OpenTask, Removal, WorkflowNote,
 };
+pub use unfinished_work::UnfinishedWork;
 pub use writer::LakeWriter;
 
 /// From now on no lock of a lake is waited for longer than a few seconds: the process was told to

@@ -6,7 +6,7 @@ use super::day::sequence_of;
 use super::ledger::Ledger;
 use super::log::Marker;
 use super::record::seal;
-use super::record::summary::{Digest, read_commit, read_task_files};
+use super::record::summary::{RecordSummary, read_commit, read_task_files};
 
 /// A record whose seal is not that of its bytes is never read. Behind the seal, what one reader of
 /// records takes the others take, too, and written again it is the same.
@@ -28,14 +28,14 @@ pub(crate) fn record(bytes: &[u8]) {
 fn read_record(bytes: &[u8]) {
     let commit = read_commit(bytes);
     let sequence = commit.as_ref().map_or(1, |commit| commit.sequence);
-    let digest = Digest::parse(bytes, sequence);
+    let summary = RecordSummary::parse(bytes, sequence);
     let task_files = read_task_files(bytes);
     if let Err(problem) = seal::check(bytes) {
-        let is_refused = commit.is_err() && digest.is_err() && task_files.is_err();
+        let is_refused = commit.is_err() && summary.is_err() && task_files.is_err();
         assert!(is_refused, "it is read although {problem}");
     }
-    if let (Ok(commit), Ok(digest)) = (&commit, &digest) {
-        assert_eq!(commit.changes.files.len(), digest.paths().count());
+    if let (Ok(commit), Ok(summary)) = (&commit, &summary) {
+        assert_eq!(commit.changes.files.len(), summary.paths().count());
         assert!(task_files.is_ok(), "its tasks and files");
         let mut again = serde_json::to_vec(commit).expect("it was JSON");
         if commit.format_version >= seal::SINCE {

@@ -25,7 +25,7 @@ use super::writer::LakeWriter;
 use super::{checkpoint, mend};
 use crate::clock::Clock;
 use crate::event::Event;
-use crate::store::{DataFile, FilePath, LakePath, Point, Published, RunStore, StoreError};
+use crate::store::{DataFile, Failpoint, FilePath, LakePath, Published, RunStore, StoreError};
 
 impl LakeWriter {
     /// Publishes every commit that is not, brings the days up to date, moves the marker. Says
@@ -56,7 +56,7 @@ impl LakeWriter {
             };
             let update = move |present: Option<&[u8]>| marker.update(present);
             self.run.update(&LakePath::published(), update).await?;
-            self.run.pass(Point::MarkerMoved)?;
+            self.run.pass(Failpoint::MarkerMoved)?;
             self.log.published = marker.sequence;
             self.log.pending.clear();
             self.checkpoint(checkpoint::EVERY).await?;
@@ -102,7 +102,7 @@ impl LakeWriter {
             let (run, id) = (self.run.clone(), pending.run_id.clone());
             let (path, upload) = (file.path(), file.upload.clone());
             async move {
-                let published = run.publish(&id, (&path, upload.as_ref())).await?;
+                let published = run.publish(&id, &path, upload.as_ref()).await?;
                 Ok::<_, LakeError>((path, published))
             }
         };
@@ -110,13 +110,13 @@ impl LakeWriter {
         let mut published = stream::iter(requests).buffer_unordered(self.run.at_once());
         while let Some((path, published)) = published.try_next().await? {
             match published {
-                Published::Moved => self.run.pass(Point::PublishFileMoved)?,
+                Published::Moved => self.run.pass(Failpoint::PublishFileMoved)?,
                 Published::Present => {}
                 Published::Gone => gone.push(path),
             }
         }
         drop(published);
-        self.run.pass(Point::PublishMoved)?;
+        self.run.pass(Failpoint::PublishMoved)?;
         self.run
             .sync_folders(
                 pending
@@ -126,7 +126,7 @@ impl LakeWriter {
                     .collect(),
             )
             .await?;
-        self.run.pass(Point::PublishSynced)?;
+        self.run.pass(Failpoint::PublishSynced)?;
         Ok(gone)
     }
 
@@ -161,7 +161,7 @@ impl LakeWriter {
             let moved = run.move_aside(&path, &aside).await;
             match moved {
                 Ok(()) => {
-                    run.pass(Point::MendPutAside)?;
+                    run.pass(Failpoint::MendPutAside)?;
                     return Ok(true);
                 }
                 // Another process was quicker.
@@ -187,13 +187,13 @@ impl LakeWriter {
             let added = self.log.ledger.added_in(path);
             let margin = pins::margin(&self.run);
             !pending.lost.contains(*path)
-                && pins.hold((path, added, pending.sequence), |pin| {
+                && pins.hold(path, added, pending.sequence, |pin| {
                     pin.is_active(now, margin)
                 })
         };
         let (kept, gone): (Vec<_>, Vec<_>) = pending.removes.iter().partition(held);
         for _ in kept {
-            self.run.pass(Point::PinFileKept)?;
+            self.run.pass(Failpoint::PinFileKept)?;
         }
         let remove = |path: &FilePath| {
             let is_lost = pending.lost.contains(path);
@@ -211,14 +211,14 @@ impl LakeWriter {
         let mut removed = stream::iter(requests).buffer_unordered(self.run.at_once());
         while let Some(was_there) = removed.try_next().await? {
             if was_there {
-                self.run.pass(Point::PublishFileRemoved)?;
+                self.run.pass(Failpoint::PublishFileRemoved)?;
             }
         }
         drop(removed);
         self.run
             .sync_folders(pending.removes.iter().map(FilePath::folder).collect())
             .await?;
-        Ok(self.run.pass(Point::PublishRemoved)?)
+        Ok(self.run.pass(Failpoint::PublishRemoved)?)
     }
 
     /// Brings the file of every day that a commit after this one touched up to date.
@@ -236,11 +236,11 @@ impl LakeWriter {
         let mut updated = stream::iter(requests).buffer_unordered(self.run.at_once());
         while let Some(was_written) = updated.try_next().await? {
             if was_written {
-                self.run.pass(Point::DayWritten)?;
+                self.run.pass(Failpoint::DayWritten)?;
             }
         }
         drop(updated);
         self.run.sync_folders([LakePath::days()].into()).await?;
-        Ok(self.run.pass(Point::DaysSynced)?)
+        Ok(self.run.pass(Failpoint::DaysSynced)?)
     }
 }

@@ -14,7 +14,7 @@ use super::rowless_files::rowless_files;
 use super::writer::LakeWriter;
 use crate::encode::file_without_rows;
 use crate::schema::{TableName, table};
-use crate::store::{FilePath, LakePath, Partition, Point};
+use crate::store::{Failpoint, FilePath, LakePath, Partition};
 
 impl LakeWriter {
     /// Gives every table without rows its file, and takes it from those that got their first rows after
@@ -48,13 +48,13 @@ impl LakeWriter {
         let bytes = file_without_rows(table(name), self.run.run_id())?;
         let decide = move |present: Option<&[u8]>| present.is_none().then(|| bytes.clone());
         self.run.update(&LakePath::from(&path), decide).await?;
-        Ok(self.run.pass(Point::RowlessWritten)?)
+        Ok(self.run.pass(Failpoint::RowlessWritten)?)
     }
 
     async fn remove_rowless(&self, name: TableName) -> Result<(), LakeError> {
         for path in rowless_files(&self.run, name).await? {
             self.run.remove(&LakePath::from(&path)).await?;
-            self.run.pass(Point::RowlessRemoved)?;
+            self.run.pass(Failpoint::RowlessRemoved)?;
             self.run.sync_folders([path.folder()].into()).await?;
             self.run.remove_folder(&path.folder()).await?;
         }

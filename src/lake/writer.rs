@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::event::{Event, Events};
 use crate::job::Destination;
 use crate::schema::TableName;
-use crate::store::{InStaging, LakePath, Point, RunStore, Store, StoreError};
+use crate::store::{Failpoint, InStaging, LakePath, RunStore, Store, StoreError};
 use crate::task::{RunId, TaskId};
 
 /// How many ids are tried until one is free.
@@ -59,7 +59,7 @@ impl LakeWriter {
         clock: Clock,
         events: Events,
     ) -> Result<Self, LakeError> {
-        Self::open_as(options, run, (clock, events), false).await
+        Self::open_as(options, run, clock, events, false).await
     }
 
     /// As [`LakeWriter::open`], for a run that mends files: a commit of which a file is lost is
@@ -73,13 +73,14 @@ impl LakeWriter {
         clock: Clock,
         events: Events,
     ) -> Result<Self, LakeError> {
-        Self::open_as(options, run, (clock, events), true).await
+        Self::open_as(options, run, clock, events, true).await
     }
 
     async fn open_as(
         options: &LakeOptions,
         run: RunId,
-        told: (Clock, Events),
+        clock: Clock,
+        events: Events,
         mends: bool,
     ) -> Result<Self, LakeError> {
         let store = Store::new(&options.dest)?;
@@ -93,8 +94,8 @@ impl LakeWriter {
         if is_new && !store.is_local() {
             store.check_able(&run).await?;
         }
-        let run = begin_run(&store, run, (&log.ledger, &told.0)).await?;
-        Self::begin(run, (log, zone), told, mends).await
+        let run = begin_run(&store, run, &log.ledger, &clock).await?;
+        Self::begin(run, log, zone, clock, events, mends).await
     }
 
     /// Opens a lake that is there, whatever its zone, for work on what it holds. Nothing, and
@@ -108,7 +109,7 @@ impl LakeWriter {
         clock: Clock,
         events: Events,
     ) -> Result<Option<Self>, LakeError> {
-        Self::open_existing_as(dest, run, (clock, events), false).await
+        Self::open_existing_as(dest, run, clock, events, false).await
     }
 
     /// As [`LakeWriter::open_existing`], where [`LakeWriter::open_to_mend`] opens.
@@ -121,13 +122,14 @@ impl LakeWriter {
         clock: Clock,
         events: Events,
     ) -> Result<Option<Self>, LakeError> {
-        Self::open_existing_as(dest, run, (clock, events), true).await
+        Self::open_existing_as(dest, run, clock, events, true).await
     }
 
     async fn open_existing_as(
         dest: &Destination,
         run: RunId,
-        told: (Clock, Events),
+        clock: Clock,
+        events: Events,
         mends: bool,
     ) -> Result<Option<Self>, LakeError> {
         let store = Store::new(dest)?;
@@ -135,16 +137,18 @@ impl LakeWriter {
         let Some(zone) = log.ledger.zone() else {
             return Ok(None);
         };
-        let run = begin_run(&store, run, (&log.ledger, &told.0)).await?;
-        let writer = Self::begin(run, (log, zone), told, mends).await?;
+        let run = begin_run(&store, run, &log.ledger, &clock).await?;
+        let writer = Self::begin(run, log, zone, clock, events, mends).await?;
         Ok(Some(writer))
     }
 
     /// Works on a log that was just read: first completes the work of other runs.
     pub(crate) async fn begin(
         run: RunStore,
-        (log, zone): (Log, Tz),
-        (clock, events): (Clock, Events),
+        log: Log,
+        zone: Tz,
+        clock: Clock,
+        events: Events,
         mends: bool,
     ) -> Result<Self, LakeError> {
         let writer = Self {
@@ -207,7 +211,7 @@ impl LakeWriter {
             // A request whose answer was lost may take effect still. Once its number is taken, it
             // can't, even if another writer took it.
             let us = self.run.run_id().clone();
-            self.say_dead(us.as_str()).await?;
+            self.fence_run(us.as_str()).await?;
         }
         self.run.close().await?;
         Ok(())
@@ -252,8 +256,8 @@ impl LakeWriter {
                 }
                 Err(error) => return Err(error.into()),
             };
-            self.run.pass(Point::RecoverDeadFound)?;
-            if dead.may_live() && !self.say_dead(&run).await? {
+            self.run.pass(Failpoint::RecoverDeadFound)?;
+            if dead.may_live() && !self.fence_run(&run).await? {
                 continue;
             }
             // It can't commit any more, but may have since the log was read.
@@ -272,7 +276,7 @@ impl LakeWriter {
     }
 
     /// Commits that a run is dead, so that it can't commit any more, should it live after all.
-    async fn say_dead(&mut self, run: &str) -> Result<bool, LakeError> {
+    async fn fence_run(&mut self, run: &str) -> Result<bool, LakeError> {
         // What is no run of ours stays where it is.
         let Ok(dead) = RunId::new(run) else {
             return Ok(false);
@@ -345,7 +349,7 @@ impl LakeWriter {
             bytes.map_err(LakeError::io("compress", &place))
         });
         self.run.replace(&path, bytes.await?).await?;
-        self.run.pass(Point::CheckpointWritten)?;
+        self.run.pass(Failpoint::CheckpointWritten)?;
         let older = checkpoint::list(&self.run).await?.into_iter();
         for old in older
             .filter(|found| *found <= sequence)
@@ -362,7 +366,8 @@ impl LakeWriter {
 async fn begin_run(
     store: &Store,
     wanted: RunId,
-    (ledger, clock): (&Ledger, &Clock),
+    ledger: &Ledger,
+    clock: &Clock,
 ) -> Result<RunStore, LakeError> {
     let mut run = wanted;
     for _ in 0..ID_TRIES {

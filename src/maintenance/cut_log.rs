@@ -14,13 +14,13 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 
-use super::orphan_files::{Origin, strays};
+use super::orphan_files::{Origin, orphan_files};
 use super::repair::Repaired;
 use crate::job::Destination;
 use crate::lake::day;
 use crate::lake::error::{LakeError, blocking};
 use crate::lake::log::newest::{self, Witness};
-use crate::lake::log::{Log, Marker, missing, read_digest, sequence_of};
+use crate::lake::log::{Log, Marker, missing, read_summary, sequence_of};
 use crate::lake::record::seal;
 use crate::lake::record::summary::read_commit;
 use crate::store::{FilePath, LakePath, RunStore, Store, StoreError};
@@ -49,7 +49,7 @@ pub async fn mend_log(
             expect_no_run(&store).await?;
             let writer = RunStore::open(store.clone(), run.clone()).await?;
             let what = format!("{}: {}", behind.place, behind.what);
-            repaired.extend(take_as_it_is(&writer, &survey.log, (Vec::new(), what)).await?);
+            repaired.extend(take_as_it_is(&writer, &survey.log, Vec::new(), what).await?);
             writer.close().await?;
             return Ok(repaired);
         };
@@ -74,7 +74,7 @@ pub async fn mend_log(
         let writer = RunStore::open(store.clone(), run.clone()).await?;
         let later: Vec<u64> = survey.listed.range(damaged..).copied().collect();
         let what = format!("commit {damaged} was damaged or missing");
-        repaired.extend(take_as_it_is(&writer, &survey.log, (later, what)).await?);
+        repaired.extend(take_as_it_is(&writer, &survey.log, later, what).await?);
         writer.close().await?;
         return Ok(repaired);
     }
@@ -101,8 +101,8 @@ impl Survey {
         let mut damage = None;
         loop {
             let next = log.ledger.next_sequence();
-            let taken = match read_digest(store, next).await {
-                Ok(Some((digest, _))) => log.take(store, &digest),
+            let taken = match read_summary(store, next).await {
+                Ok(Some((summary, _))) => log.take(store, &summary),
                 Ok(None) if listed.range(next..).next().is_none() => break,
                 Ok(None) => Err(missing(store, next)),
                 Err(error) => Err(error),
@@ -122,9 +122,9 @@ impl Survey {
             log = Log::begin(store).await?;
             while log.ledger.last_sequence() < last {
                 let next = log.ledger.next_sequence();
-                let read = read_digest(store, next).await?;
-                let (digest, _) = read.ok_or_else(|| missing(store, next))?;
-                log.take(store, &digest)?;
+                let read = read_summary(store, next).await?;
+                let (summary, _) = read.ok_or_else(|| missing(store, next))?;
+                log.take(store, &summary)?;
             }
         }
         Ok(Self {
@@ -141,8 +141,8 @@ async fn mended(store: &Store, sequence: u64) -> Result<Option<(Vec<u8>, Vec<u8>
         return Ok(None);
     };
     // What follows on it says its checksum, if it is sound itself.
-    let next = match read_digest(store, sequence + 1).await {
-        Ok(next) => next.and_then(|(digest, _)| digest.previous),
+    let next = match read_summary(store, sequence + 1).await {
+        Ok(next) => next.and_then(|(summary, _)| summary.previous),
         Err(LakeError::Store(StoreError::Damaged { .. }) | LakeError::NewerFormat { .. }) => None,
         Err(error) => return Err(error),
     };
@@ -180,7 +180,8 @@ fn line(place: &LakePath, what: impl Into<String>) -> Repaired {
 async fn take_as_it_is(
     run: &RunStore,
     log: &Log,
-    (later, why): (Vec<u64>, String),
+    later: Vec<u64>,
+    why: String,
 ) -> Result<Vec<Repaired>, LakeError> {
     let last = log.ledger.last_sequence();
     let mut repaired = vec![line(&LakePath::commits(), summary(run, log, why).await?)];
@@ -209,9 +210,9 @@ async fn take_as_it_is(
     }
     if last == 0 {
         // No log is left to say that they are strays.
-        for stray in strays(run, &log.ledger).await? {
-            let aside = put_aside(run, &stray.path).await?;
-            repaired.push(line(&stray.path, format!("moved to {aside}")));
+        for orphan in orphan_files(run, &log.ledger).await? {
+            let aside = put_aside(run, &orphan.path).await?;
+            repaired.push(line(&orphan.path, format!("moved to {aside}")));
         }
     }
     if log.published > last {
@@ -236,12 +237,12 @@ async fn take_as_it_is(
 /// What taking the log as it is means.
 async fn summary(run: &RunStore, log: &Log, why: String) -> Result<String, LakeError> {
     let last = log.ledger.last_sequence();
-    let strays = strays(run, &log.ledger).await?;
-    let unknown = strays
+    let orphan_files = orphan_files(run, &log.ledger).await?;
+    let unknown = orphan_files
         .iter()
-        .filter(|stray| stray.origin == Origin::Unknown);
-    let days = unknown.filter_map(|stray| {
-        let path: FilePath = stray.path.as_str().parse().ok()?;
+        .filter(|orphan| orphan.origin == Origin::Unknown);
+    let days = unknown.filter_map(|orphan| {
+        let path: FilePath = orphan.path.as_str().parse().ok()?;
         path.partition.date()
     });
     let days: BTreeSet<NaiveDate> = days.collect();

@@ -5,8 +5,8 @@
 
 pub mod compact;
 mod cut_log;
-mod leavings;
 mod orphan_files;
+mod own_files;
 pub mod repair;
 pub mod vacuum;
 pub mod verify;

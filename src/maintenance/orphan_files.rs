@@ -11,7 +11,7 @@ use crate::store::{FilePath, LakePath, Store};
 
 /// A file that a globbing reader takes for the lake's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stray {
+pub(crate) struct OrphanFile {
     pub(crate) path: LakePath,
     pub(crate) origin: Origin,
 }
@@ -46,12 +46,12 @@ impl Listing {
     /// The files that are not the lake's. Files published meanwhile may be among them: read the log
     /// again before acting on the result. A file enters a table's folder after its commit's record,
     /// so a file that is an orphan then, too, stays one.
-    pub(crate) async fn strays(
+    pub(crate) async fn orphan_files(
         &self,
         store: &Store,
         ledger: &Ledger,
-    ) -> Result<Vec<Stray>, LakeError> {
-        let mut strays = Vec::new();
+    ) -> Result<Vec<OrphanFile>, LakeError> {
+        let mut orphan_files = Vec::new();
         for path in &self.paths {
             if !is_parquet(path) || is_live(ledger, path) || is_rowless(store, path).await? {
                 continue;
@@ -71,9 +71,9 @@ impl Listing {
                 _ => Origin::Unknown,
             };
             let path = path.clone();
-            strays.push(Stray { path, origin });
+            orphan_files.push(OrphanFile { path, origin });
         }
-        Ok(strays)
+        Ok(orphan_files)
     }
 
     /// Refuses to remove files while any file of the lake is missing: an orphan may be its only
@@ -107,10 +107,13 @@ impl Listing {
     }
 }
 
-/// [`Listing::strays`] of what the tables' folders hold now.
-pub(crate) async fn strays(store: &Store, ledger: &Ledger) -> Result<Vec<Stray>, LakeError> {
+/// [`Listing::orphan_files`] of what the tables' folders hold now.
+pub(crate) async fn orphan_files(
+    store: &Store,
+    ledger: &Ledger,
+) -> Result<Vec<OrphanFile>, LakeError> {
     let listing = Listing::read(store).await?;
-    listing.strays(store, ledger).await
+    listing.orphan_files(store, ledger).await
 }
 
 /// Whether a path is that of a file which belongs to the lake now.

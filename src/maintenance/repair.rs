@@ -27,7 +27,7 @@ use crate::lake::error::{LakeError, blocking};
 use crate::lake::mend::sum_up;
 use crate::lake::record::{CommitDraft, CommitKind};
 use crate::lake::writer::LakeWriter;
-use crate::store::{DataFile, FilePath, LakePath, Point, Store};
+use crate::store::{DataFile, Failpoint, FilePath, LakePath, Store};
 
 /// One fix.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -141,7 +141,7 @@ async fn put_right(lake: &LakeWriter, finding: &Finding) -> Result<Option<String
 async fn put_aside(lake: &LakeWriter, path: &LakePath) -> Result<String, LakeError> {
     let aside = LakePath::quarantine(lake.run.run_id(), path);
     lake.run.move_aside(path, &aside).await?;
-    lake.run.pass(Point::RepairFileMoved)?;
+    lake.run.pass(Failpoint::RepairFileMoved)?;
     Ok(format!("moved to {aside}"))
 }
 
@@ -211,7 +211,7 @@ async fn restore(lake: &LakeWriter, findings: &[Finding]) -> Result<Vec<Repaired
                 && is_file(&lake.run, candidate, file).await?
             {
                 lake.run.move_aside(candidate, &place).await?;
-                lake.run.pass(Point::RepairFileMoved)?;
+                lake.run.pass(Failpoint::RepairFileMoved)?;
                 restored.push(Repaired {
                     place: place.to_string(),
                     what: format!("moved back from {candidate}"),

@@ -21,8 +21,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::leavings::{is_probe, is_reject, is_report};
 use super::orphan_files::{Listing, Origin, is_live};
+use super::own_files::{is_probe, is_reject, is_report};
 use crate::lake::checkpoint;
 use crate::lake::error::LakeError;
 use crate::lake::ledger::Ledger;
@@ -31,7 +31,7 @@ use crate::lake::pins::Pins;
 use crate::lake::reader::Lake;
 use crate::lake::writer::LakeWriter;
 use crate::schema::TableName;
-use crate::store::{LakePath, Point, Store, is_run_id};
+use crate::store::{Failpoint, LakePath, Store, is_run_id};
 
 /// What may be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +113,7 @@ pub async fn plan_vacuum(
             .check_nothing_is_missing(lake.store(), lake.ledger())
             .await?;
     }
-    let found = Found::look(lake.store(), (lake.ledger(), &listing), (options, now)).await?;
+    let found = Found::look(lake.store(), lake.ledger(), &listing, options, now).await?;
     let mut done = found.done;
     for path in staged_by_the_dead(lake).await? {
         let bytes = lake.store().size(&path).await?.unwrap_or_default();
@@ -136,7 +136,7 @@ pub async fn vacuum(
     let listing = Listing::read(&lake.run).await?;
     let ledger = &lake.log.ledger;
     listing.check_nothing_is_missing(&lake.run, ledger).await?;
-    let found = Found::look(&lake.run, (ledger, &listing), (options, now)).await?;
+    let found = Found::look(&lake.run, ledger, &listing, options, now).await?;
     // Everything that was in a table's folder just now and belongs there is in the log by now.
     lake.refresh().await?;
     let mut done = Vacuumed {
@@ -153,7 +153,7 @@ pub async fn vacuum(
             continue;
         }
         if lake.run.remove(path).await? {
-            lake.run.pass(Point::VacuumFileRemoved)?;
+            lake.run.pass(Failpoint::VacuumFileRemoved)?;
             done.items.push(item);
         }
     }
@@ -185,11 +185,20 @@ struct Found {
     folders_of_our_own: Vec<LakePath>,
 }
 
+/// Files of one kind that were last written before a moment are removed.
+#[derive(Clone, Copy, Debug)]
+struct AgeRule {
+    kind: VacuumKind,
+    before: DateTime<Utc>,
+}
+
 impl Found {
     async fn look(
         store: &Store,
-        (ledger, listing): (&Ledger, &Listing),
-        (options, now): (VacuumOptions, DateTime<Utc>),
+        ledger: &Ledger,
+        listing: &Listing,
+        options: VacuumOptions,
+        now: DateTime<Utc>,
     ) -> Result<Self, LakeError> {
         let mut found = Self::default();
         let old = |age: Duration| {
@@ -198,15 +207,15 @@ impl Found {
                 .unwrap_or(DateTime::<Utc>::MIN_UTC)
         };
         let before = old(options.older_than);
-        let strays = listing.strays(store, ledger).await?;
+        let orphan_files = listing.orphan_files(store, ledger).await?;
         // After the strays: a pin that is made later needs none of them.
         let held = Pins::list(store).await?.held(store, ledger).await?;
-        for stray in strays {
-            if stray.origin == Origin::GaveWay && held.contain(&stray.path) {
+        for orphan in orphan_files {
+            if orphan.origin == Origin::GaveWay && held.contain(&orphan.path) {
                 found.done.held += 1;
                 continue;
             }
-            let kind = match stray.origin {
+            let kind = match orphan.origin {
                 Origin::GaveWay => VacuumKind::GaveWay,
                 Origin::Unknown if options.unknown => VacuumKind::Unknown,
                 Origin::Unknown | Origin::Misplaced => {
@@ -214,21 +223,29 @@ impl Found {
                     continue;
                 }
             };
-            if !found.take(store, (kind, before), stray.path).await? {
+            if !found
+                .take(store, AgeRule { kind, before }, orphan.path)
+                .await?
+            {
                 found.done.kept += 1;
             }
         }
         found.check_share(store, ledger, options.max_share)?;
+        let probes = AgeRule {
+            kind: VacuumKind::Probe,
+            before,
+        };
         for entry in store.list(&LakePath::export()).await? {
             if entry.is_folder && is_probe(&entry.name) {
                 let folder = LakePath::export().join(&entry.name);
-                found
-                    .take_all(store, (VacuumKind::Probe, before), &folder)
-                    .await?;
+                found.take_all(store, probes, &folder).await?;
                 found.folders_of_our_own.push(folder);
             }
         }
-        let rule = (VacuumKind::Report, old(options.reports_older_than));
+        let rule = AgeRule {
+            kind: VacuumKind::Report,
+            before: old(options.reports_older_than),
+        };
         for entry in store.list(&LakePath::runs()).await? {
             let path = LakePath::runs().join(&entry.name);
             if !entry.is_folder && is_report(store, &path).await? {
@@ -249,7 +266,10 @@ impl Found {
                 if !store.list(&staging).await?.is_empty() {
                     continue;
                 }
-                let rule = (VacuumKind::Reject, old(age));
+                let rule = AgeRule {
+                    kind: VacuumKind::Reject,
+                    before: old(age),
+                };
                 for entry in store.list(&folder).await? {
                     let path = folder.join(&entry.name);
                     if !entry.is_folder && is_reject(&entry.name) {
@@ -300,7 +320,7 @@ impl Found {
     async fn take_all(
         &mut self,
         store: &Store,
-        rule: (VacuumKind, DateTime<Utc>),
+        rule: AgeRule,
         folder: &LakePath,
     ) -> Result<(), LakeError> {
         for entry in store.list(folder).await? {
@@ -315,12 +335,12 @@ impl Found {
     async fn take(
         &mut self,
         store: &Store,
-        (kind, before): (VacuumKind, DateTime<Utc>),
+        rule: AgeRule,
         path: LakePath,
     ) -> Result<bool, LakeError> {
-        match store.stamp(&path).await? {
-            Some(stamp) if stamp.modified < before => {
-                self.done.add(kind, &path, stamp.bytes);
+        match store.metadata(&path).await? {
+            Some(stamp) if stamp.modified < rule.before => {
+                self.done.add(rule.kind, &path, stamp.bytes);
                 self.folders.extend(path.parent());
                 self.paths.push(path);
                 Ok(true)

@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 use super::pending::{AcceptedTask, Accepting, PendingCommit};
 use crate::calendar::day_of;
 use crate::decode::{
-    AnswerContext, Decoded, Ended, Envelope, EnvelopeError, RejectedEntry, RowDay, Rows, Run,
-    TaskCounts, TaskFacts, TaskKey,
+    AnswerContext, Decoded, EntryBatch, Envelope, EnvelopeError, RejectedEntry, RowDay, Rows,
+    SplitEnd, TaskCounts, TaskFacts, TaskKey,
 };
 use crate::discover::is_settled;
 use crate::event::Event;
@@ -201,7 +201,7 @@ impl LargeTask {
     pub(super) fn decode(
         &self,
         pending: &PendingCommit,
-        run: &Run,
+        run: &EntryBatch,
         received_at_micros: i64,
     ) -> Result<(), LakeError> {
         let context = AnswerContext {
@@ -215,8 +215,8 @@ impl LargeTask {
         // remains.
         let mut rows = pending.take_rows_buffer();
         let mut decoded = pending.with_decoder(|decoder| {
-            let mut ripe = |rows: &mut Rows| self.rows.push(rows.take()?);
-            decoder.decode_slabs(run, &context, &mut rows, &mut ripe)
+            let mut on_batch_full = |rows: &mut Rows| self.rows.push(rows.take()?);
+            decoder.decode_slabs(run, &context, &mut rows, &mut on_batch_full)
         })?;
         pending.events.emit(&Event::Decoded {
             calls: decoded.calls,
@@ -420,7 +420,7 @@ fn bad(error: &EnvelopeError) -> Classified {
 pub(super) fn small(
     pending: &PendingCommit,
     accepting: &Accepting,
-    ended: &Ended,
+    ended: &SplitEnd,
     origin: &AnswerOrigin,
 ) -> Result<Classified, LakeError> {
     let mut hand_on = |rows: &mut Rows| pending.chunk.push(rows.take()?);
@@ -435,7 +435,7 @@ pub(super) fn small(
 /// would have to wait for a commit. Also returns whether [`relieve`] is due.
 pub(super) fn tiny(
     pending: &PendingCommit,
-    ended: &Ended,
+    ended: &SplitEnd,
     origin: &AnswerOrigin,
 ) -> Option<Result<(Classified, bool), LakeError>> {
     let accepting = pending.try_accepting()?;
@@ -452,13 +452,13 @@ pub(super) fn tiny(
 
 /// Frees memory in the shared rows.
 pub(super) fn relieve(pending: &PendingCommit, _: &Accepting) -> Result<(), LakeError> {
-    pending.chunk.relieve()
+    pending.chunk.flush_if_over_budget()
 }
 
 fn into_shared_rows(
     pending: &PendingCommit,
     accepting: &Accepting,
-    ended: &Ended,
+    ended: &SplitEnd,
     origin: &AnswerOrigin,
     hand_on: &mut dyn FnMut(&mut Rows) -> Result<(), LakeError>,
 ) -> Result<(Classified, bool), LakeError> {
@@ -485,7 +485,7 @@ fn into_shared_rows(
     let Some(ordinal) = pending.accept(accepting, accepted) else {
         return Ok((Ok(AnswerDisposition::Twice(task)), false));
     };
-    let mut rows = pending.chunk.borrow_rows();
+    let mut rows = pending.chunk.pooled_rows();
     let decoded = pending.with_decoder(|decoder| {
         let context = AnswerContext {
             ordinal,
@@ -500,7 +500,7 @@ fn into_shared_rows(
             redials: decoded.redials,
             turns: decoded.turns,
         };
-        envelope.write_row(decoder, (&context, counts), &mut decoded.misfits, &mut rows);
+        envelope.write_row(decoder, &context, counts, &mut decoded.misfits, &mut rows);
         Ok::<_, LakeError>(decoded)
     })?;
     pending.events.emit(&Event::Decoded {
@@ -526,11 +526,11 @@ fn into_shared_rows(
         calls: decoded.calls,
         rejects,
     };
-    Ok((Ok(accepted), pending.chunk.give_back(rows)))
+    Ok((Ok(accepted), pending.chunk.put_rows(rows)))
 }
 
 /// Counts the calls in a response that was buffered whole, by decoding it and discarding the rows.
-fn calls_of(pending: &PendingCommit, ended: &Ended, task: &TaskId) -> u64 {
+fn calls_of(pending: &PendingCommit, ended: &SplitEnd, task: &TaskId) -> u64 {
     let context = AnswerContext {
         ordinal: 0,
         task_id: task.as_str().into(),
@@ -586,7 +586,7 @@ pub(super) fn large(
     let Some(ordinal) = pending.accept(accepting, accepted) else {
         return Ok(Ok(AnswerDisposition::Twice(task)));
     };
-    let mut rows = pending.chunk.borrow_rows();
+    let mut rows = pending.chunk.pooled_rows();
     pending.with_decoder(|decoder| {
         let context = AnswerContext {
             ordinal,
@@ -600,7 +600,7 @@ pub(super) fn large(
             redials: decoded.redials,
             turns: decoded.turns,
         };
-        envelope.write_row(decoder, (&context, counts), &mut decoded.misfits, &mut rows);
+        envelope.write_row(decoder, &context, counts, &mut decoded.misfits, &mut rows);
     });
     pending.chunk.adopt(handover, ordinal)?;
     pending.adopt_rejects(rejects);
@@ -613,7 +613,7 @@ pub(super) fn large(
     }
     pending.note_zone(decoded.zone_check.verdict(facts.schedule_start_micros));
     finish(pending, ordinal, &decoded, reject_count);
-    if pending.chunk.give_back(rows) {
+    if pending.chunk.put_rows(rows) {
         relieve(pending, accepting)?;
     }
     Ok(Ok(AnswerDisposition::Accepted {

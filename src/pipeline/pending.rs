@@ -17,7 +17,7 @@ use crate::encode::RowGroupEncoder;
 use crate::event::Events;
 use crate::job::{DecodeOptions, WriteOptions};
 use crate::lake::write::{
-    Chunk, ChunkOptions, ClosedFile, LargeShare, RejectWriter, UnclosedFiles,
+    ClosedFile, LargeShare, RejectWriter, UnclosedFiles, WriteBuffer, WriteBufferOptions,
 };
 use crate::lake::{LakeError, blocking};
 use crate::store::RunStore;
@@ -53,8 +53,8 @@ pub(super) struct PendingCommit {
     pub(super) decode: DecodeOptions,
     pub(super) accept: AcceptRules,
     pub(super) events: Events,
-    pub(super) chunk_options: ChunkOptions,
-    pub(super) chunk: Chunk,
+    pub(super) chunk_options: WriteBufferOptions,
+    pub(super) chunk: WriteBuffer,
     /// Read-locked while a task is accepted, write-locked while all accepted tasks are taken.
     gate: Arc<RwLock<()>>,
     /// The threads that decode and encode.
@@ -149,13 +149,13 @@ impl PendingCommit {
         let count = write.workers.get();
         let workers = WorkerPool::new(write.workers)
             .map_err(|source| LakeError::Threads { count, source })?;
-        let chunk_options = ChunkOptions::new(store.clone(), encoder, write);
+        let chunk_options = WriteBufferOptions::new(store.clone(), encoder, write);
         Ok(Arc::new(Self {
             run_id: run.as_str().into(),
             decode: decode.clone(),
             accept,
             events,
-            chunk: Chunk::new(chunk_options.clone()),
+            chunk: WriteBuffer::new(chunk_options.clone()),
             chunk_options,
             gate: Arc::default(),
             workers,
@@ -202,7 +202,7 @@ impl PendingCommit {
     /// reservation lasts for the whole run, since the ledger grows as the plan shrinks.
     pub(super) fn set_aside(&self, plan_bytes: usize) {
         let most = self.chunk_options.memory_bytes / 4;
-        self.chunk.set_aside(plan_bytes.min(most));
+        self.chunk.reserve(plan_bytes.min(most));
     }
 
     /// Runs `work` with a decoder of the pool.
@@ -253,7 +253,7 @@ impl PendingCommit {
                 }
             }
         }
-        self.chunk.count(TASK_BYTES);
+        self.chunk.charge(TASK_BYTES);
         let ordinal = TaskOrdinal::try_from(accepted.tasks.len())
             .expect("a commit is made long before four thousand million tasks");
         accepted.tasks.push(task);

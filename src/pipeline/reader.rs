@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::accept::{self, AnswerOrigin, Classified, LargeTask};
 use super::pending::PendingCommit;
 use super::worker_pool::JobHandle;
-use crate::decode::{Ended, Piece, Split, SplitError, SplitOptions, early_task_id};
+use crate::decode::{AnswerSplitter, Piece, SplitEnd, SplitError, SplitOptions, early_task_id};
 use crate::lake::LakeError;
 
 /// A response with less text than this is small.
@@ -44,14 +44,14 @@ pub(super) enum ReadError {
 pub(super) struct AnswerReader {
     pending: Arc<PendingCommit>,
     origin: AnswerOrigin,
-    split: Split,
+    split: AnswerSplitter,
     large: Option<LargeReader>,
 }
 
 impl AnswerReader {
     pub(super) fn new(pending: Arc<PendingCommit>, origin: AnswerOrigin) -> Self {
-        let split = Split::new(SplitOptions {
-            run_bytes: RUN_BYTES,
+        let split = AnswerSplitter::new(SplitOptions {
+            batch_bytes: RUN_BYTES,
             max_record_bytes: pending.decode.max_record_bytes.get(),
         });
         Self {
@@ -110,7 +110,7 @@ impl AnswerReader {
         };
         let rest = std::mem::take(&mut ended.rest);
         if !rest.ends.is_empty() {
-            large.submit(Piece::Run(rest)).await?;
+            large.submit(Piece::Batch(rest)).await?;
         }
         let task = large.join().await?;
         let of_thread = Arc::clone(&pending);
@@ -140,7 +140,7 @@ impl AnswerReader {
 /// and a thread is free, else on a thread of the pool.
 async fn finish_small(
     pending: &Arc<PendingCommit>,
-    ended: Ended,
+    ended: SplitEnd,
     origin: AnswerOrigin,
 ) -> Result<Classified, LakeError> {
     if ended.rest.bytes.len() <= TINY_BYTES {
@@ -206,7 +206,7 @@ impl LargeReader {
         let received_at_micros = self.received_at_micros;
         let limit = self.pending.decode.max_record_bytes.get();
         let work = move || match piece {
-            Piece::Run(run) => {
+            Piece::Batch(run) => {
                 let decoded = task.decode(&pending, &run, received_at_micros);
                 pending.put_buffer(run.bytes);
                 decoded

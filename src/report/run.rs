@@ -207,6 +207,7 @@ pub(super) fn outcome_phrase(word: &str) -> &str {
 mod tests {
     use super::super::past::PastRun;
     use super::*;
+    use crate::decode::MisfitKind;
     use crate::discover::Reason;
     use crate::event::{Endpoint, Event, Listen};
     use crate::job::{Environment, SettingFlags, load};
@@ -278,8 +279,8 @@ mod tests {
             count,
         };
         summary.misfits = vec![
-            misfit("BorrowedAmount", "not_a_decimal", 2),
-            misfit("Extra\u{1b}D", "unknown_key", 1_204_332),
+            misfit("BorrowedAmount", MisfitKind::NotANumber, 2),
+            misfit("Extra\u{1b}D", MisfitKind::UnknownKey, 1_204_332),
         ];
         let failure = |number| FailedPull {
             task_id: TaskId::new(&format!("task-{number}")).expect("an id"),

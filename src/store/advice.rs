@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::path::is_run_id;
 
-/// How the spool is named, before the user's id.
+/// Prefix of the spool's name, before the user's id.
 pub(super) const SPOOL: &str = "airudder-export-";
 
 /// Whether a place on this machine is in a run's folder of some spool.
@@ -17,7 +17,7 @@ fn is_in_spool(place: &Path) -> bool {
         .any(|pair| pair[0].starts_with(SPOOL) && is_run_id(pair[1]))
 }
 
-/// What to do, where that is known: follows the error after a colon, or is empty.
+/// Advice that follows the error after a colon; empty if there is none.
 pub(super) fn advice(source: &io::Error, path: &Path) -> &'static str {
     if is_in_spool(path) {
         return advice_for_spool(source);
@@ -59,7 +59,7 @@ pub(super) fn advice(source: &io::Error, path: &Path) -> &'static str {
     }
 }
 
-/// The same for files on their way to an object store: what is full or locked is no part of the lake.
+/// As above, for files in the spool: what is full or locked is not the lake.
 fn advice_for_spool(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
@@ -83,7 +83,7 @@ fn advice_for_spool(source: &io::Error) -> &'static str {
 const TOO_MANY_OPEN: &str =
     ": too many open files; raise the limit (ulimit -n) or lower max_open_files";
 
-/// Whether this process, or all of them, have no more descriptors.
+/// Whether this process or the system is out of file descriptors.
 pub(crate) fn is_of_descriptors(source: &io::Error) -> bool {
     matches!(source.raw_os_error(), Some(EMFILE | ENFILE))
 }

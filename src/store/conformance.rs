@@ -14,23 +14,23 @@ use parquet::file::reader::ChunkReader as _;
 use super::data_file::DataFile;
 use super::error::StoreError;
 use super::path::{LakePath, Partition};
-use super::{Published, Put, RunStore, Store, blocking};
+use super::{Published, PutOutcome, RunStore, Store, blocking};
 use crate::job::Destination;
 use crate::schema::TableName;
 use crate::task::RunId;
 
-/// How many try the same thing at the same moment.
+/// Number of concurrent attempts.
 const RIVALS: u32 = 8;
 /// Several parts of an upload, and several blocks when it is read.
 const LARGE_BYTES: usize = (11 << 20) + 77;
 
-/// Tries everything at a place where no lake is.
+/// Runs the whole suite at a destination without a lake.
 ///
 /// # Errors
 /// When the store fails.
 ///
 /// # Panics
-/// When it does something else than it must.
+/// If it does not conform.
 pub async fn conform(dest: &Destination, runs: [RunId; 2]) -> Result<(), StoreError> {
     let [run, other] = runs;
     let store = RunStore::open(Store::new(dest)?, run).await?;
@@ -53,13 +53,13 @@ async fn nothing_is_nothing(store: &RunStore) -> Result<(), StoreError> {
     let path = LakePath::commit(7);
     assert_eq!(store.get(&path).await?, None);
     assert_eq!(store.size(&path).await?, None);
-    assert_eq!(store.stamp(&path).await?, None);
+    assert_eq!(store.metadata(&path).await?, None);
     let (reader, absent) = (store.clone(), path.clone());
     assert!(blocking(move || reader.open(&absent)).await?.is_none());
     let nowhere = LakePath::found("nowhere");
     assert_eq!(store.list(&nowhere).await?, []);
     assert_eq!(store.list_files(&nowhere).await?, []);
-    // Not every store says that it was not there; none may mind.
+    // Not every store reports that it was missing; none may fail.
     store.remove(&path).await?;
     Ok(())
 }
@@ -73,7 +73,7 @@ async fn a_name_is_given_once(store: &RunStore) -> Result<(), StoreError> {
         });
         let mut winners = Vec::new();
         for (put, rival) in join_all(tries).await.into_iter().zip(0..) {
-            if put? == Put::Created {
+            if put? == PutOutcome::Created {
                 winners.push(rival);
             }
         }
@@ -81,7 +81,7 @@ async fn a_name_is_given_once(store: &RunStore) -> Result<(), StoreError> {
             panic!("{} won a name at once", winners.len());
         };
         let late = store.put_if_absent(&path, Bytes::from_static(b"late"));
-        assert_eq!(late.await?, Put::Taken);
+        assert_eq!(late.await?, PutOutcome::Taken);
         let kept = store.get(&path).await?.expect("it was just written");
         assert_eq!(kept, format!("{number} of {winner}").into_bytes());
     }
@@ -126,8 +126,8 @@ async fn staged(store: &RunStore, bytes: Vec<u8>) -> Result<DataFile, StoreError
 }
 
 async fn publish(store: &RunStore, file: &DataFile) -> Result<Published, StoreError> {
-    let place = (&file.path(), file.upload.as_ref());
-    store.publish(store.run_id(), place).await
+    let (path, upload) = (file.path(), file.upload.as_ref());
+    store.publish(store.run_id(), &path, upload).await
 }
 
 async fn files_are_invisible_until_published(store: &RunStore) -> Result<(), StoreError> {
@@ -149,7 +149,7 @@ async fn files_are_invisible_until_published(store: &RunStore) -> Result<(), Sto
             store.size(&LakePath::from(&file.path())).await?,
             Some(file.bytes)
         );
-        // As after a crash. A store may say that it did it once more.
+        // As after a crash. A store may report that it published again.
         assert_ne!(publish(store, file).await?, Published::Gone);
     }
     let folders: BTreeSet<LakePath> = files.iter().map(|file| file.path().folder()).collect();
@@ -164,7 +164,7 @@ async fn files_are_invisible_until_published(store: &RunStore) -> Result<(), Sto
     // A superseded file never returns, even if it is published again later.
     let gone = LakePath::from(&files[0].path());
     assert!(store.remove(&gone).await?);
-    // Some servers answer with an error of their own then.
+    // Some servers respond with an error of their own.
     let _ = publish(store, &files[0]).await;
     assert_eq!(store.size(&gone).await?, None);
     store.forget_notes().await
@@ -220,8 +220,8 @@ async fn things_are_moved_aside(store: &RunStore) -> Result<(), StoreError> {
     );
     store.replace(&from, b"half".to_vec()).await?;
     store.replace(&from, b"whole".to_vec()).await?;
-    let stamp = store.stamp(&from).await?.expect("it was just written");
-    assert_eq!(stamp.bytes, 5);
+    let metadata = store.metadata(&from).await?.expect("it was just written");
+    assert_eq!(metadata.bytes, 5);
     store.move_aside(&from, &to).await?;
     assert_eq!(store.get(&from).await?, None);
     assert_eq!(store.get(&to).await?.as_deref(), Some(b"whole".as_slice()));

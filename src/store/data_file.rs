@@ -64,7 +64,7 @@ pub struct DataFile {
     pub rows: u64,
     /// Its length.
     pub bytes: u64,
-    /// Of all its bytes.
+    /// Checksum of all its bytes.
     pub sha256: Checksum,
     /// On an object store, the upload that publishing completes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,14 +74,14 @@ pub struct DataFile {
 /// A multipart upload that was sent whole and left open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Upload {
-    /// The store's name for it. Azure gives none.
+    /// The store's upload id. Azure has none.
     pub id: String,
-    /// The store's names for its parts, in order.
+    /// The store's ids of its parts, in order.
     pub parts: Vec<String>,
 }
 
 impl DataFile {
-    /// Where it is once published.
+    /// Its path once published.
     #[must_use]
     pub fn path(&self) -> FilePath {
         FilePath {
@@ -91,7 +91,7 @@ impl DataFile {
         }
     }
 
-    /// Where it waits until then.
+    /// Its path until then.
     #[must_use]
     pub fn staged(&self, run: &RunId) -> LakePath {
         LakePath::staged(run, &self.name)

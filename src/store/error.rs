@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::advice::advice;
-use super::failpoint::Point;
+use super::failpoint::Failpoint;
 use super::object::error::Fault;
 use crate::exit_code::ExitCode;
 use crate::task::RunId;
@@ -12,24 +12,24 @@ use crate::task::RunId;
 /// Why the destination could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The operating system refused an operation.
+    /// An operation failed in the operating system.
     #[error("{action} {path}{}", advice(source, path))]
     Io {
-        /// What was tried, as a verb.
+        /// The attempted operation, as a verb.
         action: &'static str,
-        /// With what.
+        /// The path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// An object store refused a request.
+    /// A request to an object store failed.
     #[error("{action} {path}: {fault}")]
     Object {
-        /// What was tried, as a verb.
+        /// The attempted operation, as a verb.
         action: &'static str,
-        /// With what: an address.
+        /// The address.
         path: PathBuf,
-        /// What the store said.
+        /// The store's error.
         fault: Fault,
     },
     /// The settings of an object store are invalid.
@@ -54,7 +54,7 @@ pub enum StoreError {
     Spool {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// Another process did not release a lock.
@@ -65,10 +65,10 @@ pub enum StoreError {
     Locked {
         /// The lock file.
         path: PathBuf,
-        /// How long it was waited for.
+        /// How long the process waited.
         seconds: u64,
     },
-    /// Something that can't be read or locked has the name of a file of the lake.
+    /// Something that is not a regular file has the name of a file of the lake.
     #[error(
         "use {path}: it is a FIFO, a device or a link, and a file belongs there; move it away, then \
          `verify` says what is missing"
@@ -77,20 +77,20 @@ pub enum StoreError {
         /// What it is.
         path: PathBuf,
     },
-    /// A named point of the protocol was told to fail (tests only).
+    /// A failpoint of the protocol failed (tests only).
     #[error("pass {}: stopped there as told", .0.as_str())]
-    Stopped(Point),
+    Stopped(Failpoint),
     /// Work on another thread ended without a result. A bug.
     #[error("finish work on the lake: its thread ended early")]
     Thread(#[from] tokio::task::JoinError),
-    /// Something of the lake's own is not what it was written as, or something else has its name.
+    /// A file of the lake differs from what was written, or another file has its name.
     #[error("use {path}: {what}{}", then(advice.as_deref()))]
     Damaged {
-        /// The file that is wrong.
+        /// The damaged file.
         path: PathBuf,
         /// What is wrong with it.
         what: String,
-        /// The way out, where one is known.
+        /// The advice, if any.
         advice: Option<String>,
     },
     /// A run id that can't be the name of a folder. A bug.
@@ -129,7 +129,7 @@ impl StoreError {
         }
     }
 
-    /// The same error with this way out in place of any other. Errors of other kinds stay as they are.
+    /// The same error with this advice instead of any other. Errors of other kinds are unchanged.
     pub(crate) fn advising(self, advice: impl Into<String>) -> Self {
         match self {
             Self::Damaged { path, what, .. } => Self::Damaged {
@@ -141,7 +141,7 @@ impl StoreError {
         }
     }
 
-    /// The way out that the message names behind what is wrong, where one is known.
+    /// The advice that the message ends with, if any.
     #[must_use]
     pub fn advice(&self) -> Option<&str> {
         match self {
@@ -154,7 +154,7 @@ impl StoreError {
     }
 }
 
-/// Advice as it follows on what is wrong.
+/// Advice in the form in which it follows the problem.
 pub(crate) fn then(advice: Option<&str>) -> String {
     advice.map_or_else(String::new, |advice| format!("; {advice}"))
 }

@@ -10,13 +10,13 @@
 
 macro_rules! points {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
-        /// A place in the commit protocol, in the order in which they are passed.
+        /// A step of the commit protocol. The variants are in the order in which they are passed.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Point {
+        pub enum Failpoint {
             $($(#[$doc])* $variant,)*
         }
 
-        impl Point {
+        impl Failpoint {
             /// All points.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
@@ -78,13 +78,13 @@ points! {
     VacuumFileRemoved = "vacuum.file_removed",
     /// `verify --repair` moved a file.
     RepairFileMoved = "repair.file_moved",
-    /// The record of a pin that is being made is there.
+    /// The record of a new pin exists.
     PinRecorded = "pin.recorded",
     /// One file got its second name in the pin's folder.
     PinFileLinked = "pin.file_linked",
     /// All files have their second names, which are durable.
     PinLinked = "pin.linked",
-    /// A pin in a bucket went on to a newer state.
+    /// A pin in a bucket moved to a newer state.
     PinMoved = "pin.moved",
     /// The record says that the pin holds; nothing is printed yet.
     PinHeld = "pin.held",
@@ -102,15 +102,15 @@ points! {
 
 /// The scripted actions at points.
 #[derive(Debug, Default)]
-pub(crate) struct Faults {
+pub(crate) struct FailpointSet {
     #[cfg(test)]
-    stop: std::sync::Mutex<Option<(Point, u32)>>,
+    stop: std::sync::Mutex<Option<(Failpoint, u32)>>,
 }
 
-impl Faults {
-    /// Fails the `nth` time (from 1) that the point is passed, and ever after.
+impl FailpointSet {
+    /// Fails at the `nth` pass (from 1) of the point, and at all later ones.
     #[cfg(test)]
-    pub(crate) fn stop_at(&self, point: Point, nth: u32) {
+    pub(crate) fn stop_at(&self, point: Failpoint, nth: u32) {
         *self
             .stop
             .lock()
@@ -126,7 +126,7 @@ impl Faults {
             reason = "only tests fail here"
         )
     )]
-    pub(crate) fn pass(&self, point: Point) -> Result<(), Point> {
+    pub(crate) fn pass(&self, point: Failpoint) -> Result<(), Failpoint> {
         #[cfg(any(debug_assertions, feature = "failpoints"))]
         process::pass(point);
         #[cfg(test)]
@@ -158,10 +158,10 @@ mod process {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use super::Point;
+    use super::Failpoint;
 
     struct Armed {
-        point: Point,
+        point: Failpoint,
         action: Action,
         left: AtomicU32,
     }
@@ -193,7 +193,7 @@ mod process {
             _ => (Action::Kill, text),
         };
         let (name, nth) = name.split_once('@').unwrap_or((name, "1"));
-        let point = Point::ALL
+        let point = Failpoint::ALL
             .iter()
             .copied()
             .find(|point| point.as_str() == name);
@@ -211,7 +211,7 @@ mod process {
 
     /// Prints the line that the observing test waits for.
     #[expect(clippy::print_stderr, reason = "a test reads it, no release has it")]
-    fn say_held(point: Point) {
+    fn say_held(point: Failpoint) {
         eprintln!("held at {}", point.as_str());
     }
 
@@ -228,7 +228,7 @@ mod process {
         let _ = rustix::process::kill_process(rustix::process::getpid(), signal);
     }
 
-    pub(super) fn pass(point: Point) {
+    pub(super) fn pass(point: Failpoint) {
         let armed = ARMED.get().into_iter().flatten();
         for armed in armed.filter(|armed| armed.point == point) {
             if armed.left.fetch_sub(1, Ordering::SeqCst) != 1 {
@@ -277,14 +277,14 @@ mod tests {
 
     #[test]
     fn a_point_fails_the_nth_time_it_is_passed_and_only_itself() {
-        let faults = Faults::default();
-        faults.stop_at(Point::DayWritten, 2);
-        assert!(faults.pass(Point::MarkerMoved).is_ok());
-        assert!(faults.pass(Point::DayWritten).is_ok());
+        let failpoints = FailpointSet::default();
+        failpoints.stop_at(Failpoint::DayWritten, 2);
+        assert!(failpoints.pass(Failpoint::MarkerMoved).is_ok());
+        assert!(failpoints.pass(Failpoint::DayWritten).is_ok());
         assert!(matches!(
-            faults.pass(Point::DayWritten),
-            Err(Point::DayWritten)
+            failpoints.pass(Failpoint::DayWritten),
+            Err(Failpoint::DayWritten)
         ));
-        assert!(faults.pass(Point::DayWritten).is_err());
+        assert!(failpoints.pass(Failpoint::DayWritten).is_err());
     }
 }

@@ -23,7 +23,6 @@
 mod advice;
 #[cfg(any(test, debug_assertions, feature = "failpoints"))]
 mod conformance;
-mod create;
 mod data_file;
 pub(crate) mod error;
 mod failpoint;
@@ -38,19 +37,16 @@ mod sign;
 mod staged;
 mod staging;
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 #[cfg(any(test, debug_assertions, feature = "failpoints"))]
 pub use conformance::conform;
 pub use data_file::{Checksum, DataFile};
 pub use error::StoreError;
-pub use failpoint::Point;
+pub use failpoint::Failpoint;
 #[cfg(any(debug_assertions, feature = "failpoints"))]
 pub use failpoint::arm;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 #[cfg(test)]
 pub(crate) use object::faulty;
 pub use path::{FileName, FilePath, LakePath, Partition, PinId};
@@ -60,42 +56,41 @@ pub use read::StoredFile;
 pub(crate) use read::is_damage;
 pub use reject::StagedReject;
 pub(crate) use run::Linked;
-pub use run::{Published, Put, RunStore};
+pub use run::{Published, PutOutcome, RunStore};
 pub(crate) use sign::machine;
 pub use staged::StagedFile;
 pub(crate) use staging::InStaging;
 
+use self::local::Folder;
 use self::object::Bucket;
 use crate::job::Destination;
-
-/// The largest small file that the exporter writes.
-const MOST_SMALL: u64 = 8 << 20;
 
 /// A store that is only read.
 #[derive(Clone, Debug)]
 pub struct Store {
-    root: Arc<Path>,
-    kind: Kind,
+    backend: Backend,
 }
 
+/// Where the bytes are. The two have the same methods, which [`Store`] documents; an enum and not a
+/// trait object, so that they are plain `async fn` (`docs/adr/0015-two-backends-in-an-enum.md`).
 #[derive(Clone, Debug)]
-enum Kind {
-    Local,
+enum Backend {
+    Local(Folder),
     Object(Bucket),
 }
 
-/// Something in a folder of the store.
+/// An entry of a folder.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Entry {
-    /// Its last step.
+pub struct DirEntry {
+    /// Its name.
     pub name: String,
-    /// A folder, not a file.
+    /// Whether it is a folder.
     pub is_folder: bool,
 }
 
 /// Length and age of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
+pub struct FileMetadata {
     /// Its length.
     pub bytes: u64,
     /// When it was last written, by the store's clock.
@@ -106,172 +101,124 @@ impl Store {
     /// The store at a destination. Nothing is touched yet.
     ///
     /// # Errors
-    /// When the settings of an object store make no sense.
+    /// If the settings of an object store are invalid.
     pub fn new(dest: &Destination) -> Result<Self, StoreError> {
-        match dest {
-            Destination::Local(path) => Ok(Self {
-                root: path.as_path().into(),
-                kind: Kind::Local,
-            }),
-            Destination::Object(place) => {
-                let bucket = Bucket::new(place)?;
-                Ok(Self {
-                    root: bucket.root().into(),
-                    kind: Kind::Object(bucket),
-                })
-            }
-        }
+        Ok(Self {
+            backend: match dest {
+                Destination::Local(path) => Backend::Local(Folder::new(path.as_path())),
+                Destination::Object(place) => Backend::Object(Bucket::new(place)?),
+            },
+        })
     }
 
-    /// The path as the operating system and people know it; on an object store its address.
+    /// The path in the file system; on an object store its address.
     #[must_use]
     pub fn locate(&self, path: &LakePath) -> PathBuf {
-        self.root.join(path.as_str())
+        self.root().join(path.as_str())
     }
 
     /// The lake's root, as it was named.
     #[must_use]
     pub fn root(&self) -> &Path {
-        &self.root
+        match &self.backend {
+            Backend::Local(folder) => folder.root(),
+            Backend::Object(bucket) => bucket.root(),
+        }
     }
 
-    /// Whether paths in it are files of this machine.
+    /// Whether the lake is on a local disk.
     #[must_use]
     pub fn is_local(&self) -> bool {
-        matches!(self.kind, Kind::Local)
+        matches!(self.backend, Backend::Local(_))
     }
 
-    /// All bytes of a file, or nothing if there is none.
+    /// All bytes of a file; `None` if there is none.
     ///
     /// # Errors
-    /// When there is one and it can't be read.
+    /// If there is one and it cannot be read.
     pub async fn get(&self, path: &LakePath) -> Result<Option<Vec<u8>>, StoreError> {
-        match &self.kind {
-            Kind::Local => {
-                let path = self.locate(path);
-                blocking(move || local::read(&path)).await
-            }
-            Kind::Object(bucket) => bucket.get(path).await,
+        match &self.backend {
+            Backend::Local(folder) => folder.get(path).await,
+            Backend::Object(bucket) => bucket.get(path).await,
         }
     }
 
-    /// All bytes of a small file of our own making. Something else of its name on a disk may be of any
-    /// length: what is longer than such a file can be is read as far as that, and makes no sense then.
+    /// All bytes of a small file that the exporter writes. On a disk another file of any size may
+    /// have its name, so reading stops at a maximum length; such content is then invalid anyway.
     ///
     /// # Errors
-    /// When there is one and it can't be read.
+    /// If there is one and it cannot be read.
     pub(crate) async fn get_small(&self, path: &LakePath) -> Result<Option<Vec<u8>>, StoreError> {
-        if !self.is_local() {
-            return self.get(path).await;
+        match &self.backend {
+            Backend::Local(folder) => folder.get_small(path).await,
+            Backend::Object(bucket) => bucket.get(path).await,
         }
-        let (store, path) = (self.clone(), path.clone());
-        blocking(move || store.read_small(&path)).await
     }
 
-    /// The same of a disk. Blocks.
-    fn read_small(&self, path: &LakePath) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some(file) = self.open(path)? else {
-            return Ok(None);
-        };
-        let mut bytes = Vec::new();
-        let read = file.read_from(0).take(MOST_SMALL).read_to_end(&mut bytes);
-        read.map_err(StoreError::io("read", file.place()))?;
-        Ok(Some(bytes))
-    }
-
-    /// What these small files hold, in their order, read as [`Store::get_small`] reads each and made into
-    /// something small at once. Several are read at a time: on a disk by turns of one thread each, as most
-    /// of what a file of a kilobyte costs is the way there; a disk across a network is waited for like a
-    /// bucket.
+    /// The contents of small files, in their order, each read as by [`Store::get_small`] and
+    /// converted by `make` at once. Several are read concurrently; on a disk each thread reads a
+    /// series of files, since scheduling dominates the cost of a small one.
     pub(crate) async fn get_all_small<T: Send + 'static>(
         &self,
         paths: Vec<LakePath>,
         make: fn(Option<&[u8]>) -> T,
     ) -> Result<Vec<T>, StoreError> {
-        const AT_ONCE: usize = 8;
-        const ONE_TURN: usize = 50;
-        if self.is_local() {
-            let turns: Vec<Vec<LakePath>> = paths.chunks(ONE_TURN).map(<[_]>::to_vec).collect();
-            let read = |turn: Vec<LakePath>| {
-                let store = self.clone();
-                blocking(move || {
-                    let read = |path: &LakePath| Ok(make(store.read_small(path)?.as_deref()));
-                    turn.iter()
-                        .map(read)
-                        .collect::<Result<Vec<T>, StoreError>>()
-                })
-            };
-            let read = stream::iter(turns).map(read).buffered(AT_ONCE);
-            let made: Vec<Vec<T>> = read.try_collect().await?;
-            return Ok(made.into_iter().flatten().collect());
+        match &self.backend {
+            Backend::Local(folder) => folder.get_all_small(paths, make).await,
+            Backend::Object(bucket) => bucket.get_all_small(paths, make).await,
         }
-        let read = |path: LakePath| async move {
-            let bytes = self.get(&path).await?;
-            Ok::<_, StoreError>(make(bytes.as_deref()))
-        };
-        let read = stream::iter(paths).map(read).buffered(2 * AT_ONCE);
-        read.try_collect().await
     }
 
-    /// A file's length, or nothing if there is none.
+    /// A file's length; `None` if there is none.
     ///
     /// # Errors
-    /// When that can't be told.
+    /// If that cannot be determined.
     pub async fn size(&self, path: &LakePath) -> Result<Option<u64>, StoreError> {
-        match &self.kind {
-            Kind::Local => {
-                let path = self.locate(path);
-                blocking(move || local::size(&path)).await
-            }
-            Kind::Object(bucket) => Ok(bucket.head(path).await?.map(|meta| meta.size)),
+        match &self.backend {
+            Backend::Local(folder) => folder.size(path).await,
+            Backend::Object(bucket) => bucket.size(path).await,
         }
     }
 
-    /// A file's length and age, or nothing if there is none.
+    /// A file's length and age; `None` if there is none.
     ///
     /// # Errors
-    /// When they can't be told.
-    pub async fn stamp(&self, path: &LakePath) -> Result<Option<Stamp>, StoreError> {
-        match &self.kind {
-            Kind::Local => {
-                let path = self.locate(path);
-                blocking(move || local::stamp(&path)).await
-            }
-            Kind::Object(bucket) => {
-                let found = bucket.head(path).await?;
-                Ok(found.map(|meta| Stamp {
-                    bytes: meta.size,
-                    modified: meta.last_modified,
-                }))
-            }
+    /// If they cannot be determined.
+    pub async fn metadata(&self, path: &LakePath) -> Result<Option<FileMetadata>, StoreError> {
+        match &self.backend {
+            Backend::Local(folder) => folder.metadata(path).await,
+            Backend::Object(bucket) => bucket.metadata(path).await,
         }
     }
 
-    /// Whether there is anything at its root: a folder, if only an empty one, or an object below it.
+    /// Whether anything exists at its root: a folder, even an empty one, or an object below it.
     ///
     /// # Errors
-    /// When that can't be told.
+    /// If that cannot be determined.
     pub async fn is_there(&self) -> Result<bool, StoreError> {
-        match &self.kind {
-            Kind::Local => {
-                let there = tokio::fs::try_exists(self.root()).await;
-                there.map_err(StoreError::io("look for", self.root()))
-            }
-            Kind::Object(bucket) => bucket.is_there().await,
+        match &self.backend {
+            Backend::Local(folder) => folder.is_there().await,
+            Backend::Object(bucket) => bucket.is_there().await,
         }
     }
 
-    /// What a folder holds, sorted by name; nothing if there is no such folder.
+    /// Whether a regular file, or a link to one, is there, not a folder, a pipe or a device. An
+    /// object counts as a regular file.
+    pub(crate) async fn is_regular(&self, path: &LakePath) -> Result<bool, StoreError> {
+        match &self.backend {
+            Backend::Local(folder) => folder.is_regular(path).await,
+            Backend::Object(_) => Ok(true),
+        }
+    }
+
+    /// The entries of a folder, sorted by name; none if there is no such folder.
     ///
     /// # Errors
-    /// When there is one and it can't be read.
-    pub async fn list(&self, folder: &LakePath) -> Result<Vec<Entry>, StoreError> {
-        match &self.kind {
-            Kind::Local => {
-                let folder = self.locate(folder);
-                blocking(move || local::list(&folder)).await
-            }
-            Kind::Object(bucket) => bucket.list(folder).await,
+    /// If there is one and it cannot be read.
+    pub async fn list(&self, folder: &LakePath) -> Result<Vec<DirEntry>, StoreError> {
+        match &self.backend {
+            Backend::Local(root) => root.list(folder).await,
+            Backend::Object(bucket) => bucket.list(folder).await,
         }
     }
 
@@ -280,65 +227,51 @@ impl Store {
     /// # Errors
     /// When a folder is there and can't be read.
     pub async fn list_files(&self, folder: &LakePath) -> Result<Vec<LakePath>, StoreError> {
-        if let Kind::Object(bucket) = &self.kind {
-            return bucket.list_files(folder).await;
+        match &self.backend {
+            Backend::Local(root) => root.list_files(folder).await,
+            Backend::Object(bucket) => bucket.list_files(folder).await,
         }
-        let mut paths = Vec::new();
-        for entry in self.list(folder).await? {
-            let path = folder.join(&entry.name);
-            if entry.is_folder {
-                let within = self.list(&path).await?.into_iter();
-                let files = within.filter(|entry| !entry.is_folder);
-                paths.extend(files.map(|entry| path.join(&entry.name)));
-            } else {
-                paths.push(path);
-            }
-        }
-        Ok(paths)
     }
 
-    /// How many requests are worth having in flight: on an object store most of the time is
-    /// waiting, on a disk things are done one after the other.
+    /// Useful number of concurrent operations: requests to an object store mostly wait, while
+    /// operations on a disk run one after the other.
     pub(crate) fn at_once(&self) -> usize {
-        match &self.kind {
-            Kind::Local => 1,
-            Kind::Object(_) => 8,
+        match &self.backend {
+            Backend::Local(_) => 1,
+            Backend::Object(_) => 8,
         }
     }
 
-    /// Opens a file to read it by pieces; nothing if there is none. Blocks: for threads that may.
+    /// Opens a file to read parts of it; `None` if there is none. Blocks: call it on a blocking thread.
     ///
     /// # Errors
-    /// When there is one and it can't be read.
+    /// If there is one and it cannot be read.
     pub fn open(&self, path: &LakePath) -> Result<Option<StoredFile>, StoreError> {
-        match &self.kind {
-            Kind::Local => StoredFile::local(self.locate(path)),
-            Kind::Object(bucket) => StoredFile::object(bucket, path, self.locate(path)),
+        match &self.backend {
+            Backend::Local(folder) => folder.open(path),
+            Backend::Object(bucket) => bucket.open(path),
         }
     }
 
-    /// Whether the run that stages here is dead: its lock is free, or it has not touched its sign
-    /// of life for longer than the setting allows.
+    /// Whether the run of this staging folder is dead: its lock is free, or its last heartbeat is older
+    /// than the setting allows.
     ///
     /// # Errors
-    /// When that can't be told.
+    /// If that cannot be determined.
     pub(crate) async fn is_dead(&self, staging: &LakePath) -> Result<bool, StoreError> {
-        match &self.kind {
-            Kind::Local => {
-                let lock = self.locate(&staging.join(local::LOCK));
-                blocking(move || local::is_unlocked(&lock)).await
-            }
-            Kind::Object(bucket) => bucket.is_dead(staging).await,
+        match &self.backend {
+            Backend::Local(folder) => folder.is_dead(staging).await,
+            Backend::Object(bucket) => bucket.is_dead(staging).await,
         }
     }
 
-    /// Whether a file in a staging folder is of the run itself, and not staged.
+    /// Whether a file in a staging folder is the run's lock or heartbeat, not a staged file.
     pub(crate) fn is_sign_of_life(name: &str) -> bool {
         name == local::LOCK || name == object::ALIVE
     }
 }
 
-/// From now on no lock is waited for at length: the process was told to stop.
+/// Shortens all waits for locks: the process is stopping.
 pub(crate) fn stop_waiting() {
     local::stop_waiting();
 }

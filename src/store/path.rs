@@ -11,7 +11,7 @@ use chrono::NaiveDate;
 use crate::schema::TableName;
 use crate::task::RunId;
 
-/// What Hive and everything after it call the partition of rows without a value.
+/// Hive's name for the partition of rows without a value, used by all later systems.
 const UNKNOWN_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// See [`FileName::without_rows`].
@@ -68,7 +68,7 @@ as_text!(PinId, "the id of a pin");
 pub enum Partition {
     /// Rows of one day.
     Date(NaiveDate),
-    /// Rows that say nothing of when they were.
+    /// Rows without a usable date.
     Unknown,
 }
 
@@ -179,7 +179,7 @@ pub struct FilePath {
 }
 
 impl FilePath {
-    /// Where a table has its file without rows.
+    /// The path of a table's file without rows.
     pub(crate) fn without_rows(table: TableName, partition: Partition) -> Self {
         let name = FileName::without_rows();
         Self {
@@ -189,7 +189,7 @@ impl FilePath {
         }
     }
 
-    /// Whether a table's file without rows is called so.
+    /// Whether this is the name of a table's file without rows.
     pub(crate) fn is_without_rows(&self) -> bool {
         self.name.as_str() == WITHOUT_ROWS
     }
@@ -240,7 +240,7 @@ impl FromStr for FilePath {
     }
 }
 
-/// A path relative to the lake's root. Made here only, so every place of the lake is in this list.
+/// A path relative to the lake's root. Constructed only here, so this list has every path of the lake.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LakePath(String);
 
@@ -257,7 +257,7 @@ impl LakePath {
         Self(format!("_export/commits/{sequence:020}.json"))
     }
 
-    /// Where checkpoints of the commit log are.
+    /// The folder of the checkpoints.
     #[must_use]
     pub fn checkpoints() -> Self {
         Self("_export/checkpoints".into())
@@ -269,50 +269,50 @@ impl LakePath {
         Self(format!("_export/checkpoints/{sequence:020}.ledger"))
     }
 
-    /// How far commits are published.
+    /// The marker of the last published commit.
     #[must_use]
     pub fn published() -> Self {
         Self("_export/published.json".into())
     }
 
-    /// Which commit was the newest when it was published. Outside of `_export`, so that an older copy of
-    /// that is noticed.
+    /// The number and checksum of the newest commit. Outside of `_export`, so that a restored older
+    /// copy of it is detected.
     #[must_use]
     pub fn newest() -> Self {
         Self("_newest.json".into())
     }
 
-    /// Whose lake it is.
+    /// The identity of the lake.
     #[must_use]
     pub fn identity() -> Self {
         Self("_export/lake.json".into())
     }
 
-    /// What marked a lake as the demo's before lakes had identities.
+    /// The mark of a demo lake, from before lakes had identities.
     #[must_use]
     pub fn demo() -> Self {
         Self("_export/demo.json".into())
     }
 
-    /// The state of all days.
+    /// The folder of the day files.
     #[must_use]
     pub fn days() -> Self {
         Self("_export/days".into())
     }
 
-    /// The state of one day.
+    /// The file of one day.
     #[must_use]
     pub fn day(date: NaiveDate) -> Self {
         Self(format!("_export/days/{date}.json"))
     }
 
-    /// Where all runs stage.
+    /// The folder of all staging folders.
     #[must_use]
     pub fn staging() -> Self {
         Self("_export/staging".into())
     }
 
-    /// Where one run stages.
+    /// The staging folder of one run.
     #[must_use]
     pub fn staging_of(run: &RunId) -> Self {
         Self(format!("_export/staging/{run}"))
@@ -377,28 +377,28 @@ impl LakePath {
         Self(format!("_export/pins/{id}.json"))
     }
 
-    /// Where a pin has its files under second names.
+    /// The folder with a pin's hard links.
     #[must_use]
     pub fn pin_folder(id: &PinId) -> Self {
         Self(format!("_export/pins/{id}"))
     }
 
-    /// What repairs put aside.
+    /// The folder for files that repairs set aside.
     #[must_use]
     pub fn quarantines() -> Self {
         Self("_export/quarantine".into())
     }
 
-    /// Where a run puts a file of the lake aside.
+    /// The path under which a run sets a file aside.
     #[must_use]
     pub fn quarantine(run: &RunId, path: &Self) -> Self {
         Self(format!("_export/quarantine/{run}/{path}"))
     }
 
-    /// How the folders begin in which `doctor` tries things.
+    /// Prefix of the folders of `doctor`'s probes.
     pub(crate) const PROBE: &str = "doctor-";
 
-    /// Where `doctor` tries what the destination can do.
+    /// The folder of a `doctor` probe.
     #[must_use]
     pub fn probe(run: &RunId) -> Self {
         Self(format!("_export/{}{run}", Self::PROBE))
@@ -450,7 +450,7 @@ impl From<&FilePath> for LakePath {
 pub struct PinId(Box<str>);
 
 impl PinId {
-    /// A unique one.
+    /// A new unique id.
     pub(crate) fn random() -> Self {
         Self(crate::clock::random_id().into())
     }

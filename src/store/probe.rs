@@ -9,7 +9,7 @@ use std::{fs, io};
 
 use super::error::StoreError;
 use super::path::LakePath;
-use super::{Kind, Store, blocking, local};
+use super::{Backend, Store, blocking, local};
 use crate::task::RunId;
 
 /// Something the commit protocol needs of a file system or an object store.
@@ -17,7 +17,7 @@ use crate::task::RunId;
 pub enum ProbeAction {
     /// Make the folders.
     CreateFolder,
-    /// Write a file, sync it, read it back.
+    /// Write a file, sync it and read it back.
     Write,
     /// Give a file a name unless that is taken (a hard link): what makes a commit count.
     CreateOnce,
@@ -25,7 +25,7 @@ pub enum ProbeAction {
     Rename,
     /// Sync a folder, so that names survive a power cut.
     SyncFolder,
-    /// Lock a file, so that others see that a run lives.
+    /// Lock a file, which shows other processes that a run is alive.
     Lock,
     /// Replace an object unless it has changed (`If-Match`): how the marker and days are kept.
     Update,
@@ -37,7 +37,7 @@ pub enum ProbeAction {
 }
 
 impl ProbeAction {
-    /// All that a folder must be capable of, in the order they are tried.
+    /// The capabilities that a folder needs, in the order in which they are probed.
     pub const LOCAL: [Self; 7] = [
         Self::CreateFolder,
         Self::Write,
@@ -48,7 +48,7 @@ impl ProbeAction {
         Self::Remove,
     ];
 
-    /// All that an object store must be capable of, in the order they are tried.
+    /// The capabilities that an object store needs, in the order in which they are probed.
     pub const OBJECT: [Self; 5] = [
         Self::Write,
         Self::CreateOnce,
@@ -58,34 +58,36 @@ impl ProbeAction {
     ];
 }
 
-/// One step that was tried.
+/// The result of one probe.
 #[derive(Debug)]
 pub struct ProbeStep {
     /// Which.
     pub action: ProbeAction,
-    /// How it went.
+    /// Its result.
     pub result: Result<(), StoreError>,
 }
 
 const CONTENT: &[u8] = b"a probe of airudder-export doctor; may be removed\n";
 
 impl Store {
-    /// Tries all that a run will need, in `_export/doctor-<run id>/`, and removes what it made:
-    /// the lake's own folders, too, if they were not there before. Steps that make no sense after
-    /// one that failed are left out.
+    /// Probes everything that a run needs, in `_export/doctor-<run id>/`, and removes what it created,
+    /// including the lake's own folders if they did not exist. Steps that depend on one that failed are
+    /// skipped.
     ///
     /// # Errors
     /// When the work ends without a result: a bug.
     pub async fn probe(&self, run: &RunId) -> Result<Vec<ProbeStep>, StoreError> {
         let path = LakePath::probe(run);
-        if let Kind::Object(bucket) = &self.kind {
-            return Ok(bucket.probe(&path).await);
+        match &self.backend {
+            Backend::Local(folder) => {
+                let folder = folder.locate(&path);
+                blocking(move || Ok(probe(&folder))).await
+            }
+            Backend::Object(bucket) => Ok(bucket.probe(&path).await),
         }
-        let folder = self.locate(&path);
-        blocking(move || Ok(probe(&folder))).await
     }
 
-    /// The steps of [`Store::probe`] here.
+    /// The steps of [`Store::probe`] for this store.
     #[must_use]
     pub fn probe_actions(&self) -> &'static [ProbeAction] {
         if self.is_local() {
@@ -95,7 +97,7 @@ impl Store {
         }
     }
 
-    /// Refuses a store that lacks something: before the first commit of a lake.
+    /// Fails if the store lacks a capability. Called before the first commit of a lake.
     pub(crate) async fn check_able(&self, run: &RunId) -> Result<(), StoreError> {
         for step in self.probe(run).await? {
             step.result?;
@@ -103,11 +105,11 @@ impl Store {
         Ok(())
     }
 
-    /// Bytes that this user may still write where the lake is, or will be; nothing where the
-    /// system does not tell.
+    /// Bytes available to this user where the lake is or will be; `None` if the system does not report
+    /// them.
     ///
     /// # Errors
-    /// When the system refuses to tell.
+    /// If the system call fails.
     pub async fn free_bytes(&self) -> Result<Option<u64>, StoreError> {
         if !self.is_local() {
             return Ok(None);
@@ -151,7 +153,7 @@ fn try_all(folder: &Path) -> Vec<ProbeStep> {
     steps
 }
 
-/// The folders on the way that are not there yet, the deepest first.
+/// The missing parent folders, the deepest first.
 fn missing(folder: &Path) -> Vec<PathBuf> {
     folder
         .ancestors()
@@ -193,11 +195,11 @@ pub(super) fn check_links(folder: &Path) -> Result<(), StoreError> {
     tried
 }
 
-/// Gives the file the name, and then tries to give that again.
+/// Links the file to the name, then checks that a second attempt fails.
 fn create_once(file: &Path, name: &Path) -> Result<(), StoreError> {
     match local::link(file, name) {
         Ok(true) => {}
-        // An NFS client whose answer was lost asks once more, and is told that the name is taken.
+        // An NFS client that lost the response retries, and then finds the name taken.
         Ok(false) if is_same(file, name) => {}
         Ok(false) => {
             return Err(otherwise(
@@ -207,7 +209,7 @@ fn create_once(file: &Path, name: &Path) -> Result<(), StoreError> {
             ));
         }
         Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {
-            // FAT and some network file systems say so where they know no links: the file itself
+            // FAT and some network file systems return this if they have no links: the file itself
             // could be written.
             return Err(unsupported("create", name, source));
         }
@@ -257,14 +259,14 @@ fn remove(folder: &Path, made: &[PathBuf]) -> Result<(), StoreError> {
         Err(error) if !folder.exists() => drop(error),
         Err(error) => return Err(StoreError::io("remove", folder)(error)),
     }
-    // A run that starts now may use them already: then they are not empty, and stay.
+    // A run that starts concurrently may already use them: they are then not empty and stay.
     for folder in made.iter().filter(|folder| folder.is_dir()) {
         local::remove_empty_folder(folder)?;
     }
     Ok(())
 }
 
-/// Done, and wrong.
+/// The error of an operation that succeeded with a wrong result.
 fn otherwise(action: &'static str, path: &Path, what: &'static str) -> StoreError {
     unsupported(action, path, io::Error::other(what))
 }

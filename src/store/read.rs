@@ -22,13 +22,13 @@ use super::path::LakePath;
 const BLOCK_BYTES: u64 = 4 << 20;
 const BLOCKS_KEPT: usize = 6;
 
-/// A file of the store, opened. Reading it blocks: for threads that may.
+/// An open file of the store. Reading it blocks: use it on blocking threads.
 #[derive(Clone, Debug)]
 pub struct StoredFile {
     place: PathBuf,
     bytes: u64,
     content: Content,
-    /// The last refusal, of all its copies.
+    /// The last I/O error, shared by all clones.
     refused: Arc<Mutex<Option<StoreError>>>,
 }
 
@@ -43,12 +43,12 @@ struct Blocks {
     bucket: Bucket,
     path: LakePath,
     bytes: u64,
-    /// The last ones, newest last.
+    /// The most recent blocks, newest last.
     kept: Mutex<VecDeque<(u64, Bytes)>>,
 }
 
 impl StoredFile {
-    /// A file of this machine; nothing if there is none.
+    /// Opens a local file; `None` if there is none.
     pub(super) fn local(place: PathBuf) -> Result<Option<Self>, StoreError> {
         let opened = local::open_regular(&place).and_then(|file| {
             let bytes = file.metadata()?.len();
@@ -88,7 +88,7 @@ impl StoredFile {
         }))
     }
 
-    /// Where it is, for people.
+    /// Its path or address, for messages.
     #[must_use]
     pub fn place(&self) -> &Path {
         &self.place
@@ -100,7 +100,7 @@ impl StoredFile {
         self.bytes
     }
 
-    /// Reads it from a position on.
+    /// Reads it from a position.
     #[must_use]
     pub fn read_from(&self, start: u64) -> StoredRead {
         StoredRead(BufReader::new(Position {
@@ -109,8 +109,8 @@ impl StoredFile {
         }))
     }
 
-    /// The error for rows of it that could not be read: that the machine or the store refused, if one of
-    /// them did, and otherwise that the file is damaged. What a reader of Parquet says does not tell.
+    /// The error for rows that could not be read: the I/O error, if there was one, otherwise that
+    /// the file is damaged. The Parquet reader's own error does not distinguish the two.
     pub(crate) fn unreadable(&self, error: &dyn std::error::Error) -> StoreError {
         let refusal = self.refusal();
         refusal.unwrap_or_else(|| {
@@ -118,8 +118,7 @@ impl StoredFile {
         })
     }
 
-    /// The last error of reading it that says nothing of the file: another time it may be read. Nothing if
-    /// there was none, or it was asked for since.
+    /// Takes the last I/O error that is not evidence of damage, so that a later attempt may succeed.
     pub(crate) fn refusal(&self) -> Option<StoreError> {
         self.refused().take()
     }
@@ -128,8 +127,8 @@ impl StoredFile {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next bytes from a position on. Files of this machine are read by position: a second descriptor
-    /// would share its place with the first, and there may be no more of them.
+    /// Reads bytes at a position. Local files use positioned reads: a duplicated descriptor would
+    /// share its offset with the first, and descriptors are limited.
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
         match &self.content {
             Content::Local(file) => read_at(file, buffer, position).inspect_err(|error| {
@@ -171,9 +170,9 @@ fn read_at(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buffer, position)
 }
 
-/// Whether the system says that the file itself is at fault, or its place: a bad sector, another checksum
-/// than that of the file system, a name on the way that is no folder. Anything else (no more descriptors,
-/// no memory, no right to read, a mount that does not answer) may be better next time.
+/// Whether an error means that the file itself or its path is damaged: a bad sector, a checksum
+/// mismatch of the file system, a path component that is not a folder. Anything else (no
+/// descriptors or memory, no permission, an unresponsive mount) may succeed later.
 pub(crate) fn is_damage(error: &io::Error) -> bool {
     let is_of_the_disk = matches!(error.raw_os_error(), Some(EIO | EBADMSG | EUCLEAN));
     let kinds = [ErrorKind::NotADirectory, ErrorKind::IsADirectory];
@@ -184,7 +183,7 @@ const EIO: i32 = 5;
 const EBADMSG: i32 = 74;
 const EUCLEAN: i32 = 117;
 
-/// A stored file from a position on.
+/// Reads a stored file sequentially from a position.
 #[derive(Debug)]
 pub struct StoredRead(BufReader<Position>);
 

@@ -10,9 +10,9 @@ use super::local;
 use super::path::LakePath;
 use super::run::RunStore;
 
-/// A file of rejects that is being written. Blocks: for threads that may.
+/// A file of rejects that is being written. Blocks: use it on blocking threads.
 ///
-/// Dropped without [`StagedReject::finish`], it leaves nothing behind.
+/// Dropping it without [`StagedReject::finish`] removes the file.
 #[derive(Debug)]
 pub struct StagedReject {
     store: RunStore,
@@ -44,17 +44,17 @@ impl StagedReject {
     /// Appends.
     ///
     /// # Errors
-    /// When the disk does not take it.
+    /// If the disk fails.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         self.file
             .write_all(bytes)
             .map_err(StoreError::io("write", &self.place))
     }
 
-    /// Makes it durable among the rejects of its run, and says where that is.
+    /// Makes it durable in the rejects folder of its run; returns its path.
     ///
     /// # Errors
-    /// When the disk does not take it.
+    /// If the disk fails.
     pub fn finish(mut self) -> Result<PathBuf, StoreError> {
         let synced = || -> io::Result<()> {
             self.file.flush()?;

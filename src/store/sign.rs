@@ -1,30 +1,30 @@
-//! The content of a living run's sign of life: in the lock of its staging folder on a local disk,
-//! in `alive.json` on an object store. For people; no decision depends on it.
+//! The content of a run's lock (on a local disk) or heartbeat (`alive.json` on an object store). For
+//! people; no decision depends on it.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 
-/// Who a run is. Whatever is not known, or was written by another version, is nothing.
+/// Identifies a run. Fields that are unknown, or were written by another version, are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Sign {
-    /// When it began, by the clock of its machine: not by `--as-of`, as the run id.
+    /// When it started, by the clock of its machine (unlike the run id, which follows `--as-of`).
     #[serde(default)]
     pub since: Option<DateTime<Utc>>,
     /// The name of its machine.
     #[serde(default)]
     pub host: Option<String>,
-    /// Its process there.
+    /// Its process id.
     #[serde(default)]
     pub pid: Option<u32>,
-    /// Makes it unlike any other sign, where that is how a run knows its own again.
+    /// Makes it unique, if a run must recognize its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<u64>,
 }
 
 impl Sign {
-    /// That of this process.
+    /// The sign of this process.
     pub(super) fn of_us() -> Self {
         Self {
             since: Some(Clock::system().now()),
@@ -34,7 +34,7 @@ impl Sign {
         }
     }
 
-    /// The same, unlike any other.
+    /// The same, made unique.
     pub(super) fn with_nonce(self, nonce: u64) -> Self {
         Self {
             nonce: Some(nonce),
@@ -42,7 +42,7 @@ impl Sign {
         }
     }
 
-    /// As it is written.
+    /// The serialized form.
     pub(super) fn to_json(&self) -> Vec<u8> {
         let mut json = serde_json::to_vec(self).expect("texts and numbers are JSON");
         json.push(b'\n');
@@ -50,7 +50,7 @@ impl Sign {
     }
 }
 
-/// The machine's name, where the system tells it.
+/// The machine's name, if the system reports it.
 pub(crate) fn machine() -> Option<String> {
     #[cfg(unix)]
     let name = rustix::system::uname()

@@ -8,13 +8,13 @@ use sha2::{Digest, Sha256};
 
 use super::data_file::{Checksum, DataFile};
 use super::error::StoreError;
-use super::failpoint::Point;
+use super::failpoint::Failpoint;
 use super::path::FilePath;
 use super::run::RunStore;
 
-/// A data file that is being written. Blocks: for threads that may.
+/// A data file that is being written. Blocks: use it on blocking threads.
 ///
-/// Dropped without [`StagedFile::finish`], it leaves nothing behind.
+/// Dropping it without [`StagedFile::finish`] removes the file.
 #[derive(Debug)]
 pub struct StagedFile {
     store: RunStore,
@@ -40,7 +40,7 @@ impl StagedFile {
             bytes,
             finished,
         };
-        staged.store.pass(Point::StageOpened)?;
+        staged.store.pass(Failpoint::StageOpened)?;
         Ok(staged)
     }
 
@@ -53,16 +53,16 @@ impl StagedFile {
     /// Makes the content durable and describes it for a commit.
     ///
     /// # Errors
-    /// When the disk does not take it; the file is removed then.
+    /// If the disk fails; the file is then removed.
     pub fn finish(mut self, rows: u64) -> Result<DataFile, StoreError> {
-        self.store.pass(Point::StageWritten)?;
-        // In a spool it is the sent copy that has to last.
+        self.store.pass(Failpoint::StageWritten)?;
+        // A spooled file need not be durable: the uploaded copy is.
         if self.store.is_local() {
             self.file
                 .sync_all()
                 .map_err(StoreError::io("sync", &self.place))?;
         }
-        self.store.pass(Point::StageSynced)?;
+        self.store.pass(Failpoint::StageSynced)?;
         self.finished = true;
         let FilePath {
             table,

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use airudder_export::parts::Point;
+use airudder_export::parts::Failpoint;
 
 use crate::harness::bucket::Bucket;
 use crate::harness::scripted::answer;
@@ -128,11 +128,11 @@ fn state(exporter: &Exporter, shelf: &Arc<dyn Shelf>) -> State {
 /// Kills an operation at every point in a place, with the command that came before if any, and holds
 /// what happens to the column of the matrix.
 fn killed_everywhere(operation: Operation, place: &dyn Place) {
-    killed_at(Point::ALL, operation, place);
+    killed_at(Failpoint::ALL, operation, place);
 }
 
 /// The same at some points.
-fn killed_at(points: &[Point], operation: Operation, place: &dyn Place) {
+fn killed_at(points: &[Failpoint], operation: Operation, place: &dyn Place) {
     let folder = folder();
     save_answers(folder.path());
     let exporter = Exporter::new(folder.path());
@@ -190,7 +190,7 @@ fn killed_at(points: &[Point], operation: Operation, place: &dyn Place) {
         let staged = shelf.list("_export/staging");
         assert!(staged.is_empty(), "killed at {point} it left {staged:?}");
     }
-    if points.len() == Point::ALL.len() {
+    if points.len() == Failpoint::ALL.len() {
         assert!(matrix.is_empty(), "no point is named {matrix:?}");
     }
 }
@@ -239,9 +239,9 @@ fn a_compaction_killed_at_any_point_on_s3() {
 #[test]
 fn kills_at_the_points_that_are_others_on_s3() {
     let points = [
-        Point::CommitStagingSynced,
-        Point::PublishFileMoved,
-        Point::RecoverFileRemoved,
+        Failpoint::CommitStagingSynced,
+        Failpoint::PublishFileMoved,
+        Failpoint::RecoverFileRemoved,
     ];
     on_s3(|s3| killed_at(&points, Operation::Replace, s3));
 }
@@ -326,7 +326,7 @@ fn matrix(column: &str) -> BTreeMap<String, Outcome> {
 fn every_point_of_the_protocol_is_in_the_matrix_in_its_order() {
     let lines = table("point");
     let found: Vec<&str> = lines.iter().map(|line| line["point"].as_str()).collect();
-    let points: Vec<&str> = Point::ALL.iter().map(|point| point.as_str()).collect();
+    let points: Vec<&str> = Failpoint::ALL.iter().map(|point| point.as_str()).collect();
     assert_eq!(found, points);
 }
 

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 
 use airudder_export::parts::DecodeOptions;
 use airudder_export::parts::{
-    AnswerContext, Decoded, Envelope, Misfits, Piece, RecordDecoder, RowDay, Rows, Split,
+    AnswerContext, AnswerSplitter, Decoded, Envelope, Misfits, Piece, RecordDecoder, RowDay, Rows,
     SplitOptions, TaskCounts,
 };
 use proptest::collection::vec;
@@ -309,8 +309,8 @@ fn decode(answer: &[u8], cuts: &[proptest::sample::Index]) -> Option<(Content, D
         max_record_bytes: NonZeroUsize::new(1 << 20).expect("not zero"),
         max_reject_bytes: std::num::NonZeroU64::MAX,
     };
-    let mut split = Split::new(SplitOptions {
-        run_bytes: 200,
+    let mut split = AnswerSplitter::new(SplitOptions {
+        batch_bytes: 200,
         max_record_bytes: 1 << 20,
     });
     let mut ends: Vec<usize> = cuts.iter().map(|cut| cut.index(answer.len())).collect();
@@ -320,7 +320,7 @@ fn decode(answer: &[u8], cuts: &[proptest::sample::Index]) -> Option<(Content, D
     for piece in ends.windows(2) {
         split.push(&answer[piece[0]..piece[1]]).expect("it is JSON");
         runs.extend(split.pieces().map(|piece| match piece {
-            Piece::Run(run) => run,
+            Piece::Batch(run) => run,
             Piece::Oversize { .. } => panic!("nothing here is that large"),
         }));
     }
@@ -350,7 +350,7 @@ fn decode(answer: &[u8], cuts: &[proptest::sample::Index]) -> Option<(Content, D
         turns: decoded.turns,
     };
     let mut misfits = Misfits::default();
-    envelope.write_row(&mut decoder, (&context, counts), &mut misfits, &mut rows);
+    envelope.write_row(&mut decoder, &context, counts, &mut misfits, &mut rows);
     Some((content(rows), decoded))
 }
 

@@ -22,11 +22,11 @@ use parquet::schema::types::ColumnDescPtr;
 use zstd::bulk::Compressor;
 
 use super::dictionary::{Dictionary, ValueRun};
-use super::hybrid::{Hybrid, width_of};
+use super::hybrid::{RleBitPackedEncoder, width_of};
 
 /// An encoded column chunk that is in no file yet.
 #[derive(Debug)]
-pub(crate) struct RunChunk {
+pub(crate) struct EncodedColumnChunk {
     /// Its pages, the dictionary first.
     pub(crate) bytes: Bytes,
     /// What a file says of it, with offsets that count from the start of its bytes.
@@ -39,9 +39,10 @@ pub(crate) struct RunChunk {
 /// # Errors
 /// When a page cannot be compressed or described.
 pub(crate) fn encode(
-    (column, properties): (&ColumnDescPtr, &WriterProperties),
+    column: &ColumnDescPtr,
+    properties: &WriterProperties,
     arrays: &[ArrayRef],
-) -> Result<Option<RunChunk>, ParquetError> {
+) -> Result<Option<EncodedColumnChunk>, ParquetError> {
     let path = column.path();
     let statistics = match properties.statistics_enabled(path) {
         EnabledStatistics::Page => true,
@@ -59,7 +60,7 @@ pub(crate) fn encode(
         return Ok(None);
     };
     let mut sink = TrackedWrite::new(Vec::new());
-    let mut chunk = ChunkWriter::new((column, properties), statistics, &dictionary);
+    let mut chunk = ChunkWriter::new(column, properties, statistics, &dictionary);
     {
         let mut pages = Pages::new(SerializedPageWriter::new(&mut sink), level)?;
         chunk.write_dictionary(&mut pages)?;
@@ -70,7 +71,7 @@ pub(crate) fn encode(
     }
     let close = chunk.close()?;
     let bytes = Bytes::from(sink.into_inner()?);
-    Ok(Some(RunChunk { bytes, close }))
+    Ok(Some(EncodedColumnChunk { bytes, close }))
 }
 
 /// Pages on their way into a buffer, compressed.
@@ -136,7 +137,8 @@ struct ChunkWriter<'a> {
 
 impl<'a> ChunkWriter<'a> {
     fn new(
-        (column, properties): (&'a ColumnDescPtr, &'a WriterProperties),
+        column: &'a ColumnDescPtr,
+        properties: &'a WriterProperties,
         statistics: bool,
         dictionary: &'a Dictionary<'a>,
     ) -> Self {
@@ -195,7 +197,7 @@ impl<'a> ChunkWriter<'a> {
         let largest = page.runs.iter().filter_map(|run| run.value).max();
         let width = width_of(largest.unwrap_or(0));
         buffer.push(u8::try_from(width).expect("at most 32"));
-        let mut indexes = Hybrid::new(&mut buffer, width);
+        let mut indexes = RleBitPackedEncoder::new(&mut buffer, width);
         for run in &page.runs {
             if let Some(value) = run.value {
                 indexes.push(value, run.rows);
@@ -252,7 +254,7 @@ impl<'a> ChunkWriter<'a> {
             None,
         );
         self.index
-            .append_histograms(&None, &histogram(self.column, (page.rows, nulls)));
+            .append_histograms(&None, &histogram(self.column, page.rows, nulls));
         if let Some(range) = range {
             let is_text = self.is_text();
             self.order.add(range, is_text);
@@ -303,7 +305,7 @@ impl<'a> ChunkWriter<'a> {
             metadata = metadata
                 .set_statistics(self.chunk_statistics())
                 .set_unencoded_byte_array_data_bytes(self.is_text().then_some(self.text_bytes))
-                .set_definition_level_histogram(histogram(self.column, (self.rows, self.nulls)));
+                .set_definition_level_histogram(histogram(self.column, self.rows, self.nulls));
         }
         let bloom_filter = self.bloom_filter()?;
         let (mut index, order) = (self.index, self.order);
@@ -471,7 +473,7 @@ fn integer(bytes: &[u8]) -> i64 {
 }
 
 /// How many rows are null and how many are not, if they may be.
-fn histogram(column: &ColumnDescPtr, (rows, nulls): (u64, u64)) -> Option<LevelHistogram> {
+fn histogram(column: &ColumnDescPtr, rows: u64, nulls: u64) -> Option<LevelHistogram> {
     let mut histogram = LevelHistogram::try_new(column.max_def_level())?;
     let counted = |count: u64| i64::try_from(count).expect("rows of a chunk");
     histogram.increment_by(0, counted(nulls));
@@ -483,7 +485,7 @@ fn histogram(column: &ColumnDescPtr, (rows, nulls): (u64, u64)) -> Option<LevelH
 fn write_levels(runs: &[ValueRun], buffer: &mut Vec<u8>) {
     let start = buffer.len();
     buffer.extend_from_slice(&[0; 4]);
-    let mut levels = Hybrid::new(buffer, 1);
+    let mut levels = RleBitPackedEncoder::new(buffer, 1);
     for run in runs {
         levels.push(u32::from(run.value.is_some()), run.rows);
     }

@@ -7,7 +7,7 @@
 const GROUP: usize = 8;
 
 /// The hybrid encoding of runs. Appends to a buffer that is its caller's.
-pub(super) struct Hybrid<'a> {
+pub(super) struct RleBitPackedEncoder<'a> {
     out: &'a mut Vec<u8>,
     width: u32,
     /// Values of a group that is not full.
@@ -23,7 +23,7 @@ pub(super) fn width_of(largest: u32) -> u32 {
     u32::BITS - largest.leading_zeros()
 }
 
-impl<'a> Hybrid<'a> {
+impl<'a> RleBitPackedEncoder<'a> {
     /// `width` bits a value.
     pub(super) fn new(out: &'a mut Vec<u8>, width: u32) -> Self {
         Self {
@@ -160,7 +160,7 @@ mod tests {
         ) {
             let mask = u32::MAX.checked_shr(32 - width).unwrap_or(0);
             let mut out = Vec::new();
-            let mut hybrid = Hybrid::new(&mut out, width);
+            let mut hybrid = RleBitPackedEncoder::new(&mut out, width);
             let mut expected = Vec::new();
             for (value, times) in runs {
                 hybrid.push(value & mask, times);
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn a_million_equal_values_take_some_bytes() {
         let mut out = Vec::new();
-        let mut hybrid = Hybrid::new(&mut out, width_of(5));
+        let mut hybrid = RleBitPackedEncoder::new(&mut out, width_of(5));
         hybrid.push(5, 1_000_000);
         hybrid.finish();
         assert_eq!(out, [0x80, 0x89, 0x7A, 5]);

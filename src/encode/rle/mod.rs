@@ -13,4 +13,4 @@ mod hybrid;
 #[cfg(test)]
 mod tests;
 
-pub(super) use column_writer::{RunChunk, encode};
+pub(super) use column_writer::{EncodedColumnChunk, encode};

@@ -70,11 +70,7 @@ fn properties(rows_of_page: usize) -> Arc<WriterProperties> {
 }
 
 /// A file of one column, by runs or by the general writer.
-fn file(
-    of: Of,
-    arrays: &[ArrayRef],
-    (nullable, by_runs): (bool, bool),
-) -> (ParquetMetaData, Bytes) {
+fn file(of: Of, arrays: &[ArrayRef], nullable: bool, by_runs: bool) -> (ParquetMetaData, Bytes) {
     let in_file = match of {
         Of::Texts => DataType::Utf8,
         Of::Times => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
@@ -91,7 +87,7 @@ fn file(
     let factory = ArrowRowGroupWriterFactory::new(&writer, memory_schema);
     let mut group = writer.next_row_group().expect("a group");
     if by_runs {
-        let chunk = encode((&schema.column(0), &properties), arrays).expect("encoded");
+        let chunk = encode(&schema.column(0), &properties, arrays).expect("encoded");
         let chunk = chunk.expect("runs serve this");
         group
             .append_column(&chunk.bytes, chunk.close)
@@ -176,8 +172,8 @@ proptest! {
     ) {
         let arrays: Vec<_> = batches.iter().map(|runs| array(of, runs)).collect();
         let nullable = batches.iter().flatten().any(|(value, _)| value.is_none());
-        let (ours, our_file) = file(of, &arrays, (nullable, true));
-        let (theirs, _) = file(of, &arrays, (nullable, false));
+        let (ours, our_file) = file(of, &arrays, nullable, true);
+        let (theirs, _) = file(of, &arrays, nullable, false);
         let expected = expected(of, &batches);
         prop_assert_eq!(read(&our_file, None), expected.clone());
         let skipped = skipped.min(expected.len());
@@ -226,7 +222,7 @@ fn what_runs_do_not_serve_is_left_to_the_general_writer() {
     let long: ArrayRef = Arc::new(arrow_array::BinaryArray::from_iter_values(["x".repeat(65)]));
     let runs = RunArray::<Int32Type>::try_new(&ends, &long).expect("runs");
     for arrays in [vec![Arc::new(runs) as ArrayRef], vec![long], Vec::new()] {
-        let chunk = encode((&schema.column(0), &properties), &arrays).expect("asked");
+        let chunk = encode(&schema.column(0), &properties, &arrays).expect("asked");
         assert!(chunk.is_none());
     }
 }

@@ -18,12 +18,12 @@ pub struct LiveFile {
     pub file: DataFile,
     /// The commit that added it.
     pub sequence: u64,
-    /// No more tasks than this have rows in it. Exact until the file was rewritten.
+    /// Maximum number of tasks with rows in it. Exact unless the file was rewritten.
     pub tasks_at_most: u64,
 }
 
 impl LiveFile {
-    /// Where it is.
+    /// Its path.
     #[must_use]
     pub fn path(&self) -> FilePath {
         self.file.path()
@@ -46,8 +46,8 @@ pub(super) struct Slot {
     pub(super) sha256: Checksum,
     pub(super) sequence: u32,
     pub(super) tasks: u64,
-    /// Once removed: the files that took over.
-    pub(super) gone: Option<Box<[u32]>>,
+    /// The successors, once the file is removed.
+    pub(super) replaced_by: Option<Box<[u32]>>,
 }
 
 /// What adding or removing a file changed.
@@ -70,15 +70,15 @@ impl Files {
         names.any(|name| name.as_str().starts_with(&prefix))
     }
 
-    /// Whether a file of this name belongs to the lake now, wherever it should be.
+    /// Whether a live file has this name, in any partition.
     pub(super) fn is_live_name(&self, name: &FileName) -> bool {
         let slot = self.by_name.get(name).map(|slot| *slot as usize);
-        slot.is_some_and(|slot| self.slots[slot].gone.is_none())
+        slot.is_some_and(|slot| self.slots[slot].replaced_by.is_none())
     }
 
     pub(super) fn is_live(&self, path: &FilePath) -> bool {
         self.slot(path)
-            .is_some_and(|slot| self.slots[slot as usize].gone.is_none())
+            .is_some_and(|slot| self.slots[slot as usize].replaced_by.is_none())
     }
 
     fn slot(&self, path: &FilePath) -> Option<u32> {
@@ -117,7 +117,7 @@ impl Files {
             sha256,
             sequence,
             tasks,
-            gone: None,
+            replaced_by: None,
         });
         Ok(Change {
             table,
@@ -133,22 +133,23 @@ impl Files {
         removal: &Removal,
         added: &[DataFile],
     ) -> Result<Change, String> {
-        let heirs: Vec<u32> = (removal.into.iter())
+        let successors: Vec<u32> = (removal.into.iter())
             .filter_map(|index| self.by_name.get(&added.get(*index as usize)?.name).copied())
             .collect();
         let slot = self.slot(&removal.path);
-        let Some(slot) = slot.filter(|slot| self.slots[*slot as usize].gone.is_none()) else {
+        let Some(slot) = slot.filter(|slot| self.slots[*slot as usize].replaced_by.is_none())
+        else {
             return Err(format!(
                 "it removes {}, which is not in the lake",
                 removal.path
             ));
         };
         let tasks = self.slots[slot as usize].tasks;
-        for heir in &heirs {
-            self.slots[*heir as usize].tasks += tasks;
+        for successor in &successors {
+            self.slots[*successor as usize].tasks += tasks;
         }
         let slot = &mut self.slots[slot as usize];
-        slot.gone = Some(heirs.into());
+        slot.replaced_by = Some(successors.into());
         let Slot {
             table,
             partition,
@@ -180,7 +181,7 @@ impl Files {
             sha256,
             sequence,
             tasks,
-            ref gone,
+            ref replaced_by,
         } = *slot;
         let file = DataFile {
             table,
@@ -191,17 +192,17 @@ impl Files {
             sha256,
             upload: None,
         };
-        gone.is_none().then_some(LiveFile {
+        replaced_by.is_none().then_some(LiveFile {
             file,
             sequence: sequence.into(),
             tasks_at_most: tasks,
         })
     }
 
-    /// Since when each table has had files, if it has any: the earliest commit of a live one.
+    /// The earliest commit of a live file of each table that has one.
     pub(super) fn oldest(&self) -> BTreeMap<TableName, u64> {
         let mut oldest = BTreeMap::new();
-        for slot in self.slots.iter().filter(|slot| slot.gone.is_none()) {
+        for slot in self.slots.iter().filter(|slot| slot.replaced_by.is_none()) {
             let sequence = u64::from(slot.sequence);
             let known = oldest.entry(slot.table).or_insert(sequence);
             *known = sequence.min(*known);
@@ -215,8 +216,7 @@ impl Files {
         Some(self.slots[slot as usize].sequence.into())
     }
 
-    /// For each live file that took over rows of others: those others, and those whose rows they had
-    /// taken over.
+    /// For each live file with predecessors: all of them, direct and indirect.
     pub(super) fn rewrites(&self) -> BTreeMap<FilePath, Vec<FilePath>> {
         let mut paths: Vec<Option<FilePath>> = vec![None; self.slots.len()];
         for (name, number) in &self.by_name {
@@ -229,13 +229,13 @@ impl Files {
         }
         let mut rewrites = BTreeMap::<FilePath, Vec<FilePath>>::new();
         for (number, slot) in self.slots.iter().enumerate() {
-            let (Some(heirs), Some(path)) = (&slot.gone, &paths[number]) else {
+            let (Some(successors), Some(path)) = (&slot.replaced_by, &paths[number]) else {
                 continue;
             };
-            let live = self.living(heirs.to_vec());
-            for heir in live {
-                if let Some(heir) = &paths[heir as usize] {
-                    let earlier = rewrites.entry(heir.clone()).or_default();
+            let live = self.living(successors.to_vec());
+            for successor in live {
+                if let Some(successor) = &paths[successor as usize] {
+                    let earlier = rewrites.entry(successor.clone()).or_default();
                     earlier.push(path.clone());
                 }
             }
@@ -246,23 +246,28 @@ impl Files {
         rewrites
     }
 
-    /// The live ones among these files and those that took over from them.
+    /// The live ones among these files and their successors.
     fn living(&self, mut todo: Vec<u32>) -> crate::seeded::SeededSet<u32> {
         let mut seen: crate::seeded::SeededSet<u32> = todo.iter().copied().collect();
         let mut live = crate::seeded::SeededSet::default();
         while let Some(slot) = todo.pop() {
-            match &self.slots[slot as usize].gone {
+            match &self.slots[slot as usize].replaced_by {
                 None => {
                     live.insert(slot);
                 }
-                Some(heirs) => todo.extend(heirs.iter().copied().filter(|heir| seen.insert(*heir))),
+                Some(successors) => todo.extend(
+                    successors
+                        .iter()
+                        .copied()
+                        .filter(|successor| seen.insert(*successor)),
+                ),
             }
         }
         live
     }
 
-    /// The live files that hold the rows which these files held once.
-    pub(super) fn heirs(&self, paths: impl IntoIterator<Item = FilePath>) -> Vec<LiveFile> {
+    /// The live files that hold the rows of these superseded files.
+    pub(super) fn successors(&self, paths: impl IntoIterator<Item = FilePath>) -> Vec<LiveFile> {
         let slots = paths.into_iter().filter_map(|path| self.slot(&path));
         let live = self.living(slots.collect());
         if live.is_empty() {

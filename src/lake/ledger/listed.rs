@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::shard::Shard;
 
-/// How far listings have come.
+/// The progress of listings.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Listed {
     pub(super) whole: Option<DateTime<Utc>>,
@@ -14,7 +14,7 @@ pub(super) struct Listed {
 }
 
 impl Listed {
-    /// A listing was complete up to then.
+    /// Records a listing that was complete up to a moment.
     pub(super) fn note(&mut self, until: Option<DateTime<Utc>>, shard: Option<Shard>) {
         let Some(until) = until else { return };
         match shard {
@@ -26,20 +26,20 @@ impl Listed {
         }
     }
 
-    /// Nothing counts as listed from then on.
+    /// Retracts everything listed from a moment on.
     pub(super) fn retract(&mut self, from: DateTime<Utc>) {
         for until in self.whole.iter_mut().chain(self.shards.values_mut()) {
             *until = from.min(*until);
         }
     }
 
-    /// Up to when anything was listed.
+    /// The latest moment up to which anything was listed.
     pub(super) fn latest(&self) -> Option<DateTime<Utc>> {
         self.shards.values().copied().max().max(self.whole)
     }
 
-    /// Up to when all tasks were listed, or those of a shard. What every one of as many shards has
-    /// listed is listed for all.
+    /// The moment up to which all tasks, or those of a shard, were listed. What every shard has listed
+    /// is listed for all.
     pub(super) fn until(&self, shard: Option<Shard>) -> Option<DateTime<Utc>> {
         let of_all = |(count, shards): (u32, Vec<DateTime<Utc>>)| {
             (shards.len() == count as usize).then(|| shards.into_iter().min())?

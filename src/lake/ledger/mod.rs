@@ -16,10 +16,10 @@
 //! reopened and the writer of that commit knew of its rows: the slower of two processes may still
 //! have seen it running. A reopened task keeps its rows until a commit replaces them.
 
+mod day_counts;
 mod files;
 mod listed;
 mod snapshot;
-mod tally;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,14 +27,14 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+use day_counts::{Covering, Days};
 use files::Files;
 pub use files::LiveFile;
 use listed::Listed;
-use tally::{Covering, Days};
 
 use super::day::{DaySummary, RevisionReason, TaskCounts};
 use super::record::ids::{IdKey, IdMap};
-use super::record::summary::{Digest, SealedTask};
+use super::record::summary::{RecordSummary, SealedTask};
 use super::record::{CommitDraft, CommitKind, Coverage, Failure, LostFile, OpenTask, WorkflowNote};
 use crate::calendar::day_end;
 use crate::schema::TableName;
@@ -56,7 +56,7 @@ pub struct Ledger {
     ended: BTreeSet<RunId>,
     gone_workflows: BTreeMap<WorkflowId, NightsGone>,
     first_day: Option<NaiveDate>,
-    /// The tasks of which rows are lost, and the files that held them.
+    /// The tasks with lost rows, and the files that held them.
     lost: BTreeMap<TaskId, BTreeSet<FilePath>>,
 }
 
@@ -69,13 +69,12 @@ pub struct NightsGone {
     pub on: NaiveDate,
 }
 
-/// What is stored per task.
+/// The stored state of a task.
 #[derive(Clone, Copy, Debug)]
 struct Known {
     /// The commit that holds its rows; 0 for none.
     rows_in: u32,
-    /// Entries of `detail` in the answer that its rows are of, rejected ones included; 0 where
-    /// nothing was sealed.
+    /// Entries of `detail` in the exported response, rejected ones included; 0 unless sealed.
     calls: u32,
     day: Option<NaiveDate>,
     kind: Kind,
@@ -100,7 +99,7 @@ pub struct UnsealedTask {
     pub failure: Option<Failure>,
     /// The commit that holds its rows, if it was exported early. Those rows must be replaced.
     pub rows_in: Option<u64>,
-    /// The commit that brought this news.
+    /// The commit that recorded this state.
     pub sequence: u64,
 }
 
@@ -128,10 +127,10 @@ pub enum TaskState<'a> {
     Reopened(&'a UnsealedTask),
 }
 
-/// Why a draft can't be committed as it is: another writer committed first.
+/// Conflicts of a draft with a commit that another writer made first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Conflict {
-    /// Tasks of the draft that got rows which the draft does not replace.
+    /// Tasks of the draft that have rows which the draft does not replace.
     pub sealed_meanwhile: Vec<TaskId>,
     /// Files the draft removes that are not live any more.
     pub rewritten_meanwhile: Vec<FilePath>,
@@ -150,19 +149,19 @@ impl Ledger {
         self.last_sequence + 1
     }
 
-    /// Whether the log says that the run is dead: it can't commit any more.
+    /// Whether the run is fenced and can no longer commit.
     #[must_use]
     pub fn has_ended(&self, run: &RunId) -> bool {
         self.ended.contains(run)
     }
 
-    /// The zone of the lake's days; nothing before the first commit.
+    /// The zone of the lake's days; `None` before the first commit.
     #[must_use]
     pub fn zone(&self) -> Option<Tz> {
         self.zone
     }
 
-    /// The state of a task; nothing for a task that no commit names.
+    /// The state of a task; `None` for a task that no commit names.
     ///
     /// # Panics
     /// Never: every task that is open, failed or early is remembered whole.
@@ -185,7 +184,7 @@ impl Ledger {
         })
     }
 
-    /// What was last seen of a task that is not sealed.
+    /// The last observation of a task that is not sealed.
     #[must_use]
     pub fn unsealed_task(&self, id: &TaskId) -> Option<&UnsealedTask> {
         self.unsealed.get(id)
@@ -197,8 +196,8 @@ impl Ledger {
         self.tasks.get(&IdKey::of(id))?.day
     }
 
-    /// The calls of a task whose rows were sealed, entries that were rejected included. Nothing for a
-    /// task whose rows, if there are any, are of a running task.
+    /// The number of calls of a sealed task, rejected entries included; `None` for a task that is not
+    /// sealed.
     #[must_use]
     pub fn sealed_calls(&self, id: &TaskId) -> Option<u64> {
         let known = self.tasks.get(&IdKey::of(id))?;
@@ -223,7 +222,7 @@ impl Ledger {
         known.is_some_and(|known| known.kind == Kind::Sealed)
     }
 
-    /// The commit that holds the task's rows; nothing for a task without rows.
+    /// The commit that holds the task's rows; `None` for a task without rows.
     #[must_use]
     pub fn rows_in(&self, id: &TaskId) -> Option<u64> {
         self.tasks
@@ -232,7 +231,7 @@ impl Ledger {
             .map(|k| k.rows_in.into())
     }
 
-    /// The tasks to ask for again: open, failed and exported early, by id.
+    /// The tasks to request again (open, failed and exported early), by id.
     pub fn unsealed(&self) -> impl Iterator<Item = &UnsealedTask> {
         self.unsealed.values()
     }
@@ -243,32 +242,32 @@ impl Ledger {
         self.counts
     }
 
-    /// How many tasks are sealed.
+    /// The number of sealed tasks.
     #[must_use]
     pub fn sealed_count(&self) -> u64 {
         self.counts.sealed
     }
 
-    /// How many tasks the log knows.
+    /// The number of tasks in the log.
     #[must_use]
     pub fn task_count(&self) -> usize {
         self.tasks.len()
     }
 
-    /// Workflows made before this were listed, for all tasks or for those of one shard.
+    /// The moment before which all workflows were listed, for all tasks or those of one shard.
     #[must_use]
     pub fn listed_until(&self, shard: Option<Shard>) -> Option<DateTime<Utc>> {
         self.listed.until(shard)
     }
 
-    /// The last day that a complete listing covers, or one of every shard.
+    /// The last day that is covered by a complete listing, or by one of each shard.
     #[must_use]
     pub fn last_covered_day(&self) -> Option<NaiveDate> {
         self.days.last_covered()
     }
 
-    /// Up to when something counts as listed, if that is still to come at `now`, by more than clocks
-    /// differ.
+    /// The moment up to which something counts as listed, if it is in the future at `now` by more than
+    /// the tolerated clock skew.
     #[must_use]
     pub fn listed_ahead(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
@@ -284,20 +283,20 @@ impl Ledger {
         self.first_day
     }
 
-    /// Whether a complete listing made after the day covers it, or one of every shard.
+    /// Whether a complete listing made after the day covers it, or one of each shard.
     #[must_use]
     pub fn covers(&self, day: NaiveDate) -> bool {
         self.days.covers(day)
     }
 
-    /// The state of one day; nothing for a day that no commit touched.
+    /// The state of one day; `None` for a day that no commit touched.
     #[must_use]
     pub fn day_summary(&self, day: NaiveDate) -> Option<DaySummary> {
         self.days
             .summary(Some(day), self.zone, self.unsealed.values())
     }
 
-    /// Tasks and files that belong to no day.
+    /// The counts of tasks and files without a day.
     #[must_use]
     pub fn undated(&self) -> Option<DaySummary> {
         self.days.summary(None, self.zone, self.unsealed.values())
@@ -313,7 +312,7 @@ impl Ledger {
         self.days.since(sequence)
     }
 
-    /// The files that belong to the lake now, by table, partition and name.
+    /// The live files, by table, partition and name.
     #[must_use]
     pub fn live_files(&self) -> Vec<LiveFile> {
         let mut files: Vec<_> = self.files.live().collect();
@@ -326,13 +325,13 @@ impl Ledger {
         files
     }
 
-    /// Whether a file belongs to the lake now.
+    /// Whether a file is live.
     #[must_use]
     pub fn is_live(&self, path: &FilePath) -> bool {
         self.files.is_live(path)
     }
 
-    /// Whether a run of this id committed files, or was taken for dead.
+    /// Whether a run of this id committed files or was fenced.
     pub(crate) fn knows_run(&self, run: &RunId) -> bool {
         self.has_ended(run) || self.files.knows_run(run)
     }
@@ -343,25 +342,24 @@ impl Ledger {
         self.files.knows(name)
     }
 
-    /// Whether a file of this name belongs to the lake now, wherever it should be.
+    /// Whether a live file has this name, in any partition.
     #[must_use]
     pub fn is_live_name(&self, name: &FileName) -> bool {
         self.files.is_live_name(name)
     }
 
-    /// The live files that took over from these.
-    pub(crate) fn heirs(&self, paths: impl IntoIterator<Item = FilePath>) -> Vec<LiveFile> {
-        self.files.heirs(paths)
+    /// The live successors of these files.
+    pub(crate) fn successors(&self, paths: impl IntoIterator<Item = FilePath>) -> Vec<LiveFile> {
+        self.files.successors(paths)
     }
 
-    /// For each file of the lake that took over rows of others all those files, by path. None of them
-    /// belongs to the lake any more.
+    /// For each live file with predecessors all of them, by path. None of them is live.
     #[must_use]
     pub fn rewrites(&self) -> BTreeMap<FilePath, Vec<FilePath>> {
         self.files.rewrites()
     }
 
-    /// A live file and all those whose rows it took over.
+    /// A live file and all its predecessors.
     pub(crate) fn with_ancestors(&self, path: &FilePath) -> Vec<FilePath> {
         let mut paths = self.files.rewrites().remove(path).unwrap_or_default();
         paths.push(path.clone());
@@ -373,8 +371,8 @@ impl Ledger {
         self.files.added_in(path)
     }
 
-    /// The tasks of which rows are lost, each with the files that held them. A task that is exported
-    /// again is no longer among them.
+    /// The tasks with lost rows, each with the files that held them. A task is removed from the
+    /// list when it is exported again.
     pub fn lost(&self) -> impl Iterator<Item = (&TaskId, &BTreeSet<FilePath>)> {
         self.lost.iter()
     }
@@ -385,12 +383,12 @@ impl Ledger {
         self.lost.contains_key(id)
     }
 
-    /// The earliest commit of a file that belongs to the lake, for each table that has one.
+    /// The earliest commit of a live file, for each table that has one.
     pub(crate) fn oldest_files(&self) -> BTreeMap<TableName, u64> {
         self.files.oldest()
     }
 
-    /// The conflicts that keep a draft from being committed as it is.
+    /// The conflicts that prevent the commit of a draft.
     #[must_use]
     pub fn conflict(&self, draft: &CommitDraft) -> Option<Conflict> {
         let seen = |rows_in| draft.kind == CommitKind::Replace && rows_in <= draft.base;
@@ -428,7 +426,7 @@ impl Ledger {
         known.is_some_and(|known| known.kind == Kind::Sealed && u64::from(known.rows_in) <= base)
     }
 
-    /// Whether a workflow was not known to be gone, or to be there again.
+    /// Whether the state of a workflow (gone, or back) changes.
     pub(crate) fn is_news_of_workflow(&self, note: &WorkflowNote) -> bool {
         match self.gone_workflows.get(&note.id) {
             None => note.nights_gone > 0,
@@ -436,44 +434,44 @@ impl Ledger {
         }
     }
 
-    /// Whether there is something to forget.
+    /// Whether a retraction would change anything.
     pub(crate) fn can_forget(&self, id: &TaskId) -> bool {
         self.unsealed.contains_key(id)
     }
 
-    /// Whether a day becomes covered (by the shard) that is not.
+    /// Whether coverage would cover a day that is not covered yet (by the shard).
     pub(crate) fn extends_coverage(&self, coverage: &[Coverage], shard: Option<Shard>) -> bool {
         let Some(zone) = self.zone else {
             return !coverage.is_empty();
         };
-        tally::covered_days(coverage, zone)
+        day_counts::covered_days(coverage, zone)
             .into_iter()
             .any(|(day, coverage)| self.days.lacks(day, &coverage, shard))
     }
 
     /// Applies the next commit. On an error, which says what is wrong with the record, the ledger
     /// must be discarded.
-    pub(crate) fn apply(&mut self, digest: &Digest) -> Result<(), String> {
-        let sequence = u32::try_from(digest.sequence).map_err(|_| "its number is too high")?;
-        if digest.sequence != self.next_sequence() {
+    pub(crate) fn apply(&mut self, summary: &RecordSummary) -> Result<(), String> {
+        let sequence = u32::try_from(summary.sequence).map_err(|_| "its number is too high")?;
+        if summary.sequence != self.next_sequence() {
             return Err(format!(
                 "it does not follow on commit {}",
                 self.last_sequence
             ));
         }
-        let zone = self.zone_of(digest)?;
-        let reason = self.revision_reason(digest);
-        self.days.begin(digest.sequence, digest.at, reason);
-        for (file, tasks) in digest.files.iter().zip(&digest.file_tasks) {
+        let zone = self.zone_of(summary)?;
+        let reason = self.revision_reason(summary);
+        self.days.begin(summary.sequence, summary.at, reason);
+        for (file, tasks) in summary.files.iter().zip(&summary.file_tasks) {
             let change = self.files.add(file, sequence, (*tasks).into())?;
             self.days.count_file(&change, true);
         }
-        for removal in &digest.removes {
-            let change = self.files.remove(removal, &digest.files)?;
+        for removal in &summary.removes {
+            let change = self.files.remove(removal, &summary.files)?;
             self.days.count_file(&change, false);
         }
-        self.ended.extend(digest.ended.iter().cloned());
-        for SealedTask { key, day, calls } in &digest.sealed {
+        self.ended.extend(summary.ended.iter().cloned());
+        for SealedTask { key, day, calls } in &summary.sealed {
             let known = Known {
                 rows_in: sequence,
                 calls: u32::try_from(*calls).unwrap_or(u32::MAX),
@@ -483,7 +481,7 @@ impl Ledger {
             self.know(key, known, None);
             self.recover(key);
         }
-        for task in &digest.early {
+        for task in &summary.early {
             let known = Known {
                 rows_in: sequence,
                 calls: 0,
@@ -494,64 +492,64 @@ impl Ledger {
             self.know(&key, known, Some((task.into(), None)));
             self.recover(&key);
         }
-        for lost in &digest.lost {
-            self.lose(lost, &digest.run_id);
+        for lost in &summary.lost {
+            self.lose(lost, &summary.run_id);
         }
-        for task in &digest.open {
+        for task in &summary.open {
             self.observe(task, None);
         }
-        for task in &digest.reopened {
-            self.reopen(task, digest.base);
+        for task in &summary.reopened {
+            self.reopen(task, summary.base);
         }
-        for failed in &digest.failed {
+        for failed in &summary.failed {
             self.observe(&failed.task, Some(&failed.failure));
         }
-        for id in &digest.forgotten {
+        for id in &summary.forgotten {
             self.forget(id);
         }
-        for note in &digest.workflows {
+        for note in &summary.workflows {
             self.note_workflow(note);
         }
-        if let Some(from) = digest.retracted_from {
+        if let Some(from) = summary.retracted_from {
             self.days.retract(from, zone);
             self.listed.retract(from);
         }
         self.days.cover(&Covering {
-            coverage: &digest.coverage,
-            shard: digest.shard,
+            coverage: &summary.coverage,
+            shard: summary.shard,
             zone,
-            run: &digest.run_id,
+            run: &summary.run_id,
         });
-        self.listed.note(digest.listed_until, digest.shard);
-        self.first_day = self.first_day.or(digest.first_day);
+        self.listed.note(summary.listed_until, summary.shard);
+        self.first_day = self.first_day.or(summary.first_day);
         let unsealed = &self.unsealed;
         let missed = || {
             let missed = unsealed.values();
-            let missed = missed.filter(|known| known.task.overdue && tally::is_missed(known));
+            let missed = missed.filter(|known| known.task.overdue && day_counts::is_missed(known));
             missed.map(|known| &known.task)
         };
         self.days.complete(self.zone, missed);
-        self.last_sequence = digest.sequence;
+        self.last_sequence = summary.sequence;
         Ok(())
     }
 
-    /// Why a commit changes rows; nothing if it only moves them.
-    fn revision_reason(&self, digest: &Digest) -> Option<RevisionReason> {
+    /// Why a commit changes rows; `None` if it only moves them.
+    fn revision_reason(&self, summary: &RecordSummary) -> Option<RevisionReason> {
         let was_reopened = |task: &SealedTask| {
             let known = self.tasks.get(&task.key);
             known.is_some_and(|known| known.kind == Kind::Reopened)
         };
-        match digest.kind {
+        match summary.kind {
             CommitKind::Compact | CommitKind::Observe => None,
             CommitKind::Append => Some(RevisionReason::Late),
-            CommitKind::Replace if digest.sealed.iter().any(was_reopened) => {
+            CommitKind::Replace if summary.sealed.iter().any(was_reopened) => {
                 Some(RevisionReason::Reopened)
             }
             CommitKind::Replace => Some(RevisionReason::Replaced),
         }
     }
 
-    /// A sealed task is running again.
+    /// Reopens a sealed task that is running again.
     fn reopen(&mut self, task: &OpenTask, base: u64) {
         if self.can_reopen(&task.id, base) {
             let key = IdKey::of(&task.id);
@@ -565,7 +563,7 @@ impl Ledger {
         }
     }
 
-    /// Rows of tasks are lost: they must be pulled again.
+    /// Records lost rows: their tasks must be pulled again.
     fn lose(&mut self, lost: &LostFile, run: &RunId) {
         for task in &lost.tasks {
             let key = IdKey::of(&task.id);
@@ -590,7 +588,7 @@ impl Ledger {
         }
     }
 
-    /// All rows of the task are there.
+    /// Records that all rows of the task are present.
     fn recover(&mut self, key: &IdKey) {
         if !self.lost.is_empty() {
             self.lost.remove(&key.to_id());
@@ -609,11 +607,11 @@ impl Ledger {
         }
     }
 
-    fn zone_of(&mut self, digest: &Digest) -> Result<Tz, String> {
-        let zone = digest.zone.parse().map_err(|_| {
+    fn zone_of(&mut self, summary: &RecordSummary) -> Result<Tz, String> {
+        let zone = summary.zone.parse().map_err(|_| {
             format!(
                 "its partition_timezone `{}` is not in the time zone data",
-                digest.zone
+                summary.zone
             )
         })?;
         match self.zone {
@@ -624,7 +622,7 @@ impl Ledger {
         }
     }
 
-    /// A task was seen, or its pull failed.
+    /// Records that a task was seen or that its pull failed.
     fn observe(&mut self, task: &OpenTask, failure: Option<&Failure>) {
         let key = IdKey::of(&task.id);
         let before = self.tasks.get(&key).copied();
@@ -695,8 +693,8 @@ impl Ledger {
         }
     }
 
-    /// Remembers an unsealed task whole, or no more. The days it touches or touched may change
-    /// their completeness.
+    /// Stores or removes the details of an unsealed task. This may change the completeness of the days
+    /// that it touches or touched.
     fn set_details(&mut self, key: &IdKey, details: Option<UnsealedTask>) {
         let id = key.to_id();
         for task in self.unsealed.get(&id).into_iter().chain(&details) {
@@ -715,7 +713,7 @@ impl Ledger {
     }
 }
 
-/// Where tasks of a kind are counted.
+/// The counter for tasks of a kind.
 fn counter(counts: &mut TaskCounts, kind: Kind) -> &mut u64 {
     match kind {
         Kind::Sealed => &mut counts.sealed,

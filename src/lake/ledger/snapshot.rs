@@ -11,9 +11,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+use super::day_counts::{CoveredDay, Days};
 use super::files::{Files, Slot};
 use super::listed::Listed;
-use super::tally::{CoveredDay, Days};
 use super::{Kind, Known, Ledger, NightsGone, UnsealedTask};
 use crate::lake::day::{DayEvidence, FileCounts, RevisionReason, TaskCounts};
 use crate::lake::record::FORMAT_VERSION;
@@ -23,11 +23,11 @@ use crate::shard::Shard;
 use crate::store::{Checksum, FileName, FilePath, Partition};
 use crate::task::{RunId, TaskId, WorkflowId};
 
-/// What there is little of.
+/// The small parts of the ledger, as JSON.
 #[derive(Serialize, Deserialize)]
 struct Small {
-    /// The newest record version known to the writer. A program must not take from here what it
-    /// would refuse to read in a record.
+    /// The newest record version known to the writer. A program that does not know it must not use the
+    /// snapshot, just as it would refuse the record.
     format_version: u32,
     zone: Option<String>,
     last_sequence: u64,
@@ -68,7 +68,7 @@ struct Covered {
     evidence: Vec<usize>,
 }
 
-/// Evidence that gets its numbers.
+/// Assigns numbers to evidence.
 #[derive(Default)]
 struct Numbered {
     numbers: BTreeMap<Arc<DayEvidence>, usize>,
@@ -123,7 +123,7 @@ impl Ledger {
             lost,
         } = self;
         let Days {
-            tallies,
+            counts_by_day,
             covered,
             partly,
             // Follows from the unsealed tasks.
@@ -145,15 +145,15 @@ impl Ledger {
             covered_by.push((*day, shards.collect()));
         }
         let Listed { whole, shards } = listed;
-        let days = tallies.iter().map(|(day, tally)| Day {
+        let days = counts_by_day.iter().map(|(day, counts)| Day {
             date: *day,
-            tasks: tally.tasks,
-            tables: tally.tables,
-            revision: tally.revision,
-            reason: tally.reason,
-            revised_in: tally.revised_in,
-            sequence: tally.sequence,
-            at: tally.at,
+            tasks: counts.tasks,
+            tables: counts.tables,
+            revision: counts.revision,
+            reason: counts.reason,
+            revised_in: counts.revised_in,
+            sequence: counts.sequence,
+            at: counts.at,
         });
         let small = Small {
             format_version: FORMAT_VERSION,
@@ -183,7 +183,7 @@ impl Ledger {
         out.0
     }
 
-    /// The ledger that these are the bytes of; nothing if they are none's.
+    /// Parses a ledger; `None` if the bytes are not one.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut bytes = In(bytes);
         let small: Small = serde_json::from_slice(bytes.text()?).ok()?;
@@ -194,11 +194,11 @@ impl Ledger {
         let files = read_files(&mut bytes)?;
         let mut days = Days::default();
         for day in small.days {
-            let tally = days.tallies.entry(day.date).or_default();
-            (tally.tasks, tally.tables) = (day.tasks, day.tables);
-            (tally.revision, tally.reason) = (day.revision, day.reason);
-            tally.revised_in = day.revised_in;
-            (tally.sequence, tally.at) = (day.sequence, day.at);
+            let counts = days.counts_by_day.entry(day.date).or_default();
+            (counts.tasks, counts.tables) = (day.tasks, day.tables);
+            (counts.revision, counts.reason) = (day.revision, day.reason);
+            counts.revised_in = day.revised_in;
+            (counts.sequence, counts.at) = (day.sequence, day.at);
         }
         let evidence: Vec<_> = small.evidence.into_iter().map(Arc::new).collect();
         for (day, covered) in small.covered {
@@ -338,12 +338,12 @@ fn write_files(files: &Files, out: &mut Out) {
         out.number(slot.tasks);
     }
     for slot in &files.slots {
-        match &slot.gone {
+        match &slot.replaced_by {
             // What it held is of no more use, but for where its rows went.
-            Some(heirs) => {
-                out.number(heirs.len() as u64 + 1);
-                for heir in heirs {
-                    out.number((*heir).into());
+            Some(successors) => {
+                out.number(successors.len() as u64 + 1);
+                for successor in successors {
+                    out.number((*successor).into());
                 }
             }
             None => {
@@ -356,7 +356,7 @@ fn write_files(files: &Files, out: &mut Out) {
     }
 }
 
-/// A file takes as many at least: two for its name, four for where it is, one for whether it is gone.
+/// Minimum bytes of a file: two for its name, four for its place, one for its successors.
 const LEAST_FILE_BYTES: usize = 7;
 
 fn read_files(bytes: &mut In<'_>) -> Option<Files> {
@@ -391,7 +391,7 @@ fn read_files(bytes: &mut In<'_>) -> Option<Files> {
             rows: 0,
             bytes: 0,
             sha256: Checksum([0; 32]),
-            gone: None,
+            replaced_by: None,
         });
     }
     for slot in &mut files.slots {
@@ -400,24 +400,24 @@ fn read_files(bytes: &mut In<'_>) -> Option<Files> {
                 (slot.rows, slot.bytes) = (bytes.number()?, bytes.number()?);
                 slot.sha256 = Checksum(bytes.take(32)?.try_into().ok()?);
             }
-            heirs => {
-                let heirs = (1..heirs).map(|_| {
-                    let heir = bytes.size().filter(|heir| *heir < count)?;
-                    u32::try_from(heir).ok()
+            successors => {
+                let successors = (1..successors).map(|_| {
+                    let successor = bytes.size().filter(|successor| *successor < count)?;
+                    u32::try_from(successor).ok()
                 });
-                slot.gone = Some(heirs.collect::<Option<_>>()?);
+                slot.replaced_by = Some(successors.collect::<Option<_>>()?);
             }
         }
     }
     Some(files)
 }
 
-/// Bytes that are written one behind the other.
+/// Writes values into a buffer.
 #[derive(Default)]
 struct Out(Vec<u8>);
 
 impl Out {
-    /// Seven bits a byte, the lowest first.
+    /// Writes a varint: seven bits per byte, the lowest first.
     fn number(&mut self, mut number: u64) {
         while number >= 0x80 {
             self.0.push(number.to_le_bytes()[0] | 0x80);
@@ -431,7 +431,7 @@ impl Out {
         self.0.extend_from_slice(text);
     }
 
-    /// Days of our times in two bytes, no day in one.
+    /// Writes a day: two bytes for current dates, one for no day.
     fn day(&mut self, day: Option<NaiveDate>) {
         self.number(day.map_or(0, |day| {
             let days = i64::from(day.to_epoch_days());
@@ -442,7 +442,7 @@ impl Out {
     }
 }
 
-/// Bytes that are read one after the other; nothing once they end.
+/// Reads values from a buffer; `None` at its end.
 struct In<'a>(&'a [u8]);
 
 impl<'a> In<'a> {
@@ -473,7 +473,7 @@ impl<'a> In<'a> {
         self.take(length)
     }
 
-    /// A day, or that there is none; nothing if neither.
+    /// Reads an optional day; `None` if the bytes are not one.
     #[expect(
         clippy::option_option,
         reason = "the outer one is the end of the bytes"

@@ -37,7 +37,7 @@ pub(crate) async fn files_of_tasks(
         };
         paths.extend(found);
     }
-    let mut files = ledger.heirs(paths);
+    let mut files = ledger.successors(paths);
     files.sort_unstable_by_key(LiveFile::path);
     Ok(files)
 }

@@ -22,7 +22,7 @@ use super::error::{LakeError, blocking};
 use super::ledger::Ledger;
 use super::record::FORMAT_VERSION;
 use super::record::seal::Tail;
-use super::record::summary::{Digest, Unreadable};
+use super::record::summary::{RecordSummary, Unreadable};
 use crate::store::{DataFile, FilePath, LakePath, Store};
 use crate::task::RunId;
 
@@ -30,7 +30,7 @@ use crate::task::RunId;
 pub(crate) const READ_AHEAD: usize = 8;
 
 /// Records on their way.
-type Digests = BoxStream<'static, Result<Digest, LakeError>>;
+type RecordSummaries = BoxStream<'static, Result<RecordSummary, LakeError>>;
 
 /// The ledger, and which of its commits are not published.
 #[derive(Debug, Default)]
@@ -109,12 +109,12 @@ impl Log {
         store: &Store,
         mut each: impl FnMut(&Ledger),
     ) -> Result<Self, LakeError> {
-        let mut digests = self.read(store).await?;
-        while let Some(digest) = digests.next().await {
-            self.take(store, &digest?)?;
+        let mut summaries = self.read(store).await?;
+        while let Some(summary) = summaries.next().await {
+            self.take(store, &summary?)?;
             each(&self.ledger);
         }
-        drop(digests);
+        drop(summaries);
         // More commits may have come since the log was listed, and not every store's listing is
         // always up to date.
         self.catch_up(store).await?;
@@ -137,48 +137,48 @@ impl Log {
     async fn follow_readable(self, store: &Store) -> Result<Self, LakeError> {
         let mut log = self;
         let mut after = Vec::new();
-        let mut digests = log.read(store).await?;
-        while let Some(digest) = digests.next().await {
-            let digest = digest?;
-            if digest.sequence <= log.published {
-                log.take(store, &digest)?;
+        let mut summaries = log.read(store).await?;
+        while let Some(summary) = summaries.next().await {
+            let summary = summary?;
+            if summary.sequence <= log.published {
+                log.take(store, &summary)?;
             } else {
-                after.push(digest);
+                after.push(summary);
             }
         }
-        drop(digests);
+        drop(summaries);
         // A listing that is behind must not show a state whose files are gone.
         let mut next = after
             .last()
             .map_or(log.ledger.next_sequence(), |last| last.sequence + 1);
-        while let Some((digest, _)) = read_digest(store, next).await? {
+        while let Some((summary, _)) = read_summary(store, next).await? {
             next += 1;
-            if digest.sequence <= log.published {
-                log.take(store, &digest)?;
+            if summary.sequence <= log.published {
+                log.take(store, &summary)?;
             } else {
-                after.push(digest);
+                after.push(summary);
             }
         }
         let last = next - 1;
         let mut readable = 0;
         let mut added = BTreeSet::new();
         let mut moved = BTreeSet::new();
-        for (index, digest) in after.iter().enumerate() {
-            for path in digest.paths() {
+        for (index, summary) in after.iter().enumerate() {
+            for path in summary.paths() {
                 if store.size(&LakePath::from(&path)).await?.is_some() {
                     moved.insert(path.clone());
                 }
                 added.insert(path);
             }
-            for removal in &digest.removes {
+            for removal in &summary.removes {
                 added.remove(&removal.path);
             }
             if added.is_subset(&moved) {
                 readable = index + 1;
             }
         }
-        for digest in &after[..readable] {
-            log.take(store, digest)?;
+        for summary in &after[..readable] {
+            log.take(store, summary)?;
         }
         log.check_end(store, last).await?;
         Ok(log)
@@ -224,7 +224,7 @@ impl Log {
     ) -> Result<Option<Behind>, LakeError> {
         let is_last = self.ledger.last_sequence() == last;
         let sum = self.tail.filter(|_| is_last).map(|tail| tail.sum);
-        let behind = self.claims.behind(store, (self.published, last), sum);
+        let behind = self.claims.behind(store, self.published, last, sum);
         behind.await
     }
 
@@ -244,7 +244,7 @@ impl Log {
     }
 
     /// All records that the ledger does not know yet, in order, several being read at once.
-    async fn read(&self, store: &Store) -> Result<Digests, LakeError> {
+    async fn read(&self, store: &Store) -> Result<RecordSummaries, LakeError> {
         if self.ledger.last_sequence() > 0 {
             return Ok(records_after(store, self.ledger.next_sequence()));
         }
@@ -263,9 +263,9 @@ impl Log {
         let read = move |sequence| {
             let store = store.clone();
             async move {
-                read_digest(&store, sequence)
+                read_summary(&store, sequence)
                     .await?
-                    .map(|(digest, _)| digest)
+                    .map(|(summary, _)| summary)
                     .ok_or_else(|| {
                         let path = store.locate(&LakePath::commit(sequence));
                         LakeError::damaged(&path, "this commit record was there a moment ago")
@@ -279,22 +279,22 @@ impl Log {
     /// Takes in the commits that others made since. Says how many.
     pub(crate) async fn catch_up(&mut self, store: &Store) -> Result<u64, LakeError> {
         let mut new = 0;
-        while let Some((digest, _)) = read_digest(store, self.ledger.next_sequence()).await? {
-            self.take(store, &digest)?;
+        while let Some((summary, _)) = read_summary(store, self.ledger.next_sequence()).await? {
+            self.take(store, &summary)?;
             new += 1;
         }
         Ok(new)
     }
 
     /// What is wrong with the place of a record behind the last one, if anything.
-    fn broken_chain(&self, digest: &Digest) -> Option<String> {
-        let before = digest.sequence.saturating_sub(1);
-        match (self.tail, digest.previous) {
+    fn broken_chain(&self, summary: &RecordSummary) -> Option<String> {
+        let before = summary.sequence.saturating_sub(1);
+        match (self.tail, summary.previous) {
             (Some(tail), Some(previous)) if tail.sum != previous => Some(format!(
                 "it follows on another commit {before} than the one that is there: one of the two was \
                  changed or is of another lake"
             )),
-            (Some(_), None) if digest.tail.is_sealed => Some(format!(
+            (Some(_), None) if summary.tail.is_sealed => Some(format!(
                 "it does not say that it follows on commit {before}"
             )),
             (Some(tail), None) if tail.is_sealed => Some(format!(
@@ -318,24 +318,24 @@ impl Log {
     }
 
     /// Takes in the next commit.
-    pub(crate) fn take(&mut self, store: &Store, digest: &Digest) -> Result<(), LakeError> {
-        let taken = match self.broken_chain(digest) {
+    pub(crate) fn take(&mut self, store: &Store, summary: &RecordSummary) -> Result<(), LakeError> {
+        let taken = match self.broken_chain(summary) {
             Some(what) => Err(what),
-            None => self.ledger.apply(digest),
+            None => self.ledger.apply(summary),
         };
-        taken.map_err(|what| damaged_record(store, digest.sequence, &what))?;
-        self.tail = Some(digest.tail);
-        if digest.sequence > self.published {
+        taken.map_err(|what| damaged_record(store, summary.sequence, &what))?;
+        self.tail = Some(summary.tail);
+        if summary.sequence > self.published {
             self.pending.push_back(Pending {
-                sequence: digest.sequence,
-                run_id: digest.run_id.clone(),
-                adds: digest.files.clone(),
-                removes: digest
+                sequence: summary.sequence,
+                run_id: summary.run_id.clone(),
+                adds: summary.files.clone(),
+                removes: summary
                     .removes
                     .iter()
                     .map(|removal| removal.path.clone())
                     .collect(),
-                lost: digest.lost.iter().map(|lost| lost.path.clone()).collect(),
+                lost: summary.lost.iter().map(|lost| lost.path.clone()).collect(),
             });
         }
         Ok(())
@@ -344,7 +344,7 @@ impl Log {
 
 /// The records from this one on. They are asked for by their numbers and not listed: behind a
 /// checkpoint there are few, and before it there may be a hundred thousand.
-fn records_after(store: &Store, first: u64) -> Digests {
+fn records_after(store: &Store, first: u64) -> RecordSummaries {
     let state = (store.clone(), Some(first));
     let windows = stream::try_unfold(state, |(store, first)| async move {
         let Some(first) = first else {
@@ -361,22 +361,22 @@ fn records_after(store: &Store, first: u64) -> Digests {
 }
 
 /// The next records, as many as are there, and whether more came while they were read.
-async fn window(store: &Store, first: u64) -> Result<(Vec<Digest>, bool), LakeError> {
+async fn window(store: &Store, first: u64) -> Result<(Vec<RecordSummary>, bool), LakeError> {
     let numbers = stream::iter(first..).take(READ_AHEAD);
-    let read = numbers.map(|number| read_digest(store, number));
+    let read = numbers.map(|number| read_summary(store, number));
     let read: Vec<_> = read.buffered(READ_AHEAD).try_collect().await?;
     let there = read.iter().take_while(|read| read.is_some()).count();
     let is_gap = read[there..].iter().any(Option::is_some);
     let read = read
         .into_iter()
-        .map_while(|read| read.map(|(digest, _)| digest));
+        .map_while(|read| read.map(|(summary, _)| summary));
     let mut read: Vec<_> = read.collect();
     if is_gap {
         // It may have been made just after it was asked for.
         let number = first + there as u64;
-        let again = read_digest(store, number).await?;
-        let (digest, _) = again.ok_or_else(|| missing(store, number))?;
-        read.push(digest);
+        let again = read_summary(store, number).await?;
+        let (summary, _) = again.ok_or_else(|| missing(store, number))?;
+        read.push(summary);
     }
     Ok((read, is_gap))
 }
@@ -402,7 +402,7 @@ fn damaged_at(path: &Path, what: &str) -> LakeError {
     )
 }
 
-pub(crate) fn sequence_of(entry: &crate::store::Entry) -> Option<u64> {
+pub(crate) fn sequence_of(entry: &crate::store::DirEntry) -> Option<u64> {
     let digits = entry.name.strip_suffix(".json")?;
     (digits.len() == 20 && !entry.is_folder)
         .then(|| digits.parse().ok())
@@ -410,11 +410,14 @@ pub(crate) fn sequence_of(entry: &crate::store::Entry) -> Option<u64> {
 }
 
 /// One record and its bytes; nothing if there is none of this number.
-pub(crate) async fn read_digest(
+pub(crate) async fn read_summary(
     store: &Store,
     sequence: u64,
-) -> Result<Option<(Digest, Vec<u8>)>, LakeError> {
-    read_record(store, sequence, move |bytes| Digest::parse(bytes, sequence)).await
+) -> Result<Option<(RecordSummary, Vec<u8>)>, LakeError> {
+    read_record(store, sequence, move |bytes| {
+        RecordSummary::parse(bytes, sequence)
+    })
+    .await
 }
 
 /// One record, read in a way of the caller's, and its bytes.

@@ -113,7 +113,8 @@ impl Claims {
     pub(crate) async fn behind(
         &self,
         store: &Store,
-        (published, last): (u64, u64),
+        published: u64,
+        last: u64,
         sum: Option<Checksum>,
     ) -> Result<Option<Behind>, LakeError> {
         let ends = match last {
@@ -149,7 +150,7 @@ impl Claims {
             }));
         }
         match self.witness {
-            Some(witness) => witness_is_behind(store, witness, (last, sum), &ends).await,
+            Some(witness) => witness_is_behind(store, witness, last, sum, &ends).await,
             None => Ok(None),
         }
     }
@@ -158,7 +159,8 @@ impl Claims {
 async fn witness_is_behind(
     store: &Store,
     witness: Witness,
-    (last, sum): (u64, Option<Checksum>),
+    last: u64,
+    sum: Option<Checksum>,
     ends: &str,
 ) -> Result<Option<Behind>, LakeError> {
     let Witness { sequence, sha256 } = witness;

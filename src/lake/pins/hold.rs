@@ -30,7 +30,7 @@ use crate::lake::ledger::LiveFile;
 use crate::lake::mend::{self, MISSING};
 use crate::lake::reader::Lake;
 use crate::schema::{TableName, table};
-use crate::store::{FilePath, LakePath, Linked, Partition, PinId, Point, RunStore, machine};
+use crate::store::{Failpoint, FilePath, LakePath, Linked, Partition, PinId, RunStore, machine};
 
 /// How long a pin may take to be made before others take it for one of a dead process.
 const MAKING: TimeDelta = TimeDelta::hours(1);
@@ -143,7 +143,7 @@ impl Holding<'_> {
             pin.expires_at = expires_at.unwrap_or(pin.expires_at);
         })
         .await?;
-        Ok(self.run.pass(Point::PinHeld)?)
+        Ok(self.run.pass(Failpoint::PinHeld)?)
     }
 
     /// Writes the record, under an id that is free.
@@ -153,7 +153,7 @@ impl Holding<'_> {
             let create = move |present: Option<&[u8]>| present.is_none().then(|| json.clone());
             let path = LakePath::pin(&self.pin.id);
             if self.run.update(&path, create).await? {
-                return Ok(self.run.pass(Point::PinRecorded)?);
+                return Ok(self.run.pass(Failpoint::PinRecorded)?);
             }
             self.pin.id = PinId::random();
         }
@@ -208,14 +208,14 @@ impl Holding<'_> {
                 (_, Linked::All) => {
                     self.show_columns(&folder, &wanted).await?;
                     self.run.sync_tree(&folder).await?;
-                    self.run.pass(Point::PinLinked)?;
+                    self.run.pass(Failpoint::PinLinked)?;
                     return Ok(true);
                 }
                 (done, Linked::Gone(path)) => {
                     linked.extend(done);
                     if !self.go_on().await? && self.lake.ledger().is_live(&path) {
                         let ledger = self.lake.ledger();
-                        let error = mend::damage(&self.run, ledger, (&path, MISSING)).await;
+                        let error = mend::damage(&self.run, ledger, &path, MISSING).await;
                         return Err(error?);
                     }
                 }
@@ -261,7 +261,7 @@ impl Holding<'_> {
                 pin.sequence = sequence;
             })
             .await?;
-            self.run.pass(Point::PinMoved)?;
+            self.run.pass(Failpoint::PinMoved)?;
         }
         Err(LakeError::NotHeld(TOO_FAST))
     }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::error::LakeError;
 use super::file_query::FileQuery;
 use super::ledger::Ledger;
-use super::log::read_digest;
+use super::log::read_summary;
 use crate::job::Destination;
 use crate::store::{FilePath, LakePath, PinId, Store};
 
@@ -157,7 +157,9 @@ impl Pins {
     /// the one that removed it.
     pub(crate) fn hold(
         &self,
-        (path, added, removed): (&FilePath, Option<u64>, u64),
+        path: &FilePath,
+        added: Option<u64>,
+        removed: u64,
         which: impl Fn(&Pin) -> bool,
     ) -> bool {
         let in_place = self.in_place().filter(|pin| which(pin));
@@ -184,12 +186,12 @@ impl Pins {
             return Ok(held);
         };
         for sequence in first + 1..=ledger.last_sequence() {
-            let Some((digest, _)) = read_digest(store, sequence).await? else {
+            let Some((summary, _)) = read_summary(store, sequence).await? else {
                 continue;
             };
-            for removal in digest.removes {
+            for removal in summary.removes {
                 let added = ledger.added_in(&removal.path);
-                if self.hold((&removal.path, added, sequence), |_| true) {
+                if self.hold(&removal.path, added, sequence, |_| true) {
                     held.paths.insert(removal.path);
                 }
             }

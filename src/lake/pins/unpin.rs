@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use super::{Pin, PinState, PinWay, Pins, margin};
 use crate::lake::error::LakeError;
 use crate::lake::writer::LakeWriter;
-use crate::store::{LakePath, PinId, Point};
+use crate::store::{Failpoint, LakePath, PinId};
 
 impl LakeWriter {
     /// Ends a pin before its time; nothing if there is none of this id.
@@ -66,7 +66,7 @@ impl LakeWriter {
                     Some(present) if present.state == PinState::Ended => pin = present,
                     _ => continue,
                 }
-                self.run.pass(Point::PinEnded)?;
+                self.run.pass(Failpoint::PinEnded)?;
             }
             over.push(pin);
         }
@@ -97,7 +97,7 @@ impl LakeWriter {
                 continue;
             }
             if run.remove(&place).await? {
-                run.pass(Point::PinFileRemoved)?;
+                run.pass(Failpoint::PinFileRemoved)?;
             }
             run.sync_folders([path.folder()].into()).await?;
         }
@@ -107,7 +107,7 @@ impl LakeWriter {
     async fn remove_pin(&self, id: &PinId) -> Result<(), LakeError> {
         self.run.remove_tree(&LakePath::pin_folder(id)).await?;
         self.run.remove(&LakePath::pin(id)).await?;
-        self.run.pass(Point::PinRemoved)?;
+        self.run.pass(Failpoint::PinRemoved)?;
         Ok(self.run.sync_folders([LakePath::pins()].into()).await?)
     }
 

@@ -56,7 +56,7 @@ fn pack(text: &str) -> Option<[u8; 16]> {
     Some(hex)
 }
 
-/// Something for each task.
+/// A map from task ids to values.
 #[derive(Clone, Debug)]
 pub(crate) struct IdMap<V> {
     pub(crate) hex: SeededMap<[u8; 16], V>,

@@ -29,17 +29,17 @@ use crate::task::{RunId, TaskId, TaskInfo, TaskStatus, WorkflowId};
 /// The version of records that this program writes, and the highest it reads.
 pub const FORMAT_VERSION: u32 = 3;
 
-/// What a commit was made for.
+/// The purpose of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CommitKind {
-    /// Rows of tasks that had none.
+    /// Adds rows of tasks that had none.
     Append,
-    /// Rows of tasks, some of which had rows before; the new rows replace those.
+    /// Adds rows of tasks, and replaces the rows that some of them had.
     Replace,
-    /// The same rows in other files.
+    /// Moves the same rows to other files.
     Compact,
-    /// No rows: what was learned about tasks.
+    /// Changes no rows: records observations of tasks.
     Observe,
 }
 
@@ -93,7 +93,7 @@ pub struct CommittedTask {
     pub files: Vec<u32>,
 }
 
-/// A task as a listing or an answer showed it, when it was not exported.
+/// A task that was seen in a listing or response and not exported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenTask {
     /// Which.
@@ -118,13 +118,13 @@ pub struct OpenTask {
     /// When it was first seen with a final status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub final_since: Option<DateTime<Utc>>,
-    /// Its end is longer ago than `tasks.hold_days`: it keeps no later day from being complete.
+    /// Its end is longer ago than `tasks.hold_days`: it no longer holds back later days.
     #[serde(default, skip_serializing_if = "is_no")]
     pub overdue: bool,
 }
 
 impl OpenTask {
-    /// A task of which nothing is known but its id and status.
+    /// A task with only its id and status known.
     #[must_use]
     pub fn new(id: TaskId, status: TaskStatus) -> Self {
         Self {
@@ -165,7 +165,7 @@ impl OpenTask {
     }
 }
 
-/// A task that failed after all tries. It is tried again by the next run.
+/// A task that failed after all attempts. The next run retries it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedTask {
     /// The task, as last seen.
@@ -181,50 +181,50 @@ pub struct FailedTask {
 pub struct Failure {
     /// Safe to print.
     pub reason: String,
-    /// Runs that failed to export it, the last one included.
+    /// Number of runs that failed to export it, including the last one.
     pub attempts: u32,
     /// The last of them.
     pub last_run: RunId,
 }
 
-/// Schedule starts, from `from` (included) to `to` (excluded), for which a listing named every
-/// task that the vendor knew at `at`.
+/// A range of schedule starts, from `from` (inclusive) to `to` (exclusive), for which a listing
+/// contained every task that existed at the vendor at `at`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coverage {
     /// Included.
     pub from: DateTime<Utc>,
     /// Excluded.
     pub to: DateTime<Utc>,
-    /// When the listing began, by the vendor's clock or ours, whichever is behind.
+    /// When the listing began, by the slower of the vendor's clock and the local one.
     pub at: DateTime<Utc>,
-    /// Tasks that start before `from` were left out: calls of theirs may be missing on the first day.
+    /// Tasks that start before `from` were left out, so their calls may be missing on the first day.
     #[serde(default, skip_serializing_if = "is_no")]
     pub is_range: bool,
-    /// What shows that the listings were complete. Missing in records of version 1.
+    /// Evidence that the listings were complete. Missing in records of version 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
 }
 
-/// What was asked for and found by listings that are called complete.
+/// The requests and results of listings that count as complete.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Evidence {
-    /// Listings: one of workflows, and one for each workflow.
+    /// Number of listings: one of workflows, and one for each workflow.
     pub listings: u64,
-    /// Pages of them, all passes counted.
+    /// Number of pages, over all passes.
     pub pages: u64,
-    /// Different items in them.
+    /// Number of distinct items.
     pub items: u64,
-    /// The sum of the totals that the vendor told; missing if it told none.
+    /// The sum of the totals that the vendor reported; missing if it reported none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub totals: Option<u64>,
 }
 
-/// A workflow that the vendor says is gone, or that is there again.
+/// A workflow that the vendor reports as gone, or that is back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkflowNote {
     /// Which.
     pub id: WorkflowId,
-    /// Nights in a row on which it was gone; 0 if it is there again.
+    /// Consecutive nights on which it was gone; 0 if it is back.
     pub nights_gone: u32,
     /// The last of these nights.
     pub on: NaiveDate,
@@ -240,13 +240,13 @@ pub struct Removal {
     pub into: Vec<u32>,
 }
 
-/// A file that is superseded although its rows could not be carried over: it is missing or damaged.
+/// A superseded file whose rows could not be carried over, because it is missing or damaged.
 ///
 /// The tasks are in [`CommitDraft::reopened`] too, so that a reader that does not know this field
 /// pulls them again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LostFile {
-    /// The file. It is among the commit's `removes`. Publishing moves what is left of it to
+    /// The file. It is among the commit's `removes`. Publishing moves the damaged file to
     /// `_export/quarantine/`.
     pub path: FilePath,
     /// What is wrong with it.
@@ -257,15 +257,15 @@ pub struct LostFile {
     pub tasks: Vec<OpenTask>,
 }
 
-/// What is to be committed.
+/// The content of a future commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommitDraft {
     /// The run that staged the files.
     pub run_id: RunId,
-    /// What for.
+    /// Its purpose.
     pub kind: CommitKind,
-    /// The last commit that was known when it was decided what to replace
-    /// ([`super::ledger::Ledger::last_sequence`]). Rows that came later are never replaced unseen.
+    /// The last commit that was known when the replacements were decided
+    /// ([`super::ledger::Ledger::last_sequence`]). Rows committed later are never replaced unseen.
     pub base: u64,
     /// Tasks whose rows are in `files`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -288,30 +288,30 @@ pub struct CommitDraft {
     /// The superseded files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removes: Vec<Removal>,
-    /// Those of `removes` that could not be read.
+    /// The files in `removes` that could not be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<LostFile>,
-    /// Runs that gave no sign of life for long. They can't commit from here on.
+    /// Runs without a heartbeat for too long. They cannot commit from here on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ended: Vec<RunId>,
-    /// Workflows that are gone, or there again.
+    /// Workflows that are gone or back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub workflows: Vec<WorkflowNote>,
-    /// What was listed completely.
+    /// The coverage of complete listings.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub coverage: Vec<Coverage>,
-    /// Nothing from here on counts as listed, whatever earlier commits say: they were made with a
-    /// clock that was ahead.
+    /// Retracts all coverage from this moment on: earlier commits were made with a clock that was
+    /// ahead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retracted_from: Option<DateTime<Utc>>,
-    /// Workflows made before this were listed.
+    /// The moment before which all workflows were listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listed_until: Option<DateTime<Utc>>,
-    /// The first day of a lake that began with a backfill: tasks of earlier days are the lake's only
-    /// where a listing covers their day.
+    /// The first day of a lake that began with a backfill: tasks of earlier days belong to the lake
+    /// only if a listing covers their day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_day: Option<NaiveDate>,
-    /// The shard whose tasks these are: `coverage` and `listed_until` speak of its tasks alone.
+    /// The shard of the run: `coverage` and `listed_until` apply to its tasks alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<Shard>,
 }
@@ -346,9 +346,9 @@ impl CommitDraft {
 /// A commit: a draft with its place in the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Commit {
-    /// The version of the record's form.
+    /// The version of the record's format.
     pub format_version: u32,
-    /// Its place, from 1, without gaps.
+    /// Its number, from 1, without gaps.
     pub sequence: u64,
     /// The SHA-256 of all bytes of the record before. Missing in the first record of a log, and in
     /// versions 1 and 2.

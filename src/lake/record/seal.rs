@@ -25,19 +25,19 @@ const END: &[u8] = br#""}"#;
 /// The length of the field with the closing brace.
 pub(crate) const LENGTH: usize = FIELD.len() + 64 + END.len();
 
-/// What the next record must follow on.
+/// The end of the log that the next record must refer to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tail {
-    /// Of all bytes of the record.
+    /// Checksum of all bytes of the record.
     pub(crate) sum: Checksum,
     /// Whether it has a seal.
     pub(crate) is_sealed: bool,
 }
 
-/// Puts the seal at the end of a record, a JSON object.
+/// Appends the seal to a record, a JSON object.
 ///
 /// # Panics
-/// If it is none.
+/// If it is not one.
 pub(crate) fn seal(json: &mut Vec<u8>) {
     assert_eq!(json.pop(), Some(b'}'), "a record is a JSON object");
     let sum = sum(json);
@@ -46,7 +46,7 @@ pub(crate) fn seal(json: &mut Vec<u8>) {
     json.extend_from_slice(END);
 }
 
-/// The checksum of all bytes of a record, once its seal, if it has one, was found to be right.
+/// Verifies the seal of a record, if it has one, and returns the checksum of all its bytes.
 pub(crate) fn check(record: &[u8]) -> Result<Tail, String> {
     let mut running = Sha256::new();
     let Some((body, seal, found)) = split(record) else {
@@ -71,12 +71,12 @@ pub(crate) fn check(record: &[u8]) -> Result<Tail, String> {
     })
 }
 
-/// Whether there is a seal at its end, right or wrong.
+/// Whether it ends with a seal, valid or not.
 pub(crate) fn is_sealed(record: &[u8]) -> bool {
     split(record).is_some()
 }
 
-/// What the seal covers, the seal, and the checksum in it; nothing where there is no seal.
+/// The sealed bytes, the seal, and the checksum in it; `None` if there is no seal.
 fn split(record: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let (body, seal) = record.split_at(record.len().checked_sub(LENGTH)?);
     let found = seal.strip_prefix(FIELD)?.strip_suffix(END)?;
@@ -88,19 +88,19 @@ pub(crate) fn sum(bytes: &[u8]) -> Checksum {
     Checksum(Sha256::digest(bytes).into())
 }
 
-/// How many bytes may be summed up in the search for a damaged bit, and for a damaged byte: seconds of
+/// Limits, in bytes to hash, for the search for a damaged bit and for a damaged byte: seconds of
 /// work, for records of up to 32 KiB and 2 KiB.
 const EFFORT: (usize, usize) = (4 << 30, 512 << 20);
 
-/// The record as it was sealed, if what is wrong with it is one bit, or in a small record one byte.
-/// `whole` is what the record after it says of all its bytes. Blocks, for seconds.
+/// The original record, if it differs in one bit, or in a small record in one byte. `whole` is the
+/// checksum of all its bytes as stated by the next record. Blocks for seconds.
 pub(crate) fn mended(record: &[u8], whole: Option<Checksum>) -> Option<Vec<u8>> {
     let at = record.len().checked_sub(LENGTH)?;
     let fits = |candidate: &[u8]| {
         let tail = check(candidate).ok().filter(|tail| tail.is_sealed);
         tail.is_some_and(|tail| whole.is_none_or(|whole| whole == tail.sum))
     };
-    // Its seal is damaged: what it should be follows from the rest.
+    // The seal itself is damaged: recompute it from the rest.
     let (body, seal) = record.split_at(at);
     let mut sealed = body.to_vec();
     sealed.push(b'}');
@@ -117,7 +117,7 @@ pub(crate) fn mended(record: &[u8], whole: Option<Checksum>) -> Option<Vec<u8>> 
         } else {
             ((1..=u8::MAX).collect(), EFFORT.1)
         };
-        // Each try sums up what is behind the byte.
+        // Each attempt hashes the bytes after this one.
         let work = (at / 2).saturating_mul(at).saturating_mul(changes.len());
         (work <= most).then_some(changes)
     };

@@ -16,13 +16,13 @@ use crate::shard::Shard;
 use crate::store::{Checksum, DataFile, FilePath, is_safe_run_id};
 use crate::task::{RunId, TaskId};
 
-/// What the ledger learns from one record.
+/// The fields of one record that the ledger needs.
 #[derive(Debug)]
-pub(crate) struct Digest {
+pub(crate) struct RecordSummary {
     pub(crate) sequence: u64,
     /// Of the record before.
     pub(crate) previous: Option<Checksum>,
-    /// What the next record must follow on.
+    /// The end of the log that the next record must refer to.
     pub(crate) tail: Tail,
     pub(crate) at: DateTime<Utc>,
     pub(crate) zone: String,
@@ -50,7 +50,7 @@ pub(crate) struct Digest {
     pub(crate) shard: Option<Shard>,
 }
 
-/// What is kept of a sealed task.
+/// The fields of a sealed task that the ledger keeps.
 #[derive(Debug)]
 pub(crate) struct SealedTask {
     pub(crate) key: IdKey,
@@ -135,8 +135,8 @@ pub(crate) struct TaskFiles {
     pub(crate) files: Vec<u32>,
 }
 
-impl Digest {
-    /// Reads a record that is expected to be the `sequence`th.
+impl RecordSummary {
+    /// Parses the record that must have this number.
     pub(crate) fn parse(bytes: &[u8], sequence: u64) -> Result<Self, Unreadable> {
         let (record, tail) = read(bytes, |record: &RecordLine<'_>| record.format_version)?;
         if record.sequence != sequence {
@@ -175,7 +175,7 @@ impl Digest {
         {
             return Err(no_such_file(index));
         }
-        // Rare, so it may take a second look.
+        // Rare, so a second parse is affordable.
         let early = if sealed.len() == changes.tasks.len() {
             Vec::new()
         } else {
@@ -212,7 +212,7 @@ impl Digest {
         })
     }
 
-    /// Where the files are or will be.
+    /// The final paths of the files.
     pub(crate) fn paths(&self) -> impl Iterator<Item = FilePath> {
         self.files.iter().map(DataFile::path)
     }
@@ -224,7 +224,7 @@ pub(crate) fn read_commit(bytes: &[u8]) -> Result<Commit, Unreadable> {
     Ok(commit)
 }
 
-/// Reads which files a record's tasks are in, and the files.
+/// Reads the files of a record, and which tasks have rows in each.
 pub(crate) fn read_task_files(bytes: &[u8]) -> Result<(Vec<TaskFiles>, Vec<DataFile>), Unreadable> {
     #[derive(Deserialize)]
     struct Record {
@@ -248,8 +248,8 @@ fn no_such_file(index: u32) -> Unreadable {
     ))
 }
 
-/// Reads a record of a version that is known here, once its seal is right. Where the form is not
-/// understood, the version is looked at alone: a newer form may well be another.
+/// Parses a record of a known version after its seal was verified. If that fails, only the version is
+/// parsed: a newer format may differ in everything else.
 fn read<'a, T: Deserialize<'a>>(
     bytes: &'a [u8],
     version: fn(&T) -> u32,

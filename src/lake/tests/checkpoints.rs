@@ -216,7 +216,10 @@ async fn killed_while_it_is_made_the_next_start_is_none_the_worse() {
     let scene = Scene::new();
     busy(&scene, 99).await;
     let mut writer = scene.writer("r2").await;
-    writer.store().faults().stop_at(Point::CheckpointWritten, 1);
+    writer
+        .store()
+        .failpoints()
+        .stop_at(Failpoint::CheckpointWritten, 1);
     let draft = draft(&writer, CommitKind::Append, DAY, &["last"], "x");
     assert!(matches!(
         writer.commit(draft).await,

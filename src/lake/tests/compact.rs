@@ -165,7 +165,7 @@ async fn files_end_at_the_target_size_and_the_next_time_there_is_nothing_to_do()
 async fn a_day_that_somebody_else_rewrites_is_planned_again() {
     // Once the other is through with publishing, and the files are gone; once its record is there
     // and nothing more, and the files are still readable.
-    for stopped in [None, Some(Point::CommitDurable)] {
+    for stopped in [None, Some(Failpoint::CommitDurable)] {
         let scene = Scene::new();
         nights(&scene, 6).await;
         let mut slow = scene.writer("compact").await;
@@ -174,7 +174,7 @@ async fn a_day_that_somebody_else_rewrites_is_planned_again() {
         match stopped {
             None => drop(commit(&mut quick, draft).await),
             Some(point) => {
-                quick.store().faults().stop_at(point, 1);
+                quick.store().failpoints().stop_at(point, 1);
                 quick.commit(draft).await.unwrap_err();
             }
         }
@@ -257,12 +257,12 @@ async fn a_plan_takes_small_files_only_and_no_file_alone() {
 
 #[tokio::test]
 async fn a_kill_at_any_point_changes_no_row() {
-    for point in Point::ALL {
+    for point in Failpoint::ALL {
         let scene = Scene::new();
         nights(&scene, 4).await;
         let before = all_rows(&scene).await;
         let mut writer = scene.writer("compact").await;
-        writer.store().faults().stop_at(*point, 1);
+        writer.store().failpoints().stop_at(*point, 1);
         let stop = CancellationToken::new();
         let killed = compact(&mut writer, &options(write_options(&[])), &stop).await;
         drop(writer);

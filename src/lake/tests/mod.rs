@@ -38,8 +38,8 @@ use crate::job::Destination;
 use crate::maintenance::{Finding, FindingKind, Verification, mend_log};
 use crate::schema::TableName;
 use crate::store::{
-    Checksum, DataFile, FileName, FilePath, LakePath, Partition, Point, Put, RunStore, Store,
-    StoreError,
+    Checksum, DataFile, Failpoint, FileName, FilePath, LakePath, Partition, PutOutcome, RunStore,
+    Store, StoreError,
 };
 use crate::task::{RunId, TaskId, TaskStatus};
 
@@ -105,12 +105,16 @@ impl Scene {
     }
 
     /// Opens for writing, and fails where told.
-    async fn writer_stopped_at(&self, run: &str, point: Point) -> Result<LakeWriter, LakeError> {
+    async fn writer_stopped_at(
+        &self,
+        run: &str,
+        point: Failpoint,
+    ) -> Result<LakeWriter, LakeError> {
         let store = Store::new(&self.dest()).unwrap();
         let log = Log::load(&store).await?;
         let run = RunStore::open(store, run_id(run)).await?;
-        run.faults().stop_at(point, 1);
-        LakeWriter::begin(run, (log, Tz::UTC), (clock(), self.events()), false).await
+        run.failpoints().stop_at(point, 1);
+        LakeWriter::begin(run, log, Tz::UTC, clock(), self.events(), false).await
     }
 
     async fn reader(&self) -> Lake {
@@ -182,7 +186,7 @@ impl Scene {
 }
 
 /// The points that a commit passes. Those of staging and of maintenance have tests of their own.
-fn points_of_a_commit() -> impl Iterator<Item = Point> {
+fn points_of_a_commit() -> impl Iterator<Item = Failpoint> {
     const ELSEWHERE: [&str; 8] = [
         "recover.",
         "stage.",
@@ -193,7 +197,7 @@ fn points_of_a_commit() -> impl Iterator<Item = Point> {
         "mend.",
         "rowless.",
     ];
-    Point::ALL.iter().copied().filter(|point| {
+    Failpoint::ALL.iter().copied().filter(|point| {
         let name = point.as_str();
         !ELSEWHERE.iter().any(|prefix| name.starts_with(prefix))
     })

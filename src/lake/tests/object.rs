@@ -194,7 +194,8 @@ async fn undisturbed(kind: CommitKind) -> (Vec<Row>, serde_json::Value) {
 async fn assert_mended(
     cloud: &Cloud,
     kind: CommitKind,
-    (wanted, at): (&(Vec<Row>, serde_json::Value), &str),
+    wanted: &(Vec<Row>, serde_json::Value),
+    at: &str,
 ) {
     let mut writer = cloud.heir("r3").await;
     if !cloud.is_changed(kind).await {
@@ -219,7 +220,7 @@ async fn a_crash_at_any_point_of_a_commit_is_finished_or_undone(
         begun(&cloud).await;
         let before = cloud.listed().await;
         let mut writer = cloud.writer("r2").await;
-        writer.store().faults().stop_at(point, nth);
+        writer.store().failpoints().stop_at(point, nth);
         let result = change(&mut writer, kind).await;
         drop(writer);
         if result.is_ok() && nth == 1 {
@@ -248,10 +249,10 @@ async fn a_crash_at_any_point_of_a_commit_is_finished_or_undone(
             missing(&globbed) <= missing(&wanted.0),
             "{at}: rows are lost"
         );
-        assert_mended(&cloud, kind, (&wanted, &at)).await;
+        assert_mended(&cloud, kind, &wanted, &at).await;
         assert_eq!(cloud.objects.open_uploads(), 0, "{at}");
     }
-    let removing = [Point::PublishFileRemoved, Point::PublishRemoved];
+    let removing = [Failpoint::PublishFileRemoved, Failpoint::PublishRemoved];
     let expected = if kind == CommitKind::Append {
         &removing[..]
     } else {
@@ -307,10 +308,10 @@ async fn every_operation_may_fail_in_every_way_and_the_next_start_mends_it(
                 let at = format!("{kind:?}: {trouble:?} at {operation:?} {nth} of {count}");
                 let cloud = Cloud::new();
                 begun(&cloud).await;
-                cloud.objects.fail((operation, nth), trouble);
+                cloud.objects.fail(operation, nth, trouble);
                 let _ = run(&cloud, kind).await;
                 cloud.objects.heal();
-                assert_mended(&cloud, kind, (&wanted, &at)).await;
+                assert_mended(&cloud, kind, &wanted, &at).await;
                 let open = cloud.objects.open_uploads();
                 assert!(
                     open <= leaks(operation, trouble),
@@ -321,11 +322,11 @@ async fn every_operation_may_fail_in_every_way_and_the_next_start_mends_it(
         }
         let cloud = Cloud::new();
         begun(&cloud).await;
-        cloud.objects.fail_from((operation, 1), Trouble::Slow);
+        cloud.objects.fail_from(operation, 1, Trouble::Slow);
         run(&cloud, kind).await.unwrap();
         cloud.objects.heal();
         let at = format!("{kind:?}: slow {operation:?}");
-        assert_mended(&cloud, kind, (&wanted, &at)).await;
+        assert_mended(&cloud, kind, &wanted, &at).await;
     }
     assert!(tried > 80, "{tried}");
 }
@@ -344,7 +345,7 @@ async fn a_cut_of_any_request_is_not_noticed(
                 let at = format!("{kind:?}: {trouble:?} at {operation:?} {nth}");
                 let cloud = Cloud::new();
                 begun(&cloud).await;
-                cloud.objects.fail((operation, nth), trouble);
+                cloud.objects.fail(operation, nth, trouble);
                 run(&cloud, kind)
                     .await
                     .unwrap_or_else(|error| panic!("{at}: {error}"));
@@ -372,7 +373,7 @@ async fn the_start_of_a_new_lake_bears_a_cut_of_any_request(
 ) {
     for operation in Operation::ALL {
         let cloud = Cloud::new();
-        cloud.objects.fail((operation, 1), trouble);
+        cloud.objects.fail(operation, 1, trouble);
         let writer = cloud.open("r1", Duration::from_hours(1)).await;
         let writer = writer.unwrap_or_else(|error| panic!("{operation:?}: {error}"));
         writer
@@ -403,7 +404,7 @@ async fn a_run_that_is_held_and_taken_for_dead_commits_before_that_or_not_at_all
             let at = format!("{kind:?}: held at {operation:?} {nth} of {count}");
             let cloud = Arc::new(Cloud::new());
             begun(&cloud).await;
-            cloud.objects.fail((operation, nth), Trouble::Hold);
+            cloud.objects.fail(operation, nth, Trouble::Hold);
             let held = Arc::clone(&cloud);
             let held = tokio::spawn(async move { run(&held, kind).await });
             while cloud.objects.count(operation) < nth {
@@ -416,7 +417,7 @@ async fn a_run_that_is_held_and_taken_for_dead_commits_before_that_or_not_at_all
                 Err(LakeError::Ended(_)) => ended += 1,
                 Err(error) => panic!("{at}: {error}"),
             }
-            assert_mended(&cloud, kind, (&wanted, &at)).await;
+            assert_mended(&cloud, kind, &wanted, &at).await;
             assert_eq!(cloud.objects.open_uploads(), 0, "{at}");
         }
     }
@@ -432,22 +433,20 @@ async fn listings_that_are_behind_lose_and_double_nothing(
     #[values(CommitKind::Append, CommitKind::Replace, CommitKind::Compact)] kind: CommitKind,
     #[values(
         None,
-        Some(Point::CommitStagingSynced),
-        Some(Point::CommitRecordNamed),
-        Some(Point::PublishFileMoved)
+        Some(Failpoint::CommitStagingSynced),
+        Some(Failpoint::CommitRecordNamed),
+        Some(Failpoint::PublishFileMoved)
     )]
-    crash: Option<Point>,
+    crash: Option<Failpoint>,
 ) {
     let wanted = undisturbed(kind).await;
     let cloud = Cloud::new();
     begun(&cloud).await;
     // From here on nothing new is listed.
-    cloud
-        .objects
-        .fail_from((Operation::List, 1), Trouble::Stale);
+    cloud.objects.fail_from(Operation::List, 1, Trouble::Stale);
     let mut writer = cloud.writer("r2").await;
     if let Some(point) = crash {
-        writer.store().faults().stop_at(point, 1);
+        writer.store().failpoints().stop_at(point, 1);
     }
     let changed = change(&mut writer, kind).await;
     assert_eq!(changed.is_err(), crash.is_some());
@@ -471,7 +470,9 @@ async fn the_uploads_of_a_living_run_are_left_alone() {
     let cloud = Cloud::new();
     begun(&cloud).await;
     let mut slow = cloud.writer("r2").await;
-    slow.store().faults().stop_at(Point::CommitStagingSynced, 1);
+    slow.store()
+        .failpoints()
+        .stop_at(Failpoint::CommitStagingSynced, 1);
     let staged = draft(&slow, CommitKind::Append, DAY, &["c"], "new");
     assert!(slow.commit(staged).await.is_err());
     assert_eq!(cloud.objects.open_uploads(), 4);
@@ -510,7 +511,7 @@ async fn a_record_whose_answer_was_lost_counts_once() {
     let cloud = Cloud::new();
     begun(&cloud).await;
     let mut writer = cloud.writer("r2").await;
-    cloud.objects.fail((Operation::Create, 1), Trouble::Lost);
+    cloud.objects.fail(Operation::Create, 1, Trouble::Lost);
     change(&mut writer, CommitKind::Append).await.unwrap();
     writer.close().await.unwrap();
     assert_eq!(cloud.lake().await.ledger().last_sequence(), 3);
@@ -522,7 +523,7 @@ async fn a_run_in_doubt_takes_its_number_before_it_aborts_what_the_record_would_
     let cloud = Cloud::new();
     begun(&cloud).await;
     let mut writer = cloud.writer("r2").await;
-    cloud.objects.fail((Operation::Create, 1), Trouble::Reject);
+    cloud.objects.fail(Operation::Create, 1, Trouble::Reject);
     assert!(change(&mut writer, CommitKind::Append).await.is_err());
     assert_eq!(cloud.objects.open_uploads(), 4);
     writer.close().await.unwrap();
@@ -609,7 +610,7 @@ async fn a_new_lake_is_refused_by_a_store_that_fails_the_probe() {
     let cloud = Cloud::new();
     cloud
         .objects
-        .fail_from((Operation::Create, 1), Trouble::Reject);
+        .fail_from(Operation::Create, 1, Trouble::Reject);
     let error = cloud.open("r1", Duration::from_hours(1)).await.unwrap_err();
     assert!(error.to_string().contains("memory://"), "{error}");
     cloud.objects.heal();

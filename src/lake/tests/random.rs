@@ -94,8 +94,8 @@ async fn whatever_happens_the_lake_holds_each_task_once() {
         for step in 1..=10 {
             let (draft, after) = change(&writer, &model, &mut random, &format!("m{step}")).await;
             if random.bool() {
-                let point = Point::ALL[random.usize(3..Point::ALL.len())];
-                writer.store().faults().stop_at(point, random.u32(1..4));
+                let point = Failpoint::ALL[random.usize(3..Failpoint::ALL.len())];
+                writer.store().failpoints().stop_at(point, random.u32(1..4));
             }
             let before = writer.ledger().last_sequence();
             if writer.commit(draft).await.is_err() {

@@ -9,7 +9,7 @@ use arrow_schema::{DataType, FieldRef};
 use super::*;
 use crate::encode::RowGroupEncoder;
 use crate::job::{Environment, SettingFlags, WriteOptions, load};
-use crate::lake::write::{ChunkOptions, RowsFile, rewrite};
+use crate::lake::write::{RowsFile, WriteBufferOptions, rewrite};
 use crate::schema::table;
 
 /// A row: its task, its indexes, the moment of its call (seconds), and a text.
@@ -80,8 +80,9 @@ pub(super) fn batch(name: TableName, rows: &[RealRow]) -> RecordBatch {
 /// Stages a file of these rows as they come.
 pub(super) fn stage(writer: &LakeWriter, name: TableName, day: &str, rows: &[RealRow]) -> DataFile {
     let encoder = RowGroupEncoder::new(&write_options(&[]), writer.store().run_id()).unwrap();
-    let place = (name, Partition::Date(day.parse().unwrap()));
-    let mut file = RowsFile::open((writer.store(), &encoder, 1 << 20), place, &[]).unwrap();
+    let partition = Partition::Date(day.parse().unwrap());
+    let opened = RowsFile::open(writer.store(), &encoder, 1 << 20, name, partition, &[]);
+    let mut file = opened.unwrap();
     file.append(&batch(name, rows), 1).unwrap();
     file.close().unwrap()
 }
@@ -120,18 +121,18 @@ pub(super) fn draft(
 }
 
 /// What a chunk of the writer's run is made from.
-pub(super) fn chunk_options(
+pub(super) fn buffer_options(
     writer: &LakeWriter,
     settings: &[(&'static str, &str)],
-) -> ChunkOptions {
+) -> WriteBufferOptions {
     let options = write_options(settings);
     let encoder = RowGroupEncoder::new(&options, writer.store().run_id()).unwrap();
-    ChunkOptions::new(writer.store().clone(), Arc::new(encoder), &options)
+    WriteBufferOptions::new(writer.store().clone(), Arc::new(encoder), &options)
 }
 
 /// Replaces a task, the rows of others in its files carried over, as the pipeline does.
 pub(super) async fn replacement(writer: &LakeWriter, id: &str, at: i64) -> CommitDraft {
-    let options = chunk_options(writer, &[]);
+    let options = buffer_options(writer, &[]);
     let mut draft = draft(writer, CommitKind::Replace, DAY, &[(id, at)]);
     let without: std::collections::HashSet<String> = [id.to_owned()].into();
     for live in writer.files_of_tasks(&[task_id(id)]).await.unwrap() {

@@ -52,7 +52,7 @@ async fn a_crash_at_any_point_of_a_commit_is_finished_or_undone(
             let scene = Scene::new();
             begun(&scene).await;
             let mut writer = scene.writer("r2").await;
-            writer.store().faults().stop_at(point, nth);
+            writer.store().failpoints().stop_at(point, nth);
             let result = change(&mut writer, kind).await;
             drop(writer);
             if result.is_ok() && nth == 1 {
@@ -97,7 +97,7 @@ async fn a_crash_at_any_point_of_a_commit_is_finished_or_undone(
             scene.assert_sound().await;
         }
     }
-    let removing = [Point::PublishFileRemoved, Point::PublishRemoved];
+    let removing = [Failpoint::PublishFileRemoved, Failpoint::PublishRemoved];
     let expected = if kind == CommitKind::Append {
         &removing[..]
     } else {
@@ -110,12 +110,17 @@ async fn a_crash_at_any_point_of_a_commit_is_finished_or_undone(
 #[tokio::test]
 async fn a_recovery_that_crashes_is_recovered(
     #[values(
-        Point::RecoverDeadFound,
-        Point::RecoverFileRemoved,
-        Point::PublishFileMoved
+        Failpoint::RecoverDeadFound,
+        Failpoint::RecoverFileRemoved,
+        Failpoint::PublishFileMoved
     )]
-    again: Point,
-    #[values(Point::CommitBegun, Point::CommitDurable, Point::PublishFileMoved)] first: Point,
+    again: Failpoint,
+    #[values(
+        Failpoint::CommitBegun,
+        Failpoint::CommitDurable,
+        Failpoint::PublishFileMoved
+    )]
+    first: Failpoint,
 ) {
     let scene = Scene::new();
     begun(&scene).await;
@@ -127,7 +132,7 @@ async fn a_recovery_that_crashes_is_recovered(
         &["never committed"],
         "old",
     );
-    writer.store().faults().stop_at(first, 1);
+    writer.store().failpoints().stop_at(first, 1);
     assert!(change(&mut writer, CommitKind::Replace).await.is_err());
     drop(writer);
     // Does not get there in each combination.
@@ -153,7 +158,10 @@ async fn what_was_recovered_is_said() {
     let scene = Scene::new();
     let mut writer = scene.writer("r1").await;
     let staged = draft(&writer, CommitKind::Append, DAY, &["a"], "old");
-    writer.store().faults().stop_at(Point::CommitDurable, 1);
+    writer
+        .store()
+        .failpoints()
+        .stop_at(Failpoint::CommitDurable, 1);
     assert!(writer.commit(staged).await.is_err());
     drop(writer);
     assert!(scene.heard().is_empty());
@@ -197,7 +205,10 @@ async fn a_run_that_commits_and_dies_while_another_starts_loses_nothing() {
     let log = Log::load(&store).await.unwrap();
     let run = RunStore::open(store, run_id("r2")).await.unwrap();
     // … when this one commits and dies.
-    dying.store().faults().stop_at(Point::CommitDurable, 1);
+    dying
+        .store()
+        .failpoints()
+        .stop_at(Failpoint::CommitDurable, 1);
     assert!(dying.commit(staged).await.is_err());
     drop(dying);
     let writer = LakeWriter {
@@ -223,7 +234,10 @@ async fn a_commit_that_failed_after_it_counted_is_not_undone_by_closing() {
     let scene = Scene::new();
     let mut writer = scene.writer("r1").await;
     let first = draft(&writer, CommitKind::Append, DAY, &["a"], "old");
-    writer.store().faults().stop_at(Point::CommitRecordNamed, 1);
+    writer
+        .store()
+        .failpoints()
+        .stop_at(Failpoint::CommitRecordNamed, 1);
     assert!(writer.commit(first).await.is_err());
     writer.close().await.unwrap();
     scene.assert_sound().await;
@@ -244,8 +258,12 @@ async fn a_staged_file_that_is_dropped_leaves_nothing() {
         scene.staging(),
         [format!("_export/staging/{}/lock", run_id("r1"))]
     );
-    for point in [Point::StageOpened, Point::StageWritten, Point::StageSynced] {
-        writer.store().faults().stop_at(point, 1);
+    for point in [
+        Failpoint::StageOpened,
+        Failpoint::StageWritten,
+        Failpoint::StageSynced,
+    ] {
+        writer.store().failpoints().stop_at(point, 1);
         let staged = writer.store().stage(TableName::Calls, Partition::Unknown);
         assert!(staged.and_then(|staged| staged.finish(0)).is_err());
         assert_eq!(

@@ -152,7 +152,10 @@ async fn a_damaged_marker_and_unpublished_commits_are_finished() {
     let scene = Scene::new();
     lake(&scene).await;
     let mut writer = scene.writer("r2").await;
-    writer.store().faults().stop_at(Point::CommitDurable, 1);
+    writer
+        .store()
+        .failpoints()
+        .stop_at(Failpoint::CommitDurable, 1);
     let third = draft(&writer, CommitKind::Append, DAY, &["c"], "x");
     writer.commit(third).await.unwrap_err();
     drop(writer);

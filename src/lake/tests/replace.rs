@@ -71,7 +71,9 @@ async fn a_slow_publisher_never_brings_a_removed_file_back() {
     // One process commits and stops before it publishes…
     let mut slow = scene.writer("r1").await;
     let first = draft(&slow, CommitKind::Append, DAY, &["a", "b"], "old");
-    slow.store().faults().stop_at(Point::CommitDurable, 1);
+    slow.store()
+        .failpoints()
+        .stop_at(Failpoint::CommitDurable, 1);
     assert!(slow.commit(first).await.is_err());
     // … another publishes for it, replaces the files and publishes that…
     let mut quick = scene.writer("r2").await;
@@ -79,7 +81,9 @@ async fn a_slow_publisher_never_brings_a_removed_file_back() {
     commit(&mut quick, again).await;
     let wanted = scene.glob();
     // … and the first goes on from where it was.
-    slow.store().faults().stop_at(Point::RecoverDeadFound, 1);
+    slow.store()
+        .failpoints()
+        .stop_at(Failpoint::RecoverDeadFound, 1);
     assert_eq!(slow.log.pending.len(), 1);
     slow.close().await.unwrap();
     quick.close().await.unwrap();

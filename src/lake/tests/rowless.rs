@@ -117,15 +117,15 @@ async fn a_lake_of_an_earlier_version_gets_it_with_its_next_commit() {
 #[tokio::test]
 async fn the_next_start_writes_what_a_crash_left_out() {
     for point in [
-        Point::CommitDurable,
-        Point::PublishSynced,
-        Point::DayWritten,
-        Point::DaysSynced,
+        Failpoint::CommitDurable,
+        Failpoint::PublishSynced,
+        Failpoint::DayWritten,
+        Failpoint::DaysSynced,
     ] {
         let scene = Scene::new();
         let mut writer = scene.writer("r1").await;
         let first = quiet(&writer, "a");
-        writer.store().faults().stop_at(point, 1);
+        writer.store().failpoints().stop_at(point, 1);
         assert!(writer.commit(first).await.is_err(), "{point:?}");
         drop(writer);
         scene.writer("r2").await.close().await.unwrap();

@@ -153,9 +153,13 @@ async fn large_files_in_place_of_small_ones_take_no_memory() {
 async fn killed_before_the_witness_is_written_the_next_start_is_none_the_worse() {
     let scene = Scene::new();
     commits(&scene, "r1", &["a"]).await;
-    for point in [Point::CommitDurable, Point::DaysSynced, Point::MarkerMoved] {
+    for point in [
+        Failpoint::CommitDurable,
+        Failpoint::DaysSynced,
+        Failpoint::MarkerMoved,
+    ] {
         let mut writer = scene.writer("r2").await;
-        writer.store().faults().stop_at(point, 1);
+        writer.store().failpoints().stop_at(point, 1);
         let draft = draft(&writer, CommitKind::Append, DAY, &[point.as_str()], "x");
         writer.commit(draft).await.unwrap_err();
         drop(writer);

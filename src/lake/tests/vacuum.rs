@@ -231,7 +231,10 @@ async fn killed_in_the_middle_it_goes_on_the_next_time() {
     lake(&scene).await;
     let paths = ["calls/a.parquet", "calls/b.parquet"].map(|path| put(&scene, path));
     let mut writer = scene.writer("vacuum").await;
-    writer.store().faults().stop_at(Point::VacuumFileRemoved, 1);
+    writer
+        .store()
+        .failpoints()
+        .stop_at(Failpoint::VacuumFileRemoved, 1);
     vacuum(&mut writer, options(), later()).await.unwrap_err();
     drop(writer);
     assert_eq!(paths.iter().filter(|path| path.exists()).count(), 1);

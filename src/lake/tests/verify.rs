@@ -220,7 +220,10 @@ async fn unfinished_business_is_found_and_gone_after_the_next_start() {
     let (scene, mut writer) = begun().await;
     let _left = draft(&writer, CommitKind::Append, DAY, &["never"], "old");
     let next = draft(&writer, CommitKind::Append, DAY, &["e"], "old");
-    writer.store().faults().stop_at(Point::PublishFileMoved, 2);
+    writer
+        .store()
+        .failpoints()
+        .stop_at(Failpoint::PublishFileMoved, 2);
     assert!(writer.commit(next).await.is_err());
     // While the run lives, this is not a finding.
     scene.assert_sound().await;

@@ -93,11 +93,11 @@ async fn a_put_that_took_effect_unseen_is_met_again_as_our_own() {
             .put_if_absent(&path, bytes.clone())
             .await
             .unwrap(),
-        Put::Created
+        PutOutcome::Created
     );
     assert_eq!(
         writer.run.put_if_absent(&path, bytes).await.unwrap(),
-        Put::Taken
+        PutOutcome::Taken
     );
     std::fs::remove_file(scene.root().join(path.as_str())).unwrap();
     let draft = draft(&writer, CommitKind::Append, DAY, &["a"], "old");
@@ -113,7 +113,10 @@ async fn starts_that_recover_at_once_do_no_harm() {
     let first = draft(&writer, CommitKind::Append, DAY, &["a", "b"], "old");
     commit(&mut writer, first).await;
     let again = replacement(&writer, "a", "new").await;
-    writer.store().faults().stop_at(Point::PublishFileMoved, 2);
+    writer
+        .store()
+        .failpoints()
+        .stop_at(Failpoint::PublishFileMoved, 2);
     assert!(writer.commit(again).await.is_err());
     drop(writer);
     let starts = (1..=6).map(|number| {

@@ -4,13 +4,13 @@
 //! ```text
 //! Batch ─queue→ row group (encoded in one go) ─append→ data file ─close→ ClosedFile
 //! ```
-//! Rows wait as Arrow batches in one queue per table and day ([`Chunk`]). When the memory budget is
+//! Rows wait as Arrow batches in one queue per table and day ([`WriteBuffer`]). When the memory budget is
 //! exceeded, the longest queue becomes a row group: all its columns are encoded at once and
 //! appended to the open file of its partition. No encoder is ever held open with data in it, which
 //! would cost a hash table and a compressor per column and partition.
 //!
-//! An answer that is too large to wait in memory until it is complete is collected in a chunk of
-//! its own ([`LargeAnswer`]); the chunk is merged into the shared one when the answer is accepted,
+//! An answer that is too large to wait in memory until it is complete is collected in a buffer
+//! of its own ([`LargeAnswer`]); the buffer is merged into the shared one when the answer is accepted,
 //! or dropped with its files.
 //!
 //! Rows that are spread thinly over more days than files may be open at once wait on disk (`spill`)
@@ -19,22 +19,23 @@
 //!
 //! This module never decides which rows count, and never commits.
 
-mod chunk;
-mod file;
-mod files;
-mod large;
-mod noted;
+mod buffer;
+mod data_file;
+mod fallible_file;
+mod file_slot;
+mod large_answer;
+mod open_files;
 mod options;
-mod queue;
+mod queues;
 mod rejects;
 mod rewrite;
 mod rows_file;
 mod spill;
 
-pub use chunk::{Chunk, UnclosedFiles};
-pub use file::ClosedFile;
-pub use large::{LargeAnswer, LargeShare};
-pub use options::ChunkOptions;
+pub use buffer::{UnclosedFiles, WriteBuffer};
+pub use data_file::ClosedFile;
+pub use large_answer::{LargeAnswer, LargeShare};
+pub use options::WriteBufferOptions;
 pub use rejects::{Reject, RejectWriter};
 pub use rewrite::rewrite;
 pub(crate) use rows_file::RowsFile;

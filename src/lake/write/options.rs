@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use super::files::FileLimits;
+use super::open_files::FileLimits;
 use crate::encode::RowGroupEncoder;
 use crate::job::WriteOptions;
 use crate::store::RunStore;
 
-/// What a chunk needs to write.
+/// Settings of a write buffer.
 #[derive(Clone, Debug)]
-pub struct ChunkOptions {
+pub struct WriteBufferOptions {
     /// Where files are staged.
     pub store: RunStore,
-    /// How rows become row groups.
+    /// Encodes row groups.
     pub encoder: Arc<RowGroupEncoder>,
-    /// Rows waiting in memory at most, in bytes.
+    /// Memory budget, in bytes.
     pub memory_bytes: usize,
-    /// A row group's rows, in bytes of memory.
+    /// Size at which a queue becomes a row group, in bytes of memory.
     pub row_group_bytes: usize,
     /// See [`WriteOptions::target_file_bytes`].
     pub target_file_bytes: u64,
@@ -24,8 +24,8 @@ pub struct ChunkOptions {
     pub max_open_files: usize,
 }
 
-impl ChunkOptions {
-    /// As the settings say.
+impl WriteBufferOptions {
+    /// The values of the settings.
     #[must_use]
     pub fn new(store: RunStore, encoder: Arc<RowGroupEncoder>, options: &WriteOptions) -> Self {
         Self {

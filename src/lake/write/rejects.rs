@@ -10,14 +10,14 @@ use crate::lake::error::LakeError;
 use crate::store::{RunStore, StagedReject};
 use crate::task::TaskId;
 
-/// A reject, but for its content.
+/// A reject without its content.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Reject<'a> {
-    /// Of which task.
+    /// Its task.
     pub task_id: &'a TaskId,
     /// Position in `detail`; `None` for a whole answer.
     pub detail_index: Option<u64>,
-    /// Why, safe to print.
+    /// The reason, safe to print.
     pub reason: &'a str,
 }
 
@@ -83,7 +83,7 @@ impl RejectWriter {
         }
     }
 
-    /// The record kept in pieces is complete.
+    /// Ends the record that was kept in pieces.
     ///
     /// # Errors
     /// When the destination fails.
@@ -110,13 +110,13 @@ impl RejectWriter {
         }
     }
 
-    /// Whether nothing was kept.
+    /// Whether there are no rejects.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.lines.is_none() && self.raw.is_empty()
     }
 
-    /// Makes all of it durable among the rejects of the run.
+    /// Makes all rejects durable in the run's folder.
     ///
     /// # Errors
     /// When the destination fails.

@@ -10,8 +10,8 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 
-use super::noted::Noted;
-use super::options::ChunkOptions;
+use super::fallible_file::FallibleFile;
+use super::options::WriteBufferOptions;
 use crate::encode::without_personal_statistics;
 use crate::lake::error::LakeError;
 use crate::schema::table;
@@ -26,7 +26,7 @@ const BATCH_ROWS: usize = 8192;
 /// # Errors
 /// When the file cannot be read or has another number of rows, or the destination fails.
 pub fn rewrite(
-    options: &ChunkOptions,
+    options: &WriteBufferOptions,
     source: StoredFile,
     file: &DataFile,
     without: &HashSet<String, impl BuildHasher>,
@@ -63,19 +63,19 @@ pub fn rewrite(
                 .with_properties(without_personal_statistics(name, &properties))
                 .with_skip_arrow_metadata(true);
             let schema = table(name).arrow_schema();
-            let staged = Noted::new(staged);
-            let note = staged.note();
+            let staged = FallibleFile::new(staged);
+            let errors = staged.errors();
             let made = ArrowWriter::try_new_with_options(staged, schema, settings);
-            writer = Some(made.map_err(|error| note.explain(error))?);
+            writer = Some(made.map_err(|error| errors.explain(error))?);
         }
         let Some(writer) = &mut writer else { continue };
         writer
             .write(&batch)
-            .map_err(|error| writer.inner().note().explain(error))?;
+            .map_err(|error| writer.inner().errors().explain(error))?;
         if writer.in_progress_size() > options.row_group_bytes {
             writer
                 .flush()
-                .map_err(|error| writer.inner().note().explain(error))?;
+                .map_err(|error| writer.inner().errors().explain(error))?;
         }
     }
     if found != file.rows {
@@ -85,7 +85,7 @@ pub fn rewrite(
     let Some(writer) = writer else {
         return Ok(None);
     };
-    let note = writer.inner().note();
-    let noted = writer.into_inner().map_err(|error| note.explain(error))?;
-    Ok(Some(noted.into_staged().finish(rows)?))
+    let errors = writer.inner().errors();
+    let staged = writer.into_inner().map_err(|error| errors.explain(error))?;
+    Ok(Some(staged.into_staged().finish(rows)?))
 }

@@ -5,7 +5,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::file::metadata::SortingColumn;
 
-use super::noted::Noted;
+use super::fallible_file::FallibleFile;
 use crate::encode::{RowGroupEncoder, without_personal_statistics};
 use crate::lake::error::LakeError;
 use crate::schema::{TableName, table};
@@ -14,18 +14,21 @@ use crate::store::{DataFile, Partition, RunStore};
 /// A data file while batches are appended. Dropped before [`RowsFile::close`], it leaves nothing.
 #[derive(Debug)]
 pub(crate) struct RowsFile {
-    writer: ArrowWriter<Noted>,
+    writer: ArrowWriter<FallibleFile>,
     rows: u64,
     row_group_bytes: usize,
-    /// Of the rows in the row group that is not written yet.
+    /// Bytes of the rows that are in no row group yet.
     waiting: usize,
 }
 
 impl RowsFile {
-    /// Stages a file whose rows will come in the order of these columns; of none if in no order.
+    /// Stages a file whose rows are sorted by these columns; by none if the list is empty.
     pub(crate) fn open(
-        (store, encoder, row_group_bytes): (&RunStore, &RowGroupEncoder, usize),
-        (name, partition): (TableName, Partition),
+        store: &RunStore,
+        encoder: &RowGroupEncoder,
+        row_group_bytes: usize,
+        name: TableName,
+        partition: Partition,
         sorted_by: &[&str],
     ) -> Result<Self, LakeError> {
         let (_, properties) = encoder.file_parts(name);
@@ -45,11 +48,11 @@ impl RowsFile {
         let settings = ArrowWriterOptions::new()
             .with_properties(properties.build())
             .with_skip_arrow_metadata(true);
-        let staged = Noted::new(store.stage(name, partition)?);
-        let note = staged.note();
+        let staged = FallibleFile::new(store.stage(name, partition)?);
+        let errors = staged.errors();
         let writer = ArrowWriter::try_new_with_options(staged, schema, settings);
         Ok(Self {
-            writer: writer.map_err(|error| note.explain(error))?,
+            writer: writer.map_err(|error| errors.explain(error))?,
             rows: 0,
             row_group_bytes,
             waiting: 0,
@@ -60,13 +63,13 @@ impl RowsFile {
     pub(crate) fn append(&mut self, batch: &RecordBatch, bytes: usize) -> Result<(), LakeError> {
         let writer = &mut self.writer;
         let written = writer.write(batch);
-        written.map_err(|error| writer.inner().note().explain(error))?;
+        written.map_err(|error| writer.inner().errors().explain(error))?;
         self.rows += batch.num_rows() as u64;
         self.waiting += bytes;
         if self.waiting >= self.row_group_bytes {
             self.waiting = 0;
             let flushed = writer.flush();
-            flushed.map_err(|error| writer.inner().note().explain(error))?;
+            flushed.map_err(|error| writer.inner().errors().explain(error))?;
         }
         Ok(())
     }
@@ -78,9 +81,9 @@ impl RowsFile {
 
     /// Writes the footer and makes the file durable.
     pub(crate) fn close(self) -> Result<DataFile, LakeError> {
-        let note = self.writer.inner().note();
-        let noted = self.writer.into_inner();
-        let noted = noted.map_err(|error| note.explain(error))?;
-        Ok(noted.into_staged().finish(self.rows)?)
+        let errors = self.writer.inner().errors();
+        let staged = self.writer.into_inner();
+        let staged = staged.map_err(|error| errors.explain(error))?;
+        Ok(staged.into_staged().finish(self.rows)?)
     }
 }

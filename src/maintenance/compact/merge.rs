@@ -149,9 +149,10 @@ impl Output<'_> {
         let (file, sources) = match &mut self.open {
             Some(open) => open,
             None => {
-                let place = (self.plan.table, self.plan.partition);
-                let sorted_by = sort_columns(self.plan.table);
-                let file = RowsFile::open((store, encoder, row_group_bytes), place, sorted_by)?;
+                let (table, partition) = (self.plan.table, self.plan.partition);
+                let sorted_by = sort_columns(table);
+                let file =
+                    RowsFile::open(store, encoder, row_group_bytes, table, partition, sorted_by)?;
                 self.open.insert((file, BTreeSet::new()))
             }
         };

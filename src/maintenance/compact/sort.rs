@@ -178,7 +178,7 @@ fn merge(
     let mut batches: Vec<RecordBatch> = Vec::new();
     for (run, reader) in readers.iter_mut().enumerate() {
         if let Some(batch) = reader.next()? {
-            heads.push(Head::new(table, run, (&batch, batches.len()))?);
+            heads.push(Head::new(table, run, &batch, batches.len())?);
             batches.push(batch);
         }
     }
@@ -192,7 +192,7 @@ fn merge(
             Some(head) => heads.push(head),
             None => {
                 if let Some(batch) = readers[run].next()? {
-                    heads.push(Head::new(table, run, (&batch, batches.len()))?);
+                    heads.push(Head::new(table, run, &batch, batches.len())?);
                     batches.push(batch);
                 }
             }
@@ -237,7 +237,8 @@ impl Head {
     fn new(
         table: TableName,
         run: usize,
-        (batch, index): (&RecordBatch, usize),
+        batch: &RecordBatch,
+        index: usize,
     ) -> Result<Self, LakeError> {
         Ok(Self {
             keys: Arc::new(SortKeys::of(table, batch)?),
@@ -297,7 +298,7 @@ impl Run {
         let decoder = zstd::stream::read::Decoder::new(file);
         let decoder = decoder.map_err(LakeError::io("read", &self.place))?;
         let reader = StreamReader::try_new(BufReader::new(decoder), None);
-        let reader = reader.map_err(|error| io_error(("read", &self.place), error))?;
+        let reader = reader.map_err(|error| io_error("read", &self.place, error))?;
         let place = self.place.clone();
         Ok(RunReader { place, reader })
     }
@@ -313,7 +314,7 @@ impl RunReader {
     /// The next batch that has rows.
     fn next(&mut self) -> Result<Option<RecordBatch>, LakeError> {
         let batch = self.reader.next().transpose();
-        batch.map_err(|error| io_error(("read", &self.place), error))
+        batch.map_err(|error| io_error("read", &self.place, error))
     }
 }
 
@@ -349,14 +350,14 @@ impl RunWriter {
         };
         writer
             .write(batch)
-            .map_err(|error| io_error(("write", place), error))
+            .map_err(|error| io_error("write", place, error))
     }
 
     fn finish(self) -> Result<Run, LakeError> {
         let Self { run, writer } = self;
         if let Some(writer) = writer {
             let encoder = writer.into_inner();
-            let encoder = encoder.map_err(|error| io_error(("write", &run.place), error))?;
+            let encoder = encoder.map_err(|error| io_error("write", &run.place, error))?;
             let finished = encoder.finish().and_then(|file| {
                 let file = file.into_inner();
                 file.map_err(std::io::IntoInnerError::into_error)
@@ -369,7 +370,8 @@ impl RunWriter {
 
 /// The system's own error, with the file's name, if that is what lies beneath.
 fn io_error(
-    (action, place): (&'static str, &std::path::Path),
+    action: &'static str,
+    place: &std::path::Path,
     error: arrow_schema::ArrowError,
 ) -> LakeError {
     match error {

@@ -9,7 +9,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 
-use super::tally::{Counts, Expected, FileSums, Found, Tallies};
+use super::key_sums::{Counts, Expected, FileSums, Found, KeySums};
 use super::{Finding, FindingKind};
 use crate::lake::error::LakeError;
 use crate::lake::mend::sum_up;
@@ -63,7 +63,7 @@ pub(super) fn read(
     store: &Store,
     target: &Target,
     schema: &Schema,
-    tallies: &Tallies,
+    sums: &KeySums,
 ) -> Result<FileReport, LakeError> {
     let mut report = FileReport {
         path: target.file.path(),
@@ -79,7 +79,7 @@ pub(super) fn read(
     let reader = match Reader::new(file.clone(), table) {
         Ok(reader) => reader,
         Err(what) => {
-            unreadable(store, target, (&file, what), &mut report)?;
+            unreadable(store, target, &file, what, &mut report)?;
             return Ok(report);
         }
     };
@@ -100,13 +100,13 @@ pub(super) fn read(
         let known = match &last {
             Some((task, number)) if task == key.task => *number,
             _ => {
-                let number = tallies.number(key.task);
+                let number = sums.number(key.task);
                 last = Some((key.task.to_owned(), number));
                 number
             }
         };
         if let Some(number) = known {
-            let expected = tallies.expected(number);
+            let expected = sums.expected(number);
             count(counts.entry(number).or_default(), table, key, expected);
         } else {
             unknown += 1;
@@ -122,7 +122,7 @@ pub(super) fn read(
     }
     match read {
         Ok(()) => report.is_read = true,
-        Err(what) => unreadable(store, target, (&file, what), &mut report)?,
+        Err(what) => unreadable(store, target, &file, what, &mut report)?,
     }
     Ok(report)
 }
@@ -131,7 +131,8 @@ pub(super) fn read(
 fn unreadable(
     store: &Store,
     target: &Target,
-    (file, what): (&StoredFile, String),
+    file: &StoredFile,
+    what: String,
     report: &mut FileReport,
 ) -> Result<(), LakeError> {
     let refusal = file.refusal();
@@ -180,7 +181,7 @@ fn unchanged(
         }
         Err(error) => {
             let what = format!("it can't be read: {error}");
-            unreadable(store, target, (&file, what), report)?;
+            unreadable(store, target, &file, what, report)?;
         }
     }
     Ok(None)

@@ -2,8 +2,8 @@
 //!
 //! Every live file is read twice, once for its checksum and once for the columns that make up its
 //! rows' keys. Memory grows with tasks, not with rows, by about 350 bytes each: for every task the
-//! sum of its rows' keys is compared with the sum that its calls imply (`tally`). Only tasks with
-//! differing sums are then checked row by row (`exact`), a bounded number at a time.
+//! sum of its rows' keys is compared with the sum that its calls imply (`key_sums`). Only tasks with
+//! differing sums are then checked row by row (`rows`), a bounded number at a time.
 //!
 //! It never writes, and may run beside writers. It judges one state: the result of every file is
 //! remembered, and when files are superseded meanwhile, only their replacements are read. Findings
@@ -12,10 +12,10 @@
 //! against. A log that is too short is a finding.
 
 mod checkpoints;
-mod exact;
 mod file;
-mod surroundings;
-mod tally;
+mod key_sums;
+mod leftovers;
+mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -35,7 +35,7 @@ use crate::schema::TableName;
 use crate::store::{FilePath, LakePath, Store};
 use crate::sync::on_all_cores;
 use file::FileReport;
-use tally::Tallies;
+use key_sums::KeySums;
 
 /// Findings beyond this are counted, not listed; tasks beyond this are not examined.
 const MAX_FINDINGS: usize = 1_000;
@@ -213,10 +213,10 @@ pub async fn verify(
                       again when they are done";
         findings.push(Finding::new(FindingKind::Unsettled, &"log", detail));
     }
-    findings.extend(surroundings::look(&store, &mut log).await?);
+    findings.extend(leftovers::look(&store, &mut log).await?);
     findings.extend(stale);
     findings.extend(log_behind(&store, &log).await?);
-    verification.lake = surroundings::identity(&store, &log, findings).await?;
+    verification.lake = leftovers::identity(&store, &log, findings).await?;
     // Runs beside this one list until their own now.
     let now = now + begun.elapsed();
     findings.extend(listed_ahead(&log.ledger, now));
@@ -292,7 +292,7 @@ fn listed_ahead(ledger: &Ledger, now: DateTime<Utc>) -> Option<Finding> {
 struct Reading {
     store: Store,
     schemas: Arc<TableSchemas>,
-    tallies: Tallies,
+    sums: KeySums,
     /// The commit up to which the tallies know what to expect.
     sequence: u64,
     files: BTreeMap<FilePath, (file::Target, Option<FileReport>)>,
@@ -305,7 +305,7 @@ impl Reading {
         Self {
             store: store.clone(),
             schemas,
-            tallies: Tallies::default(),
+            sums: KeySums::default(),
             sequence: 0,
             files: BTreeMap::new(),
             lost: BTreeSet::new(),
@@ -334,14 +334,14 @@ impl Reading {
             let sequence = commit.sequence;
             for task in &commit.changes.tasks {
                 if ledger.rows_in(&task.id) == Some(sequence) {
-                    self.tallies.expect(task);
+                    self.sums.expect(task);
                 }
             }
         }
         drop(commits);
         self.sequence = ledger.last_sequence();
         let lost = ledger.lost();
-        let lost = lost.filter_map(|(task, _)| self.tallies.number(task.as_str()));
+        let lost = lost.filter_map(|(task, _)| self.sums.number(task.as_str()));
         self.lost = lost.collect();
         let mut known = std::mem::take(&mut self.files);
         for live in ledger.live_files() {
@@ -371,7 +371,7 @@ impl Reading {
         let reports = on_all_cores(new.len(), |index| {
             let target = new[index];
             let schema = (self.schemas)(target.file.table);
-            file::read(&self.store, target, &schema, &self.tallies)
+            file::read(&self.store, target, &schema, &self.sums)
         });
         for report in reports {
             let report = report?;
@@ -402,7 +402,7 @@ impl Reading {
             files: self.files.len() as u64,
             rows: files().map(|file| file.rows).sum(),
             bytes: files().map(|file| file.bytes).sum(),
-            tasks: self.tallies.len() as u64,
+            tasks: self.sums.len() as u64,
             ..Verification::default()
         };
         for report in self.reports() {
@@ -415,12 +415,12 @@ impl Reading {
             .files
             .values()
             .filter_map(|(_, report)| report.as_ref());
-        self.tallies.add_up(reports.map(|report| &report.sums));
-        let mut suspects = self.tallies.suspects();
+        self.sums.add_up(reports.map(|report| &report.sums));
+        let mut suspects = self.sums.suspects();
         suspects.retain(|number| !self.lost.contains(number));
         let targets: Vec<file::Target> =
             self.files.into_values().map(|(target, _)| target).collect();
-        let findings = exact::examine(&self.store, &targets, &self.tallies, &suspects, unread);
+        let findings = rows::examine(&self.store, &targets, &self.sums, &suspects, unread);
         verification.findings.extend(findings?);
         Ok(verification)
     }

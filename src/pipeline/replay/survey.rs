@@ -25,7 +25,7 @@ use super::super::accept::{AnswerOrigin, KnownTask, Standing, standing};
 use super::super::pending::PendingCommit;
 use super::super::stop::StopSwitch;
 use super::files::{READ_BYTES, open, read_full};
-use crate::decode::{Envelope, Split, SplitOptions, early_task_id};
+use crate::decode::{AnswerSplitter, Envelope, SplitOptions, early_task_id};
 use crate::event::Event;
 use crate::job::DecodeOptions;
 use crate::task::TaskId;
@@ -91,8 +91,8 @@ pub(super) async fn ids(
 /// may come after all of them. Reads no further than necessary.
 fn scan_task_id(path: &Path, options: &DecodeOptions) -> io::Result<Option<TaskId>> {
     let mut file = open(path)?;
-    let mut split = Split::new(SplitOptions {
-        run_bytes: RUN_BYTES,
+    let mut split = AnswerSplitter::new(SplitOptions {
+        batch_bytes: RUN_BYTES,
         max_record_bytes: options.max_record_bytes.get(),
     });
     let mut piece = vec![0; READ_BYTES];
@@ -380,8 +380,8 @@ fn weight_of(pending: &PendingCommit, path: &Path, origin: &AnswerOrigin) -> Opt
         .and_then(|file| file.modified())
         .ok();
     let mut file = open(path).ok()?;
-    let mut split = Split::new(SplitOptions {
-        run_bytes: RUN_BYTES,
+    let mut split = AnswerSplitter::new(SplitOptions {
+        batch_bytes: RUN_BYTES,
         max_record_bytes: pending.decode.max_record_bytes.get(),
     });
     let mut sum = Sha256::new();

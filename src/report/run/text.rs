@@ -187,7 +187,12 @@ fn misfits(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
     let mut grid = Grid::new("LLLR");
     for misfit in misfits.iter().take(MAX_MISFITS) {
         let (table, times) = (misfit.table.as_str(), count(misfit.count));
-        grid.row([table, misfit.key.as_str(), misfit.kind, times.as_str()]);
+        grid.row([
+            table,
+            misfit.key.as_str(),
+            misfit.kind.as_str(),
+            times.as_str(),
+        ]);
     }
     grid.write(out)?;
     more(report, misfits.len().saturating_sub(MAX_MISFITS), out)

@@ -14,7 +14,7 @@ pub(crate) enum Link {
     Made,
     /// The file is missing.
     Gone,
-    /// The file system does not, or not for this user, or no more of them.
+    /// The file system does not support it, not for this user, or not more of them.
     Refused,
 }
 
@@ -36,7 +36,7 @@ pub(crate) fn second_name(from: &Path, to: &Path) -> Result<Link, StoreError> {
     }
 }
 
-/// What file systems without hard links, other devices, and files of other users say.
+/// The errors of file systems without hard links, of other devices, and for files of other users.
 fn is_refused(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -47,12 +47,12 @@ fn is_refused(error: &io::Error) -> bool {
     )
 }
 
-/// Makes a folder and those on the way to it. Durable after [`sync_tree`].
+/// Creates a folder and its parents. Durable after [`sync_tree`].
 pub(crate) fn make_folders(folder: &Path) -> Result<(), StoreError> {
     fs::create_dir_all(folder).map_err(StoreError::io("create folder", folder))
 }
 
-/// Makes all names in a folder and in those in it durable, and its own.
+/// Makes a folder's name and all names below it durable.
 pub(crate) fn sync_tree(folder: &Path) -> Result<(), StoreError> {
     let (folders, _) = walk(folder)?;
     for folder in folders.iter().rev() {
@@ -61,7 +61,7 @@ pub(crate) fn sync_tree(folder: &Path) -> Result<(), StoreError> {
     super::sync_parent(folder)
 }
 
-/// Removes a folder with all that is in it; one that is gone is fine.
+/// Removes a folder with its content; a missing one is not an error.
 pub(crate) fn remove_tree(
     folder: &Path,
     mut each: impl FnMut() -> Result<(), StoreError>,
@@ -78,7 +78,7 @@ pub(crate) fn remove_tree(
     Ok(())
 }
 
-/// The folders from this one on, each before those in it, and the files in them.
+/// This folder and all below it, each before its subfolders, and the files in them.
 fn walk(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), StoreError> {
     let (mut folders, mut files) = (vec![folder.to_owned()], Vec::new());
     let mut next = 0;

@@ -1,7 +1,9 @@
 //! The local disk: blocking functions whose errors name the path.
 
+mod folder;
 mod links;
 mod ours;
+mod run;
 mod staging;
 
 use std::fs::{self, File, TryLockError};
@@ -10,26 +12,28 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-pub(super) use links::{Link, make_folders, remove_tree, second_name, sync_tree};
+pub(super) use folder::Folder;
+use links::{Link, make_folders, remove_tree, second_name, sync_tree};
 pub(super) use ours::{Whose, read_sign, whose};
+pub(super) use run::LocalRun;
 pub(super) use staging::Staging;
 
 use super::error::StoreError;
-use super::{Entry, Stamp};
+use super::{DirEntry, FileMetadata};
 
-/// The file in a staging folder that its living run holds locked.
+/// The file in a staging folder that its run locks while it is alive.
 pub(super) const LOCK: &str = "lock";
 
-/// How long a lock is waited for before a warning, and before the wait fails.
+/// Wait for a lock before a warning is logged, and before it fails.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 const LOCK_END: Duration = Duration::from_mins(5);
-/// The same once the process was told to stop.
+/// Maximum wait once the process is stopping.
 const LOCK_END_STOPPING: Duration = Duration::from_secs(4);
 
-/// Whether the process was told to stop: then nothing is waited for at length.
+/// Whether the process is stopping: waits for locks are then short.
 static STOPPING: AtomicBool = AtomicBool::new(false);
 
-/// From now on no lock is waited for longer than a few seconds.
+/// Shortens all waits for locks to a few seconds.
 pub(crate) fn stop_waiting() {
     STOPPING.store(true, Ordering::Relaxed);
 }
@@ -53,26 +57,26 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
 pub(super) fn size(path: &Path) -> Result<Option<u64>, StoreError> {
     match fs::metadata(path) {
         Ok(meta) => Ok(Some(meta.len())),
-        // Nor is it there if a file has the place of its folder.
+        // It is missing, too, if its parent is a file.
         Err(error) if is_missing(&error) || error.kind() == ErrorKind::NotADirectory => Ok(None),
         Err(error) => Err(StoreError::io("look at", path)(error)),
     }
 }
 
-pub(super) fn stamp(path: &Path) -> Result<Option<Stamp>, StoreError> {
+pub(super) fn metadata(path: &Path) -> Result<Option<FileMetadata>, StoreError> {
     let look = || {
         let meta = fs::metadata(path)?;
         let (bytes, modified) = (meta.len(), meta.modified()?.into());
-        Ok(Stamp { bytes, modified })
+        Ok(FileMetadata { bytes, modified })
     };
     match look() {
-        Ok(stamp) => Ok(Some(stamp)),
+        Ok(metadata) => Ok(Some(metadata)),
         Err(error) if is_missing(&error) => Ok(None),
         Err(error) => Err(StoreError::io("look at", path)(error)),
     }
 }
 
-/// Opens a file to read it. A FIFO, which would be waited for, or a device is none.
+/// Opens a regular file for reading; not a FIFO, which would block, or a device.
 pub(super) fn open_regular(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.read(true);
@@ -97,7 +101,7 @@ fn regular(file: File) -> io::Result<File> {
     }
 }
 
-/// What is under a name is there, and no file.
+/// Something that is not a regular file has the name.
 #[derive(Debug, thiserror::Error)]
 #[error("it is a FIFO, a device, a link or a folder, and no file")]
 struct NoFile;
@@ -106,7 +110,7 @@ pub(super) fn is_no_file(error: &io::Error) -> bool {
     matches!(error.get_ref(), Some(inner) if inner.is::<NoFile>())
 }
 
-/// Whether there is anything under this name, a link included.
+/// Whether anything has this name, including a link.
 pub(super) fn is_there(path: &Path) -> Result<bool, StoreError> {
     match fs::symlink_metadata(path) {
         Ok(_) => Ok(true),
@@ -126,17 +130,17 @@ pub(super) fn create_new_folder(folder: &Path) -> Result<bool, StoreError> {
     }
 }
 
-/// Missing itself, or missing a folder on the way to it.
+/// Whether the file or a parent folder is missing.
 fn is_missing(error: &io::Error) -> bool {
     error.kind() == ErrorKind::NotFound
 }
 
-/// The same of an error of ours.
+/// As [`is_missing`], for a store error.
 pub(super) fn is_of_missing(error: &StoreError) -> bool {
     matches!(error, StoreError::Io { source, .. } if is_missing(source))
 }
 
-pub(super) fn list(folder: &Path) -> Result<Vec<Entry>, StoreError> {
+pub(super) fn list(folder: &Path) -> Result<Vec<DirEntry>, StoreError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if is_missing(&error) => return Ok(Vec::new()),
@@ -150,14 +154,14 @@ pub(super) fn list(folder: &Path) -> Result<Vec<Entry>, StoreError> {
             Err(error) if is_missing(&error) => break,
             Err(error) => return Err(StoreError::io("list", folder)(error)),
         };
-        // Names that are not UTF-8 are not the exporter's.
+        // The exporter's names are UTF-8.
         if let Ok(name) = entry.file_name().into_string() {
             let kind = match entry.file_type() {
                 Ok(kind) => kind,
                 Err(error) if is_missing(&error) => continue,
                 Err(error) => return Err(StoreError::io("look at", &entry.path())(error)),
             };
-            found.push(Entry {
+            found.push(DirEntry {
                 name,
                 is_folder: kind.is_dir(),
             });
@@ -167,7 +171,7 @@ pub(super) fn list(folder: &Path) -> Result<Vec<Entry>, StoreError> {
     Ok(found)
 }
 
-/// Creates the folder and those on the way to it; each new one is durable.
+/// Creates a folder and its parents, each durably.
 pub(super) fn create_folders(folder: &Path) -> Result<(), StoreError> {
     if folder.is_dir() {
         return Ok(());
@@ -187,10 +191,10 @@ pub(super) fn create_folders(folder: &Path) -> Result<(), StoreError> {
     sync_folder(parent.unwrap_or(Path::new(".")))
 }
 
-/// Folders with files that hold whole answers: readable by their owner alone.
+/// Folders with files that hold whole responses: readable only by their owner.
 const PRIVATE: [&str; 2] = ["rejects", "quarantine"];
 
-/// Whether a place in the lake is in such a folder, or is one.
+/// Whether a path is such a folder, or in one.
 pub(super) fn is_private(place: &Path) -> bool {
     let names = || place.iter().map(|name| name.to_str().unwrap_or_default());
     names()
@@ -210,7 +214,7 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     fs::create_dir(folder)
 }
 
-/// A new file for its owner alone.
+/// Creates a file that only its owner can read.
 pub(super) fn create_private(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.write(true).create_new(true);
@@ -222,7 +226,7 @@ pub(super) fn create_private(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Takes others' rights to a file away.
+/// Removes the permissions of others on a file.
 pub(super) fn make_private(path: &Path) -> Result<(), StoreError> {
     #[cfg(unix)]
     {
@@ -245,7 +249,7 @@ pub(super) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
     sync().map_err(StoreError::io("sync folder", folder))
 }
 
-/// A durable file of this content, under a name that does not count. Its name is not durable.
+/// Writes a temporary file durably. Its name is not durable.
 pub(super) fn write_temporary(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let write = || {
         let mut file = File::create(path)?;
@@ -253,7 +257,7 @@ pub(super) fn write_temporary(path: &Path, bytes: &[u8]) -> Result<(), StoreErro
         file.sync_all()
     };
     write().map_err(|error| {
-        // Best effort: what is left in the staging folder goes with it.
+        // Best effort: leftovers are removed with the staging folder.
         let _ = fs::remove_file(path);
         StoreError::io("write", path)(error)
     })
@@ -297,7 +301,7 @@ fn open_to_compare(path: &Path) -> Result<Option<(File, &Path)>, StoreError> {
     }
 }
 
-/// Makes a hard link unless the name is taken: `false` if it is.
+/// Makes a hard link; `false` if the name is taken.
 pub(super) fn link(from: &Path, to: &Path) -> Result<bool, StoreError> {
     match fs::hard_link(from, to) {
         Ok(()) => Ok(true),
@@ -306,7 +310,7 @@ pub(super) fn link(from: &Path, to: &Path) -> Result<bool, StoreError> {
     }
 }
 
-/// Moves a file: `false` if there is none. Over one that is there if need be.
+/// Moves a file, replacing an existing one; `false` if there is none.
 pub(super) fn rename(from: &Path, to: &Path) -> Result<bool, StoreError> {
     match fs::rename(from, to) {
         Ok(()) => Ok(true),
@@ -324,7 +328,7 @@ pub(super) fn remove(path: &Path) -> Result<bool, StoreError> {
     }
 }
 
-/// Removes an empty folder; one that is gone or not empty stays as it is.
+/// Removes a folder if it is empty.
 pub(super) fn remove_empty_folder(path: &Path) -> Result<(), StoreError> {
     match fs::remove_dir(path) {
         Ok(()) => Ok(()),
@@ -333,8 +337,8 @@ pub(super) fn remove_empty_folder(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Opens (creates) a lock file and waits for the lock: logs a warning if that takes long, and fails
-/// in the end.
+/// Opens or creates a lock file and waits for the lock: logs a warning if that takes long, and fails
+/// after a limit.
 pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     let file = open_lock(path)?;
     let (begun, mut stopping, mut is_said) = (Instant::now(), None, false);
@@ -371,7 +375,7 @@ pub(super) fn try_lock(file: &File, path: &Path) -> Result<bool, StoreError> {
     }
 }
 
-/// Opens (creates) a lock file. Any process that may open it can hold it, so only writers may open
+/// Opens or creates a lock file. Any process that can open it can hold it, so only writers may open
 /// it.
 pub(super) fn open_lock(path: &Path) -> Result<File, StoreError> {
     let mut options = File::options();
@@ -393,7 +397,8 @@ pub(super) fn open_lock(path: &Path) -> Result<File, StoreError> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        // One of an earlier version, which readers could hold. Best effort: it may be another user's.
+        // A file of an earlier version, which readers could lock. Best effort: it may belong to
+        // another user.
         if let Ok(meta) = file.metadata()
             && meta.permissions().mode() & 0o044 != 0
         {
@@ -415,7 +420,7 @@ pub(super) fn is_unlocked(path: &Path) -> Result<bool, StoreError> {
     let file = match ours::open_regular(path, false) {
         Ok(Some(file)) => file,
         Ok(None) => return Ok(true),
-        // Another user's. Without permission to look, a run never counts as dead.
+        // It belongs to another user. Without permission to check, a run never counts as dead.
         Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
             return Ok(false);
         }
@@ -428,7 +433,7 @@ pub(super) fn is_unlocked(path: &Path) -> Result<bool, StoreError> {
     }
 }
 
-/// Whether the open file is still the one under this name.
+/// Whether the open file still has this name.
 pub(super) fn is_same_file(file: &File, path: &Path) -> Result<bool, StoreError> {
     #[cfg(unix)]
     {
@@ -442,7 +447,7 @@ pub(super) fn is_same_file(file: &File, path: &Path) -> Result<bool, StoreError>
     }
     #[cfg(not(unix))]
     {
-        // An open file can't be removed there.
+        // An open file cannot be removed on this system.
         let _ = file;
         Ok(path.exists())
     }
@@ -452,18 +457,17 @@ pub(super) fn sync_parent(path: &Path) -> Result<(), StoreError> {
     path.parent().map_or(Ok(()), sync_folder)
 }
 
-/// Puts a file written under a temporary name where it is to be, over one that is there, durable
-/// with its name.
+/// Moves a temporary file to its final path durably, replacing an existing one.
 pub(super) fn put_in_place(temporary: &Path, path: &Path) -> Result<(), StoreError> {
     if let Some(folder) = path.parent() {
         create_folders(folder)?;
     }
     let file = open_regular(temporary);
-    // An NFS client whose answer was lost asks once more, and is told that there is nothing to move.
+    // An NFS client that lost the response retries, and then finds nothing to move.
     if !rename(temporary, path)?
         && !file.is_ok_and(|file| is_same_file(&file, path).unwrap_or(false))
     {
-        // The content to be written is lost, and this is the only report of it.
+        // The content is lost, and only this error reports it.
         return Err(StoreError::io("move a file to", path)(
             ErrorKind::NotFound.into(),
         ));

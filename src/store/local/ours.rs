@@ -10,17 +10,17 @@ use super::{LOCK, is_missing};
 use crate::store::error::StoreError;
 use crate::store::path::is_run_id;
 
-/// The largest sign of life that is read.
+/// The largest sign that is read.
 const LONGEST_SIGN: u64 = 4096;
 
-/// What a folder of this name is.
+/// The owner of a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Whose {
-    /// A run's: it bears a run id and holds a lock, or nothing at all yet.
+    /// A run: its name is a run id, and it holds a lock or is empty.
     ARuns,
-    /// Not a run's, and why.
+    /// Not a run, with the reason.
     Foreign(&'static str),
-    /// Gone meanwhile.
+    /// It was removed meanwhile.
     Gone,
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn whose(folder: &Path) -> Result<Whose, StoreError> {
         match fs::symlink_metadata(folder.join(LOCK)) {
             Ok(lock) if lock.is_file() => Ok(Whose::ARuns),
             Ok(_) => Ok(Whose::Foreign("its `lock` is no regular file")),
-            // A run that was just about to begin, or to end.
+            // A run that is starting or ending.
             Err(error) if is_missing(&error) => Ok(match fs::read_dir(folder)?.next() {
                 None => Whose::ARuns,
                 Some(_) => Whose::Foreign("it holds files and no `lock`"),
@@ -66,7 +66,7 @@ pub(super) fn is_staged(name: &str) -> bool {
     number.len() >= 6 && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Opens the lock of a run to take it: nothing if it is gone, no regular file, or not ours.
+/// Opens the lock of a run; `None` if it is missing, not a regular file, or another user's.
 pub(super) fn open_ours(path: &Path) -> Result<Option<File>, StoreError> {
     let Some(file) = open_regular(path, true)? else {
         return Ok(None);
@@ -85,9 +85,9 @@ pub(super) fn open_ours(path: &Path) -> Result<Option<File>, StoreError> {
     Ok(Some(file))
 }
 
-/// Opens a regular file; nothing if there is none or something else is there.
+/// Opens a regular file; `None` if there is none.
 pub(super) fn open_regular(path: &Path, write: bool) -> Result<Option<File>, StoreError> {
-    // Opening a device may do something.
+    // Opening a device may have effects.
     match fs::symlink_metadata(path) {
         Ok(meta) if meta.is_file() => {}
         Ok(_) => return Ok(None),
@@ -102,7 +102,7 @@ pub(super) fn open_regular(path: &Path, write: bool) -> Result<Option<File>, Sto
     }
 }
 
-/// What a run wrote into its lock.
+/// The content of a run's lock.
 pub(crate) fn read_sign(lock: &Path) -> Option<Vec<u8>> {
     use std::io::Read as _;
     let file = open_regular(lock, false).ok().flatten()?;

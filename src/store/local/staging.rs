@@ -9,7 +9,7 @@ use super::{LOCK, ours};
 use crate::store::error::StoreError;
 use crate::store::sign::Sign;
 
-/// The folder of a living run: locked as long as this is held.
+/// The folder of a run, locked while this value exists.
 #[derive(Debug)]
 pub(crate) struct Staging {
     folder: PathBuf,
@@ -18,8 +18,8 @@ pub(crate) struct Staging {
 }
 
 impl Staging {
-    /// Makes the folder, in the way given, and takes its lock. Nothing if another run owns the
-    /// folder: `make` says whether it made it.
+    /// Creates the folder with `make` and takes its lock. `None` if another run owns the folder,
+    /// that is, if `make` did not create it.
     pub(crate) fn open(
         folder: PathBuf,
         make: impl Fn(&Path) -> Result<bool, StoreError>,
@@ -29,14 +29,14 @@ impl Staging {
             if !make(&folder)? {
                 return Ok(None);
             }
-            // Until it is locked, another process may take the new folder for a dead run's.
+            // Until it is locked, another process may mistake the new folder for that of a dead run.
             match super::lock(&path) {
                 Ok(lock) if super::is_same_file(&lock, &path)? => break lock,
                 Err(error) if !super::is_of_missing(&error) => return Err(error),
                 _ => {}
             }
         };
-        // For people: a run lives by its lock, whatever stands in it.
+        // For people: the lock shows that the run is alive, not the content of its file.
         let _ = (&lock).write_all(&Sign::of_us().to_json());
         Ok(Some(Self::held(folder, lock)))
     }
@@ -48,19 +48,19 @@ impl Staging {
         }
     }
 
-    /// Takes over the folder of a dead run. Nothing if its run lives, or another process has taken
-    /// it. An empty folder without a lock is one that is just being made or removed: it is removed,
-    /// and does not count as a dead run.
+    /// Takes over the folder of a dead run. `None` if its run is alive, or another process has
+    /// taken it. An empty folder without a lock is being created or removed: it is removed, and
+    /// does not count as a dead run.
     pub(crate) fn take_dead(folder: PathBuf) -> Result<Option<Self>, StoreError> {
         match ours::open_ours(&folder.join(LOCK))? {
             Some(lock) => Self::claim(folder, lock),
-            // Not ours; or a run ended before it had a lock, and then nothing is in there.
+            // Another user's; or a run ended before it had a lock, and the folder is empty.
             None => super::remove_empty_folder(&folder).map(|()| None),
         }
     }
 
-    /// Takes over a folder whose lock is open, unless another process holds it, or it has become
-    /// the lock of a removed folder whose name another one took.
+    /// Takes over a folder whose lock file is open, unless another process holds the lock, or the
+    /// folder was removed and its name reused.
     fn claim(folder: PathBuf, lock: File) -> Result<Option<Self>, StoreError> {
         let path = folder.join(LOCK);
         let is_ours = super::try_lock(&lock, &path)? && super::is_same_file(&lock, &path)?;
@@ -71,8 +71,8 @@ impl Staging {
         &self.folder
     }
 
-    /// Removes what runs stage, then the lock, and the folder unless it holds other things. Says
-    /// how many files that were.
+    /// Removes staged files, then the lock, and the folder unless it holds other files. Returns the
+    /// number of files.
     pub(crate) fn remove(
         &self,
         mut each: impl FnMut() -> Result<(), StoreError>,
@@ -85,7 +85,7 @@ impl Staging {
             }
         }
         super::remove(&self.folder.join(LOCK))?;
-        // NFS and FUSE keep what is removed while it is open, under another name in the folder.
+        // NFS and FUSE rename an open file that is removed, and keep it in the folder.
         let held = self
             .lock
             .lock()

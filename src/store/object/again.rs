@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::{Bucket, Fault, pause};
 
-/// How long a request is tried again.
+/// The time for which a request is retried.
 #[derive(Debug)]
 pub(super) struct Patience {
     begun: Instant,
@@ -24,7 +24,7 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// Whether to ask again after this error, and then waits a little first.
+    /// Whether to retry after this error; waits before a retry.
     pub(super) async fn bears(&mut self, error: &Error) -> bool {
         if !Fault::is_passing(error) || self.begun.elapsed() >= self.most {
             return false;
@@ -41,7 +41,7 @@ impl Patience {
 }
 
 impl Bucket {
-    /// For one request, from now on.
+    /// The limit for one request, from now on.
     pub(super) fn patience(&self) -> Patience {
         Patience {
             begun: Instant::now(),
@@ -50,7 +50,7 @@ impl Bucket {
         }
     }
 
-    /// Asks until there is an answer, or an error that another try would not change.
+    /// Retries until there is a response, or an error that a retry would not change.
     pub(super) async fn again<T, F>(&self, request: impl Fn() -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
@@ -65,7 +65,7 @@ impl Bucket {
     }
 }
 
-/// An answer that ended before all of it was there.
+/// The error of a truncated response.
 pub(super) fn cut_short(bytes: usize, wanted: u64) -> Error {
     let what = format!("the answer ended after {bytes} of {wanted} bytes");
     let source = std::io::Error::new(std::io::ErrorKind::UnexpectedEof, what);

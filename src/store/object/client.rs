@@ -16,7 +16,7 @@ use crate::job::{Cloud, ObjectOptions, ObjectPlace};
 /// A client for the bucket of this place. Sends no request yet.
 ///
 /// # Errors
-/// What makes no sense in its settings.
+/// The invalid setting.
 pub(super) fn connect(place: &ObjectPlace) -> Result<Arc<dyn Objects>, String> {
     #[cfg(test)]
     if place.url.scheme() == "memory" {
@@ -48,7 +48,7 @@ fn s3(url: &str, options: &ObjectOptions) -> Result<Arc<dyn Objects>, String> {
     if let Some(region) = &options.region {
         builder = builder.with_region(region);
     }
-    // One by one: stores that only speak like S3 lack the other.
+    // One at a time: some S3-compatible stores lack the other.
     let builder = builder.with_disable_bulk_delete(true).with_url(url);
     Ok(Arc::new(
         builder.build().map_err(|error| error.to_string())?,
@@ -89,7 +89,7 @@ fn azure(url: &str, options: &ObjectOptions) -> Result<Arc<dyn Objects>, String>
     ))
 }
 
-/// The variables that the client knows, as it calls them.
+/// The variables that the client reads, by its names.
 fn known<K: FromStr>(options: &ObjectOptions) -> impl Iterator<Item = (K, &str)> {
     options.variables.iter().filter_map(|(name, value)| {
         let key = name.to_ascii_lowercase().parse().ok()?;
@@ -103,7 +103,7 @@ fn endpoint(options: &ObjectOptions) -> Option<&str> {
 }
 
 fn client(options: &ObjectOptions) -> ClientOptions {
-    // Plain http was refused or allowed when the endpoint was read.
+    // Whether plain http is allowed was decided when the endpoint was read.
     let plain = options
         .endpoint
         .as_ref()

@@ -10,14 +10,14 @@ use std::fmt;
 use object_store::Error;
 use object_store::client::HttpError;
 
-/// Why a request to an object store failed.
+/// The failure of a request to an object store.
 #[derive(Debug)]
 pub struct Fault {
     kind: FaultKind,
     what: String,
 }
 
-/// What a caller does about it.
+/// Kinds of failures, by what a caller does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
     /// The credentials are missing, wrong, or do not allow it.
@@ -30,16 +30,16 @@ pub enum FaultKind {
     Conflict,
     /// The store does not support it.
     Unsupported,
-    /// No answer, or only errors.
+    /// No response, or only errors.
     Unreachable,
     /// Anything else.
     Other,
 }
 
-/// How `object_store` begins to tell of a status; its types are not public.
+/// Prefix of `object_store`'s text for a status; its types are not public.
 const STATUS: &str = "status code: ";
 
-/// What stores call a signature of another time.
+/// The stores' error codes for a clock skew.
 const OF_THE_CLOCK: [&str; 3] = [
     "RequestTimeTooSkewed",
     "RequestExpired",
@@ -83,9 +83,9 @@ impl Fault {
         Self { kind, what }
     }
 
-    /// Whether the store said that it knows no such upload.
+    /// Whether the store reported an unknown upload.
     pub(super) fn is_gone(error: &Error) -> bool {
-        // Azure keeps blocks without an id of their upload, and says that their list is wrong.
+        // Azure has no upload ids, and reports an invalid block list.
         let words = ["NoSuchUpload", "InvalidBlockList"];
         if cfg!(test) && innermost(error).starts_with("MultipartUpload not found") {
             return true;
@@ -94,8 +94,8 @@ impl Fault {
             || code(&innermost(error)).is_some_and(|code| words.contains(&code))
     }
 
-    /// Whether another try may end better: the connection broke, the answer was cut or made no sense,
-    /// or the store had a bad moment. Not what it said about the request itself.
+    /// Whether a retry may succeed: the connection broke, the response was truncated or malformed,
+    /// or the store had a temporary failure. Not errors about the request itself.
     pub(super) fn is_passing(error: &Error) -> bool {
         if Self::is_gone(error) {
             return false;
@@ -108,7 +108,7 @@ impl Fault {
         }
     }
 
-    /// One that was found without an error.
+    /// A failure that was detected without an error of the client.
     pub(super) fn new(kind: FaultKind, what: impl Into<String>) -> Self {
         Self {
             kind,
@@ -150,7 +150,7 @@ impl fmt::Display for Fault {
 
 impl StdError for Fault {}
 
-/// Whether it looked for credentials of the machine it runs on, having no others, and found none.
+/// Whether the client found no credentials, not even those of its machine.
 fn lacks_credentials(error: &Error) -> bool {
     causes(error).any(|cause| cause.to_string().contains("169.254.169.254"))
 }
@@ -162,7 +162,7 @@ fn causes(error: &Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
     })
 }
 
-/// The first cause of all, in its own words.
+/// The text of the innermost cause.
 fn innermost(error: &Error) -> String {
     causes(error)
         .last()
@@ -175,7 +175,7 @@ fn status(told: &str) -> Option<u16> {
     rest.get(..3)?.parse().ok()
 }
 
-/// The server's own word for what is wrong: `<Code>` in its XML.
+/// The server's error code: `<Code>` in its XML.
 fn code(body: &str) -> Option<&str> {
     let (_, rest) = body.split_once("<Code>")?;
     let (code, _) = rest.split_once("</Code>")?;

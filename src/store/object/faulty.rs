@@ -126,7 +126,7 @@ impl Faulty {
     }
 
     /// From now on counts from zero, and scripts this for the nth request of an operation.
-    pub(crate) fn fail(&self, (operation, nth): (Operation, u32), trouble: Trouble) {
+    pub(crate) fn fail(&self, operation: Operation, nth: u32, trouble: Trouble) {
         self.set(Some(Scripted {
             operation,
             nth,
@@ -137,8 +137,8 @@ impl Faulty {
     }
 
     /// As [`Faulty::fail`], and for all that follow.
-    pub(crate) fn fail_from(&self, (operation, nth): (Operation, u32), trouble: Trouble) {
-        self.fail((operation, nth), trouble);
+    pub(crate) fn fail_from(&self, operation: Operation, nth: u32, trouble: Trouble) {
+        self.fail(operation, nth, trouble);
         if let Some(scripted) = &mut self.script().trouble {
             scripted.lasts = true;
         }

@@ -1,8 +1,8 @@
-//! Signs of life: an object store has no locks, so a living run touches an object every few
-//! minutes, and a run that has not done so for long counts as dead.
+//! Heartbeats: an object store has no locks, so a run that is alive rewrites an object every few
+//! minutes, and a run that has not done so for a long time counts as dead.
 //!
-//! The judgement may be wrong (a machine that slept, a clock that is off). This is harmless: before
-//! anything of a dead run is removed, a commit records its death, and from then on it can't commit
+//! This may be wrong (a machine that slept, a wrong clock) and is harmless: before anything of a
+//! dead run is removed, a commit fences the run, and from then on it cannot commit
 //! ([`LakeWriter::open`](crate::lake::LakeWriter::open)).
 
 use std::time::Duration;
@@ -14,38 +14,38 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::Bucket;
 use crate::clock::{Clock, system_random};
-use crate::store::Put;
+use crate::store::PutOutcome;
 use crate::store::error::StoreError;
 use crate::store::path::LakePath;
 use crate::store::sign::Sign;
 
-/// The object in a run's staging folder that it touches.
+/// The heartbeat object in a run's staging folder.
 pub(crate) const ALIVE: &str = "alive.json";
 
-/// Whether an object in a run's staging folder is the run's: its sign of life, or a note of uploads.
+/// Whether an object in a staging folder belongs to the run: its heartbeat, or a note of uploads.
 pub(crate) fn is_of_run(name: &str) -> bool {
     let note = name.strip_suffix(".json").unwrap_or_default();
     name == ALIVE || (note.len() >= 6 && note.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Signs of life, as long as it is held.
+/// The heartbeat of this run, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Life {
+pub(super) struct Heartbeat {
     end: CancellationToken,
     beat: AbortOnDropHandle<()>,
 }
 
-impl Life {
-    /// Gives no more of them: none that is on its way gets there later.
+impl Heartbeat {
+    /// Ends it, and waits for a write that is in flight.
     pub(super) async fn end(self) {
         self.end.cancel();
-        // A panic of it changes nothing here.
+        // A panic of the task does not matter here.
         let _ = self.beat.await;
     }
 }
 
 impl Bucket {
-    /// Whether the run that stages here gave no sign of life for long.
+    /// Whether the last heartbeat of this staging folder's run is too old.
     pub(crate) async fn is_dead(&self, staging: &LakePath) -> Result<bool, StoreError> {
         let found = self.list_objects(staging).await?;
         let last = found.objects.iter().map(|meta| meta.last_modified).max();
@@ -55,14 +55,13 @@ impl Bucket {
         Ok(Clock::system().now().signed_duration_since(last) > dead_after)
     }
 
-    /// Gives a sign of life now, and from now on until it is ended or dropped. Nothing if another run
-    /// of this id gave one.
-    pub(super) async fn live(&self, staging: &LakePath) -> Result<Option<Life>, StoreError> {
+    /// Starts the heartbeat. `None` if another run of this id has one.
+    pub(super) async fn live(&self, staging: &LakePath) -> Result<Option<Heartbeat>, StoreError> {
         let path = staging.join(ALIVE);
-        // Unique, so that a sign whose answer was lost is recognized.
+        // Unique, so that it is recognized if the response to its creation was lost.
         let sign = Sign::of_us().with_nonce(system_random());
         let sign = Bytes::from(sign.to_json());
-        if self.put_if_absent(&path, sign.clone()).await? == Put::Taken
+        if self.put_if_absent(&path, sign.clone()).await? == PutOutcome::Taken
             && self.get(&path).await?.as_deref() != Some(&*sign)
         {
             return Ok(None);
@@ -77,13 +76,13 @@ impl Bucket {
                 .await
                 .is_some()
             {
-                // One that is missed does no harm; many are noticed by the next commit.
+                // A missed heartbeat is harmless; the next commit detects a longer failure.
                 if let Err(error) = bucket.put(&path, sign.clone()).await {
                     tracing::debug!(%error, "a sign of life could not be given");
                 }
             }
         };
         let beat = AbortOnDropHandle::new(self.runtime.spawn(beat));
-        Ok(Some(Life { end, beat }))
+        Ok(Some(Heartbeat { end, beat }))
     }
 }

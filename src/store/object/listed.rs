@@ -23,7 +23,7 @@ const ENTRIES: [(&str, &str); 4] = [
     ("BlobPrefix", "Name"),
 ];
 
-/// The usual client, with its listings cleaned.
+/// The default client, with filtered listings.
 #[derive(Debug, Default)]
 pub(super) struct Connector(ReqwestConnector);
 
@@ -65,7 +65,7 @@ impl HttpService for Service {
     }
 }
 
-/// The listing without entries whose keys can't be used; nothing if there are none of them.
+/// The listing without entries whose keys are invalid; `None` if there are no such entries.
 fn without_odd(xml: &str) -> Option<String> {
     let mut odd: Vec<Range<usize>> = Vec::new();
     for (entry, key) in ENTRIES {

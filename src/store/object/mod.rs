@@ -17,6 +17,7 @@ mod listed;
 mod probe;
 mod run;
 mod spool;
+mod staging;
 mod upload;
 
 use std::future::Future;
@@ -26,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::multipart::MultipartStore;
 use object_store::path::Path as Key;
 use object_store::{
@@ -36,23 +37,25 @@ use object_store::{
 use tokio::runtime::Handle;
 
 pub use error::{Fault, FaultKind};
-pub(super) use heartbeat::{ALIVE, is_of_run};
+pub(super) use heartbeat::ALIVE;
 pub(super) use run::{DeadObjectRun, ObjectRun};
 
 use super::error::StoreError;
 use super::path::LakePath;
-use super::{Entry, Put};
+use super::{DirEntry, FileMetadata, PutOutcome, StoredFile};
 use crate::job::ObjectPlace;
 
-/// How often an update is retried because another writer was first.
+/// Maximum retries of an update that another writer preceded.
 const UPDATE_TRIES: u32 = 100;
-/// How often a conditional create is retried that met an object which was then missing.
+/// Maximum retries of a conditional create that met an object which was then missing.
 const CREATE_TRIES: u32 = 10;
 
-/// How often an object that seems to be empty is read again.
+/// Number of small objects that are read concurrently.
+const READS_AT_ONCE: usize = 16;
+/// Maximum rereads of an object that appears to be empty.
 const EMPTY_TRIES: u32 = 3;
 
-/// All that `object_store` offers, of one cloud.
+/// The `object_store` traits that a backend needs.
 pub(super) trait Objects: ObjectStore + MultipartStore {}
 
 impl<T: ObjectStore + MultipartStore> Objects for T {}
@@ -62,7 +65,7 @@ impl<T: ObjectStore + MultipartStore> Objects for T {}
 pub(super) struct Bucket {
     objects: Arc<dyn Objects>,
     prefix: Key,
-    /// As people name it, without a `/` at the end.
+    /// Its address, without a `/` at the end.
     root: Arc<Path>,
     dead_after: Duration,
     retry_time: Duration,
@@ -79,7 +82,7 @@ impl Bucket {
         };
         let prefix = Key::from_url_path(place.url.path())
             .map_err(|error| refused(format!("its path can't be used: {error}")))?;
-        // As the keys are, and as readers take them: not percent-encoded, as it is in a URL.
+        // Not percent-encoded, unlike in a URL: keys and readers use this form.
         let authority = &place.url[..url::Position::BeforePath];
         let address = format!("{authority}/{prefix}");
         let runtime = Handle::try_current().map_err(|error| refused(error.to_string()))?;
@@ -98,8 +101,8 @@ impl Bucket {
         &self.root
     }
 
-    /// Waits for a request on a thread that may block. A worker thread of the runtime may not, and
-    /// is replaced by another one meanwhile.
+    /// Blocks on a request. On a worker thread of the runtime, `block_in_place` moves the other
+    /// tasks to another thread.
     pub(super) fn wait<T>(&self, request: impl Future<Output = T>) -> T {
         tokio::task::block_in_place(|| self.runtime.block_on(request))
     }
@@ -130,7 +133,7 @@ impl Bucket {
         Ok(found.map(|(bytes, _)| bytes))
     }
 
-    /// An object and what tells this version of it from others.
+    /// An object and its version.
     async fn get_version(
         &self,
         path: &LakePath,
@@ -145,7 +148,8 @@ impl Bucket {
             Ok((found.bytes().await?.to_vec(), version))
         };
         let mut found = optional(self.again(read).await).map_err(self.failed("read", path))?;
-        // Nothing that is read whole is ever empty: the answer was, and another one may not be.
+        // Objects that are read whole are never empty, so the response was wrong and is requested
+        // again.
         for tries in 1..=EMPTY_TRIES {
             if !matches!(&found, Some((bytes, _)) if bytes.is_empty()) {
                 break;
@@ -181,15 +185,49 @@ impl Bucket {
         optional(found).map_err(self.failed("look at", path))
     }
 
-    pub(super) async fn list(&self, folder: &LakePath) -> Result<Vec<Entry>, StoreError> {
+    /// The contents of small objects, in their order, each converted by `make` at once.
+    pub(super) async fn get_all_small<T: Send>(
+        &self,
+        paths: Vec<LakePath>,
+        make: fn(Option<&[u8]>) -> T,
+    ) -> Result<Vec<T>, StoreError> {
+        let read = |path: LakePath| async move {
+            let bytes = self.get(&path).await?;
+            Ok::<_, StoreError>(make(bytes.as_deref()))
+        };
+        let read = stream::iter(paths).map(read).buffered(READS_AT_ONCE);
+        read.try_collect().await
+    }
+
+    pub(super) async fn size(&self, path: &LakePath) -> Result<Option<u64>, StoreError> {
+        Ok(self.head(path).await?.map(|meta| meta.size))
+    }
+
+    pub(super) async fn metadata(
+        &self,
+        path: &LakePath,
+    ) -> Result<Option<FileMetadata>, StoreError> {
+        let found = self.head(path).await?;
+        Ok(found.map(|meta| FileMetadata {
+            bytes: meta.size,
+            modified: meta.last_modified,
+        }))
+    }
+
+    /// Blocks.
+    pub(super) fn open(&self, path: &LakePath) -> Result<Option<StoredFile>, StoreError> {
+        StoredFile::object(self, path, self.locate(path))
+    }
+
+    pub(super) async fn list(&self, folder: &LakePath) -> Result<Vec<DirEntry>, StoreError> {
         let found = self.list_objects(folder).await?;
         let entry = |key: &Key, is_folder| {
             let name = key.filename()?.to_owned();
-            Some(Entry { name, is_folder })
+            Some(DirEntry { name, is_folder })
         };
         let folders = found.common_prefixes.iter();
         let files = found.objects.iter().map(|meta| &meta.location);
-        let mut entries: Vec<Entry> = folders
+        let mut entries: Vec<DirEntry> = folders
             .filter_map(|key| entry(key, true))
             .chain(files.filter_map(|key| entry(key, false)))
             .collect();
@@ -227,7 +265,7 @@ impl Bucket {
         let mut found: Vec<ObjectMeta> = Vec::new();
         let mut patience = self.patience();
         loop {
-            // Goes on behind the last one that was heard of, so that a long listing gets to its end.
+            // Resumes after the last key received, so that a long listing completes.
             let last = found.last().map(|meta| meta.location.clone());
             let mut listed = match &last {
                 None => self.objects.list(Some(&key)),
@@ -273,7 +311,7 @@ impl Bucket {
         &self,
         path: &LakePath,
         bytes: Bytes,
-    ) -> Result<Put, StoreError> {
+    ) -> Result<PutOutcome, StoreError> {
         let mut patience = self.patience();
         let mut tries = 0;
         loop {
@@ -284,20 +322,19 @@ impl Bucket {
                 .put_opts(&self.key(path), payload, options)
                 .await
             {
-                Ok(_) => return Ok(Put::Created),
+                Ok(_) => return Ok(PutOutcome::Created),
                 Err(error @ Error::AlreadyExists { .. }) => {
-                    // S3 says so also when two try at the same moment, and both may have failed.
+                    // S3 also returns this for two concurrent attempts, of which both may have failed.
                     tries += 1;
                     if self.head(path).await?.is_some() {
-                        return Ok(Put::Taken);
+                        return Ok(PutOutcome::Taken);
                     }
                     if tries >= CREATE_TRIES {
                         return Err(self.failed("create", path)(error));
                     }
                     pause(tries).await;
                 }
-                // The outcome is unknown. Another try settles it: a writer that finds its own bytes
-                // recognizes them.
+                // The outcome is unknown. A retry resolves it: a writer recognizes its own bytes.
                 Err(error) if patience.bears(&error).await => {}
                 Err(error) => return Err(self.failed("create", path)(error)),
             }
@@ -334,15 +371,15 @@ impl Bucket {
                     tries += 1;
                     pause(tries).await;
                 }
-                // If it took effect all the same, there is nothing left to decide.
+                // If it did take effect, the retry finds nothing to change.
                 Err(error) if patience.bears(&error).await => {}
                 Err(error) => return Err(self.failed("update", path)(error)),
             }
         }
     }
 
-    /// Removes an object; one that is gone is fine. Most stores do not tell whether it was there,
-    /// so it counts as removed unless one does.
+    /// Removes an object; a missing one is not an error. Most stores do not report whether it
+    /// existed, so it counts as removed unless they do.
     pub(super) async fn remove(&self, path: &LakePath) -> Result<bool, StoreError> {
         let key = self.key(path);
         let removed = optional(self.again(|| self.objects.delete(&key)).await)
@@ -350,7 +387,7 @@ impl Bucket {
         Ok(removed.is_some())
     }
 
-    /// Removes what is a run's in its staging folder.
+    /// Removes the run's own objects in its staging folder.
     async fn remove_of_run(&self, staging: &LakePath) -> Result<(), StoreError> {
         for entry in self.list(staging).await? {
             if !entry.is_folder && heartbeat::is_of_run(&entry.name) {
@@ -360,7 +397,7 @@ impl Bucket {
         Ok(())
     }
 
-    /// Removes all objects below a folder. Says how many.
+    /// Removes all objects below a folder; returns their number.
     async fn remove_below(&self, folder: &LakePath) -> Result<u64, StoreError> {
         let found = self.list_below(folder).await?;
         for meta in &found {
@@ -371,7 +408,7 @@ impl Bucket {
     }
 }
 
-/// Nothing for what is not there.
+/// Maps "not found" to `None`.
 fn optional<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
     match result {
         Ok(found) => Ok(Some(found)),
@@ -380,7 +417,7 @@ fn optional<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
     }
 }
 
-/// Waits a little, so that two competing writers do not collide again and again.
+/// Waits a little, so that two writers do not collide repeatedly.
 async fn pause(tries: u32) {
     let most = 5_u64 << tries.min(7);
     tokio::time::sleep(Duration::from_millis(fastrand::u64(1..=most))).await;

@@ -11,15 +11,15 @@ use super::{Bucket, Fault, FaultKind};
 use crate::store::data_file::Upload;
 use crate::store::error::StoreError;
 use crate::store::path::LakePath;
-use crate::store::{ProbeAction, ProbeStep, Published, Put};
+use crate::store::{ProbeAction, ProbeStep, Published, PutOutcome};
 
 const CONTENT: &[u8] = b"a probe of airudder-export; may be removed\n";
-/// How many try to create one object at the same moment, and how often.
+/// Number of concurrent attempts to create one object, and of rounds.
 const RIVALS: usize = 8;
 const RACES: usize = 3;
 
 impl Bucket {
-    /// Tries all that commits need, below `folder`, and removes what it made.
+    /// Probes everything that commits need, below `folder`, and removes what it created.
     pub(crate) async fn probe(&self, folder: &LakePath) -> Vec<ProbeStep> {
         let mut steps = Vec::new();
         let written = self.try_write(folder).await;
@@ -88,11 +88,12 @@ impl Bucket {
         Ok(())
     }
 
-    /// Whether an object of this text is created. One whose answer was lost is met again, as its own.
+    /// Whether an object of this text was created, including by an earlier attempt whose response
+    /// was lost.
     async fn creates(&self, path: &LakePath, text: Vec<u8>) -> Result<bool, StoreError> {
         let text = Bytes::from(text);
         let put = self.put_if_absent(path, text.clone()).await?;
-        Ok(put == Put::Created || self.get(path).await?.as_deref() == Some(&*text))
+        Ok(put == PutOutcome::Created || self.get(path).await?.as_deref() == Some(&*text))
     }
 
     async fn try_update(&self, folder: &LakePath) -> Result<(), StoreError> {
@@ -109,7 +110,7 @@ impl Bucket {
         };
         match update(version.clone(), b"newer").await {
             Ok(_) => {}
-            // It took effect, and its answer was lost: a second try meets its own object.
+            // It took effect and the response was lost: the retry meets its own object.
             Err(_) if self.get(&path).await?.as_deref() == Some(b"newer") => {}
             Err(error) if Fault::is_passing(&error) => {
                 self.put(&path, Bytes::from_static(b"newer")).await?;

@@ -1,26 +1,29 @@
-//! A run on an object store: its local spool, its sign of life, and its open uploads.
+//! A run on an object store: its local spool, its heartbeat, and its open uploads.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::heartbeat::Life;
+use super::heartbeat::Heartbeat;
 use super::upload::{Opened, Outgoing};
 use super::{Bucket, spool};
+use crate::store::blocking;
 use crate::store::data_file::{DataFile, Upload};
 use crate::store::error::StoreError;
+use crate::store::failpoint::Failpoint;
 use crate::store::local::{self, Staging};
 use crate::store::path::{FileName, FilePath, LakePath};
-use crate::store::{Published, blocking};
-use crate::task::RunId;
+use crate::store::run::{Published, PutOutcome, RunState, taken};
 
 /// The state of a living run.
 #[derive(Debug)]
 pub(crate) struct ObjectRun {
     bucket: Bucket,
+    state: Arc<RunState>,
     spool: Arc<Staging>,
     staging: LakePath,
     /// Uploads that are neither completed nor aborted, each with the number of its note.
@@ -28,29 +31,33 @@ pub(crate) struct ObjectRun {
     next_note: AtomicU64,
     /// All notes up to this one are removed.
     forgotten: AtomicU64,
-    life: Mutex<Option<Life>>,
+    heartbeat: Mutex<Option<Heartbeat>>,
 }
 
 impl ObjectRun {
-    pub(crate) async fn open(bucket: Bucket, run: &RunId) -> Result<Option<Self>, StoreError> {
-        let (place, id) = (Arc::clone(&bucket.spool), run.clone());
+    pub(crate) async fn open(
+        bucket: Bucket,
+        state: Arc<RunState>,
+    ) -> Result<Option<Self>, StoreError> {
+        let (place, id) = (Arc::clone(&bucket.spool), state.run.clone());
         let Some(spool) = blocking(move || spool::open(&place, &id)).await? else {
             return Ok(None);
         };
-        let staging = LakePath::staging_of(run);
-        let Some(life) = bucket.live(&staging).await? else {
+        let staging = LakePath::staging_of(&state.run);
+        let Some(heartbeat) = bucket.live(&staging).await? else {
             return blocking(move || spool.remove(|| Ok(())))
                 .await
                 .map(|_| None);
         };
         Ok(Some(Self {
             bucket,
+            state,
             spool: Arc::new(spool),
             staging,
             open: Mutex::default(),
             next_note: AtomicU64::new(1),
             forgotten: AtomicU64::new(0),
-            life: Mutex::new(Some(life)),
+            heartbeat: Mutex::new(Some(heartbeat)),
         }))
     }
 
@@ -66,8 +73,8 @@ impl ObjectRun {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends files to uploads that stay open, and says in each which.
-    pub(crate) async fn send(&self, files: &mut [DataFile]) -> Result<(), StoreError> {
+    /// Uploads files to multipart uploads that stay open, and stores the upload in each file.
+    pub(crate) async fn sync_staged(&self, files: &mut [DataFile]) -> Result<(), StoreError> {
         let outgoing: Vec<Outgoing> = files
             .iter()
             .map(|file| Outgoing {
@@ -80,7 +87,7 @@ impl ObjectRun {
             return Ok(());
         }
         let opened = self.bucket.open_uploads(&outgoing).await?;
-        // The uploads are noted before any byte is sent: an upload without a note is empty.
+        // Uploads are noted before any byte is sent, so that an upload without a note is empty.
         let number = self.next_note.fetch_add(1, Ordering::Relaxed);
         for (file, opened) in files.iter().zip(&opened) {
             self.open_uploads()
@@ -107,7 +114,7 @@ impl ObjectRun {
     }
 
     /// Removes the notes of uploads that are all completed or aborted.
-    pub(crate) async fn forget(&self) -> Result<(), StoreError> {
+    pub(crate) async fn forget_notes(&self) -> Result<(), StoreError> {
         let needed: BTreeSet<u64> = self.open_uploads().values().map(|open| open.1).collect();
         let last = self.next_note.load(Ordering::Relaxed);
         let mut done = self.forgotten.load(Ordering::Relaxed);
@@ -119,7 +126,7 @@ impl ObjectRun {
         Ok(())
     }
 
-    /// Aborts what was sent for files that will not be committed so. The files stay in the spool.
+    /// Aborts the uploads of files that will not be committed as they are. The files stay in the spool.
     pub(crate) async fn withdraw(&self, files: &mut [DataFile]) -> Result<(), StoreError> {
         for file in files {
             file.upload = None;
@@ -143,7 +150,7 @@ impl ObjectRun {
         blocking(move || local::remove(&spooled).map(drop)).await
     }
 
-    /// Makes an object of a committed file, whichever run sent it.
+    /// Completes the upload of a committed file of any run.
     pub(crate) async fn publish(
         &self,
         path: &FilePath,
@@ -162,28 +169,75 @@ impl ObjectRun {
         Ok(published)
     }
 
-    /// Makes an object of a file in the spool at once, and removes it from there. Blocks.
-    pub(crate) fn store(&self, file: &Path, path: &LakePath) -> Result<(), StoreError> {
-        let bytes = local::size(file)?.unwrap_or_default();
-        let outgoing = Outgoing {
-            file: file.to_owned(),
-            bytes,
-            path: path.clone(),
-        };
-        self.bucket.wait(self.bucket.store(outgoing))?;
-        local::remove(file).map(drop)
+    pub(crate) async fn put_if_absent(
+        &self,
+        path: &LakePath,
+        bytes: Bytes,
+    ) -> Result<PutOutcome, StoreError> {
+        self.state.pass(Failpoint::CommitRecordWritten)?;
+        let put = self.bucket.put_if_absent(path, bytes).await?;
+        self.state.pass(Failpoint::CommitRecordNamed)?;
+        Ok(put)
     }
 
-    /// Ends the run: aborts what was not committed, and removes spool and notes. Says how many files
-    /// that were.
+    pub(crate) async fn create(
+        &self,
+        path: &LakePath,
+        bytes: Bytes,
+    ) -> Result<PutOutcome, StoreError> {
+        self.bucket.put_if_absent(path, bytes).await
+    }
+
+    pub(crate) async fn replace(&self, path: &LakePath, bytes: Vec<u8>) -> Result<(), StoreError> {
+        self.bucket.put(path, bytes.into()).await.map(drop)
+    }
+
+    pub(crate) async fn update<F>(&self, path: &LakePath, decide: F) -> Result<bool, StoreError>
+    where
+        F: Fn(Option<&[u8]>) -> Option<Vec<u8>> + Send,
+    {
+        self.bucket.update(path, decide).await
+    }
+
+    pub(crate) async fn remove(&self, path: &LakePath) -> Result<bool, StoreError> {
+        self.bucket.remove(path).await
+    }
+
+    /// The bytes go through this machine, since not every store supports copies.
+    pub(crate) async fn move_aside(
+        &self,
+        from: &LakePath,
+        to: &LakePath,
+    ) -> Result<(), StoreError> {
+        let (bucket, spool) = (self.bucket.clone(), Arc::clone(&self.spool));
+        let (source, target) = (from.clone(), to.clone());
+        let name = self.state.temporary_name();
+        blocking(move || bucket.carry(&source, &target, &spool.folder().join(name))).await?;
+        self.bucket.remove(from).await.map(drop)
+    }
+
+    /// Uploads a file from the spool at once, and removes it from there. Blocks.
+    pub(crate) fn put_in_place(&self, file: &Path, path: &LakePath) -> Result<(), StoreError> {
+        self.bucket.put_file(file, path)
+    }
+
+    pub(crate) async fn take_dead(
+        &self,
+        staging: &LakePath,
+    ) -> Result<Option<DeadObjectRun>, StoreError> {
+        DeadObjectRun::take(&self.bucket, staging).await
+    }
+
+    /// Ends the run: aborts uncommitted uploads, and removes spool and notes. Returns the number of
+    /// files.
     pub(crate) async fn close(&self) -> Result<u64, StoreError> {
-        let life = self
-            .life
+        let heartbeat = self
+            .heartbeat
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if let Some(life) = life {
-            life.end().await;
+        if let Some(heartbeat) = heartbeat {
+            heartbeat.end().await;
         }
         let spool = Arc::clone(&self.spool);
         let removed = blocking(move || spool::close(&spool)).await?;
@@ -200,7 +254,38 @@ impl ObjectRun {
     }
 }
 
-/// The staging folder of a run that is dead.
+impl Bucket {
+    /// Uploads a file at once, and removes it. Blocks.
+    fn put_file(&self, file: &Path, path: &LakePath) -> Result<(), StoreError> {
+        let bytes = local::size(file)?.unwrap_or_default();
+        let outgoing = Outgoing {
+            file: file.to_owned(),
+            bytes,
+            path: path.clone(),
+        };
+        self.wait(self.store(outgoing))?;
+        local::remove(file).map(drop)
+    }
+
+    /// Copies an object to a free key, through the file `place`. Blocks.
+    fn carry(&self, from: &LakePath, to: &LakePath, place: &Path) -> Result<(), StoreError> {
+        let Some(source) = self.open(from)? else {
+            let missing = std::io::ErrorKind::NotFound.into();
+            return Err(StoreError::io("read", &self.locate(from))(missing));
+        };
+        if self.open(to)?.is_some() {
+            return Err(taken(&self.locate(to)));
+        }
+        let spool = || {
+            let mut file = File::create_new(place)?;
+            std::io::copy(&mut source.read_from(0), &mut file)
+        };
+        spool().map_err(StoreError::io("write", place))?;
+        self.put_file(place, to)
+    }
+}
+
+/// The staging folder of a dead run.
 #[derive(Debug)]
 pub(crate) struct DeadObjectRun {
     bucket: Bucket,

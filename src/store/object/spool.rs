@@ -15,11 +15,11 @@ use crate::store::error::StoreError;
 use crate::store::local::{self, Staging, Whose};
 use crate::task::RunId;
 
-/// How often it is made again that others take away.
+/// Maximum retries if other runs remove the spool.
 const TRIES: u32 = 100;
 
-/// Removes what dead runs left in the spool, and makes this run's folder in it. Nothing if another run of
-/// this id has one.
+/// Removes what dead runs left in the spool, and creates this run's folder in it. `None` if another
+/// run of this id has one.
 pub(super) fn open(place: &Path, run: &RunId) -> Result<Option<Staging>, StoreError> {
     open_in(place, run).map_err(|error| match error {
         StoreError::Io { source, .. } if !is_of_descriptors(&source) => StoreError::Spool {
@@ -48,7 +48,7 @@ fn open_in(place: &Path, run: &RunId) -> Result<Option<Staging>, StoreError> {
     Staging::open(spool.join(run.as_str()), |folder| {
         for _ in 0..TRIES {
             match make_private(folder) {
-                // A run that ended just now took the empty spool away.
+                // A run that just ended removed the empty spool.
                 Err(error) if error.kind() == ErrorKind::NotFound => make(&spool)?,
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(false),
                 Err(error) => return Err(StoreError::io("create folder", folder)(error)),
@@ -61,7 +61,7 @@ fn open_in(place: &Path, run: &RunId) -> Result<Option<Staging>, StoreError> {
     })
 }
 
-/// Makes the spool, or makes sure that it is ours.
+/// Creates the spool, or checks that it is this user's.
 fn make(spool: &Path) -> Result<(), StoreError> {
     for _ in 0..TRIES {
         match make_private(spool) {
@@ -72,7 +72,7 @@ fn make(spool: &Path) -> Result<(), StoreError> {
             Err(_) => {}
         }
         match check(spool) {
-            // Taken away just now by a run that ended.
+            // Removed by a run that just ended.
             Err(error) if local::is_of_missing(&error) => {}
             checked => return checked,
         }
@@ -91,14 +91,14 @@ pub(super) fn close(run: &Staging) -> Result<u64, StoreError> {
     Ok(removed)
 }
 
-/// What a dead run left goes. Best effort: the next run tries again.
+/// Removes what a dead run left. Best effort: the next run retries.
 fn empty(folder: PathBuf) {
     if let Ok(Some(dead)) = Staging::take_dead(folder) {
         let _ = dead.remove(|| Ok(()));
     }
 }
 
-/// Refuses a spool that another user made, or could read.
+/// Fails for a spool that another user created or can read.
 #[cfg(unix)]
 fn check(spool: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::MetadataExt as _;

@@ -18,15 +18,14 @@ use crate::store::error::StoreError;
 use crate::store::path::LakePath;
 use crate::store::{Published, blocking};
 
-/// All parts but the last have this size: what S3 and Google take at least, and what R2 wants all of
-/// one upload to be.
+/// Size of all parts but the last: the minimum of S3 and Google. R2 requires equal parts.
 const PART_BYTES: u64 = 5 << 20;
-/// S3 takes no more parts of one upload.
+/// Maximum number of parts on S3.
 const MOST_PARTS: u64 = 10_000;
-/// Requests in flight at once. With a part each they take 40 MiB.
+/// Concurrent requests. With a part each they take 40 MiB.
 const AT_ONCE: usize = 8;
 
-/// A file of this machine that is to become an object.
+/// A local file to be uploaded.
 #[derive(Clone, Debug)]
 pub(super) struct Outgoing {
     pub(super) file: PathBuf,
@@ -39,7 +38,7 @@ pub(super) struct Outgoing {
 pub(super) struct Opened {
     /// The object's path in the lake.
     pub(super) path: String,
-    /// The store's name for the upload.
+    /// The store's upload id.
     pub(super) upload: MultipartId,
 }
 
@@ -50,7 +49,7 @@ impl Bucket {
             let (bucket, path) = (self.clone(), file.path.clone());
             async move {
                 let key = bucket.key(&path);
-                // One that was opened unheard stays empty; a lifecycle rule removes it.
+                // An upload whose response was lost stays empty; a lifecycle rule removes it.
                 let opened = bucket.again(|| bucket.objects.create_multipart(&key)).await;
                 let upload = opened.map_err(bucket.failed("open an upload to", &path))?;
                 let path = path.as_str().to_owned();
@@ -158,7 +157,7 @@ impl Bucket {
             let Err(error) = completed else {
                 return Ok(Published::Moved);
             };
-            // Completed by another process, or by this one, and the answer was lost.
+            // Completed by another process, or by this one with the response lost.
             if self.head(path).await?.is_some() {
                 return Ok(Published::Present);
             }
@@ -171,7 +170,7 @@ impl Bucket {
         }
     }
 
-    /// Aborts an upload; one that is gone or completed is fine.
+    /// Aborts an upload; a missing or completed one is not an error.
     pub(super) async fn abort(&self, path: &LakePath, id: &str) -> Result<(), StoreError> {
         let key = self.key(path);
         let id = id.to_owned();
@@ -184,7 +183,7 @@ impl Bucket {
         }
     }
 
-    /// Makes an object of a file of this machine, whole, over one that is there.
+    /// Uploads a local file as one object, replacing an existing one.
     pub(super) async fn store(&self, file: Outgoing) -> Result<(), StoreError> {
         if file.bytes <= PART_BYTES {
             let (from, length) = (file.file.clone(), file.bytes);
@@ -202,7 +201,7 @@ impl Bucket {
         match (sent, completed) {
             (Ok(_), Ok(Published::Moved | Published::Present)) => Ok(()),
             (sent, completed) => {
-                // Best effort: the error is what counts.
+                // Best effort: the first error is returned.
                 let _ = self.abort(&file.path, &opened[0].upload).await;
                 sent?;
                 completed?;
@@ -215,8 +214,8 @@ impl Bucket {
         }
     }
 
-    /// Aborts all uploads that are noted in a staging folder, and removes the folder. Says how many
-    /// uploads those were. Only once no commit will name them.
+    /// Aborts all uploads that are noted in a staging folder, and removes the folder; returns the
+    /// number of uploads. Only once no commit can name them.
     pub(super) async fn abort_noted(
         &self,
         staging: &LakePath,

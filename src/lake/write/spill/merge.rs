@@ -11,7 +11,7 @@ use crate::lake::error::LakeError;
 use crate::schema::TableName;
 use crate::store::RunStore;
 
-/// Makes one run of several.
+/// Merges several runs into one.
 pub(super) fn merged(store: &RunStore, runs: Vec<Run>) -> Result<Run, LakeError> {
     let mut merge = Merge::open(runs)?;
     let mut writer: Option<RunWriter> = None;
@@ -28,19 +28,20 @@ pub(super) fn merged(store: &RunStore, runs: Vec<Run>) -> Result<Run, LakeError>
             let bytes = group.bytes;
             writer.write(
                 joined(&std::mem::take(&mut group).parts)?,
-                (std::mem::take(&mut keys), bytes),
+                std::mem::take(&mut keys),
+                bytes,
             )?;
         }
     }
     let mut writer = writer.unwrap_or_else(|| RunWriter::create(store, RowDay::Unknown));
     if group.rows > 0 {
         let bytes = group.bytes;
-        writer.write(joined(&group.parts)?, (keys, bytes))?;
+        writer.write(joined(&group.parts)?, keys, bytes)?;
     }
     writer.finish()
 }
 
-/// Slices that belong together.
+/// Slices that become one batch.
 #[derive(Debug, Default)]
 struct Group {
     parts: Vec<Vec<ArrayRef>>,
@@ -56,7 +57,7 @@ impl Group {
     }
 }
 
-/// Runs that are read side by side.
+/// Runs that are merged.
 #[derive(Debug)]
 struct Merge {
     readers: Vec<RunReader>,
@@ -69,12 +70,12 @@ impl Merge {
         Ok(Self { readers })
     }
 
-    /// The first day that has rows left.
+    /// The first day with rows left.
     fn key(&self) -> Option<Key> {
         self.readers.iter().filter_map(RunReader::key).min()
     }
 
-    /// The next rows of the first day, at most so many.
+    /// The next rows of the first day, at most `most_rows`.
     fn next(&mut self, most_rows: usize) -> Result<Option<(Key, Slice)>, LakeError> {
         let Some(key) = self.key() else {
             return Ok(None);
@@ -85,12 +86,12 @@ impl Merge {
     }
 }
 
-/// All rows of a spill, to be taken day by day.
+/// All rows of a spill, read day by day.
 #[derive(Debug)]
 pub(in crate::lake::write) struct SpilledRows {
     store: RunStore,
     tables: VecDeque<(TableName, TableSpill)>,
-    /// The table that is being taken.
+    /// The table that is being read.
     open: Option<OpenTable>,
 }
 
@@ -110,8 +111,8 @@ impl SpilledRows {
         }
     }
 
-    /// The next rows, all of one table and day: all that there are, or a row group of `bytes`; then
-    /// more of the day follow. `None` at the end. Blocks.
+    /// The next rows of one table and day: all of them, or a row group of `bytes` with more of the
+    /// day to follow. `None` at the end. Blocks.
     pub(in crate::lake::write) fn next(
         &mut self,
         bytes: usize,
@@ -120,7 +121,9 @@ impl SpilledRows {
             let open = match &mut self.open {
                 Some(open) => open,
                 None => match self.tables.pop_front() {
-                    Some(table) => self.open.insert(OpenTable::new(&self.store, table)?),
+                    Some((table, spill)) => {
+                        self.open.insert(OpenTable::new(&self.store, table, spill)?)
+                    }
                     None => return Ok(None),
                 },
             };
@@ -133,9 +136,9 @@ impl SpilledRows {
 }
 
 impl OpenTable {
-    fn new(store: &RunStore, (table, spill): (TableName, TableSpill)) -> Result<Self, LakeError> {
+    fn new(store: &RunStore, table: TableName, spill: TableSpill) -> Result<Self, LakeError> {
         let TableSpill { levels, tasks } = spill;
-        // The short ones first: those are merged where there are too many.
+        // The short runs first: they are merged if there are too many.
         let mut runs: VecDeque<Run> = levels.into_iter().flatten().collect();
         while runs.len() > FAN_IN {
             let some = runs.drain(..FAN_IN).collect();

@@ -29,11 +29,11 @@ use crate::lake::error::LakeError;
 use crate::schema::TableName;
 use crate::store::RunStore;
 
-/// So many runs are merged into a longer one, and no more than that are read at once.
+/// Number of runs that are merged into a longer one, and maximum number read at once.
 const FAN_IN: usize = 16;
-/// A batch of a run, about.
+/// Approximate bytes of a batch in a run.
 const BATCH_BYTES: usize = 128 << 10;
-/// And no more rows than this.
+/// Maximum rows of a batch.
 const BATCH_ROWS: usize = 8_192;
 
 /// Rows on disk, by table and day.
@@ -64,7 +64,7 @@ impl Spill {
         Ok(())
     }
 
-    /// Puts the rows without a day of their own under `task_day`.
+    /// Assigns `task_day` to the rows without a day of their own.
     pub(super) fn resolve(&mut self, task_day: RowDay) {
         for table in self.tables.values_mut() {
             if let Some(tasks) = table.tasks.remove(&RowDay::OfTask) {
@@ -76,11 +76,12 @@ impl Spill {
         }
     }
 
-    /// Takes in the rows of a task that gathered apart.
+    /// Adds the spilled rows of one task.
     pub(super) fn absorb(
         &mut self,
         store: &RunStore,
-        (task, other): (TaskOrdinal, Self),
+        task: TaskOrdinal,
+        other: Self,
     ) -> Result<(), LakeError> {
         for (name, other) in other.tables {
             let table = self.tables.entry(name).or_default();
@@ -108,7 +109,7 @@ impl TableSpill {
             note(self.tasks.entry(batch.day).or_default(), &batch.tasks);
         }
         batches.sort_by_key(|batch| Key::of(batch.day));
-        // Those without a day get one later: they are a run of their own, which fits in anywhere.
+        // Rows whose day is known later form a run of their own.
         let is_of_task = |batch: &Batch| batch.day == RowDay::OfTask;
         let (undated, dated): (Vec<_>, Vec<_>) = batches.into_iter().partition(is_of_task);
         for batches in [dated, undated] {
@@ -167,7 +168,7 @@ fn written(store: &RunStore, batches: Vec<Batch>) -> Result<Option<Run>, LakeErr
             keys.extend(std::iter::repeat_n(Key::of(next.day), next.rows));
             parts.push(next.columns);
         }
-        writer.write(joined(&parts)?, (keys, bytes))?;
+        writer.write(joined(&parts)?, keys, bytes)?;
     }
     writer.map(RunWriter::finish).transpose()
 }

@@ -17,12 +17,12 @@ use crate::decode::{PartitionDay, RowDay};
 use crate::lake::error::LakeError;
 use crate::store::RunStore;
 
-/// zstd's window for runs: 128 KiB, as much as a batch. Much larger ones would be most of the memory.
+/// zstd's window for runs: 128 KiB, the size of a batch. A much larger one would dominate the memory.
 const WINDOW_LOG: u32 = 17;
-/// What is read or written at once.
+/// Bytes read or written at once.
 const BUFFER_BYTES: usize = 16 << 10;
 
-/// A day as it stands in a run, in the order of the days: those without one come last.
+/// A day as stored in a run. Sorts by day; rows without one come last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key(i32);
 
@@ -48,17 +48,17 @@ impl Key {
     }
 }
 
-/// Rows in the order of their days, in a file that goes with it.
+/// Rows sorted by day, in a file that is removed when the run is dropped.
 #[derive(Debug)]
 pub(super) struct Run {
     file: Scratch,
-    /// The day of all rows, where they have none of their own.
+    /// The day of all rows, if they have none of their own.
     fixed: Option<Key>,
-    /// What a row takes in memory, about.
+    /// Approximate bytes of a row in memory.
     pub(super) row_bytes: usize,
 }
 
-/// A file that is removed with its last user.
+/// A file that is removed on drop.
 #[derive(Debug)]
 struct Scratch(PathBuf);
 
@@ -70,19 +70,19 @@ impl Drop for Scratch {
 }
 
 impl Run {
-    /// Whether its rows wait for the day of their task.
+    /// Whether the day of the task is not known yet.
     pub(super) fn is_of_task(&self) -> bool {
         self.fixed == Some(Key::OF_TASK)
     }
 
-    /// The day of the task is known now.
+    /// Sets the day of the task.
     pub(super) fn resolve(&mut self, task_day: RowDay) {
         if self.is_of_task() {
             self.fixed = Some(Key::of(task_day));
         }
     }
 
-    /// Reads it from its beginning. Its file goes with the reader.
+    /// Opens it for reading. The reader owns the file.
     pub(super) fn open(self) -> Result<RunReader, LakeError> {
         let Self {
             file,
@@ -96,7 +96,7 @@ impl Run {
         let decoder = decoder.map_err(LakeError::io("read", place))?;
         let text = BufReader::with_capacity(BUFFER_BYTES, decoder);
         let batches = StreamReader::try_new(text, None);
-        let batches = batches.map_err(|error| fault(("read", place), error))?;
+        let batches = batches.map_err(|error| fault("read", place, error))?;
         let mut reader = RunReader {
             file,
             fixed,
@@ -111,7 +111,7 @@ impl Run {
 
 type Text = BufReader<zstd::stream::read::Decoder<'static, BufReader<File>>>;
 
-/// A run while it is read.
+/// Reads a run.
 #[derive(Debug)]
 pub(super) struct RunReader {
     file: Scratch,
@@ -121,7 +121,7 @@ pub(super) struct RunReader {
     head: Option<Head>,
 }
 
-/// The batch that is being taken from.
+/// The current batch.
 #[derive(Debug)]
 struct Head {
     columns: Vec<ArrayRef>,
@@ -138,13 +138,13 @@ pub(super) struct Slice {
 }
 
 impl RunReader {
-    /// The day of the rows that come next.
+    /// The day of the next rows.
     pub(super) fn key(&self) -> Option<Key> {
         let head = self.head.as_ref()?;
         Some(self.fixed.unwrap_or_else(|| Key(head.keys.value(head.at))))
     }
 
-    /// The next rows of the day that comes next, at most so many.
+    /// The next rows of that day, at most `most_rows`.
     pub(super) fn next(&mut self, most_rows: usize) -> Result<Option<Slice>, LakeError> {
         let Some(head) = &mut self.head else {
             return Ok(None);
@@ -169,11 +169,11 @@ impl RunReader {
         Ok(Some(slice))
     }
 
-    /// Goes to the next batch that has rows.
+    /// Advances to the next batch that has rows.
     fn advance(&mut self) -> Result<(), LakeError> {
         self.head = None;
         while let Some(batch) = self.batches.next() {
-            let batch = batch.map_err(|error| fault(("read", &self.file.0), error))?;
+            let batch = batch.map_err(|error| fault("read", &self.file.0, error))?;
             if batch.num_rows() == 0 {
                 continue;
             }
@@ -190,7 +190,7 @@ impl RunReader {
     }
 }
 
-/// A run while it is written.
+/// Writes a run.
 pub(super) struct RunWriter {
     file: Scratch,
     fixed: Option<Key>,
@@ -205,7 +205,7 @@ struct Writer {
 }
 
 impl RunWriter {
-    /// A run whose first rows are of this day. If that is the task's, all are.
+    /// A run whose first rows are of this day. If that is [`RowDay::OfTask`], all rows are.
     pub(super) fn create(store: &RunStore, first: RowDay) -> Self {
         Self {
             file: Scratch(store.scratch()),
@@ -216,11 +216,12 @@ impl RunWriter {
         }
     }
 
-    /// Writes rows that take so much memory. Their days are not before those of the rows before.
+    /// Appends rows that take `bytes` of memory. Their days must not precede those already written.
     pub(super) fn write(
         &mut self,
         mut columns: Vec<ArrayRef>,
-        (keys, bytes): (Vec<Key>, usize),
+        keys: Vec<Key>,
+        bytes: usize,
     ) -> Result<(), LakeError> {
         self.rows += keys.len();
         self.bytes += bytes;
@@ -233,15 +234,15 @@ impl RunWriter {
         };
         RecordBatch::try_new(Arc::clone(&writer.schema), columns)
             .and_then(|batch| writer.batches.write(&batch))
-            .map_err(|error| fault(("write", place), error))
+            .map_err(|error| fault("write", place, error))
     }
 
-    /// The run is complete.
+    /// Completes the run.
     pub(super) fn finish(self) -> Result<Run, LakeError> {
         let place = &self.file.0;
         if let Some(writer) = self.writer {
             let encoder = writer.batches.into_inner();
-            let encoder = encoder.map_err(|error| fault(("write", place), error))?;
+            let encoder = encoder.map_err(|error| fault("write", place, error))?;
             let finished = encoder.finish().and_then(|file| {
                 let file = file.into_inner();
                 file.map_err(std::io::IntoInnerError::into_error)
@@ -270,12 +271,12 @@ fn create(place: &Path, columns: &[ArrayRef]) -> Result<Writer, LakeError> {
     });
     let encoder = encoder.map_err(LakeError::io("write", place))?;
     let batches = StreamWriter::try_new(encoder, &schema);
-    let batches = batches.map_err(|error| fault(("write", place), error))?;
+    let batches = batches.map_err(|error| fault("write", place, error))?;
     Ok(Writer { schema, batches })
 }
 
-/// The system's own error, with the file's name, if that is what lies beneath.
-fn fault((action, place): (&'static str, &Path), error: ArrowError) -> LakeError {
+/// The I/O error with the file's path, if that is the cause.
+fn fault(action: &'static str, place: &Path, error: ArrowError) -> LakeError {
     match error {
         ArrowError::IoError(_, source) => LakeError::io(action, place)(source),
         other => other.into(),

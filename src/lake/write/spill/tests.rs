@@ -9,7 +9,7 @@ use arrow_array::types::Int32Type;
 use arrow_array::{Array, RunArray};
 
 use super::*;
-use crate::decode::{AnswerContext, RecordDecoder, Rows, Run as Text};
+use crate::decode::{AnswerContext, EntryBatch, RecordDecoder, Rows};
 use crate::job::{DecodeOptions, Destination};
 use crate::schema::table;
 use crate::store::Store;
@@ -17,7 +17,7 @@ use crate::task::RunId;
 
 /// Rows of calls of one task: each with its id and its day, `None` for the task's.
 fn batches(task: TaskOrdinal, calls: &[(String, Option<u32>)]) -> Vec<Batch> {
-    let mut text = Text::default();
+    let mut text = EntryBatch::default();
     for (id, day) in calls {
         let start = day.map_or_else(String::new, |day| {
             let day = chrono::NaiveDate::from_num_days_from_ce_opt(700_000 + day.cast_signed());
@@ -116,7 +116,7 @@ async fn rows_of_many_days_come_back_day_by_day_however_often_they_were_merged()
             }
         }
         own.resolve(task_day);
-        shared.absorb(&store, (task, own)).expect("taken");
+        shared.absorb(&store, task, own).expect("taken");
     }
     let some = batches(2, &of_round(1));
     let some: Vec<Batch> = some

@@ -16,32 +16,32 @@ use crate::schema::TableName;
 use crate::shard::Shard;
 use crate::task::{RunId, TaskStatus};
 
-/// No listing covers days before this: the vendor is younger, and "everything" as a range must
-/// not make a day file for each day since the year zero.
+/// The first day that a listing can cover. The vendor's data starts later; without this limit an
+/// unbounded range would create a day file for each day since the year zero.
 const EARLIEST_DAY: NaiveDate = NaiveDate::from_ymd_opt(2000, 1, 1).expect("a date");
 
 /// All days that a commit touched.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Days {
-    pub(super) tallies: BTreeMap<Option<NaiveDate>, Tally>,
+    pub(super) counts_by_day: BTreeMap<Option<NaiveDate>, DayCounts>,
     pub(super) covered: BTreeMap<NaiveDate, CoveredDay>,
-    /// The shards that covered a day which is not covered yet.
+    /// The shards that covered a day that is not fully covered yet.
     pub(super) partly: BTreeMap<NaiveDate, BTreeMap<Shard, CoveredDay>>,
-    /// Tasks that may still put rows on their day, on any later one, and, without a day, on all.
+    /// Tasks that may still add rows to their day or a later one; tasks without a day, to any day.
     pub(super) holding: BTreeMap<Option<NaiveDate>, u64>,
     /// Covered days that were never complete.
     pub(super) pending: BTreeSet<NaiveDate>,
     /// The commit that is being applied.
     pub(super) sequence: u64,
     pub(super) at: DateTime<Utc>,
-    /// Why the commit that is being applied changes rows, if it does more than to move them.
+    /// Why the commit that is being applied changes rows; `None` if it only moves them.
     pub(super) reason: Option<RevisionReason>,
 }
 
 /// How a day is covered by complete listings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct CoveredDay {
-    /// Tasks of earlier days were listed, too, so that those of them that reach into the day are
+    /// Whether tasks of earlier days were listed, too, so that those that extend into the day are
     /// known.
     pub(super) with_earlier_tasks: bool,
     /// The listings, one of each shard. None for commits of version 1.
@@ -49,7 +49,7 @@ pub(super) struct CoveredDay {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct DayCounts {
     pub(super) tasks: TaskCounts,
     pub(super) tables: [FileCounts; 4],
     pub(super) revision: u64,
@@ -60,7 +60,7 @@ pub(super) struct Tally {
     pub(super) revised_in: u64,
 }
 
-/// A coverage of one commit, and whose it is.
+/// The coverage of one commit, and its shard.
 pub(super) struct Covering<'a> {
     pub(super) coverage: &'a [Coverage],
     pub(super) shard: Option<Shard>,
@@ -69,7 +69,7 @@ pub(super) struct Covering<'a> {
 }
 
 impl Days {
-    /// What follows belongs to this commit.
+    /// Starts a commit: the following changes belong to it.
     pub(super) fn begin(
         &mut self,
         sequence: u64,
@@ -79,26 +79,26 @@ impl Days {
         (self.sequence, self.at, self.reason) = (sequence, at, reason);
     }
 
-    fn touched(&mut self, day: Option<NaiveDate>) -> &mut Tally {
-        let tally = self.tallies.entry(day).or_default();
-        (tally.sequence, tally.at) = (self.sequence, self.at);
-        tally
+    fn touched(&mut self, day: Option<NaiveDate>) -> &mut DayCounts {
+        let counts = self.counts_by_day.entry(day).or_default();
+        (counts.sequence, counts.at) = (self.sequence, self.at);
+        counts
     }
 
-    /// The counter of a day's tasks of a kind, to be changed.
+    /// The counter of a day's tasks of a kind, to be updated.
     pub(super) fn tasks_of(&mut self, day: Option<NaiveDate>, kind: Kind) -> &mut u64 {
         counter(&mut self.touched(day).tasks, kind)
     }
 
     pub(super) fn count_file(&mut self, change: &Change, added: bool) {
         let (sequence, reason) = (self.sequence, self.reason);
-        let tally = self.touched(change.day);
-        let is_revised = tally.revision > 0 && tally.revised_in < sequence;
+        let counts = self.touched(change.day);
+        let is_revised = counts.revision > 0 && counts.revised_in < sequence;
         if let Some(reason) = reason.filter(|_| is_revised) {
-            tally.revision += 1;
-            (tally.reason, tally.revised_in) = (Some(reason), sequence);
+            counts.revision += 1;
+            (counts.reason, counts.revised_in) = (Some(reason), sequence);
         }
-        let counts = &mut tally.tables[change.table as usize];
+        let counts = &mut counts.tables[change.table as usize];
         if added {
             counts.files += 1;
             counts.rows += change.rows;
@@ -113,14 +113,14 @@ impl Days {
     /// Marks the days that a task touches, among those that are known.
     pub(super) fn touch_span(&mut self, task: &OpenTask, zone: Option<Tz>) {
         if let Some((first, last)) = span(task, zone) {
-            for (_, tally) in self.tallies.range_mut(Some(first)..=Some(last)) {
-                (tally.sequence, tally.at) = (self.sequence, self.at);
+            for (_, counts) in self.counts_by_day.range_mut(Some(first)..=Some(last)) {
+                (counts.sequence, counts.at) = (self.sequence, self.at);
             }
         }
     }
 
-    /// Marks the days that listings covered whole and after their end. Those of a shard name only
-    /// its own tasks: a day is covered once every one of as many shards has covered it.
+    /// Marks the days that listings covered completely and after their end. A shard's listings contain
+    /// only its own tasks: a day is covered once every shard has covered it.
     pub(super) fn cover(&mut self, covering: &Covering<'_>) {
         for (day, coverage) in covered_days(covering.coverage, covering.zone) {
             let by_this = CoveredDay {
@@ -164,7 +164,7 @@ impl Days {
             || shard.and_then(by_shard).is_some_and(is_as_good)
     }
 
-    /// Takes back what was covered from a moment on.
+    /// Retracts the coverage from a moment on.
     pub(super) fn retract(&mut self, from: DateTime<Utc>, zone: Tz) {
         let first = day_of(zone, from);
         let later = self.covered.split_off(&first);
@@ -175,7 +175,7 @@ impl Days {
         }
     }
 
-    /// Counts a task among those that may still put rows on days, or no more.
+    /// Adds a task to those that may still add rows to days, or removes it.
     pub(super) fn hold(&mut self, task: &OpenTask, holds: bool) {
         if task.overdue {
             return;
@@ -214,8 +214,8 @@ impl Days {
         for day in free {
             self.pending.remove(&day);
             let sequence = self.sequence;
-            let tally = self.touched(Some(day));
-            (tally.revision, tally.revised_in) = (1, sequence);
+            let counts = self.touched(Some(day));
+            (counts.revision, counts.revised_in) = (1, sequence);
         }
     }
 
@@ -241,10 +241,10 @@ impl Days {
 
     pub(super) fn since(&self, sequence: u64) -> impl Iterator<Item = NaiveDate> {
         let dated = self
-            .tallies
+            .counts_by_day
             .range((Bound::Excluded(None), Bound::Unbounded));
         dated
-            .filter(move |(_, tally)| tally.sequence > sequence)
+            .filter(move |(_, counts)| counts.sequence > sequence)
             .filter_map(|(day, _)| *day)
     }
 
@@ -254,33 +254,33 @@ impl Days {
         zone: Option<Tz>,
         mut unsealed: impl Iterator<Item = &'a UnsealedTask>,
     ) -> Option<DaySummary> {
-        let tally = self.tallies.get(&day)?;
+        let counts = self.counts_by_day.get(&day)?;
         // A task that is overdue holds no day, unless its rows are known to be missing.
         let mut holds_it =
             |day| unsealed.any(|known| !is_let_go(known) && touches(&known.task, zone, day));
-        let complete = day.is_some_and(|day| tally.revision > 0 && !holds_it(day));
+        let complete = day.is_some_and(|day| counts.revision > 0 && !holds_it(day));
         let covered = day.and_then(|day| self.covered.get(&day));
         let evidence = covered.map(|covered| &covered.evidence);
-        let tables = TableName::ALL.into_iter().zip(tally.tables).collect();
+        let tables = TableName::ALL.into_iter().zip(counts.tables).collect();
         Some(DaySummary {
             date: day,
             complete,
-            revision: tally.revision,
-            reason: tally.reason,
+            revision: counts.revision,
+            reason: counts.reason,
             evidence: evidence
                 .into_iter()
                 .flatten()
                 .map(|evidence| DayEvidence::clone(evidence))
                 .collect(),
-            tasks: tally.tasks,
+            tasks: counts.tasks,
             tables,
-            sequence: tally.sequence,
-            updated_at: tally.at,
+            sequence: counts.sequence,
+            updated_at: counts.at,
         })
     }
 }
 
-/// Whether a task is waited for no longer.
+/// Whether a day is no longer held back by a task.
 fn is_let_go(known: &UnsealedTask) -> bool {
     known.task.overdue && !is_missed(known)
 }
@@ -314,7 +314,7 @@ fn span(task: &OpenTask, zone: Option<Tz>) -> Option<(NaiveDate, NaiveDate)> {
     Some((first, last.max(first)))
 }
 
-/// The days that one commit's listings cover whole and after their end, and by what.
+/// The days that one commit's listings cover completely and after their end, each with its coverage.
 pub(super) fn covered_days(coverage: &[Coverage], zone: Tz) -> Vec<(NaiveDate, Coverage)> {
     let mut pieces: Vec<Coverage> = coverage.to_vec();
     pieces.sort_unstable_by_key(|piece| (piece.from, piece.to));

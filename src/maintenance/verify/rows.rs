@@ -3,7 +3,7 @@
 use crate::seeded::{SeededMap, SeededSet};
 
 use super::file::{Reader, Target, open};
-use super::tally::Tallies;
+use super::key_sums::KeySums;
 use super::{Finding, FindingKind, MAX_FINDINGS};
 use crate::lake::error::LakeError;
 use crate::schema::TableName;
@@ -25,7 +25,7 @@ type Row = (u32, TableName, i32, i32, u32);
 pub(super) fn examine(
     store: &Store,
     files: &[Target],
-    tallies: &Tallies,
+    sums: &KeySums,
     suspects: &[u32],
     unread: bool,
 ) -> Result<Vec<Finding>, LakeError> {
@@ -33,7 +33,7 @@ pub(super) fn examine(
     let mut missing_rows = 0_u64;
     let mut left: Vec<u32> = Vec::new();
     for number in suspects {
-        let missing = missing_rows_of(tallies, *number);
+        let missing = missing_rows_of(sums, *number);
         if unread && missing > 0 {
             missing_rows += missing;
         } else {
@@ -46,15 +46,15 @@ pub(super) fn examine(
     }
     let mut left = left.as_slice();
     while !left.is_empty() && findings.len() < MAX_FINDINGS {
-        let (some, others) = left.split_at(fitting(tallies, left));
+        let (some, others) = left.split_at(fitting(sums, left));
         left = others;
-        let ids = tallies.ids(some);
+        let ids = sums.ids(some);
         findings.extend(
             some.iter()
-                .flat_map(|number| numbers(tallies, *number, &ids[number])),
+                .flat_map(|number| numbers(sums, *number, &ids[number])),
         );
         let rows = on_all_cores(files.len(), |index| {
-            rows_of(store, files, index, tallies, &ids)
+            rows_of(store, files, index, sums, &ids)
         });
         let rows: Vec<Vec<Row>> = rows.into_iter().collect::<Result<_, _>>()?;
         let rows: Vec<Row> = rows.into_iter().flatten().collect();
@@ -71,10 +71,10 @@ pub(super) fn examine(
 }
 
 /// How many of the suspects have few enough rows to be looked at in one go: one at least.
-fn fitting(tallies: &Tallies, suspects: &[u32]) -> usize {
+fn fitting(sums: &KeySums, suspects: &[u32]) -> usize {
     let mut rows = 0;
     let fit = suspects.iter().take_while(|number| {
-        rows += tallies
+        rows += sums
             .found(**number)
             .tables
             .iter()
@@ -85,15 +85,15 @@ fn fitting(tallies: &Tallies, suspects: &[u32]) -> usize {
     fit.take(MAX_FINDINGS).count().max(1)
 }
 
-fn missing_rows_of(tallies: &Tallies, number: u32) -> u64 {
-    let (expected, found) = (tallies.expected(number), tallies.found(number));
+fn missing_rows_of(sums: &KeySums, number: u32) -> u64 {
+    let (expected, found) = (sums.expected(number), sums.found(number));
     let missing = |table| expected.of(table).saturating_sub(found.of(table).rows);
     TableName::ALL.into_iter().map(missing).sum()
 }
 
 /// What is wrong with the numbers of a task's rows.
-fn numbers(tallies: &Tallies, number: u32, id: &TaskId) -> Vec<Finding> {
-    let (expected, found) = (tallies.expected(number), tallies.found(number));
+fn numbers(sums: &KeySums, number: u32, id: &TaskId) -> Vec<Finding> {
+    let (expected, found) = (sums.expected(number), sums.found(number));
     let mut findings = Vec::new();
     for table in TableName::ALL {
         let (found, committed) = (found.of(table).rows, expected.of(table));
@@ -118,7 +118,7 @@ fn rows_of(
     store: &Store,
     files: &[Target],
     index: usize,
-    tallies: &Tallies,
+    sums: &KeySums,
     examined: &SeededMap<u32, TaskId>,
 ) -> Result<Vec<Row>, LakeError> {
     let target = &files[index];
@@ -138,7 +138,7 @@ fn rows_of(
         return refused(rows);
     };
     let read = reader.keys(|key| {
-        if let Some(task) = tallies
+        if let Some(task) = sums
             .number(key.task)
             .filter(|task| examined.contains_key(task))
         {

@@ -1,22 +1,22 @@
-//! Splits a response while it arrives: the entries of `data.detail`, collected into [`Run`]s of
-//! whole entries, and the rest, the [envelope](Split::envelope), with the array left empty.
+//! Splits a response while it arrives: the entries of `data.detail`, collected into [`EntryBatch`]s of
+//! whole entries, and the rest, the [envelope](AnswerSplitter::envelope), with the array left empty.
 //!
 //! The splitter only tracks strings and brackets; the decoder validates the entries. Memory: one
-//! run, the envelope, and the pieces that the caller has not taken.
+//! batch, the envelope, and the pieces that the caller has not taken.
 
 use std::collections::VecDeque;
 
 use crate::privacy::is_plain_name;
 
-use super::text::{Marks, find_special, unescape};
+use super::text::{ByteMasks, find_special, unescape};
 
-/// Maximum entries of a run. An entry of two bytes becomes a row of hundreds, so bytes alone do not
+/// Maximum entries of a batch. An entry of two bytes becomes a row of hundreds, so bytes alone do not
 /// bound the memory of the rows. Ordinary entries are far fewer per megabyte.
 const MOST_ENTRIES: usize = 16_384;
 
 /// Entries of `detail`, each a whole JSON value.
 #[derive(Debug, Default)]
-pub struct Run {
+pub struct EntryBatch {
     /// Position of the first entry in `detail`.
     pub first_index: u64,
     /// The entries' bytes, concatenated.
@@ -25,7 +25,7 @@ pub struct Run {
     pub ends: Vec<u32>,
 }
 
-impl Run {
+impl EntryBatch {
     /// The entries and their positions in `detail`.
     pub fn entries(&self) -> impl Iterator<Item = (u64, &[u8])> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
@@ -41,7 +41,7 @@ impl Run {
 #[derive(Debug)]
 pub enum Piece {
     /// Whole entries.
-    Run(Run),
+    Batch(EntryBatch),
     /// Part of an entry that exceeds the record limit: to be kept as a reject.
     Oversize {
         /// Position in `detail`.
@@ -56,8 +56,8 @@ pub enum Piece {
 /// Memory limits.
 #[derive(Clone, Copy, Debug)]
 pub struct SplitOptions {
-    /// A run is handed on once it holds this many bytes (or very many entries).
-    pub run_bytes: usize,
+    /// A batch is handed on once it holds this many bytes (or very many entries).
+    pub batch_bytes: usize,
     /// Maximum size of an entry, and of the envelope.
     pub max_record_bytes: usize,
 }
@@ -117,15 +117,15 @@ enum State {
     Done,
 }
 
-/// The splitter. Feed it with [`push`](Split::push), take [`pieces`](Split::pieces), and call
-/// [`finish`](Split::finish) at the end of the response.
+/// The splitter. Feed it with [`push`](AnswerSplitter::push), take [`pieces`](AnswerSplitter::pieces), and call
+/// [`finish`](AnswerSplitter::finish) at the end of the response.
 #[derive(Debug)]
-pub struct Split {
+pub struct AnswerSplitter {
     options: SplitOptions,
     state: State,
     envelope: EnvelopeState,
-    run: Run,
-    /// An empty buffer for the next run.
+    batch: EntryBatch,
+    /// An empty buffer for the next batch.
     spare: Vec<u8>,
     next_index: u64,
     entry_start: usize,
@@ -158,16 +158,16 @@ enum EnvelopeKey {
 
 /// The remainder when a response has ended.
 #[derive(Debug)]
-pub struct Ended {
+pub struct SplitEnd {
     /// The response without the entries of `detail`.
     pub envelope: Vec<u8>,
     /// The entries not handed on yet; all of them for a small response.
-    pub rest: Run,
+    pub rest: EntryBatch,
     /// Total number of entries.
     pub entries: u64,
 }
 
-impl Split {
+impl AnswerSplitter {
     /// A splitter at the start of a response.
     #[must_use]
     pub fn new(options: SplitOptions) -> Self {
@@ -175,7 +175,7 @@ impl Split {
             options,
             state: State::Envelope,
             envelope: EnvelopeState::default(),
-            run: Run::default(),
+            batch: EntryBatch::default(),
             spare: Vec::new(),
             next_index: 0,
             entry_start: 0,
@@ -188,15 +188,15 @@ impl Split {
     /// Whether it will need a buffer soon: see [`reuse`](Self::reuse).
     #[must_use]
     pub fn wants_buffer(&self) -> bool {
-        let run = &self.run.bytes;
-        run.capacity() == 0
-            || (run.len() > self.options.run_bytes / 2 && self.spare.capacity() == 0)
+        let batch = &self.batch.bytes;
+        batch.capacity() == 0
+            || (batch.len() > self.options.batch_bytes / 2 && self.spare.capacity() == 0)
     }
 
-    /// Accepts the emptied buffer of an earlier run, for this run or the next one.
+    /// Accepts the emptied buffer of an earlier batch, for this batch or the next one.
     pub fn reuse(&mut self, buffer: Vec<u8>) {
-        if self.run.bytes.capacity() == 0 {
-            self.run.bytes = buffer;
+        if self.batch.bytes.capacity() == 0 {
+            self.batch.bytes = buffer;
         } else {
             self.spare = buffer;
         }
@@ -241,7 +241,7 @@ impl Split {
                     depth,
                     in_string,
                     escape,
-                } => self.container(bytes, at, (depth, in_string, escape))?,
+                } => self.container(bytes, at, depth, in_string, escape)?,
                 State::Text { escape } => self.text(bytes, at, escape),
                 State::Scalar => self.scalar(bytes, at),
                 State::Done => {
@@ -261,7 +261,7 @@ impl Split {
     ///
     /// # Errors
     /// If it is truncated.
-    pub fn finish(self) -> Result<Ended, SplitError> {
+    pub fn finish(self) -> Result<SplitEnd, SplitError> {
         if self.state != State::Done {
             let what = if self.taken == 0 {
                 "it is empty"
@@ -270,9 +270,9 @@ impl Split {
             };
             return self.fail(what, 0);
         }
-        Ok(Ended {
+        Ok(SplitEnd {
             envelope: self.envelope.text,
-            rest: self.run,
+            rest: self.batch,
             entries: self.next_index,
         })
     }
@@ -369,7 +369,7 @@ impl Split {
         if self.next_index > i32::MAX as u64 {
             return Err(SplitError::TooManyEntries);
         }
-        self.entry_start = self.run.bytes.len();
+        self.entry_start = self.batch.bytes.len();
         self.keep(&bytes[at..=at]);
         Ok(at + 1)
     }
@@ -388,12 +388,14 @@ impl Split {
         &mut self,
         bytes: &[u8],
         from: usize,
-        (mut depth, mut in_string, mut escape): (u32, bool, bool),
+        mut depth: u32,
+        mut in_string: bool,
+        mut escape: bool,
     ) -> Result<usize, SplitError> {
         let mut at = from;
         while at < bytes.len() {
             let block = bytes[at..].first_chunk().filter(|_| !escape);
-            let marks = block.map(Marks::of);
+            let marks = block.map(ByteMasks::of);
             if let Some(marks) = marks.filter(|marks| marks.backslashes == 0) {
                 let inside = marks.inside(in_string);
                 let (open, close) = (marks.open & !inside, marks.close & !inside);
@@ -402,7 +404,7 @@ impl Split {
                         Some(depth) => depth - close.count_ones(),
                         None => return self.fail("brackets without an end", at),
                     };
-                } else if let Some(end) = entry_end((open, close), &mut depth) {
+                } else if let Some(end) = entry_end(open, close, &mut depth) {
                     self.keep(&bytes[from..=at + end]);
                     self.end_entry();
                     return Ok(at + end + 1);
@@ -503,10 +505,10 @@ impl Split {
 
     /// Stores bytes of the current entry.
     fn keep(&mut self, bytes: &[u8]) {
-        let length = self.run.bytes.len() - self.entry_start;
+        let length = self.batch.bytes.len() - self.entry_start;
         if !self.oversize && length + bytes.len() > self.options.max_record_bytes {
             self.oversize = true;
-            let started = self.run.bytes.split_off(self.entry_start);
+            let started = self.batch.bytes.split_off(self.entry_start);
             self.hand_on_run();
             self.ready.push_back(Piece::Oversize {
                 index: self.next_index,
@@ -522,7 +524,7 @@ impl Split {
             });
         } else {
             self.make_room(bytes.len());
-            self.run.bytes.extend_from_slice(bytes);
+            self.batch.bytes.extend_from_slice(bytes);
         }
     }
 
@@ -534,36 +536,36 @@ impl Split {
             if let Some(Piece::Oversize { last, .. }) = self.ready.back_mut() {
                 *last = true;
             }
-            self.run.first_index = self.next_index;
+            self.batch.first_index = self.next_index;
             return;
         }
-        let end = u32::try_from(self.run.bytes.len()).expect("a run is a few megabytes");
-        self.run.ends.push(end);
-        self.entry_start = self.run.bytes.len();
-        let is_full = self.run.bytes.len() >= self.options.run_bytes;
-        if is_full || self.run.ends.len() >= MOST_ENTRIES {
+        let end = u32::try_from(self.batch.bytes.len()).expect("a batch is a few megabytes");
+        self.batch.ends.push(end);
+        self.entry_start = self.batch.bytes.len();
+        let is_full = self.batch.bytes.len() >= self.options.batch_bytes;
+        if is_full || self.batch.ends.len() >= MOST_ENTRIES {
             self.hand_on_run();
         }
     }
 
-    /// Reserves room for this many more bytes. A run near its target length is handed on when it
+    /// Reserves room for this many more bytes. A batch near its target length is handed on when it
     /// reaches it, so doubling its buffer would be wasted.
     fn make_room(&mut self, more: usize) {
-        let run = &mut self.run.bytes;
-        let whole = self.options.run_bytes + self.options.run_bytes / 16;
-        let needed = run.len() + more;
-        if needed > run.capacity() && needed > whole / 4 && needed <= whole {
-            run.reserve_exact(whole - run.len());
+        let batch = &mut self.batch.bytes;
+        let whole = self.options.batch_bytes + self.options.batch_bytes / 16;
+        let needed = batch.len() + more;
+        if needed > batch.capacity() && needed > whole / 4 && needed <= whole {
+            batch.reserve_exact(whole - batch.len());
         }
     }
 
     fn hand_on_run(&mut self) {
-        let run = std::mem::take(&mut self.run);
-        self.run.first_index = self.next_index;
-        self.run.bytes = std::mem::take(&mut self.spare);
+        let batch = std::mem::take(&mut self.batch);
+        self.batch.first_index = self.next_index;
+        self.batch.bytes = std::mem::take(&mut self.spare);
         self.entry_start = 0;
-        if !run.ends.is_empty() {
-            self.ready.push_back(Piece::Run(run));
+        if !batch.ends.is_empty() {
+            self.ready.push_back(Piece::Batch(batch));
         }
     }
 }
@@ -606,7 +608,7 @@ impl EnvelopeState {
 
 /// The offset in a block of brackets at which the entry ends, if it does; otherwise only updates
 /// `depth`.
-fn entry_end((open, close): (u64, u64), depth: &mut u32) -> Option<usize> {
+fn entry_end(open: u64, close: u64, depth: &mut u32) -> Option<usize> {
     let mut brackets = open | close;
     while brackets != 0 {
         let at = brackets.trailing_zeros();
@@ -631,7 +633,7 @@ mod tests {
     use super::*;
 
     const ROOMY: SplitOptions = SplitOptions {
-        run_bytes: 1 << 20,
+        batch_bytes: 1 << 20,
         max_record_bytes: 1 << 20,
     };
 
@@ -639,8 +641,8 @@ mod tests {
         text: &[u8],
         step: usize,
         options: SplitOptions,
-    ) -> Result<(Vec<Piece>, Ended), SplitError> {
-        let mut split = Split::new(options);
+    ) -> Result<(Vec<Piece>, SplitEnd), SplitError> {
+        let mut split = AnswerSplitter::new(options);
         let mut pieces = Vec::new();
         for chunk in text.chunks(step) {
             // The origin of the buffer does not change the result.
@@ -689,15 +691,15 @@ mod tests {
     fn runs_are_handed_on_when_they_are_full() {
         let text = r#"{"data":{"detail":[{"a":1},{"a":2},{"a":3}]}}"#;
         let options = SplitOptions {
-            run_bytes: 10,
+            batch_bytes: 10,
             max_record_bytes: 100,
         };
         let (pieces, ended) = split_in(text.as_bytes(), 7, options).expect("valid");
-        let [Piece::Run(run)] = pieces.as_slice() else {
+        let [Piece::Batch(batch)] = pieces.as_slice() else {
             panic!("{pieces:?}")
         };
         assert_eq!(
-            run.entries().map(|(index, _)| index).collect::<Vec<_>>(),
+            batch.entries().map(|(index, _)| index).collect::<Vec<_>>(),
             [0, 1]
         );
         assert_eq!(
@@ -716,7 +718,7 @@ mod tests {
         let text = format!(r#"{{"data":{{"detail":[{{"a":1}},{huge},{{"a":3}}]}}}}"#);
         for step in [1, 13, 1000] {
             let options = SplitOptions {
-                run_bytes: 1000,
+                batch_bytes: 1000,
                 max_record_bytes: 50,
             };
             let (pieces, ended) = split_in(text.as_bytes(), step, options).expect("valid");
@@ -724,9 +726,9 @@ mod tests {
             let mut lasts = 0;
             for piece in &pieces {
                 match piece {
-                    Piece::Run(run) => {
+                    Piece::Batch(batch) => {
                         assert_eq!(
-                            run.entries().map(|(index, _)| index).collect::<Vec<_>>(),
+                            batch.entries().map(|(index, _)| index).collect::<Vec<_>>(),
                             [0]
                         );
                     }
@@ -790,7 +792,7 @@ mod tests {
     fn an_envelope_over_the_limit_is_refused() {
         let text = format!(r#"{{"x":"{}"}}"#, "y".repeat(100));
         let options = SplitOptions {
-            run_bytes: 10,
+            batch_bytes: 10,
             max_record_bytes: 50,
         };
         let error = split_in(text.as_bytes(), 9, options).expect_err("too large");
@@ -822,7 +824,7 @@ mod tests {
         ) {
             let mut text = br#"{"data":{"detail":["#.to_vec();
             text.extend(bytes);
-            let _ = split_in(&text, step, SplitOptions { run_bytes: 20, max_record_bytes: 40 });
+            let _ = split_in(&text, step, SplitOptions { batch_bytes: 20, max_record_bytes: 40 });
         }
     }
 }

@@ -3,12 +3,13 @@
 use chrono_tz::Tz;
 
 use super::extra::{Misfits, key_text};
+use super::misfit_kind::MisfitKind;
 use super::plan::plans;
+use super::raw_record::{RawRecords, read_object, same_value};
 use super::record::RecordDecoder;
-use super::row_writer::{Fills, append_text};
+use super::row_writer::{ComputedColumns, append_text};
 use super::rows::{AnswerContext, RowDay, Rows};
-use super::scan::{Kind, Raw, Scanner, SyntaxError};
-use super::slots::{Slots, read_object, same_value};
+use super::scan::{Kind, RawValue, Scanner, SyntaxError};
 use super::value::{self, Calendar, Fit};
 use crate::job::DecodeOptions;
 use crate::privacy::is_plain_name;
@@ -47,7 +48,7 @@ pub enum EnvelopeError {
 pub struct Envelope<'a> {
     /// The body's `code`, as a number or a digit string.
     pub code: Option<i64>,
-    data: Option<Slots<'a>>,
+    data: Option<RawRecords<'a>>,
     /// Why the response cannot hold a task's calls, whatever its code says.
     problem: Option<EnvelopeError>,
 }
@@ -174,9 +175,9 @@ impl<'a> Envelope<'a> {
                 at: 0,
             }));
         }
-        let mut code: Option<(Option<i64>, Raw<'a>)> = None;
+        let mut code: Option<(Option<i64>, RawValue<'a>)> = None;
         let mut data: Option<Data<'a>> = None;
-        let mut own: Vec<(Raw<'a>, Raw<'a>)> = Vec::new();
+        let mut own: Vec<(RawValue<'a>, RawValue<'a>)> = Vec::new();
         let mut first = true;
         while let Some(key) = scanner.key(first)? {
             first = false;
@@ -194,7 +195,7 @@ impl<'a> Envelope<'a> {
                     Fit::Value(number) => Some(number),
                     _ => None,
                 };
-                let same = |(before, raw): &(Option<i64>, Raw<'_>)| {
+                let same = |(before, raw): &(Option<i64>, RawValue<'_>)| {
                     *before == number && (number.is_some() || same_value(raw, &value))
                 };
                 if !code.as_ref().is_none_or(same) {
@@ -212,21 +213,21 @@ impl<'a> Envelope<'a> {
         }
         scanner.end()?;
         let Data {
-            mut slots,
+            mut record,
             has_detail,
             mut problem,
         } = data.unwrap_or_default();
-        if let Some(slots) = &mut slots {
+        if let Some(record) = &mut record {
             for (key, value) in own {
-                slots.keep(&key, value, UNKNOWN);
+                record.keep_unmapped(&key, value, MisfitKind::UnknownKey);
             }
             if problem.is_none() && !has_detail {
-                problem = detail_elsewhere(slots);
+                problem = detail_elsewhere(record);
             }
         }
         Ok(Self {
             code: code.and_then(|(number, _)| number),
-            data: slots,
+            data: record,
             problem,
         })
     }
@@ -258,7 +259,8 @@ impl<'a> Envelope<'a> {
     pub fn write_row(
         &self,
         decoder: &mut RecordDecoder,
-        (context, counts): (&AnswerContext, TaskCounts),
+        context: &AnswerContext,
+        counts: TaskCounts,
         misfits: &mut Misfits,
         rows: &mut Rows,
     ) {
@@ -266,9 +268,9 @@ impl<'a> Envelope<'a> {
         let facts = facts(data, decoder.options());
         let day = decoder.day_of_task(&facts);
         let without_start;
-        let data = if facts.shape_of(TaskKey::ScheduleStart) == Some(BEYOND_PARTITIONS) {
+        let data = if starts_beyond_partitions(data, decoder.options()) {
             let (mut copy, slot) = (data.clone(), plans().schedule_start);
-            copy.refuse(slot, plans().task.slot_keys[slot], value::OUT_OF_RANGE);
+            copy.refuse(slot, plans().task.slot_keys[slot], MisfitKind::OutOfRange);
             without_start = copy;
             &without_start
         } else {
@@ -283,14 +285,16 @@ impl<'a> Envelope<'a> {
             };
             i64::try_from(count).ok()
         };
-        let fills = Fills {
+        let computed = ComputedColumns {
             number: &number,
             parent_call_id: None,
             first_entry: 0,
         };
         decoder.write_row(
-            (&plans().task, data),
-            (context, &fills),
+            &plans().task,
+            data,
+            context,
+            &computed,
             misfits,
             rows.of_task(day),
         );
@@ -309,7 +313,7 @@ impl RecordDecoder {
 /// The members of `data`.
 #[derive(Default)]
 struct Data<'a> {
-    slots: Option<Slots<'a>>,
+    record: Option<RawRecords<'a>>,
     /// Whether `detail` is an array, empty or not.
     has_detail: bool,
     problem: Option<EnvelopeError>,
@@ -325,7 +329,7 @@ fn read_data<'a>(scanner: &mut Scanner<'a>) -> Result<Data<'a>, EnvelopeError> {
             ..Data::default()
         });
     }
-    let (slots, nested) = read_object(scanner, &plans().task)?;
+    let (record, nested) = read_object(scanner, &plans().task)?;
     let mut data = Data::default();
     match nested.as_slice() {
         [] => {}
@@ -338,23 +342,24 @@ fn read_data<'a>(scanner: &mut Scanner<'a>) -> Result<Data<'a>, EnvelopeError> {
         // The splitter removed the entries, so two arrays can no longer be compared.
         _ => return Err(EnvelopeError::Twice("data.detail")),
     }
-    if slots.is_contradicted(plans().task_id) {
+    if record.is_contradicted(plans().task_id) {
         data.problem = Some(EnvelopeError::Twice("data.TaskID"));
     }
-    data.slots = Some(slots);
+    data.record = Some(record);
     Ok(data)
 }
 
-const UNKNOWN: &str = "unknown_key";
-
 /// The key that may hold the calls of a response without `detail`: a key that no table has, with a
 /// non-empty array or object.
-fn detail_elsewhere(data: &Slots<'_>) -> Option<EnvelopeError> {
+fn detail_elsewhere(data: &RawRecords<'_>) -> Option<EnvelopeError> {
     let unknown = || {
-        let strays = data.strays.iter().filter(|stray| stray.kind == UNKNOWN);
-        strays.filter(|stray| !stray.value.is_bare())
+        let unmapped = data
+            .unmapped
+            .iter()
+            .filter(|field| field.kind == MisfitKind::UnknownKey);
+        unmapped.filter(|field| !field.value.is_bare())
     };
-    let of_kind = |kind| unknown().find(|stray| stray.value.kind == kind);
+    let of_kind = |kind| unknown().find(|field| field.value.kind == kind);
     let found = of_kind(Kind::Array).or_else(|| of_kind(Kind::Object))?;
     let key = key_text(found.key, found.key_escaped);
     Some(EnvelopeError::DetailElsewhere {
@@ -368,7 +373,7 @@ fn detail_elsewhere(data: &Slots<'_>) -> Option<EnvelopeError> {
 }
 
 /// Whether the envelope's `status` is the word for success.
-fn says_success(raw: &Raw<'_>) -> bool {
+fn says_success(raw: &RawValue<'_>) -> bool {
     let mut text = Vec::new();
     raw.kind == Kind::String
         && append_text(raw, false, &mut text)
@@ -378,7 +383,17 @@ fn says_success(raw: &Raw<'_>) -> bool {
 const TWO_VALUES: &str = "two values";
 const BEYOND_PARTITIONS: &str = "a time that no partition can be named after";
 
-fn facts(data: &Slots<'_>, options: &DecodeOptions) -> TaskFacts {
+/// Whether the scheduled start is a time whose day cannot name a partition.
+fn starts_beyond_partitions(data: &RawRecords<'_>, options: &DecodeOptions) -> bool {
+    match time(data, plans().schedule_start, options.source_timezone) {
+        Told::Known(micros) => Calendar::new(options.partition_timezone)
+            .day(micros)
+            .is_none(),
+        Told::Absent | Told::NotUnderstood(_) => false,
+    }
+}
+
+fn facts(data: &RawRecords<'_>, options: &DecodeOptions) -> TaskFacts {
     let plans = plans();
     let zone = options.source_timezone;
     let mut facts = TaskFacts::default();
@@ -398,15 +413,10 @@ fn facts(data: &Slots<'_>, options: &DecodeOptions) -> TaskFacts {
         };
         facts.note::<TaskStatus>(TaskKey::Status, Told::NotUnderstood(shape));
     }
-    let start = match time(data, plans.schedule_start, zone) {
-        Told::Known(micros)
-            if Calendar::new(options.partition_timezone)
-                .day(micros)
-                .is_none() =>
-        {
-            Told::NotUnderstood(BEYOND_PARTITIONS)
-        }
-        told => told,
+    let start = if starts_beyond_partitions(data, options) {
+        Told::NotUnderstood(BEYOND_PARTITIONS)
+    } else {
+        time(data, plans.schedule_start, zone)
     };
     facts.schedule_start_micros = facts.note(TaskKey::ScheduleStart, start);
     let end = time(data, plans.schedule_end, zone);
@@ -436,7 +446,7 @@ impl TaskFacts {
     }
 }
 
-fn text(data: &Slots<'_>, slot: usize) -> Told<String> {
+fn text(data: &RawRecords<'_>, slot: usize) -> Told<String> {
     let mut text = Vec::new();
     match data.get(slot) {
         Some(_) if data.is_contradicted(slot) => Told::NotUnderstood(TWO_VALUES),
@@ -452,7 +462,7 @@ fn text(data: &Slots<'_>, slot: usize) -> Told<String> {
     }
 }
 
-fn time(data: &Slots<'_>, slot: usize, zone: Option<Tz>) -> Told<i64> {
+fn time(data: &RawRecords<'_>, slot: usize, zone: Option<Tz>) -> Told<i64> {
     let Some(raw) = data.get(slot) else {
         return Told::Absent;
     };
@@ -464,9 +474,9 @@ fn time(data: &Slots<'_>, slot: usize, zone: Option<Tz>) -> Told<i64> {
         Fit::Absent => Told::Absent,
         Fit::Misfit(_) if raw.kind != Kind::String => Told::NotUnderstood(raw.kind.words()),
         Fit::Misfit(kind) => Told::NotUnderstood(match kind {
-            value::WITHOUT_ZONE => "a time without a zone",
-            value::OUT_OF_RANGE => "a time outside the years 1900 to 2199",
-            value::SKIPPED => "a local time that the clocks skipped",
+            MisfitKind::TimeWithoutZone => "a time without a zone",
+            MisfitKind::OutOfRange => "a time outside the years 1900 to 2199",
+            MisfitKind::NotALocalTime => "a local time that the clocks skipped",
             _ => "text that is no time",
         }),
     }

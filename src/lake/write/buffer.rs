@@ -1,96 +1,98 @@
-//! The rows that wait for the next commit.
+//! Accepted rows that wait for the next commit.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::file::{ClosedFile, OpenFile};
-use super::files::FileSet;
-use super::large::Handover;
-use super::options::ChunkOptions;
-use super::queue::{Queue, Queues, Taken};
+use super::data_file::{ClosedFile, OpenFile};
+use super::file_slot::FileSlot;
+use super::large_answer::AcceptedRows;
+use super::open_files::OpenFiles;
+use super::options::WriteBufferOptions;
+use super::queues::{BatchQueue, BatchQueues, Taken};
 use super::spill::{Spill, SpilledRows};
-use crate::decode::{Batch, RowDay, Rows, TaskOrdinal};
+use crate::decode::{Batch, Rows, TaskOrdinal};
+use crate::encode::EncodedRows;
 use crate::lake::error::LakeError;
-use crate::schema::TableName;
 use crate::sync::{in_parallel, lock};
 
-/// Rows of one answer that a thread appends to before they are queued as batches.
+/// Maximum size of a pooled row buffer before its largest tables are queued as batches.
 const LOCAL_ROWS_BYTES: usize = 1 << 20;
 
 /// Accepted rows that wait for a commit. Shared by the threads that decode.
 #[derive(Debug)]
-pub struct Chunk {
-    options: ChunkOptions,
-    queues: Mutex<Queues>,
-    files: Mutex<FileSet>,
+pub struct WriteBuffer {
+    options: WriteBufferOptions,
+    queues: Mutex<BatchQueues>,
+    files: Mutex<OpenFiles>,
     rows: Mutex<Vec<Rows>>,
-    /// A few rows of each of very many days.
+    /// Rows that are spread over too many days to be queued.
     spill: Mutex<Spill>,
-    /// Memory that is no rows, counts in the budget, and becomes free with a commit.
-    others: AtomicUsize,
-    /// The same that does not become free.
-    set_aside: AtomicUsize,
+    /// Bytes charged to the budget for other data until the next commit.
+    charged: AtomicUsize,
+    /// Bytes reserved for other data until the end of the run.
+    reserved: AtomicUsize,
 }
 
-/// A chunk whose rows are all in durable files.
+/// The files of a drained buffer, all durable.
 #[derive(Debug)]
-pub struct SealedChunk {
+pub struct SealedBuffer {
     /// The files.
     pub files: Vec<ClosedFile>,
 }
 
-impl Chunk {
-    /// An empty chunk.
+impl WriteBuffer {
+    /// An empty buffer.
     #[must_use]
-    pub fn new(options: ChunkOptions) -> Self {
+    pub fn new(options: WriteBufferOptions) -> Self {
         Self {
             options,
             queues: Mutex::default(),
             files: Mutex::default(),
             rows: Mutex::default(),
             spill: Mutex::default(),
-            others: AtomicUsize::new(0),
-            set_aside: AtomicUsize::new(0),
+            charged: AtomicUsize::new(0),
+            reserved: AtomicUsize::new(0),
         }
     }
 
-    /// Counts memory in the budget that is needed elsewhere until [`Self::take_files`]: so much
-    /// less is left for rows.
-    pub fn count(&self, bytes: usize) {
-        self.others.fetch_add(bytes, Ordering::Relaxed);
+    /// Charges memory for other data to the budget until [`Self::take_files`].
+    pub fn charge(&self, bytes: usize) {
+        self.charged.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Takes memory from the budget that is needed elsewhere to the end.
-    pub fn set_aside(&self, bytes: usize) {
-        self.set_aside.store(bytes, Ordering::Relaxed);
+    /// Reserves a part of the budget for other data until the end of the run.
+    pub fn reserve(&self, bytes: usize) {
+        self.reserved.store(bytes, Ordering::Relaxed);
     }
 
-    /// What the budget has for rows, in bytes.
+    /// Bytes of the budget that are available for rows.
     #[must_use]
-    pub fn room(&self) -> usize {
-        let counted = self.others.load(Ordering::Relaxed) + self.set_aside.load(Ordering::Relaxed);
+    pub fn available(&self) -> usize {
+        let counted = self.charged.load(Ordering::Relaxed) + self.reserved.load(Ordering::Relaxed);
         self.options.memory_bytes.saturating_sub(counted)
     }
 
-    /// Rows to append whole answers to. Give them back with [`Self::give_back`].
-    pub fn borrow_rows(&self) -> Rows {
+    /// A row buffer from the pool, to append whole responses to. Return it with
+    /// [`Self::put_rows`].
+    pub fn pooled_rows(&self) -> Rows {
         lock(&self.rows).pop().unwrap_or_default()
     }
 
-    /// Takes rows back, and says whether they have grown: then [`Self::relieve`] is due.
+    /// Returns a row buffer to the pool. Returns whether it has grown, so that
+    /// [`Self::flush_if_over_budget`] is due.
     #[must_use]
-    pub fn give_back(&self, rows: Rows) -> bool {
+    pub fn put_rows(&self, rows: Rows) -> bool {
         let grown = has_grown(&rows);
         lock(&self.rows).push(rows);
         grown
     }
 
-    /// Queues the largest of the rows that have grown; if memory is short, writes the longest
-    /// queue. Blocks. As with appending, the chunk must not be drained meanwhile.
+    /// Queues the largest tables of a row buffer that has grown; if the budget is exceeded, writes
+    /// the longest queues. Blocks. The buffer must not be drained concurrently.
     ///
     /// # Errors
     /// When the destination fails.
-    pub fn relieve(&self) -> Result<(), LakeError> {
+    pub fn flush_if_over_budget(&self) -> Result<(), LakeError> {
         let grown = {
             let mut pool = lock(&self.rows);
             let at = pool.iter().position(has_grown);
@@ -110,7 +112,7 @@ impl Chunk {
         self.push(largest)
     }
 
-    /// Queues batches; writes the longest queues until memory is within its budget.
+    /// Queues batches; writes the longest queues until memory is within the budget.
     ///
     /// # Errors
     /// When the destination fails.
@@ -118,21 +120,21 @@ impl Chunk {
         let freed = |bytes| lock(&self.queues).release(bytes);
         for batch in batches {
             let full = lock(&self.queues).push(batch, self.options.row_group_bytes);
-            if let Some(full) = full {
-                self.write(full, freed)?;
+            if let Some((slot, full)) = full {
+                self.write(slot, full, freed)?;
             }
         }
         loop {
             let taken = {
                 let mut queues = lock(&self.queues);
-                if queues.bytes() <= self.room() {
+                if queues.bytes() <= self.available() {
                     return Ok(());
                 }
                 queues.take_some(self.options.max_open_files)
             };
             match taken {
                 Taken::Nothing => return Ok(()),
-                Taken::Longest(place, queue) => self.write((place, queue), freed)?,
+                Taken::Longest(slot, queue) => self.write(slot, queue, freed)?,
                 Taken::Crumbs(batches) => {
                     let bytes = batches.iter().map(|batch| batch.bytes).sum();
                     lock(&self.spill).add(&self.options.store, batches)?;
@@ -142,31 +144,23 @@ impl Chunk {
         }
     }
 
-    /// Takes in the rows of a large answer that is accepted now.
+    /// Adds the rows of a large response that was accepted.
     ///
     /// # Errors
     /// When the destination fails.
-    pub fn adopt(&self, handover: Handover, ordinal: TaskOrdinal) -> Result<(), LakeError> {
-        let Handover {
+    pub fn adopt(&self, handover: AcceptedRows, ordinal: TaskOrdinal) -> Result<(), LakeError> {
+        let AcceptedRows {
             mut batches,
             encoded,
             closed,
             spill,
         } = handover;
-        lock(&self.spill).absorb(&self.options.store, (ordinal, spill))?;
+        lock(&self.spill).absorb(&self.options.store, ordinal, spill)?;
         for batch in &mut batches {
             batch.tasks = vec![ordinal];
         }
-        for (place, rows) in encoded {
-            lock(&self.files).append(
-                (
-                    &self.options.store,
-                    &self.options.encoder,
-                    self.options.limits(),
-                ),
-                place,
-                (rows, &[ordinal]),
-            )?;
+        for (slot, rows) in encoded {
+            self.append(slot, rows, &[ordinal])?;
         }
         for mut file in closed {
             file.tasks = vec![ordinal];
@@ -175,33 +169,36 @@ impl Chunk {
         self.push(batches)
     }
 
-    /// Writes a queue; `freed` is told of the memory of its rows as it becomes free.
+    /// Writes a queue as one row group; calls `freed` with the bytes of each column that is done.
     fn write(
         &self,
-        (place, queue): ((TableName, RowDay), Queue),
+        slot: FileSlot,
+        queue: BatchQueue,
         freed: impl FnMut(usize),
     ) -> Result<(), LakeError> {
         let tasks = queue.tasks();
         let rows = self
             .options
             .encoder
-            .encode(place.0, queue.batches, freed)
+            .encode(slot.table, queue.batches, freed)
             .map_err(LakeError::Encode)?;
-        lock(&self.files).append(
-            (
-                &self.options.store,
-                &self.options.encoder,
-                self.options.limits(),
-            ),
-            place,
-            (rows, &tasks),
-        )
+        self.append(slot, rows, &tasks)
+    }
+
+    fn append(
+        &self,
+        slot: FileSlot,
+        rows: EncodedRows,
+        tasks: &[TaskOrdinal],
+    ) -> Result<(), LakeError> {
+        let limits = self.options.limits();
+        lock(&self.files).append(&self.options, limits, slot, rows, tasks)
     }
 
     /// Takes all waiting rows, to be [encoded](Self::encode). Call it after the last append.
     ///
     /// # Errors
-    /// Only if arrays contradict themselves, which would be a bug.
+    /// Only if arrays are inconsistent, which would be a bug.
     pub fn take_rows(&self) -> Result<WaitingRows, LakeError> {
         let mut queues = std::mem::take(&mut *lock(&self.queues));
         for mut rows in lock(&self.rows).drain(..) {
@@ -216,45 +213,45 @@ impl Chunk {
         })
     }
 
-    /// Encodes rows that waited until there are none. Several threads may do that side by side.
+    /// Encodes all waiting rows. Several threads may call it concurrently.
     ///
     /// # Errors
     /// When the destination fails.
     pub fn encode(&self, waiting: &WaitingRows) -> Result<(), LakeError> {
-        // First what lies on disk, day by day, each with what waits of it.
+        // First the spilled rows, day by day, each day with its queued rows.
         let next = || lock(&waiting.spilled).next(self.options.row_group_bytes);
         while let Some(batch) = next()? {
-            let place = (batch.table, batch.day);
-            let mut queue = lock(&waiting.queues).take_place(place).unwrap_or_default();
+            let slot = FileSlot::of(&batch);
+            let mut queue = lock(&waiting.queues).take_slot(slot).unwrap_or_default();
             queue.bytes += batch.bytes;
             queue.batches.push(batch);
-            self.write((place, queue), |_| ())?;
+            self.write(slot, queue, |_| ())?;
         }
         loop {
-            let Some(longest) = lock(&waiting.queues).take_longest() else {
+            let Some((slot, longest)) = lock(&waiting.queues).take_longest() else {
                 return Ok(());
             };
-            self.write(longest, |_| ())?;
+            self.write(slot, longest, |_| ())?;
         }
     }
 
-    /// Takes all files. The chunk is empty afterwards, if no row waits, and may be used again.
+    /// Takes all files. The buffer is then empty, if no row waits, and can be used again.
     pub fn take_files(&self) -> UnclosedFiles {
-        self.others.store(0, Ordering::Relaxed);
+        self.charged.store(0, Ordering::Relaxed);
         let files = std::mem::take(&mut *lock(&self.files));
         let (open, closed) = files.into_parts();
         UnclosedFiles { open, closed }
     }
 }
 
-/// All rows of a chunk that waited for a commit.
+/// All waiting rows of a buffer.
 #[derive(Debug)]
 pub struct WaitingRows {
-    queues: Mutex<Queues>,
+    queues: Mutex<BatchQueues>,
     spilled: Mutex<SpilledRows>,
 }
 
-/// Files of a drained chunk, some of which still want their footer.
+/// Files of a drained buffer, some of them without their footer.
 #[derive(Debug)]
 pub struct UnclosedFiles {
     open: Vec<OpenFile>,
@@ -262,11 +259,11 @@ pub struct UnclosedFiles {
 }
 
 impl UnclosedFiles {
-    /// Closes all files, on `threads` threads, since most of it is waiting for the disk.
+    /// Closes all files on `threads` threads, since most of the time is spent waiting for the disk.
     ///
     /// # Errors
     /// When the destination fails.
-    pub fn close(self, threads: usize) -> Result<SealedChunk, LakeError> {
+    pub fn close(self, threads: usize) -> Result<SealedBuffer, LakeError> {
         let open = Mutex::new(self.open);
         let closed = Mutex::new(self.closed);
         in_parallel(threads, || -> Result<(), LakeError> {
@@ -280,7 +277,7 @@ impl UnclosedFiles {
         })?;
         let mut files = closed.into_inner().unwrap_or_else(PoisonError::into_inner);
         files.sort_by_key(|closed| closed.file.path());
-        Ok(SealedChunk { files })
+        Ok(SealedBuffer { files })
     }
 }
 

@@ -8,7 +8,7 @@ use crate::lake::error::LakeError;
 use crate::lake::identity::{ShownIdentity, read_identity};
 use crate::lake::log::Log;
 use crate::lake::pins::Pins;
-use crate::maintenance::orphan_files::{Origin, Stray, is_live, strays};
+use crate::maintenance::orphan_files::{Origin, OrphanFile, is_live, orphan_files};
 use crate::store::{FilePath, LakePath, Store, StoreError};
 
 /// Checks everything but the data files. Others may write meanwhile: each difference is checked
@@ -71,13 +71,13 @@ async fn table_folders(
     log: &mut Log,
     findings: &mut Vec<Finding>,
 ) -> Result<(), LakeError> {
-    let found = strays(store, &log.ledger).await?;
+    let found = orphan_files(store, &log.ledger).await?;
     if found.is_empty() {
         return Ok(());
     }
     log.catch_up_with_marker(store).await?;
     let held = Pins::list(store).await?.held(store, &log.ledger).await?;
-    for Stray { path, origin } in found {
+    for OrphanFile { path, origin } in found {
         // Published since, or just being superseded.
         let parsed = path.as_str().parse::<FilePath>().ok();
         let mut giving_way = log.pending.iter().flat_map(|pending| &pending.removes);

@@ -1,8 +1,11 @@
 //! One entry of `detail`, read whole: the raw values of the call and its nested records, by the
-//! plan's slots, and the values without a slot. Does no conversion.
+//! plan's slots, and the fields without a slot. Does no conversion.
 
+use super::column_reader::{SlotFlags, SlotsOfRecords};
+use super::extra::Misfits;
+use super::misfit_kind::MisfitKind;
 use super::plan::{KeyGuess, RecordPlan, Target, plans};
-use super::scan::{Kind, Raw, Scanner, SyntaxError};
+use super::scan::{Kind, RawValue, Scanner, SyntaxError};
 
 /// Entries of a nested array whose values are held at once. Later entries are only validated when
 /// their call is read, and read again when their turn comes: a call of a few megabytes can hold a
@@ -11,7 +14,7 @@ const SLAB: usize = 16_384;
 
 /// Marks a slot whose key had two different values; every column reads it as null. No value of a
 /// response has an empty token.
-const CONTRADICTED: Raw<'static> = Raw {
+const CONTRADICTED: RawValue<'static> = RawValue {
     kind: Kind::Null,
     escaped: false,
     unportable: false,
@@ -20,23 +23,23 @@ const CONTRADICTED: Raw<'static> = Raw {
 
 /// A key and value without a slot.
 #[derive(Clone)]
-pub(super) struct Stray<'a> {
+pub(super) struct UnmappedField<'a> {
     /// Index of its record.
     pub(super) record: usize,
     pub(super) key: &'a [u8],
     pub(super) key_escaped: bool,
-    pub(super) value: Raw<'a>,
-    pub(super) kind: &'static str,
+    pub(super) value: RawValue<'a>,
+    pub(super) kind: MisfitKind,
 }
 
-fn is_contradicted(raw: &Raw<'_>) -> bool {
+fn is_contradicted(raw: &RawValue<'_>) -> bool {
     raw.kind == Kind::Null && raw.token.is_empty()
 }
 
 /// Whether two values are equal: the same text, escapes aside.
-pub(super) fn same_value(one: &Raw<'_>, other: &Raw<'_>) -> bool {
-    let is_escaped_text = |raw: &Raw<'_>| raw.kind == Kind::String && raw.escaped;
-    let text = |raw: &Raw<'_>| {
+pub(super) fn same_value(one: &RawValue<'_>, other: &RawValue<'_>) -> bool {
+    let is_escaped_text = |raw: &RawValue<'_>| raw.kind == Kind::String && raw.escaped;
+    let text = |raw: &RawValue<'_>| {
         if raw.escaped {
             raw.undone()
         } else {
@@ -51,18 +54,18 @@ pub(super) fn same_value(one: &Raw<'_>, other: &Raw<'_>) -> bool {
 
 /// The values of some records of one table, by slot.
 #[derive(Clone, Default)]
-pub(super) struct Slots<'a> {
+pub(super) struct RawRecords<'a> {
     width: usize,
-    values: Vec<Option<Raw<'a>>>,
-    pub(super) strays: Vec<Stray<'a>>,
+    values: Vec<Option<RawValue<'a>>>,
+    pub(super) unmapped: Vec<UnmappedField<'a>>,
     pub(super) count: usize,
 }
 
-impl<'a> Slots<'a> {
+impl<'a> RawRecords<'a> {
     fn clear(&mut self, plan: &RecordPlan) {
         self.width = plan.slot_keys.len();
         self.values.clear();
-        self.strays.clear();
+        self.unmapped.clear();
         self.count = 0;
     }
 
@@ -73,29 +76,52 @@ impl<'a> Slots<'a> {
     }
 
     /// The value of the only record.
-    pub(super) fn get(&self, slot: usize) -> Option<&Raw<'a>> {
+    pub(super) fn get(&self, slot: usize) -> Option<&RawValue<'a>> {
         self.at(0, slot)
     }
 
     #[inline]
-    pub(super) fn at(&self, record: usize, slot: usize) -> Option<&Raw<'a>> {
+    pub(super) fn at(&self, record: usize, slot: usize) -> Option<&RawValue<'a>> {
         self.values[record * self.width + slot].as_ref()
+    }
+
+    /// The slots of all records, for columns to read. `flags` has one entry per record.
+    pub(super) fn slots<'w>(
+        &'w self,
+        plan: &'w RecordPlan,
+        flags: &'w mut [SlotFlags],
+        misfits: &'w mut Misfits,
+    ) -> SlotsOfRecords<'w, 'a> {
+        SlotsOfRecords {
+            values: &self.values,
+            slot_keys: &plan.slot_keys,
+            shared_slots: plan.shared_slots,
+            flags,
+            misfits,
+            table: plan.table.name,
+        }
     }
 
     /// Sets a value of the last record.
     #[inline]
-    fn put(&mut self, slot: usize, key: &Raw<'a>, value: Raw<'a>) {
+    fn put(&mut self, slot: usize, key: &RawValue<'a>, value: RawValue<'a>) {
         let place = self.values.len() - self.width + slot;
         if let Some(before) = self.values[place].replace(value) {
-            self.twin((place, key), before, value);
+            self.merge_duplicate(place, key, before, value);
         }
     }
 
     /// Handles a repeated key. The slot keeps the common value, or the non-null one if the other is
-    /// null; if they differ, it keeps neither. Values that it does not keep become strays.
+    /// null; if they differ, it keeps neither. Values that it does not keep become unmapped fields.
     #[cold]
-    fn twin(&mut self, (place, key): (usize, &Raw<'a>), before: Raw<'a>, value: Raw<'a>) {
-        let (kept, strays) = if is_contradicted(&before) {
+    fn merge_duplicate(
+        &mut self,
+        place: usize,
+        key: &RawValue<'a>,
+        before: RawValue<'a>,
+        value: RawValue<'a>,
+    ) {
+        let (kept, unmapped) = if is_contradicted(&before) {
             (before, [None, Some(value)])
         } else if before.kind == Kind::Null || same_value(&before, &value) {
             (value, [Some(before), None])
@@ -105,8 +131,8 @@ impl<'a> Slots<'a> {
             (CONTRADICTED, [Some(before), Some(value)])
         };
         self.values[place] = Some(kept);
-        for stray in strays.into_iter().flatten() {
-            self.stray(key, stray, "duplicate_key");
+        for field in unmapped.into_iter().flatten() {
+            self.keep_unmapped(key, field, MisfitKind::DuplicateKey);
         }
     }
 
@@ -117,9 +143,9 @@ impl<'a> Slots<'a> {
 
     /// Moves a value of the only record out of its slot, as a misfit.
     #[cold]
-    pub(super) fn refuse(&mut self, slot: usize, key: &'static str, kind: &'static str) {
+    pub(super) fn refuse(&mut self, slot: usize, key: &'static str, kind: MisfitKind) {
         if let Some(value) = self.values.get_mut(slot).and_then(Option::take) {
-            self.strays.push(Stray {
+            self.unmapped.push(UnmappedField {
                 record: 0,
                 key: key.as_bytes(),
                 key_escaped: false,
@@ -129,9 +155,15 @@ impl<'a> Slots<'a> {
         }
     }
 
+    /// Keeps a value of the last record that has no slot.
     #[cold]
-    fn stray(&mut self, key: &Raw<'a>, value: Raw<'a>, kind: &'static str) {
-        self.strays.push(Stray {
+    pub(super) fn keep_unmapped(
+        &mut self,
+        key: &RawValue<'a>,
+        value: RawValue<'a>,
+        kind: MisfitKind,
+    ) {
+        self.unmapped.push(UnmappedField {
             record: self.count - 1,
             key: key.inner(),
             key_escaped: key.escaped,
@@ -139,19 +171,14 @@ impl<'a> Slots<'a> {
             kind,
         });
     }
-
-    /// Keeps a value of the record that has no slot.
-    pub(super) fn keep(&mut self, key: &Raw<'a>, value: Raw<'a>, kind: &'static str) {
-        self.stray(key, value, kind);
-    }
 }
 
 /// The entries of one nested array of a call.
 #[derive(Default)]
 pub(super) struct Entries<'a> {
-    /// The slots of the first entries.
-    pub(super) slots: Slots<'a>,
-    seen: Option<Raw<'a>>,
+    /// The first entries.
+    pub(super) records: RawRecords<'a>,
+    seen: Option<RawValue<'a>>,
     /// Whether the array occurred twice with different entries: it then has no rows.
     contradicted: bool,
     /// The later entries: their number, and the text from the first of them on.
@@ -160,21 +187,21 @@ pub(super) struct Entries<'a> {
 
 impl Entries<'_> {
     pub(super) fn count(&self) -> usize {
-        self.slots.count + self.rest.0
+        self.records.count + self.rest.0
     }
 
     fn clear(&mut self, plan: &RecordPlan) {
-        self.slots.clear(plan);
+        self.records.clear(plan);
         self.seen = None;
         self.contradicted = false;
         self.rest = Default::default();
     }
 }
 
-/// One entry of `detail` and its nested arrays, as slots.
+/// One entry of `detail` and its nested arrays.
 #[derive(Default)]
 pub(super) struct CallRecord<'a> {
-    pub(super) call: Slots<'a>,
+    pub(super) call: RawRecords<'a>,
     pub(super) nested: Vec<Entries<'a>>,
     guess: KeyGuess<'a>,
     nested_guess: Vec<KeyGuess<'a>>,
@@ -205,21 +232,24 @@ impl<'a> CallRecord<'a> {
         let plans = plans();
         self.guess.rewind();
         let mut first = true;
-        while let Some((key, target)) = self.guess.next((&plans.call, first), scanner)? {
+        while let Some((key, target)) = self.guess.next(&plans.call, first, scanner)? {
             first = false;
             match target {
                 Target::Slot(slot) => self.call.put(slot, &key, scanner.value()?),
-                Target::Unknown => self.call.stray(&key, scanner.value()?, "unknown_key"),
+                Target::Unknown => {
+                    self.call
+                        .keep_unmapped(&key, scanner.value()?, MisfitKind::UnknownKey);
+                }
                 Target::Nested(index) => {
                     let entries = &mut self.nested[index];
                     if scanner.peek() != Some(b'[') {
                         let value = scanner.value()?;
                         if !value.is_empty() && !value.is_bare() {
-                            self.call.stray(&key, value, "not_an_array");
+                            self.call.keep_unmapped(&key, value, MisfitKind::NotAnArray);
                         }
                     } else if entries.seen.is_some() || entries.contradicted {
                         let value = scanner.value()?;
-                        self.twin_array(index, &key, value)?;
+                        self.merge_duplicate_array(index, &key, value)?;
                     } else {
                         let plan = &plans.nested[index];
                         let guess = &mut self.nested_guess[index];
@@ -231,31 +261,36 @@ impl<'a> CallRecord<'a> {
         Ok(())
     }
 
-    /// Handles a repeated nested array by the rule of [`Slots::twin`]; an array without entries
+    /// Handles a repeated nested array by the rule of [`RawRecords::merge_duplicate`]; an array without entries
     /// counts as null.
     #[cold]
-    fn twin_array(
+    fn merge_duplicate_array(
         &mut self,
         index: usize,
-        key: &Raw<'a>,
-        value: Raw<'a>,
+        key: &RawValue<'a>,
+        value: RawValue<'a>,
     ) -> Result<(), SyntaxError> {
         let plan = &plans().nested[index];
         let entries = &mut self.nested[index];
         let Some(before) = entries.seen else {
-            self.call.stray(key, value, "duplicate_key");
+            self.call
+                .keep_unmapped(key, value, MisfitKind::DuplicateKey);
             return Ok(());
         };
         if value.is_bare() || value.token == before.token {
-            self.call.stray(key, value, "duplicate_key");
+            self.call
+                .keep_unmapped(key, value, MisfitKind::DuplicateKey);
         } else if before.is_bare() {
-            self.call.stray(key, before, "duplicate_key");
+            self.call
+                .keep_unmapped(key, before, MisfitKind::DuplicateKey);
             let mut scanner = Scanner::new(value.token);
             let guess = &mut self.nested_guess[index];
             entries.seen = Some(read_entries(&mut scanner, plan, guess, entries)?);
         } else {
-            self.call.stray(key, before, "duplicate_key");
-            self.call.stray(key, value, "duplicate_key");
+            self.call
+                .keep_unmapped(key, before, MisfitKind::DuplicateKey);
+            self.call
+                .keep_unmapped(key, value, MisfitKind::DuplicateKey);
             entries.clear(plan);
             entries.contradicted = true;
         }
@@ -269,7 +304,7 @@ fn read_entries<'a>(
     plan: &RecordPlan,
     guess: &mut KeyGuess<'a>,
     entries: &mut Entries<'a>,
-) -> Result<Raw<'a>, SyntaxError> {
+) -> Result<RawValue<'a>, SyntaxError> {
     let start = scanner.position();
     let mut escaped = false;
     let mut unportable = false;
@@ -277,7 +312,7 @@ fn read_entries<'a>(
     let mut first = true;
     while scanner.entry(first)? {
         first = false;
-        if entries.slots.count == SLAB {
+        if entries.records.count == SLAB {
             if entries.rest.0 == 0 {
                 entries.rest.1 = scanner.rest();
             }
@@ -287,11 +322,11 @@ fn read_entries<'a>(
             unportable |= value.unportable;
             continue;
         }
-        let value = read_entry(scanner, plan, guess, &mut entries.slots)?;
+        let value = read_entry(scanner, plan, guess, &mut entries.records)?;
         escaped |= value.0;
         unportable |= value.1;
     }
-    Ok(Raw {
+    Ok(RawValue {
         kind: Kind::Array,
         escaped,
         unportable,
@@ -305,59 +340,61 @@ fn read_entry<'a>(
     scanner: &mut Scanner<'a>,
     plan: &RecordPlan,
     guess: &mut KeyGuess<'a>,
-    slots: &mut Slots<'a>,
+    records: &mut RawRecords<'a>,
 ) -> Result<(bool, bool), SyntaxError> {
     let (mut escaped, mut unportable) = (false, false);
-    slots.begin();
+    records.begin();
     if !scanner.take(b'{') {
         let value = scanner.value()?;
         escaped |= value.escaped;
         unportable |= value.unportable;
-        slots.strays.push(Stray {
-            record: slots.count - 1,
+        records.unmapped.push(UnmappedField {
+            record: records.count - 1,
             key: b"$entry",
             key_escaped: false,
             value,
-            kind: "not_an_object",
+            kind: MisfitKind::NotAnObject,
         });
         return Ok((escaped, unportable));
     }
     guess.rewind();
     let mut first_key = true;
-    while let Some((key, target)) = guess.next((plan, first_key), scanner)? {
+    while let Some((key, target)) = guess.next(plan, first_key, scanner)? {
         first_key = false;
         let value = scanner.value()?;
         escaped |= key.escaped || value.escaped;
         unportable |= value.unportable;
         match target {
-            Target::Slot(slot) => slots.put(slot, &key, value),
-            Target::Nested(_) | Target::Unknown => slots.stray(&key, value, "unknown_key"),
+            Target::Slot(slot) => records.put(slot, &key, value),
+            Target::Nested(_) | Target::Unknown => {
+                records.keep_unmapped(&key, value, MisfitKind::UnknownKey);
+            }
         }
     }
     Ok((escaped, unportable))
 }
 
-/// Reads one object into slots. For a record without nested tables, their keys are ordinary strays.
+/// Reads one object. For a record without nested tables, their keys are ordinary unmapped fields.
 pub(super) fn read_object<'a>(
     scanner: &mut Scanner<'a>,
     plan: &RecordPlan,
-) -> Result<(Slots<'a>, Vec<(Raw<'a>, Raw<'a>)>), SyntaxError> {
-    let mut slots = Slots::default();
-    slots.clear(plan);
-    slots.begin();
+) -> Result<(RawRecords<'a>, Vec<(RawValue<'a>, RawValue<'a>)>), SyntaxError> {
+    let mut records = RawRecords::default();
+    records.clear(plan);
+    records.begin();
     let mut nested = Vec::new();
     let mut guess = KeyGuess::default();
     let mut first = true;
-    while let Some((key, target)) = guess.next((plan, first), scanner)? {
+    while let Some((key, target)) = guess.next(plan, first, scanner)? {
         first = false;
         let value = scanner.value()?;
         match target {
-            Target::Slot(slot) => slots.put(slot, &key, value),
-            Target::Unknown => slots.stray(&key, value, "unknown_key"),
+            Target::Slot(slot) => records.put(slot, &key, value),
+            Target::Unknown => records.keep_unmapped(&key, value, MisfitKind::UnknownKey),
             Target::Nested(_) => nested.push((key, value)),
         }
     }
-    Ok((slots, nested))
+    Ok((records, nested))
 }
 
 /// The entries of a nested array that were only validated, slab by slab.
@@ -365,7 +402,7 @@ pub(super) struct RestOfEntries<'a> {
     left: usize,
     scanner: Scanner<'a>,
     guess: KeyGuess<'a>,
-    slots: Slots<'a>,
+    records: RawRecords<'a>,
     first: bool,
 }
 
@@ -375,27 +412,27 @@ impl<'a> RestOfEntries<'a> {
             left: entries.rest.0,
             scanner: Scanner::new(entries.rest.1),
             guess: KeyGuess::default(),
-            slots: Slots::default(),
+            records: RawRecords::default(),
             first: true,
         }
     }
 
-    pub(super) fn next_slab(&mut self, plan: &RecordPlan) -> Option<&Slots<'a>> {
-        self.slots.clear(plan);
-        while self.left > 0 && self.slots.count < SLAB {
+    pub(super) fn next_slab(&mut self, plan: &RecordPlan) -> Option<&RawRecords<'a>> {
+        self.records.clear(plan);
+        while self.left > 0 && self.records.count < SLAB {
             let Self {
                 scanner,
                 guess,
-                slots,
+                records,
                 ..
             } = self;
             scanner
                 .entry(self.first)
-                .and_then(|_| read_entry(scanner, plan, guess, slots))
+                .and_then(|_| read_entry(scanner, plan, guess, records))
                 .expect("it was found right when its call was read");
             self.first = false;
             self.left -= 1;
         }
-        (self.slots.count > 0).then_some(&self.slots)
+        (self.records.count > 0).then_some(&self.records)
     }
 }

@@ -1,65 +1,67 @@
-//! The open files of a chunk, one per table and day, limited to the number in the settings.
+//! The open files of a buffer, one per table and day, up to the number in the settings.
 
 use crate::seeded::SeededMap;
 
-use super::file::{ClosedFile, OpenFile};
-use crate::decode::{RowDay, TaskOrdinal};
-use crate::encode::{EncodedRows, RowGroupEncoder};
+use super::data_file::{ClosedFile, OpenFile};
+use super::file_slot::FileSlot;
+use super::options::WriteBufferOptions;
+use crate::decode::TaskOrdinal;
+use crate::encode::EncodedRows;
 use crate::lake::error::LakeError;
-use crate::schema::TableName;
-use crate::store::RunStore;
 
 /// When files are closed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FileLimits {
-    /// A file that has grown to this many bytes.
+    /// Size in bytes at which a file is closed.
     pub(super) target_bytes: u64,
-    /// The one not used for longest, when more than this are open.
+    /// Number of open files beyond which the least recently used one is closed.
     pub(super) open: usize,
 }
 
 /// Files by table and day.
 #[derive(Debug, Default)]
-pub(super) struct FileSet {
-    open: SeededMap<(TableName, RowDay), OpenFile>,
+pub(super) struct OpenFiles {
+    open: SeededMap<FileSlot, OpenFile>,
     closed: Vec<ClosedFile>,
     appends: u64,
 }
 
-impl FileSet {
+impl OpenFiles {
     /// Appends a row group to the file of its table and day.
     pub(super) fn append(
         &mut self,
-        (store, encoder, limits): (&RunStore, &RowGroupEncoder, FileLimits),
-        place: (TableName, RowDay),
-        (rows, tasks): (EncodedRows, &[TaskOrdinal]),
+        options: &WriteBufferOptions,
+        limits: FileLimits,
+        slot: FileSlot,
+        rows: EncodedRows,
+        tasks: &[TaskOrdinal],
     ) -> Result<(), LakeError> {
-        if !self.open.contains_key(&place) {
+        if !self.open.contains_key(&slot) {
             if self.open.len() >= limits.open {
-                self.close_idlest()?;
+                self.close_least_recent()?;
             }
-            self.open
-                .insert(place, OpenFile::create(store, encoder, place)?);
+            let file = OpenFile::create(&options.store, &options.encoder, slot)?;
+            self.open.insert(slot, file);
         }
-        let file = self.open.get_mut(&place).expect("it was just opened");
+        let file = self.open.get_mut(&slot).expect("it was just opened");
         file.append(rows, tasks)?;
         self.appends += 1;
         file.used = self.appends;
         if file.bytes() >= limits.target_bytes
-            && let Some(file) = self.open.remove(&place)
+            && let Some(file) = self.open.remove(&slot)
         {
             self.closed.push(file.close()?);
         }
         Ok(())
     }
 
-    fn close_idlest(&mut self) -> Result<(), LakeError> {
-        let idlest = self
+    fn close_least_recent(&mut self) -> Result<(), LakeError> {
+        let least_recent = self
             .open
             .iter()
             .min_by_key(|(_, file)| file.used)
-            .map(|(place, _)| *place);
-        if let Some(file) = idlest.and_then(|place| self.open.remove(&place)) {
+            .map(|(slot, _)| *slot);
+        if let Some(file) = least_recent.and_then(|slot| self.open.remove(&slot)) {
             self.closed.push(file.close()?);
         }
         Ok(())
@@ -70,7 +72,7 @@ impl FileSet {
         self.open.is_empty() && self.closed.is_empty()
     }
 
-    /// Takes in a file that was closed elsewhere.
+    /// Adds a file that was closed elsewhere.
     pub(super) fn adopt(&mut self, file: ClosedFile) {
         self.closed.push(file);
     }

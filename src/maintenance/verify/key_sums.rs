@@ -108,7 +108,7 @@ impl Expected {
 
 /// All tasks with rows, by a number.
 #[derive(Debug, Default)]
-pub(super) struct Tallies {
+pub(super) struct KeySums {
     numbers: IdMap<u32>,
     expected: Vec<Expected>,
     pub(super) found: Vec<Found>,
@@ -117,7 +117,7 @@ pub(super) struct Tallies {
 /// What one file holds, by the tasks' numbers.
 pub(super) type Counts = SeededMap<u32, Found>;
 
-impl Tallies {
+impl KeySums {
     /// Takes in what the commit says that holds a task's rows now.
     pub(super) fn expect(&mut self, task: &CommittedTask) {
         let CommittedTask {

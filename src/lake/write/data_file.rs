@@ -2,17 +2,17 @@
 
 use parquet::file::writer::SerializedFileWriter;
 
-use super::noted::Noted;
+use super::fallible_file::FallibleFile;
+use super::file_slot::FileSlot;
 use crate::decode::{RowDay, TaskOrdinal};
 use crate::encode::{EncodedRows, RowGroupEncoder};
 use crate::lake::error::LakeError;
-use crate::schema::TableName;
-use crate::store::{DataFile, Partition, RunStore};
+use crate::store::{DataFile, RunStore};
 
 /// A data file that is being written.
 #[derive(Debug)]
 pub(super) struct OpenFile {
-    writer: SerializedFileWriter<Noted>,
+    writer: SerializedFileWriter<FallibleFile>,
     day: RowDay,
     rows: u64,
     tasks: Vec<TaskOrdinal>,
@@ -31,29 +31,21 @@ pub struct ClosedFile {
     pub tasks: Vec<TaskOrdinal>,
 }
 
-/// The partition of a day that is known.
-pub(super) fn partition(day: RowDay) -> Partition {
-    match day {
-        RowDay::On(day) => Partition::Date(day.date()),
-        RowDay::OfTask | RowDay::Unknown => Partition::Unknown,
-    }
-}
-
 impl OpenFile {
     pub(super) fn create(
         store: &RunStore,
         encoder: &RowGroupEncoder,
-        (table, day): (TableName, RowDay),
+        slot: FileSlot,
     ) -> Result<Self, LakeError> {
-        let staged = store.stage(table, partition(day))?;
-        let (schema, properties) = encoder.file_parts(table);
-        let staged = Noted::new(staged);
-        let note = staged.note();
+        let staged = store.stage(slot.table, slot.partition())?;
+        let (schema, properties) = encoder.file_parts(slot.table);
+        let staged = FallibleFile::new(staged);
+        let errors = staged.errors();
         let writer = SerializedFileWriter::new(staged, schema, properties)
-            .map_err(|error| note.explain(error))?;
+            .map_err(|error| errors.explain(error))?;
         Ok(Self {
             writer,
-            day,
+            day: slot.day,
             rows: 0,
             tasks: Vec::new(),
             used: 0,
@@ -74,7 +66,7 @@ impl OpenFile {
             group.close()?;
             Ok(())
         })();
-        appended.map_err(|error| self.writer.inner().note().explain(error))?;
+        appended.map_err(|error| self.writer.inner().errors().explain(error))?;
         self.rows += rows.rows as u64;
         self.tasks.extend_from_slice(tasks);
         Ok(())
@@ -86,12 +78,12 @@ impl OpenFile {
 
     /// Writes the footer and makes the file durable.
     pub(super) fn close(mut self) -> Result<ClosedFile, LakeError> {
-        let note = self.writer.inner().note();
-        let noted = self
+        let errors = self.writer.inner().errors();
+        let staged = self
             .writer
             .into_inner()
-            .map_err(|error| note.explain(error))?;
-        let file = noted.into_staged().finish(self.rows)?;
+            .map_err(|error| errors.explain(error))?;
+        let file = staged.into_staged().finish(self.rows)?;
         self.tasks.sort_unstable();
         self.tasks.dedup();
         Ok(ClosedFile {

@@ -6,7 +6,7 @@ use crate::store::{LakePath, Store};
 
 /// What is not finished in a lake. The next command that writes does it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LooseEnds {
+pub struct UnfinishedWork {
     /// Commits that are durable and not marked as published.
     pub unpublished: u64,
     /// Runs that are alive now.
@@ -20,23 +20,23 @@ impl Lake {
     ///
     /// # Errors
     /// When the folders of log and staging can't be read.
-    pub async fn loose_ends(&self) -> Result<LooseEnds, LakeError> {
+    pub async fn unfinished_work(&self) -> Result<UnfinishedWork, LakeError> {
         let store: &Store = self.store();
         let mut last = self.ledger().last_sequence();
         while store.size(&LakePath::commit(last + 1)).await?.is_some() {
             last += 1;
         }
-        let mut ends = LooseEnds {
+        let mut work = UnfinishedWork {
             unpublished: last.saturating_sub(self.log.published),
-            ..LooseEnds::default()
+            ..UnfinishedWork::default()
         };
         for run in store.staging_runs().await? {
             if store.is_dead(&LakePath::staging().join(&run)).await? {
-                ends.dead_runs += 1;
+                work.dead_runs += 1;
             } else {
-                ends.living_runs += 1;
+                work.living_runs += 1;
             }
         }
-        Ok(ends)
+        Ok(work)
     }
 }

@@ -1,31 +1,31 @@
-//! The rows of one answer that is too large to be buffered as text.
+//! The rows of one response that is too large to be buffered as text.
 //!
-//! They are kept here until the answer is accepted: first as batches, then as encoded row groups
+//! They are kept here until the response is accepted: first as batches, then as encoded row groups
 //! (about a tenth of the size), then in staged files of their own. Dropping it discards all rows:
 //! its files are staged under names that no commit uses.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::file::ClosedFile;
-use super::files::{FileLimits, FileSet};
-use super::options::ChunkOptions;
-use super::queue::{Queue, Queues, Taken};
+use super::data_file::ClosedFile;
+use super::file_slot::FileSlot;
+use super::open_files::{FileLimits, OpenFiles};
+use super::options::WriteBufferOptions;
+use super::queues::{BatchQueue, BatchQueues, Taken};
 use super::spill::Spill;
 use crate::decode::{Batch, RowDay};
 use crate::encode::EncodedRows;
 use crate::lake::error::LakeError;
-use crate::schema::TableName;
 use crate::sync::{in_parallel, lock};
 
-/// Files one answer may hold open: its tables, on a day or two.
+/// Files that one response may hold open: its tables, on a day or two.
 const OPEN_FILES: usize = 8;
-/// What an encoded column takes beside its pages: what a footer will say of it.
+/// Bytes of an encoded column beside its pages: its footer metadata.
 const COLUMN_BYTES: usize = 1 << 10;
-/// The number that stands for the one task in all its batches and files until it is accepted.
+/// Ordinal of the one task in all its batches and files until it is accepted.
 const ITSELF: u32 = 0;
 
-/// Memory that all large answers in flight share, in equal parts.
+/// The memory that all large responses in flight share equally.
 #[derive(Debug)]
 pub struct LargeShare {
     bytes: usize,
@@ -33,21 +33,21 @@ pub struct LargeShare {
 }
 
 impl LargeShare {
-    /// So many bytes for all of them.
+    /// A share of this many bytes in total.
     #[must_use]
     pub fn new(bytes: usize) -> Arc<Self> {
         let answers = AtomicUsize::new(0);
         Arc::new(Self { bytes, answers })
     }
 
-    /// What one of them may hold now.
+    /// Bytes that each response may hold now.
     fn each(&self) -> usize {
         let answers = self.answers.load(Ordering::Relaxed);
         (self.bytes / answers.max(1)).max(1 << 20)
     }
 }
 
-/// One answer's part of the memory, until it is dropped.
+/// One response's part of the memory, until it is dropped.
 #[derive(Debug)]
 struct Part(Arc<LargeShare>);
 
@@ -64,38 +64,38 @@ impl Drop for Part {
     }
 }
 
-/// Rows of one answer, not accepted yet.
+/// Rows of one response that is not accepted yet.
 #[derive(Debug)]
 pub struct LargeAnswer {
-    options: ChunkOptions,
+    options: WriteBufferOptions,
     part: Part,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    queues: Queues,
-    encoded: Vec<((TableName, RowDay), EncodedRows)>,
+    queues: BatchQueues,
+    encoded: Vec<(FileSlot, EncodedRows)>,
     encoded_bytes: u64,
-    files: FileSet,
-    /// A few rows of each of very many days.
+    files: OpenFiles,
+    /// Rows that are spread over too many days to be queued.
     spill: Spill,
 }
 
-/// What an accepted answer hands over.
+/// All rows of an accepted response.
 #[derive(Debug)]
-pub struct Handover {
+pub struct AcceptedRows {
     pub(super) batches: Vec<Batch>,
-    pub(super) encoded: Vec<((TableName, RowDay), EncodedRows)>,
+    pub(super) encoded: Vec<(FileSlot, EncodedRows)>,
     pub(super) closed: Vec<ClosedFile>,
     pub(super) spill: Spill,
 }
 
 impl LargeAnswer {
-    /// An answer without rows. Its batches may take its part of `share`, its encoded row groups as
-    /// much again.
+    /// A response without rows. Its batches may take its part of `share`, and its encoded row groups
+    /// the same again.
     #[must_use]
-    pub fn new(options: ChunkOptions, share: &Arc<LargeShare>) -> Self {
+    pub fn new(options: WriteBufferOptions, share: &Arc<LargeShare>) -> Self {
         Self {
             options,
             part: Part::of(share),
@@ -112,8 +112,8 @@ impl LargeAnswer {
             let full = lock(&self.state)
                 .queues
                 .push(batch, self.options.row_group_bytes);
-            if let Some(full) = full {
-                self.encode(full)?;
+            if let Some((slot, full)) = full {
+                self.encode(slot, full)?;
             }
         }
         loop {
@@ -123,9 +123,9 @@ impl LargeAnswer {
             }
             match state.queues.take_some(OPEN_FILES) {
                 Taken::Nothing => return Ok(()),
-                Taken::Longest(place, queue) => {
+                Taken::Longest(slot, queue) => {
                     drop(state);
-                    self.encode((place, queue))?;
+                    self.encode(slot, queue)?;
                 }
                 Taken::Crumbs(batches) => {
                     let bytes = batches.iter().map(|batch| batch.bytes).sum();
@@ -136,16 +136,16 @@ impl LargeAnswer {
         }
     }
 
-    fn encode(&self, (place, queue): ((TableName, RowDay), Queue)) -> Result<(), LakeError> {
+    fn encode(&self, slot: FileSlot, queue: BatchQueue) -> Result<(), LakeError> {
         let freed = |bytes| lock(&self.state).queues.release(bytes);
         let rows = self
             .options
             .encoder
-            .encode(place.0, queue.batches, freed)
+            .encode(slot.table, queue.batches, freed)
             .map_err(LakeError::Encode)?;
         let mut state = lock(&self.state);
         state.encoded_bytes += rows.bytes + (rows.columns.len() * COLUMN_BYTES) as u64;
-        state.encoded.push((place, rows));
+        state.encoded.push((slot, rows));
         if state.encoded_bytes > self.part.0.each() as u64 {
             let State {
                 encoded,
@@ -154,20 +154,19 @@ impl LargeAnswer {
                 ..
             } = &mut *state;
             *encoded_bytes = 0;
-            for (place, rows) in encoded.drain(..) {
-                append(&self.options, files, (place, rows))?;
+            for (slot, rows) in encoded.drain(..) {
+                append(&self.options, files, slot, rows)?;
             }
         }
         Ok(())
     }
 
-    /// Hands all rows over, those without a day of their own under `task_day`. If it has files of
-    /// its own, the row groups in memory go there too, and what waits is encoded on `threads`
-    /// threads.
+    /// Returns all rows, those without a day of their own under `task_day`. If it has files, the row
+    /// groups in memory are appended to them, and queued rows are encoded on `threads` threads.
     ///
     /// # Errors
     /// When the destination fails.
-    pub fn hand_over(self, task_day: RowDay, threads: usize) -> Result<Handover, LakeError> {
+    pub fn hand_over(self, task_day: RowDay, threads: usize) -> Result<AcceptedRows, LakeError> {
         let resolve = |day: RowDay| if day == RowDay::OfTask { task_day } else { day };
         let state = self
             .state
@@ -191,18 +190,18 @@ impl LargeAnswer {
             let done = Mutex::new(&mut encoded);
             in_parallel(threads, || -> Result<(), LakeError> {
                 loop {
-                    let Some((place, queue)) = lock(&waiting).take_longest() else {
+                    let Some((slot, queue)) = lock(&waiting).take_longest() else {
                         return Ok(());
                     };
                     let rows = self
                         .options
                         .encoder
-                        .encode(place.0, queue.batches, |_| ())?;
-                    lock(&done).push((place, rows));
+                        .encode(slot.table, queue.batches, |_| ())?;
+                    lock(&done).push((slot, rows));
                 }
             })?;
-            for (place, rows) in encoded.drain(..) {
-                append(&self.options, &mut files, (place, rows))?;
+            for (slot, rows) in encoded.drain(..) {
+                append(&self.options, &mut files, slot, rows)?;
             }
         }
         for batch in &mut batches {
@@ -214,13 +213,20 @@ impl LargeAnswer {
         }
         for file in &mut closed {
             file.day = resolve(file.day);
-            file.file.partition = super::file::partition(file.day);
+            let slot = FileSlot {
+                table: file.file.table,
+                day: file.day,
+            };
+            file.file.partition = slot.partition();
         }
         let encoded = encoded
             .into_iter()
-            .map(|((table, day), rows)| ((table, resolve(day)), rows))
+            .map(|(slot, rows)| {
+                let day = resolve(slot.day);
+                (FileSlot { day, ..slot }, rows)
+            })
             .collect();
-        Ok(Handover {
+        Ok(AcceptedRows {
             batches,
             encoded,
             closed,
@@ -229,16 +235,16 @@ impl LargeAnswer {
     }
 }
 
-/// Appends a row group to the answer's own files.
+/// Appends a row group to the response's own files.
 fn append(
-    options: &ChunkOptions,
-    files: &mut FileSet,
-    (place, rows): ((TableName, RowDay), EncodedRows),
+    options: &WriteBufferOptions,
+    files: &mut OpenFiles,
+    slot: FileSlot,
+    rows: EncodedRows,
 ) -> Result<(), LakeError> {
     let limits = FileLimits {
         open: OPEN_FILES,
         ..options.limits()
     };
-    let to = (&options.store, &*options.encoder, limits);
-    files.append(to, place, (rows, &[ITSELF]))
+    files.append(options, limits, slot, rows, &[ITSELF])
 }
