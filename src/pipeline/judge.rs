@@ -151,9 +151,10 @@ pub(super) struct LargeTask {
     most_reject_bytes: u64,
 }
 
-/// A call that is too large to be a record counts with this part of its size in the limit on
-/// rejects: it may hold data that someone wants back, and the calls beside it are good.
-const OVERSIZE_SHARE: usize = 32;
+/// A call that is too large to be a record counts with this share of its size, in percent, in the
+/// limit on rejects: it may hold data that someone wants back, and the calls beside it are good. By
+/// the defaults, one of a gigabyte is kept whole, and one without end is given up soon after that.
+const OVERSIZE_PERCENT: usize = 6;
 
 /// A call that is too large to be a record, as far as it has arrived.
 #[derive(Clone, Copy, Debug)]
@@ -267,7 +268,7 @@ impl LargeTask {
         (index, limit): (u64, usize),
         (piece, last): (&[u8], bool),
     ) -> Result<(), LakeError> {
-        if !self.has_room(piece.len().div_ceil(OVERSIZE_SHARE)) {
+        if !self.has_room((piece.len() * OVERSIZE_PERCENT).div_ceil(100)) {
             return Ok(());
         }
         let mut writer = lock(&self.rejects);
