@@ -261,7 +261,8 @@ fn write_next_steps(dest: &Path, out: &mut impl Write) -> io::Result<()> {
         out,
         "\n\
          next steps\n  \
-         duckdb -c \"SELECT call_date, count(*) AS calls, count(DISTINCT task_id) AS tasks\n    \
+         duckdb -c \"SELECT call_date, count(*) AS calls,\n    \
+         count(DISTINCT task_id) AS tasks\n    \
          FROM read_parquet('{dest}/calls/*/*.parquet', hive_partitioning = true)\n    \
          GROUP BY ALL ORDER BY call_date\"\n  \
          airudder-export status --dest {dest}    days, open tasks, past runs\n  \
