@@ -49,5 +49,5 @@ pub use progress::{PaceNow, Progress};
 pub use requests::{EndpointRequests, RequestTally, Requests, Warnings};
 pub use run::{REPORT_VERSION, RunReport};
 pub use screen::{Screen, ScreenWriter, Show};
-pub use status::{StatusOptions, StatusReport};
+pub use status::{StatusCheck, StatusOptions, StatusReport};
 pub use vacuum::VacuumReport;

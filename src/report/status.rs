@@ -1,5 +1,6 @@
 //! Contents of the lake, outcomes of the last runs, and problems that need attention.
 
+mod check;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,6 +9,8 @@ use std::io::{self, Write};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
+
+pub use check::StatusCheck;
 
 use super::past::{PastNotUnderstood, PastRun, PastStop, PastWorkflow};
 use crate::discover::is_before;
@@ -42,9 +45,13 @@ pub struct StatusReport {
     days: Vec<DaySummary>,
     undated: Option<DaySummary>,
     runs: Vec<PastRun>,
+    /// When the last run ended that listed the account and exited with 0.
+    last_success: Option<DateTime<Utc>>,
     /// States pinned by readers.
     pins: Vec<PinLine>,
     attention: Attention,
+    #[serde(skip)]
+    not_before: Option<NaiveDate>,
 }
 
 /// Input of a status besides the lake.
@@ -227,9 +234,11 @@ impl StatusReport {
             tables,
             days,
             undated,
+            last_success: check::last_success(&runs),
             runs: runs.into_iter().take(MOST_RUNS).collect(),
             pins: Vec::new(),
             attention,
+            not_before,
         }
     }
 
