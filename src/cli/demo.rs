@@ -59,6 +59,7 @@ pub async fn run(args: &DemoArgs, context: &mut Context<'_>) -> Result<ExitCode,
         tasks_per_day: TASKS_PER_DAY,
         calls_per_task: CALLS_PER_TASK,
         clock: first_night.clone(),
+        date: Some(Clock::system()),
         ..SandboxOptions::default()
     };
     let sandbox = Sandbox::start(options)
@@ -221,31 +222,34 @@ async fn night(
     Ok(report)
 }
 
-/// Writes rows, files and bytes by table and date.
+/// Writes the rows of each table by date, and the files and bytes of the day.
 fn write_contents(ledger: &Ledger, out: &mut impl Write) -> io::Result<()> {
     use std::collections::BTreeMap;
 
-    let mut days: BTreeMap<String, BTreeMap<TableName, (u64, u64, u64)>> = BTreeMap::new();
+    #[derive(Default)]
+    struct Day {
+        rows: BTreeMap<TableName, u64>,
+        files: u64,
+        bytes: u64,
+    }
+
+    let mut days: BTreeMap<String, Day> = BTreeMap::new();
     for live in FileQuery::default().run(ledger) {
         let day = days.entry(live.file.partition.to_string()).or_default();
-        let (rows, files, bytes) = day.entry(live.file.table).or_default();
-        *rows += live.file.rows;
-        *files += 1;
-        *bytes += live.file.bytes;
+        *day.rows.entry(live.file.table).or_default() += live.file.rows;
+        day.files += 1;
+        day.bytes += live.file.bytes;
     }
-    writeln!(out, "what the lake holds:")?;
-    let mut grid = Grid::new("LLRRR");
-    grid.row(["date", "table", "rows", "files", "bytes"]);
-    for (day, tables) in &days {
-        for (table, (rows, files, bytes)) in tables {
-            grid.row([
-                day.clone(),
-                table.to_string(),
-                figures::count(*rows),
-                figures::count(*files),
-                figures::bytes(*bytes),
-            ]);
-        }
+    writeln!(out, "rows in the lake")?;
+    let mut grid = Grid::new("LRRRRRR");
+    let tables = TableName::ALL.map(|table| table.to_string());
+    let names = ["date".to_owned()].into_iter().chain(tables);
+    grid.row(names.chain(["files", "bytes"].map(str::to_owned)));
+    for (date, day) in days {
+        let rows = TableName::ALL.map(|table| day.rows.get(&table).copied().unwrap_or_default());
+        let rows = rows.map(figures::count);
+        let sizes = [figures::count(day.files), figures::bytes(day.bytes)];
+        grid.row([date].into_iter().chain(rows).chain(sizes));
     }
     grid.write(out)
 }
@@ -253,23 +257,16 @@ fn write_contents(ledger: &Ledger, out: &mut impl Write) -> io::Result<()> {
 /// Writes what to try next; the DuckDB command works as printed.
 fn write_next_steps(dest: &Path, out: &mut impl Write) -> io::Result<()> {
     let dest = dest.display();
-    writeln!(out, "\nnext steps:")?;
-    writeln!(
+    write!(
         out,
-        "  duckdb -c \"SELECT call_date, count(*) AS calls, count(DISTINCT task_id) AS tasks FROM \
-         read_parquet('{dest}/calls/*/*.parquet', hive_partitioning = true) GROUP BY ALL ORDER BY \
-         call_date\""
-    )?;
-    writeln!(
-        out,
-        "  airudder-export status --dest {dest}      what a scheduler and a person want to know"
-    )?;
-    writeln!(
-        out,
-        "  airudder-export verify --dest {dest}      everything read back"
-    )?;
-    writeln!(
-        out,
-        "  airudder-export init                      a job file for your account, then: doctor"
+        "\n\
+         next steps\n  \
+         duckdb -c \"SELECT call_date, count(*) AS calls,\n    \
+         count(DISTINCT task_id) AS tasks\n    \
+         FROM read_parquet('{dest}/calls/*/*.parquet', hive_partitioning = true)\n    \
+         GROUP BY ALL ORDER BY call_date\"\n  \
+         airudder-export status --dest {dest}    days, open tasks, past runs\n  \
+         airudder-export verify --dest {dest}    check every file against the log\n  \
+         airudder-export init                           write a job file; then: doctor\n"
     )
 }

@@ -26,10 +26,9 @@ pub async fn dispatch(cli: Cli, context: &mut Context<'_>) -> Result<ExitCode, E
         Command::Doctor(_) => super::doctor::run(context).await,
         Command::Sandbox(args) => super::sandbox::run(&args, context).await,
         Command::Demo(args) => Box::pin(super::demo::run(&args, context)).await,
-        Command::Status(_) => {
+        Command::Status(args) => {
             let (job, clock) = (context.quiet_job()?, context.clock()?);
-            super::status::run(&job, &clock, &mut context.out).await?;
-            Ok(ExitCode::Done)
+            Ok(super::status::run(&args, &job, &clock, &mut context.out).await?)
         }
         Command::Files(args) => {
             let job = context.quiet_job()?;

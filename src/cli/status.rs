@@ -1,6 +1,7 @@
 //! The `status` command: shows what the lake contains.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use clap::Args;
 
@@ -8,7 +9,7 @@ use super::output::deliver;
 use super::settings::{Inspect, Settings};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
-use crate::job::{Job, ResultFormat};
+use crate::job::{Job, ResultFormat, quantity};
 use crate::lake::{self, Lake, LakeError, ShownIdentity};
 use crate::report::{StatusOptions, StatusReport, past_runs};
 use crate::store::StoreError;
@@ -18,8 +19,19 @@ use crate::store::StoreError;
 const MAX_RUNS: usize = 40;
 
 /// Arguments of `status`.
-#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct StatusArgs {
+    /// Print one line for a monitor, and exit with 75 if something is wrong
+    ///
+    /// A problem is: no complete run within --max-age, a last run that failed, days that ended
+    /// longer ago than that and are not complete, tasks that failed or are long overdue, rejected
+    /// records of the last run, lost rows, commits that are not published, and listings that could
+    /// not be read or understood. With --format json, the line is a JSON object.
+    #[arg(long)]
+    pub check: bool,
+    /// With --check: how old the last complete run may be
+    #[arg(long, value_name = "DURATION", default_value = "26h", value_parser = quantity::duration, requires = "check")]
+    pub max_age: Duration,
     /// Settings.
     #[command(flatten)]
     pub settings: Settings<Inspect>,
@@ -53,7 +65,12 @@ impl StatusError {
 /// # Errors
 ///
 /// When the lake can't be read or the result can't be written.
-pub async fn run(job: &Job, clock: &Clock, out: &mut impl Write) -> Result<(), StatusError> {
+pub async fn run(
+    args: &StatusArgs,
+    job: &Job,
+    clock: &Clock,
+    out: &mut impl Write,
+) -> Result<ExitCode, StatusError> {
     lake::expect_place(&job.dest).await?;
     let lake = Lake::open(&job.dest).await?;
     if let Some(zone) = lake.ledger().zone() {
@@ -85,12 +102,26 @@ pub async fn run(job: &Job, clock: &Clock, out: &mut impl Write) -> Result<(), S
     // Pins expire in real time, regardless of `--as-of`.
     .with_pins(&pins, Clock::system().now())
     .of(identity.map(ShownIdentity::from));
+    if args.check {
+        let check = report.check(clock.now(), args.max_age);
+        deliver(out, |out| match job.output.format {
+            ResultFormat::Text => writeln!(out, "{}", check.line(clock.now())),
+            ResultFormat::Json => out.write_all(&check.to_json()),
+        })
+        .map_err(StatusError::Output)?;
+        let code = if check.is_ok() {
+            ExitCode::Done
+        } else {
+            ExitCode::Partial
+        };
+        return damage.map_or(Ok(code), |damage| Err(StatusError::Lake(damage)));
+    }
     deliver(out, |out| match job.output.format {
         ResultFormat::Text => report.write_text(job.output.verbosity > 0, out),
         ResultFormat::Json => out.write_all(&report.to_json()),
     })
     .map_err(StatusError::Output)?;
-    damage.map_or(Ok(()), |damage| Err(StatusError::Lake(damage)))
+    damage.map_or(Ok(ExitCode::Done), |damage| Err(StatusError::Lake(damage)))
 }
 
 #[cfg(test)]
@@ -105,7 +136,13 @@ mod tests {
             .with("output.format", format);
         let job = load(&flags, &Environment::default()).expect("valid");
         let mut out = Vec::new();
-        run(&job, &Clock::system(), &mut out).await.expect("told");
+        let args = StatusArgs {
+            check: false,
+            max_age: Duration::ZERO,
+            settings: Settings::default(),
+        };
+        let told = run(&args, &job, &Clock::system(), &mut out).await;
+        assert_eq!(told.expect("told"), ExitCode::Done);
         String::from_utf8(out).expect("text")
     }
 

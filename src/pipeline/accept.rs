@@ -169,9 +169,10 @@ struct LargeRejects {
     oversize: Option<Oversize>,
 }
 
-/// A call that is too large to be a record counts with this part of its size in the limit on
-/// rejects: it may hold data that someone wants back, and the calls beside it are good.
-const OVERSIZE_SHARE: usize = 32;
+/// A call that is too large to be a record counts with this share of its size, in percent, in the
+/// limit on rejects: it may hold data that someone wants back, and the calls beside it are good. By
+/// the defaults, one of a gigabyte is kept whole, and one without end is given up soon after that.
+const OVERSIZE_PERCENT: usize = 6;
 
 /// A call that is too large to be a record, as far as it has arrived.
 #[derive(Clone, Copy, Debug)]
@@ -293,7 +294,7 @@ impl LargeTask {
         piece: &[u8],
         last: bool,
     ) -> Result<(), LakeError> {
-        if !self.has_room(piece.len().div_ceil(OVERSIZE_SHARE)) {
+        if !self.has_room((piece.len() * OVERSIZE_PERCENT).div_ceil(100)) {
             return Ok(());
         }
         let LargeRejects {

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use unicode_width::UnicodeWidthStr;
+
 use super::figures::printable;
 
 /// How a column is aligned.
@@ -46,11 +48,12 @@ impl Grid {
     }
 
     /// Writes the rows, indented by two spaces, columns two spaces apart, without trailing spaces.
+    /// Widths are those of a terminal: two columns for a Chinese sign, none for a Thai vowel above one.
     pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let mut widths: Vec<usize> = Vec::new();
         for row in &self.rows {
             for (index, cell) in row.iter().enumerate() {
-                let width = cell.chars().count();
+                let width = cell.width();
                 match widths.get_mut(index) {
                     Some(widest) => *widest = width.max(*widest),
                     None => widths.push(width),
@@ -60,7 +63,7 @@ impl Grid {
         for row in &self.rows {
             let mut line = String::new();
             for (index, cell) in row.iter().enumerate() {
-                let gap = widths[index] - cell.chars().count();
+                let gap = widths[index] - cell.width();
                 let right = self.columns.get(index) == Some(&Align::Right);
                 line.push_str("  ");
                 line.extend(std::iter::repeat_n(' ', if right { gap } else { 0 }));
@@ -88,6 +91,20 @@ mod tests {
         assert_eq!(
             String::from_utf8(out).expect("text"),
             "  table       rows  why\n  calls      1,204  –\n  asr_turns      7\n"
+        );
+    }
+
+    #[test]
+    fn wide_and_combining_signs_take_the_columns_that_a_terminal_gives_them() {
+        let mut grid = Grid::new("LR");
+        grid.row(["催收", "1"]);
+        grid.row(["ที่", "2"]);
+        grid.row(["plan", "3"]);
+        let mut out = Vec::new();
+        grid.write(&mut out).expect("a Vec takes all");
+        assert_eq!(
+            String::from_utf8(out).expect("text"),
+            "  催收  1\n  ที่     2\n  plan  3\n"
         );
     }
 }

@@ -1,5 +1,6 @@
 //! Contents of the lake, outcomes of the last runs, and problems that need attention.
 
+mod check;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,9 +43,13 @@ pub struct StatusReport {
     days: Vec<DaySummary>,
     undated: Option<DaySummary>,
     runs: Vec<PastRun>,
+    /// When the last run ended that listed the account and exited with 0.
+    last_success: Option<DateTime<Utc>>,
     /// States pinned by readers.
     pins: Vec<PinLine>,
     attention: Attention,
+    #[serde(skip)]
+    not_before: Option<NaiveDate>,
 }
 
 /// Input of a status besides the lake.
@@ -226,9 +231,11 @@ impl StatusReport {
             tables,
             days,
             undated,
+            last_success: check::last_success(&runs),
             runs: runs.into_iter().take(MAX_RUNS).collect(),
             pins: Vec::new(),
             attention,
+            not_before,
         }
     }
 

@@ -44,6 +44,9 @@ pub struct SandboxOptions {
     pub page_size_max: usize,
     /// The clock by which tasks begin, progress and end.
     pub clock: Clock,
+    /// The clock of `Date` headers, if it is another one: a vendor that plays another year tells the
+    /// right time all the same.
+    pub date: Option<Clock>,
     /// The accepted `APPKey`.
     pub app_key: String,
     /// The accepted `APPSecret`.
@@ -83,6 +86,7 @@ impl SandboxOptions {
             token_lifetime: Duration::from_hours(24),
             page_size_max: 1000,
             clock,
+            date: None,
             app_key: SANDBOX_KEY.to_owned(),
             app_secret: SANDBOX_SECRET.to_owned(),
             source_timezone: chrono_tz::Asia::Jakarta,

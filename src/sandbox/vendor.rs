@@ -161,7 +161,8 @@ impl Vendor {
     pub(super) fn wall(&self) -> DateTime<Utc> {
         let behind = self.quirks.of(FaultFamily::Date, 0);
         let hours = behind.map_or(0, |quirk| quirk.number);
-        self.now() - TimeDelta::hours(hours)
+        let date = self.options.date.as_ref();
+        date.map_or_else(|| self.now(), Clock::now) - TimeDelta::hours(hours)
     }
 
     /// Handles one request. An error closes the connection without a response.

@@ -43,5 +43,6 @@ mod stores;
 mod trouble;
 mod verify;
 mod verify_beside;
+mod watch;
 mod ways_out;
 mod writers;

@@ -455,7 +455,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     Setting::is("write.max_rejects_size", Kind::Size, "64MiB").means(
         "Size limit of the rejects of one response: entries that are not calls, and calls over \
-         max_record_size, which count with 1/32 of their size. A response with more of them is not exported: its task fails, and the \
+         max_record_size, which count with 6 % of their size. A response with more of them is not exported: its task fails, and the \
          rejects kept so far stay as a sample. An invalid response, or a page that is not the \
          API's, is kept up to this size, too.",
     ),

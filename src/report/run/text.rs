@@ -46,16 +46,12 @@ fn headline(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
     if seen == 0 {
         return Ok(());
     }
-    let reasons = summary.planned.iter();
-    let reasons: Vec<_> = reasons
-        .map(|(reason, number)| format!("{} {}", count(*number), reason.describe()))
-        .collect();
-    writeln!(
-        out,
-        "{} seen: {}",
-        counted(seen, "task"),
-        reasons.join("; ")
-    )
+    writeln!(out, "{} seen", counted(seen, "task"))?;
+    let mut grid = Grid::new("RL");
+    for (reason, number) in &summary.planned {
+        grid.row([&count(*number), reason.describe()]);
+    }
+    grid.write(out)
 }
 
 fn tasks(summary: &Summary, out: &mut impl Write) -> io::Result<()> {
