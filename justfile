@@ -4,13 +4,17 @@
 default:
     @just --list
 
-# Unit and integration tests; arguments go to cargo test
+# Unit and integration tests that need only Rust; arguments go to cargo test
 test *ARGS:
     cargo test {{ ARGS }}
 
-# The tests, then the ones that take minutes; without Spark, which fetches gigabytes
+# The tests, then the ones that need other readers, object stores, redis-server, strace, …
 test-all: test
-    cargo test --test it -- --ignored --skip spark
+    cargo test --test it --test skipped -- --ignored --skip slow::
+
+# The tests that take many minutes (arguments: --skip spark, which fetches gigabytes)
+test-slow *ARGS:
+    cargo test --test it -- --ignored slow:: {{ ARGS }}
 
 # Regenerate docs/tables.md and the settings in docs/job-file.md
 docs:

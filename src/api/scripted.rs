@@ -1,5 +1,8 @@
 //! For tests: a loopback server that responds by script, down to the bytes, and options of an
 //! account for it.
+//!
+//! It uses sockets and not hyper, which cannot send what is tested here: bodies that end early, heads
+//! that are not HTTP, and connections that close or stay silent at a given byte.
 
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::sync::{Arc, Mutex};

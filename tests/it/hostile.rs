@@ -212,6 +212,7 @@ fn nested(key: &str, entries: usize) -> Vec<u8> {
 }
 
 #[test]
+#[ignore = "takes a minute: just test-all"]
 fn harmful_answers_become_rows_or_rejects_in_bounded_memory() {
     for (expected, mut entries) in harmful() {
         let Expected {
@@ -240,6 +241,7 @@ fn harmful_answers_become_rows_or_rejects_in_bounded_memory() {
 }
 
 #[test]
+#[ignore = "takes a minute: just test-all"]
 fn a_gzip_bomb_from_the_api_is_a_reject_in_bounded_memory() {
     // 600 MB in 600 kB, as one call over the limit.
     let folder = folder();

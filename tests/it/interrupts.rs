@@ -238,24 +238,34 @@ fn killed_again_and_again_under_faults_the_lake_ends_up_right() {
     assert!(report.rows[3] > 40 && report.partial < 40, "{report:?}");
 }
 
-#[test]
-#[ignore = "takes some minutes: cargo test --test it -- --ignored --nocapture killed_two_hundred"]
-#[expect(
-    clippy::print_stderr,
-    reason = "whoever waits minutes wants to know what happened"
-)]
-fn killed_two_hundred_times_under_faults_the_lake_ends_up_right() {
-    let mut total = 0;
-    for seed in 0..10 {
-        let options = SandboxOptions {
-            faults: Faults::all(0.2),
-            seed,
-            ..past_days(3, 60, 8)
-        };
-        let report = killed(20, Duration::from_millis(700), options);
-        eprintln!("seed {seed}: {report:?}");
-        total += report.kills;
+/// `cargo test --test it -- --ignored slow::`.
+mod slow {
+    use std::time::Duration;
+
+    use airudder_export::sandbox::{Faults, SandboxOptions};
+
+    use super::killed;
+    use crate::harness::vendor::past_days;
+
+    #[test]
+    #[ignore = "takes minutes: just test-slow"]
+    #[expect(
+        clippy::print_stderr,
+        reason = "whoever waits minutes wants to know what happened"
+    )]
+    fn killed_two_hundred_times_under_faults_the_lake_ends_up_right() {
+        let mut total = 0;
+        for seed in 0..10 {
+            let options = SandboxOptions {
+                faults: Faults::all(0.2),
+                seed,
+                ..past_days(3, 60, 8)
+            };
+            let report = killed(20, Duration::from_millis(700), options);
+            eprintln!("seed {seed}: {report:?}");
+            total += report.kills;
+        }
+        eprintln!("{total} kills: 0 rows lost, 0 twice, 0 orphans");
+        assert!(total >= 200);
     }
-    eprintln!("{total} kills: 0 rows lost, 0 twice, 0 orphans");
-    assert!(total >= 200);
 }

@@ -219,24 +219,7 @@ fn a_compaction_killed_at_any_point_on_a_local_disk() {
 }
 
 #[test]
-#[ignore = "minutes: cargo test --test it killed_at_any_point_on_s3 -- --ignored"]
-fn an_append_killed_at_any_point_on_s3() {
-    on_s3(|s3| killed_everywhere(Operation::Append, s3));
-}
-
-#[test]
-#[ignore = "minutes: cargo test --test it killed_at_any_point_on_s3 -- --ignored"]
-fn a_replace_killed_at_any_point_on_s3() {
-    on_s3(|s3| killed_everywhere(Operation::Replace, s3));
-}
-
-#[test]
-#[ignore = "minutes: cargo test --test it killed_at_any_point_on_s3 -- --ignored"]
-fn a_compaction_killed_at_any_point_on_s3() {
-    on_s3(|s3| killed_everywhere(Operation::Compact, s3));
-}
-
-#[test]
+#[ignore = "needs object stores from PyPI: just test-all"]
 fn kills_at_the_points_that_are_others_on_s3() {
     let points = [
         Failpoint::CommitStagingSynced,
@@ -349,5 +332,28 @@ fn every_test_that_the_matrix_names_is_there() {
                 "there is no test {name}"
             );
         }
+    }
+}
+
+/// `cargo test --test it -- --ignored slow::`.
+mod slow {
+    use super::{Operation, killed_everywhere, on_s3};
+
+    #[test]
+    #[ignore = "takes minutes, and needs object stores from PyPI: just test-slow"]
+    fn an_append_killed_at_any_point_on_s3() {
+        on_s3(|s3| killed_everywhere(Operation::Append, s3));
+    }
+
+    #[test]
+    #[ignore = "takes minutes, and needs object stores from PyPI: just test-slow"]
+    fn a_replace_killed_at_any_point_on_s3() {
+        on_s3(|s3| killed_everywhere(Operation::Replace, s3));
+    }
+
+    #[test]
+    #[ignore = "takes minutes, and needs object stores from PyPI: just test-slow"]
+    fn a_compaction_killed_at_any_point_on_s3() {
+        on_s3(|s3| killed_everywhere(Operation::Compact, s3));
     }
 }

@@ -77,6 +77,7 @@ fn assert_completes(exporter: &Exporter, args: &[&str], expected: &Content) {
 }
 
 #[test]
+#[ignore = "needs to mount: just test-all"]
 fn a_full_disk_loses_nothing() {
     let disk = match Disk::new("size=8m") {
         Ok(disk) => disk,
@@ -103,6 +104,7 @@ fn a_full_disk_loses_nothing() {
 }
 
 #[test]
+#[ignore = "needs to mount, and object stores from PyPI: just test-all"]
 fn a_full_disk_of_the_spool_names_its_setting() {
     let disk = match Disk::new("size=8m") {
         Ok(disk) => disk,
@@ -141,6 +143,7 @@ fn a_full_disk_of_the_spool_names_its_setting() {
 }
 
 #[test]
+#[ignore = "needs to mount: just test-all"]
 fn a_disk_without_inodes_loses_nothing() {
     let disk = match Disk::new("size=16m,nr_inodes=2000") {
         Ok(disk) => disk,
@@ -180,6 +183,7 @@ fn a_disk_without_inodes_loses_nothing() {
 }
 
 #[test]
+#[ignore = "needs to mount: just test-all"]
 fn a_read_only_mount_is_named_and_nothing_is_lost() {
     let mut disk = match Disk::new("size=16m") {
         Ok(disk) => disk,
@@ -199,6 +203,7 @@ fn a_read_only_mount_is_named_and_nothing_is_lost() {
 
 #[cfg(unix)]
 #[test]
+#[ignore = "needs setpriv: just test-all"]
 fn a_folder_that_may_not_be_written_is_named() {
     use std::os::unix::fs::PermissionsExt as _;
     // Root may do anything, unless it gives that up.
@@ -249,6 +254,7 @@ fn a_folder_that_may_not_be_written_is_named() {
 }
 
 #[test]
+#[ignore = "needs prlimit: just test-all"]
 fn too_many_open_files_are_a_clear_error() {
     if let Err(why) = works("prlimit", &["--nofile=64", "true"]) {
         return skip(&why);
@@ -270,6 +276,7 @@ fn too_many_open_files_are_a_clear_error() {
 }
 
 #[test]
+#[ignore = "needs strace: just test-all"]
 fn errors_of_the_disk_at_any_call_lose_nothing() {
     let inject = |call: &str, nth: u32| strace(call, &format!("error=EIO:when={nth}+"));
     if let Err(why) = inject("fsync", 1) {

@@ -24,6 +24,7 @@ mod neighbours;
 mod nights;
 mod object_stores;
 mod odd_answers;
+mod older_lakes;
 mod outside;
 mod pace;
 mod pins;

@@ -40,6 +40,7 @@ fn an_answer_of_300_000_calls_takes_no_more_than_256_mb() {
 }
 
 #[test]
+#[ignore = "takes a minute: just test-all"]
 fn four_such_answers_at_once_take_no_more_than_256_mb() {
     let peak = peak(4);
     assert!(peak <= MOST, "{} MiB", peak >> 20);

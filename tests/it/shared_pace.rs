@@ -48,6 +48,7 @@ fn shards_keep_to_the_limit_together_each_with_its_share() {
 }
 
 #[test]
+#[ignore = "needs redis-server: just test-all"]
 fn processes_that_share_the_pace_keep_to_the_limit_and_the_last_one_takes_what_the_others_leave() {
     let redis = match Redis::start() {
         Ok(redis) => redis,
@@ -86,6 +87,7 @@ fn processes_that_share_the_pace_keep_to_the_limit_and_the_last_one_takes_what_t
 }
 
 #[test]
+#[ignore = "needs redis-server: just test-all"]
 fn without_redis_each_goes_on_with_its_share_and_comes_back_with_it() {
     let mut redis = match Redis::start() {
         Ok(redis) => redis,
@@ -130,6 +132,7 @@ fn without_redis_each_goes_on_with_its_share_and_comes_back_with_it() {
 }
 
 #[test]
+#[ignore = "needs redis-server: just test-all"]
 fn what_slows_one_process_down_holds_all_of_them() {
     let redis = match Redis::start() {
         Ok(redis) => redis,
@@ -151,6 +154,7 @@ fn what_slows_one_process_down_holds_all_of_them() {
 }
 
 #[test]
+#[ignore = "needs redis-server: just test-all"]
 fn what_somebody_plants_in_redis_stops_no_run() {
     let redis = match Redis::start() {
         Ok(redis) => redis,

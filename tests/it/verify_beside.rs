@@ -98,6 +98,7 @@ fn a_sound_lake_is_found_sound_beside_writers() {
 }
 
 #[test]
+#[ignore = "needs object stores from PyPI: just test-all"]
 fn a_sound_lake_is_found_sound_beside_writers_on_s3() {
     let server = match Server::of(Kind::SeaweedFs) {
         Ok(server) => server,

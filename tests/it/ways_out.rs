@@ -207,6 +207,7 @@ fn failing(exporter: &Exporter, call: &str, error: &str) -> Result<Exporter, Str
 }
 
 #[rstest]
+#[ignore = "needs strace: just test-all"]
 fn a_file_system_without_hard_links_is_told_before_anything_is_pulled(
     #[values("EPERM", "EOPNOTSUPP", "ENOSYS")] error: &str,
 ) {
@@ -228,6 +229,7 @@ fn a_file_system_without_hard_links_is_told_before_anything_is_pulled(
 }
 
 #[test]
+#[ignore = "needs object stores from PyPI: just test-all"]
 fn a_spool_that_cannot_be_made_names_its_setting() {
     let folder = folder();
     fs::write(folder.path().join("file"), "").expect("writable");
@@ -247,6 +249,7 @@ fn a_spool_that_cannot_be_made_names_its_setting() {
 }
 
 #[test]
+#[ignore = "needs prlimit and setpriv: just test-all"]
 fn too_few_threads_are_no_bug() {
     let plain = [
         "setpriv",
@@ -288,6 +291,7 @@ fn too_few_threads_are_no_bug() {
 }
 
 #[test]
+#[ignore = "needs prlimit: just test-all"]
 fn too_few_descriptors_are_no_bug() {
     if let Err(why) = works("prlimit", &["--nofile=64", "true"]) {
         return skip(&why);
@@ -372,6 +376,7 @@ fn what_an_nfs_client_asks_twice_is_done_once() {
 }
 
 #[test]
+#[ignore = "needs prlimit: just test-all"]
 fn few_descriptors_are_never_taken_for_damage() {
     if let Err(why) = works("prlimit", &["--nofile=64", "true"]) {
         return skip(&why);
@@ -425,6 +430,7 @@ fn few_descriptors_are_never_taken_for_damage() {
 }
 
 #[rstest]
+#[ignore = "needs strace: just test-all"]
 #[case("openat", "EACCES", 74, "permission denied")]
 #[case("openat", "ENOMEM", 74, "")]
 #[case("openat", "ESTALE", 74, "")]
@@ -537,20 +543,20 @@ fn special_files_in_export_are_named_and_block_no_command() {
 }
 
 #[test]
+#[ignore = "needs bindfs: just test-all"]
 fn staging_folders_are_removed_where_open_files_keep_a_name() {
-    let tools = [("bindfs", "--version"), ("umount", "--version")];
-    for (tool, flag) in tools {
-        if Command::new(tool).arg(flag).output().is_err() {
-            return;
+    for tool in ["bindfs", "umount"] {
+        if let Err(why) = works(tool, &["--version"]) {
+            return skip(&why);
         }
     }
     let folder = folder();
     let (real, mount) = (folder.path().join("real"), folder.path().join("mount"));
     fs::create_dir_all(&real).expect("ours");
     fs::create_dir_all(&mount).expect("ours");
-    let mounted = Command::new("bindfs").args([&real, &mount]).output();
-    if !mounted.is_ok_and(|output| output.status.success()) {
-        return;
+    let [from, to] = [&real, &mount].map(|path| path.to_str().expect("Unicode"));
+    if let Err(why) = works("bindfs", &[from, to]) {
+        return skip(&why);
     }
     save(folder.path(), "one.json", "task-1");
     let exporter = Exporter::new(folder.path()).lake_at(&mount.join("lake"));

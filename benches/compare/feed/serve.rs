@@ -1,4 +1,7 @@
 //! A server of the four calls that the program makes, by the API profile's defaults.
+//!
+//! It shares the cores with the program that is measured, so it takes as little of them as it can:
+//! bodies go from the file to the socket in the kernel, which no HTTP library does.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::lake::LakeView;
+use super::lake::{Cell, LakeView, Row, TABLES};
 use super::{packages, skip};
 
 const SMALL: [&str; 2] = ["duckdb==2.0.0", "pyarrow==26.0.1"];
@@ -64,6 +64,29 @@ pub(crate) fn read(reader: &str, what: What, lake: &LakeView) -> Option<Value> {
     let output = child.wait_with_output().expect("it ends");
     assert!(output.status.success(), "{reader} could not read the lake");
     Some(serde_json::from_slice(&output.stdout).expect("the script prints JSON"))
+}
+
+/// What the `parquet` crate makes of the files that the commit log lists, as far as rows go. Needs no
+/// download.
+pub(crate) fn own(lake: &LakeView) -> Value {
+    let table = |table: &str| {
+        let rows: Vec<_> = lake.table(table).iter().map(as_json).collect();
+        (table.to_owned(), json!({ "rows": rows }))
+    };
+    Value::Object(TABLES.map(table).into_iter().collect())
+}
+
+/// A row as a reader's script prints it.
+pub(crate) fn as_json(row: &Row) -> Map<String, Value> {
+    let value = |cell: &Cell| match cell {
+        Cell::Null => Value::Null,
+        Cell::Int(number) => (*number).into(),
+        other => other.to_string().into(),
+    };
+    row.0
+        .iter()
+        .map(|(name, cell)| (name.clone(), value(cell)))
+        .collect()
 }
 
 /// The rows of a query, each value as text. None where there is no Python.

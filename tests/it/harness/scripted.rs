@@ -1,4 +1,7 @@
 //! An HTTP server on loopback whose answers are written by hand, down to the bytes.
+//!
+//! It uses sockets and not hyper, so that a test says each header line as it goes out, valid or not,
+//! and when the next byte follows.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
