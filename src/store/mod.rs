@@ -28,6 +28,7 @@ mod data_file;
 pub(crate) mod error;
 mod failpoint;
 mod local;
+mod marker;
 mod object;
 mod path;
 mod probe;

@@ -91,7 +91,12 @@ impl RunStore {
         }
         let hold = match &store.kind {
             Kind::Local => {
-                let folders = [LakePath::commits(), LakePath::days()].map(|f| store.locate(&f));
+                let folders = [
+                    LakePath::commits(),
+                    LakePath::days(),
+                    LakePath::complete_days(),
+                ];
+                let folders = folders.map(|f| store.locate(&f));
                 let staging = store.locate(&LakePath::staging_of(&run));
                 let staging = blocking(move || {
                     folders.iter().try_for_each(|f| local::create_folders(f))?;
@@ -556,7 +561,7 @@ impl RunStore {
         self.staging().join(format!("{number:06}.tmp"))
     }
 
-    fn overwrite(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    pub(super) fn overwrite(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         let temporary = self.temporary();
         local::write_temporary(&temporary, bytes)?;
         local::put_in_place(&temporary, path)

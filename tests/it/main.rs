@@ -7,6 +7,7 @@ mod again;
 mod changes;
 mod compact;
 mod contradictions;
+mod day_markers;
 mod demo;
 mod exit_codes;
 mod hostile;
