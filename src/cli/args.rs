@@ -3,6 +3,7 @@
 use clap::Subcommand;
 
 use super::backfill::BackfillArgs;
+use super::changes::ChangesArgs;
 use super::compact::CompactArgs;
 use super::completions::CompletionsArgs;
 use super::demo::DemoArgs;
@@ -62,6 +63,16 @@ pub enum Command {
     /// publishes or replaces files; a reader that globs the folders sees only whole files of
     /// committed tasks, but may see a mix of two states.
     Files(FilesArgs),
+    /// List what each commit changed, for a loader that follows the lake
+    ///
+    /// For each commit after `--since`: files added and removed, tasks added and replaced, rows by
+    /// table, the days whose files changed, and the days that became complete. The answer ends with
+    /// a number, `next`, from which the following one continues. A compaction changes files and no
+    /// rows; `load` prints what a warehouse has to do.
+    ///
+    /// Superseded files are deleted soon: hold the state first (`files --hold`) and give its
+    /// `sequence` as `--through`.
+    Changes(ChangesArgs),
     /// Read everything back and compare it with the commit log
     ///
     /// Checks footers, row counts, checksums, schema, unique keys, children without calls, and
@@ -139,6 +150,7 @@ impl Command {
             Self::Replay(args) => args.settings.add_to(flags),
             Self::Status(args) => args.settings.add_to(flags),
             Self::Files(args) => args.settings.add_to(flags),
+            Self::Changes(args) => args.settings.add_to(flags),
             Self::Verify(args) => args.settings.add_to(flags),
             Self::Compact(args) => args.add_to(flags),
             Self::Vacuum(args) => args.settings.add_to(flags),

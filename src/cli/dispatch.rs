@@ -36,6 +36,11 @@ pub async fn dispatch(cli: Cli, context: &mut Context<'_>) -> Result<ExitCode, E
             super::files::run(&args, &job, &mut context.out).await?;
             Ok(ExitCode::Done)
         }
+        Command::Changes(args) => {
+            let job = context.quiet_job()?;
+            super::changes::run(&args, &job, &mut context.out).await?;
+            Ok(ExitCode::Done)
+        }
         Command::Schema(args) => {
             super::schema::run(&args, &mut context.out).map_err(Error::Output)?;
             Ok(ExitCode::Done)

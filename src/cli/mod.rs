@@ -14,6 +14,7 @@
 
 pub mod args;
 pub mod backfill;
+pub mod changes;
 pub mod compact;
 pub mod completions;
 pub mod context;
@@ -27,6 +28,7 @@ pub mod init;
 mod lines;
 pub mod man;
 pub mod output;
+pub mod place;
 pub mod plan;
 mod pull;
 pub mod replay;
@@ -39,6 +41,7 @@ pub mod status;
 mod table;
 #[cfg(test)]
 mod tests;
+mod uri;
 pub mod vacuum;
 pub mod verify;
 

@@ -10,6 +10,7 @@ mod contradictions;
 mod day_markers;
 mod demo;
 mod exit_codes;
+mod feed;
 mod hostile;
 mod identity;
 mod interrupts;
