@@ -53,3 +53,4 @@ pub mod shard;
 pub mod store;
 mod sync;
 pub mod task;
+pub mod warehouse;

@@ -10,6 +10,7 @@ use super::demo::DemoArgs;
 use super::doctor::DoctorArgs;
 use super::files::{FilesArgs, FilesFormat};
 use super::init::InitArgs;
+use super::load::LoadArgs;
 use super::man::ManArgs;
 use super::plan::{PlanArgs, PlanWhat};
 use super::replay::ReplayArgs;
@@ -73,6 +74,14 @@ pub enum Command {
     /// Superseded files are deleted soon: hold the state first (`files --hold`) and give its
     /// `sequence` as `--through`.
     Changes(ChangesArgs),
+    /// Print the text that loads into a warehouse exactly what changed
+    ///
+    /// Creates the tables where they are absent, brings the rows of the changed tasks to staging
+    /// tables, and in one transaction (where the product has such) deletes the rows these tasks had,
+    /// inserts the new ones and notes the commit that is loaded. Running it again changes nothing.
+    /// A compaction changes no row. Nothing is connected to: run the text with the product's own
+    /// client. docs/warehouse/ has a page for each product.
+    Load(LoadArgs),
     /// Read everything back and compare it with the commit log
     ///
     /// Checks footers, row counts, checksums, schema, unique keys, children without calls, and
@@ -151,6 +160,7 @@ impl Command {
             Self::Status(args) => args.settings.add_to(flags),
             Self::Files(args) => args.settings.add_to(flags),
             Self::Changes(args) => args.settings.add_to(flags),
+            Self::Load(args) => args.settings.add_to(flags),
             Self::Verify(args) => args.settings.add_to(flags),
             Self::Compact(args) => args.add_to(flags),
             Self::Vacuum(args) => args.settings.add_to(flags),

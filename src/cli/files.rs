@@ -27,6 +27,7 @@ use crate::lake::{
     self, FileQuery, Held, HistoryError, Lake, LakeError, LakeWriter, Ledger, LiveFile, Pin, PinWay,
 };
 use crate::schema::TableName;
+use crate::schema::formats::{self, PackagedFile};
 use crate::store::{Checksum, DataFile, FilePath, LakePath, PinId};
 
 /// Arguments of `files`.
@@ -94,6 +95,9 @@ pub enum FilesFormat {
     RedshiftManifest,
     /// The lines of a symlink manifest (Athena, Hive, Presto), of one table
     Symlink,
+    /// A Data Package v2 (Frictionless) with length and hash of each file, to be put beside the
+    /// tables as `datapackage.json`
+    Datapackage,
 }
 
 /// Why the files could not be listed.
@@ -169,7 +173,7 @@ impl FilesError {
 const LONGEST: Duration = Duration::from_hours(30 * 24);
 
 /// Parses the duration of a pin.
-fn span(text: &str) -> Result<Duration, String> {
+pub(super) fn span(text: &str) -> Result<Duration, String> {
     let span = quantity::duration(text)?;
     if (Duration::from_secs(1)..=LONGEST).contains(&span) {
         Ok(span)
@@ -323,6 +327,11 @@ pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<()
             serde_json::to_writer_pretty(&mut *out, &serde_json::json!({ "entries": entries }))?;
             out.write_all(b"\n")
         }
+        FilesFormat::Datapackage => {
+            let files: Vec<_> = listed.files.iter().map(packaged).collect();
+            serde_json::to_writer_pretty(&mut *out, &formats::data_package_of_files(&files))?;
+            out.write_all(b"\n")
+        }
         FilesFormat::Json => {
             let mut rewrites = listed.ledger.rewrites();
             let line = |file: &LiveFile| {
@@ -353,13 +362,24 @@ impl FilesFormat {
         match self {
             Self::RedshiftManifest => Some("redshift-manifest"),
             Self::Symlink => Some("symlink"),
-            Self::Paths | Self::Json | Self::Uris => None,
+            Self::Paths | Self::Json | Self::Uris | Self::Datapackage => None,
         }
     }
 
     /// Whether it is a path a line.
     fn is_lines(self) -> bool {
         matches!(self, Self::Paths | Self::Uris | Self::Symlink)
+    }
+}
+
+fn packaged(live: &LiveFile) -> PackagedFile {
+    PackagedFile {
+        table: live.file.table,
+        path: LakePath::from(&live.path()).to_string(),
+        bytes: live.file.bytes,
+        rows: live.file.rows,
+        sha256: live.file.sha256.to_string(),
+        date: live.file.partition.date(),
     }
 }
 

@@ -26,6 +26,7 @@ pub mod error;
 pub mod files;
 pub mod init;
 mod lines;
+pub mod load;
 pub mod man;
 pub mod output;
 pub mod place;

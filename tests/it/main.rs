@@ -45,5 +45,6 @@ mod stores;
 mod trouble;
 mod verify;
 mod verify_beside;
+mod warehouse;
 mod ways_out;
 mod writers;
