@@ -76,6 +76,10 @@ impl Product for Databricks {
         )
     }
 
+    fn counts_staged(&self) -> bool {
+        true
+    }
+
     fn stage(&self, names: &Names, plan: &LoadPlan, load: &TableLoad) -> Vec<String> {
         let place = self.helper(names, Helper::Stage(load.table));
         let columns = self.columns(load.table);

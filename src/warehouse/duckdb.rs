@@ -47,6 +47,10 @@ impl Product for DuckDb {
             .collect()
     }
 
+    fn stages_inside(&self) -> bool {
+        true
+    }
+
     fn stage(&self, names: &Names, plan: &LoadPlan, load: &TableLoad) -> Vec<String> {
         let stage = self.helper(names, Helper::Stage(load.table));
         vec![format!(

@@ -81,6 +81,8 @@ pub struct LoadFile {
     pub key: String,
     /// The day of its partition.
     pub date: Option<NaiveDate>,
+    /// Its rows.
+    pub rows: u64,
 }
 
 impl LoadFile {
@@ -88,6 +90,7 @@ impl LoadFile {
         Self {
             key: LakePath::from(&live.path()).to_string(),
             date: live.file.partition.date(),
+            rows: live.file.rows,
         }
     }
 }
@@ -218,6 +221,11 @@ impl LoadPlan {
 }
 
 impl TableLoad {
+    /// The rows of the files.
+    pub(super) fn rows(&self) -> u64 {
+        self.files.iter().map(|file| file.rows).sum()
+    }
+
     /// The files by day.
     pub(super) fn by_day(&self) -> BTreeMap<Option<NaiveDate>, Vec<&LoadFile>> {
         let mut days = BTreeMap::<_, Vec<_>>::new();

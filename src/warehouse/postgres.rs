@@ -135,12 +135,14 @@ pub(super) fn load(names: &Names, plan: &LoadPlan) -> String {
         let there = product.helper(names, Helper::Tasks);
         let here = |list: String| list.replacen(&there, LOCAL_TASKS, 1);
         statements.extend(lists.map(here));
-        statements.push(format!(
-            "INSERT INTO {CATALOG}.{there} SELECT task_id FROM {LOCAL_TASKS}"
-        ));
+        let copy = format!("INSERT INTO {CATALOG}.{there} SELECT task_id FROM {LOCAL_TASKS}");
+        script.stage.insert(0, copy);
     }
+    // One transaction: an error on the way ends it, whether the client stops there or not.
+    statements.push("BEGIN TRANSACTION".to_owned());
     statements.extend(script.stage);
     statements.push(there(&script.apply));
+    statements.push("COMMIT".to_owned());
     if !script.finish.is_empty() {
         statements.push(there(&script.finish));
     }

@@ -185,14 +185,44 @@ pub(super) trait Product: Sync {
 
     /// Fills the helper table that says whether the load is due.
     fn find_due(&self, names: &Names, plan: &LoadPlan) -> String {
+        let due = self.helper(names, Helper::Due);
+        let staged = self.is_staged(names, plan);
+        if !plan.moves_on() {
+            return format!(
+                "INSERT INTO {due} SELECT 1 FROM (SELECT 1 AS one) AS once WHERE 1 = 1{staged}"
+            );
+        }
         format!(
-            "INSERT INTO {} SELECT 1 FROM {} WHERE lake = {} AND sequence >= {} AND sequence < {}",
-            self.helper(names, Helper::Due),
+            "INSERT INTO {due} SELECT 1 FROM {} WHERE lake = {} AND sequence >= {} AND sequence < {}{staged}",
             self.loaded(names),
             self.literal(&plan.lake),
             plan.since,
             plan.through,
         )
+    }
+
+    /// Whether a client that goes on after an error could apply what was staged in part, so that the
+    /// staged rows are counted first.
+    fn counts_staged(&self) -> bool {
+        false
+    }
+
+    /// The condition that all rows are staged.
+    fn is_staged(&self, names: &Names, plan: &LoadPlan) -> String {
+        if !self.counts_staged() {
+            return String::new();
+        }
+        let staged = plan.tables.iter().filter(|load| !load.files.is_empty());
+        let staged = staged.map(|load| {
+            let place = self.helper(names, Helper::Stage(load.table));
+            format!(" AND (SELECT count(*) FROM {place}) = {}", load.rows())
+        });
+        staged.collect()
+    }
+
+    /// Whether rows are staged inside of the transaction, so that an error there ends it.
+    fn stages_inside(&self) -> bool {
+        false
     }
 
     /// Notes that the load is done.
@@ -243,10 +273,15 @@ pub(super) trait Product: Sync {
                 let from = from.map(|day| format!("{partition} >= {}", self.date(Some(day))));
                 let to = to.map(|day| format!("{partition} <= {}", self.date(Some(day))));
                 let bounds: Vec<String> = from.into_iter().chain(to).collect();
-                if bounds.is_empty() {
+                let days = if bounds.is_empty() {
                     format!("{partition} IS NOT NULL")
                 } else {
                     bounds.join(" AND ")
+                };
+                if self.counts_staged() {
+                    format!("{days} AND {}", due())
+                } else {
+                    days
                 }
             }
         }
@@ -294,10 +329,16 @@ pub(super) fn load(product: &dyn Product, names: &Names, plan: &LoadPlan) -> Str
         finish,
     } = Script::of(product, names, plan);
     let mut statements = prepare;
-    statements.extend(stage);
+    let (before, inside) = if product.stages_inside() {
+        (Vec::new(), stage)
+    } else {
+        (stage, Vec::new())
+    };
+    statements.extend(before);
     match product.transaction() {
         Some([begin, commit]) => {
             statements.push(begin.to_owned());
+            statements.extend(inside);
             statements.extend(apply);
             statements.push(commit.to_owned());
         }

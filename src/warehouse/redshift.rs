@@ -68,6 +68,10 @@ impl Product for Redshift {
         statements
     }
 
+    fn stages_inside(&self) -> bool {
+        true
+    }
+
     fn stage(&self, names: &Names, plan: &LoadPlan, load: &TableLoad) -> Vec<String> {
         let place = self.helper(names, Helper::Stage(load.table));
         let columns = self.columns(load.table);

@@ -21,7 +21,8 @@ impl Script {
     pub(super) fn of(product: &dyn Product, names: &Names, plan: &LoadPlan) -> Self {
         let mut script = Self::default();
         let mut helpers = Vec::new();
-        if plan.moves_on() {
+        let asks = plan.moves_on() || product.counts_staged();
+        if asks {
             helpers.push(Helper::Due);
         }
         if matches!(plan.scope, Scope::Tasks(_)) {
@@ -50,6 +51,8 @@ impl Script {
         if plan.moves_on() {
             script.apply.push(product.guard(names, plan));
             script.apply.extend(product.claim(names, plan));
+        }
+        if asks {
             script.apply.push(product.find_due(names, plan));
         }
         if !plan.is_empty() {

@@ -66,6 +66,10 @@ impl Product for Snowflake {
         self.table(names, &helper.name())
     }
 
+    fn counts_staged(&self) -> bool {
+        true
+    }
+
     fn stage(&self, names: &Names, _: &LoadPlan, load: &TableLoad) -> Vec<String> {
         let place = self.helper(names, Helper::Stage(load.table));
         let columns = self.columns(load.table).join(", ");
