@@ -256,19 +256,7 @@ pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<()
     if let Some(format) = format.of_one_table().filter(|_| args.table.is_none()) {
         return Err(FilesError::NeedsTable(format));
     }
-    if args.hold.is_some() {
-        let lake = Lake::open(&job.dest).await?;
-        Listed::of(&lake, (args.as_of_commit, query))
-            .await?
-            .expect_whole(&lake)?;
-    }
-    let (lake, pin) = match args.hold {
-        None => (Lake::open(&job.dest).await?, None),
-        Some(span) => {
-            let Held { lake, pin } = lake::hold(&job.dest, query, span, &clock).await?;
-            (lake, pin)
-        }
-    };
+    let (lake, pin) = open(args, (job, query), &clock).await?;
     if lake.is_empty() {
         tracing::warn!(dest = %job.dest, "nothing was committed here yet");
     }
@@ -303,57 +291,111 @@ pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<()
         let path = root.display().to_string();
         return Err(FilesError::LineBreak { path });
     }
-    let is_local = lake.store().is_local();
-    deliver(out, |out| match format {
-        FilesFormat::Paths | FilesFormat::Uris | FilesFormat::Symlink => {
-            for file in &listed.files {
-                let path = locate(&place, &file.path());
-                match format {
-                    FilesFormat::Paths => out.write_all(path.as_os_str().as_encoded_bytes())?,
-                    FilesFormat::Uris => write!(out, "{}", uri::encoded(&path, is_local))?,
-                    _ => write!(out, "{}", uri::plain(&path, is_local))?,
-                }
-                out.write_all(&[end])?;
+    let shown = Shown {
+        listed: &listed,
+        place,
+        root,
+        is_local: lake.store().is_local(),
+        end,
+        pin,
+        gone: args.as_of_commit.map(|_| gone),
+    };
+    deliver(out, |out| shown.write(format, out)).map_err(FilesError::Output)
+}
+
+/// The newest state, held if that is asked for.
+async fn open(
+    args: &FilesArgs,
+    (job, query): (&Job, FileQuery),
+    clock: &Clock,
+) -> Result<(Lake, Option<Pin>), FilesError> {
+    let lake = Lake::open(&job.dest).await?;
+    let Some(span) = args.hold else {
+        return Ok((lake, None));
+    };
+    let listed = Listed::of(&lake, (args.as_of_commit, query)).await?;
+    listed.expect_whole(&lake)?;
+    let Held { lake, pin } = lake::hold(&job.dest, query, span, clock).await?;
+    Ok((lake, pin))
+}
+
+/// What is printed, however it is.
+struct Shown<'a> {
+    listed: &'a Listed<'a>,
+    /// The folder from which the files are opened.
+    place: PathBuf,
+    /// The lake.
+    root: PathBuf,
+    is_local: bool,
+    /// What ends a path.
+    end: u8,
+    pin: Option<PinLine>,
+    /// Of an earlier state: the files that are not there any more.
+    gone: Option<BTreeSet<FilePath>>,
+}
+
+impl Shown<'_> {
+    fn write(self, format: FilesFormat, out: &mut impl Write) -> io::Result<()> {
+        match format {
+            FilesFormat::Paths | FilesFormat::Uris | FilesFormat::Symlink => {
+                self.lines(format, out)
             }
-            Ok(())
+            FilesFormat::RedshiftManifest => json(out, &self.manifest()),
+            FilesFormat::Datapackage => {
+                let files: Vec<_> = self.listed.files.iter().map(packaged).collect();
+                json(out, &formats::data_package_of_files(&files))
+            }
+            FilesFormat::Json => json(out, &self.document()),
         }
-        FilesFormat::RedshiftManifest => {
-            let entry = |file: &LiveFile| {
-                let url = uri::plain(&locate(&place, &file.path()), is_local);
-                let meta = serde_json::json!({ "content_length": file.file.bytes });
-                serde_json::json!({ "url": url, "mandatory": true, "meta": meta })
-            };
-            let entries: Vec<_> = listed.files.iter().map(entry).collect();
-            serde_json::to_writer_pretty(&mut *out, &serde_json::json!({ "entries": entries }))?;
-            out.write_all(b"\n")
+    }
+
+    fn lines(&self, format: FilesFormat, out: &mut impl Write) -> io::Result<()> {
+        for file in &self.listed.files {
+            let path = locate(&self.place, &file.path());
+            match format {
+                FilesFormat::Uris => write!(out, "{}", uri::encoded(&path, self.is_local))?,
+                FilesFormat::Symlink => write!(out, "{}", uri::plain(&path, self.is_local))?,
+                _ => out.write_all(path.as_os_str().as_encoded_bytes())?,
+            }
+            out.write_all(&[self.end])?;
         }
-        FilesFormat::Datapackage => {
-            let files: Vec<_> = listed.files.iter().map(packaged).collect();
-            serde_json::to_writer_pretty(&mut *out, &formats::data_package_of_files(&files))?;
-            out.write_all(b"\n")
+        Ok(())
+    }
+
+    fn manifest(&self) -> serde_json::Value {
+        let entry = |file: &LiveFile| {
+            let url = uri::plain(&locate(&self.place, &file.path()), self.is_local);
+            let meta = serde_json::json!({ "content_length": file.file.bytes });
+            serde_json::json!({ "url": url, "mandatory": true, "meta": meta })
+        };
+        let entries: Vec<_> = self.listed.files.iter().map(entry).collect();
+        serde_json::json!({ "entries": entries })
+    }
+
+    fn document(self) -> Document {
+        let mut rewrites = self.listed.ledger.rewrites();
+        let line = |file: &LiveFile| {
+            let path = file.path();
+            let rewrites = rewrites.remove(&path).unwrap_or_default();
+            let present = self.gone.as_ref().map(|gone| !gone.contains(&path));
+            FileLine {
+                present,
+                ..FileLine::new((&self.place, &self.root), file, &rewrites)
+            }
+        };
+        let files = self.listed.files.iter().map(line).collect();
+        Document {
+            sequence: self.listed.ledger.last_sequence(),
+            dest: self.root.display().to_string(),
+            pin: self.pin,
+            files,
         }
-        FilesFormat::Json => {
-            let mut rewrites = listed.ledger.rewrites();
-            let line = |file: &LiveFile| {
-                let path = file.path();
-                let rewrites = rewrites.remove(&path).unwrap_or_default();
-                let present = args.as_of_commit.map(|_| !gone.contains(&path));
-                FileLine {
-                    present,
-                    ..FileLine::new((&place, &root), file, &rewrites)
-                }
-            };
-            let document = Document {
-                sequence: listed.ledger.last_sequence(),
-                dest: root.display().to_string(),
-                pin,
-                files: listed.files.iter().map(line).collect(),
-            };
-            serde_json::to_writer_pretty(&mut *out, &document)?;
-            out.write_all(b"\n")
-        }
-    })
-    .map_err(FilesError::Output)
+    }
+}
+
+fn json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    out.write_all(b"\n")
 }
 
 impl FilesFormat {

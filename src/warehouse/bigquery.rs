@@ -1,4 +1,4 @@
-//! Google BigQuery, as one script. Only parsed by tests.
+//! Google `BigQuery`, as one script. Only parsed by tests.
 
 use super::plan::{LoadPlan, TableLoad};
 use super::product::{Helper, Product, column_lines, gap, said, said_of_table};

@@ -16,13 +16,13 @@ use super::spark::Spark;
 pub enum Dialect {
     /// A `DuckDB` database.
     DuckDb,
-    /// PostgreSQL, filled by `DuckDB`.
+    /// `PostgreSQL`, filled by `DuckDB`.
     Postgres,
     /// `ClickHouse`.
     ClickHouse,
     /// Snowflake, from an external stage.
     Snowflake,
-    /// Google BigQuery.
+    /// Google `BigQuery`.
     BigQuery,
     /// Amazon Redshift.
     Redshift,

@@ -40,11 +40,11 @@ impl Product for DuckDb {
                 self.column_type(column.column_type)
             )
         });
-        [create]
-            .into_iter()
-            .chain(add)
-            .chain(comments(self, &place, table))
-            .collect()
+        [create].into_iter().chain(add).collect()
+    }
+
+    fn comments(&self, names: &Names, table: &Table) -> Vec<String> {
+        comments(self, &self.table(names, table.name.as_str()), table)
     }
 
     fn stages_inside(&self) -> bool {

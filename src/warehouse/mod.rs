@@ -43,7 +43,9 @@ pub fn ddl(dialect: Dialect, names: &Names, tables: &[TableName]) -> String {
     let product = dialect.product();
     let mut statements = vec![product.create_schema(names)];
     for table in tables {
-        statements.extend(product.create_table(names, crate::schema::table(*table)));
+        let table = crate::schema::table(*table);
+        statements.extend(product.create_table(names, table));
+        statements.extend(product.comments(names, table));
     }
     statements.push(product.create_loaded(names));
     statements.retain(|statement| !statement.is_empty());

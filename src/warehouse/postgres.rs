@@ -1,5 +1,5 @@
-//! PostgreSQL, which reads no Parquet: `DuckDB` reads the files and writes the staging tables through
-//! its `postgres` extension; everything else happens in PostgreSQL's own words, the changes of one
+//! `PostgreSQL`, which reads no Parquet: `DuckDB` reads the files and writes the staging tables through
+//! its `postgres` extension; everything else happens in `PostgreSQL`'s own words, the changes of one
 //! load in one transaction.
 
 use super::duckdb;
@@ -57,10 +57,11 @@ impl Product for Postgres {
         });
         let add: Vec<String> = add.collect();
         let add = format!("ALTER TABLE {place} {}", add.join(", "));
-        [create, add]
-            .into_iter()
-            .chain(comments(self, &place, table))
-            .collect()
+        vec![create, add]
+    }
+
+    fn comments(&self, names: &Names, table: &Table) -> Vec<String> {
+        comments(self, &self.table(names, table.name.as_str()), table)
     }
 
     fn create_loaded(&self, names: &Names) -> String {
@@ -149,7 +150,7 @@ pub(super) fn load(names: &Names, plan: &LoadPlan) -> String {
     script::heading(product, plan) + &script::statements(&statements)
 }
 
-/// Statements that PostgreSQL runs, all or none.
+/// Statements that `PostgreSQL` runs, all or none.
 fn there(statements: &[String]) -> String {
     let text = statements.join(";\n");
     format!("CALL postgres_execute('{CATALOG}', $airudder$\n{text}\n$airudder$)")

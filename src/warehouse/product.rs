@@ -79,8 +79,14 @@ pub(super) trait Product: Sync {
         format!("CREATE SCHEMA IF NOT EXISTS {}", names.schema(self.quote()))
     }
 
-    /// Creates a table if it is absent, with what is said of it.
+    /// Creates a table if it is absent, and adds what columns it lacks.
     fn create_table(&self, names: &Names, table: &Table) -> Vec<String>;
+
+    /// What is said of a table and its columns, where that takes statements of their own.
+    fn comments(&self, names: &Names, table: &Table) -> Vec<String> {
+        let _ = (names, table);
+        Vec::new()
+    }
 
     /// Creates the table of loaded sequences if it is absent.
     fn create_loaded(&self, names: &Names) -> String {

@@ -46,10 +46,7 @@ impl Product for Redshift {
             lines.join(",\n"),
             table.name.partition_column(),
         );
-        [create]
-            .into_iter()
-            .chain(comments(self, &place, table))
-            .collect()
+        vec![create]
     }
 
     fn create_helper(&self, names: &Names, helper: Helper) -> Vec<String> {
@@ -66,6 +63,10 @@ impl Product for Redshift {
             statements.push(format!("CREATE TEMP TABLE {place}_file ({of_file})"));
         }
         statements
+    }
+
+    fn comments(&self, names: &Names, table: &Table) -> Vec<String> {
+        comments(self, &self.table(names, table.name.as_str()), table)
     }
 
     fn stages_inside(&self) -> bool {

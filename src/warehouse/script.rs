@@ -32,9 +32,12 @@ impl Script {
         helpers.extend(staged().map(|load| Helper::Stage(load.table)));
         script.prepare.push(product.create_schema(names));
         for load in &plan.tables {
-            script
-                .prepare
-                .extend(product.create_table(names, load.table));
+            let created = product.create_table(names, load.table);
+            script.prepare.extend(created);
+            // Later loads leave them as they are.
+            if matches!(plan.scope, Scope::Whole) {
+                script.prepare.extend(product.comments(names, load.table));
+            }
         }
         script.prepare.push(product.create_loaded(names));
         for helper in &helpers {
@@ -85,13 +88,13 @@ pub(super) fn heading(product: &dyn Product, plan: &LoadPlan) -> String {
             plan.through
         ),
         Scope::Days { from, to } => {
-            let day = |day: &Option<chrono::NaiveDate>| {
+            let day = |day: Option<chrono::NaiveDate>| {
                 day.map_or_else(|| "…".to_owned(), |day| day.to_string())
             };
             format!(
                 "the days {} to {}, as of commit {}",
-                day(from),
-                day(to),
+                day(*from),
+                day(*to),
                 plan.through
             )
         }
@@ -99,20 +102,24 @@ pub(super) fn heading(product: &dyn Product, plan: &LoadPlan) -> String {
     let lines = [
         format!("{}: {what}.", product.name()),
         format!("Lake {} at {}.", plan.lake, plan.root),
-        format!("Next time: --since {}", plan.through),
     ];
+    // Days leave the number where it is.
+    let next = plan.moves_on().then_some(plan.through);
+    let next = next.map(|next| format!("Next time: --since {next}"));
     let how = product.how().iter().map(|line| (*line).to_owned());
-    let lines = lines.into_iter().chain(how);
-    let lines: String = lines
-        .map(|line| format!("-- {}\n", remark(&line)))
-        .collect();
-    lines + "\n"
+    let lines = lines.into_iter().chain(next).chain(how);
+    let mut text = String::new();
+    for line in lines {
+        text.extend(["-- ", &remark(&line), "\n"]);
+    }
+    text + "\n"
 }
 
 /// Statements as text.
 pub(super) fn statements(statements: &[String]) -> String {
-    statements
-        .iter()
-        .map(|statement| format!("{statement};\n"))
-        .collect()
+    let mut text = String::new();
+    for statement in statements {
+        text.extend([statement.as_str(), ";\n"]);
+    }
+    text
 }

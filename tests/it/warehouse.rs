@@ -1,5 +1,5 @@
 //! What warehouses and other people's tools make of `load` and `schema`: real `DuckDB`, `ClickHouse`
-//! (chdb) and PostgreSQL, filled by the text alone, hold the lake's rows, whatever was replaced,
+//! (chdb) and `PostgreSQL`, filled by the text alone, hold the lake's rows, whatever was replaced,
 //! compacted or killed meanwhile. The text for the others is parsed.
 
 use std::fs;
@@ -211,7 +211,9 @@ fn follows_the_lake(warehouse: &Warehouse, folder: &Path) {
     exporter.run(&["replay", "saved/9.json"]).done();
     let step = text(&exporter, product, &["--since", &first]);
     let statements = warehouse.begin(&step, 0);
-    for count in (1..statements).step_by(7) {
+    let late = statements.saturating_sub(24).max(1);
+    let early = (1..late).step_by(late / 3 + 1);
+    for count in early.chain((late..statements).step_by(2)) {
         warehouse.begin(&step, count);
     }
     warehouse.load(&[&step], &exporter);
@@ -326,7 +328,7 @@ fn clickhouse_follows_the_lake() {
     follows_the_lake(&warehouse, folder.path());
 }
 
-/// A PostgreSQL server of a test's own. None where none is installed.
+/// A `PostgreSQL` server of a test's own. None where none is installed.
 struct PostgresServer {
     programs: PathBuf,
     folder: tempfile::TempDir,

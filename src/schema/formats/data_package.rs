@@ -33,7 +33,7 @@ pub fn data_package(names: &[TableName]) -> Value {
         resource.insert("schema".into(), schema(table, names));
         Value::Object(resource)
     });
-    package(resources.collect())
+    package(&resources.collect::<Vec<_>>())
 }
 
 /// Data files as resources, each with its length and hash.
@@ -55,10 +55,10 @@ pub fn data_package_of_files(files: &[PackagedFile]) -> Value {
         resource.insert("schema".into(), schema(table, &[]));
         Value::Object(resource)
     });
-    package(resources.collect())
+    package(&resources.collect::<Vec<_>>())
 }
 
-fn package(resources: Vec<Value>) -> Value {
+fn package(resources: &[Value]) -> Value {
     json!({
         "$schema": "https://datapackage.org/profiles/2.0/datapackage.json",
         "name": "airudder-export-lake",
