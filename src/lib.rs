@@ -65,6 +65,7 @@ mod shard;
 mod store;
 mod sync;
 mod task;
+mod warehouse;
 
 /// What `main.rs` needs: the command line, how it ends, and what is safe to print.
 pub mod program {

@@ -3,12 +3,14 @@
 use clap::Subcommand;
 
 use super::backfill::BackfillArgs;
+use super::changes::ChangesArgs;
 use super::compact::CompactArgs;
 use super::completions::CompletionsArgs;
 use super::demo::DemoArgs;
 use super::doctor::DoctorArgs;
 use super::files::{FilesArgs, FilesFormat};
 use super::init::InitArgs;
+use super::load::LoadArgs;
 use super::man::ManArgs;
 use super::plan::{PlanArgs, PlanWhat};
 use super::replay::ReplayArgs;
@@ -62,6 +64,24 @@ pub enum Command {
     /// publishes or replaces files; a reader that globs the folders sees only whole files of
     /// committed tasks, but may see a mix of two states.
     Files(FilesArgs),
+    /// List what each commit changed, for a loader that follows the lake
+    ///
+    /// For each commit after `--since`: files added and removed, tasks added and replaced, rows by
+    /// table, the days whose files changed, and the days that became complete. The answer ends with
+    /// a number, `next`, from which the following one continues. A compaction changes files and no
+    /// rows; `load` prints what a warehouse has to do.
+    ///
+    /// Superseded files are deleted soon: hold the state first (`files --hold`) and give its
+    /// `sequence` as `--through`.
+    Changes(ChangesArgs),
+    /// Print the text that loads into a warehouse exactly what changed
+    ///
+    /// Creates the tables where they are absent, brings the rows of the changed tasks to staging
+    /// tables, and in one transaction (where the product has such) deletes the rows these tasks had,
+    /// inserts the new ones and notes the commit that is loaded. Running it again changes nothing.
+    /// A compaction changes no row. Nothing is connected to: run the text with the product's own
+    /// client. docs/warehouse/ has a page for each product.
+    Load(LoadArgs),
     /// Read everything back and compare it with the commit log
     ///
     /// Checks footers, row counts, checksums, schema, unique keys, children without calls, and
@@ -139,6 +159,8 @@ impl Command {
             Self::Replay(args) => args.settings.add_to(flags),
             Self::Status(args) => args.settings.add_to(flags),
             Self::Files(args) => args.settings.add_to(flags),
+            Self::Changes(args) => args.settings.add_to(flags),
+            Self::Load(args) => args.settings.add_to(flags),
             Self::Verify(args) => args.settings.add_to(flags),
             Self::Compact(args) => args.add_to(flags),
             Self::Vacuum(args) => args.settings.add_to(flags),

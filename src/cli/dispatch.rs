@@ -35,8 +35,18 @@ pub async fn dispatch(cli: Cli, context: &mut Context<'_>) -> Result<ExitCode, E
             super::files::run(&args, &job, &mut context.out).await?;
             Ok(ExitCode::Done)
         }
+        Command::Changes(args) => {
+            let job = context.quiet_job()?;
+            super::changes::run(&args, &job, &mut context.out).await?;
+            Ok(ExitCode::Done)
+        }
+        Command::Load(args) => {
+            let job = context.quiet_job()?;
+            super::load::run(&args, &job, &mut context.out).await?;
+            Ok(ExitCode::Done)
+        }
         Command::Schema(args) => {
-            super::schema::run(&args, &mut context.out).map_err(Error::Output)?;
+            super::schema::run(&args, &mut context.out)?;
             Ok(ExitCode::Done)
         }
         Command::Init(args) => {

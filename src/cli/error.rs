@@ -38,6 +38,15 @@ pub enum Error {
     /// An error of `files`.
     #[error(transparent)]
     Files(#[from] crate::cli::files::FilesError),
+    /// An error of `changes`.
+    #[error(transparent)]
+    Changes(#[from] crate::cli::changes::ChangesError),
+    /// An error of `load`.
+    #[error(transparent)]
+    Load(#[from] crate::cli::load::LoadError),
+    /// A name on the command line of `schema`.
+    #[error(transparent)]
+    Schema(#[from] crate::cli::schema::SchemaError),
     /// An error of `init`.
     #[error(transparent)]
     Init(#[from] crate::cli::init::InitError),
@@ -108,6 +117,9 @@ impl Error {
             Self::Stopped { code, .. } => *code,
             Self::Status(error) => error.exit_code(),
             Self::Files(error) => error.exit_code(),
+            Self::Changes(error) => error.exit_code(),
+            Self::Load(error) => error.exit_code(),
+            Self::Schema(error) => error.exit_code(),
             Self::Init(error) => error.exit_code(),
             Self::Man(_) | Self::Output(_) => ExitCode::Destination,
         }

@@ -4,6 +4,8 @@
 //! known to the operating system, one per line, and object keys are printed unencoded: readers,
 //! COPY commands and the clouds' own tools accept neither percent-encoded.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,13 +16,18 @@ use serde::Serialize;
 
 use super::dates::OpenRangeArgs;
 use super::output::deliver;
+use super::place::{self, NoPlace};
 use super::settings::{Look, Settings};
 use super::table::table_name;
+use super::uri;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::job::{Job, ResultFormat, quantity};
-use crate::lake::{self, FileQuery, Held, Lake, LakeError, LakeWriter, LiveFile, Pin, PinWay};
+use crate::lake::{
+    self, FileQuery, Held, HistoryError, Lake, LakeError, LakeWriter, Ledger, LiveFile, Pin, PinWay,
+};
 use crate::schema::TableName;
+use crate::schema::formats::{self, PackagedFile};
 use crate::store::{Checksum, DataFile, FilePath, LakePath, PinId};
 
 /// Arguments of `files`.
@@ -50,10 +57,17 @@ pub struct FilesArgs {
     /// ends it earlier, and `status` shows it. This writes to the destination.
     #[arg(long, value_name = "DURATION", value_parser = span)]
     pub hold: Option<Duration>,
+    /// The state of this commit instead of the newest
+    ///
+    /// Files that were superseded since are listed, too, and are usually gone: the JSON says
+    /// `"present": false`, and standard error how many. With `--hold` the state is held if all its
+    /// files still belong to the lake, and refused otherwise.
+    #[arg(long, value_name = "SEQUENCE")]
+    pub as_of_commit: Option<u64>,
     /// End a pin; nothing is listed
     ///
     /// Files held only by this pin are removed.
-    #[arg(long, value_name = "ID", conflicts_with_all = ["hold", "table", "from", "to", "undated", "null"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["hold", "table", "from", "to", "undated", "null", "as_of_commit"])]
     pub release: Option<PinId>,
     /// End each path with a NUL byte instead of a line break, for xargs -0
     #[arg(long, short = '0')]
@@ -75,6 +89,15 @@ pub enum FilesFormat {
     /// One JSON document: path, table, date, rows, bytes and checksum of each, the files that it
     /// rewrites, and the commit that is answered for
     Json,
+    /// One address a line, `s3://…` or `file:///…`
+    Uris,
+    /// A manifest for COPY of Amazon Redshift, of one table
+    RedshiftManifest,
+    /// The lines of a symlink manifest (Athena, Hive, Presto), of one table
+    Symlink,
+    /// A Data Package v2 (Frictionless) with length and hash of each file, to be put beside the
+    /// tables as `datapackage.json`
+    Datapackage,
 }
 
 /// Why the files could not be listed.
@@ -83,13 +106,27 @@ pub enum FilesError {
     /// The lake can't be read.
     #[error(transparent)]
     Lake(#[from] LakeError),
-    /// The working directory was deleted, so a relative destination cannot be resolved.
-    #[error("find the folder {path}; name it with --dest from the root on", path = .path.display())]
-    Place {
-        /// The path as given.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
+    /// An earlier state can't be told.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// The destination's place.
+    #[error(transparent)]
+    Place(#[from] NoPlace),
+    /// A list that is of one table, without the table.
+    #[error("list files as {0}: such a list is of one table; name it with --table")]
+    NeedsTable(&'static str),
+    /// An earlier state whose files do not all belong to the lake any more.
+    #[error(
+        "hold the state of commit {sequence}: {gone} of its {all} files were superseded since; hold the \
+         newest state (without --as-of-commit), or read what changed with `changes --since {sequence}`"
+    )]
+    NotWhole {
+        /// The commit.
+        sequence: u64,
+        /// Its files that are not live.
+        gone: usize,
+        /// Its files.
+        all: usize,
     },
     /// A path with a line break, which would be ambiguous in a list of lines.
     #[error(
@@ -121,8 +158,12 @@ impl FilesError {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Lake(error) => error.exit_code(),
-            Self::Place { .. } => ExitCode::Settings,
-            Self::LineBreak { .. } | Self::NoPin { .. } => ExitCode::Usage,
+            Self::History(error) => error.exit_code(),
+            Self::Place(_) => ExitCode::Settings,
+            Self::LineBreak { .. }
+            | Self::NoPin { .. }
+            | Self::NeedsTable(_)
+            | Self::NotWhole { .. } => ExitCode::Usage,
             Self::Output(_) => ExitCode::Destination,
         }
     }
@@ -132,7 +173,7 @@ impl FilesError {
 const LONGEST: Duration = Duration::from_hours(30 * 24);
 
 /// Parses the duration of a pin.
-fn span(text: &str) -> Result<Duration, String> {
+pub(super) fn span(text: &str) -> Result<Duration, String> {
     let span = quantity::duration(text)?;
     if (Duration::from_secs(1)..=LONGEST).contains(&span) {
         Ok(span)
@@ -180,6 +221,9 @@ struct FileLine {
     /// The files whose rows it contains, directly or through other files that have been removed
     /// since. A loader that loaded one of them already has those rows.
     rewrites: Vec<String>,
+    /// Of an earlier state: whether the file is still there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    present: Option<bool>,
 }
 
 /// Prints the files that belong to the lake, by table, partition and name.
@@ -209,25 +253,22 @@ pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<()
         to,
         undated: args.undated,
     };
-    let (lake, pin) = match args.hold {
-        None => (Lake::open(&job.dest).await?, None),
-        Some(span) => {
-            let Held { lake, pin } = lake::hold(&job.dest, query, span, &clock).await?;
-            (lake, pin)
-        }
-    };
+    if let Some(format) = format.of_one_table().filter(|_| args.table.is_none()) {
+        return Err(FilesError::NeedsTable(format));
+    }
+    let (lake, pin) = open(args, (job, query), &clock).await?;
     if lake.is_empty() {
         tracing::warn!(dest = %job.dest, "nothing was committed here yet");
     }
-    let root = lake.store().root();
-    let root = if lake.store().is_local() {
-        std::path::absolute(root).map_err(|source| FilesError::Place {
-            path: root.to_owned(),
-            source,
-        })?
-    } else {
-        root.to_owned()
-    };
+    let listed = Listed::of(&lake, (args.as_of_commit, query)).await?;
+    if let Some(pin) = &pin
+        && let Err(superseded) = listed.expect_whole(&lake)
+    {
+        // Meanwhile: nobody was told of the pin.
+        end_pin(&pin.id, (job, &clock)).await?;
+        return Err(superseded);
+    }
+    let root = place::root_of(lake.store())?;
     let pin = pin.map(|pin| PinLine::new(&root, &pin));
     let folder = pin.as_ref().and_then(|pin| pin.folder.clone());
     // The folder from which the files are opened.
@@ -236,38 +277,201 @@ pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<()
         let until = expires_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
         tracing::info!("pin {id} holds these files until {until}; `files --release {id}` ends it");
     }
-    let files = query.run(lake.ledger());
+    let gone = listed.gone(&lake).await?;
+    if !gone.is_empty() {
+        tracing::warn!(
+            "{} of {} files of commit {} were superseded and are gone",
+            gone.len(),
+            listed.files.len(),
+            listed.ledger.last_sequence()
+        );
+    }
     let end = if args.null { b'\0' } else { b'\n' };
-    if format == FilesFormat::Paths && root.as_os_str().as_encoded_bytes().contains(&end) {
+    if format.is_lines() && root.as_os_str().as_encoded_bytes().contains(&end) {
         let path = root.display().to_string();
         return Err(FilesError::LineBreak { path });
     }
-    deliver(out, |out| match format {
-        FilesFormat::Paths => {
-            for file in files {
-                let path = locate(&place, &file.path());
-                out.write_all(path.as_os_str().as_encoded_bytes())?;
-                out.write_all(&[end])?;
+    let shown = Shown {
+        listed: &listed,
+        place,
+        root,
+        is_local: lake.store().is_local(),
+        end,
+        pin,
+        gone: args.as_of_commit.map(|_| gone),
+    };
+    deliver(out, |out| shown.write(format, out)).map_err(FilesError::Output)
+}
+
+/// The newest state, held if that is asked for.
+async fn open(
+    args: &FilesArgs,
+    (job, query): (&Job, FileQuery),
+    clock: &Clock,
+) -> Result<(Lake, Option<Pin>), FilesError> {
+    let lake = Lake::open(&job.dest).await?;
+    let Some(span) = args.hold else {
+        return Ok((lake, None));
+    };
+    let listed = Listed::of(&lake, (args.as_of_commit, query)).await?;
+    listed.expect_whole(&lake)?;
+    let Held { lake, pin } = lake::hold(&job.dest, query, span, clock).await?;
+    Ok((lake, pin))
+}
+
+/// What is printed, however it is.
+struct Shown<'a> {
+    listed: &'a Listed<'a>,
+    /// The folder from which the files are opened.
+    place: PathBuf,
+    /// The lake.
+    root: PathBuf,
+    is_local: bool,
+    /// What ends a path.
+    end: u8,
+    pin: Option<PinLine>,
+    /// Of an earlier state: the files that are not there any more.
+    gone: Option<BTreeSet<FilePath>>,
+}
+
+impl Shown<'_> {
+    fn write(self, format: FilesFormat, out: &mut impl Write) -> io::Result<()> {
+        match format {
+            FilesFormat::Paths | FilesFormat::Uris | FilesFormat::Symlink => {
+                self.lines(format, out)
             }
-            Ok(())
+            FilesFormat::RedshiftManifest => json(out, &self.manifest()),
+            FilesFormat::Datapackage => {
+                let files: Vec<_> = self.listed.files.iter().map(packaged).collect();
+                json(out, &formats::data_package_of_files(&files))
+            }
+            FilesFormat::Json => json(out, &self.document()),
         }
-        FilesFormat::Json => {
-            let mut rewrites = lake.ledger().rewrites();
-            let line = |file: LiveFile| {
-                let rewrites = rewrites.remove(&file.path()).unwrap_or_default();
-                FileLine::new(&place, &root, &file, &rewrites)
-            };
-            let document = Document {
-                sequence: lake.ledger().last_sequence(),
-                dest: root.display().to_string(),
-                pin,
-                files: files.map(line).collect(),
-            };
-            serde_json::to_writer_pretty(&mut *out, &document)?;
-            out.write_all(b"\n")
+    }
+
+    fn lines(&self, format: FilesFormat, out: &mut impl Write) -> io::Result<()> {
+        for file in &self.listed.files {
+            let path = locate(&self.place, &file.path());
+            match format {
+                FilesFormat::Uris => write!(out, "{}", uri::encoded(&path, self.is_local))?,
+                FilesFormat::Symlink => write!(out, "{}", uri::plain(&path, self.is_local))?,
+                _ => out.write_all(path.as_os_str().as_encoded_bytes())?,
+            }
+            out.write_all(&[self.end])?;
         }
-    })
-    .map_err(FilesError::Output)
+        Ok(())
+    }
+
+    fn manifest(&self) -> serde_json::Value {
+        let entry = |file: &LiveFile| {
+            let url = uri::plain(&locate(&self.place, &file.path()), self.is_local);
+            let meta = serde_json::json!({ "content_length": file.file.bytes });
+            serde_json::json!({ "url": url, "mandatory": true, "meta": meta })
+        };
+        let entries: Vec<_> = self.listed.files.iter().map(entry).collect();
+        serde_json::json!({ "entries": entries })
+    }
+
+    fn document(self) -> Document {
+        let mut rewrites = self.listed.ledger.rewrites();
+        let line = |file: &LiveFile| {
+            let path = file.path();
+            let rewrites = rewrites.remove(&path).unwrap_or_default();
+            let present = self.gone.as_ref().map(|gone| !gone.contains(&path));
+            FileLine {
+                present,
+                ..FileLine::new((&self.place, &self.root), file, &rewrites)
+            }
+        };
+        let files = self.listed.files.iter().map(line).collect();
+        Document {
+            sequence: self.listed.ledger.last_sequence(),
+            dest: self.root.display().to_string(),
+            pin: self.pin,
+            files,
+        }
+    }
+}
+
+fn json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    out.write_all(b"\n")
+}
+
+impl FilesFormat {
+    /// Its name, where a list of it is of one table.
+    fn of_one_table(self) -> Option<&'static str> {
+        match self {
+            Self::RedshiftManifest => Some("redshift-manifest"),
+            Self::Symlink => Some("symlink"),
+            Self::Paths | Self::Json | Self::Uris | Self::Datapackage => None,
+        }
+    }
+
+    /// Whether it is a path a line.
+    fn is_lines(self) -> bool {
+        matches!(self, Self::Paths | Self::Uris | Self::Symlink)
+    }
+}
+
+fn packaged(live: &LiveFile) -> PackagedFile {
+    PackagedFile {
+        table: live.file.table,
+        path: LakePath::from(&live.path()).to_string(),
+        bytes: live.file.bytes,
+        rows: live.file.rows,
+        sha256: live.file.sha256.to_string(),
+        date: live.file.partition.date(),
+    }
+}
+
+/// The files of one state.
+struct Listed<'a> {
+    ledger: Cow<'a, Ledger>,
+    files: Vec<LiveFile>,
+}
+
+impl<'a> Listed<'a> {
+    /// Those of a commit's state, or of the newest.
+    async fn of(
+        lake: &'a Lake,
+        (commit, query): (Option<u64>, FileQuery),
+    ) -> Result<Self, FilesError> {
+        let ledger = match commit {
+            None => Cow::Borrowed(lake.ledger()),
+            Some(commit) => Cow::Owned(lake.as_of(commit).await?),
+        };
+        let files = query.run(&ledger).collect();
+        Ok(Self { ledger, files })
+    }
+
+    fn superseded(&self, lake: &Lake) -> impl Iterator<Item = FilePath> {
+        let paths = self.files.iter().map(LiveFile::path);
+        paths.filter(|path| !lake.ledger().is_live(path))
+    }
+
+    /// Fails if files of the state do not belong to the newest one.
+    fn expect_whole(&self, lake: &Lake) -> Result<(), FilesError> {
+        match self.superseded(lake).count() {
+            0 => Ok(()),
+            gone => Err(FilesError::NotWhole {
+                sequence: self.ledger.last_sequence(),
+                gone,
+                all: self.files.len(),
+            }),
+        }
+    }
+
+    /// The files that are not there any more.
+    async fn gone(&self, lake: &Lake) -> Result<BTreeSet<FilePath>, LakeError> {
+        let mut gone = BTreeSet::new();
+        for path in self.superseded(lake) {
+            if lake.store().size(&LakePath::from(&path)).await?.is_none() {
+                gone.insert(path);
+            }
+        }
+        Ok(gone)
+    }
 }
 
 /// Ends a pin.
@@ -278,8 +482,6 @@ async fn release(
     clock: Clock,
     out: &mut impl Write,
 ) -> Result<(), FilesError> {
-    let events = super::maintenance_events();
-    let now = clock.now();
     // Opening the lake also removes it if it has just expired.
     if !lake::pins(&job.dest).await?.knows(id) {
         return Err(FilesError::NoPin {
@@ -287,19 +489,26 @@ async fn release(
             dest: job.dest.to_string(),
         });
     }
-    let opened = LakeWriter::open_existing(&job.dest, clock.run_id(), clock, events).await?;
-    if let Some(mut lake) = opened {
-        lake.release(id, now).await?;
-        lake.close().await?;
-    }
+    end_pin(id, (job, &clock)).await?;
     deliver(out, |out| match args.format.unwrap_or_default() {
-        FilesFormat::Paths => writeln!(out, "released pin {id}"),
         FilesFormat::Json => {
             serde_json::to_writer(&mut *out, &serde_json::json!({ "released": id }))?;
             out.write_all(b"\n")
         }
+        _ => writeln!(out, "released pin {id}"),
     })
     .map_err(FilesError::Output)
+}
+
+async fn end_pin(id: &PinId, (job, clock): (&Job, &Clock)) -> Result<(), LakeError> {
+    let (now, events) = (clock.now(), super::maintenance_events());
+    let opened =
+        LakeWriter::open_existing(&job.dest, clock.run_id(), clock.clone(), events).await?;
+    if let Some(mut lake) = opened {
+        lake.release(id, now).await?;
+        lake.close().await?;
+    }
+    Ok(())
 }
 
 impl PinLine {
@@ -345,6 +554,7 @@ impl FileLine {
             sha256,
             sequence: file.sequence,
             rewrites: rewrites.iter().map(place).collect(),
+            present: None,
         }
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod args;
 pub mod backfill;
+pub mod changes;
 pub mod compact;
 pub mod completions;
 pub mod context;
@@ -17,8 +18,10 @@ pub mod error;
 pub mod files;
 pub mod init;
 mod lines;
+pub mod load;
 pub mod man;
 pub mod output;
+pub mod place;
 pub mod plan;
 mod pull;
 pub mod replay;
@@ -31,6 +34,7 @@ pub mod status;
 mod table;
 #[cfg(test)]
 mod tests;
+mod uri;
 pub mod vacuum;
 pub mod verify;
 

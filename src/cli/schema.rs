@@ -4,9 +4,12 @@ use std::io::{self, Write};
 
 use clap::{Args, ValueEnum};
 
+use super::load::dialect;
 use super::output::deliver;
 use super::table::table_name;
-use crate::schema::{TableName, render};
+use crate::exit_code::ExitCode;
+use crate::schema::{TableName, formats, render};
+use crate::warehouse::{self, Dialect, NameError, Names};
 
 /// Arguments of `schema`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +20,39 @@ pub struct SchemaArgs {
     /// How they are printed
     #[arg(long, value_enum, value_name = "WORD", default_value_t)]
     pub format: SchemaFormat,
+    /// The statements that create the tables in a warehouse, instead
+    #[arg(long, value_name = "DIALECT", value_parser = dialect(), conflicts_with = "format")]
+    pub ddl: Option<Dialect>,
+    /// With --ddl: the schema (database, dataset) of the tables in the warehouse
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "airudder",
+        requires = "ddl"
+    )]
+    pub schema: String,
+}
+
+/// Why the tables could not be printed.
+#[derive(Debug, thiserror::Error)]
+pub enum SchemaError {
+    /// The name of the schema.
+    #[error("name the tables: {0}")]
+    Name(#[from] NameError),
+    /// Standard output cannot be written.
+    #[error("write to standard output")]
+    Output(#[from] io::Error),
+}
+
+impl SchemaError {
+    /// The exit code of this error.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Name(_) => ExitCode::Usage,
+            Self::Output(_) => ExitCode::Destination,
+        }
+    }
 }
 
 /// How tables are printed.
@@ -29,28 +65,48 @@ pub enum SchemaFormat {
     Markdown,
     /// The Arrow schema as JSON, for programs
     ArrowJson,
+    /// A data contract (ODCS 3.1, YAML): descriptions, keys, classification, quality, freshness
+    Odcs,
+    /// A Data Package v2 (Frictionless); `files --format datapackage` has files and hashes
+    Datapackage,
+    /// Sources of dbt (sources.yml) with tests and freshness
+    Dbt,
+    /// JSON Schema of the rows
+    JsonSchema,
 }
 
 /// Prints one table or all of them.
 ///
 /// # Errors
 ///
-/// When `out` cannot be written.
-pub fn run(args: &SchemaArgs, out: &mut impl Write) -> io::Result<()> {
+/// When `out` cannot be written, or the schema's name can't be used.
+pub fn run(args: &SchemaArgs, out: &mut impl Write) -> Result<(), SchemaError> {
     let one = args.table.as_slice();
     let names = if one.is_empty() {
         TableName::ALL.as_slice()
     } else {
         one
     };
+    if let Some(dialect) = args.ddl {
+        let text = warehouse::ddl(dialect, &Names::new(&args.schema, None)?, names);
+        deliver(out, |out| out.write_all(text.as_bytes()))?;
+        return Ok(());
+    }
     deliver(out, |out| match args.format {
         SchemaFormat::Text => out.write_all(render::text(names).as_bytes()),
         SchemaFormat::Markdown => out.write_all(render::markdown(names).as_bytes()),
-        SchemaFormat::ArrowJson => {
-            serde_json::to_writer_pretty(&mut *out, &render::arrow_json(names))?;
-            out.write_all(b"\n")
-        }
-    })
+        SchemaFormat::Odcs => out.write_all(formats::odcs(names).as_bytes()),
+        SchemaFormat::Dbt => out.write_all(formats::dbt(names).as_bytes()),
+        SchemaFormat::ArrowJson => json(out, &render::arrow_json(names)),
+        SchemaFormat::Datapackage => json(out, &formats::data_package(names)),
+        SchemaFormat::JsonSchema => json(out, &formats::json_schema(names)),
+    })?;
+    Ok(())
+}
+
+fn json(out: &mut impl Write, value: &serde_json::Value) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    out.write_all(b"\n")
 }
 
 #[cfg(test)]
@@ -62,7 +118,13 @@ mod tests {
 
     fn printed(table: Option<TableName>, format: SchemaFormat) -> String {
         let mut out = Vec::new();
-        run(&SchemaArgs { table, format }, &mut out).expect("written");
+        let args = SchemaArgs {
+            table,
+            format,
+            schema: "airudder".to_owned(),
+            ..SchemaArgs::default()
+        };
+        run(&args, &mut out).expect("written");
         String::from_utf8(out).expect("text")
     }
 

@@ -47,6 +47,12 @@ fn the_command_line_is_sound() {
 #[case("airudder-export status --dest ./lake --format json")]
 #[case("airudder-export files --table calls --from 2024-03-01 --to 2024-03-02 --format json")]
 #[case("airudder-export files --from 2024-03-01 --format paths")]
+#[case("airudder-export files --as-of-commit 17 --hold 1h --format uris")]
+#[case("airudder-export changes --since 17 --table calls --fold --format ndjson")]
+#[case("airudder-export load --to snowflake --since 17 --stage s --schema db.airudder --hold 1h")]
+#[case("airudder-export load --to duckdb --from 2024-03-01 --to 2024-03-02")]
+#[case("airudder-export schema calls --ddl bigquery --schema project.airudder")]
+#[case("airudder-export schema --format json-schema")]
 #[case("airudder-export verify --dest ./lake --log-format json")]
 #[case("airudder-export compact --from 2024-03-01 --target-size 64MiB --dry-run --workers 2")]
 #[case("airudder-export vacuum --older-than 30d --rejects-older-than 90d --dry-run")]
@@ -219,6 +225,8 @@ fn help_is_the_manual(
         "plan-backfill",
         "status",
         "files",
+        "changes",
+        "load",
         "verify",
         "compact",
         "vacuum",

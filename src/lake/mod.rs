@@ -29,6 +29,7 @@
 //! DEST/_export/published.json                        {"sequence": N}
 //! DEST/_export/lake.json                             whose lake it is
 //! DEST/_export/days/2024-03-11.json                  for schedulers
+//! DEST/_export/complete/2024-03-11                   there while the day is complete
 //! DEST/_export/staging/<run id>/                     staged files; `lock` is held while the run lives
 //! DEST/_export/pins/<id>.json, <id>/                 states that readers hold for a while
 //! DEST/_export/quarantine/<run id>/                  what `verify --repair` put aside
@@ -45,9 +46,11 @@
 pub(crate) mod checkpoint;
 pub(crate) mod commit;
 pub mod day;
+pub(crate) mod day_marker;
 pub(crate) mod error;
 mod establish;
 pub(crate) mod file_query;
+mod history;
 pub(crate) mod identity;
 pub(crate) mod ledger;
 mod living;
@@ -71,6 +74,7 @@ pub use day::{DaySummary, FileCounts, TaskCounts};
 pub use error::LakeError;
 pub(crate) use error::blocking;
 pub use file_query::FileQuery;
+pub use history::{Change, Changes, HistoryError, RemovedFile, RowChange, Span, TaskChange};
 pub use identity::{Claim, ShownIdentity, host_of, read_identity};
 pub use ledger::{Ledger, LiveFile, TaskState, UnsealedTask};
 pub use living::{LivingRun, living_runs};

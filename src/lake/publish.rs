@@ -15,6 +15,9 @@
 //! deletion of a *replace* or *compact* commit, old and new rows of the rewritten files at once.
 //! With an *append* it sees more and more of the commit's files, each complete.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::error::LakeError;
@@ -22,7 +25,7 @@ use super::log::newest::Witness;
 use super::log::{Marker, Pending};
 use super::pins::{self, Pins};
 use super::writer::LakeWriter;
-use super::{checkpoint, mend};
+use super::{checkpoint, day_marker, mend};
 use crate::clock::Clock;
 use crate::event::Event;
 use crate::store::{DataFile, Failpoint, FilePath, LakePath, Published, RunStore, StoreError};
@@ -230,17 +233,28 @@ impl LakeWriter {
                 continue;
             };
             let run = self.run.clone();
-            let update = move |present: Option<&[u8]>| summary.update(present);
-            requests.push(async move { run.update(&LakePath::day(day), update).await });
+            requests.push(async move {
+                let turned = Arc::new(AtomicBool::new(false));
+                let noted = Arc::clone(&turned);
+                let update = move |present: Option<&[u8]>| {
+                    let turns = day_marker::is_complete(present) != summary.complete;
+                    noted.store(turns, Ordering::Relaxed);
+                    summary.update(present)
+                };
+                if run.update(&LakePath::day(day), update).await? {
+                    run.pass(Failpoint::DayWritten)?;
+                    if turned.load(Ordering::Relaxed) {
+                        day_marker::keep(&run, day).await?;
+                    }
+                }
+                Ok::<_, LakeError>(())
+            });
         }
         let mut updated = stream::iter(requests).buffer_unordered(self.run.at_once());
-        while let Some(was_written) = updated.try_next().await? {
-            if was_written {
-                self.run.pass(Failpoint::DayWritten)?;
-            }
-        }
+        while updated.try_next().await?.is_some() {}
         drop(updated);
-        self.run.sync_folders([LakePath::days()].into()).await?;
+        let folders = [LakePath::days(), LakePath::complete_days()];
+        self.run.sync_folders(folders.into()).await?;
         Ok(self.run.pass(Failpoint::DaysSynced)?)
     }
 }

@@ -231,6 +231,13 @@ impl LakeWriter {
                 format!("commits {first} to {last} were durable and are now published")
             });
         }
+        let marked = self.mend_day_markers().await?;
+        if marked > 0 {
+            self.recovered(format!(
+                "the markers of {marked} days in {} were put right",
+                LakePath::complete_days()
+            ));
+        }
         let InStaging { runs, foreign } = self.run.in_staging().await?;
         for (path, why) in foreign {
             let text = format!("{} is left alone: {why}", self.run.locate(&path).display());

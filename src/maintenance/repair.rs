@@ -23,6 +23,7 @@ use super::orphan_files::is_live;
 use super::verify::{Finding, FindingKind, TableSchemas, Verification, verify};
 use crate::job::Destination;
 use crate::lake::day;
+use crate::lake::day_marker;
 use crate::lake::error::{LakeError, blocking};
 use crate::lake::mend::sum_up;
 use crate::lake::record::{CommitDraft, CommitKind};
@@ -128,7 +129,13 @@ async fn put_right(lake: &LakeWriter, finding: &Finding) -> Result<Option<String
             }
             put_aside(lake, &path).await.map(Some)
         }
-        FindingKind::DayStale => write_day(lake, &path).await,
+        FindingKind::DayStale => match day_marker::day_of(&path) {
+            Some(day) => {
+                let done = day_marker::keep(&lake.run, day).await?;
+                Ok(done.then(|| "put right by the day's file".to_owned()))
+            }
+            None => write_day(lake, &path).await,
+        },
         FindingKind::CheckpointStale => {
             let removed = lake.run.remove(&path).await?;
             Ok(removed.then(|| "removed: it was not what the log says".to_owned()))

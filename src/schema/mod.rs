@@ -15,6 +15,7 @@
 //! assert_eq!(calls.arrow_schema().fields().len(), calls.columns.len());
 //! ```
 
+pub mod formats;
 pub mod render;
 mod source;
 

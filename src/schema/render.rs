@@ -132,9 +132,7 @@ pub fn arrow_json(names: &[TableName]) -> serde_json::Value {
                     "type": arrow_type(field.data_type()),
                     "children": [],
                 });
-                if column.personal {
-                    shown["metadata"] = json!([{"key": "personal", "value": "true"}]);
-                }
+                shown["metadata"] = metadata(table, column);
                 shown
             })
             .collect();
@@ -142,12 +140,36 @@ pub fn arrow_json(names: &[TableName]) -> serde_json::Value {
             table.name.to_string(),
             json!({
                 "fields": fields,
-                "metadata": [{"key": "schema_version", "value": schema_version().to_string()}],
-                "partition": {"name": table.name.partition_column(), "type": {"name": "date", "unit": "DAY"}},
+                "metadata": [
+                    {"key": "schema_version", "value": schema_version().to_string()},
+                    {"key": "description", "value": table.description},
+                    {"key": "primary_key", "value": table.key.join(",")},
+                ],
+                "partition": {
+                    "name": table.name.partition_column(),
+                    "type": {"name": "date", "unit": "DAY"},
+                    "metadata": [{"key": "description", "value": table.partition_description}],
+                },
             }),
         )
     });
     serde_json::Value::Object(tables.collect())
+}
+
+/// What is said of a column, in Arrow's form: pairs of texts.
+fn metadata(table: &Table, column: &Column) -> serde_json::Value {
+    let mut pairs = vec![json!({"key": "description", "value": column.description})];
+    if let Some(unit) = &column.unit {
+        pairs.push(json!({"key": "unit", "value": unit}));
+    }
+    if let Some(position) = table.key.iter().position(|key| *key == column.name) {
+        let position = (position + 1).to_string();
+        pairs.push(json!({"key": "primary_key_position", "value": position}));
+    }
+    if column.personal {
+        pairs.push(json!({"key": "personal", "value": "true"}));
+    }
+    pairs.into()
 }
 
 fn arrow_type(data_type: &DataType) -> serde_json::Value {

@@ -68,6 +68,8 @@ points! {
     RowlessWritten = "rowless.written",
     /// One day file was brought up to date.
     DayWritten = "day.written",
+    /// The marker of a complete day was written or removed.
+    DayMarked = "day.marked",
     /// All touched day files are up to date and synced.
     DaysSynced = "day.synced",
     /// The marker was moved.

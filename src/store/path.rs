@@ -306,6 +306,18 @@ impl LakePath {
         Self(format!("_export/days/{date}.json"))
     }
 
+    /// The markers of the days that are complete.
+    #[must_use]
+    pub fn complete_days() -> Self {
+        Self("_export/complete".into())
+    }
+
+    /// The marker of one day: there while the day is complete.
+    #[must_use]
+    pub fn complete_day(date: NaiveDate) -> Self {
+        Self(format!("_export/complete/{date}"))
+    }
+
     /// The folder of all staging folders.
     #[must_use]
     pub fn staging() -> Self {

@@ -308,6 +308,28 @@ impl RunStore {
         }
     }
 
+    /// Writes or removes a marker, as the current content of another file demands it. Returns whether
+    /// that changed anything.
+    ///
+    /// A marker follows its file: whoever changes the file calls this afterwards. On a disk both happen
+    /// under one lock; in a bucket the file is read again after the marker was changed, until it is
+    /// still the same.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub(crate) async fn keep_marker(
+        &self,
+        marker: &LakePath,
+        text: &'static [u8],
+        file: &LakePath,
+        is_wanted: fn(Option<&[u8]>) -> bool,
+    ) -> Result<bool, StoreError> {
+        match &self.inner.lease {
+            RunLease::Local(run) => run.keep_marker(marker, text, file, is_wanted).await,
+            RunLease::Object(run) => run.keep_marker(marker, text, file, is_wanted).await,
+        }
+    }
+
     /// Moves a data file that `run` staged to its table. Its name there is durable after
     /// [`RunStore::sync_folders`].
     ///

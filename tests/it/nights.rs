@@ -117,7 +117,11 @@ impl Lake {
     }
 
     fn is_complete(&self, day: &str) -> bool {
-        self.day(day)["complete"] == true
+        let is_complete = self.day(day)["complete"] == true;
+        let marker = format!("_export/complete/{day}");
+        let is_marked = self.exporter.dest().join(marker).exists();
+        assert_eq!(is_marked, is_complete, "the marker of {day}");
+        is_complete
     }
 
     /// What `status` says at the end of a day.

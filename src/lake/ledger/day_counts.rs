@@ -248,6 +248,24 @@ impl Days {
             .filter_map(|(day, _)| *day)
     }
 
+    /// The days whose summary says that they are complete.
+    pub(super) fn complete_days<'a>(
+        &self,
+        zone: Option<Tz>,
+        unsealed: impl Iterator<Item = &'a UnsealedTask>,
+    ) -> BTreeSet<NaiveDate> {
+        let revised = self.tallies.iter().filter(|(_, tally)| tally.revision > 0);
+        let mut days: BTreeSet<NaiveDate> = revised.filter_map(|(day, _)| *day).collect();
+        let holding = unsealed.filter(|known| !is_let_go(known));
+        for (first, last) in holding.filter_map(|known| span(&known.task, zone)) {
+            let held: Vec<NaiveDate> = days.range(first..=last).copied().collect();
+            for day in held {
+                days.remove(&day);
+            }
+        }
+        days
+    }
+
     pub(super) fn summary<'a>(
         &self,
         day: Option<NaiveDate>,

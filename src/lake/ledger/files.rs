@@ -165,6 +165,10 @@ impl Files {
         })
     }
 
+    pub(super) fn live_file(&self, path: &FilePath) -> Option<LiveFile> {
+        self.describe(&path.name, self.slot(path)?)
+    }
+
     pub(super) fn live(&self) -> impl Iterator<Item = LiveFile> {
         self.by_name
             .iter()

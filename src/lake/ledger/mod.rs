@@ -312,6 +312,18 @@ impl Ledger {
         self.days.since(sequence)
     }
 
+    /// The days that are complete.
+    #[must_use]
+    pub fn complete_days(&self) -> BTreeSet<NaiveDate> {
+        self.days.complete_days(self.zone, self.unsealed.values())
+    }
+
+    /// A file that belongs to the lake now; nothing for one that does not.
+    #[must_use]
+    pub fn live_file(&self, path: &FilePath) -> Option<LiveFile> {
+        self.files.live_file(path)
+    }
+
     /// The live files, by table, partition and name.
     #[must_use]
     pub fn live_files(&self) -> Vec<LiveFile> {

@@ -184,6 +184,14 @@ impl Log {
         Ok(log)
     }
 
+    /// A log of earlier commits, of which nothing is to be published.
+    pub(crate) fn of_the_past() -> Self {
+        Self {
+            published: u64::MAX,
+            ..Self::default()
+        }
+    }
+
     /// What is known before a record is read.
     pub(crate) async fn begin(store: &Store) -> Result<Self, LakeError> {
         // Before the log, which may grow meanwhile.

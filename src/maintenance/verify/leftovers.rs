@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 
 use super::{Finding, FindingKind};
 use crate::lake::day;
+use crate::lake::day_marker;
 use crate::lake::error::LakeError;
 use crate::lake::identity::{ShownIdentity, read_identity};
 use crate::lake::log::Log;
@@ -20,6 +21,7 @@ pub(super) async fn look(store: &Store, log: &mut Log) -> Result<Vec<Finding>, L
     let unpublished = log.pending.front().map(|pending| pending.sequence);
     let living = left_overs(store, log, &mut findings).await?;
     days(store, log, &mut findings).await?;
+    day_markers(store, log, &mut findings).await?;
     // The publishing run may have ended between the two looks. The commit was seen unpublished,
     // then no run was alive, and it is still unpublished: no run was publishing it.
     log.catch_up_with_marker(store).await?;
@@ -167,6 +169,37 @@ async fn days(store: &Store, log: &mut Log, findings: &mut Vec<Finding>) -> Resu
             let path = LakePath::day(day);
             findings.push(Finding::new(FindingKind::DayStale, &path, what));
         }
+    }
+    Ok(())
+}
+
+/// Markers of complete days that are missing, or of days that are not complete.
+async fn day_markers(
+    store: &Store,
+    log: &mut Log,
+    findings: &mut Vec<Finding>,
+) -> Result<(), LakeError> {
+    let marked = day_marker::marked(store).await?;
+    let complete = log.ledger.complete_days();
+    if marked == complete {
+        return Ok(());
+    }
+    log.catch_up_with_marker(store).await?;
+    let complete = log.ledger.complete_days();
+    for day in marked.symmetric_difference(&complete) {
+        let summary = log.ledger.day_summary(*day);
+        // Not due yet, or another writer is ahead of what was read.
+        if summary.is_some_and(|summary| summary.sequence > log.published) {
+            continue;
+        }
+        let path = LakePath::complete_day(*day);
+        let is_there = store.size(&path).await?.is_some();
+        let what = match (complete.contains(day), is_there) {
+            (true, false) => "the day is complete and has no marker",
+            (false, true) => "the day is not complete and has a marker",
+            _ => continue,
+        };
+        findings.push(Finding::new(FindingKind::DayStale, &path, what));
     }
     Ok(())
 }

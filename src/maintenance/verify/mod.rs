@@ -71,7 +71,8 @@ pub enum FindingKind {
     StrayFile,
     /// Staged files of a run that is dead. The next writing command removes them.
     LeftOver,
-    /// A day file that does not say what the log says. The next commit of that day corrects it.
+    /// A day file that does not say what the log says, which the next commit of that day corrects;
+    /// or the marker of a complete day, which the next start of a writing command corrects.
     DayStale,
     /// A checkpoint that is damaged or does not say what the log says. It is not used.
     CheckpointStale,

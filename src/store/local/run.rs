@@ -29,7 +29,12 @@ impl LocalRun {
         folder: Folder,
         state: Arc<RunState>,
     ) -> Result<Option<Self>, StoreError> {
-        let folders = [LakePath::commits(), LakePath::days()].map(|f| folder.locate(&f));
+        let folders = [
+            LakePath::commits(),
+            LakePath::days(),
+            LakePath::complete_days(),
+        ];
+        let folders = folders.map(|f| folder.locate(&f));
         let staging = folder.locate(&LakePath::staging_of(&state.run));
         let staging = blocking(move || {
             let mut folders = folders.iter();
@@ -116,6 +121,34 @@ impl LocalRun {
                 Some(bytes) => run.overwrite(&path, &bytes).map(|()| true),
                 None => Ok(false),
             }
+        })
+        .await
+    }
+
+    pub(crate) async fn keep_marker(
+        &self,
+        marker: &LakePath,
+        text: &'static [u8],
+        file: &LakePath,
+        is_wanted: fn(Option<&[u8]>) -> bool,
+    ) -> Result<bool, StoreError> {
+        let (run, marker) = (self.clone(), self.folder.locate(marker));
+        let file = self.folder.locate(file);
+        blocking(move || {
+            let _lock = super::lock(&run.folder.root().join("_export/update.lock"))?;
+            let is_wanted = is_wanted(super::read(&file)?.as_deref());
+            if is_wanted == super::size(&marker)?.is_some() {
+                return Ok(false);
+            }
+            if is_wanted {
+                if let Some(folder) = marker.parent() {
+                    super::create_folders(folder)?;
+                }
+                run.overwrite(&marker, text)?;
+            } else {
+                super::remove(&marker)?;
+            }
+            Ok(true)
         })
         .await
     }

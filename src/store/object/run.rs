@@ -199,6 +199,34 @@ impl ObjectRun {
         self.bucket.update(path, decide).await
     }
 
+    pub(crate) async fn keep_marker(
+        &self,
+        marker: &LakePath,
+        text: &'static [u8],
+        file: &LakePath,
+        is_wanted: fn(Option<&[u8]>) -> bool,
+    ) -> Result<bool, StoreError> {
+        let mut seen = self.bucket.get(file).await?;
+        let mut changed = false;
+        loop {
+            let is_wanted = is_wanted(seen.as_deref());
+            if is_wanted == self.bucket.head(marker).await?.is_some() {
+                return Ok(changed);
+            }
+            if is_wanted {
+                self.bucket.put(marker, text.into()).await?;
+            } else {
+                self.bucket.remove(marker).await?;
+            }
+            changed = true;
+            let now = self.bucket.get(file).await?;
+            if now == seen {
+                return Ok(changed);
+            }
+            seen = now;
+        }
+    }
+
     pub(crate) async fn remove(&self, path: &LakePath) -> Result<bool, StoreError> {
         self.bucket.remove(path).await
     }
