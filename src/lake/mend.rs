@@ -2,7 +2,7 @@
 //! the command that pulls those rows again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read as _;
+use std::io::{self, Read as _};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use sha2::{Digest as _, Sha256};
@@ -13,7 +13,9 @@ use super::log::read_record;
 use super::record::OpenTask;
 use super::record::summary::read_commit;
 use super::writer::LakeWriter;
-use crate::store::{Checksum, DataFile, FileName, FilePath, LakePath, RunStore, Store, StoredFile};
+use crate::store::{
+    Checksum, DataFile, FileName, FilePath, LakePath, RunStore, Store, StoreError, StoredFile,
+};
 
 /// Files that are read at once while they are checked.
 const CHECKED_AT_ONCE: usize = 4;
@@ -187,6 +189,13 @@ pub(crate) async fn damage(
     path: &FilePath,
     what: &str,
 ) -> Result<LakeError, LakeError> {
+    // A file that is missing together with the log is missing with the whole destination, which was
+    // unmounted or moved: nothing is damaged.
+    let record = LakePath::commit(ledger.last_sequence());
+    if store.size(&record).await?.is_none() {
+        let gone = io::Error::from(io::ErrorKind::NotFound);
+        return Err(StoreError::io("find", &store.locate(&record))(gone).into());
+    }
     let command = command(store, ledger, path).await?;
     let place = store.locate(&LakePath::from(path));
     let advice = format!("mend it with `{command}`, or restore it from a backup");

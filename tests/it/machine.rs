@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use airudder_export::sandbox::SandboxOptions;
+use rstest::rstest;
 
 use crate::harness::bucket::Bucket;
 use crate::harness::disk::{Disk, strace, works};
@@ -331,6 +332,36 @@ fn a_destination_that_vanishes_is_named_and_the_next_run_completes() {
         .with(74)
         .saying(&["failed to", dest.to_str().expect("Unicode"), "it is gone"]);
     // What it may have made anew at the old place is no lake.
+    drop(fs::remove_dir_all(&dest));
+    fs::rename(&away, &dest).expect("ours");
+    assert_completes(&exporter, &WEEK, &expected);
+}
+
+/// At each named point of a commit and of its publication, with the process held there: whatever is
+/// missing then is missing with the whole lake, and no damage of it.
+#[rstest]
+#[case("commit.begun")]
+#[case("commit.record_named")]
+#[case("commit.durable")]
+#[case("publish.file_moved")]
+#[case("publish.moved")]
+#[case("publish.synced")]
+#[case("day.written")]
+fn a_destination_that_vanishes_at_a_point_is_no_damage(#[case] point: &str) {
+    let options = past_days(2, 6, 4);
+    let expected = undisturbed(&options);
+    let (folder, vendor) = (folder(), Vendor::start(options));
+    let exporter = Exporter::new(folder.path()).against(vendor.url()).at(NOW);
+    let mut running = exporter.dying_at(&format!("hold:{point}")).start(&WEEK);
+    assert!(running.is_held(), "{point}: {}", running.said());
+    let away = folder.path().join("away");
+    fs::rename(exporter.dest(), &away).expect("ours");
+    running.go_on();
+    let dest = exporter.dest();
+    running
+        .wait()
+        .with(74)
+        .saying(&["failed to", dest.to_str().expect("Unicode"), "it is gone"]);
     drop(fs::remove_dir_all(&dest));
     fs::rename(&away, &dest).expect("ours");
     assert_completes(&exporter, &WEEK, &expected);
