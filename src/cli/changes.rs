@@ -192,7 +192,7 @@ pub async fn run(args: &ChangesArgs, job: &Job, out: &mut impl Write) -> Result<
         fold: args.fold,
     };
     let found = lake.changes(span).await?;
-    let lines = found.changes.into_iter().map(|mut change| {
+    let lines = found.steps.into_iter().map(|mut change| {
         if let Some(table) = args.table {
             change.keep_table(table);
         }

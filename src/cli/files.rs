@@ -380,7 +380,7 @@ impl Shown<'_> {
             let present = self.gone.as_ref().map(|gone| !gone.contains(&path));
             FileLine {
                 present,
-                ..FileLine::new((&self.place, &self.root), file, &rewrites)
+                ..FileLine::new(&self.place, &self.root, file, &rewrites)
             }
         };
         let files = self.listed.files.iter().map(line).collect();

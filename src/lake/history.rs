@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use futures_util::stream::{self, StreamExt as _};
 
-pub use change::{Change, RemovedFile, RowChange, TaskChange};
+pub use change::{Change, RowChange, TaskChange};
 
 use self::change::{Fold, Recorded};
 use super::checkpoint;
@@ -97,9 +97,7 @@ pub struct Changes {
     /// Up to this commit, included.
     pub through: u64,
     /// What each commit changed, in order, or all of them together. Nothing where there are none.
-    pub changes: Vec<Change>,
-    /// The state of commit `through`.
-    pub ledger: Ledger,
+    pub steps: Vec<Change>,
 }
 
 impl Lake {
@@ -126,7 +124,7 @@ impl Lake {
         self.expect_commit(since.max(through))?;
         let mut log = self.log_as_of((since, through)).await?;
         let mut fold = span.fold.then(|| Fold::new(&log.ledger));
-        let mut changes = Vec::new();
+        let mut steps = Vec::new();
         let store = self.store();
         let mut records = stream::iter(since + 1..=through)
             .map(|sequence| read_both(store, sequence))
@@ -144,17 +142,16 @@ impl Lake {
                 continue;
             }
             let now = log.ledger.complete_days();
-            changes.push(recorded.after((&complete, &now)));
+            steps.push(recorded.after((&complete, &now)));
             complete = now;
         }
         if let Some(fold) = fold {
-            changes.extend(fold.close((&log.ledger, &complete)));
+            steps.extend(fold.close((&log.ledger, &complete)));
         }
         Ok(Changes {
             since,
             through,
-            changes,
-            ledger: log.ledger,
+            steps,
         })
     }
 

@@ -74,7 +74,7 @@ pub use day::{DaySummary, FileCounts, TaskCounts};
 pub use error::LakeError;
 pub(crate) use error::blocking;
 pub use file_query::FileQuery;
-pub use history::{Change, Changes, HistoryError, RemovedFile, RowChange, Span, TaskChange};
+pub use history::{Change, HistoryError, RowChange, Span, TaskChange};
 pub use identity::{Claim, ShownIdentity, host_of, read_identity};
 pub use ledger::{Ledger, LiveFile, TaskState, UnsealedTask};
 pub use living::{LivingRun, living_runs};

@@ -3,16 +3,12 @@
 use chrono_tz::Tz;
 
 use super::error::LakeError;
-use super::ledger::Ledger;
-#[cfg(test)]
-use super::ledger::LiveFile;
-#[cfg(test)]
+use super::ledger::{Ledger, LiveFile};
 use super::log::files_of_tasks::files_of_tasks;
 use super::log::{Log, read_record};
 use super::record::{Commit, summary};
 use crate::job::Destination;
 use crate::store::{LakePath, Store};
-#[cfg(test)]
 use crate::task::TaskId;
 
 /// Which lake, and what its days mean.
@@ -107,7 +103,6 @@ impl Lake {
     ///
     /// # Errors
     /// When a commit record can't be read.
-    #[cfg(test)]
     pub async fn files_of_tasks(&self, tasks: &[TaskId]) -> Result<Vec<LiveFile>, LakeError> {
         files_of_tasks(&self.store, self.ledger(), tasks).await
     }

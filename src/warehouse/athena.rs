@@ -184,7 +184,7 @@ fn lines(table: &Table, partition: Option<&str>) -> String {
     let column = |column: &Column| {
         line(
             &column.name,
-            Athena.column_type(column.column_type),
+            Athena.column_type(column.data_type),
             &said(column),
         )
     };

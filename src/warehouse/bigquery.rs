@@ -54,10 +54,7 @@ impl Product for BigQuery {
         );
         let growing = table.columns.iter().filter(|column| column.nullable);
         let add = growing.map(|column| {
-            let (name, of_type) = (
-                self.ident(&column.name),
-                self.column_type(column.column_type),
-            );
+            let (name, of_type) = (self.ident(&column.name), self.column_type(column.data_type));
             format!(
                 "ADD COLUMN IF NOT EXISTS {name} {of_type}{}",
                 options(&said(column))

@@ -68,9 +68,9 @@ impl Product for ClickHouse {
         let place = self.table(names, table.name.as_str());
         let typed = |column: &Column| {
             if column.nullable {
-                self.nullable_type(column.column_type)
+                self.nullable_type(column.data_type)
             } else {
-                self.column_type(column.column_type).to_owned()
+                self.column_type(column.data_type).to_owned()
             }
         };
         let described = |name: &str, of_type: &str, text: &str| {

@@ -37,7 +37,7 @@ impl Product for DuckDb {
             format!(
                 "ALTER TABLE {place} ADD COLUMN IF NOT EXISTS {} {}",
                 self.ident(&column.name),
-                self.column_type(column.column_type)
+                self.column_type(column.data_type)
             )
         });
         [create].into_iter().chain(add).collect()

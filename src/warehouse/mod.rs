@@ -32,7 +32,7 @@ mod spark;
 mod words;
 
 pub use dialect::Dialect;
-pub use plan::{LoadFile, LoadPlan, PlanError, Scope, TableLoad};
+pub use plan::{LoadPlan, PlanError};
 pub use words::{NameError, Names};
 
 use crate::schema::TableName;

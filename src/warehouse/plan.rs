@@ -112,7 +112,7 @@ impl LoadPlan {
             since,
             ..Span::default()
         };
-        let changes = lake.changes(span).await?.changes;
+        let changes = lake.changes(span).await?.steps;
         let mut tasks = BTreeSet::new();
         let mut touched = BTreeSet::new();
         for change in &changes {

@@ -52,7 +52,7 @@ impl Product for Postgres {
             format!(
                 "ADD COLUMN IF NOT EXISTS {} {}",
                 self.ident(&column.name),
-                self.column_type(column.column_type)
+                self.column_type(column.data_type)
             )
         });
         let add: Vec<String> = add.collect();

@@ -128,7 +128,7 @@ pub(super) trait Product: Sync {
                 let partition = table.name.partition_column();
                 let columns = table.columns.iter();
                 let columns = columns.map(|column| {
-                    let column_type = self.nullable_type(column.column_type);
+                    let column_type = self.nullable_type(column.data_type);
                     format!("{} {column_type}", self.ident(&column.name))
                 });
                 let columns: Vec<String> = columns
@@ -388,7 +388,7 @@ pub(super) fn column_lines(
         format!(
             "  {} {}{null}{}",
             product.ident(&column.name),
-            product.column_type(column.column_type),
+            product.column_type(column.data_type),
             more(&said(column)),
         )
     };

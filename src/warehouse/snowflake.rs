@@ -53,10 +53,7 @@ impl Product for Snowflake {
         );
         let growing = table.columns.iter().filter(|column| column.nullable);
         let add = growing.map(|column| {
-            let (name, of_type) = (
-                self.ident(&column.name),
-                self.column_type(column.column_type),
-            );
+            let (name, of_type) = (self.ident(&column.name), self.column_type(column.data_type));
             format!("ALTER TABLE {place} ADD COLUMN IF NOT EXISTS {name} {of_type}")
         });
         [create].into_iter().chain(add).collect()
@@ -77,7 +74,7 @@ impl Product for Snowflake {
             format!(
                 "$1:{}::{}",
                 self.ident(&column.name),
-                self.column_type(column.column_type)
+                self.column_type(column.data_type)
             )
         });
         let values: Vec<String> = values.collect();

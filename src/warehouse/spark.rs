@@ -47,7 +47,7 @@ impl Product for Spark {
                 self.literal(text)
             )
         };
-        let column = |one: &Column| line(&one.name, spark_type(one.column_type), &said(one));
+        let column = |one: &Column| line(&one.name, spark_type(one.data_type), &said(one));
         let partition = table.name.partition_column();
         let last = line(partition, "DATE", &table.partition_description);
         let lines: Vec<String> = table.columns.iter().map(column).chain([last]).collect();

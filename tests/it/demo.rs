@@ -52,7 +52,9 @@ fn the_demo_shows_a_week_and_a_second_night() {
     let dest = dest.to_str().expect("Unicode");
     let exporter = Exporter::new(folder.path()).unset("AIRUDDER_JOB");
     let ended = exporter.run(&["demo", "--dest", dest, "-q"]).done();
-    insta::assert_snapshot!(settled(&ended.stdout).replace(dest, "[lake]"));
+    let said = settled(&ended.stdout).replace(dest, "[lake]");
+    // A busy machine takes longer.
+    insta::assert_snapshot!(said.replace("[some] min [some] s", "[some] s"));
 
     // A second demo finds all of it there, and verify agrees.
     let again = exporter.run(&["demo", "--dest", dest, "-q"]).done();

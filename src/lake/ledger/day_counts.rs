@@ -254,7 +254,7 @@ impl Days {
         zone: Option<Tz>,
         unsealed: impl Iterator<Item = &'a UnsealedTask>,
     ) -> BTreeSet<NaiveDate> {
-        let revised = self.tallies.iter().filter(|(_, tally)| tally.revision > 0);
+        let revised = (self.counts_by_day.iter()).filter(|(_, counts)| counts.revision > 0);
         let mut days: BTreeSet<NaiveDate> = revised.filter_map(|(day, _)| *day).collect();
         let holding = unsealed.filter(|known| !is_let_go(known));
         for (first, last) in holding.filter_map(|known| span(&known.task, zone)) {

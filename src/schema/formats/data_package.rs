@@ -99,7 +99,7 @@ fn schema(table: &Table, names: &[TableName]) -> Value {
 }
 
 fn field(table: &Table, column: &Column) -> Value {
-    let field_type = match column.column_type {
+    let field_type = match column.data_type {
         ColumnType::Utf8 | ColumnType::Json => "string",
         ColumnType::Int32 | ColumnType::Int64 => "integer",
         ColumnType::Decimal => "number",
@@ -120,7 +120,7 @@ fn field(table: &Table, column: &Column) -> Value {
     if column.personal {
         set("personal", true.into());
     }
-    if column.column_type == ColumnType::Json {
+    if column.data_type == ColumnType::Json {
         set("mediatype", "application/json".into());
     }
     field.into()

@@ -63,7 +63,7 @@ fn column(table: &Table, column: &Column, names: &[TableName]) -> Value {
     let mut set = |key: &str, value: Value| shown.insert(key.to_owned(), value);
     set("name", column.name.clone().into());
     set("description", description(column).into());
-    set("data_type", data_type(column.column_type).into());
+    set("data_type", data_type(column.data_type).into());
     let mut meta = Map::new();
     if column.personal {
         meta.insert("personal".into(), true.into());

@@ -59,7 +59,7 @@ fn rows(table: &Table) -> Map<String, Value> {
 }
 
 fn column(column: &Column) -> Value {
-    let (types, format): (&[&str], _) = match column.column_type {
+    let (types, format): (&[&str], _) = match column.data_type {
         ColumnType::Utf8 | ColumnType::Json => (&["string"], None),
         ColumnType::Int32 | ColumnType::Int64 => (&["integer"], None),
         ColumnType::Decimal => (&["number", "string"], None),
@@ -80,7 +80,7 @@ fn column(column: &Column) -> Value {
     if let Some(format) = format {
         set("format", format.into());
     }
-    match column.column_type {
+    match column.data_type {
         ColumnType::Json => drop(set("contentMediaType", "application/json".into())),
         ColumnType::Int32 => {
             set("minimum", i32::MIN.into());

@@ -88,7 +88,7 @@ fn schema(table: &Table) -> Value {
 }
 
 fn property(table: &Table, column: &Column) -> Value {
-    let (logical, physical) = types(column.column_type);
+    let (logical, physical) = types(column.data_type);
     let mut property = Map::new();
     let mut set = |key: &str, value: Value| property.insert(key.to_owned(), value);
     set("name", column.name.clone().into());
