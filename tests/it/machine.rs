@@ -352,7 +352,7 @@ fn a_destination_that_vanishes_at_a_point_is_no_damage(#[case] point: &str) {
     let expected = undisturbed(&options);
     let (folder, vendor) = (folder(), Vendor::start(options));
     let exporter = Exporter::new(folder.path()).against(vendor.url()).at(NOW);
-    let mut running = exporter.dying_at(&format!("hold:{point}")).start(&WEEK);
+    let mut running = exporter.dying_at(&format!("stop:{point}")).start(&WEEK);
     assert!(running.is_held(), "{point}: {}", running.said());
     let away = folder.path().join("away");
     fs::rename(exporter.dest(), &away).expect("ours");

@@ -288,6 +288,7 @@ fn follows_the_lake(warehouse: &Warehouse, folder: &Path) {
 }
 
 #[test]
+#[ignore = "needs PyPI: just test-all"]
 fn duckdb_follows_the_lake() {
     let Some(python) = python("warehouse-venv", &WAREHOUSES) else {
         return;
@@ -314,6 +315,7 @@ fn duckdb_follows_the_lake() {
 }
 
 #[test]
+#[ignore = "needs PyPI: just test-all"]
 fn clickhouse_follows_the_lake() {
     let Some(python) = python("warehouse-venv", &WAREHOUSES) else {
         return;
@@ -406,6 +408,7 @@ impl Drop for PostgresServer {
 }
 
 #[test]
+#[ignore = "needs PyPI and PostgreSQL: just test-all"]
 fn postgresql_follows_the_lake() {
     let Some(python) = python("warehouse-venv", &WAREHOUSES) else {
         return;
@@ -468,6 +471,7 @@ fn texts(exporter: &Exporter, dialect: (&str, Option<&str>), since: &str) -> Vec
 }
 
 #[test]
+#[ignore = "needs PyPI: just test-all"]
 fn every_dialect_is_parsed() {
     let Some(python) = python("warehouse-venv", &WAREHOUSES) else {
         return;
@@ -560,6 +564,7 @@ fn what_a_load_needs_is_said() {
 }
 
 #[test]
+#[ignore = "needs PyPI: just test-all"]
 fn the_contract_passes_its_own_tool() {
     let Some(python) = python("contracts-venv", &CONTRACTS) else {
         return;
@@ -599,6 +604,7 @@ const PACKAGES: &str = "import json, sys\n\
     print(json.dumps(problems))";
 
 #[test]
+#[ignore = "needs PyPI: just test-all"]
 fn the_data_package_passes_its_own_tool_and_has_the_hashes_of_the_files() {
     let Some(python) = python("contracts-venv", &CONTRACTS) else {
         return;
@@ -638,6 +644,7 @@ const ROWS: &str = "import json, sys\n\
     print(json.dumps([sorted(e.message for e in validator.iter_errors(row)) for row in ask['rows']]))";
 
 #[test]
+#[ignore = "needs PyPI: just test-all"]
 fn the_json_schema_takes_rows_and_no_others() {
     let Some(python) = python("contracts-venv", &CONTRACTS) else {
         return;
@@ -673,6 +680,7 @@ fn the_json_schema_takes_rows_and_no_others() {
 }
 
 #[test]
+#[ignore = "needs PyPI: just test-all"]
 fn dbt_takes_the_sources_and_their_tests_hold_on_a_lake() {
     let Some(python) = python("dbt-venv", &DBT) else {
         return;
