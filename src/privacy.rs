@@ -90,7 +90,7 @@ pub fn is_unprintable(c: char) -> bool {
         )
 }
 
-/// One line of outside text with its [unprintable](is_unprintable) characters escaped.
+/// One line of outside text with its unprintable characters escaped.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unprintable) {
@@ -148,7 +148,7 @@ pub fn terminal_safe(bytes: &[u8], colours: bool) -> Cow<'_, [u8]> {
     Cow::Owned(safe.into_bytes())
 }
 
-/// A writer that makes its output [safe for a terminal](terminal_safe). A character must not be
+/// A writer that makes its output safe for a terminal. A character must not be
 /// split over two calls.
 #[derive(Debug)]
 pub struct TerminalSafe<W>(W);

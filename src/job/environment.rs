@@ -130,7 +130,7 @@ impl Environment {
     ///
     /// # Errors
     ///
-    /// [`SettingsError::UnknownVariables`], with the nearest valid name of each.
+    /// `SettingsError::UnknownVariables`, with the nearest valid name of each.
     pub fn check(&self) -> Result<(), SettingsError> {
         let unknown: Vec<_> = self
             .strangers()

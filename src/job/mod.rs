@@ -283,7 +283,7 @@ pub struct DecodeOptions {
     /// The zone of times that the vendor sends without one (redials). If unset, they stay null and
     /// their text is kept.
     pub source_timezone: Option<Tz>,
-    /// See [`DiscoverOptions::partition_timezone`].
+    /// See `DiscoverOptions::partition_timezone`.
     pub partition_timezone: Tz,
     /// An entry of `detail` with more JSON text than this is rejected. Default 16 MiB.
     pub max_record_bytes: NonZeroUsize,

@@ -1,7 +1,7 @@
 //! Settings that were given but have no effect because of another one: the warning names both. A
 //! setting that is silently ignored is worse than a run that does not start.
 //!
-//! Contradictions are errors and not reported here; see [`super::load`].
+//! Contradictions are errors and not reported here; see [`load`](fn@super::load).
 
 use super::error::{Origin, SettingsError};
 use super::flags::SettingFlags;

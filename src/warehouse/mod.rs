@@ -59,6 +59,6 @@ pub fn load(dialect: Dialect, names: &Names, plan: &LoadPlan) -> String {
     match dialect {
         Dialect::Postgres => postgres::load(names, plan),
         Dialect::Spark => spark::load(names, plan),
-        _ => product::load(dialect.product(), names, plan),
+        _ => script::load(dialect.product(), names, plan),
     }
 }

@@ -1,7 +1,6 @@
 //! What a product has words of its own for. What most of them share is the default.
 
 use super::plan::{LoadPlan, Scope, TableLoad};
-use super::script::{self, Script};
 use super::words::{self, Names};
 use crate::schema::formats::description;
 use crate::schema::{Column, ColumnType, Table};
@@ -264,7 +263,7 @@ pub(super) trait Product: Sync {
         chunks.map(insert).collect()
     }
 
-    /// Which rows of a table give way, and which of the staged ones come.
+    /// The condition for the rows of a table that are deleted, and for the staged rows that replace them.
     fn rows(&self, names: &Names, plan: &LoadPlan, table: &Table) -> String {
         let partition = table.name.partition_column();
         let due = || format!("1 IN (SELECT due FROM {})", self.helper(names, Helper::Due));
@@ -293,7 +292,7 @@ pub(super) trait Product: Sync {
         }
     }
 
-    /// Deletes the rows that give way.
+    /// Deletes the rows that are replaced.
     fn delete(&self, names: &Names, plan: &LoadPlan, table: &Table) -> String {
         let place = self.table(names, table.name.as_str());
         format!(
@@ -324,34 +323,6 @@ pub(super) trait Product: Sync {
     fn transaction(&self) -> Option<[&'static str; 2]> {
         Some(["BEGIN TRANSACTION", "COMMIT"])
     }
-}
-
-/// The text in the common order.
-pub(super) fn load(product: &dyn Product, names: &Names, plan: &LoadPlan) -> String {
-    let Script {
-        prepare,
-        stage,
-        apply,
-        finish,
-    } = Script::of(product, names, plan);
-    let mut statements = prepare;
-    let (before, inside) = if product.stages_inside() {
-        (Vec::new(), stage)
-    } else {
-        (stage, Vec::new())
-    };
-    statements.extend(before);
-    match product.transaction() {
-        Some([begin, commit]) => {
-            statements.push(begin.to_owned());
-            statements.extend(inside);
-            statements.extend(apply);
-            statements.push(commit.to_owned());
-        }
-        None => statements.extend(apply),
-    }
-    statements.extend(finish);
-    script::heading(product, plan) + &script::statements(&statements)
 }
 
 /// What a load that would leave a gap says; the number of the warehouse's commit follows.

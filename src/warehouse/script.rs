@@ -77,6 +77,34 @@ impl Script {
     }
 }
 
+/// The text in the common order.
+pub(super) fn load(product: &dyn Product, names: &Names, plan: &LoadPlan) -> String {
+    let Script {
+        prepare,
+        stage,
+        apply,
+        finish,
+    } = Script::of(product, names, plan);
+    let mut statements = prepare;
+    let (before, inside) = if product.stages_inside() {
+        (Vec::new(), stage)
+    } else {
+        (stage, Vec::new())
+    };
+    statements.extend(before);
+    match product.transaction() {
+        Some([begin, commit]) => {
+            statements.push(begin.to_owned());
+            statements.extend(inside);
+            statements.extend(apply);
+            statements.push(commit.to_owned());
+        }
+        None => statements.extend(apply),
+    }
+    statements.extend(finish);
+    heading(product, plan) + &self::statements(&statements)
+}
+
 /// What stands above a load.
 pub(super) fn heading(product: &dyn Product, plan: &LoadPlan) -> String {
     let what = match &plan.scope {

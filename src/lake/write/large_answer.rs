@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use super::data_file::ClosedFile;
 use super::file_slot::FileSlot;
-use super::open_files::{FileLimits, OpenFiles};
-use super::options::WriteBufferOptions;
+use super::open_files::OpenFiles;
+use super::options::{FileLimits, WriteBufferOptions};
 use super::queues::{BatchQueue, BatchQueues, Taken};
 use super::spill::Spill;
 use crate::decode::{Batch, RowDay};

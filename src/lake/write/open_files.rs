@@ -4,19 +4,10 @@ use crate::seeded::SeededMap;
 
 use super::data_file::{ClosedFile, OpenFile};
 use super::file_slot::FileSlot;
-use super::options::WriteBufferOptions;
+use super::options::{FileLimits, WriteBufferOptions};
 use crate::decode::TaskOrdinal;
 use crate::encode::EncodedRows;
 use crate::lake::error::LakeError;
-
-/// When files are closed.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct FileLimits {
-    /// Size in bytes at which a file is closed.
-    pub(super) target_bytes: u64,
-    /// Number of open files beyond which the least recently used one is closed.
-    pub(super) open: usize,
-}
 
 /// Files by table and day.
 #[derive(Debug, Default)]

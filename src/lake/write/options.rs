@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::open_files::FileLimits;
 use crate::encode::RowGroupEncoder;
 use crate::job::WriteOptions;
 use crate::store::RunStore;
@@ -44,4 +43,13 @@ impl WriteBufferOptions {
             open: self.max_open_files,
         }
     }
+}
+
+/// When files are closed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FileLimits {
+    /// Size in bytes at which a file is closed.
+    pub(super) target_bytes: u64,
+    /// Number of open files beyond which the least recently used one is closed.
+    pub(super) open: usize,
 }

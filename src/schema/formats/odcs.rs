@@ -6,7 +6,7 @@ use super::yaml::yaml;
 use super::{description, key_position, version};
 use crate::schema::{Column, ColumnType, Table, TableName, table};
 
-/// The contract of the tables, as YAML. Its id and its server are to be set by whoever publishes it.
+/// The contract of the tables, as YAML. The publisher sets its id and its server.
 #[must_use]
 pub fn odcs(names: &[TableName]) -> String {
     let tables: Vec<Value> = names.iter().map(|name| schema(table(*name))).collect();
