@@ -158,16 +158,18 @@ pub fn arrow_json(names: &[TableName]) -> serde_json::Value {
 
 /// What is said of a column, in Arrow's form: pairs of texts.
 fn metadata(table: &Table, column: &Column) -> serde_json::Value {
-    let mut pairs = vec![json!({"key": "description", "value": column.description})];
+    let mut pairs = Vec::new();
+    // First, as in earlier versions, where it was alone.
+    if column.personal {
+        pairs.push(json!({"key": "personal", "value": "true"}));
+    }
+    pairs.push(json!({"key": "description", "value": column.description}));
     if let Some(unit) = &column.unit {
         pairs.push(json!({"key": "unit", "value": unit}));
     }
     if let Some(position) = table.key.iter().position(|key| *key == column.name) {
         let position = (position + 1).to_string();
         pairs.push(json!({"key": "primary_key_position", "value": position}));
-    }
-    if column.personal {
-        pairs.push(json!({"key": "personal", "value": "true"}));
     }
     pairs.into()
 }

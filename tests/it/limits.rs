@@ -112,10 +112,10 @@ fn an_answer_without_end_is_given_up_with_its_setting(
     exporter.run(&["verify"]).done();
 }
 
-/// Without a limit on the response, it ends long before the largest that is read: a call after 32
-/// times what its rejects may take, what stands behind the calls after as much as one record.
+/// Without a limit on the response, it ends long before the largest that is read: a call when 6 % of it
+/// are as much as its rejects may take, what stands behind the calls after as much as one record.
 #[rstest]
-#[case::a_text(&format!("{HEAD}{{\"Comments\":\""), "x", "max_rejects_size", "2MiB")]
+#[case::a_text(&format!("{HEAD}{{\"Comments\":\""), "x", "max_rejects_size", "3840KiB")]
 #[case::fields_behind_detail(&format!("{HEAD}],\"x\":\""), "x", "max_record_size", "64MiB")]
 fn an_endless_text_ends_without_a_limit_on_the_answer(
     #[case] begin: &str,
