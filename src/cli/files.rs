@@ -256,16 +256,16 @@ pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<()
     if let Some(format) = format.of_one_table().filter(|_| args.table.is_none()) {
         return Err(FilesError::NeedsTable(format));
     }
-    let (lake, pin) = open(args, (job, query), &clock).await?;
+    let (lake, pin) = open(args, job, query, &clock).await?;
     if lake.is_empty() {
         tracing::warn!(dest = %job.dest, "nothing was committed here yet");
     }
-    let listed = Listed::of(&lake, (args.as_of_commit, query)).await?;
+    let listed = Listed::of(&lake, args.as_of_commit, query).await?;
     if let Some(pin) = &pin
         && let Err(superseded) = listed.expect_whole(&lake)
     {
         // Meanwhile: nobody was told of the pin.
-        end_pin(&pin.id, (job, &clock)).await?;
+        end_pin(&pin.id, job, &clock).await?;
         return Err(superseded);
     }
     let root = place::root_of(lake.store())?;
@@ -306,14 +306,15 @@ pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<()
 /// The newest state, held if that is asked for.
 async fn open(
     args: &FilesArgs,
-    (job, query): (&Job, FileQuery),
+    job: &Job,
+    query: FileQuery,
     clock: &Clock,
 ) -> Result<(Lake, Option<Pin>), FilesError> {
     let lake = Lake::open(&job.dest).await?;
     let Some(span) = args.hold else {
         return Ok((lake, None));
     };
-    let listed = Listed::of(&lake, (args.as_of_commit, query)).await?;
+    let listed = Listed::of(&lake, args.as_of_commit, query).await?;
     listed.expect_whole(&lake)?;
     let Held { lake, pin } = lake::hold(&job.dest, query, span, clock).await?;
     Ok((lake, pin))
@@ -433,10 +434,7 @@ struct Listed<'a> {
 
 impl<'a> Listed<'a> {
     /// Those of a commit's state, or of the newest.
-    async fn of(
-        lake: &'a Lake,
-        (commit, query): (Option<u64>, FileQuery),
-    ) -> Result<Self, FilesError> {
+    async fn of(lake: &'a Lake, commit: Option<u64>, query: FileQuery) -> Result<Self, FilesError> {
         let ledger = match commit {
             None => Cow::Borrowed(lake.ledger()),
             Some(commit) => Cow::Owned(lake.as_of(commit).await?),
@@ -489,7 +487,7 @@ async fn release(
             dest: job.dest.to_string(),
         });
     }
-    end_pin(id, (job, &clock)).await?;
+    end_pin(id, job, &clock).await?;
     deliver(out, |out| match args.format.unwrap_or_default() {
         FilesFormat::Json => {
             serde_json::to_writer(&mut *out, &serde_json::json!({ "released": id }))?;
@@ -500,7 +498,7 @@ async fn release(
     .map_err(FilesError::Output)
 }
 
-async fn end_pin(id: &PinId, (job, clock): (&Job, &Clock)) -> Result<(), LakeError> {
+async fn end_pin(id: &PinId, job: &Job, clock: &Clock) -> Result<(), LakeError> {
     let (now, events) = (clock.now(), super::maintenance_events());
     let opened =
         LakeWriter::open_existing(&job.dest, clock.run_id(), clock.clone(), events).await?;

@@ -180,10 +180,10 @@ pub async fn run(args: &LoadArgs, job: &Job, out: &mut impl Write) -> Result<(),
         return Err(LoadError::Both);
     }
     lake::expect_place(&job.dest).await?;
-    let (lake, root) = open((args, dialect), job).await?;
-    warn((args, dialect), &root.display().to_string());
+    let (lake, root) = open(args, dialect, job).await?;
+    warn(args, dialect, &root.display().to_string());
     let plan = if is_days {
-        LoadPlan::of_days(&lake, (from, to), &root).await?
+        LoadPlan::of_days(&lake, from, to, &root).await?
     } else {
         LoadPlan::since(&lake, args.since.unwrap_or(0), &root).await?
     };
@@ -192,7 +192,7 @@ pub async fn run(args: &LoadArgs, job: &Job, out: &mut impl Write) -> Result<(),
 }
 
 /// Says what the text lacks to be run as it is.
-fn warn((args, dialect): (&LoadArgs, Dialect), root: &str) {
+fn warn(args: &LoadArgs, dialect: Dialect, root: &str) {
     let product = dialect.as_str();
     if dialect.needs_stage() && args.stage.is_none() {
         tracing::warn!(
@@ -208,10 +208,7 @@ fn warn((args, dialect): (&LoadArgs, Dialect), root: &str) {
 }
 
 /// The state to load, and where its files are.
-async fn open(
-    (args, dialect): (&LoadArgs, Dialect),
-    job: &Job,
-) -> Result<(Lake, PathBuf), LoadError> {
+async fn open(args: &LoadArgs, dialect: Dialect, job: &Job) -> Result<(Lake, PathBuf), LoadError> {
     let Some(span) = args.hold else {
         let lake = Lake::open(&job.dest).await?;
         let root = place::root_of(lake.store())?;

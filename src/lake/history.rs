@@ -111,7 +111,7 @@ impl Lake {
             return Ok(self.ledger().clone());
         }
         self.expect_commit(sequence)?;
-        Ok(self.log_as_of((sequence, last)).await?.ledger)
+        Ok(self.log_as_of(sequence, last).await?.ledger)
     }
 
     /// What the commits of a span changed.
@@ -122,7 +122,7 @@ impl Lake {
         let since = span.since;
         let through = span.through.unwrap_or(self.ledger().last_sequence());
         self.expect_commit(since.max(through))?;
-        let mut log = self.log_as_of((since, through)).await?;
+        let mut log = self.log_as_of(since, through).await?;
         let mut fold = span.fold.then(|| Fold::new(&log.ledger));
         let mut steps = Vec::new();
         let store = self.store();
@@ -142,11 +142,11 @@ impl Lake {
                 continue;
             }
             let now = log.ledger.complete_days();
-            steps.push(recorded.after((&complete, &now)));
+            steps.push(recorded.after(&complete, &now));
             complete = now;
         }
         if let Some(fold) = fold {
-            steps.extend(fold.close((&log.ledger, &complete)));
+            steps.extend(fold.close(&log.ledger, &complete));
         }
         Ok(Changes {
             since,
@@ -165,7 +165,7 @@ impl Lake {
     }
 
     /// The log up to a commit. `last` is the last commit that will be needed.
-    async fn log_as_of(&self, (sequence, last): (u64, u64)) -> Result<Log, HistoryError> {
+    async fn log_as_of(&self, sequence: u64, last: u64) -> Result<Log, HistoryError> {
         let store = self.store();
         let mut log = Log::of_the_past();
         let checkpoints = checkpoint::list(store).await?;

@@ -3,7 +3,7 @@
 //! part of a commit. Athena takes one statement at a time. Only parsed by tests.
 
 use super::plan::{LoadPlan, TableLoad};
-use super::product::{Helper, Product, said, said_of_table};
+use super::product::{Helper, Product, gap, said, said_of_table};
 use super::words::{self, Names};
 use crate::schema::{Column, ColumnType, Table};
 
@@ -115,7 +115,7 @@ impl Product for Athena {
             "SELECT CASE WHEN coalesce(max(sequence), 0) < {} THEN CAST({} || CAST(max(sequence) AS varchar) AS \
              bigint) END AS gap FROM {} WHERE lake = {}",
             plan.since,
-            self.literal(&super::product::gap(plan)),
+            self.literal(&format!("{}: ", gap(plan))),
             self.loaded(names),
             self.literal(&plan.lake),
         )

@@ -1,7 +1,7 @@
 //! Google `BigQuery`, as one script. Only parsed by tests.
 
 use super::plan::{LoadPlan, TableLoad};
-use super::product::{Helper, Product, column_lines, gap, said, said_of_table};
+use super::product::{Helper, Product, added_columns, column_lines, gap, said, said_of_table};
 use super::words::{self, Names};
 use crate::schema::{ColumnType, Table};
 
@@ -52,15 +52,13 @@ impl Product for BigQuery {
             table.name.partition_column(),
             self.literal(&said_of_table(table)),
         );
-        let growing = table.columns.iter().filter(|column| column.nullable);
-        let add = growing.map(|column| {
+        let add = added_columns(table, |column| {
             let (name, of_type) = (self.ident(&column.name), self.column_type(column.data_type));
             format!(
                 "ADD COLUMN IF NOT EXISTS {name} {of_type}{}",
                 options(&said(column))
             )
         });
-        let add: Vec<String> = add.collect();
         vec![create, format!("ALTER TABLE {place} {}", add.join(", "))]
     }
 
@@ -78,7 +76,7 @@ impl Product for BigQuery {
             self.loaded(names),
             self.literal(&plan.lake),
             plan.since,
-            self.literal(gap(plan).trim_end_matches(": ")),
+            self.literal(&gap(plan)),
         )
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::plan::{LoadFile, LoadPlan, Scope, TableLoad};
-use super::product::{Helper, Product, gap, said, said_of_table};
+use super::product::{Helper, Product, added_columns, gap, said, said_of_table};
 use super::words::{self, Names};
 use crate::schema::{Column, ColumnType, Table};
 
@@ -95,12 +95,10 @@ impl Product for ClickHouse {
             table.key.join(", "),
             self.literal(&said_of_table(table)),
         );
-        let growing = table.columns.iter().filter(|column| column.nullable);
-        let add = growing.map(|one| {
+        let add = added_columns(table, |one| {
             let line = described(&one.name, &typed(one), &said(one));
             format!("ADD COLUMN IF NOT EXISTS {line}")
         });
-        let add: Vec<String> = add.collect();
         vec![create, format!("ALTER TABLE {place} {}", add.join(", "))]
     }
 
@@ -142,7 +140,7 @@ impl Product for ClickHouse {
         format!(
             "SELECT throwIf(coalesce(max(sequence), 0) < {}, {}) FROM {} WHERE lake = {}",
             plan.since,
-            self.literal(gap(plan).trim_end_matches(": ")),
+            self.literal(&gap(plan)),
             self.loaded(names),
             self.literal(&plan.lake),
         )

@@ -70,7 +70,7 @@ impl Product for Databricks {
         format!(
             "SELECT assert_true(coalesce(max(sequence), 0) >= {}, {}) FROM {} WHERE lake = {}",
             plan.since,
-            self.literal(gap(plan).trim_end_matches(": ")),
+            self.literal(&gap(plan)),
             self.loaded(names),
             self.literal(&plan.lake),
         )

@@ -1,7 +1,7 @@
 //! A `DuckDB` database.
 
 use super::plan::{LoadPlan, Scope, TableLoad};
-use super::product::{Helper, Product, column_lines, comments, gap};
+use super::product::{Helper, Product, added_columns, column_lines, comments, gap};
 use super::words::Names;
 use crate::schema::{ColumnType, Table};
 
@@ -32,8 +32,7 @@ impl Product for DuckDb {
         // No primary key: the index of one refuses rows that were deleted in the same transaction.
         let lines = column_lines(self, table, &|_| String::new()).join(",\n");
         let create = format!("CREATE TABLE IF NOT EXISTS {place} (\n{lines}\n)");
-        let growing = table.columns.iter().filter(|column| column.nullable);
-        let add = growing.map(|column| {
+        let add = added_columns(table, |column| {
             format!(
                 "ALTER TABLE {place} ADD COLUMN IF NOT EXISTS {} {}",
                 self.ident(&column.name),
@@ -55,7 +54,7 @@ impl Product for DuckDb {
         let stage = self.helper(names, Helper::Stage(load.table));
         vec![format!(
             "INSERT INTO {stage} {}",
-            select(self, plan, (load, &self.helper(names, Helper::Tasks)))
+            select(self, plan, load, &self.helper(names, Helper::Tasks))
         )]
     }
 
@@ -64,7 +63,7 @@ impl Product for DuckDb {
             "SELECT CASE WHEN coalesce(max(sequence), 0) < {} THEN error({} || max(sequence)) ELSE 'ok' END \
              AS gap FROM {} WHERE lake = {}",
             plan.since,
-            self.literal(&gap(plan)),
+            self.literal(&format!("{}: ", gap(plan))),
             self.loaded(names),
             self.literal(&plan.lake),
         )
@@ -75,7 +74,8 @@ impl Product for DuckDb {
 pub(super) fn select(
     product: &dyn Product,
     plan: &LoadPlan,
-    (load, tasks): (&TableLoad, &str),
+    load: &TableLoad,
+    tasks: &str,
 ) -> String {
     let files = load
         .files

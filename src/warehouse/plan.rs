@@ -133,7 +133,7 @@ impl LoadPlan {
             Scope::Tasks(tasks) => lake.files_of_tasks(tasks).await?,
             _ => lake.ledger().live_files(),
         };
-        Self::of(lake, (since, scope, root), (&files, &touched)).await
+        Self::of(lake, since, scope, root, &files, &touched).await
     }
 
     /// Some days, whole.
@@ -142,7 +142,8 @@ impl LoadPlan {
     /// When the lake can't be read.
     pub async fn of_days(
         lake: &Lake,
-        (from, to): (Option<NaiveDate>, Option<NaiveDate>),
+        from: Option<NaiveDate>,
+        to: Option<NaiveDate>,
         root: &Path,
     ) -> Result<Self, PlanError> {
         let query = FileQuery {
@@ -161,18 +162,28 @@ impl LoadPlan {
         let touched: BTreeSet<_> = touched.collect();
         let scope = Scope::Days { from, to };
         let last = lake.ledger().last_sequence();
-        Self::of(lake, (last, scope, root), (&files, &touched)).await
+        Self::of(lake, last, scope, root, &files, &touched).await
     }
 
     async fn of(
         lake: &Lake,
-        (since, scope, root): (u64, Scope, &Path),
-        (files, touched): (&[LiveFile], &BTreeSet<(TableName, Partition)>),
+        since: u64,
+        scope: Scope,
+        root: &Path,
+        files: &[LiveFile],
+        touched: &BTreeSet<(TableName, Partition)>,
     ) -> Result<Self, PlanError> {
         let root = root.display().to_string();
         let identity = read_identity(lake.store()).await?;
         let id = identity.map_or_else(|| root.clone(), |identity| identity.lake_id);
-        let live = lake.ledger().live_files();
+        let mut partitions: BTreeMap<_, Vec<LoadFile>> =
+            touched.iter().map(|of| (*of, Vec::new())).collect();
+        for live in lake.ledger().live_files() {
+            let of = (live.file.table, live.file.partition);
+            if let Some(files) = partitions.get_mut(&of) {
+                files.push(LoadFile::new(&live));
+            }
+        }
         let order = [
             TableName::Tasks,
             TableName::Calls,
@@ -181,19 +192,13 @@ impl LoadPlan {
         ];
         let tables = order.map(|name| {
             let of_table = files.iter().filter(|live| live.file.table == name);
-            let partitions = touched.iter().filter(|(table, _)| *table == name);
-            let partitions = partitions.map(|(_, partition)| {
-                let is_of =
-                    |live: &&LiveFile| live.file.table == name && live.file.partition == *partition;
-                (
-                    *partition,
-                    live.iter().filter(is_of).map(LoadFile::new).collect(),
-                )
-            });
+            let of_partitions = partitions.extract_if(.., |(table, _), _| *table == name);
             TableLoad {
                 table: table(name),
                 files: of_table.map(LoadFile::new).collect(),
-                partitions: partitions.collect(),
+                partitions: of_partitions
+                    .map(|((_, partition), files)| (partition, files))
+                    .collect(),
             }
         });
         Ok(Self {

@@ -4,7 +4,7 @@
 
 use super::duckdb;
 use super::plan::{LoadPlan, Scope, TableLoad};
-use super::product::{Helper, Product, column_lines, comments, gap};
+use super::product::{Helper, Product, added_columns, column_lines, comments, gap};
 use super::script::{self, Script};
 use super::words::Names;
 use crate::schema::{ColumnType, Table};
@@ -47,15 +47,13 @@ impl Product for Postgres {
             "CREATE TABLE IF NOT EXISTS {place} (\n{}\n)",
             lines.join(",\n")
         );
-        let growing = table.columns.iter().filter(|column| column.nullable);
-        let add = growing.map(|column| {
+        let add = added_columns(table, |column| {
             format!(
                 "ADD COLUMN IF NOT EXISTS {} {}",
                 self.ident(&column.name),
                 self.column_type(column.data_type)
             )
         });
-        let add: Vec<String> = add.collect();
         let add = format!("ALTER TABLE {place} {}", add.join(", "));
         vec![create, add]
     }
@@ -97,7 +95,7 @@ impl Product for Postgres {
         let stage = self.helper(names, Helper::Stage(load.table));
         vec![format!(
             "INSERT INTO {CATALOG}.{stage} {}",
-            duckdb::select(self, plan, (load, LOCAL_TASKS))
+            duckdb::select(self, plan, load, LOCAL_TASKS)
         )]
     }
 
@@ -109,7 +107,7 @@ impl Product for Postgres {
             loaded = self.loaded(names),
             lake = self.literal(&plan.lake),
             since = plan.since,
-            message = self.literal(&gap(plan)),
+            message = self.literal(&format!("{}: ", gap(plan))),
         )
     }
 }

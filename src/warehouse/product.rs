@@ -156,7 +156,8 @@ pub(super) trait Product: Sync {
 
     /// Fails with a message if commits between the warehouse's and the load's are missing.
     fn guard(&self, names: &Names, plan: &LoadPlan) -> String {
-        let message = self.literal(&gap(plan));
+        // The number of the warehouse's commit follows.
+        let message = self.literal(&format!("{}: ", gap(plan)));
         format!(
             "SELECT CASE WHEN coalesce(max(sequence), 0) < {} THEN CAST({message} || max(sequence) AS {}) END \
              FROM {} WHERE lake = {}",
@@ -325,10 +326,17 @@ pub(super) trait Product: Sync {
     }
 }
 
-/// What a load that would leave a gap says; the number of the warehouse's commit follows.
+/// The clauses, or statements, that add the columns which an older table may lack: those that may
+/// be null. `add` writes one.
+pub(super) fn added_columns(table: &Table, add: impl Fn(&Column) -> String) -> Vec<String> {
+    let growing = table.columns.iter().filter(|column| column.nullable);
+    growing.map(add).collect()
+}
+
+/// What a load that would leave a gap says.
 pub(super) fn gap(plan: &LoadPlan) -> String {
     format!(
-        "this load begins after commit {}; make one with --since of the commit that is loaded: ",
+        "this load begins after commit {}; make one with --since of the commit that is loaded",
         plan.since
     )
 }

@@ -1,7 +1,7 @@
 //! Snowflake, from an external stage at the lake's root. Only parsed by tests.
 
 use super::plan::{LoadPlan, TableLoad};
-use super::product::{Helper, Product, column_lines, said_of_table};
+use super::product::{Helper, Product, added_columns, column_lines, said_of_table};
 use super::words::{self, Names};
 use crate::schema::{ColumnType, Table};
 
@@ -51,8 +51,7 @@ impl Product for Snowflake {
             lines.join(",\n"),
             self.literal(&said_of_table(table)),
         );
-        let growing = table.columns.iter().filter(|column| column.nullable);
-        let add = growing.map(|column| {
+        let add = added_columns(table, |column| {
             let (name, of_type) = (self.ident(&column.name), self.column_type(column.data_type));
             format!("ALTER TABLE {place} ADD COLUMN IF NOT EXISTS {name} {of_type}")
         });

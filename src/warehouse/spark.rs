@@ -79,7 +79,7 @@ impl Product for Spark {
             "SELECT assert_true(coalesce(max(sequence), 0) >= {}, {}), \
              assert_true(coalesce(max(sequence), 0) <= {}, {}) FROM {} WHERE lake = {}",
             plan.since,
-            self.literal(gap(plan).trim_end_matches(": ")),
+            self.literal(&gap(plan)),
             plan.through,
             self.literal(&later),
             self.loaded(names),
@@ -114,7 +114,7 @@ pub(super) fn load(names: &Names, plan: &LoadPlan) -> String {
     }
     for load in &plan.tables {
         for (partition, files) in &load.partitions {
-            statements.push(replace(names, plan, (load.table, *partition, files)));
+            statements.push(replace(names, plan, load.table, *partition, files));
         }
     }
     if plan.moves_on() {
@@ -127,7 +127,9 @@ pub(super) fn load(names: &Names, plan: &LoadPlan) -> String {
 fn replace(
     names: &Names,
     plan: &LoadPlan,
-    (table, partition, files): (&Table, Partition, &[LoadFile]),
+    table: &Table,
+    partition: Partition,
+    files: &[LoadFile],
 ) -> String {
     let place = Spark.table(names, table.name.as_str());
     let column = table.name.partition_column();

@@ -148,10 +148,7 @@ impl Recorded {
     }
 
     /// The change, with the days that were and are complete.
-    pub(super) fn after(
-        self,
-        (before, now): (&BTreeSet<NaiveDate>, &BTreeSet<NaiveDate>),
-    ) -> Change {
+    pub(super) fn after(self, before: &BTreeSet<NaiveDate>, now: &BTreeSet<NaiveDate>) -> Change {
         Change {
             completed: now.difference(before).copied().collect(),
             reopened: before.difference(now).copied().collect(),
@@ -194,7 +191,8 @@ impl Fold {
     /// The step; nothing if there was no commit.
     pub(super) fn close(
         self,
-        (after, complete_before): (&Ledger, &BTreeSet<NaiveDate>),
+        after: &Ledger,
+        complete_before: &BTreeSet<NaiveDate>,
     ) -> Option<Change> {
         let at = self.last?;
         let complete = after.complete_days();
