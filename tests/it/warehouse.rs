@@ -3,7 +3,6 @@
 //! compacted or killed meanwhile. The text for the others is parsed.
 
 use std::fs;
-use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -47,20 +46,8 @@ fn python(name: &str, wanted: &[&str]) -> Option<PathBuf> {
 
 /// What a script prints, given a document.
 fn ask(python: &Path, script: &str, document: &Value) -> Value {
-    let mut child = Command::new(python)
-        .args(["-c", script])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it was found");
-    let mut stdin = child.stdin.take().expect("piped");
-    stdin
-        .write_all(document.to_string().as_bytes())
-        .expect("it listens");
-    drop(stdin);
-    let output = child.wait_with_output().expect("it ends");
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}");
+    let (ended_well, text) = packages::ask(python, script, document);
+    assert!(ended_well, "{text}");
     serde_json::from_str(text.lines().last().unwrap_or_default()).expect("it prints JSON")
 }
 

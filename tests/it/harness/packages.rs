@@ -2,8 +2,11 @@
 //! target folder, each made once.
 
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
 
 /// The folder of a Python environment's programs, with these packages in it.
 ///
@@ -18,6 +21,24 @@ pub(crate) fn python(name: &str, packages: &[&str]) -> Result<PathBuf, String> {
             .args(packages))
     })?;
     Ok(folder.join("bin"))
+}
+
+/// Runs a script with a document on standard input: whether it ended well, and what it printed.
+pub(crate) fn ask(python: &Path, script: &str, document: &Value) -> (bool, String) {
+    let mut child = Command::new(python)
+        .args(["-c", script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it was found");
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin
+        .write_all(document.to_string().as_bytes())
+        .expect("it listens");
+    drop(stdin);
+    let output = child.wait_with_output().expect("it ends");
+    let text = String::from_utf8(output.stdout).expect("it prints text");
+    (output.status.success(), text)
 }
 
 /// The folder of the programs of these Node packages.

@@ -1,9 +1,8 @@
 //! `DuckDB`, pyarrow, polars, fastparquet, `ClickHouse` and Spark, in Python environments of the tests' own.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -50,20 +49,9 @@ pub(crate) fn read(reader: &str, what: What, lake: &LakeView) -> Option<Value> {
     let typed = matches!(what, What::Typed);
     let name = reader.split_whitespace().next().unwrap_or(reader);
     let ask = json!({"reader": name, "root": lake.root(), "files": files, "typed": typed});
-    let mut child = Command::new(python)
-        .args(["-c", SCRIPT])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it was found");
-    let mut stdin = child.stdin.take().expect("piped");
-    stdin
-        .write_all(ask.to_string().as_bytes())
-        .expect("it listens");
-    drop(stdin);
-    let output = child.wait_with_output().expect("it ends");
-    assert!(output.status.success(), "{reader} could not read the lake");
-    Some(serde_json::from_slice(&output.stdout).expect("the script prints JSON"))
+    let (read, text) = packages::ask(&python, SCRIPT, &ask);
+    assert!(read, "{reader} could not read the lake");
+    Some(serde_json::from_str(&text).expect("the script prints JSON"))
 }
 
 /// What the `parquet` crate makes of the files that the commit log lists, as far as rows go. Needs no
