@@ -113,14 +113,14 @@ fn it_stands_beside_no_other_source_of_the_secret() {
 
 #[test]
 fn commands_without_the_api_do_not_run_it() {
-    let folder = folder();
+    let (folder, vendor) = (folder(), Vendor::start(past_days(1, 1, 1)));
     let proof = folder.path().join("ran");
-    let exporter = Exporter::new(folder.path());
+    let exporter = Exporter::new(folder.path()).against(vendor.url()).at(NOW);
+    exporter.run(&["run"]).done();
     let command = format!("[\"/bin/sh\", \"-c\", \"touch '{}'\"]", proof.display());
-    let exporter = with(&exporter, &command);
+    let exporter = with(&exporter.unset("AIRUDDER_APP_SECRET"), &command);
     exporter.run(&["status"]).done();
     assert!(!proof.exists());
-    // One that calls the API does.
     exporter.run(&["run"]).with(78);
     assert!(proof.exists());
 }

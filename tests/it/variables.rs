@@ -55,13 +55,13 @@ fn a_setting_without_a_flag_has_a_variable_by_the_rule() {
 
 #[test]
 fn a_long_name_and_a_short_one_are_the_same_setting() {
-    let folder = folder();
-    let exporter = Exporter::new(folder.path()).unset("AIRUDDER_DEST");
-    let empty = exporter.clone().set("AIRUDDER_OUTPUT_FORMAT", "json");
-    let ended = empty.run(&["status", "--dest", "lake"]).done();
-    ended.json();
-    let both = empty.set("AIRUDDER_FORMAT", "text");
-    let ended = both.run(&["status", "--dest", "lake"]).with(78);
+    let (folder, vendor) = (folder(), Vendor::start(past_days(1, 1, 1)));
+    let exporter = Exporter::new(folder.path()).against(vendor.url()).at(NOW);
+    exporter.run(&["run"]).done();
+    let long = exporter.set("AIRUDDER_OUTPUT_FORMAT", "json");
+    long.run(&["status"]).done().json();
+    let both = long.set("AIRUDDER_FORMAT", "text");
+    let ended = both.run(&["status"]).with(78);
     ended.saying(&["AIRUDDER_FORMAT", "AIRUDDER_OUTPUT_FORMAT", "unset one"]);
 }
 
