@@ -28,11 +28,6 @@ fn a_setting_without_a_flag_has_a_variable_by_the_rule() {
             "write.bloom_filters",
         ),
         (
-            "AIRUDDER_STORE_ALLOW_INSECURE",
-            "perhaps",
-            "store.allow_insecure",
-        ),
-        (
             "AIRUDDER_API_LIST_TASKS_PATH",
             "tasks",
             "api.list_tasks.path",
