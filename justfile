@@ -43,6 +43,10 @@ fuzz MINUTES="10" *TARGETS:
 gate:
     .ci/run
 
-# Build a release with its bill of materials and checksums
-dist:
-    .ci/release
+# Build a release: tarball with bill of materials and checksums, wheel, .deb, OCI image
+dist *ARGS:
+    packaging/build {{ ARGS }}
+
+# Install each package of `just dist` where nothing else is, and run the demo from it (as root)
+dist-test *ARGS:
+    packaging/test {{ ARGS }}

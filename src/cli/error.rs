@@ -106,9 +106,8 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage(_) | Self::Select(_) | Self::ReplayInput(_) | Self::Sandbox { .. } => {
-                ExitCode::Usage
-            }
+            Self::Usage(_) | Self::Select(_) | Self::Sandbox { .. } => ExitCode::Usage,
+            Self::ReplayInput(error) => error.exit_code(),
             Self::Settings(error) => error.exit_code(),
             Self::Start(_) | Self::Threads { .. } => ExitCode::Settings,
             Self::Running(_) => ExitCode::Partial,

@@ -37,12 +37,13 @@ mod tests;
 mod uri;
 pub mod vacuum;
 pub mod verify;
+mod version;
 
 use std::ffi::OsString;
 use std::sync::Arc;
 
-use clap::Parser;
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ArgAction, CommandFactory as _, Parser};
 
 use self::args::Command;
 use self::settings::{Everywhere, Settings, Verbosity};
@@ -91,7 +92,8 @@ Exit codes:
                   every night without loss or duplicates.",
     after_long_help = AFTER_HELP,
     max_term_width = MAX_HELP_WIDTH,
-    arg_required_else_help = true
+    arg_required_else_help = true,
+    disable_version_flag = true
 )]
 pub struct Cli {
     /// What to do.
@@ -101,6 +103,9 @@ pub struct Cli {
     everywhere: Settings<Everywhere>,
     #[command(flatten)]
     verbosity: Verbosity,
+    /// Print the version; with -v also commit, target and features
+    #[arg(short = 'V', long, action = ArgAction::Version)]
+    version: Option<bool>,
 }
 
 impl Cli {
@@ -113,7 +118,15 @@ impl Cli {
     pub fn read<T: Into<OsString> + Clone>(
         arguments: impl IntoIterator<Item = T>,
     ) -> Result<Self, clap::Error> {
-        Self::try_parse_from(arguments).map_err(without_data)
+        let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+        Self::try_parse_from(&arguments).map_err(|error| {
+            if error.kind() == ErrorKind::DisplayVersion && version::is_verbose(&arguments) {
+                let command = Self::command().version(version::VERBOSE);
+                let printed = command.try_get_matches_from([NAME, "--version"]);
+                return printed.err().unwrap_or(error);
+            }
+            without_data(error)
+        })
     }
 
     /// The settings given with it, for `job::load`.

@@ -2,7 +2,6 @@
 //! the end.
 
 use std::io::{BufReader, Write};
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use super::context::Context;
@@ -16,7 +15,7 @@ use crate::exit_code::ExitCode;
 use crate::job::{Environment, Job, ResultFormat, unused_with};
 use crate::lake::{Claim, LakeError, LakeWriter};
 use crate::pipeline::{
-    BeginError, Beginning, Export, RunContext, RunScope, Stop, StopSwitch, Summary,
+    BeginError, Beginning, Export, RunContext, RunScope, SavedAnswers, Stop, StopSwitch, Summary,
 };
 use crate::report::{
     LogListener, PaceNow, Progress, RequestTally, RunReport, Screen, init_logging,
@@ -122,10 +121,10 @@ impl Console {
         job: &Job,
         export: Export<'_>,
         scope: &RunScope,
-        files: Vec<PathBuf>,
+        answers: SavedAnswers,
     ) -> Result<(Summary, LakeWriter), Error> {
         let (mut summary, store) = (export.summary(), export.store());
-        let ended = export.replay(files, scope, &mut summary).await;
+        let ended = export.replay(answers, scope, &mut summary).await;
         self.ended(command, job, summary, store, ended).await
     }
 

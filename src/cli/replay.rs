@@ -1,5 +1,6 @@
 //! The `replay` command: imports saved responses.
 
+use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::path::PathBuf;
 
@@ -14,16 +15,20 @@ use super::settings::{Replay, Settings};
 use crate::exit_code::ExitCode;
 use crate::job::environment::APP_KEY;
 use crate::job::settings::setting;
-use crate::job::{Environment, Job, Secret};
+use crate::job::{Environment, Job, ObjectPlace, Secret, load_object_place};
 use crate::lake::{Claim, host_of};
-use crate::pipeline::{Beginning, ReplayInputError, RunScope, saved_answers};
+use crate::pipeline::{
+    Beginning, NamedAnswer, ReplayInputError, RunScope, bucket_and_key, saved_answers,
+};
 
 /// Arguments of `replay`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReplayArgs {
-    /// Saved responses: files, folders (recursively), or - for a list of names
+    /// Saved responses: files, folders, prefixes of buckets, or - for a list of names
     ///
-    /// Files may be compressed (.gz, .zst). With -, standard input contains one file name per line.
+    /// Files may be compressed (.gz, .zst). Folders and prefixes are taken with all that is below
+    /// them. Object stores are s3://, gs://, az:// and abfss://, with the same credentials and
+    /// [store] settings as those of a lake. With -, standard input contains one name per line.
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub files: Vec<PathBuf>,
     /// Import sealed tasks again; their rows replace the old ones
@@ -50,8 +55,14 @@ pub struct ReplayArgs {
 ///
 /// When a setting, a named file or the destination fails.
 pub async fn run(args: &ReplayArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
-    let job = context.job()?;
-    let files = saved_answers(&named(&args.files)?)?;
+    let mut job = context.job()?;
+    let named = named(&args.files)?;
+    let places = places(&named, context)?;
+    if !places.is_empty() {
+        // They are, by the responses.
+        job.unused.retain(|note| !note.starts_with("`store."));
+    }
+    let answers = saved_answers(&named, &places).await?;
     let scope = RunScope {
         replace: args.replace,
         allow_fewer: args.allow_fewer,
@@ -69,7 +80,9 @@ pub async fn run(args: &ReplayArgs, context: &mut Context<'_>) -> Result<ExitCod
         let export = console
             .open("replay", &job, &clock, &context.stop, &beginning)
             .await?;
-        console.replay("replay", &job, export, &scope, files).await
+        console
+            .replay("replay", &job, export, &scope, answers)
+            .await
     };
     let ended = ended.await.inspect_err(|_: &Error| console.finish());
     let (summary, lake) = ended?;
@@ -94,12 +107,29 @@ fn claim(job: &Job, env: &Environment, accepts: bool) -> Claim {
     }
 }
 
+/// How each bucket of these names is reached.
+fn places(
+    named: &[NamedAnswer],
+    context: &Context<'_>,
+) -> Result<BTreeMap<String, ObjectPlace>, Error> {
+    let mut places = BTreeMap::new();
+    for named in named {
+        if let Some((bucket, _)) = bucket_and_key(&named.path)
+            && !places.contains_key(bucket)
+        {
+            let place = load_object_place(bucket, &context.flags, &context.env)?;
+            places.insert(bucket.to_owned(), place);
+        }
+    }
+    Ok(places)
+}
+
 /// The given names, with `-` replaced by the list on standard input.
-fn named(files: &[PathBuf]) -> Result<Vec<PathBuf>, ReplayInputError> {
+fn named(files: &[PathBuf]) -> Result<Vec<NamedAnswer>, ReplayInputError> {
     let mut named = Vec::new();
     for file in files {
         if file.as_os_str() != "-" {
-            named.push(file.clone());
+            named.push(file.clone().into());
             continue;
         }
         listed(&mut std::io::stdin().lock(), &mut named)?;
@@ -107,9 +137,9 @@ fn named(files: &[PathBuf]) -> Result<Vec<PathBuf>, ReplayInputError> {
     Ok(named)
 }
 
-/// The names of a list. Each must exist: input that is not a list of names, such as a response,
+/// The names of a list. Each file must exist: input that is not a list of names, such as a response,
 /// fails at its first line.
-fn listed(list: &mut impl BufRead, named: &mut Vec<PathBuf>) -> Result<(), ReplayInputError> {
+fn listed(list: &mut impl BufRead, named: &mut Vec<NamedAnswer>) -> Result<(), ReplayInputError> {
     let unreadable = |source| ReplayInputError::Unreadable {
         path: PathBuf::from("-"),
         source,
@@ -124,12 +154,17 @@ fn listed(list: &mut impl BufRead, named: &mut Vec<PathBuf>) -> Result<(), Repla
             return Err(ReplayInputError::LongLine { line });
         }
         let path = path(name);
-        std::fs::metadata(&path).map_err(|source| ReplayInputError::Line {
-            line,
-            bytes,
-            source,
-        })?;
-        named.push(path);
+        if bucket_and_key(&path).is_none() {
+            std::fs::metadata(&path).map_err(|source| ReplayInputError::Line {
+                line,
+                bytes,
+                source,
+            })?;
+        }
+        named.push(NamedAnswer {
+            path,
+            is_listed: true,
+        });
     }
     Ok(())
 }

@@ -21,6 +21,39 @@ fn help(line: &str) -> String {
     matches.expect_err("help").to_string()
 }
 
+#[rstest]
+fn a_verbose_version_names_the_build(
+    #[values("-vV", "-Vv", "--version --verbose", "-v --version", "--verbose -V")] line: &str,
+) {
+    let shown = error(&format!("airudder-export {line}"));
+    assert_eq!(exit_code(&shown), ExitCode::Done);
+    let text = shown.to_string();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines[0],
+        concat!("airudder-export ", env!("CARGO_PKG_VERSION"))
+    );
+    let names: Vec<_> = lines[1..]
+        .iter()
+        .filter_map(|line| line.split_once(": "))
+        .collect();
+    let keys: Vec<&str> = names.iter().map(|(key, _)| *key).collect();
+    assert_eq!(keys, ["commit", "target", "features", "compiler"]);
+    assert!(names.iter().all(|(_, value)| !value.is_empty()), "{text}");
+    assert!(names[1].1.contains(std::env::consts::ARCH), "{text}");
+}
+
+#[test]
+fn the_short_version_is_one_line() {
+    for line in ["-V", "--version"] {
+        let text = error(&format!("airudder-export {line}")).to_string();
+        assert_eq!(
+            text,
+            concat!("airudder-export ", env!("CARGO_PKG_VERSION"), "\n")
+        );
+    }
+}
+
 #[test]
 fn the_command_line_is_sound() {
     Cli::command().debug_assert();

@@ -1,4 +1,5 @@
-//! The account's key pair, from the environment or from files that contain only a key.
+//! The account's key pair, from the environment, from files that contain only a key, or the secret
+//! from a command that prints it.
 
 use std::fs::File;
 use std::io::Read;
@@ -6,9 +7,10 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use super::command;
 use super::environment::{APP_KEY, APP_SECRET, NotUnicode};
 use super::error::SettingsError;
-use super::scalar::boolean;
+use super::scalar::{boolean, some_time};
 use super::sources::Sources;
 use super::{ApiOptions, Credentials, Secret};
 
@@ -31,7 +33,10 @@ impl ApiOptions {
 /// The key pair, if one is set. Half a pair is an error.
 pub(super) fn credentials(sources: &Sources<'_>) -> Result<Option<Credentials>, SettingsError> {
     let app_key = one(sources, "APPKey", APP_KEY, "api.app_key_file")?;
-    let app_secret = one(sources, "APPSecret", APP_SECRET, "api.app_secret_file")?;
+    let app_secret = match secret_of_command(sources)? {
+        Some(secret) => Some(secret),
+        None => one(sources, "APPSecret", APP_SECRET, "api.app_secret_file")?,
+    };
     match (app_key, app_secret) {
         (Some(app_key), Some(app_secret)) => Ok(Some(Credentials {
             app_key,
@@ -41,6 +46,34 @@ pub(super) fn credentials(sources: &Sources<'_>) -> Result<Option<Credentials>, 
         (None, Some(_)) => Err(SettingsError::missing_key()),
         (Some(_), None) => Err(SettingsError::missing_secret()),
     }
+}
+
+/// What `api.app_secret_command` prints, if it is set. Not beside another source of the secret: which
+/// of the two is the current one cannot be told.
+fn secret_of_command(sources: &Sources<'_>) -> Result<Option<Secret>, SettingsError> {
+    let Some((words, origin)) = sources.command("api.app_secret_command")? else {
+        return Ok(None);
+    };
+    let file = sources.text("api.app_secret_file")?;
+    let other = if sources.env.is_set(APP_SECRET) {
+        Some(APP_SECRET.to_owned())
+    } else {
+        file.map(|(_, origin)| format!("`api.app_secret_file` (from {origin})"))
+    };
+    if let Some(other) = other {
+        return Err(SettingsError::TwoSecrets {
+            command: origin,
+            other,
+        });
+    }
+    let limit = sources.required("api.app_secret_command_timeout", some_time)?;
+    let failed = |problem| SettingsError::Command {
+        origin: origin.clone(),
+        problem,
+    };
+    let secret = command::output(&words, limit).map_err(failed)?;
+    let problem = |problem: &str| failed(format!("what it printed is no secret: {problem}"));
+    checked(&secret).map(Some).map_err(problem)
 }
 
 fn one(

@@ -44,7 +44,7 @@ fn row(setting: &Setting) -> String {
     format!(
         "| {} | {flag} | {} | {default} | {}{assumed} |",
         code(setting.name()),
-        setting.env.map(code).unwrap_or_default(),
+        code(setting.variable()),
         setting.meaning.replace('|', "\\|"),
     )
 }

@@ -10,7 +10,7 @@ use zeroize::Zeroize as _;
 
 use super::error::{Meant, SettingsError};
 use super::nearest::nearest;
-use super::settings::SETTINGS;
+use super::settings::{SETTINGS, Setting};
 pub use super::variables::{APP_KEY, APP_SECRET, AS_OF, COMPLETION_INDEX, FAILPOINT, JOB};
 
 /// The variables that name a proxy, in the HTTP client's order of precedence.
@@ -24,6 +24,11 @@ const PROXIES: [&str; 8] = [
     "NO_PROXY",
     "no_proxy",
 ];
+
+/// The variables that name CA certificates, read by the TLS library.
+pub const CA_FILE: &str = "SSL_CERT_FILE";
+/// As [`CA_FILE`]: folders, separated like those of PATH.
+pub const CA_FOLDERS: &str = "SSL_CERT_DIR";
 
 /// Prefixes of the variables read by this program or by the cloud libraries.
 const OWN_AND_CLOUDS: [&str; 7] = [
@@ -78,7 +83,8 @@ impl Environment {
             .filter(|(name, value)| {
                 !value.0.is_empty()
                     && (OWN_AND_CLOUDS.iter().any(|prefix| name.starts_with(prefix))
-                        || ["NO_COLOR", "CI", COMPLETION_INDEX].contains(&name.as_str())
+                        || ["NO_COLOR", "CI", COMPLETION_INDEX, CA_FILE, CA_FOLDERS]
+                            .contains(&name.as_str())
                         || PROXIES.contains(&name.as_str()))
             })
             .collect();
@@ -95,6 +101,11 @@ impl Environment {
         };
         let text = value.0.to_str().ok_or(NotUnicode)?.trim();
         Ok((!text.is_empty()).then_some(text))
+    }
+
+    /// The value of a variable that names a path, Unicode or not.
+    pub(super) fn path(&self, name: &str) -> Option<OsString> {
+        self.variables.get(name).map(|value| value.0.clone())
     }
 
     /// Whether a variable has a value, Unicode or not.
@@ -160,21 +171,19 @@ impl Environment {
 /// Names of variables that belong to no setting of the table.
 const KNOWN: [&str; 5] = [APP_KEY, APP_SECRET, JOB, AS_OF, FAILPOINT];
 
+/// Every name by which a setting is read.
 fn of_settings() -> impl Iterator<Item = &'static str> {
-    SETTINGS.iter().filter_map(|setting| setting.env)
+    let short = SETTINGS.iter().filter_map(|setting| setting.env);
+    short.chain(SETTINGS.iter().map(Setting::long_variable))
 }
 
 /// The setting or variable that a name that is neither probably means.
 fn meant_by(name: &str) -> Meant {
     let words = name.trim_start_matches("AIRUDDER_").to_ascii_lowercase();
-    let in_file = |key: &str| {
-        let (table, last) = key.split_once('.').unwrap_or(("", key));
-        words == last || words == format!("{table}_{last}")
-    };
-    let without_variable =
-        (SETTINGS.iter()).find(|setting| setting.env.is_none() && in_file(setting.key));
-    if let Some(setting) = without_variable {
-        return Meant::OnlyInJobFile(setting.key);
+    // The key without its table, if only one table has it.
+    let mut namesakes = (SETTINGS.iter()).filter(|setting| setting.name() == words);
+    if let (Some(only), None) = (namesakes.next(), namesakes.next()) {
+        return Meant::Variable(only.variable().to_owned());
     }
     nearest(name, KNOWN.iter().copied().chain(of_settings()))
         .map_or(Meant::Unknown, |name| Meant::Variable(name.to_owned()))
@@ -240,15 +249,16 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_for_a_setting_of_the_job_file_alone_names_its_key() {
-        for name in ["AIRUDDER_MAX_ATTEMPTS", "AIRUDDER_API_MAX_ATTEMPTS"] {
+    fn a_key_without_its_table_names_the_whole_variable() {
+        for (name, meant) in [
+            ("AIRUDDER_MAX_ATTEMPTS", "AIRUDDER_API_MAX_ATTEMPTS"),
+            ("AIRUDDER_COMMIT_CALLS", "AIRUDDER_WRITE_COMMIT_CALLS"),
+            ("AIRUDDER_API_MAX_ATEMPTS", "AIRUDDER_API_MAX_ATTEMPTS"),
+        ] {
             let env = Environment::of([(name, "5")]);
             assert_eq!(
                 env.check().expect_err("unknown").to_string(),
-                format!(
-                    "unknown environment variable {name}; `api.max_attempts` has no variable, set \
-                     it in the job file."
-                )
+                format!("unknown environment variable {name}; did you mean {meant}?")
             );
         }
     }

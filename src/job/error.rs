@@ -71,7 +71,7 @@ pub enum SettingsError {
     },
     /// A proxy address that is invalid. Its value may contain a password.
     #[error(
-        "use the proxy that {variable} names: {problem}; unset {variable}, or name the API's host in \
+        "cannot use the proxy that {variable} names: {problem}; unset {variable}, or name the API's host in \
          NO_PROXY, if no proxy is wanted"
     )]
     Proxy {
@@ -81,7 +81,7 @@ pub enum SettingsError {
     },
     /// No key pair, or half of one.
     #[error(
-        "missing the account's {what}: set {variable}, or name a file that holds it with `api.{file_key}`"
+        "missing the account's {what}: set {variable}, or name a file that holds it with `api.{file_key}`{command}"
     )]
     MissingCredentials {
         what: &'static str,
@@ -89,6 +89,34 @@ pub enum SettingsError {
         variable: &'static str,
         /// The key that names a file for it.
         file_key: &'static str,
+        /// What else may provide it, or nothing.
+        command: &'static str,
+    },
+    /// The secret from two places at once.
+    #[error(
+        "the APPSecret is set twice, by `api.app_secret_command` (from {command}) and by {other}; \
+         unset one of them"
+    )]
+    TwoSecrets {
+        /// Where the command was set.
+        command: Origin,
+        /// The variable or the setting beside it.
+        other: String,
+    },
+    /// The command that prints the secret failed.
+    #[error("cannot get the APPSecret from `api.app_secret_command` (from {origin}): {problem}")]
+    Command {
+        /// Where it was set.
+        origin: Origin,
+        /// What is wrong, without anything that it printed on standard output.
+        problem: String,
+    },
+    /// CA certificates that cannot be used.
+    #[error("cannot use the CA certificates that {variable} names: {path}: {problem}", path = .path.display())]
+    Certificates {
+        variable: &'static str,
+        path: PathBuf,
+        problem: String,
     },
     /// A key file that is missing or not readable.
     #[error("cannot read {path}, named by `{key}` (from {origin})", path = .path.display())]
@@ -151,6 +179,7 @@ impl SettingsError {
             what: "APPKey",
             variable: APP_KEY,
             file_key: "app_key_file",
+            command: "",
         }
     }
 
@@ -159,6 +188,7 @@ impl SettingsError {
             what: "APPSecret",
             variable: APP_SECRET,
             file_key: "app_secret_file",
+            command: ", or a command that prints it with `api.app_secret_command`",
         }
     }
 }
@@ -175,8 +205,6 @@ fn nearest_words(nearest: Option<&str>) -> String {
 pub enum Meant {
     /// The most similar variable.
     Variable(String),
-    /// A setting that has no variable: its key in the job file.
-    OnlyInJobFile(&'static str),
     /// Nothing similar is known.
     Unknown,
 }
@@ -187,9 +215,6 @@ fn unknown_variables(unknown: &[(String, Meant)]) -> String {
         let text = format!("unknown environment variable {name}");
         texts.push(match meant {
             Meant::Variable(nearest) => format!("{text}; did you mean {nearest}?"),
-            Meant::OnlyInJobFile(key) => {
-                format!("{text}; `{key}` has no variable, set it in the job file.")
-            }
             Meant::Unknown => {
                 format!("{text}; docs/job-file.md lists all that begin with AIRUDDER_")
             }

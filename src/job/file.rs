@@ -147,7 +147,7 @@ impl Reader<'_> {
                     .map(|number| Value::Text(number.to_string()))
             }
             (Kind::Boolean, DeValue::Boolean(yes)) => Some(Value::Text(yes.to_string())),
-            (Kind::Texts, DeValue::Array(items)) => items
+            (Kind::Texts | Kind::Command, DeValue::Array(items)) => items
                 .iter()
                 .map(|item| item.get_ref().as_str().map(str::to_owned))
                 .collect::<Option<_>>()

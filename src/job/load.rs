@@ -17,9 +17,9 @@ use super::settings::setting;
 use super::sources::{Sources, variable};
 use super::unused::unused;
 use super::{
-    ApiOptions, DecodeOptions, DiscoverOptions, Encodings, IfRunning, Job, LogFormat,
+    ApiOptions, DecodeOptions, DiscoverOptions, Encodings, IfRunning, Job, LogFormat, ObjectPlace,
     OutputOptions, PageLimits, ProgressMode, Rate, Reopen, ResultFormat, RetryOptions, Secret,
-    SharedRate, VacuumSettings, WriteOptions, place, proxy, quantity,
+    SharedRate, VacuumSettings, WriteOptions, certificates, place, proxy, quantity,
 };
 use crate::calendar::day_start;
 use crate::clock::Clock;
@@ -89,6 +89,19 @@ pub fn load_output(
     env: &Environment,
 ) -> Result<OutputOptions, SettingsError> {
     output(&Sources::read(flags, env)?)
+}
+
+/// How a bucket with saved responses is reached (`s3://bucket`): as a lake there would be.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_object_place(
+    bucket: &str,
+    flags: &SettingFlags,
+    env: &Environment,
+) -> Result<ObjectPlace, SettingsError> {
+    super::object::source(bucket, &Sources::read(flags, env)?)
 }
 
 /// The clock of the run: the system clock, or one that starts at `--as-of` (`AIRUDDER_AS_OF`).
@@ -213,6 +226,9 @@ fn api(sources: &Sources<'_>, shard: Option<Shard>) -> Result<ApiOptions, Settin
     if sources.flags.reads_api && !place::is_loopback(&base_url) {
         proxy::check(sources.env, &base_url)?;
     }
+    if sources.flags.reads_api && base_url.scheme() == "https" {
+        certificates::check(sources.env)?;
+    }
     Ok(ApiOptions {
         base_url,
         credentials: if sources.flags.reads_api {
@@ -220,11 +236,7 @@ fn api(sources: &Sources<'_>, shard: Option<Shard>) -> Result<ApiOptions, Settin
         } else {
             None
         },
-        profile: sources
-            .file
-            .as_ref()
-            .map(|file| file.profile.clone())
-            .unwrap_or_default(),
+        profile: sources.profile()?,
         rate: Rate {
             per_second: rate.per_second / f64::from(share.get()),
         },

@@ -5,6 +5,8 @@
 //!
 //! This module never accesses the network or the lake.
 
+mod certificates;
+mod command;
 mod credentials;
 #[cfg(test)]
 mod docs;
@@ -16,11 +18,13 @@ mod load;
 pub(crate) mod nearest;
 mod object;
 pub(crate) mod outside;
+mod overlay;
 pub(crate) mod place;
 mod profile;
 mod proxy;
 pub(crate) mod quantity;
 mod scalar;
+pub mod schema;
 mod selection;
 pub mod settings;
 mod sources;
@@ -43,7 +47,7 @@ use crate::shard::Shard;
 pub use environment::Environment;
 pub use error::{Origin, SettingsError};
 pub use flags::SettingFlags;
-pub use load::{load, load_clock, load_output};
+pub use load::{load, load_clock, load_object_place, load_output};
 pub use object::{ObjectOptions, ObjectPlace};
 pub use place::Cloud;
 pub use profile::{

@@ -47,6 +47,36 @@ pub(super) fn destination(sources: &Sources<'_>) -> Result<Destination, Settings
         place::Named::Folder(path) => return Ok(Destination::Local(path)),
         place::Named::Object(url) => url,
     };
+    let place = of_url(url, sources, true)?;
+    Ok(Destination::Object(Box::new(place)))
+}
+
+/// A bucket with saved responses, with the same settings. `store.endpoint` and `store.region` are
+/// those of the lake's cloud.
+pub(super) fn source(bucket: &str, sources: &Sources<'_>) -> Result<ObjectPlace, SettingsError> {
+    let unnamed = |problem| SettingsError::Value {
+        key: "dest",
+        origin: super::Origin::Default,
+        problem,
+    };
+    let url = match place::destination(bucket).map_err(unnamed)? {
+        place::Named::Object(url) => url,
+        place::Named::Folder(_) => return Err(unnamed(format!("`{bucket}` is no bucket"))),
+    };
+    let dest = sources.required("dest", place::destination)?;
+    let cloud = |url: &Url| Cloud::of_scheme(url.scheme());
+    let is_same = match dest {
+        place::Named::Folder(_) => true,
+        place::Named::Object(dest) => cloud(&dest) == cloud(&url),
+    };
+    of_url(url, sources, is_same)
+}
+
+fn of_url(
+    url: Url,
+    sources: &Sources<'_>,
+    is_of_the_settings: bool,
+) -> Result<ObjectPlace, SettingsError> {
     let cloud = Cloud::of_scheme(url.scheme()).expect("an address of another scheme is refused");
     let variables: Vec<(String, Secret)> = sources
         .env
@@ -56,6 +86,9 @@ pub(super) fn destination(sources: &Sources<'_>) -> Result<Destination, Settings
     let allow_insecure = sources.required("store.allow_insecure", boolean)?;
     let read = |text: &str| place::store_endpoint(text, allow_insecure);
     let mut endpoint = sources.optional("store.endpoint", read)?;
+    if !is_of_the_settings {
+        endpoint = None;
+    }
     for name in cloud.endpoints() {
         let value = variables.iter().find(|(variable, _)| variable == name);
         if let (None, Some((_, value))) = (&endpoint, value) {
@@ -68,9 +101,17 @@ pub(super) fn destination(sources: &Sources<'_>) -> Result<Destination, Settings
             );
         }
     }
+    if endpoint
+        .as_ref()
+        .is_none_or(|endpoint| endpoint.scheme() == "https")
+    {
+        super::certificates::check(sources.env)?;
+    }
     let options = ObjectOptions {
         endpoint,
-        region: sources.optional("store.region", |text| Ok(text.to_owned()))?,
+        region: sources
+            .optional("store.region", |text| Ok(text.to_owned()))?
+            .filter(|_| is_of_the_settings),
         allow_insecure,
         request_timeout: sources.required("store.request_timeout", some_time)?,
         retry_time: sources.required("store.retry_time", some_time)?,
@@ -80,7 +121,7 @@ pub(super) fn destination(sources: &Sources<'_>) -> Result<Destination, Settings
             .unwrap_or_else(std::env::temp_dir),
         variables,
     };
-    Ok(Destination::Object(Box::new(ObjectPlace { url, options })))
+    Ok(ObjectPlace { url, options })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! keys and the defaults themselves are derived from it. Adding a setting takes one entry here and
 //! one line in `load.rs`.
 
+mod names;
 mod table;
 
 use std::fmt;
@@ -19,6 +20,7 @@ pub struct Setting {
     pub kind: Kind,
     /// Its flag, without dashes.
     pub flag: Option<&'static str>,
+    /// The short name of its variable, if it has one. See [`Self::variable`].
     pub env: Option<&'static str>,
     pub fallback: Fallback,
     /// Its description. The first sentence must make sense alone.
@@ -57,6 +59,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// A list of texts.
     Texts,
+    /// A program with its arguments: a list, or one text that is split without a shell.
+    Command,
     /// Part of the API profile; its default is written as TOML.
     Profile,
 }
@@ -163,15 +167,25 @@ impl Setting {
         }
     }
 
+    /// Its environment variable, as shown: the short name if it has one.
+    #[must_use]
+    pub fn variable(&self) -> &'static str {
+        self.env.unwrap_or_else(|| self.long_variable())
+    }
+
+    /// Its environment variable by the rule for all settings (`AIRUDDER_API_RATE`).
+    #[must_use]
+    pub fn long_variable(&self) -> &'static str {
+        names::by_rule(self.key)
+    }
+
     /// Where it can be set, for messages: `--rate, AIRUDDER_RATE or api.rate in the job file`.
     #[must_use]
     pub fn places(&self) -> String {
-        let line = format!("`{}` in the job file", self.key);
-        match (self.flag, self.env) {
-            (Some(flag), Some(env)) => format!("--{flag}, {env} or {line}"),
-            (Some(flag), None) => format!("--{flag} or {line}"),
-            (None, Some(env)) => format!("{env} or {line}"),
-            (None, None) => line,
+        let (env, line) = (self.variable(), format!("`{}` in the job file", self.key));
+        match self.flag {
+            Some(flag) => format!("--{flag}, {env} or {line}"),
+            None => format!("{env} or {line}"),
         }
     }
 }
@@ -194,6 +208,7 @@ impl Kind {
             Self::Shard => "I/N",
             Self::Date => "DATE",
             Self::Choice(_) => "WORD",
+            Self::Command => "COMMAND",
             Self::Texts | Self::Profile => "VALUE",
         }
     }
@@ -219,6 +234,10 @@ impl fmt::Display for Kind {
                 return f.write_str(&words.join(" or "));
             }
             Self::Texts => "a list of texts, such as [\"a\", \"b\"]",
+            Self::Command => {
+                "a program and its arguments as a list of texts, such as [\"pass\", \"show\", \
+                 \"airudder\"], or as one text"
+            }
             Self::Profile => "a value of the API profile",
         })
     }
@@ -250,6 +269,12 @@ mod tests {
             assert!(seen.insert(setting.key.to_owned()), "{}", setting.key);
             assert!(
                 setting.env.is_none_or(|env| seen.insert(env.to_owned())),
+                "{}",
+                setting.key
+            );
+            let long = setting.long_variable();
+            assert!(
+                setting.env == Some(long) || seen.insert(long.to_owned()),
                 "{}",
                 setting.key
             );

@@ -6,7 +6,8 @@ use super::environment::{Environment, JOB, NotUnicode};
 use super::error::{Origin, SettingsError};
 use super::file::JobFile;
 use super::flags::SettingFlags;
-use super::settings::{Fallback, setting};
+use super::settings::{Fallback, Setting, setting};
+use super::{ApiProfile, command, overlay};
 
 pub(super) struct Sources<'a> {
     pub(super) flags: &'a SettingFlags,
@@ -34,9 +35,7 @@ impl<'a> Sources<'a> {
         if let (Some(text), Some(flag)) = (self.flags.get(key), setting.flag) {
             return Ok(Some((text, Origin::Flag(flag))));
         }
-        if let Some(name) = setting.env
-            && let Some(text) = variable(self.env, key, name)?
-        {
+        if let Some((text, name)) = of_setting(self.env, setting)? {
             return Ok(Some((text, Origin::Variable(name))));
         }
         if let Some(found) = self.file.as_ref().and_then(|file| file.text(key)) {
@@ -79,13 +78,59 @@ impl<'a> Sources<'a> {
             })
     }
 
-    /// A list, which can only be set in the job file; empty by default.
+    /// A program and its arguments, if one is set: a list in the job file, or a text that is split
+    /// without a shell.
+    pub(super) fn command(
+        &self,
+        key: &'static str,
+    ) -> Result<Option<(Vec<String>, Origin)>, SettingsError> {
+        if of_setting(self.env, setting(key))?.is_none()
+            && let Some((words, origin)) = self.file.as_ref().and_then(|file| file.texts(key))
+        {
+            return Ok(Some((words.to_vec(), origin)));
+        }
+        let Some((text, origin)) = self.text(key)? else {
+            return Ok(None);
+        };
+        let words = if text.starts_with('[') {
+            overlay::texts(text)
+        } else {
+            command::words(text)
+        };
+        match words {
+            Ok(words) => Ok(Some((words, origin))),
+            Err(problem) => Err(SettingsError::Value {
+                key,
+                origin,
+                problem,
+            }),
+        }
+    }
+
+    /// The API profile: that of the job file, with what the environment sets.
+    pub(super) fn profile(&self) -> Result<ApiProfile, SettingsError> {
+        let file = self.file.as_ref();
+        let of_file = file.map(|file| file.profile.clone()).unwrap_or_default();
+        overlay::profile(of_file, self.env)
+    }
+
+    /// A list, empty by default. A variable separates its items by commas, or is a list in TOML.
     pub(super) fn list<T>(
         &self,
         key: &'static str,
         read: impl Fn(&str) -> Result<T, String>,
     ) -> Result<Vec<T>, SettingsError> {
-        let Some((texts, origin)) = self.file.as_ref().and_then(|file| file.texts(key)) else {
+        let (texts, origin) = if let Some((text, name)) = of_setting(self.env, setting(key))? {
+            let origin = Origin::Variable(name);
+            let texts = overlay::texts(text).map_err(|problem| SettingsError::Value {
+                key,
+                origin: origin.clone(),
+                problem,
+            })?;
+            (texts, origin)
+        } else if let Some((texts, origin)) = self.file.as_ref().and_then(|file| file.texts(key)) {
+            (texts.to_vec(), origin)
+        } else {
             return Ok(Vec::new());
         };
         texts
@@ -97,6 +142,31 @@ impl<'a> Sources<'a> {
                 origin,
                 problem,
             })
+    }
+}
+
+/// The text of a setting's variable, and the name under which it was found.
+///
+/// # Errors
+///
+/// When it is not Unicode, or set under both of its names with different texts.
+pub(super) fn of_setting<'a>(
+    env: &'a Environment,
+    setting: &Setting,
+) -> Result<Option<(&'a str, &'static str)>, SettingsError> {
+    let long = setting.long_variable();
+    let found = variable(env, setting.key, long)?.map(|text| (text, long));
+    let Some(short) = setting.env.filter(|short| *short != long) else {
+        return Ok(found);
+    };
+    match (variable(env, setting.key, short)?, found) {
+        (Some(text), Some((other, _))) if text != other => Err(SettingsError::Value {
+            key: setting.key,
+            origin: Origin::Variable(long),
+            problem: format!("{short} is the same setting and says something else; unset one"),
+        }),
+        (Some(text), _) => Ok(Some((text, short))),
+        (None, found) => Ok(found),
     }
 }
 

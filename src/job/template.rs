@@ -1,11 +1,27 @@
-//! The commented job files that `init` writes: one with the keys that most users set, and one with
-//! every key, its default and its meaning.
+//! The job files that `init` writes: one of a few lines with the keys that most users set, and one
+//! with every key, its default and its meaning. The first line of both names the schema for
+//! editors.
 
 use std::fmt::Write as _;
 
-use super::settings::{Fallback, SETTINGS, Setting, TABLES, setting};
+use super::settings::{Fallback, SETTINGS, Setting, TABLES};
 
 const WIDTH: usize = 96;
+
+/// The name of the JSON Schema beside a job file, as its first line has it.
+pub const SCHEMA_FILE: &str = "airudder.schema.json";
+
+const SHORT: &str = r#"# Key and secret: AIRUDDER_APP_KEY and AIRUDDER_APP_SECRET, or a file or a command (see [api]).
+# Every key: `airudder-export init --all`, or docs/job-file.md.
+dest = "./lake"                      # a folder, or s3://…, gs://…, az://…, abfss://…
+#source_timezone = "Asia/Jakarta"    # of the account; `doctor` suggests it
+#partition_timezone = "UTC"          # of call_date; choose it before the first run
+[api]
+#app_secret_command = ["pass", "show", "airudder/app_secret"]
+#rate = "10/s"                       # shared with other programs of the account
+[tasks]
+#not_before = "2024-03-01"           # the first day to export
+"#;
 
 const HEAD: &str = "\
 # The job file of airudder-export.
@@ -22,44 +38,21 @@ const HEAD: &str = "\
 # Relative paths start at the folder of this file.
 ";
 
-/// The keys in the short file.
-const SHORT: [&str; 10] = [
-    "dest",
-    "source_timezone",
-    "partition_timezone",
-    "api.app_key_file",
-    "api.app_secret_file",
-    "api.rate",
-    "api.concurrency",
-    "tasks.not_before",
-    "tasks.workflow_lookback",
-    "write.memory_budget",
-];
-
 /// The text of a job file with the keys to decide about. It changes no default.
 #[must_use]
 pub fn short_template() -> String {
-    let mut text = HEAD.to_owned();
-    comment(
-        &mut text,
-        "These are the keys to decide about. `airudder-export init --all` writes all there are.",
-    );
-    let mut table = "";
-    for setting in SHORT.map(setting) {
-        text.push('\n');
-        if setting.table() != table {
-            table = setting.table();
-            writeln!(text, "[{table}]\n").expect("a String takes all");
-        }
-        entry(&mut text, setting);
-    }
-    text
+    format!("{}{SHORT}", schema_line())
+}
+
+/// Tells editors where the schema is (<https://taplo.tamasfe.dev/configuration/directives.html>).
+fn schema_line() -> String {
+    format!("#:schema ./{SCHEMA_FILE}\n")
 }
 
 /// The text of a job file with every key. It changes no default.
 #[must_use]
 pub fn template() -> String {
-    let mut text = HEAD.to_owned();
+    let mut text = format!("{}\n{HEAD}", schema_line());
     for (table, heading) in TABLES {
         text.push('\n');
         comment(&mut text, &unlinked(heading));
@@ -82,11 +75,10 @@ fn entry(text: &mut String, setting: &Setting) {
     if let Fallback::Unset { means, .. } = setting.fallback {
         write!(words, " Not set: {means}.").expect("a String takes all");
     }
-    match (setting.flag, setting.env) {
-        (Some(flag), Some(env)) => write!(words, " [--{flag}, {env}]"),
-        (Some(flag), None) => write!(words, " [--{flag}]"),
-        (None, Some(env)) => write!(words, " [{env}]"),
-        (None, None) => Ok(()),
+    let env = setting.variable();
+    match setting.flag {
+        Some(flag) => write!(words, " [--{flag}, {env}]"),
+        None => write!(words, " [{env}]"),
     }
     .expect("a String takes all");
     comment(text, &words);
@@ -171,15 +163,27 @@ mod tests {
     }
 
     #[test]
-    fn the_short_one_fits_two_screens_and_shows_no_markdown() {
-        assert!(
-            short_template().lines().count() < 80,
-            "{}",
-            short_template()
-        );
-        for text in [template(), short_template()] {
+    fn the_short_one_is_ten_lines_and_a_link() {
+        let text = short_template();
+        assert_eq!(text.lines().count(), 11, "{text}");
+        assert!(text.contains("docs/job-file.md"), "{text}");
+        for text in [template(), text] {
+            assert!(text.starts_with("#:schema ./airudder.schema.json\n"));
             assert!(!text.contains("]("), "a Markdown link");
         }
+    }
+
+    #[test]
+    fn what_the_short_one_shows_is_valid() {
+        let mut shown = String::new();
+        for line in short_template().lines() {
+            let is_key = line.starts_with('#') && line.contains(" = ");
+            shown.push_str(if is_key { &line[1..] } else { line });
+            shown.push('\n');
+        }
+        let job = job(&shown);
+        assert!(job.decode.source_timezone.is_some() && job.discover.not_before.is_some());
+        assert_eq!(job.api.rate, defaults().api.rate);
     }
 
     #[test]

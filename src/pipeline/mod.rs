@@ -22,7 +22,6 @@ mod summary;
 mod worker_pool;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use chrono::{NaiveDate, TimeDelta};
 use chrono_tz::Tz;
@@ -44,7 +43,9 @@ use mend::Damage;
 use pending::{AcceptRules, PendingCommit, PendingOptions};
 use pull::{CommitPace, Puller};
 use replay::Replayer;
-pub use replay::{ReplayInputError, Superseded, saved_answers};
+pub use replay::{
+    NamedAnswer, ReplayInputError, SavedAnswers, Superseded, bucket_and_key, saved_answers,
+};
 pub use stop::{Stop, StopSwitch};
 pub use summary::{FailedPull, FailedWorkflow, LostRows, Summary, TaskTotals, Written};
 
@@ -273,7 +274,7 @@ impl<'a> Export<'a> {
     /// When the destination fails.
     pub async fn replay(
         mut self,
-        files: Vec<PathBuf>,
+        answers: SavedAnswers,
         scope: &RunScope,
         summary: &mut Summary,
     ) -> Result<LakeWriter, LakeError> {
@@ -298,7 +299,7 @@ impl<'a> Export<'a> {
             received_at_micros: self.clock.now().timestamp_micros(),
             pending: pending.clone(),
         };
-        let committer = replayer.replay(files, summary).await?;
+        let committer = replayer.replay(answers, summary).await?;
         summary.lost = mend::still_lost(committer.lost, committer.lake.ledger());
         summary.misfits = pending.misfits().lines();
         summary.note_zone(pending.zone(), &self.events);

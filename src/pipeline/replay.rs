@@ -1,5 +1,6 @@
 //! Imports saved responses into the lake, without the API.
 
+mod answers;
 mod files;
 pub(super) mod survey;
 
@@ -24,8 +25,9 @@ use crate::lake::{LakeError, OpenTask};
 use crate::shard::Shard;
 use crate::task::TaskId;
 
-use files::{READ_BYTES, open, open_regular, read_full};
-pub use files::{ReplayInputError, saved_answers};
+pub use answers::{NamedAnswer, SavedAnswers, bucket_and_key, saved_answers};
+pub use files::ReplayInputError;
+use files::{READ_BYTES, read_full};
 use survey::Ids;
 pub use survey::Superseded;
 
@@ -65,17 +67,18 @@ impl Replayer {
     /// Processes all files. Every complete task is committed when this returns.
     pub(super) async fn replay(
         mut self,
-        files: Vec<PathBuf>,
+        answers: SavedAnswers,
         summary: &mut Summary,
     ) -> Result<Committer, LakeError> {
-        let files: Arc<[PathBuf]> = files.into();
+        let files = Arc::clone(&answers.names);
+        let at_once = answers.at_once(self.pending.workers.size());
         let mut observations = Observations::default();
         let mut running = JoinSet::new();
-        let ids = survey::ids(&self.pending, &files, &self.stop).await;
+        let ids = survey::ids(&self.pending, &answers, &self.stop).await;
         let mut sorted = self.sort_out(&files, &ids);
         let candidates = std::mem::take(&mut sorted.candidates);
         let (chosen, superseded) =
-            survey::choose(&self.pending, &files, &ids, candidates, &self.stop).await;
+            survey::choose(&self.pending, &answers, &ids, candidates, &self.stop).await;
         self.pending.events.emit(&Event::Planned {
             pull: chosen.len() as u64,
             leave: sorted.sealed + sorted.others + superseded.len() as u64,
@@ -84,7 +87,7 @@ impl Replayer {
         let mut chosen = chosen.into_iter();
         let mut taken = 0;
         loop {
-            while running.len() < self.pending.workers.size() && !self.stop.is_stopped() {
+            while running.len() < at_once && !self.stop.is_stopped() {
                 let Some(number) = chosen.next() else { break };
                 let task = ids.task(number);
                 let is_sealed = task.as_ref().is_some_and(|task| self.is_sealed(task));
@@ -99,26 +102,31 @@ impl Replayer {
                     known,
                     only_final: is_sealed,
                 };
-                let path = files[number as usize].clone();
-                running.spawn(read(Arc::clone(&self.pending), path, origin));
+                running.spawn(read(
+                    Arc::clone(&self.pending),
+                    answers.clone(),
+                    number,
+                    origin,
+                ));
             }
             let Some(ended) = running.join_next().await else {
                 break;
             };
-            let (path, step) = match ended {
+            let (number, step) = match ended {
                 Ok(ended) => ended,
                 Err(error) => std::panic::resume_unwind(error.into_panic()),
             };
+            let file = (&answers, number);
             match step? {
                 Step::Read(classified) => {
                     taken += 1;
-                    self.note(&path, classified, &mut observations, summary)
+                    self.note(file, classified, &mut observations, summary)
                         .await?;
                 }
-                Step::Bad { task, reason } => self.reject(&path, task, reason, summary).await?,
+                Step::Bad { task, reason } => self.reject(file, task, reason, summary).await?,
                 Step::Unread(error) => {
                     let reason = format!("it cannot be read: {error}");
-                    self.reject(&path, None, reason, summary).await?;
+                    self.reject(file, None, reason, summary).await?;
                 }
             }
             if self.pace.is_much(self.pending.waiting()) {
@@ -173,11 +181,12 @@ impl Replayer {
 
     async fn note(
         &self,
-        path: &Path,
+        file: (&SavedAnswers, u32),
         classified: Classified,
         observations: &mut Observations,
         summary: &mut Summary,
     ) -> Result<(), LakeError> {
+        let path = &file.0.names[file.1 as usize];
         match classified {
             Ok(AnswerDisposition::Accepted {
                 task,
@@ -240,18 +249,19 @@ impl Replayer {
             }
             // Saved responses have no listing.
             Ok(AnswerDisposition::AsSealed) => Ok(()),
-            Err(unusable) => self.reject(path, None, unusable.to_string(), summary).await,
+            Err(unusable) => self.reject(file, None, unusable.to_string(), summary).await,
         }
     }
 
     /// Stores a file as a reject.
     async fn reject(
         &self,
-        path: &Path,
+        (answers, number): (&SavedAnswers, u32),
         task: Option<TaskId>,
         reason: String,
         summary: &mut Summary,
     ) -> Result<(), LakeError> {
+        let path = &answers.names[number as usize];
         let name = path
             .file_name()
             .map(|name| name.to_string_lossy().into_owned());
@@ -268,65 +278,69 @@ impl Replayer {
             task_id: task.clone(),
             reason: reason.clone(),
         });
-        let (pending, path) = (Arc::clone(&self.pending), path.to_owned());
-        self.pending
-            .on_thread(move || {
-                pending.reject(|writer| {
-                    // The bytes as stored, compressed or not, as far as they can be read.
-                    let mut piece = vec![0; READ_BYTES];
-                    if let Ok(mut file) = open_regular(&path) {
-                        while let Ok(length @ 1..) = file.read(&mut piece) {
-                            writer.keep_piece(&piece[..length])?;
-                        }
+        let (pending, answers) = (Arc::clone(&self.pending), answers.clone());
+        let work = move || {
+            pending.reject(|writer| {
+                // The bytes as stored, compressed or not, as far as they can be read.
+                let mut piece = vec![0; READ_BYTES];
+                if let Ok(mut file) = answers.open_raw(number) {
+                    while let Ok(length @ 1..) = file.read(&mut piece) {
+                        writer.keep_piece(&piece[..length])?;
                     }
-                    writer.end_pieces(Reject {
-                        task_id: &task,
-                        detail_index: None,
-                        reason: &reason,
-                    })
+                }
+                writer.end_pieces(Reject {
+                    task_id: &task,
+                    detail_index: None,
+                    reason: &reason,
                 })
             })
-            .await
+        };
+        self.pending.on_thread(work).await
     }
 }
 
 async fn read(
     pending: Arc<PendingCommit>,
-    path: PathBuf,
+    answers: SavedAnswers,
+    number: u32,
     origin: AnswerOrigin,
-) -> (PathBuf, Result<Step, LakeError>) {
-    let step = read_answer(pending, &path, origin).await;
-    (path, step)
+) -> (u32, Result<Step, LakeError>) {
+    let step = read_answer(pending, &answers, number, origin).await;
+    (number, step)
 }
 
 async fn read_answer(
     pending: Arc<PendingCommit>,
-    path: &Path,
+    answers: &SavedAnswers,
+    number: u32,
     origin: AnswerOrigin,
 ) -> Result<Step, LakeError> {
+    let is_object = answers.is_object(number);
     let expected = origin.expected.clone();
     let mut reader = AnswerReader::new(Arc::clone(&pending), origin);
-    let mut file = match open(path) {
+    let mut file = match answers.open(number) {
         Ok(file) => file,
         Err(error) => return Ok(Step::Unread(error)),
     };
     let result = loop {
         let mut piece = vec![0; READ_BYTES];
-        let (back, read) = pending
-            .on_thread(move || {
-                let read = read_full(&mut *file, &mut piece).map(|length| {
-                    piece.truncate(length);
-                    piece
-                });
-                (file, read)
-            })
-            .await;
+        let work = move || {
+            let read = read_full(&mut *file, &mut piece).map(|length| {
+                piece.truncate(length);
+                piece
+            });
+            (file, read)
+        };
+        let (back, read) = survey::reading(&pending, is_object, work).await;
         file = back;
         let piece = match read {
             Ok(piece) => piece,
             Err(error) => {
                 reader.abandon().await;
-                return Ok(Step::Unread(error));
+                return match answers::outage(error) {
+                    Ok(store) => Err(store.into()),
+                    Err(error) => Ok(Step::Unread(error)),
+                };
             }
         };
         if piece.is_empty() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::advice::advice;
 use super::failpoint::Failpoint;
-use super::object::error::Fault;
+use super::object::error::{Fault, FaultKind};
 use crate::exit_code::ExitCode;
 use crate::task::RunId;
 
@@ -139,6 +139,11 @@ impl StoreError {
             },
             other => other,
         }
+    }
+
+    /// Whether it says that an object is not there.
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(self, Self::Object { fault, .. } if fault.kind() == FaultKind::Missing)
     }
 
     /// The advice that the message ends with, if any.

@@ -49,6 +49,7 @@ pub use failpoint::Failpoint;
 pub use failpoint::arm;
 #[cfg(test)]
 pub(crate) use object::faulty;
+pub use object::{SavedObjects, SavedRead};
 pub use path::{FileName, FilePath, LakePath, Partition, PinId};
 pub(crate) use path::{is_run_id, is_safe_run_id};
 pub use probe::{ProbeAction, ProbeStep};

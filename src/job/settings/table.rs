@@ -93,6 +93,22 @@ pub const SETTINGS: &[Setting] = &[
         .means(
             "A file that contains only the APPSecret. As app_key_file, for AIRUDDER_APP_SECRET.",
         ),
+    Setting::unset(
+        "api.app_secret_command",
+        Kind::Command,
+        "AIRUDDER_APP_SECRET or app_secret_file is read",
+        "[\"pass\", \"show\", \"airudder/app_secret\"]",
+    )
+    .env("AIRUDDER_APP_SECRET_COMMAND")
+    .means(
+        "A command that prints the APPSecret, such as a secret manager's. A list of a program and \
+         its arguments, or one text that is split at spaces outside of quotes; no shell runs it, \
+         so $, ~, | and * mean nothing. It is run once, by commands that call the API. Instead of \
+         AIRUDDER_APP_SECRET and app_secret_file, not beside them.",
+    ),
+    Setting::is("api.app_secret_command_timeout", Kind::Duration, "30s").means(
+        "app_secret_command is ended if it takes longer than this.",
+    ),
     Setting::is("api.allow_open_key_files", Kind::Boolean, "false")
         .env("AIRUDDER_ALLOW_OPEN_KEY_FILES")
         .means(

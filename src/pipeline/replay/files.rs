@@ -1,11 +1,13 @@
-//! Finds the files of saved responses on disk and reads their text.
+//! Finds the files of saved responses on disk.
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use crate::exit_code::ExitCode;
 use crate::privacy::shown_path;
+use crate::store::StoreError;
 
 /// Bytes read from a file at once.
 pub(super) const READ_BYTES: usize = 256 << 10;
@@ -51,9 +53,23 @@ pub enum ReplayInputError {
     LinkOutside { path: PathBuf },
     /// No file to import.
     #[error(
-        "find a saved answer in what was named: files ending in .json, .json.gz or .json.zst are taken from folders"
+        "find a saved answer in what was named: files ending in .json, .json.gz or .json.zst are taken from folders and prefixes"
     )]
     Nothing,
+    /// A bucket cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl ReplayInputError {
+    /// The exit code of this error.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Store(error) => error.exit_code(),
+            _ => ExitCode::Usage,
+        }
+    }
 }
 
 /// The files selected by the user's paths: files as they are, folders with the responses below
@@ -62,7 +78,7 @@ pub enum ReplayInputError {
 /// # Errors
 ///
 /// When a path does not exist.
-pub fn saved_answers(named: &[PathBuf]) -> Result<Vec<PathBuf>, ReplayInputError> {
+pub(super) fn saved_files(named: &[PathBuf]) -> Result<Vec<PathBuf>, ReplayInputError> {
     let mut files = Vec::new();
     for path in named {
         let unreadable = |source| ReplayInputError::Unreadable {
@@ -91,12 +107,7 @@ pub fn saved_answers(named: &[PathBuf]) -> Result<Vec<PathBuf>, ReplayInputError
             once.push(path);
         }
     }
-    let files = once;
-    if files.is_empty() {
-        Err(ReplayInputError::Nothing)
-    } else {
-        Ok(files)
-    }
+    Ok(once)
 }
 
 /// Identifies a file independently of its name.
@@ -171,7 +182,7 @@ fn below(folder: &Path, root: &Path, files: &mut Vec<PathBuf>) -> Result<(), Rep
     Ok(())
 }
 
-fn is_answer(path: &Path) -> bool {
+pub(super) fn is_answer(path: &Path) -> bool {
     let name = path
         .file_name()
         .and_then(|name| name.to_str())
@@ -179,16 +190,6 @@ fn is_answer(path: &Path) -> bool {
     [".json", ".json.gz", ".json.zst"]
         .iter()
         .any(|ending| name.ends_with(ending))
-}
-
-/// A saved response's text, decompressed according to the file extension.
-pub(super) fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
-    let file = BufReader::with_capacity(READ_BYTES, open_regular(path)?);
-    Ok(match path.extension().and_then(|ending| ending.to_str()) {
-        Some("gz") => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
-        Some("zst") => Box::new(zstd::Decoder::with_buffer(file)?),
-        _ => Box::new(file),
-    })
 }
 
 /// Fills the buffer as far as the file goes.
@@ -221,16 +222,16 @@ mod tests {
         fs::write(at("in/below/a.json"), "{}").expect("written");
         symlink("below/a.json", at("in/again.json")).expect("linked");
         symlink("..", at("in/below/loop")).expect("linked");
-        let taken = saved_answers(&[at("in")]).expect("answers");
+        let taken = saved_files(&[at("in")]).expect("answers");
         assert_eq!(taken, [at("in/below/a.json")]);
         symlink(at("outside.json"), at("in/b.json")).expect("linked");
-        let refused = saved_answers(&[at("in")]).expect_err("it leads out");
+        let refused = saved_files(&[at("in")]).expect_err("it leads out");
         assert!(
             refused.to_string().contains("b.json: it is a link"),
             "{refused}"
         );
         // A link that is named itself stands for its target.
-        assert!(saved_answers(&[at("in/b.json")]).is_ok());
+        assert!(saved_files(&[at("in/b.json")]).is_ok());
     }
 
     #[test]
@@ -247,16 +248,16 @@ mod tests {
             at("in/../in/b.json"),
             at("c.json"),
         ];
-        let taken = saved_answers(&named).expect("answers");
+        let taken = saved_files(&named).expect("answers");
         assert_eq!(taken, [at("in/a.json")]);
     }
 
     #[test]
     fn what_is_no_regular_file_is_refused() {
-        let refused = saved_answers(&["/dev/null".into()]).expect_err("a device");
+        let refused = saved_files(&["/dev/null".into()]).expect_err("a device");
         assert!(refused.to_string().contains("no regular file"), "{refused}");
         let data = r#"{"CalleeName": "MARK"}"#;
-        let refused = saved_answers(&[data.into()]).expect_err("no file");
+        let refused = saved_files(&[data.into()]).expect_err("no file");
         assert!(!refused.to_string().contains("MARK"), "{refused}");
     }
 }

@@ -8,7 +8,8 @@
 //! like any other, so that it is rejected with its reason.
 //!
 //! A response does not contain the time it was received. The modification time of its file takes
-//! its place, which `cp -p`, `rsync -t` and `tar` preserve and `touch` sets.
+//! its place, which `cp -p`, `rsync -t` and `tar` preserve and `touch` sets; in a bucket the time at
+//! which the object was written.
 //!
 //! Memory: the ids, and 20 to 30 bytes per file.
 
@@ -24,7 +25,8 @@ use sha2::{Digest as _, Sha256};
 use super::super::accept::{AnswerOrigin, KnownTask, Standing, standing};
 use super::super::pending::PendingCommit;
 use super::super::stop::StopSwitch;
-use super::files::{READ_BYTES, open, read_full};
+use super::answers::SavedAnswers;
+use super::files::{READ_BYTES, read_full};
 use crate::decode::{AnswerSplitter, Envelope, SplitOptions, early_task_id};
 use crate::event::Event;
 use crate::job::DecodeOptions;
@@ -68,16 +70,19 @@ impl Ids {
 /// Finds the task of each file, until told to stop.
 pub(super) async fn ids(
     pending: &Arc<PendingCommit>,
-    files: &Arc<[PathBuf]>,
+    answers: &SavedAnswers,
     stop: &StopSwitch,
 ) -> Ids {
-    let mut scans = stream::iter(0..files.len())
+    let numbers = 0..u32::try_from(answers.len()).expect("fewer files than that");
+    let mut scans = stream::iter(numbers)
         .take_while(|_| std::future::ready(!stop.is_stopped()))
         .map(|number| {
-            let (files, decoding) = (Arc::clone(files), Arc::clone(pending));
-            pending.on_thread(move || scan_task_id(&files[number], &decoding.decode))
+            let (answers, decoding) = (answers.clone(), Arc::clone(pending));
+            let is_object = answers.is_object(number);
+            let scan = move || scan_task_id(&answers, number, &decoding.decode);
+            reading(pending, is_object, scan)
         })
-        .buffered(pending.workers.size());
+        .buffered(answers.at_once(pending.workers.size()));
     let mut ids = Ids::default();
     while let Some(scanned) = scans.next().await {
         // A file that cannot be read has no task id here; the error is reported when the file is
@@ -87,10 +92,29 @@ pub(super) async fn ids(
     ids
 }
 
+/// Runs what reads a response: on a thread of the decoders, or beside them if it waits for a network.
+pub(super) async fn reading<T: Send + 'static>(
+    pending: &PendingCommit,
+    is_object: bool,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    if !is_object {
+        return pending.on_thread(work).await;
+    }
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
 /// The task of a saved response: its rows cannot be decoded before the task is known, and the id
 /// may come after all of them. Reads no further than necessary.
-fn scan_task_id(path: &Path, options: &DecodeOptions) -> io::Result<Option<TaskId>> {
-    let mut file = open(path)?;
+fn scan_task_id(
+    answers: &SavedAnswers,
+    number: u32,
+    options: &DecodeOptions,
+) -> io::Result<Option<TaskId>> {
+    let mut file = answers.open(number)?;
     let mut split = AnswerSplitter::new(SplitOptions {
         batch_bytes: RUN_BYTES,
         max_record_bytes: options.max_record_bytes.get(),
@@ -265,11 +289,12 @@ impl Serialize for Superseded {
 /// Chooses the files to process: one per task, and all that will be rejected. Keeps their order.
 pub(super) async fn choose(
     pending: &Arc<PendingCommit>,
-    files: &Arc<[PathBuf]>,
+    answers: &SavedAnswers,
     ids: &Ids,
     candidates: Vec<u32>,
     stop: &StopSwitch,
 ) -> (Vec<u32>, Superseded) {
+    let files = &answers.names;
     let mut by_task = candidates;
     // Files of equal rank have equal content; which of them is reported must not depend on their
     // order either.
@@ -293,10 +318,10 @@ pub(super) async fn choose(
     let mut weights = stream::iter(&rivals)
         .take_while(|_| std::future::ready(!stop.is_stopped()))
         .map(|&file| {
-            let weighing = weigh(Arc::clone(pending), Arc::clone(files), file, ids.task(file));
+            let weighing = weigh(Arc::clone(pending), answers.clone(), file, ids.task(file));
             async move { (file, weighing.await) }
         })
-        .buffered(pending.workers.size());
+        .buffered(answers.at_once(pending.workers.size()));
     let mut group: Vec<(u32, Weight)> = Vec::new();
     while let Some((file, weight)) = weights.next().await {
         let is_next = group
@@ -356,30 +381,32 @@ fn settle(
 /// Reads a response to its end and ranks it.
 async fn weigh(
     pending: Arc<PendingCommit>,
-    files: Arc<[PathBuf]>,
+    answers: SavedAnswers,
     number: u32,
     task: Option<TaskId>,
 ) -> Weight {
     let of_thread = Arc::clone(&pending);
-    pending
-        .on_thread(move || {
-            let origin = AnswerOrigin {
-                expected: task,
-                received_at_micros: 0,
-                known: KnownTask::default(),
-                only_final: false,
-            };
-            weight_of(&of_thread, &files[number as usize], &origin).unwrap_or(Weight::UNUSABLE)
-        })
-        .await
+    let is_object = answers.is_object(number);
+    let work = move || {
+        let origin = AnswerOrigin {
+            expected: task,
+            received_at_micros: 0,
+            known: KnownTask::default(),
+            only_final: false,
+        };
+        weight_of(&of_thread, &answers, number, &origin).unwrap_or(Weight::UNUSABLE)
+    };
+    reading(&pending, is_object, work).await
 }
 
 /// `None` for a file that cannot be read.
-fn weight_of(pending: &PendingCommit, path: &Path, origin: &AnswerOrigin) -> Option<Weight> {
-    let received = std::fs::metadata(path)
-        .and_then(|file| file.modified())
-        .ok();
-    let mut file = open(path).ok()?;
+fn weight_of(
+    pending: &PendingCommit,
+    answers: &SavedAnswers,
+    number: u32,
+    origin: &AnswerOrigin,
+) -> Option<Weight> {
+    let (mut file, received) = answers.open_dated(number).ok()?;
     let mut split = AnswerSplitter::new(SplitOptions {
         batch_bytes: RUN_BYTES,
         max_record_bytes: pending.decode.max_record_bytes.get(),

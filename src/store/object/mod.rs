@@ -16,6 +16,7 @@ mod heartbeat;
 mod listed;
 mod probe;
 mod run;
+mod saved;
 mod spool;
 mod staging;
 mod upload;
@@ -39,6 +40,7 @@ use tokio::runtime::Handle;
 pub use error::{Fault, FaultKind};
 pub(super) use heartbeat::ALIVE;
 pub(super) use run::{DeadObjectRun, ObjectRun};
+pub use saved::{SavedObjects, SavedRead};
 
 use super::error::StoreError;
 use super::path::LakePath;
