@@ -37,6 +37,7 @@ mod tests;
 mod uri;
 pub mod vacuum;
 pub mod verify;
+mod watched;
 
 use std::ffi::OsString;
 use std::sync::Arc;
