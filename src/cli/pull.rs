@@ -267,7 +267,8 @@ pub(super) async fn pull(
         let (summary, lake) = console.pull(command, &job, export, scope, api).await?;
         console.report(command, &job, summary, lake).await
     };
-    let ended = ended.await.inspect_err(|_: &Error| console.finish());
+    let ended = Box::pin(ended).await;
+    let ended = ended.inspect_err(|_: &Error| console.finish());
     let ended = ended.and_then(|report| show(&report, &job, context.out));
     let report = console.reported();
     watched::end(observer, &clock, &ended, report.map(RunReport::to_json)).await;

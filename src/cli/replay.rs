@@ -84,7 +84,8 @@ pub async fn run(args: &ReplayArgs, context: &mut Context<'_>) -> Result<ExitCod
             .await?;
         console.report("replay", &job, summary, lake).await
     };
-    let ended = ended.await.inspect_err(|_: &Error| console.finish());
+    let ended = Box::pin(ended).await;
+    let ended = ended.inspect_err(|_: &Error| console.finish());
     let ended = ended.and_then(|report| pull::show(&report, &job, context.out));
     let report = console.reported();
     watched::end(observer, &clock, &ended, report.map(RunReport::to_json)).await;

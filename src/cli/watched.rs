@@ -49,5 +49,6 @@ pub(super) async fn end(
         peak_memory_bytes: peak_memory_bytes(),
         report,
     };
-    observer.end(outcome).await;
+    // Large, and of no weight for the rest of the command.
+    Box::pin(observer.end(outcome)).await;
 }

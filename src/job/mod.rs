@@ -46,6 +46,8 @@ pub use error::{Origin, SettingsError};
 pub use flags::SettingFlags;
 pub use load::{load, load_clock, load_output};
 pub use object::{ObjectOptions, ObjectPlace};
+#[cfg(feature = "otlp")]
+pub use observe::OtlpSignal;
 pub(crate) use observe::append_path;
 pub use observe::{Address, LineageOptions, ObserveOptions, OtlpOptions, ParentRun};
 pub use place::Cloud;

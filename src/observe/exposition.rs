@@ -14,6 +14,9 @@ pub(super) const PREFIX: &str = "airudder_export_";
 /// Units that a name may end with.
 const UNITS: [&str; 2] = ["seconds", "bytes"];
 
+/// Names and values of labels, in their order.
+type Labels = Vec<(String, String)>;
+
 /// Figures by name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Exposition {
@@ -24,14 +27,14 @@ pub(super) struct Exposition {
 pub(super) struct Family {
     pub(super) help: String,
     /// By labels.
-    pub(super) samples: BTreeMap<Vec<(String, String)>, f64>,
+    pub(super) samples: BTreeMap<Labels, f64>,
 }
 
 impl Exposition {
     /// Adds a figure. `name` is written without the prefix.
     pub(super) fn add(&mut self, name: &str, help: &str, labels: &[(&str, &str)], value: f64) {
         let family = self.families.entry(format!("{PREFIX}{name}")).or_default();
-        family.help = help.to_owned();
+        help.clone_into(&mut family.help);
         let label = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         family
             .samples
@@ -148,7 +151,7 @@ fn unescaped(text: &str) -> String {
 }
 
 /// A line's name, labels and value, if it is a figure of this program.
-fn sample(line: &str) -> Option<(&str, Vec<(String, String)>, f64)> {
+fn sample(line: &str) -> Option<(&str, Labels, f64)> {
     if !line.starts_with(PREFIX) {
         return None;
     }
@@ -166,7 +169,7 @@ fn sample(line: &str) -> Option<(&str, Vec<(String, String)>, f64)> {
     Some((name, labels, value))
 }
 
-fn read_labels(text: &str) -> Option<Vec<(String, String)>> {
+fn read_labels(text: &str) -> Option<Labels> {
     let mut labels = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {

@@ -90,36 +90,7 @@ fn of_report(outcome: &Outcome, out: &mut Exposition) {
         return;
     };
     let command = ("command", outcome.command);
-    by_key(&report["planned"], |decision, value| {
-        let labels = [command, ("decision", decision)];
-        out.add(
-            "planned_tasks",
-            "Tasks that were found, by decision.",
-            &labels,
-            value,
-        );
-    });
-    by_key(&report["tasks"], |state, value| {
-        let labels = [command, ("state", state)];
-        out.add("tasks", "Tasks by what became of them.", &labels, value);
-    });
-    for (table, written) in report["written"].as_object().into_iter().flatten() {
-        let labels = [command, ("table", table)];
-        for (name, help) in [
-            ("rows", "Rows written."),
-            ("files", "Data files written."),
-            ("bytes", "Bytes of the data files written."),
-        ] {
-            if let Some(value) = number(&written[name]) {
-                let name = if name == "bytes" {
-                    "written_bytes"
-                } else {
-                    name
-                };
-                out.add(name, help, &labels, value);
-            }
-        }
-    }
+    tasks_and_tables(report, command, out);
     let requests = &report["requests"];
     for (name, help, value) in [
         (
@@ -187,6 +158,40 @@ fn of_report(outcome: &Outcome, out: &mut Exposition) {
                 &labels,
                 value,
             );
+        }
+    }
+}
+
+/// Tasks by decision and state, and what was written.
+fn tasks_and_tables(report: &Value, command: (&str, &str), out: &mut Exposition) {
+    by_key(&report["planned"], |decision, value| {
+        let labels = [command, ("decision", decision)];
+        out.add(
+            "planned_tasks",
+            "Tasks that were found, by decision.",
+            &labels,
+            value,
+        );
+    });
+    by_key(&report["tasks"], |state, value| {
+        let labels = [command, ("state", state)];
+        out.add("tasks", "Tasks by what became of them.", &labels, value);
+    });
+    for (table, written) in report["written"].as_object().into_iter().flatten() {
+        let labels = [command, ("table", table)];
+        for (name, help) in [
+            ("rows", "Rows written."),
+            ("files", "Data files written."),
+            ("bytes", "Bytes of the data files written."),
+        ] {
+            if let Some(value) = number(&written[name]) {
+                let name = if name == "bytes" {
+                    "written_bytes"
+                } else {
+                    name
+                };
+                out.add(name, help, &labels, value);
+            }
         }
     }
 }

@@ -17,7 +17,10 @@ mod lake_state;
 mod lineage;
 mod metrics;
 mod metrics_file;
+#[cfg(feature = "otlp")]
 mod otlp;
+#[cfg(not(feature = "otlp"))]
+mod otlp_absent;
 mod outcome;
 mod ping;
 mod push;
@@ -34,6 +37,9 @@ use crate::task::RunId;
 
 pub use outcome::Outcome;
 pub(crate) use outcome::peak_memory_bytes;
+
+#[cfg(not(feature = "otlp"))]
+use otlp_absent as otlp;
 
 use lake_state::LakeState;
 use lineage::Lineage;

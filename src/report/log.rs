@@ -160,7 +160,7 @@ impl Listen for LogListener {
                 bytes,
             } => info!(name: "committed", sequence, tasks, files, rows, bytes, "committed"),
             Event::Recovered { what } => {
-                info!(name: "recovered", what = &*printable(what), "recovered")
+                info!(name: "recovered", what = &*printable(what), "recovered");
             }
             Event::Warning { text } => warn!(name: "warning", "{}", printable(text)),
         }
@@ -187,7 +187,7 @@ fn traffic(event: &Event) {
                         );
         }
         Event::Waited { time } => {
-            trace!(name: "waited", seconds = seconds(*time), "waited for the pace")
+            trace!(name: "waited", seconds = seconds(*time), "waited for the pace");
         }
         Event::Retry {
             endpoint,
@@ -241,7 +241,7 @@ fn traffic(event: &Event) {
                 ),
         // During recovery this would be one line per second; the progress display shows the pace.
         Event::PaceChanged { per_second } => {
-            debug!(name: "pace_changed", per_second, "pace changed")
+            debug!(name: "pace_changed", per_second, "pace changed");
         }
         Event::Listed { endpoint, items } => {
             debug!(name: "page_listed", endpoint = endpoint.as_str(), items, "page of a listing");
