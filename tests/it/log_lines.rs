@@ -105,6 +105,54 @@ fn the_page_lists_the_events_of_the_program_and_no_others() {
     assert_eq!(page, source);
 }
 
+/// The schema's events, with their properties beside the common ones.
+fn in_schema() -> BTreeMap<String, Value> {
+    let text = fs::read_to_string(project("schemas/json/log-event.json")).expect("it is there");
+    let schema: Value = serde_json::from_str(&text).expect("JSON");
+    let rules = schema["allOf"].as_array().expect("rules").iter();
+    rules
+        .map(|rule| {
+            let event = rule["if"]["properties"]["event"]["const"].as_str();
+            (event.expect("a name").to_owned(), rule["then"].clone())
+        })
+        .collect()
+}
+
+#[test]
+fn the_schema_says_what_the_page_says() {
+    let schema = in_schema();
+    let fields = |then: &Value| -> BTreeSet<String> {
+        let names = then["properties"].as_object().expect("properties").keys();
+        names.filter(|name| *name != "level").cloned().collect()
+    };
+    let of_schema: BTreeMap<String, BTreeSet<String>> = (schema.iter())
+        .map(|(event, then)| (event.clone(), fields(then)))
+        .collect();
+    assert_eq!(of_schema, documented());
+}
+
+/// Fails the test unless the fields of a line have the types of the schema.
+#[track_caller]
+fn assert_typed(line: &Value, schema: &BTreeMap<String, Value>) {
+    let then = &schema[line["event"].as_str().expect("a name")];
+    for (key, rule) in then["properties"].as_object().expect("properties") {
+        let value = &line[key];
+        let is_right = match (&rule["enum"], rule["type"].as_str()) {
+            _ if value.is_null() => true,
+            (Value::Array(words), _) => words.contains(value),
+            (_, Some("number")) => value.is_number(),
+            _ => value.is_string(),
+        };
+        assert!(is_right, "`{key}` is not {rule} in {line}");
+    }
+    for key in then["required"].as_array().into_iter().flatten() {
+        assert!(
+            !line[key.as_str().expect("a name")].is_null(),
+            "{key} is missing in {line}"
+        );
+    }
+}
+
 #[test]
 fn a_run_with_faults_says_only_what_the_page_lists() {
     let (folder, vendor) = (folder(), Vendor::start(noisy()));
@@ -112,7 +160,7 @@ fn a_run_with_faults_says_only_what_the_page_lists() {
         .against(vendor.url())
         .at(NOW)
         .set("AIRUDDER_LOG_FORMAT", "json");
-    let page = documented();
+    let (page, schema) = (documented(), in_schema());
     let mut seen = BTreeSet::new();
     for args in [
         &["run", "-vv"][..],
@@ -140,6 +188,7 @@ fn a_run_with_faults_says_only_what_the_page_lists() {
                     "`{key}` of `{event}` is not in docs/logs.md: {line}"
                 );
             }
+            assert_typed(&line, &schema);
             seen.insert(event.to_owned());
         }
     }

@@ -26,11 +26,14 @@ mod maintenance;
 mod memory;
 mod mend;
 mod metrics;
+mod monitoring;
 mod neighbours;
 mod nights;
 mod object_stores;
 mod odd_answers;
 mod older_lakes;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod outside;
 mod pace;
 mod pins;
