@@ -107,7 +107,7 @@ fn the_file_says_what_the_report_says_and_keeps_the_last_success() {
         first[&name]
     });
     assert_eq!(days.iter().sum::<f64>(), 7.0, "{first:#?}");
-    assert!(days[0] >= 1.0 && days[2] >= 1.0, "{days:?}");
+    assert!(days[0] >= 1.0, "{days:?}");
     assert_eq!(first["lake_problems{kind=\"stale\"}"], 0.0);
     assert_eq!(
         fs::metadata(&path).expect("there").permissions().mode() & 0o777,
