@@ -281,7 +281,7 @@ fn of_lake(lake: &LakeState, now: DateTime<Utc>, out: &mut Exposition) {
     }
     let mut day = |state: &str, count: usize| {
         let help = "Days of the lake until yesterday: complete, incomplete, or missing in it.";
-        out.add("lake_days", help, &[("state", state)], length_of(count));
+        out.add("lake_dates", help, &[("state", state)], length_of(count));
     };
     let days = Dates::of(&status["days"], now);
     day("complete", days.complete);

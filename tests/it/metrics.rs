@@ -103,7 +103,7 @@ fn the_file_says_what_the_report_says_and_keeps_the_last_success() {
     assert!((success - ended.timestamp_millis() as f64 / 1000.0).abs() < 1e-6);
     assert!(first[&format!("peak_memory_bytes{own}")] > 1e6);
     let days = ["complete", "incomplete", "missing"].map(|state| {
-        let name = format!("lake_days{{state=\"{state}\"}}");
+        let name = format!("lake_dates{{state=\"{state}\"}}");
         first[&name]
     });
     assert_eq!(days.iter().sum::<f64>(), 7.0, "{first:#?}");
@@ -149,7 +149,7 @@ fn the_file_says_what_the_report_says_and_keeps_the_last_success() {
         after[&format!("last_success_timestamp_seconds{own}")],
         success
     );
-    assert_eq!(after["lake_days{state=\"complete\"}"], days[0]);
+    assert_eq!(after["lake_dates{state=\"complete\"}"], days[0]);
     let left = fs::read_dir(folder.path()).expect("there").flatten();
     let is_aside =
         |path: std::path::PathBuf| path.extension().is_some_and(|ending| ending == "tmp");
