@@ -55,6 +55,7 @@ mod hardening;
 mod job;
 mod lake;
 mod maintenance;
+mod observe;
 mod pipeline;
 mod privacy;
 mod report;
@@ -81,7 +82,7 @@ pub mod program {
     pub use crate::job::environment::FAILPOINT;
     pub use crate::pipeline::{Stop, StopSwitch};
     pub use crate::privacy::{TerminalSafe, printable};
-    pub use crate::report::{guess_last_line, is_last_line_json, last_line};
+    pub use crate::report::{end_line, guess_last_line, is_last_line_json, last_line, set_command};
     #[cfg(any(debug_assertions, feature = "failpoints"))]
     pub use crate::store::arm;
 }

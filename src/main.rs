@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use airudder_export::program::FAILPOINT;
 use airudder_export::program::{
     self, Cli, Context, Environment, Error, ExitCode as Code, FEW_THREADS, Stop, StopSwitch,
-    TerminalSafe, dispatch, guess_last_line, is_last_line_json, last_line, printable,
+    TerminalSafe, dispatch, end_line, guess_last_line, is_last_line_json, last_line, printable,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -23,17 +23,15 @@ fn main() -> ExitCode {
     let arguments: Vec<OsString> = arguments.collect();
     guess_last_line(&arguments, &env);
     let cli = match Cli::read(arguments) {
-        Ok(cli) => cli,
+        Ok(cli) => {
+            program::set_command(cli.command.name());
+            cli
+        }
         Err(error) => return misunderstood(&error).number().into(),
     };
     let code = match guarded(|| run(cli, env)) {
         None => Code::Bug,
-        Some(Ok(code)) => {
-            if code != Code::Done && is_last_line_json() {
-                say(&last_line("ended without doing all of it", code));
-            }
-            code
-        }
+        Some(Ok(code)) => code,
         Some(Err(error)) if is_broken_pipe(&error) => Code::Done,
         Some(Err(error)) => complain(&error),
     };
@@ -44,6 +42,7 @@ fn main() -> ExitCode {
     } else {
         code
     };
+    conclude(None, code);
     code.number().into()
 }
 
@@ -58,7 +57,7 @@ fn misunderstood(error: &clap::Error) -> Code {
     let text = error.render().to_string();
     let what = text.split("\n\n").next().unwrap_or_default();
     let what = what.strip_prefix("error: ").unwrap_or(what);
-    say(&last_line(&what.replace('\n', " "), code));
+    say(&last_line("usage_error", &what.replace('\n', " "), code));
     code
 }
 
@@ -92,12 +91,13 @@ fn admit(panic: &PanicHookInfo<'_>) {
     if says(&NO_FILES) {
         LIMITED.store(true, Ordering::Relaxed);
         let message = "failed to start: too many open files; raise the limit (ulimit -n)";
-        say(&last_line(message, Code::Settings));
+        say(&last_line("limit_reached", message, Code::Settings));
         return;
     }
     if says(&NO_THREADS) {
         LIMITED.store(true, Ordering::Relaxed);
         say(&last_line(
+            "limit_reached",
             &format!("failed to start a thread: {FEW_THREADS}"),
             Code::Settings,
         ));
@@ -109,7 +109,7 @@ fn admit(panic: &PanicHookInfo<'_>) {
         "stopped by a bug at {place}{what}; what was committed is safe, the next run goes on from \
          there; please report it"
     );
-    say(&last_line(&message, Code::Bug));
+    say(&last_line("bug", &message, Code::Bug));
 }
 
 /// Writes a line to standard error. A closed pipe does not change the exit code.
@@ -216,7 +216,7 @@ fn end_at_once(why: &Stop) {
         Code::Terminated
     };
     if is_last_line_json() {
-        say(&last_line("stopped at once by a second signal", code));
+        conclude(Some("stopped at once by a second signal"), code);
     }
     std::process::exit(code.number().into());
 }
@@ -228,24 +228,15 @@ fn is_broken_pipe(error: &Error) -> bool {
 /// Prints the error and returns its exit code.
 fn complain(error: &Error) -> Code {
     let code = error.exit_code();
-    let lead = if error.is_sentence() {
-        ""
-    } else {
-        "failed to "
-    };
-    let mut line = format!("{lead}{error}");
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        line.push_str(": ");
-        line.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    // Whichever error carries it, including settings and reports.
-    if line.contains("(os error 24)") && !line.contains("ulimit -n") {
-        line.push_str("; raise the limit (ulimit -n)");
-    }
-    say(&last_line(&line, code));
+    conclude(Some(&error.line()), code);
     code
+}
+
+/// Writes the line with which the command ends, if it is not written yet.
+fn conclude(error: Option<&str>, code: Code) {
+    if let Some(line) = end_line(error, code) {
+        say(&line);
+    }
 }
 
 #[cfg(test)]

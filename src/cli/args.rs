@@ -139,6 +139,31 @@ impl Command {
         )
     }
 
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "run",
+            Self::Backfill(_) => "backfill",
+            Self::Replay(_) => "replay",
+            Self::Plan(_) => "plan",
+            Self::Status(_) => "status",
+            Self::Files(_) => "files",
+            Self::Changes(_) => "changes",
+            Self::Load(_) => "load",
+            Self::Verify(_) => "verify",
+            Self::Compact(_) => "compact",
+            Self::Vacuum(_) => "vacuum",
+            Self::Schema(_) => "schema",
+            Self::Doctor(_) => "doctor",
+            Self::Sandbox(_) => "sandbox",
+            Self::Demo(_) => "demo",
+            Self::Init(_) => "init",
+            Self::Completions(_) => "completions",
+            Self::Man(_) => "man",
+        }
+    }
+
     /// Whether its output is a list of paths, one per line, for use by programs.
     #[must_use]
     pub fn lists_paths(&self) -> bool {

@@ -183,7 +183,7 @@ pub async fn run(args: &ChangesArgs, job: &Job, out: &mut impl Write) -> Result<
     lake::expect_place(&job.dest).await?;
     let lake = Lake::open(&job.dest).await?;
     if lake.is_empty() {
-        tracing::warn!(dest = %job.dest, "nothing was committed here yet");
+        tracing::warn!(name: "empty_lake", dest = %job.dest, "nothing was committed here yet");
     }
     let root = place::root_of(lake.store())?;
     let span = Span {
@@ -207,7 +207,7 @@ pub async fn run(args: &ChangesArgs, job: &Job, out: &mut impl Write) -> Result<
     };
     deliver(out, |out| match args.format {
         ChangesFormat::Json => {
-            serde_json::to_writer_pretty(&mut *out, &document)?;
+            serde_json::to_writer(&mut *out, &document)?;
             out.write_all(b"\n")
         }
         ChangesFormat::Ndjson => document.changes.iter().try_for_each(|line| {

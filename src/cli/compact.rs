@@ -7,14 +7,17 @@ use clap::Args;
 use super::context::Context;
 use super::dates::OpenRangeArgs;
 use super::error::Error;
-use super::output::deliver;
+use super::output::{deliver, one_line};
 use super::settings::{Maintain, Settings};
+use super::watched::{self, Reported};
+use crate::clock::Clock;
 use crate::exit_code::ExitCode;
-use crate::job::{ResultFormat, SettingFlags};
+use crate::job::{Job, ResultFormat, SettingFlags};
 use crate::lake::{self, FileQuery, Lake, LakeWriter};
 use crate::maintenance::compact::{CompactOptions, CompactPlan, Compaction, compact};
 use crate::pipeline::Stop;
 use crate::report::CompactReport;
+use crate::task::RunId;
 
 /// Arguments of `compact`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +54,25 @@ impl CompactArgs {
 /// When a setting or the destination fails, or a file differs from what was committed.
 pub async fn run(args: &CompactArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
     let job = context.quiet_job()?;
+    if args.dry_run {
+        return work(args, &job, context, None).await.map(|done| done.code);
+    }
+    let clock = context.clock()?;
+    let observer = watched::begin(&job, "compact", &clock);
+    let run = observer.run_id().clone();
+    let ended = work(args, &job, context, Some((clock.clone(), run))).await;
+    let (ended, report) = watched::split(ended);
+    watched::end(observer, &clock, &ended, report).await;
+    ended
+}
+
+/// Merges or plans, and prints the report. `writes` is the clock and the id of a run that writes.
+async fn work(
+    args: &CompactArgs,
+    job: &Job,
+    context: &mut Context<'_>,
+    writes: Option<(Clock, RunId)>,
+) -> Result<Reported, Error> {
     lake::expect_place(&job.dest).await?;
     let OpenRangeArgs { from, to } = args.days;
     let options = CompactOptions {
@@ -63,30 +85,34 @@ pub async fn run(args: &CompactArgs, context: &mut Context<'_>) -> Result<ExitCo
         write: job.write.clone(),
     };
     let target_bytes = options.write.target_file_bytes.get();
-    let report = if args.dry_run {
-        let lake = Lake::open(&job.dest).await?;
-        let plan = CompactPlan::new(lake.ledger(), options.query, target_bytes);
-        CompactReport::planned(&plan, target_bytes)
-    } else {
-        let (clock, events) = (context.clock()?, super::maintenance_events());
-        let opened = LakeWriter::open_existing(&job.dest, clock.run_id(), clock, events).await?;
+    let report = if let Some((clock, run)) = writes {
+        let events = super::maintenance_events();
+        let opened = LakeWriter::open_existing(&job.dest, run, clock, events).await?;
         let mut done = Compaction::default();
         if let Some(mut lake) = opened {
             done = compact(&mut lake, &options, &context.stop.token()).await?;
             lake.close().await?;
         }
         CompactReport::of(done, target_bytes)
+    } else {
+        let lake = Lake::open(&job.dest).await?;
+        let plan = CompactPlan::new(lake.ledger(), options.query, target_bytes);
+        CompactReport::planned(&plan, target_bytes)
     };
     let mut out: &mut (dyn Write + Send) = context.out;
     deliver(&mut out, |out| match job.output.format {
         ResultFormat::Text => report.write_text(out),
-        ResultFormat::Json => out.write_all(&report.to_json()),
+        ResultFormat::Json => out.write_all(&one_line(&report.to_json())),
     })
     .map_err(Error::Output)?;
-    Ok(match context.stop.why() {
+    let code = match context.stop.why() {
         Some(Stop::Terminated) if report.is_stopped() => ExitCode::Terminated,
         _ if report.is_stopped() => ExitCode::Interrupted,
         _ if report.is_partial() => ExitCode::Partial,
         _ => ExitCode::Done,
+    };
+    Ok(Reported {
+        code,
+        json: report.to_json(),
     })
 }

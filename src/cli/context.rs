@@ -5,7 +5,7 @@ use std::io::Write;
 use super::error::Error;
 use crate::job::{self, Environment, Job, SettingFlags};
 use crate::pipeline::StopSwitch;
-use crate::report::{Screen, init_logging, set_last_line};
+use crate::report::{Screen, init_logging, run_of, set_last_line};
 
 /// Input and output of a command.
 pub struct Context<'a> {
@@ -34,6 +34,10 @@ impl Context<'_> {
     pub fn job(&self) -> Result<Job, Error> {
         let job = job::load(&self.flags, &self.env)?;
         set_last_line(job.output.log_format);
+        // From the first line on; a wrong time is reported by those who need it.
+        if let Ok(clock) = self.clock() {
+            let _ = run_of(&clock);
+        }
         job.apply_file_mode();
         Ok(job)
     }
@@ -47,7 +51,7 @@ impl Context<'_> {
         let job = self.job()?;
         init_logging(job.output, &Screen::standard_error(job.output, &self.env));
         for text in &job.unused {
-            tracing::warn!("{text}");
+            tracing::warn!(name: "setting_unused", "{text}");
         }
         Ok(job)
     }

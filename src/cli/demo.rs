@@ -17,7 +17,7 @@ use crate::job::{Credentials, DateRange, Job, Secret};
 use crate::lake::{Claim, FileQuery, Lake, LakeError, Ledger};
 use crate::pipeline::{Beginning, Export, RunContext, RunScope};
 use crate::report::grid::Grid;
-use crate::report::{RunReport, figures};
+use crate::report::{RunReport, figures, set_run};
 use crate::sandbox::{SANDBOX_KEY, SANDBOX_SECRET, Sandbox, SandboxOptions};
 use crate::schema::TableName;
 use crate::task::TaskId;
@@ -206,12 +206,14 @@ async fn night(
             clock: clock.clone(),
             events: console.events.clone(),
             stop: context.stop.clone(),
+            run: clock.run_id(),
         };
         let beginning = Beginning {
             claim: claim(job),
             mends: false,
         };
         let export = Export::begin(job, &beginning, run).await?;
+        set_run(export.run_id());
         console.pull(command, job, export, scope, api).await
     };
     let ended = ended.await.inspect_err(|_: &Error| console.finish());

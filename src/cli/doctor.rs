@@ -55,7 +55,7 @@ pub async fn run(context: &mut Context<'_>) -> Result<ExitCode, Error> {
     deliver(&mut out, |out| match format {
         ResultFormat::Text => sum(&diagnosis, out),
         ResultFormat::Json => {
-            serde_json::to_writer_pretty(&mut *out, &diagnosis)?;
+            serde_json::to_writer(&mut *out, &diagnosis)?;
             writeln!(out)
         }
     })

@@ -102,6 +102,24 @@ impl Error {
         )
     }
 
+    /// The error with all its causes, as one line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let lead = if self.is_sentence() { "" } else { "failed to " };
+        let mut line = format!("{lead}{self}");
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            line.push_str(": ");
+            line.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        // Whichever error carries it, including settings and reports.
+        if line.contains("(os error 24)") && !line.contains("ulimit -n") {
+            line.push_str("; raise the limit (ulimit -n)");
+        }
+        line
+    }
+
     /// The exit code for this error. The only such table.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {

@@ -258,7 +258,7 @@ pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<()
     }
     let (lake, pin) = open(args, job, query, &clock).await?;
     if lake.is_empty() {
-        tracing::warn!(dest = %job.dest, "nothing was committed here yet");
+        tracing::warn!(name: "empty_lake", dest = %job.dest, "nothing was committed here yet");
     }
     let listed = Listed::of(&lake, args.as_of_commit, query).await?;
     if let Some(pin) = &pin
@@ -275,7 +275,7 @@ pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<()
     let place = folder.map_or_else(|| root.clone(), PathBuf::from);
     if let Some(PinLine { id, expires_at, .. }) = &pin {
         let until = expires_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-        tracing::info!("pin {id} holds these files until {until}; `files --release {id}` ends it");
+        tracing::info!(name: "pin_held", "pin {id} holds these files until {until}; `files --release {id}` ends it");
     }
     let gone = listed.gone(&lake).await?;
     if !gone.is_empty() {
@@ -395,7 +395,7 @@ impl Shown<'_> {
 }
 
 fn json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, value)?;
+    serde_json::to_writer(&mut *out, value)?;
     out.write_all(b"\n")
 }
 

@@ -229,7 +229,7 @@ async fn open(args: &LoadArgs, dialect: Dialect, job: &Job) -> Result<(Lake, Pat
             .expires_at
             .to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
         let id = pin.id;
-        tracing::info!("pin {id} holds these files until {until}; `files --release {id}` ends it");
+        tracing::info!(name: "pin_held", "pin {id} holds these files until {until}; `files --release {id}` ends it");
     }
     Ok((lake, root))
 }

@@ -38,6 +38,7 @@ mod uri;
 pub mod vacuum;
 pub mod verify;
 mod version;
+mod watched;
 
 use std::ffi::OsString;
 use std::sync::Arc;

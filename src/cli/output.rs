@@ -22,9 +22,41 @@ pub fn deliver<W: Write>(
     }
 }
 
+/// A JSON document on one line, with a line break: what programs and log collectors read from
+/// standard output. Files keep their line breaks.
+#[must_use]
+pub fn one_line(json: &[u8]) -> Vec<u8> {
+    let mut line = Vec::with_capacity(json.len());
+    let (mut is_text, mut is_escaped) = (false, false);
+    for &byte in json {
+        if is_text {
+            is_text = is_escaped || byte != b'"';
+            is_escaped = !is_escaped && byte == b'\\';
+        } else if byte.is_ascii_whitespace() {
+            continue;
+        } else {
+            is_text = byte == b'"';
+        }
+        line.push(byte);
+    }
+    line.push(b'\n');
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_document_on_one_line_is_the_same_document() {
+        let document = serde_json::json!({
+            "a b": ["c  \" d\\", 1.5, {"é\n": null}], "": {}, "x\\\\\"": true,
+        });
+        let pretty = serde_json::to_vec_pretty(&document).expect("JSON");
+        let line = one_line(&pretty);
+        let compact = serde_json::to_vec(&document).expect("JSON");
+        assert_eq!(line, [compact, b"\n".to_vec()].concat());
+    }
 
     /// A writer that fails from the first byte.
     struct Failing(io::ErrorKind);

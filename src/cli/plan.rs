@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::backfill::BackfillArgs;
 use super::context::Context;
 use super::error::Error;
-use super::output::deliver;
+use super::output::{deliver, one_line};
 use super::pull;
 use super::run::RunArgs;
 use crate::exit_code::ExitCode;
@@ -57,6 +57,7 @@ pub async fn run(args: &PlanArgs, context: &mut Context<'_>) -> Result<ExitCode,
     let console = pull::Console::new(&job, &context.env);
     let claim = Claim::of(&job, scope.lake_change.is_accepted());
     let run = RunContext {
+        run: clock.run_id(),
         clock,
         events: console.events.clone(),
         stop: context.stop.clone(),
@@ -72,7 +73,7 @@ pub async fn run(args: &PlanArgs, context: &mut Context<'_>) -> Result<ExitCode,
     let mut out: &mut (dyn Write + Send) = context.out;
     deliver(&mut out, |out| match job.output.format {
         ResultFormat::Text => report.write_text(out),
-        ResultFormat::Json => out.write_all(&report.to_json()),
+        ResultFormat::Json => out.write_all(&one_line(&report.to_json())),
     })
     .map_err(Error::Output)?;
     Ok(if found.complete {

@@ -6,8 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use super::context::Context;
 use super::error::Error;
-use super::output::deliver;
+use super::output::{deliver, one_line};
 use super::select::SelectArgs;
+use super::watched;
 use crate::api::ApiClient;
 use crate::clock::Clock;
 use crate::event::{Event, Events};
@@ -18,9 +19,10 @@ use crate::pipeline::{
     BeginError, Beginning, Export, RunContext, RunScope, SavedAnswers, Stop, StopSwitch, Summary,
 };
 use crate::report::{
-    LogListener, PaceNow, Progress, RequestTally, RunReport, Screen, init_logging,
+    LogListener, PaceNow, Progress, RequestTally, RunReport, Screen, init_logging, set_run,
 };
 use crate::store::{LakePath, RunStore, Store, StoreError};
+use crate::task::RunId;
 
 /// Output of a run on standard error, and counters for its report.
 pub(super) struct Console {
@@ -29,6 +31,8 @@ pub(super) struct Console {
     tally: Arc<RequestTally>,
     progress: Arc<Progress>,
     api: Arc<OnceLock<ApiClient>>,
+    /// The report of the run, once it has ended.
+    reported: OnceLock<RunReport>,
 }
 
 impl Console {
@@ -50,7 +54,7 @@ impl Console {
         }));
         let tally = Arc::new(RequestTally::default());
         for text in &job.unused {
-            tracing::warn!("{text}");
+            tracing::warn!(name: "setting_unused", "{text}");
         }
         let events = Events::new(vec![
             Arc::new(LogListener::default()),
@@ -62,6 +66,7 @@ impl Console {
             tally,
             progress,
             api,
+            reported: OnceLock::new(),
         }
     }
 
@@ -93,6 +98,7 @@ impl Console {
     ) -> Result<RunReport, Error> {
         self.progress.finish();
         let report = RunReport::new(command, job, summary, &self.tally);
+        let _ = self.reported.set(report.clone());
         lake.store()
             .replace(&report.path(), report.to_json())
             .await?;
@@ -155,13 +161,18 @@ impl Console {
         clock: &Clock,
         stop: &StopSwitch,
         beginning: &Beginning,
+        run: &RunId,
     ) -> Result<Export<'a>, Error> {
         let context = RunContext {
             clock: clock.clone(),
             events: self.events.clone(),
             stop: stop.clone(),
+            run: run.clone(),
         };
         let opened = Export::begin(job, beginning, context).await;
+        if let Ok(export) = &opened {
+            set_run(export.run_id());
+        }
         if let Err(BeginError::Lake(error)) = &opened
             && matches!(
                 error,
@@ -169,9 +180,9 @@ impl Console {
                     StoreError::Damaged { .. } | StoreError::NoFile { .. } | StoreError::Io { .. }
                 )
             )
-            && let Err(error) = self.report_of_start(command, job, clock, error).await
+            && let Err(error) = self.report_of_start(command, job, clock, run, error).await
         {
-            tracing::debug!(%error, "the report of the run could not be written");
+            tracing::debug!(name: "report_not_written", %error, "the report of the run could not be written");
         }
         Ok(opened?)
     }
@@ -181,15 +192,17 @@ impl Console {
         command: &str,
         job: &Job,
         clock: &Clock,
+        run: &RunId,
         error: &LakeError,
     ) -> Result<(), LakeError> {
         let store = Store::new(&job.dest)?;
         if store.list(&LakePath::commits()).await?.is_empty() {
             return Ok(());
         }
-        let mut summary = Summary::new(clock.run_id(), clock.now());
+        let mut summary = Summary::new(run.clone(), clock.now());
         summary.fail(error, clock.now());
-        let store = RunStore::open(store, summary.run_id.clone()).await?;
+        // The run's own id may be taken already, by its failed start.
+        let store = RunStore::open(store, clock.run_id()).await?;
         let report = RunReport::new(command, job, summary, &self.tally);
         self.leave(&report, &store).await;
         store.close().await?;
@@ -198,10 +211,16 @@ impl Console {
 
     /// Writes the report of a failed run, if the destination is still writable.
     async fn leave(&self, report: &RunReport, store: &RunStore) {
+        let _ = self.reported.set(report.clone());
         let written = store.replace(&report.path(), report.to_json()).await;
         if let Err(error) = written {
-            tracing::debug!(%error, "the report of the run could not be written");
+            tracing::debug!(name: "report_not_written", %error, "the report of the run could not be written");
         }
+    }
+
+    /// The report of the run, if it came so far that there is one.
+    pub(super) fn reported(&self) -> Option<&RunReport> {
+        self.reported.get()
     }
 
     /// The requests to the API so far.
@@ -219,13 +238,14 @@ impl Console {
 pub(super) async fn pull(
     select: &SelectArgs,
     scope: &RunScope,
-    command: &str,
+    command: &'static str,
     context: &mut Context<'_>,
 ) -> Result<ExitCode, Error> {
     let mut job = context.job()?;
     choose(&mut job, select, context)?;
     let clock = context.clock()?;
     let console = Console::new(&job, &context.env);
+    let observer = watched::begin(&job, command, &clock);
     warn_without_zone(&job, &console.events);
     let ended = async {
         let api = console.client(&job, &clock, &context.stop)?;
@@ -234,14 +254,24 @@ pub(super) async fn pull(
             mends: scope.replace,
         };
         let export = console
-            .open(command, &job, &clock, &context.stop, &beginning)
+            .open(
+                command,
+                &job,
+                &clock,
+                &context.stop,
+                &beginning,
+                observer.run_id(),
+            )
             .await?;
-        console.pull(command, &job, export, scope, api).await
+        let (summary, lake) = console.pull(command, &job, export, scope, api).await?;
+        console.report(command, &job, summary, lake).await
     };
-    let ended = ended.await.inspect_err(|_: &Error| console.finish());
-    let (summary, lake) = ended?;
-    let report = console.report(command, &job, summary, lake).await?;
-    show(&report, &job, context.out)
+    let ended = Box::pin(ended).await;
+    let ended = ended.inspect_err(|_: &Error| console.finish());
+    let ended = ended.and_then(|report| show(&report, &job, context.out));
+    let report = console.reported();
+    watched::end(observer, &clock, &ended, report.map(RunReport::to_json)).await;
+    ended
 }
 
 /// Prints a run's report, and returns its exit code.
@@ -253,7 +283,7 @@ pub(super) fn show(
     let mut out = out;
     deliver(&mut out, |out| match job.output.format {
         ResultFormat::Text => report.write_text(out),
-        ResultFormat::Json => out.write_all(&report.to_json()),
+        ResultFormat::Json => out.write_all(&one_line(&report.to_json())),
     })
     .map_err(Error::Output)?;
     let code = report.summary().exit_code();

@@ -12,6 +12,7 @@ use super::error::Error;
 use super::lines::{Lines, MAX_LINE};
 use super::pull;
 use super::settings::{Replay, Settings};
+use super::watched;
 use crate::exit_code::ExitCode;
 use crate::job::environment::APP_KEY;
 use crate::job::settings::setting;
@@ -20,6 +21,7 @@ use crate::lake::{Claim, host_of};
 use crate::pipeline::{
     Beginning, NamedAnswer, ReplayInputError, RunScope, bucket_and_key, saved_answers,
 };
+use crate::report::RunReport;
 
 /// Arguments of `replay`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
@@ -71,6 +73,7 @@ pub async fn run(args: &ReplayArgs, context: &mut Context<'_>) -> Result<ExitCod
     let claim = claim(&job, &context.env, args.accept_lake_change);
     let clock = context.clock()?;
     let console = pull::Console::new(&job, &context.env);
+    let observer = watched::begin(&job, "replay", &clock);
     pull::warn_without_zone(&job, &console.events);
     let ended = async {
         let beginning = Beginning {
@@ -78,16 +81,26 @@ pub async fn run(args: &ReplayArgs, context: &mut Context<'_>) -> Result<ExitCod
             mends: scope.replace,
         };
         let export = console
-            .open("replay", &job, &clock, &context.stop, &beginning)
+            .open(
+                "replay",
+                &job,
+                &clock,
+                &context.stop,
+                &beginning,
+                observer.run_id(),
+            )
             .await?;
-        console
+        let (summary, lake) = console
             .replay("replay", &job, export, &scope, answers)
-            .await
+            .await?;
+        console.report("replay", &job, summary, lake).await
     };
-    let ended = ended.await.inspect_err(|_: &Error| console.finish());
-    let (summary, lake) = ended?;
-    let report = console.report("replay", &job, summary, lake).await?;
-    pull::show(&report, &job, context.out)
+    let ended = Box::pin(ended).await;
+    let ended = ended.inspect_err(|_: &Error| console.finish());
+    let ended = ended.and_then(|report| pull::show(&report, &job, context.out));
+    let report = console.reported();
+    watched::end(observer, &clock, &ended, report.map(RunReport::to_json)).await;
+    ended
 }
 
 /// The account and host of saved responses, from settings only: responses do not contain their

@@ -57,6 +57,7 @@ const VACUUM: (&str, &[&str]) = (
     &["vacuum.reports_older_than", "vacuum.max_share"],
 );
 const FORMAT: (&str, &[&str]) = ("Output", &["output.format"]);
+const METRICS: (&str, &[&str]) = ("Output", &["metrics.file"]);
 const PROGRESS: (&str, &[&str]) = ("Output", &["output.progress"]);
 const LOG: (&str, &[&str]) = ("Output", &["output.log_format"]);
 
@@ -90,7 +91,7 @@ groups! {
     /// Pulls from the API into the lake.
     Pull {
         const SECTIONS: &'static [(&'static str, &'static [&'static str])] =
-            &[RUN_ON_LAKE, ZONES, API, TASKS, WRITE, FORMAT, PROGRESS];
+            &[RUN_ON_LAKE, ZONES, API, TASKS, WRITE, FORMAT, PROGRESS, METRICS];
         const AS_OF: bool = true;
         const SPLITS: bool = true;
         const READS_API: bool = true;
@@ -105,7 +106,7 @@ groups! {
     /// Writes into the lake without the API.
     Replay {
         const SECTIONS: &'static [(&'static str, &'static [&'static str])] =
-            &[RUN_ON_LAKE, ZONES, SAVED, WRITE, FORMAT, PROGRESS];
+            &[RUN_ON_LAKE, ZONES, SAVED, WRITE, FORMAT, PROGRESS, METRICS];
         const AS_OF: bool = true;
         const SPLITS: bool = true;
     }
@@ -123,12 +124,12 @@ groups! {
     /// Writes the lake's own rows again.
     Maintain {
         const SECTIONS: &'static [(&'static str, &'static [&'static str])] =
-            &[LAKE, REWRITE, FORMAT];
+            &[LAKE, REWRITE, FORMAT, METRICS];
     }
     /// Removes what the lake no longer needs.
     Clear {
         const SECTIONS: &'static [(&'static str, &'static [&'static str])] =
-            &[LAKE, VACUUM, FORMAT];
+            &[LAKE, VACUUM, FORMAT, METRICS];
     }
     /// Reads the lake; has an output format of its own.
     Look {

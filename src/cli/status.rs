@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::output::deliver;
+use super::output::{deliver, one_line};
 use super::settings::{Inspect, Settings};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
@@ -118,7 +118,7 @@ pub async fn run(
     }
     deliver(out, |out| match job.output.format {
         ResultFormat::Text => report.write_text(job.output.verbosity > 0, out),
-        ResultFormat::Json => out.write_all(&report.to_json()),
+        ResultFormat::Json => out.write_all(&one_line(&report.to_json())),
     })
     .map_err(StatusError::Output)?;
     damage.map_or(Ok(ExitCode::Done), |damage| Err(StatusError::Lake(damage)))

@@ -7,15 +7,17 @@ use clap::Args;
 
 use super::context::Context;
 use super::error::Error;
-use super::output::deliver;
+use super::output::{deliver, one_line};
 use super::settings::{Clear, Settings};
+use super::watched::{self, Reported};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::job::environment::AS_OF;
-use crate::job::{ResultFormat, quantity};
+use crate::job::{Job, ResultFormat, quantity};
 use crate::lake::{self, Lake, LakeWriter};
 use crate::maintenance::vacuum::{VacuumOptions, Vacuumed, plan_vacuum, vacuum};
 use crate::report::VacuumReport;
+use crate::task::RunId;
 
 /// Arguments of `vacuum`.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
@@ -49,6 +51,27 @@ pub struct VacuumArgs {
 /// When a setting or the destination fails.
 pub async fn run(args: &VacuumArgs, context: &mut Context<'_>) -> Result<ExitCode, Error> {
     let job = context.quiet_job()?;
+    // File times are real time, regardless of `--as-of`.
+    let clock = Clock::system();
+    if args.dry_run {
+        let done = work(args, &job, context, clock.clone(), clock.run_id()).await;
+        return done.map(|done| done.code);
+    }
+    let observer = watched::begin(&job, "vacuum", &clock);
+    let run = observer.run_id().clone();
+    let ended = work(args, &job, context, clock.clone(), run).await;
+    let (ended, report) = watched::split(ended);
+    watched::end(observer, &clock, &ended, report).await;
+    ended
+}
+
+async fn work(
+    args: &VacuumArgs,
+    job: &Job,
+    context: &mut Context<'_>,
+    clock: Clock,
+    run: RunId,
+) -> Result<Reported, Error> {
     lake::expect_place(&job.dest).await?;
     let VacuumArgs {
         older_than,
@@ -70,8 +93,6 @@ pub async fn run(args: &VacuumArgs, context: &mut Context<'_>) -> Result<ExitCod
              --older-than) is told by it"
         );
     }
-    // File times are real time, regardless of `--as-of`.
-    let clock = Clock::system();
     let now = clock.now();
     let done = if *dry_run {
         let lake = Lake::open(&job.dest).await?;
@@ -82,7 +103,7 @@ pub async fn run(args: &VacuumArgs, context: &mut Context<'_>) -> Result<ExitCod
         }
     } else {
         let events = super::maintenance_events();
-        match LakeWriter::open_existing(&job.dest, clock.run_id(), clock, events).await? {
+        match LakeWriter::open_existing(&job.dest, run, clock, events).await? {
             None => Vacuumed::default(),
             Some(mut lake) => {
                 let done = vacuum(&mut lake, options, now).await?;
@@ -95,8 +116,11 @@ pub async fn run(args: &VacuumArgs, context: &mut Context<'_>) -> Result<ExitCod
     let mut out: &mut (dyn Write + Send) = context.out;
     deliver(&mut out, |out| match job.output.format {
         ResultFormat::Text => report.write_text(job.output.verbosity > 0, out),
-        ResultFormat::Json => out.write_all(&report.to_json()),
+        ResultFormat::Json => out.write_all(&one_line(&report.to_json())),
     })
     .map_err(Error::Output)?;
-    Ok(ExitCode::Done)
+    Ok(Reported {
+        code: ExitCode::Done,
+        json: report.to_json(),
+    })
 }

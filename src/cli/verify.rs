@@ -12,6 +12,7 @@ use crate::job::ResultFormat;
 use crate::lake::{self, LakeWriter};
 use crate::maintenance;
 use crate::maintenance::repair::{Repair, Repaired, repair};
+use crate::report::run_of;
 use crate::schema::table;
 
 /// Arguments of `verify`.
@@ -46,7 +47,7 @@ pub async fn run(args: &VerifyArgs, context: &mut Context<'_>) -> Result<ExitCod
     lake::expect_place(&job.dest).await?;
     if args.repair {
         let (clock, events) = (context.clock()?, super::maintenance_events());
-        let (run, now) = (clock.run_id(), clock.now());
+        let (run, now) = (run_of(&clock), clock.now());
         let repaired = maintenance::mend_log(&job.dest, &run, args.cut_log).await?;
         let opened = LakeWriter::open_existing_to_mend(&job.dest, run, clock, events);
         if let Some(mut lake) = opened.await? {
@@ -66,7 +67,7 @@ pub async fn run(args: &VerifyArgs, context: &mut Context<'_>) -> Result<ExitCod
     }
     let found = maintenance::verify(&job.dest, schemas, context.clock()?.now()).await?;
     let written = match job.output.format {
-        ResultFormat::Json => serde_json::to_writer_pretty(&mut context.out, &found)
+        ResultFormat::Json => serde_json::to_writer(&mut context.out, &found)
             .map_err(std::io::Error::from)
             .and_then(|()| writeln!(context.out)),
         ResultFormat::Text => write_text(&found, context.out),
@@ -85,7 +86,7 @@ fn show_repair(
     out: &mut dyn std::io::Write,
 ) -> Result<ExitCode, Error> {
     let written = match format {
-        ResultFormat::Json => serde_json::to_writer_pretty(&mut *out, done)
+        ResultFormat::Json => serde_json::to_writer(&mut *out, done)
             .map_err(std::io::Error::from)
             .and_then(|()| writeln!(out)),
         ResultFormat::Text => (|| {

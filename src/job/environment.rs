@@ -11,7 +11,9 @@ use zeroize::Zeroize as _;
 use super::error::{Meant, SettingsError};
 use super::nearest::nearest;
 use super::settings::{SETTINGS, Setting};
-pub use super::variables::{APP_KEY, APP_SECRET, AS_OF, COMPLETION_INDEX, FAILPOINT, JOB};
+pub use super::variables::{
+    APP_KEY, APP_SECRET, AS_OF, COMPLETION_INDEX, FAILPOINT, HOOK_FACTS, HOOK_PREFIX, JOB, SECRETS,
+};
 
 /// The variables that name a proxy, in the HTTP client's order of precedence.
 const PROXIES: [&str; 8] = [
@@ -30,9 +32,14 @@ pub const CA_FILE: &str = "SSL_CERT_FILE";
 /// As [`CA_FILE`]: folders, separated like those of PATH.
 pub const CA_FOLDERS: &str = "SSL_CERT_DIR";
 
-/// Prefixes of the variables read by this program or by the cloud libraries.
-const OWN_AND_CLOUDS: [&str; 7] = [
+/// Prefixes of the variables read by this program or by the cloud libraries, and of the standards by
+/// which a run is observed.
+const OWN_AND_CLOUDS: [&str; 11] = [
     "AIRUDDER_",
+    "OPENLINEAGE_",
+    "OTEL_",
+    "TRACEPARENT",
+    "TRACESTATE",
     "AWS_",
     "AZURE_",
     "GOOGLE_",
@@ -162,6 +169,7 @@ impl Environment {
                 name.starts_with("AIRUDDER_")
                     && !KNOWN.contains(&name.as_str())
                     && !of_settings().any(|known| known == name.as_str())
+                    && !is_of_hook(name)
                     && !is_service_link(name, &value.0.to_string_lossy())
             })
             .map(|(name, _)| name.as_str())
@@ -175,6 +183,12 @@ const KNOWN: [&str; 5] = [APP_KEY, APP_SECRET, JOB, AS_OF, FAILPOINT];
 fn of_settings() -> impl Iterator<Item = &'static str> {
     let short = SETTINGS.iter().filter_map(|setting| setting.env);
     short.chain(SETTINGS.iter().map(Setting::long_variable))
+}
+
+/// Whether the variable tells a hook about a run: a hook may start this program again.
+fn is_of_hook(name: &str) -> bool {
+    let fact = name.strip_prefix(HOOK_PREFIX);
+    fact.is_some_and(|fact| HOOK_FACTS.contains(&fact))
 }
 
 /// The setting or variable that a name that is neither probably means.

@@ -39,8 +39,10 @@ pub fn load(flags: &SettingFlags, env: &Environment) -> Result<Job, SettingsErro
     let partition_timezone = sources.required("partition_timezone", place::zone)?;
     let shard = shard(&sources)?;
     let dest = super::object::destination(&sources)?;
+    let mut unused = unused(&sources, &dest)?;
     Ok(Job {
-        unused: unused(&sources, &dest)?,
+        observe: super::observe::options(&sources, &mut unused)?,
+        unused,
         dest,
         api: api(&sources, shard)?,
         discover: DiscoverOptions {

@@ -17,6 +17,7 @@ mod flags;
 mod load;
 pub(crate) mod nearest;
 mod object;
+mod observe;
 pub(crate) mod outside;
 mod overlay;
 pub(crate) mod place;
@@ -49,6 +50,10 @@ pub use error::{Origin, SettingsError};
 pub use flags::SettingFlags;
 pub use load::{load, load_clock, load_object_place, load_output};
 pub use object::{ObjectOptions, ObjectPlace};
+#[cfg(feature = "otlp")]
+pub use observe::OtlpSignal;
+pub(crate) use observe::append_path;
+pub use observe::{Address, LineageOptions, ObserveOptions, OtlpOptions, ParentRun};
 pub use place::Cloud;
 pub use profile::{
     ApiProfile, CodeMeaning, ListTasksProfile, ListWorkflowsProfile, Method, PagingProfile,
@@ -73,6 +78,8 @@ pub struct Job {
     /// What `vacuum` removes.
     pub vacuum: VacuumSettings,
     pub output: OutputOptions,
+    /// Who is told how a run went.
+    pub observe: ObserveOptions,
     /// Warnings about settings that were given but have no effect because of another one.
     pub unused: Vec<String>,
     /// What a run does if another one is active. Default: it shares.

@@ -9,3 +9,34 @@ pub const FAILPOINT: &str = "AIRUDDER_FAILPOINT";
 pub const COMPLETION_INDEX: &str = "JOB_COMPLETION_INDEX";
 /// The time to decide by.
 pub const AS_OF: &str = "AIRUDDER_AS_OF";
+/// Variables that hold, or may hold, a secret of this program or of those who are told about a run.
+pub const SECRETS: [&str; 10] = [
+    APP_KEY,
+    APP_SECRET,
+    "AIRUDDER_RATE_SHARED",
+    "AIRUDDER_METRICS_PUSH",
+    "AIRUDDER_HOOKS_PING",
+    "OPENLINEAGE_API_KEY",
+    "OPENLINEAGE_URL",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+];
+/// How the variables begin that tell a hook about a run.
+pub const HOOK_PREFIX: &str = "AIRUDDER_EXPORT_";
+/// The rest of their names.
+pub const HOOK_FACTS: [&str; 13] = [
+    "RUN_ID",
+    "COMMAND",
+    "EXIT_CODE",
+    "OUTCOME",
+    "REASON",
+    "ADVICE",
+    "DEST",
+    "STARTED_AT",
+    "ENDED_AT",
+    "DURATION_SECONDS",
+    "ROWS",
+    "FAILED_TASKS",
+    "REJECTS",
+];

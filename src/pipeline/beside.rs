@@ -85,6 +85,7 @@ pub(super) async fn yield_to_others(
         match if_running {
             IfRunning::Share => {
                 tracing::info!(
+                    name: "other_run",
                     "another run is at work on this lake, and both go on (if_running = share): {names}"
                 );
                 return Ok(());
@@ -97,6 +98,7 @@ pub(super) async fn yield_to_others(
             .is_some_and(|(when, what)| *what == names && when.elapsed() < SAY_EVERY);
         if !is_said {
             tracing::info!(
+                name: "waiting_for_other_run",
                 "waiting for the end of another run on this lake (if_running = wait): {names}"
             );
             said = Some((Instant::now(), names));

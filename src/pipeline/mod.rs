@@ -107,6 +107,8 @@ pub struct RunContext {
     pub events: Events,
     /// Tells the run to stop.
     pub stop: StopSwitch,
+    /// The id of the run, unless it is taken.
+    pub run: RunId,
 }
 
 /// A run on a lake.
@@ -159,8 +161,8 @@ impl<'a> Export<'a> {
             clock,
             events,
             stop,
+            run,
         } = context;
-        let run = clock.run_id();
         let options = LakeOptions {
             dest: job.dest.clone(),
             partition_timezone: job.discover.partition_timezone,
@@ -180,6 +182,12 @@ impl<'a> Export<'a> {
             lake,
             run,
         })
+    }
+
+    /// The id of the run.
+    #[must_use]
+    pub fn run_id(&self) -> &RunId {
+        &self.run
     }
 
     /// A summary for [`Export::pull`] and [`Export::replay`] to fill, however they end.
@@ -351,6 +359,7 @@ pub async fn plan(
         clock,
         events,
         stop,
+        run: _,
     } = context;
     let api = ApiClient::new(job.api.clone(), clock.clone(), events.clone(), stop.token())?;
     let lake = Lake::open(&job.dest).await?;

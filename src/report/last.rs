@@ -1,13 +1,14 @@
-//! The last line of a failed command, in the format of its log lines: a sentence, or one object
+//! The last line of a command, in the format of its log lines: a sentence if it failed, or one object
 //! with `--log-format json`, so that standard error holds only JSON, also for usage errors and
 //! bugs.
 
 use std::ffi::OsStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde_json::json;
+use serde_json::Value;
 
-use crate::clock::Clock;
+use super::line;
+use super::run::{outcome_phrase, outcome_word};
 use crate::exit_code::ExitCode;
 use crate::job::{Environment, LogFormat};
 
@@ -44,18 +45,44 @@ pub fn is_last_line_json() -> bool {
     JSON.load(Ordering::Relaxed)
 }
 
-/// Formats the line; `message` starts as a log line does.
+/// Formats a line of standard error that is not a log line; `message` starts as one does. `event` is
+/// its name in JSON.
 #[must_use]
-pub fn last_line(message: &str, code: ExitCode) -> String {
+pub fn last_line(event: &str, message: &str, code: ExitCode) -> String {
     if !is_last_line_json() {
         return format!("airudder-export: {message}");
     }
-    let line = json!({
-        "timestamp": Clock::system().now().format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
-        "level": "ERROR",
-        "message": message,
-        "exit_code": code.number(),
-        "advice": code.advice(),
+    let mut line = line::head("ERROR", event);
+    line.insert("message".to_owned(), message.into());
+    line.insert("exit_code".to_owned(), code.number().into());
+    line.insert("advice".to_owned(), code.advice().into());
+    Value::Object(line).to_string()
+}
+
+/// The line with which a command ends, or `None` if there is nothing to say: JSON lines end with
+/// `run_ended` once, text only says why a command failed.
+#[must_use]
+pub fn end_line(error: Option<&str>, code: ExitCode) -> Option<String> {
+    if !is_last_line_json() {
+        return error.map(|error| last_line("run_ended", error, code));
+    }
+    let is_done = code == ExitCode::Done;
+    let wanted = !is_done || line::wants_success();
+    if !line::end() || !wanted {
+        return None;
+    }
+    let outcome = outcome_word(code);
+    let mut line = line::head(if is_done { "INFO" } else { "ERROR" }, "run_ended");
+    let message = error.unwrap_or(if is_done {
+        "ended"
+    } else {
+        "ended without doing all of it"
     });
-    line.to_string()
+    line.insert("message".to_owned(), message.into());
+    line.insert("exit_code".to_owned(), code.number().into());
+    line.insert("outcome".to_owned(), outcome.into());
+    let reason = error.unwrap_or(outcome_phrase(outcome));
+    line.insert("reason".to_owned(), reason.into());
+    line.insert("advice".to_owned(), code.advice().into());
+    Some(Value::Object(line).to_string())
 }

@@ -16,6 +16,8 @@ use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::figures::{printable, seconds};
+use super::json_lines::JsonLines;
+use super::line;
 use super::screen::Screen;
 use crate::clock::Clock;
 use crate::event::{Event, Listen};
@@ -23,7 +25,7 @@ use crate::job::{LogFormat, OutputOptions};
 use crate::task::{TaskId, WorkflowId};
 
 /// The modules of this program, including the binary.
-const OURS: &str = "airudder_export";
+pub(super) const OURS: &str = "airudder_export";
 /// Rejects and failed tasks that get a warning each. The report lists all failed tasks, and the
 /// reject files contain all rejects.
 const MAX_WARNINGS: u64 = 50;
@@ -32,6 +34,13 @@ const MAX_WARNINGS: u64 = 50;
 pub fn init_logging(options: OutputOptions, screen: &Screen) {
     // Tests and embedding programs may have set one already; it is kept.
     let _ = set_global_default(subscriber(options, screen));
+    if line::begin(options.verbosity) {
+        let version = env!("CARGO_PKG_VERSION");
+        match options.log_format {
+            LogFormat::Json => info!(name: "run_started", version, "started"),
+            LogFormat::Text => debug!(name: "run_started", version, "started"),
+        }
+    }
 }
 
 fn subscriber(options: OutputOptions, screen: &Screen) -> impl Subscriber + Send + Sync + use<> {
@@ -44,10 +53,9 @@ fn subscriber(options: OutputOptions, screen: &Screen) -> impl Subscriber + Send
     let lines = match options.log_format {
         LogFormat::Text => lines.with_ansi(screen.colours()).boxed(),
         LogFormat::Json => lines
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .with_span_list(false)
+            .event_format(JsonLines {
+                with_target: options.verbosity > 2,
+            })
             .boxed(),
     };
     tracing_subscriber::registry().with(lines.with_filter(levels(options.verbosity)))
@@ -75,7 +83,7 @@ struct Stamp(Clock);
 
 impl FormatTime for Stamp {
     fn format_time(&self, out: &mut Writer<'_>) -> std::fmt::Result {
-        write!(out, "{}", self.0.now().format("%Y-%m-%dT%H:%M:%S%.3fZ"))
+        write!(out, "{}", line::stamp(&self.0))
     }
 }
 
@@ -103,37 +111,38 @@ impl Listen for LogListener {
                 reasons,
             } => {
                 let reasons: Vec<_> = reasons.iter().map(|(r, n)| format!("{r} {n}")).collect();
-                info!(pull, leave, reasons = reasons.join(", "), "planned");
+                info!(name: "planned", pull, leave, reasons = reasons.join(", "), "planned");
             }
-            Event::Decoded { calls } => trace!(calls, "decoded"),
+            Event::Decoded { calls } => trace!(name: "decoded", calls, "decoded"),
             Event::TaskAccepted { task, calls } => {
-                debug!(task = task.as_str(), calls, "task accepted");
+                debug!(name: "task_accepted", task = task.as_str(), calls, "task accepted");
             }
             Event::TaskLeft { task, status } => {
                 let (task, status) = (task.as_str(), &*printable(status));
-                debug!(task, status, "task left: it is not final");
+                debug!(name: "task_left", task, status, "task left: it is not final");
             }
             Event::TaskBefore { task } => {
                 let task = task.as_str();
                 info!(
-                    task,
-                    "task left: its answer says that it is before tasks.not_before"
-                );
+                name: "task_before",
+                                    task,
+                                    "task left: its answer says that it is before tasks.not_before"
+                                );
             }
             Event::TaskFailed { task, reason } => {
                 let (task, reason) = (task.as_str(), &*printable(reason));
                 if within(&self.failed, "failed tasks are listed in the run's report") {
-                    warn!(task, reason, "task failed");
+                    warn!(name: "task_failed", task, reason, "task failed");
                 } else {
-                    debug!(task, reason, "task failed");
+                    debug!(name: "task_failed", task, reason, "task failed");
                 }
             }
             Event::Rejected { task, reason } => {
                 let (task, reason) = (task.as_str(), &*printable(reason));
                 if within(&self.rejected, "all rejects are kept in _export/rejects/") {
-                    warn!(task, reason, "record rejected");
+                    warn!(name: "record_rejected", task, reason, "record rejected");
                 } else {
-                    debug!(task, reason, "record rejected");
+                    debug!(name: "record_rejected", task, reason, "record rejected");
                 }
             }
             // Records metadata of tasks, without adding to the tables.
@@ -142,16 +151,18 @@ impl Listen for LogListener {
                 tasks: 0,
                 files: 0,
                 ..
-            } => debug!(sequence, "committed"),
+            } => debug!(name: "committed", sequence, "committed"),
             Event::Committed {
                 sequence,
                 tasks,
                 files,
                 rows,
                 bytes,
-            } => info!(sequence, tasks, files, rows, bytes, "committed"),
-            Event::Recovered { what } => info!(what = &*printable(what), "recovered"),
-            Event::Warning { text } => warn!("{}", printable(text)),
+            } => info!(name: "committed", sequence, tasks, files, rows, bytes, "committed"),
+            Event::Recovered { what } => {
+                info!(name: "recovered", what = &*printable(what), "recovered");
+            }
+            Event::Warning { text } => warn!(name: "warning", "{}", printable(text)),
         }
     }
 }
@@ -167,14 +178,17 @@ fn traffic(event: &Event) {
         } => {
             let (endpoint, outcome) = (endpoint.as_str(), &*printable(outcome));
             trace!(
-                endpoint,
-                outcome,
-                bytes,
-                seconds = seconds(*elapsed),
-                "request"
-            );
+            name: "request",
+                            endpoint,
+                            outcome,
+                            bytes,
+                            seconds = seconds(*elapsed),
+                            "request"
+                        );
         }
-        Event::Waited { time } => trace!(seconds = seconds(*time), "waited for the pace"),
+        Event::Waited { time } => {
+            trace!(name: "waited", seconds = seconds(*time), "waited for the pace");
+        }
         Event::Retry {
             endpoint,
             outcome,
@@ -187,14 +201,16 @@ fn traffic(event: &Event) {
             // Slow retries are few and take minutes.
             if is_slow {
                 info!(
-                    endpoint,
-                    outcome, attempt, wait_seconds, "request will be repeated"
-                );
+                name: "retry",
+                                    endpoint,
+                                    outcome, attempt, wait_seconds, "request will be repeated"
+                                );
             } else {
                 debug!(
-                    endpoint,
-                    outcome, attempt, wait_seconds, "request will be repeated"
-                );
+                name: "retry",
+                                    endpoint,
+                                    outcome, attempt, wait_seconds, "request will be repeated"
+                                );
             }
         }
         Event::Waiting {
@@ -207,24 +223,28 @@ fn traffic(event: &Event) {
             most_attempts,
             others,
         } => info!(
-            endpoint = endpoint.as_str(),
-            task = task.as_ref().map(TaskId::as_str),
-            workflow = workflow.as_ref().map(WorkflowId::as_str),
-            seconds = waited.as_secs(),
-            bytes,
-            attempt,
-            of = most_attempts,
-            others,
-            "still waiting for the API"
-        ),
+        name: "still_waiting",
+                    endpoint = endpoint.as_str(),
+                    task = task.as_ref().map(TaskId::as_str),
+                    workflow = workflow.as_ref().map(WorkflowId::as_str),
+                    seconds = waited.as_secs(),
+                    bytes,
+                    attempt,
+                    of = most_attempts,
+                    others,
+                    "still waiting for the API"
+                ),
         Event::Held { time } => info!(
-            seconds = seconds(*time),
-            "the API asked for less: all requests are held"
-        ),
+        name: "held",
+                    seconds = seconds(*time),
+                    "the API asked for less: all requests are held"
+                ),
         // During recovery this would be one line per second; the progress display shows the pace.
-        Event::PaceChanged { per_second } => debug!(per_second, "pace changed"),
+        Event::PaceChanged { per_second } => {
+            debug!(name: "pace_changed", per_second, "pace changed");
+        }
         Event::Listed { endpoint, items } => {
-            debug!(endpoint = endpoint.as_str(), items, "page of a listing");
+            debug!(name: "page_listed", endpoint = endpoint.as_str(), items, "page of a listing");
         }
         Event::Relisted {
             endpoint,
@@ -234,9 +254,10 @@ fn traffic(event: &Event) {
             let (endpoint, reason) = (endpoint.as_str(), &*printable(reason));
             let workflow = workflow.as_ref().map(WorkflowId::as_str);
             warn!(
-                endpoint,
-                workflow, reason, "listing shifted and is taken again"
-            );
+            name: "relisted",
+                            endpoint,
+                            workflow, reason, "listing shifted and is taken again"
+                        );
         }
         _ => {}
     }
@@ -246,7 +267,7 @@ fn traffic(event: &Event) {
 fn within(count: &AtomicU64, where_all_are: &str) -> bool {
     let before = count.fetch_add(1, Ordering::Relaxed);
     if before == MAX_WARNINGS {
-        warn!("further ones are shown with -v only; {where_all_are}");
+        warn!(name: "warnings_limited", "further ones are shown with -v only; {where_all_are}");
     }
     before < MAX_WARNINGS
 }

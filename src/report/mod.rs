@@ -11,7 +11,9 @@
 mod compact;
 pub(crate) mod figures;
 pub(crate) mod grid;
+mod json_lines;
 mod last;
+mod line;
 mod log;
 mod past;
 mod plan;
@@ -24,13 +26,15 @@ mod status;
 mod vacuum;
 
 pub use compact::CompactReport;
-pub use last::{guess_last_line, is_last_line_json, last_line, set_last_line};
+pub use last::{end_line, guess_last_line, is_last_line_json, last_line, set_last_line};
+pub use line::{run_of, set_command, set_run};
 pub use log::{LogListener, init_logging};
-pub use past::past_runs;
+pub use past::{PastRun, past_runs};
 pub use plan::{PlanCost, PlanReport};
 pub use progress::{PaceNow, Progress};
 pub use requests::RequestTally;
 pub use run::RunReport;
+pub(crate) use run::{outcome_phrase, outcome_word};
 pub use screen::Screen;
 pub use status::{StatusOptions, StatusReport};
 pub use vacuum::VacuumReport;

@@ -157,7 +157,7 @@ impl Progress {
             Some(*listed)
         });
         if let (Some(Listed { pages, items, .. }), Show::Lines) = (due, self.screen.show()) {
-            info!(pages, items, "listing");
+            info!(name: "listing_progress", pages, items, "listing");
         }
     }
 
@@ -362,6 +362,7 @@ impl Picture {
             left,
         } = *self;
         info!(
+            name: "progress",
             done,
             planned,
             failed,

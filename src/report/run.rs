@@ -175,7 +175,7 @@ impl RunReport {
 }
 
 /// The outcome of a run as one word, for programs.
-pub(super) fn outcome_word(code: ExitCode) -> &'static str {
+pub(crate) fn outcome_word(code: ExitCode) -> &'static str {
     match code {
         ExitCode::Done => "done",
         ExitCode::Usage => "usage",
@@ -192,7 +192,7 @@ pub(super) fn outcome_word(code: ExitCode) -> &'static str {
 }
 
 /// The outcome as text.
-pub(super) fn outcome_phrase(word: &str) -> &str {
+pub(crate) fn outcome_phrase(word: &str) -> &str {
     match word {
         "rejects" => "done, with rejected records",
         "api_unavailable" => "the API was not available",

@@ -68,6 +68,8 @@ impl SettingsReport {
             // A run removes nothing.
             vacuum: _,
             output: _,
+            // Who is told changes nothing of the run.
+            observe: _,
             if_running: _,
             unused: _,
         } = job;

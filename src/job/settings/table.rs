@@ -42,6 +42,15 @@ pub const TABLES: &[(&str, &str)] = &[
         "output",
         "What is shown. Results go to standard output, everything else to standard error.",
     ),
+    (
+        "metrics",
+        "Figures of a run for Prometheus: see [monitoring.md](monitoring.md#metrics).",
+    ),
+    (
+        "hooks",
+        "What is started or called when a run begins and ends: see \
+         [monitoring.md](monitoring.md#hooks). None of it changes a run or its exit code.",
+    ),
 ];
 
 /// Every setting, in the order of the job file.
@@ -536,5 +545,39 @@ pub const SETTINGS: &[Setting] = &[
         .means(
             "When progress is drawn: auto draws a bar on a terminal and writes a line at intervals \
              elsewhere.",
+        ),
+    // ------------------------------------------------------------------------------------------
+    Setting::unset("metrics.file", Kind::Path, "none is written", "\"/var/lib/node_exporter/airudder-export.prom\"")
+        .flag("metrics-file", "AIRUDDER_METRICS_FILE")
+        .means(
+            "Write the figures of each run to this file, however it ends. For the textfile \
+             collector of Prometheus' node exporter; the text is OpenMetrics. The file is replaced \
+             as a whole, and keeps the figures of the other commands. Use one file per lake.",
+        ),
+    Setting::unset("metrics.push", Kind::Url, "nothing is pushed", "\"http://pushgateway.internal:9091\"")
+        .env("AIRUDDER_METRICS_PUSH")
+        .means(
+            "Push the same figures to this Prometheus pushgateway. Without a path, the group is \
+             job airudder_export; the command is added to the group in any case. An address with a \
+             password belongs in the environment. A push that fails is a warning.",
+        ),
+    // ------------------------------------------------------------------------------------------
+    Setting::is("hooks.on_success", Kind::Texts, "[]").means(
+        "A command to start after a run that ends with 0: the program and its arguments, without a \
+         shell. Facts of the run are in its environment, as AIRUDDER_EXPORT_…; key and secret are \
+         not. Its failure is a warning.",
+    ),
+    Setting::is("hooks.on_failure", Kind::Texts, "[]")
+        .means("A command to start after a run that ends with another code; as on_success."),
+    Setting::is("hooks.timeout", Kind::Duration, "30s")
+        .env("AIRUDDER_HOOKS_TIMEOUT")
+        .means("Time limit of on_success and on_failure. A command that takes longer is killed."),
+    Setting::unset("hooks.ping", Kind::Url, "nothing is called", "\"https://hc-ping.example/0a1b2c\"")
+        .env("AIRUDDER_HOOKS_PING")
+        .means(
+            "A dead man's switch, such as healthchecks.io: PING/start is requested when a run \
+             begins, PING when it ends with 0, PING/fail when it ends with another code. Such an \
+             address is a secret of its own and is never printed. A request that fails is a \
+             warning.",
         ),
 ];

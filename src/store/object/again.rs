@@ -31,6 +31,7 @@ impl Patience {
         }
         self.tries += 1;
         tracing::debug!(
+            name: "store_retry",
             tries = self.tries,
             fault = %Fault::of(error),
             "the object store is asked again"

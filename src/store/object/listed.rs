@@ -79,6 +79,7 @@ fn without_odd(xml: &str) -> Option<String> {
             let name = within(&xml[start..end], key).map(unescaped);
             if let Some(name) = name.filter(|name| Path::parse(name).is_err()) {
                 tracing::warn!(
+                    name: "odd_key",
                     key = ?name,
                     "an object below the prefix has a key that is passed over: it is none of the lake's"
                 );

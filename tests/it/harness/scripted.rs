@@ -14,12 +14,16 @@ use serde_json::{Value, json};
 /// A request as it arrived.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
+    /// `GET`, `POST`, ….
+    pub(crate) method: String,
     /// Without the query.
     pub(crate) path: String,
     /// Header lines, as sent.
     pub(crate) headers: Vec<String>,
     /// The body, if it is JSON.
     pub(crate) body: Value,
+    /// The body as it arrived.
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Request {
@@ -182,8 +186,14 @@ fn serve(stream: &TcpStream, log: &Mutex<Vec<Request>>, script: &Script) -> std:
         let mut body = vec![0; length.unwrap_or(0)];
         reader.read_exact(&mut body)?;
         let request = Request {
+            method: head
+                .first()
+                .and_then(|line| line.split(' ').next())
+                .unwrap_or_default()
+                .to_owned(),
             path: target.split('?').next().unwrap_or_default().to_owned(),
             body: serde_json::from_slice(&body).unwrap_or_default(),
+            bytes: body,
             headers: head.split_off(1),
         };
         let reply = script(&request);
