@@ -170,12 +170,12 @@ impl FilesError {
 }
 
 /// The longest duration of a pin: superseded files use space meanwhile.
-const LONGEST: Duration = Duration::from_hours(30 * 24);
+const MAX_HOLD: Duration = Duration::from_hours(30 * 24);
 
 /// Parses the duration of a pin.
 pub(super) fn span(text: &str) -> Result<Duration, String> {
     let span = quantity::duration(text)?;
-    if (Duration::from_secs(1)..=LONGEST).contains(&span) {
+    if (Duration::from_secs(1)..=MAX_HOLD).contains(&span) {
         Ok(span)
     } else {
         Err("a list is held for 1s to 30d; ask again for one that is needed longer".to_owned())

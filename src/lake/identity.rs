@@ -39,7 +39,7 @@ const SOURCE: &str = "airudder_outbound_tasks";
 /// How the hosts of this machine are written.
 pub const LOOPBACK: &str = "loopback";
 /// The largest accepted identity file.
-const MOST_BYTES: u64 = 64 * 1024;
+const MAX_BYTES: u64 = 64 * 1024;
 /// The flag that accepts another account or host once.
 const ACCEPT: &str = "--accept-lake-change";
 
@@ -160,7 +160,7 @@ pub async fn read_identity(store: &Store) -> Result<Option<Identity>, LakeError>
     let Some(size) = store.size(&path).await? else {
         return Ok(None);
     };
-    if size > MOST_BYTES {
+    if size > MAX_BYTES {
         return Err(damaged(store, "it is too long"));
     }
     if !store.is_regular(&path).await? {

@@ -23,7 +23,7 @@ use crate::task::{RunId, TaskId, TaskStatus, WorkflowId};
 /// Number of past runs shown.
 const MAX_RUNS: usize = 5;
 /// A task that is not final this long after its scheduled end was probably forgotten.
-const LONG: TimeDelta = TimeDelta::days(2);
+const FORGOTTEN_AFTER: TimeDelta = TimeDelta::days(2);
 /// On the third night, a task without a known status or day is shown: two days after the first,
 /// less an hour, since nights do not start to the second.
 const THREE_NIGHTS: TimeDelta = TimeDelta::hours(2 * 24 - 1);
@@ -398,7 +398,7 @@ fn overdue<'a>(
             let task = &known.task;
             let schedule_end = task.schedule_end.filter(|end| !task.overdue || *end <= now);
             let schedule_end = schedule_end.or(task.schedule_start).or(task.first_seen)?;
-            let overdue = task.overdue || now.signed_duration_since(schedule_end) > LONG;
+            let overdue = task.overdue || now.signed_duration_since(schedule_end) > FORGOTTEN_AFTER;
             overdue.then(|| OverdueLine {
                 task_id: known.task.id.clone(),
                 date: known.task.day,
