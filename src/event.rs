@@ -10,6 +10,7 @@ use crate::task::{TaskId, WorkflowId};
 
 /// An endpoint of the API, as named in reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Endpoint {
     Auth,

@@ -184,7 +184,8 @@ pub(super) fn span(text: &str) -> Result<Duration, String> {
 
 /// The files of one state of the lake.
 #[derive(Serialize)]
-struct Document {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Document {
     /// The commit whose state is listed.
     sequence: u64,
     dest: String,
@@ -194,6 +195,7 @@ struct Document {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct PinLine {
     id: PinId,
     sequence: u64,
@@ -204,6 +206,7 @@ struct PinLine {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct FileLine {
     path: String,
     /// Its path in the lake, which is never reused: `rewrites` of later files refers to it.

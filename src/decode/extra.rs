@@ -99,6 +99,7 @@ pub struct Misfits {
 
 /// One line of the report on values that did not fit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Misfit {
     /// The table of the record.
     pub table: TableName,

@@ -3,6 +3,7 @@
 /// Why a value is kept in `extra_fields` instead of, or in addition to, its column. The words are
 /// part of the run report's format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MisfitKind {
     /// Two keys of one column both have values.

@@ -33,6 +33,7 @@ pub struct ZoneCheck {
 
 /// The number of calls whose redials agree with the source time zone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ZoneVerdict {
     /// Calls whose redials lie between the scheduled start and the call's start.
     pub fit: u64,

@@ -171,6 +171,7 @@ impl Rules {
 
 /// Why a task is pulled or skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// Final and settled, not yet exported.

@@ -71,16 +71,17 @@ pub struct Identity {
 
 /// The part of an identity that is shown: everything but the account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ShownIdentity {
-    /// See [`Identity::lake_id`].
+    /// A random id of the lake.
     pub lake_id: String,
-    /// See [`Identity::source`].
+    /// What kind of tasks the lake holds.
     pub source: String,
-    /// See [`Identity::host`].
+    /// The host of the API; null if none was known.
     pub host: Option<String>,
-    /// See [`Identity::partition_timezone`].
+    /// The zone of days and partitions.
     pub partition_timezone: String,
-    /// See [`Identity::demo`].
+    /// Whether `demo` created it.
     pub demo: bool,
 }
 

@@ -44,6 +44,8 @@ use mend::Damage;
 use pending::{AcceptRules, PendingCommit, PendingOptions};
 use pull::{CommitPace, Puller};
 use replay::Replayer;
+#[cfg(test)]
+pub(crate) use replay::SupersededAnswer;
 pub use replay::{ReplayInputError, Superseded, saved_answers};
 pub use stop::{Stop, StopSwitch};
 pub use summary::{FailedPull, FailedWorkflow, LostRows, Summary, TaskTotals, Written};

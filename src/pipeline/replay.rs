@@ -28,6 +28,8 @@ use files::{READ_BYTES, open, open_regular, read_full};
 pub use files::{ReplayInputError, saved_answers};
 use survey::Ids;
 pub use survey::Superseded;
+#[cfg(test)]
+pub(crate) use survey::SupersededAnswer;
 
 /// Outcome of one file.
 #[derive(Debug)]

@@ -30,7 +30,11 @@ pub use past::past_runs;
 pub use plan::{PlanCost, PlanReport};
 pub use progress::{PaceNow, Progress};
 pub use requests::RequestTally;
+#[cfg(test)]
+pub(crate) use run::Document as RunDocument;
 pub use run::RunReport;
 pub use screen::Screen;
+#[cfg(test)]
+pub(crate) use status::StatusCheck;
 pub use status::{StatusOptions, StatusReport};
 pub use vacuum::VacuumReport;

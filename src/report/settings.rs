@@ -20,6 +20,7 @@ use crate::shard::Shard;
 
 /// Settings without secrets, by their keys in the job file. Times are in seconds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct SettingsReport {
     dest: String,
     source_timezone: Option<&'static str>,
@@ -34,6 +35,7 @@ pub(super) struct SettingsReport {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ApiReport {
     base_url: String,
     /// The share of this process.
@@ -64,6 +66,7 @@ struct ApiReport {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct SharedRateReport {
     rate_per_second: f64,
     burst: u32,
@@ -71,6 +74,7 @@ struct SharedRateReport {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct TasksReport {
     source: &'static str,
     workflow_lookback_seconds: f64,
@@ -84,6 +88,7 @@ struct TasksReport {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct WriteReport {
     memory_budget_bytes: usize,
     row_group_bytes: usize,
@@ -102,6 +107,7 @@ struct WriteReport {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct StoreReport {
     endpoint: Option<String>,
     region: Option<String>,

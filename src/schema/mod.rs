@@ -32,6 +32,7 @@ pub const DECIMAL_SCALE: i8 = 4;
 
 /// One of the four tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TableName {
     /// One row per contact of a task.

@@ -14,6 +14,7 @@ mod feed;
 mod hostile;
 mod identity;
 mod interrupts;
+mod json_schemas;
 mod kill_matrix;
 mod layers;
 mod limits;
