@@ -170,9 +170,12 @@ impl Rules {
 }
 
 /// Why a task is pulled or skipped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, strum::IntoStaticStr,
+)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Reason {
     /// Final and settled, not yet exported.
     Final,
@@ -241,27 +244,7 @@ impl Reason {
     /// The word in reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Final => "final",
-            Self::FinalNow => "final_now",
-            Self::FailedBefore => "failed_before",
-            Self::Replace => "replace",
-            Self::OtherCount => "other_count",
-            Self::DamagedFile => "damaged_file",
-            Self::AskAnswer => "ask_answer",
-            Self::RunningIncluded => "running_included",
-            Self::Sealed => "sealed",
-            Self::Running => "running",
-            Self::Settling => "settling",
-            Self::UnknownStatus => "unknown_status",
-            Self::UnknownDay => "unknown_day",
-            Self::Reopened => "reopened",
-            Self::OutOfRange => "out_of_range",
-            Self::NotBefore => "not_before",
-            Self::BeforeLake => "before_lake",
-            Self::NoSchedule => "no_schedule",
-            Self::OtherShard => "other_shard",
-        }
+        self.into()
     }
 
     /// The explanation for people.

@@ -30,9 +30,10 @@ use crate::task::{RunId, TaskId, TaskInfo, TaskStatus, WorkflowId};
 pub const FORMAT_VERSION: u32 = 3;
 
 /// The purpose of a commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum CommitKind {
     /// Adds rows of tasks that had none.
     Append,
@@ -48,12 +49,7 @@ impl CommitKind {
     /// The word in the record.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Append => "append",
-            Self::Replace => "replace",
-            Self::Compact => "compact",
-            Self::Observe => "observe",
-        }
+        self.into()
     }
 }
 
