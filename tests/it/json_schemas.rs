@@ -191,7 +191,7 @@ fn what_is_printed_and_written_in_trouble_fits() {
 }
 
 #[rstest]
-fn what_earlier_builds_wrote_fits(#[values("format-2", "format-3")] format: &str) {
+fn what_earlier_builds_wrote_fits(#[values("format-1", "format-2", "format-3")] format: &str) {
     let export = project("tests/fixtures/lakes")
         .join(format)
         .join("lake/_export");
