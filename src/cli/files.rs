@@ -267,7 +267,7 @@ pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<()
     if let Some(pin) = &pin
         && let Err(superseded) = listed.expect_whole(&lake)
     {
-        // Meanwhile: nobody was told of the pin.
+        // No one was told of the pin yet.
         end_pin(&pin.id, job, &clock).await?;
         return Err(superseded);
     }
