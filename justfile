@@ -16,9 +16,9 @@ test-all: test
 test-slow *ARGS:
     cargo test --test it -- --ignored slow:: {{ ARGS }}
 
-# Regenerate docs/tables.md and the settings in docs/job-file.md
+# Regenerate docs/tables.md, the settings in docs/job-file.md, and schemas/json
 docs:
-    cargo test --lib -- --ignored write_the_documentation
+    cargo test --lib -- --ignored write_the_
 
 # Rewrite the snapshots of help, settings and messages; look at the diff
 snapshots:

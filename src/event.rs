@@ -9,8 +9,12 @@ use std::time::Duration;
 use crate::task::{TaskId, WorkflowId};
 
 /// An endpoint of the API, as named in reports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, strum::IntoStaticStr,
+)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Endpoint {
     Auth,
     ListWorkflows,
@@ -23,12 +27,7 @@ impl Endpoint {
     /// The name in settings, messages and reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Auth => "auth",
-            Self::ListWorkflows => "list_workflows",
-            Self::ListTasks => "list_tasks",
-            Self::TaskDetail => "task_detail",
-        }
+        self.into()
     }
 }
 

@@ -53,6 +53,8 @@ mod exit_code;
 pub mod fuzzing;
 mod hardening;
 mod job;
+#[cfg(test)]
+mod json_schemas;
 mod lake;
 mod maintenance;
 mod observe;

@@ -12,6 +12,7 @@ use crate::task::{TaskId, TaskStatus, Told, WorkflowId};
 
 /// A value in a listing that is present and not understood. Never holds the value itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NotUnderstood {
     pub endpoint: Endpoint,
     /// The API profile's setting that names the key, or the key itself.

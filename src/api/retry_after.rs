@@ -107,6 +107,7 @@ mod tests {
     #[case::date_of_rfc_850("Monday, 11-Mar-24 08:01:30 GMT", Some(90))]
     #[case::date_of_asctime("Mon Mar 11 08:01:30 2024", Some(90))]
     #[case::wrong_day_of_the_week("Fri, 11 Mar 2024 08:01:30 GMT", Some(90))]
+    #[case::utc("Mon, 11 Mar 2024 08:01:30 UTC", Some(90))]
     #[case::offset("Mon, 11 Mar 2024 15:01:30 +0700", Some(90))]
     #[case::rfc3339("2024-03-11T08:00:05Z", Some(5))]
     #[case::rfc3339_with_a_fraction("2024-03-11T08:00:04.2Z", Some(5))]

@@ -99,7 +99,8 @@ impl ChangesError {
 }
 
 #[derive(Serialize)]
-struct Document {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Document {
     dest: String,
     /// After this commit.
     since: u64,
@@ -112,7 +113,8 @@ struct Document {
 
 /// One commit, or several as one step.
 #[derive(Serialize)]
-struct Line {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Line {
     since: u64,
     sequence: u64,
     /// What to give as `--since` after this one.
@@ -136,6 +138,7 @@ struct Line {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Tasks {
     /// Tasks that had no rows before.
     added: Vec<TaskId>,
@@ -144,6 +147,7 @@ struct Tasks {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct AddedLine {
     path: String,
     table: TableName,
@@ -157,6 +161,7 @@ struct AddedLine {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct RemovedLine {
     path: String,
     table: TableName,

@@ -170,12 +170,12 @@ impl FilesError {
 }
 
 /// The longest duration of a pin: superseded files use space meanwhile.
-const LONGEST: Duration = Duration::from_hours(30 * 24);
+const MAX_HOLD: Duration = Duration::from_hours(30 * 24);
 
 /// Parses the duration of a pin.
 pub(super) fn span(text: &str) -> Result<Duration, String> {
     let span = quantity::duration(text)?;
-    if (Duration::from_secs(1)..=LONGEST).contains(&span) {
+    if (Duration::from_secs(1)..=MAX_HOLD).contains(&span) {
         Ok(span)
     } else {
         Err("a list is held for 1s to 30d; ask again for one that is needed longer".to_owned())
@@ -184,7 +184,8 @@ pub(super) fn span(text: &str) -> Result<Duration, String> {
 
 /// The files of one state of the lake.
 #[derive(Serialize)]
-struct Document {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Document {
     /// The commit whose state is listed.
     sequence: u64,
     dest: String,
@@ -194,6 +195,7 @@ struct Document {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct PinLine {
     id: PinId,
     sequence: u64,
@@ -204,6 +206,7 @@ struct PinLine {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct FileLine {
     path: String,
     /// Its path in the lake, which is never reused: `rewrites` of later files refers to it.
@@ -264,7 +267,7 @@ pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<()
     if let Some(pin) = &pin
         && let Err(superseded) = listed.expect_whole(&lake)
     {
-        // Meanwhile: nobody was told of the pin.
+        // No one was told of the pin yet.
         end_pin(&pin.id, job, &clock).await?;
         return Err(superseded);
     }

@@ -77,8 +77,8 @@ pub async fn run(
         let setting = job.discover.partition_timezone;
         if zone != setting {
             tracing::warn!(
-                "the lake's days are days of {zone}, the setting says {setting}: runs will refuse \
-                 to write here; set --partition-timezone {zone}"
+                "the lake's days are those of {zone}, and `partition_timezone` is {setting}: runs \
+                 will refuse to write here; set --partition-timezone {zone}"
             );
         }
     }

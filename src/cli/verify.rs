@@ -13,6 +13,7 @@ use crate::lake::{self, LakeWriter};
 use crate::maintenance;
 use crate::maintenance::repair::{Repair, Repaired, repair};
 use crate::report::run_of;
+use crate::report::figures::{self, count, counted};
 use crate::schema::table;
 
 /// Arguments of `verify`.
@@ -124,7 +125,12 @@ fn write_text(
     let of = lake.as_ref().map(|lake| format!(", of {lake}"));
     writeln!(
         out,
-        "read {files} files, {rows} rows, {bytes} bytes of {tasks} tasks, as of commit {sequence}{}",
+        "read {}, {}, {} of {}, as of commit {}{}",
+        counted(*files, "file"),
+        counted(*rows, "row"),
+        figures::bytes(*bytes),
+        counted(*tasks, "task"),
+        count(*sequence),
         of.unwrap_or_default()
     )?;
     for finding in findings {

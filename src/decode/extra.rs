@@ -99,6 +99,7 @@ pub struct Misfits {
 
 /// One line of the report on values that did not fit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Misfit {
     /// The table of the record.
     pub table: TableName,
@@ -113,7 +114,7 @@ pub struct Misfit {
 impl Misfits {
     /// Keys counted individually per table and kind. Further keys are counted together, since a
     /// vendor may use ids as keys.
-    const MOST_KEYS: usize = 200;
+    const MAX_KEYS: usize = 200;
     const OTHER_KEYS: &'static str = "(other keys)";
     /// Keys that this module generates.
     const OWN_KEYS: [&'static str; 2] = ["$entry", Self::OTHER_KEYS];
@@ -130,7 +131,7 @@ impl Misfits {
         } else {
             shown_key(key)
         };
-        let key = if keys.len() < Self::MOST_KEYS || keys.contains_key(key) {
+        let key = if keys.len() < Self::MAX_KEYS || keys.contains_key(key) {
             key
         } else {
             Self::OTHER_KEYS
@@ -195,7 +196,7 @@ mod tests {
         let mut again = Misfits::default();
         again.merge(&whole);
         let named: Vec<String> = whole.lines().into_iter().map(|line| line.key).collect();
-        let first = (0..Misfits::MOST_KEYS).map(key);
+        let first = (0..Misfits::MAX_KEYS).map(key);
         let expected: Vec<_> = std::iter::once(Misfits::OTHER_KEYS.to_owned())
             .chain(first)
             .collect();
@@ -285,7 +286,7 @@ mod tests {
             );
         }
         let lines = misfits.lines();
-        assert_eq!(lines.len(), Misfits::MOST_KEYS + 1);
+        assert_eq!(lines.len(), Misfits::MAX_KEYS + 1);
         assert_eq!(lines.iter().map(|line| line.count).sum::<u64>(), 1000);
     }
 }

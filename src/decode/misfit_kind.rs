@@ -2,8 +2,12 @@
 
 /// Why a value is kept in `extra_fields` instead of, or in addition to, its column. The words are
 /// part of the run report's format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, strum::IntoStaticStr,
+)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum MisfitKind {
     /// Two keys of one column both have values.
     AliasTwice,
@@ -47,26 +51,7 @@ impl MisfitKind {
     /// The word in reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::AliasTwice => "alias_twice",
-            Self::DuplicateKey => "duplicate_key",
-            Self::NotAClockTime => "not_a_clock_time",
-            Self::NotADate => "not_a_date",
-            Self::NotALocalTime => "not_a_local_time",
-            Self::NotANumber => "not_a_number",
-            Self::NotATime => "not_a_time",
-            Self::NotAnArray => "not_an_array",
-            Self::NotAnInteger => "not_an_integer",
-            Self::NotAnObject => "not_an_object",
-            Self::NotPlainJson => "not_plain_json",
-            Self::NotText => "not_text",
-            Self::NotTheTaskId => "not_the_task_id",
-            Self::NotUtf8 => "not_utf8",
-            Self::OutOfRange => "out_of_range",
-            Self::Precision => "precision",
-            Self::TimeWithoutZone => "time_without_zone",
-            Self::UnknownKey => "unknown_key",
-        }
+        self.into()
     }
 }
 

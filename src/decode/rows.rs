@@ -30,7 +30,7 @@ const SPARE_BYTES: usize = 4 << 20;
 
 /// Maximum number of days whose rows accumulate side by side. A table's builders take some
 /// kilobytes per day, however few rows they hold.
-const MOST_DAYS: usize = 128;
+const MAX_DAYS: usize = 128;
 
 /// Index of a task within one commit.
 pub type TaskOrdinal = u32;
@@ -165,7 +165,7 @@ impl Rows {
     /// Whether rows span so many days that they should be handed on.
     #[must_use]
     pub fn has_many_days(&self) -> bool {
-        self.calls.len() > MOST_DAYS || self.tasks.len() > MOST_DAYS
+        self.calls.len() > MAX_DAYS || self.tasks.len() > MAX_DAYS
     }
 
     /// Resets [`Self::appended`] to zero.

@@ -12,7 +12,7 @@ use super::text::{ByteMasks, find_special, unescape};
 
 /// Maximum entries of a batch. An entry of two bytes becomes a row of hundreds, so bytes alone do not
 /// bound the memory of the rows. Ordinary entries are far fewer per megabyte.
-const MOST_ENTRIES: usize = 16_384;
+const MAX_ENTRIES: usize = 16_384;
 
 /// Entries of `detail`, each a whole JSON value.
 #[derive(Debug, Default)]
@@ -543,7 +543,7 @@ impl AnswerSplitter {
         self.batch.ends.push(end);
         self.entry_start = self.batch.bytes.len();
         let is_full = self.batch.bytes.len() >= self.options.batch_bytes;
-        if is_full || self.batch.ends.len() >= MOST_ENTRIES {
+        if is_full || self.batch.ends.len() >= MAX_ENTRIES {
             self.hand_on_run();
         }
     }

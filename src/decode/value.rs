@@ -145,12 +145,12 @@ fn scaled_number(text: &[u8], scale: u8) -> Option<Option<i128>> {
 /// no more places than `scale`. `None`: not of that form.
 fn short_number(text: &[u8], scale: u8) -> Option<i64> {
     /// A number of this many digits can be scaled by every supported scale.
-    const MOST_DIGITS: usize = 14;
+    const MAX_DIGITS: usize = 14;
     let (negative, text) = match text {
         [b'-', rest @ ..] => (true, rest),
         _ => (false, text),
     };
-    if text.len() > MOST_DIGITS {
+    if text.len() > MAX_DIGITS {
         return None;
     }
     let mut value: i64 = 0;

@@ -17,7 +17,7 @@ use crate::seeded::SeededMap;
 const SLACK_MICROS: i64 = 120_000_000;
 const SLOT_MICROS: i64 = 300_000_000;
 /// Maximum number of slots kept: a task's redials lie within days, and this is two weeks of slots.
-const MOST_SLOTS: usize = 4096;
+const MAX_SLOTS: usize = 4096;
 
 /// Evidence about the source time zone from the redials of some calls. Counts calls that have a
 /// start and at least one redial whose text has no zone; counts nothing while no zone is set.
@@ -33,6 +33,7 @@ pub struct ZoneCheck {
 
 /// The number of calls whose redials agree with the source time zone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ZoneVerdict {
     /// Calls whose redials lie between the scheduled start and the call's start.
     pub fit: u64,
@@ -61,7 +62,7 @@ impl ZoneCheck {
     fn place(&mut self, slot: i64, calls: u64) {
         if let Some(count) = self.first_redials.get_mut(&slot) {
             *count += calls;
-        } else if self.first_redials.len() < MOST_SLOTS {
+        } else if self.first_redials.len() < MAX_SLOTS {
             self.first_redials.insert(slot, calls);
         } else {
             self.unplaced += calls;
@@ -152,7 +153,7 @@ mod tests {
             parts.merge(&part);
         }
         assert_eq!(all, parts);
-        assert_eq!(all.first_redials.len(), MOST_SLOTS);
+        assert_eq!(all.first_redials.len(), MAX_SLOTS);
         assert_eq!(all.verdict(Some(START)).fit, 10_000);
         assert_eq!(all.verdict(Some(START + 10 * hour)).contradict, 10);
     }

@@ -170,8 +170,12 @@ impl Rules {
 }
 
 /// Why a task is pulled or skipped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, strum::IntoStaticStr,
+)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Reason {
     /// Final and settled, not yet exported.
     Final,
@@ -240,27 +244,7 @@ impl Reason {
     /// The word in reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Final => "final",
-            Self::FinalNow => "final_now",
-            Self::FailedBefore => "failed_before",
-            Self::Replace => "replace",
-            Self::OtherCount => "other_count",
-            Self::DamagedFile => "damaged_file",
-            Self::AskAnswer => "ask_answer",
-            Self::RunningIncluded => "running_included",
-            Self::Sealed => "sealed",
-            Self::Running => "running",
-            Self::Settling => "settling",
-            Self::UnknownStatus => "unknown_status",
-            Self::UnknownDay => "unknown_day",
-            Self::Reopened => "reopened",
-            Self::OutOfRange => "out_of_range",
-            Self::NotBefore => "not_before",
-            Self::BeforeLake => "before_lake",
-            Self::NoSchedule => "no_schedule",
-            Self::OtherShard => "other_shard",
-        }
+        self.into()
     }
 
     /// The explanation for people.
@@ -273,13 +257,13 @@ impl Reason {
             Self::Replace => "sealed, to be replaced",
             Self::OtherCount => "sealed, and listed with another number of calls",
             Self::DamagedFile => "of a damaged file, to be replaced",
-            Self::AskAnswer => "status not known, the answer decides",
+            Self::AskAnswer => "status not known, the response decides",
             Self::RunningIncluded => "running, rows wanted now",
             Self::Sealed => "sealed already",
             Self::Running => "still running",
             Self::Settling => "final, not settled yet",
-            Self::UnknownStatus => "unknown status, the answer decides",
-            Self::UnknownDay => "unknown day, the answer tells it",
+            Self::UnknownStatus => "unknown status, the response decides",
+            Self::UnknownDay => "unknown day, the response tells it",
             Self::Reopened => "sealed, and running again",
             Self::OutOfRange => "not on the days asked for",
             Self::NotBefore => "before `tasks.not_before`",

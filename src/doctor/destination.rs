@@ -76,7 +76,7 @@ fn probe_check(action: ProbeAction, step: Option<&ProbeStep>) -> Check {
         ),
         ProbeAction::CreateOnce => (
             "dest.create_once",
-            "a name is given once",
+            "a file is never overwritten by another writer",
             "on an object store commits need conditional writes (docs/object-stores.md), on a disk hard links, which FAT and some network and FUSE mounts lack; name a \
              place on a local file system (ext4, XFS, APFS) with --dest",
         ),
@@ -132,7 +132,7 @@ async fn space(store: &Store, job: &Job) -> Check {
     // Each table may have a full-size file in progress.
     let wanted = job.write.target_file_bytes.get().saturating_mul(4);
     match store.free_bytes().await {
-        Ok(None) => Check::skipped("dest.space", "this system does not tell"),
+        Ok(None) => Check::skipped("dest.space", "not available on this system"),
         Ok(Some(free)) if free >= wanted => Check::ok("dest.space", format!("{} free", size(free))),
         Ok(Some(free)) => {
             Check::warn("dest.space", format!("only {} free", size(free))).advise(format!(

@@ -104,10 +104,11 @@ fn judge(facts: &AnswerFacts) -> Vec<Check> {
                 status.as_str()
             ),
         };
-        checks
-            .push(Check::warn("task_detail.status", what).advise(
-                "the answer decides: such a task is not sealed, and asked for every night",
-            ));
+        checks.push(
+            Check::warn("task_detail.status", what).advise(
+                "the response decides: such a task is not sealed, and asked for every night",
+            ),
+        );
     }
     if *rejects > 0 {
         checks.push(

@@ -15,7 +15,7 @@ pub(super) fn examine(
     let loaded = match loaded {
         Ok(loaded) => {
             loaded.0.apply_file_mode();
-            notes.add(Check::ok("settings", "they load"));
+            notes.add(Check::ok("settings", "valid"));
             Some(loaded)
         }
         Err(error) => {

@@ -25,7 +25,7 @@ pub(super) fn examine(job: &Job, clock: &Clock, notes: &mut Notes<'_>) {
         )
     });
     let zone = job.discover.partition_timezone;
-    let what = format!("days are days of {}", at(zone, now));
+    let what = format!("days begin and end in {}", at(zone, now));
     notes.add(Check::ok("partition_timezone", what));
     notes.add(match job.decode.source_timezone {
         Some(zone) => Check::ok("source_timezone", at(zone, now)),

@@ -96,7 +96,9 @@ impl Job {
 }
 
 /// What a run does while another one is active on the lake.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
 pub enum IfRunning {
     /// Reports it and continues: each task is exported once, even if both pull it.
     #[default]
@@ -270,7 +272,9 @@ pub struct DiscoverOptions {
 }
 
 /// What happens to a sealed task that is listed as running again, or with other counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
 pub enum Reopen {
     /// It is pulled again once it is final, and its rows are replaced.
     #[default]

@@ -38,7 +38,7 @@ const SECONDS_OF: [(&str, f64); 7] = [
 ];
 
 /// Longer ones are typing errors, and would overflow the calendar when added to a date.
-const LONGEST: Duration = Duration::from_hours(100 * 365 * 24);
+const MAX_DURATION: Duration = Duration::from_hours(100 * 365 * 24);
 
 /// A million requests per second is beyond any vendor, and near the limiter's resolution.
 const FASTEST: f64 = 1e6;
@@ -69,7 +69,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         rest = after.trim_start();
     }
     Some(Duration::from_millis(millis))
-        .filter(|time| *time <= LONGEST)
+        .filter(|time| *time <= MAX_DURATION)
         .ok_or_else(wrong)
 }
 
@@ -155,6 +155,8 @@ mod tests {
             "m",
             "10x",
             "1.5h",
+            "1M",
+            "0",
             "-1m",
             "10 minutes ago",
             "101w5300w",

@@ -35,9 +35,9 @@ const MAGIC: [u8; 8] = *b"airckpt2";
 const HEAD: usize = 8 + 8 + 32;
 
 /// The largest checkpoint file that is read: some thirty million tasks.
-const MOST_BYTES: u64 = 1 << 30;
+const MAX_CHECKPOINT_BYTES: u64 = 1 << 30;
 /// Ids of tasks are random, which no compressor gets far below; what there is little of may be.
-const MOST_RATIO: u64 = 64;
+const MAX_RATIO: u64 = 64;
 const FREE_BYTES: u64 = 32 << 20;
 
 /// The content of a checkpoint file.
@@ -90,7 +90,7 @@ pub(crate) fn is_of_another_version(bytes: &[u8]) -> bool {
 /// Decompresses a checkpoint, unless it is far larger than a ledger can be: the file is not
 /// trusted.
 fn decompressed(compressed: &[u8]) -> Option<Vec<u8>> {
-    let most = FREE_BYTES.saturating_add((compressed.len() as u64).saturating_mul(MOST_RATIO));
+    let most = FREE_BYTES.saturating_add((compressed.len() as u64).saturating_mul(MAX_RATIO));
     let decoder = zstd::stream::Decoder::with_buffer(compressed).ok()?;
     let mut bytes = Vec::new();
     decoder.take(most + 1).read_to_end(&mut bytes).ok()?;
@@ -186,11 +186,11 @@ pub(crate) async fn load(store: &Store, sequence: u64) -> Result<Option<Vec<u8>>
         let head = read(HEAD as u64).map_err(LakeError::io("read", file.place()))?;
         let is_ours = head.starts_with(&MAGIC)
             && head.get(8..16) == Some(&sequence.to_le_bytes())
-            && file.bytes() <= MOST_BYTES;
+            && file.bytes() <= MAX_CHECKPOINT_BYTES;
         if !is_ours {
             return Ok(Some(head));
         }
-        read(MOST_BYTES)
+        read(MAX_CHECKPOINT_BYTES)
             .map(Some)
             .map_err(LakeError::io("read", file.place()))
     })

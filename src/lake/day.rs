@@ -42,6 +42,7 @@ use crate::task::RunId;
 
 /// Tasks by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TaskCounts {
     /// Final and exported.
     pub sealed: u64,
@@ -55,6 +56,7 @@ pub struct TaskCounts {
 
 /// Live data files, summed up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FileCounts {
     /// How many.
     pub files: u64,
@@ -66,6 +68,7 @@ pub struct FileCounts {
 
 /// Why rows of a day changed after it was complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RevisionReason {
     /// Rows of a task that was not known to reach the day.
@@ -78,6 +81,7 @@ pub enum RevisionReason {
 
 /// A run whose listings cover a day.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DayEvidence {
     /// The run.
     pub run_id: RunId,
@@ -90,6 +94,7 @@ pub struct DayEvidence {
 
 /// The state of one day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DaySummary {
     /// The day. Missing for rows and tasks without a day.
     pub date: Option<NaiveDate>,

@@ -39,7 +39,7 @@ const SOURCE: &str = "airudder_outbound_tasks";
 /// How the hosts of this machine are written.
 pub const LOOPBACK: &str = "loopback";
 /// The largest accepted identity file.
-const MOST_BYTES: u64 = 64 * 1024;
+const MAX_BYTES: u64 = 64 * 1024;
 /// The flag that accepts another account or host once.
 const ACCEPT: &str = "--accept-lake-change";
 
@@ -71,16 +71,17 @@ pub struct Identity {
 
 /// The part of an identity that is shown: everything but the account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ShownIdentity {
-    /// See [`Identity::lake_id`].
+    /// A random id of the lake.
     pub lake_id: String,
-    /// See [`Identity::source`].
+    /// What kind of tasks the lake holds.
     pub source: String,
-    /// See [`Identity::host`].
+    /// The host of the API; null if none was known.
     pub host: Option<String>,
-    /// See [`Identity::partition_timezone`].
+    /// The zone of days and partitions.
     pub partition_timezone: String,
-    /// See [`Identity::demo`].
+    /// Whether `demo` created it.
     pub demo: bool,
 }
 
@@ -160,7 +161,7 @@ pub async fn read_identity(store: &Store) -> Result<Option<Identity>, LakeError>
     let Some(size) = store.size(&path).await? else {
         return Ok(None);
     };
-    if size > MOST_BYTES {
+    if size > MAX_BYTES {
         return Err(damaged(store, "it is too long"));
     }
     if !store.is_regular(&path).await? {

@@ -82,6 +82,8 @@ pub use mend::{Checked, MISSING};
 pub use pins::hold::{Held, hold};
 pub use pins::{Pin, PinState, PinWay, Pins, pins};
 pub use reader::{Lake, LakeOptions, Unpublished, expect_place};
+#[cfg(test)]
+pub(crate) use record::Commit;
 pub use record::{
     CommitDraft, CommitKind, CommittedTask, Coverage, Evidence, FailedTask, Failure, LostFile,
     OpenTask, Removal, WorkflowNote,

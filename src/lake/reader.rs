@@ -41,6 +41,7 @@ pub async fn expect_place(dest: &Destination) -> Result<(), LakeError> {
 
 /// Commits that count, and not all of whose files are in their tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Unpublished {
     /// The first of them.
     pub first: u64,

@@ -43,6 +43,8 @@ use mend::Damage;
 use pending::{AcceptRules, PendingCommit, PendingOptions};
 use pull::{CommitPace, Puller};
 use replay::Replayer;
+#[cfg(test)]
+pub(crate) use replay::SupersededAnswer;
 pub use replay::{
     NamedAnswer, ReplayInputError, SavedAnswers, Superseded, bucket_and_key, saved_answers,
 };

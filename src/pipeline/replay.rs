@@ -30,6 +30,8 @@ pub use files::ReplayInputError;
 use files::{READ_BYTES, read_full};
 use survey::Ids;
 pub use survey::Superseded;
+#[cfg(test)]
+pub(crate) use survey::SupersededAnswer;
 
 /// Outcome of one file.
 #[derive(Debug)]

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Why a run stopped before its plan was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "why", content = "detail")]
 pub enum Stop {
     /// A person pressed Ctrl-C (SIGINT).

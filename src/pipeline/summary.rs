@@ -19,6 +19,7 @@ use crate::task::{RunId, TaskId, WorkflowId};
 
 /// Data written to one table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Written {
     pub files: u64,
     pub rows: u64,
@@ -26,6 +27,7 @@ pub struct Written {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TaskTotals {
     /// Exported and final.
     pub sealed: u64,
@@ -54,6 +56,7 @@ pub struct TaskTotals {
 
 /// A task that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FailedPull {
     pub task_id: TaskId,
     /// Why, safe to print.
@@ -62,6 +65,7 @@ pub struct FailedPull {
 
 /// Rows of a task that were in a damaged file and that no response has restored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LostRows {
     pub task_id: TaskId,
     /// The file that held them.
@@ -72,6 +76,7 @@ pub struct LostRows {
 
 /// A workflow whose tasks are not all known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FailedWorkflow {
     pub workflow_id: WorkflowId,
     /// Why, safe to print.

@@ -33,8 +33,12 @@ pub use past::{PastRun, past_runs};
 pub use plan::{PlanCost, PlanReport};
 pub use progress::{PaceNow, Progress};
 pub use requests::RequestTally;
+#[cfg(test)]
+pub(crate) use run::Document as RunDocument;
 pub use run::RunReport;
 pub(crate) use run::{outcome_phrase, outcome_word};
 pub use screen::Screen;
+#[cfg(test)]
+pub(crate) use status::StatusCheck;
 pub use status::{StatusOptions, StatusReport};
 pub use vacuum::VacuumReport;

@@ -12,6 +12,7 @@ use crate::task::RunId;
 
 /// A past run. Reports of other versions may lack fields; missing fields are empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PastRun {
     pub run_id: RunId,
     /// `run`, `backfill`, `replay`.
@@ -51,6 +52,7 @@ pub struct PastRun {
 
 /// Why a past run stopped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PastStop {
     /// As one word: `interrupted`, `terminated`, `api`, `destination`.
     pub why: String,
@@ -75,6 +77,7 @@ impl PastStop {
 
 /// A workflow whose tasks a past run could not list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PastWorkflow {
     pub workflow_id: String,
     pub reason: String,
@@ -82,6 +85,7 @@ pub struct PastWorkflow {
 
 /// A value in the listings that a past run did not understand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PastNotUnderstood {
     pub endpoint: String,
     /// The place, as a setting of the API profile.

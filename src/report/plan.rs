@@ -24,6 +24,7 @@ pub struct PlanCost {
 
 /// A plan, ready for output.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PlanReport {
     command: String,
     pull: u64,
@@ -38,6 +39,7 @@ pub struct PlanReport {
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct RequestsNeeded {
     listings: u64,
     tasks: u64,
@@ -45,7 +47,9 @@ struct RequestsNeeded {
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ReasonLine {
+    #[cfg_attr(test, schemars(extend("enum" = ["pull", "leave"])))]
     decision: &'static str,
     reason: Reason,
     #[serde(skip)]
@@ -54,6 +58,7 @@ struct ReasonLine {
 }
 
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct DayLine {
     date: Option<NaiveDate>,
     pull: u64,
@@ -62,10 +67,12 @@ struct DayLine {
 }
 
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct TaskLine {
     task_id: TaskId,
     date: Option<NaiveDate>,
     status: Option<String>,
+    #[cfg_attr(test, schemars(extend("enum" = ["pull", "leave"])))]
     decision: &'static str,
     reason: Reason,
 }

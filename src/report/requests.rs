@@ -15,6 +15,7 @@ const MAX_WARNINGS: usize = 100;
 
 /// Requests to one endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EndpointRequests {
     /// Completed requests, including retries.
     pub requests: u64,
@@ -24,13 +25,16 @@ pub struct EndpointRequests {
     pub bytes: u64,
     /// From sending to the last byte, summed over all requests.
     #[serde(rename = "elapsed_seconds", serialize_with = "as_seconds")]
+    #[cfg_attr(test, schemars(with = "f64"))]
     pub elapsed: Duration,
     #[serde(rename = "slowest_seconds", serialize_with = "as_seconds")]
+    #[cfg_attr(test, schemars(with = "f64"))]
     pub slowest: Duration,
 }
 
 /// Requests of a run to the API.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Requests {
     /// Completed requests, including retries.
     pub total: u64,
@@ -39,11 +43,13 @@ pub struct Requests {
     pub retries: u64,
     /// Time that requests waited for the pace or a hold, summed over concurrent requests.
     #[serde(rename = "waited_seconds", serialize_with = "as_seconds")]
+    #[cfg_attr(test, schemars(with = "f64"))]
     pub waited: Duration,
     /// Number of times that all requests were held.
     pub holds: u64,
     /// Total time of holds; overlapping holds count once.
     #[serde(rename = "held_seconds", serialize_with = "as_seconds")]
+    #[cfg_attr(test, schemars(with = "f64"))]
     pub held: Duration,
     /// The slowest pace after a slow-down, in requests per second.
     pub slowest_pace_per_second: Option<f64>,
@@ -65,6 +71,7 @@ impl Requests {
 
 /// Warnings of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Warnings {
     pub total: u64,
     /// The first 100.

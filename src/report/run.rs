@@ -39,7 +39,8 @@ pub struct RunReport {
 
 /// The JSON report, fields ordered by importance.
 #[derive(Serialize)]
-struct Document<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Document<'a> {
     report_version: u32,
     run_id: &'a RunId,
     command: &'a str,
@@ -48,11 +49,14 @@ struct Document<'a> {
     started_at: DateTime<Utc>,
     ended_at: DateTime<Utc>,
     duration_seconds: f64,
+    /// The exit code as a word.
+    #[cfg_attr(test, schemars(extend("enum" = ExitCode::ALL.map(outcome_word))))]
     outcome: &'static str,
     exit_code: u8,
     stopped: Option<&'a Stop>,
     listed: bool,
     listing_complete: bool,
+    /// Tasks by reason, as `plan` shows them.
     planned: BTreeMap<&'static str, u64>,
     tasks: crate::pipeline::TaskTotals,
     written: &'a BTreeMap<TableName, Written>,
@@ -66,6 +70,7 @@ struct Document<'a> {
     not_understood: &'a [NotUnderstood],
     source_timezone: ZoneVerdict,
     #[serde(skip_serializing_if = "Superseded::is_empty")]
+    #[cfg_attr(test, schemars(with = "Vec<crate::pipeline::SupersededAnswer<'a>>"))]
     superseded: &'a Superseded,
     requests: &'a Requests,
     warnings: &'a Warnings,

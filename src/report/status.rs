@@ -20,16 +20,20 @@ use crate::schema::TableName;
 use crate::store::{FilePath, PinId};
 use crate::task::{RunId, TaskId, TaskStatus, WorkflowId};
 
+#[cfg(test)]
+pub(crate) use self::check::StatusCheck;
+
 /// Number of past runs shown.
 const MAX_RUNS: usize = 5;
 /// A task that is not final this long after its scheduled end was probably forgotten.
-const LONG: TimeDelta = TimeDelta::days(2);
+const FORGOTTEN_AFTER: TimeDelta = TimeDelta::days(2);
 /// On the third night, a task without a known status or day is shown: two days after the first,
 /// less an hour, since nights do not start to the second.
 const THREE_NIGHTS: TimeDelta = TimeDelta::hours(2 * 24 - 1);
 
 /// Status of the lake.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StatusReport {
     dest: String,
     /// The account and host of the lake; null for a lake of an earlier version.
@@ -62,9 +66,11 @@ pub struct StatusOptions {
 
 /// A state that is pinned, or was until recently.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct PinLine {
     id: PinId,
     /// `held`, `making`, `ended` (removed by the next run or vacuum), `not_understood`.
+    #[cfg_attr(test, schemars(extend("enum" = ["held", "making", "ended", "not_understood"])))]
     state: &'static str,
     /// The commit whose state is pinned; null, like all fields that follow, if the record is not
     /// understood.
@@ -79,6 +85,7 @@ struct PinLine {
 
 /// Problems that need attention, now or later.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Attention {
     failed: Vec<FailedLine>,
     /// Tasks whose rows were lost with a damaged file.
@@ -102,6 +109,7 @@ struct Attention {
 
 /// A task without a known status or day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct NotKnownLine {
     task_id: TaskId,
     what: &'static str,
@@ -109,6 +117,7 @@ struct NotKnownLine {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct GoneWorkflowLine {
     workflow_id: WorkflowId,
     nights: u32,
@@ -116,6 +125,7 @@ struct GoneWorkflowLine {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct LastRunLine {
     run_id: RunId,
     outcome: String,
@@ -126,6 +136,7 @@ struct LastRunLine {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct FailedLine {
     task_id: TaskId,
     date: Option<NaiveDate>,
@@ -136,6 +147,7 @@ struct FailedLine {
 
 /// Rows that were lost with a damaged file and have not been restored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct LostLine {
     task_id: TaskId,
     date: Option<NaiveDate>,
@@ -143,6 +155,7 @@ struct LostLine {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct OverdueLine {
     task_id: TaskId,
     date: Option<NaiveDate>,
@@ -152,6 +165,7 @@ struct OverdueLine {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct RejectsLine {
     run_id: RunId,
     rejects: u64,
@@ -398,7 +412,7 @@ fn overdue<'a>(
             let task = &known.task;
             let schedule_end = task.schedule_end.filter(|end| !task.overdue || *end <= now);
             let schedule_end = schedule_end.or(task.schedule_start).or(task.first_seen)?;
-            let overdue = task.overdue || now.signed_duration_since(schedule_end) > LONG;
+            let overdue = task.overdue || now.signed_duration_since(schedule_end) > FORGOTTEN_AFTER;
             overdue.then(|| OverdueLine {
                 task_id: known.task.id.clone(),
                 date: known.task.day,

@@ -10,7 +10,7 @@ use hyper::body::{Body, Bytes, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
 use super::detail::Detail;
-use super::vendor::InFlight;
+use super::in_flight::InFlight;
 use super::wire::ResetSwitch;
 
 /// The source of the bytes.

@@ -35,6 +35,7 @@ mod cursors;
 mod detail;
 mod endpoint;
 mod faults;
+mod in_flight;
 mod items;
 mod json_writer;
 mod limit;
@@ -46,6 +47,7 @@ mod phrases;
 mod refusals;
 mod reply;
 mod seeded_rng;
+mod state;
 mod stats;
 mod task;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! faults.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -18,11 +18,13 @@ use super::call::{CallPlan, CallStyle};
 use super::detail::{Counts, Detail, compress};
 use super::endpoint::Endpoint;
 use super::faults::{Fault, FaultFamily, FaultKind, FaultLog, Quirks};
+use super::in_flight::InFlight;
 use super::limit::Bucket;
 use super::listing::Distortion;
 use super::options::SandboxOptions;
 use super::reply::Reply;
 use super::seeded_rng::{key_of, mix, share};
+use super::state::{Shared, State};
 use super::stats::{SandboxStats, Tally};
 use super::task::Task;
 use super::tokens::Tokens;
@@ -40,39 +42,7 @@ pub(super) struct Vendor {
     pub(super) options: SandboxOptions,
     pub(super) world: Arc<World>,
     pub(super) quirks: Quirks,
-    state: Mutex<State>,
-}
-
-/// The mutable state.
-#[derive(Debug)]
-pub(super) struct State {
-    pub(super) clock: Clock,
-    bucket: Option<Bucket>,
-    pub(super) tokens: Tokens,
-    faults: FaultLog,
-    pub(super) tally: Tally,
-}
-
-/// A request whose response is not complete.
-#[derive(Debug)]
-pub(super) struct InFlight {
-    vendor: Arc<Vendor>,
-    detail_of: Option<String>,
-}
-
-impl InFlight {
-    /// Records that the response was sent completely.
-    pub(super) fn complete(self) {
-        if let Some(task) = &self.detail_of {
-            self.vendor.state().tally.detail_complete(task);
-        }
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.vendor.state().tally.end();
-    }
+    state: Shared,
 }
 
 impl Vendor {
@@ -93,12 +63,12 @@ impl Vendor {
             options,
             world,
             quirks,
-            state: Mutex::new(state),
+            state: Shared::new(state),
         }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     pub(super) fn set_clock(&self, clock: Clock) {
@@ -197,16 +167,16 @@ impl Vendor {
         };
         if let Ask::Detail { task } = &ask {
             self.state().tally.detail(task);
-            in_flight.detail_of = Some(task.clone());
+            in_flight.answers(Some(task));
         }
         let fault = self.next_fault(&ask);
         if let Some(reply) = fault.and_then(|fault| self.instead(fault)) {
-            in_flight.detail_of = None;
+            in_flight.answers(None);
             return Ok(self.send(reply, Some(in_flight)));
         }
         let reply = self.reply(&ask, &head.headers, fault.map(|fault| fault.kind));
         if reply.is_failure() {
-            in_flight.detail_of = None;
+            in_flight.answers(None);
         }
         let reply = self.packed(reply, &ask, &head.headers);
         let Some(Fault { kind, roll }) = fault else {
@@ -240,7 +210,7 @@ impl Vendor {
         })
     }
 
-    fn begin(self: &Arc<Self>, endpoint: Endpoint) -> (InFlight, Option<Duration>, Duration) {
+    fn begin(&self, endpoint: Endpoint) -> (InFlight, Option<Duration>, Duration) {
         let now = Instant::now();
         let mut state = self.state();
         state.tally.begin(endpoint, now);
@@ -254,14 +224,7 @@ impl Vendor {
         let jitter = share(mix(self.options.seed, state.tally.turn("latency")));
         drop(state);
         let latency = self.options.latency.mul_f64(0.8 + 0.4 * jitter);
-        (
-            InFlight {
-                vendor: Arc::clone(self),
-                detail_of: None,
-            },
-            refused,
-            latency,
-        )
+        (InFlight::new(self.state.clone()), refused, latency)
     }
 
     fn next_fault(&self, ask: &Ask) -> Option<Fault> {

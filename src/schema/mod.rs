@@ -31,8 +31,22 @@ pub const DECIMAL_PRECISION: u8 = 20;
 pub const DECIMAL_SCALE: i8 = 4;
 
 /// One of the four tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum TableName {
     /// One row per contact of a task.
     Calls,
@@ -51,12 +65,7 @@ impl TableName {
     /// The table's name, which is also its folder in the lake.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Calls => "calls",
-            Self::Redials => "redials",
-            Self::AsrTurns => "asr_turns",
-            Self::Tasks => "tasks",
-        }
+        self.into()
     }
 
     /// The partition column: in the path only, never in the file.

@@ -53,6 +53,7 @@ as_text!(Checksum, "a SHA-256 in 64 hex digits");
 
 /// A finished data file: staged and durable, or published once its commit is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DataFile {
     /// Its table.
     pub table: TableName,
@@ -73,6 +74,7 @@ pub struct DataFile {
 
 /// A multipart upload that was sent whole and left open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Upload {
     /// The store's upload id. Azure has none.
     pub id: String,

@@ -311,7 +311,7 @@ impl RunStore {
     /// Writes or removes a marker, as the current content of another file demands it. Returns whether
     /// that changed anything.
     ///
-    /// A marker follows its file: whoever changes the file calls this afterwards. On a disk both happen
+    /// A marker follows its file: what changes the file calls this afterwards. On a disk both happen
     /// under one lock; in a bucket the file is read again after the marker was changed, until it is
     /// still the same.
     ///

@@ -108,6 +108,11 @@ impl LoadPlan {
     /// # Errors
     /// When the lake can't be read, or does not know the commit.
     pub async fn since(lake: &Lake, since: u64, root: &Path) -> Result<Self, PlanError> {
+        if since == 0 {
+            // Everything: the log has no more to tell than the state.
+            let (files, touched) = (lake.ledger().live_files(), lake.ledger().places());
+            return Self::of(lake, since, Scope::Whole, root, &files, &touched).await;
+        }
         let span = Span {
             since,
             ..Span::default()
@@ -124,16 +129,8 @@ impl LoadPlan {
             }
         }
         let tasks: Vec<TaskId> = tasks.into_iter().collect();
-        let scope = if since == 0 {
-            Scope::Whole
-        } else {
-            Scope::Tasks(tasks)
-        };
-        let files = match &scope {
-            Scope::Tasks(tasks) => lake.files_of_tasks(tasks).await?,
-            _ => lake.ledger().live_files(),
-        };
-        Self::of(lake, since, scope, root, &files, &touched).await
+        let files = lake.files_of_tasks(&tasks).await?;
+        Self::of(lake, since, Scope::Tasks(tasks), root, &files, &touched).await
     }
 
     /// Some days, whole.

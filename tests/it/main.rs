@@ -15,6 +15,7 @@ mod hooks;
 mod hostile;
 mod identity;
 mod interrupts;
+mod json_schemas;
 mod kill_matrix;
 mod layers;
 mod limits;

@@ -474,7 +474,7 @@ fn a_task_whose_answer_is_of_a_day_before_the_first_one_is_left_and_asked_for_on
             .done()
             .stdout;
         assert!(
-            status.contains("nothing needs a person") || !status.contains("old"),
+            status.contains("nothing needs attention") || !status.contains("old"),
             "{status}"
         );
     }

@@ -58,6 +58,7 @@ pub struct TaskChange {
 
 /// Rows that came with files and went with files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RowChange {
     /// In the files added.
     pub added: u64,

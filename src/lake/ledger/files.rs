@@ -1,6 +1,6 @@
 //! The data files in the log: the live ones, and where the rows of the superseded ones went.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::seeded::SeededMap;
 use chrono::NaiveDate;
@@ -167,6 +167,12 @@ impl Files {
 
     pub(super) fn live_file(&self, path: &FilePath) -> Option<LiveFile> {
         self.describe(&path.name, self.slot(path)?)
+    }
+
+    /// Where files are or once were.
+    pub(super) fn places(&self) -> BTreeSet<(TableName, Partition)> {
+        let slots = self.slots.iter();
+        slots.map(|slot| (slot.table, slot.partition)).collect()
     }
 
     pub(super) fn live(&self) -> impl Iterator<Item = LiveFile> {

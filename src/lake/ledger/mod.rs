@@ -39,7 +39,7 @@ use super::record::{CommitDraft, CommitKind, Coverage, Failure, LostFile, OpenTa
 use crate::calendar::day_end;
 use crate::schema::TableName;
 use crate::shard::Shard;
-use crate::store::{FileName, FilePath};
+use crate::store::{FileName, FilePath, Partition};
 use crate::task::{RunId, TaskId, WorkflowId};
 
 /// The state that the commit log describes.
@@ -322,6 +322,12 @@ impl Ledger {
     #[must_use]
     pub fn live_file(&self, path: &FilePath) -> Option<LiveFile> {
         self.files.live_file(path)
+    }
+
+    /// Where files are or once were.
+    #[must_use]
+    pub fn places(&self) -> BTreeSet<(TableName, Partition)> {
+        self.files.places()
     }
 
     /// The live files, by table, partition and name.

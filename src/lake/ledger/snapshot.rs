@@ -357,12 +357,12 @@ fn write_files(files: &Files, out: &mut Out) {
 }
 
 /// Minimum bytes of a file: two for its name, four for its place, one for its successors.
-const LEAST_FILE_BYTES: usize = 7;
+const MIN_FILE_BYTES: usize = 7;
 
 fn read_files(bytes: &mut In<'_>) -> Option<Files> {
     let count = bytes.size()?;
     // A number that the bytes cannot hold takes no memory.
-    if count.checked_mul(LEAST_FILE_BYTES)? > bytes.0.len() {
+    if count.checked_mul(MIN_FILE_BYTES)? > bytes.0.len() {
         return None;
     }
     let mut files = Files::default();

@@ -23,6 +23,7 @@ use crate::store::{FilePath, LakePath, PinId, Store};
 
 /// How a pin keeps its files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PinWay {
     /// They have second names in the pin's folder.

@@ -138,6 +138,8 @@ mod tests {
             ("0123456789abcdef0123456789abcdef", true),
             ("0123456789ABCDEF0123456789abcdef", false),
             ("0123456789abcdef", false),
+            ("0x23456789abcdef0123456789abcdef01", false),
+            ("0x0123456789abcdef0123456789abcdef", false),
             ("../../etc", false),
             ("0123456789abcdef0123456789abcdeg", false),
         ] {

@@ -30,8 +30,10 @@ use crate::task::{RunId, TaskId, TaskInfo, TaskStatus, WorkflowId};
 pub const FORMAT_VERSION: u32 = 3;
 
 /// The purpose of a commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum CommitKind {
     /// Adds rows of tasks that had none.
     Append,
@@ -47,17 +49,13 @@ impl CommitKind {
     /// The word in the record.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Append => "append",
-            Self::Replace => "replace",
-            Self::Compact => "compact",
-            Self::Observe => "observe",
-        }
+        self.into()
     }
 }
 
 /// A task whose rows are in the commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CommittedTask {
     /// Which.
     pub id: TaskId,
@@ -95,6 +93,7 @@ pub struct CommittedTask {
 
 /// A task that was seen in a listing or response and not exported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct OpenTask {
     /// Which.
     pub id: TaskId,
@@ -167,6 +166,7 @@ impl OpenTask {
 
 /// A task that failed after all attempts. The next run retries it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FailedTask {
     /// The task, as last seen.
     #[serde(flatten)]
@@ -178,6 +178,7 @@ pub struct FailedTask {
 
 /// Why and how often a task failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Failure {
     /// Safe to print.
     pub reason: String,
@@ -190,6 +191,7 @@ pub struct Failure {
 /// A range of schedule starts, from `from` (inclusive) to `to` (exclusive), for which a listing
 /// contained every task that existed at the vendor at `at`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Coverage {
     /// Included.
     pub from: DateTime<Utc>,
@@ -207,6 +209,7 @@ pub struct Coverage {
 
 /// The requests and results of listings that count as complete.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Evidence {
     /// Number of listings: one of workflows, and one for each workflow.
     pub listings: u64,
@@ -221,6 +224,7 @@ pub struct Evidence {
 
 /// A workflow that the vendor reports as gone, or that is back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct WorkflowNote {
     /// Which.
     pub id: WorkflowId,
@@ -232,6 +236,7 @@ pub struct WorkflowNote {
 
 /// A superseded file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Removal {
     /// The file: live until this commit.
     pub path: FilePath,
@@ -245,6 +250,7 @@ pub struct Removal {
 /// The tasks are in [`CommitDraft::reopened`] too, so that a reader that does not know this field
 /// pulls them again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LostFile {
     /// The file. It is among the commit's `removes`. Publishing moves the damaged file to
     /// `_export/quarantine/`.
@@ -259,13 +265,14 @@ pub struct LostFile {
 
 /// The content of a future commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CommitDraft {
     /// The run that staged the files.
     pub run_id: RunId,
     /// Its purpose.
     pub kind: CommitKind,
-    /// The last commit that was known when the replacements were decided
-    /// ([`super::ledger::Ledger::last_sequence`]). Rows committed later are never replaced unseen.
+    /// The last commit that was known when the replacements were decided. Rows committed later are
+    /// never replaced unseen.
     pub base: u64,
     /// Tasks whose rows are in `files`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -345,6 +352,7 @@ impl CommitDraft {
 
 /// A commit: a draft with its place in the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Commit {
     /// The version of the record's format.
     pub format_version: u32,

@@ -44,8 +44,11 @@ const MAX_FINDINGS: usize = 1_000;
 const MAX_PASSES: u32 = 100;
 
 /// The kind of a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum FindingKind {
     /// A file that belongs to the lake is not there.
     FileMissing,
@@ -92,27 +95,7 @@ impl FindingKind {
     /// The word in results.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::FileMissing => "file_missing",
-            Self::FileChanged => "file_changed",
-            Self::FileUnreadable => "file_unreadable",
-            Self::FileRows => "file_rows",
-            Self::RowsLost => "rows_lost",
-            Self::FileSchema => "file_schema",
-            Self::DuplicateRow => "duplicate_row",
-            Self::OrphanRow => "orphan_row",
-            Self::TaskRows => "task_rows",
-            Self::UnknownTask => "unknown_task",
-            Self::StrayFile => "stray_file",
-            Self::LeftOver => "left_over",
-            Self::DayStale => "day_stale",
-            Self::CheckpointStale => "checkpoint_stale",
-            Self::LakeIdentity => "lake_identity",
-            Self::LogBehind => "log_behind",
-            Self::NotPublished => "not_published",
-            Self::ListedAhead => "listed_ahead",
-            Self::Unsettled => "unsettled",
-        }
+        self.into()
     }
 }
 

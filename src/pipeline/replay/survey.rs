@@ -227,11 +227,14 @@ pub struct Superseded {
 
 /// A saved response superseded by another one of the same task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SupersededAnswer<'a> {
     #[serde(serialize_with = "lossy")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub file: &'a Path,
     /// The file that was taken.
     #[serde(serialize_with = "lossy")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub taken: &'a Path,
     /// The reason, as one word.
     pub why: &'static str,

@@ -138,8 +138,10 @@ fn requests(report: &RunReport, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\n{total}, {} received", bytes(received))?;
     let mut grid = Grid::new("LL");
     for (endpoint, asked) in &requests.by_endpoint {
-        let outcomes = asked.outcomes.iter();
-        let outcomes: Vec<_> = outcomes
+        let mut outcomes: Vec<_> = asked.outcomes.iter().collect();
+        // What went well first, then what happened most.
+        outcomes.sort_by_key(|(word, n)| (*word != "ok", std::cmp::Reverse(**n)));
+        let outcomes: Vec<_> = (outcomes.into_iter())
             .map(|(word, n)| format!("{word} {}", count(*n)))
             .collect();
         grid.row([endpoint.as_str(), &outcomes.join(", ")]);

@@ -16,6 +16,7 @@ use crate::report::run::outcome_phrase;
 
 /// Whether the export is as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StatusCheck {
     /// Whether there is no problem.
     ok: bool,
@@ -29,6 +30,7 @@ pub struct StatusCheck {
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Problem {
     kind: ProblemKind,
     /// How many runs, days, tasks or records; 1 where there is nothing to count.
@@ -37,6 +39,7 @@ struct Problem {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 enum ProblemKind {
     /// The last success is too long ago, or there is none.

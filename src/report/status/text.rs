@@ -54,7 +54,7 @@ fn days(report: &StatusReport, every_day: bool, out: &mut impl Write) -> io::Res
     let hidden = report.days.len().saturating_sub(shown);
     let mut grid = Grid::new("LRRRRRRRL");
     grid.row([
-        "day", "sealed", "open", "failed", "early", "files", "calls", "bytes", "",
+        "day", "sealed", "open", "failed", "early", "files", "calls", "bytes", "state",
     ]);
     for day in &report.days[hidden..] {
         grid.row(day_cells(day));
@@ -82,13 +82,17 @@ fn day_cells(day: &DaySummary) -> [String; 9] {
         .tables
         .get(&TableName::Calls)
         .map_or(0, |calls| calls.rows);
-    let complete = if day.complete { "complete" } else { "" };
+    let state = match (day.date, day.complete) {
+        (None, _) => "",
+        (Some(_), true) => "complete",
+        (Some(_), false) => "incomplete",
+    };
     cells(
         &name,
         &day.tasks,
         &total_of(day.tables.values()),
         calls,
-        complete,
+        state,
     )
 }
 
@@ -169,7 +173,7 @@ fn runs(report: &StatusReport, out: &mut impl Write) -> io::Result<()> {
     }
     let mut grid = Grid::new("LLLLRRR");
     grid.row([
-        "run", "command", "ended", "took", "sealed", "failed", "rejects",
+        "run", "command", "outcome", "took", "sealed", "failed", "rejects",
     ]);
     for run in &report.runs {
         let took = (run.started_at.zip(run.ended_at))
@@ -237,7 +241,7 @@ fn attention(attention: &Attention, out: &mut impl Write) -> io::Result<()> {
         listed_ahead,
     } = attention;
     if *attention == Attention::default() {
-        return writeln!(out, "\nnothing needs a person");
+        return writeln!(out, "\nnothing needs attention");
     }
     last_run_line(last_run.as_ref(), out)?;
     not_published_line(*not_published, out)?;

@@ -11,7 +11,7 @@ use crate::store::path::LakePath;
 use crate::store::{DirEntry, FileMetadata, InStaging, StoredFile, blocking};
 
 /// The largest small file that the exporter writes.
-const MOST_SMALL: u64 = 8 << 20;
+const MAX_SMALL_BYTES: u64 = 8 << 20;
 /// Threads that read small files at once, and files that each of them reads in a row: most of the
 /// cost of a small file is scheduling the thread.
 const READS_AT_ONCE: usize = 8;
@@ -155,7 +155,10 @@ fn read_small(path: PathBuf) -> Result<Option<Vec<u8>>, StoreError> {
         return Ok(None);
     };
     let mut bytes = Vec::new();
-    let read = file.read_from(0).take(MOST_SMALL).read_to_end(&mut bytes);
+    let read = file
+        .read_from(0)
+        .take(MAX_SMALL_BYTES)
+        .read_to_end(&mut bytes);
     read.map_err(StoreError::io("read", file.place()))?;
     Ok(Some(bytes))
 }

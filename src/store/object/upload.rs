@@ -21,7 +21,7 @@ use crate::store::{Published, blocking};
 /// Size of all parts but the last: the minimum of S3 and Google. R2 requires equal parts.
 const PART_BYTES: u64 = 5 << 20;
 /// Maximum number of parts on S3.
-const MOST_PARTS: u64 = 10_000;
+const MAX_PARTS: u64 = 10_000;
 /// Concurrent requests. With a part each they take 40 MiB.
 const AT_ONCE: usize = 8;
 
@@ -247,7 +247,7 @@ impl Bucket {
 }
 
 fn part_bytes(bytes: u64) -> u64 {
-    bytes.div_ceil(MOST_PARTS).max(PART_BYTES)
+    bytes.div_ceil(MAX_PARTS).max(PART_BYTES)
 }
 
 fn read_part(file: &Path, start: u64, length: u64) -> Result<Bytes, StoreError> {
@@ -270,6 +270,6 @@ mod tests {
         assert_eq!(part_bytes(1), PART_BYTES);
         assert_eq!(part_bytes(256 << 20), PART_BYTES);
         let huge = 1 << 40;
-        assert!(huge / part_bytes(huge) <= MOST_PARTS);
+        assert!(huge / part_bytes(huge) <= MAX_PARTS);
     }
 }
