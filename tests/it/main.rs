@@ -29,6 +29,7 @@ mod odd_answers;
 mod older_lakes;
 mod outside;
 mod pace;
+mod page;
 mod pins;
 mod planned;
 mod readers;

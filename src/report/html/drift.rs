@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
-use super::masked::{key_of, word_of};
+use super::masked::{key_of, name_of, word_of};
 use super::past::ReportedRun;
 use crate::report::figures::count;
 
@@ -64,7 +64,7 @@ impl Drift {
             // Masked keys of one run become one.
             let mut of_run: BTreeMap<[String; 3], u64> = BTreeMap::new();
             for misfit in &run.misfits {
-                let table = word_of(&misfit.table).replace(' ', "_");
+                let table = name_of(&misfit.table).to_owned();
                 let name = [table, key_of(&misfit.key).to_owned(), misfit.kind.clone()];
                 let count = of_run.entry(name).or_default();
                 *count = count.saturating_add(misfit.count);

@@ -28,6 +28,15 @@ pub(super) fn word_of(word: &str) -> Cow<'_, str> {
     }
 }
 
+/// A name of a report, such as an endpoint: itself if it is a plain name.
+pub(super) fn name_of(name: &str) -> &str {
+    if is_plain_name(name) {
+        name
+    } else {
+        "(not understood)"
+    }
+}
+
 /// A text such as an id, a path or a reason, with its unprintable characters escaped, cut if it is
 /// long.
 pub(super) fn text_of(text: &str) -> String {

@@ -193,7 +193,7 @@ fn facts(input: &HtmlInput<'_>, days: &[Day]) -> Vec<Fact> {
         || ("never".to_owned(), String::new()),
         |ended| {
             let ago = format!("{} ago", duration(between(ended, input.now)));
-            (ago, moment(ended))
+            (ended.format("%Y-%m-%d %H:%MZ").to_string(), ago)
         },
     );
     let tasks = status.tasks;

@@ -4,7 +4,7 @@ use chrono::{NaiveDate, TimeDelta};
 
 use super::HtmlInput;
 use super::day::{Day, State};
-use super::masked::{text_of, word_of};
+use super::masked::{name_of, text_of, word_of};
 use crate::discover::is_before;
 use crate::report::figures::{count, counted, moment};
 use crate::report::run::outcome_phrase;
@@ -240,7 +240,7 @@ fn listings(attention: &Attention, command: Words<'_>, needs: &mut Vec<Need>) {
     if !odd.is_empty() {
         let title = "Values of the listings are not understood".to_owned();
         let items = odd.iter().map(|line| {
-            let endpoint = word_of(&line.endpoint);
+            let endpoint = name_of(&line.endpoint);
             format!("{} in {endpoint}, {} times", line.key, count(line.count))
         });
         let text = "The API may have changed: `doctor` shows what it answers.";

@@ -10,7 +10,7 @@
     bytes: function (n) {
       var unit = 0;
       while (n >= 1024 && unit < 5) { n /= 1024; unit += 1; }
-      return (unit ? Math.floor(n * 10) / 10 : n) + " " + units[unit];
+      return (unit ? (Math.floor(n * 10) / 10).toFixed(1) : n) + " " + units[unit];
     },
     seconds: function (n) {
       if (n < 60) { return n + " s"; }
@@ -19,6 +19,17 @@
     }
   };
   var shown = [];
+  // Round numbers of bytes are round in their unit.
+  function step(chart) {
+    if (chart.unit !== "bytes") { return undefined; }
+    var most = Math.max.apply(null, chart.x.map(function (_, index) {
+      return chart.series.reduce(function (sum, one) { return sum + one.data[index]; }, 0);
+    }));
+    var unit = Math.pow(1024, Math.floor(Math.log(Math.max(most, 1)) / Math.log(1024)));
+    var rough = most / unit / 4, ten = Math.pow(10, Math.floor(Math.log10(rough)));
+    var nice = [1, 2, 5, 10].filter(function (n) { return n * ten >= rough; })[0];
+    return Math.max(1, nice * ten * unit);
+  }
   function option(chart) {
     var style = getComputedStyle(document.body);
     var ink = style.color, quiet = style.getPropertyValue("--quiet"), line = style.getPropertyValue("--line");
@@ -29,10 +40,13 @@
       color: colours,
       textStyle: { fontFamily: style.fontFamily, color: ink },
       grid: { left: 8, right: 12, top: 40, bottom: 8, containLabel: true },
-      legend: { type: "plain", top: 0, left: 0, itemWidth: 12, itemHeight: 10, textStyle: { color: ink } },
+      legend: {
+        type: "scroll", top: 0, left: 0, right: 0, itemWidth: 12, itemHeight: 10, textStyle: { color: ink },
+        pageTextStyle: { color: ink }, pageIconColor: quiet, pageIconInactiveColor: line
+      },
       tooltip: {
         trigger: "axis", renderMode: "richText", confine: true, valueFormatter: none,
-        backgroundColor: style.backgroundColor, borderColor: line, textStyle: { color: ink, fontSize: 12 },
+        backgroundColor: style.backgroundColor, borderColor: line, textStyle: { color: ink, fontSize: 12, fontFamily: style.fontFamily },
         axisPointer: { type: chart.kind === "bar" ? "shadow" : "line" }
       },
       xAxis: {
@@ -40,7 +54,7 @@
         axisLabel: { color: quiet, hideOverlap: true }
       },
       yAxis: {
-        type: "value", minInterval: 1, splitLine: { lineStyle: { color: line } },
+        type: "value", minInterval: 1, interval: step(chart), splitLine: { lineStyle: { color: line } },
         axisLabel: { color: quiet, formatter: tell }
       },
       series: chart.series.map(function (one) {
@@ -54,9 +68,11 @@
   }
   function draw() {
     shown.splice(0).forEach(function (one) { one.dispose(); });
-    charts.forEach(function (chart) {
-      var place = document.getElementById(chart.id);
-      place.hidden = false;
+    // All places first: each takes its width from the ones beside it.
+    var places = charts.map(function (chart) { return document.getElementById(chart.id); });
+    places.forEach(function (place) { place.hidden = false; });
+    charts.forEach(function (chart, index) {
+      var place = places[index];
       var one = echarts.init(place, null, { renderer: "svg" });
       one.setOption(option(chart));
       shown.push(one);
@@ -65,7 +81,7 @@
   function fit() { shown.forEach(function (one) { one.resize(); }); }
   draw();
   dark.addEventListener("change", draw);
-  window.addEventListener("resize", fit);
+  new ResizeObserver(fit).observe(document.body);
   window.addEventListener("beforeprint", fit);
   window.addEventListener("afterprint", fit);
 })();

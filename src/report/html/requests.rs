@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::masked::{text_of, word_of};
+use super::masked::{name_of, text_of};
 use super::past::{ReportedEndpoint, ReportedRequests, ReportedRun};
 use crate::report::figures::{bytes, count, duration, moment};
 
@@ -63,8 +63,8 @@ impl RequestTables {
             let mut outcomes: Vec<_> = endpoint.outcomes.iter().collect();
             outcomes.sort_by_key(|(outcome, times)| (*outcome != "ok", std::cmp::Reverse(**times)));
             let line = move |(outcome, times): (&String, &u64)| OutcomeLine {
-                endpoint: word_of(name).into_owned(),
-                outcome: word_of(outcome).into_owned(),
+                endpoint: name_of(name).to_owned(),
+                outcome: name_of(outcome).to_owned(),
                 requests: count(*times),
             };
             outcomes.into_iter().map(line).collect::<Vec<_>>()
@@ -84,7 +84,7 @@ impl EndpointLine {
         #[expect(clippy::cast_precision_loss, reason = "a mean for people")]
         let mean = endpoint.elapsed_seconds / endpoint.requests.max(1) as f64;
         Self {
-            endpoint: word_of(name).into_owned(),
+            endpoint: name_of(name).to_owned(),
             requests: count(endpoint.requests),
             bytes: bytes(endpoint.bytes),
             mean: time(mean),
@@ -118,5 +118,11 @@ impl RequestLine {
 
 /// Seconds as text; what is no length of time is nothing.
 fn time(seconds: f64) -> String {
-    Duration::try_from_secs_f64(seconds).map_or_else(|_| String::new(), duration)
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(time) if !time.is_zero() && time < Duration::from_secs(1) => {
+            format!("{} ms", time.as_millis())
+        }
+        Ok(time) => duration(time),
+        Err(_) => String::new(),
+    }
 }
