@@ -13,6 +13,9 @@ use crate::schema::TableName;
 /// Days without a file that are shown after the last known one: a lake that is no longer fed is
 /// named once, not once for each day since.
 const MOST_AFTER: u64 = 7;
+/// The longest gap, in days, whose days count as missing. A longer one is between two histories, or
+/// made by a task with a date of another century.
+const LONGEST_GAP: i64 = 92;
 
 /// The state of a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,24 +82,17 @@ impl Day {
     }
 }
 
-/// All days from the first known one to the last that is over, gaps included, in order.
+/// All days that are known, gaps between them included, up to the last that is over.
 pub(super) fn days(ledger: &Ledger, now: DateTime<Utc>) -> Vec<Day> {
     let zone = ledger.zone().unwrap_or(Tz::UTC);
     let known: BTreeMap<NaiveDate, DaySummary> = ledger
         .days()
         .filter_map(|date| Some((date, ledger.day_summary(date)?)))
         .collect();
-    let Some((first, last)) = known.keys().next().zip(known.keys().next_back()) else {
-        return Vec::new();
-    };
-    let over = day_of(zone, now).pred_opt().unwrap_or(*last);
-    let limit = last
-        .checked_add_days(Days::new(MOST_AFTER))
-        .unwrap_or(*last);
-    let last = (*last).max(over.min(limit));
+    let over = day_of(zone, now).pred_opt();
     let unsealed: Vec<&UnsealedTask> = ledger.unsealed().collect();
-    let dates = first.iter_days().take_while(|date| *date <= last);
-    dates
+    dates(known.keys().copied(), over)
+        .into_iter()
         .map(|date| {
             let summary = known.get(&date).cloned();
             let end = day_end(zone, date);
@@ -115,6 +111,27 @@ pub(super) fn days(ledger: &Ledger, now: DateTime<Utc>) -> Vec<Day> {
             }
         })
         .collect()
+}
+
+/// These days with the gaps between them, and some after the last of them up to the last that is
+/// over.
+fn dates(known: impl Iterator<Item = NaiveDate>, over: Option<NaiveDate>) -> Vec<NaiveDate> {
+    let mut dates: Vec<NaiveDate> = Vec::new();
+    for date in known {
+        if let Some(last) = dates.last().copied() {
+            if (date - last).num_days() <= LONGEST_GAP {
+                dates.extend(last.iter_days().skip(1).take_while(|day| *day < date));
+            }
+        }
+        dates.push(date);
+    }
+    let Some(last) = dates.last().copied() else {
+        return dates;
+    };
+    let end = last.checked_add_days(Days::new(MOST_AFTER)).min(over);
+    let after = last.iter_days().skip(1);
+    dates.extend(after.take_while(|day| Some(*day) <= end));
+    dates
 }
 
 /// Why a day that is over is not complete.
@@ -164,4 +181,26 @@ fn why(ledger: &Ledger, date: NaiveDate, unsealed: &[&UnsealedTask], zone: Tz) -
             .push("the day before is not covered, and its calls may go on after midnight".into());
     }
     reasons.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_are_filled_and_centuries_are_not() {
+        let date = |text: &str| text.parse::<NaiveDate>().expect("a date");
+        let filled = |known: &[&str], over: &str| {
+            let dates = dates(known.iter().map(|text| date(text)), Some(date(over)));
+            let dates: Vec<String> = dates.iter().map(ToString::to_string).collect();
+            (dates.len(), dates.last().cloned().unwrap_or_default())
+        };
+        assert_eq!(filled(&[], "2024-03-20").0, 0);
+        let gap = ["2024-03-11", "2024-03-14"];
+        assert_eq!(filled(&gap, "2024-03-12"), (4, "2024-03-14".to_owned()));
+        assert_eq!(filled(&gap, "2024-03-15"), (5, "2024-03-15".to_owned()));
+        assert_eq!(filled(&gap, "2026-01-01"), (11, "2024-03-21".to_owned()));
+        let odd = ["1970-01-01", "2024-03-11", "9024-03-11"];
+        assert_eq!(filled(&odd, "2024-03-15"), (3, "9024-03-11".to_owned()));
+    }
 }

@@ -6,7 +6,7 @@ use super::HtmlInput;
 use super::day::{Day, State};
 use super::masked::{name_of, text_of, word_of};
 use crate::discover::is_before;
-use crate::report::figures::{count, counted, moment};
+use crate::report::figures::{between, count, counted, duration, moment, printable};
 use crate::report::run::outcome_phrase;
 use crate::report::status::{Attention, LastRunLine};
 
@@ -51,7 +51,8 @@ impl Need {
 /// What needs a person.
 pub(super) fn needs(input: &HtmlInput<'_>, days: &[Day]) -> Vec<Need> {
     let attention = &input.status.attention;
-    let command = |words: &str| format!("airudder-export {words} {}", input.flag);
+    let flag = printable(input.flag);
+    let command = |words: &str| format!("airudder-export {words} {flag}");
     let mut needs = Vec::new();
     needs.extend(
         attention
@@ -59,6 +60,7 @@ pub(super) fn needs(input: &HtmlInput<'_>, days: &[Day]) -> Vec<Need> {
             .as_ref()
             .map(|run| last_run(run, &command)),
     );
+    needs.extend(stale(input, &command));
     if attention.not_published.is_some() {
         needs.push(Need::new(
             "Commits are durable and not published".to_owned(),
@@ -100,6 +102,17 @@ fn last_run(run: &LastRunLine, command: Words<'_>) -> Need {
         Some(reason) => need.with(std::iter::once(reason.clone())),
         None => need,
     }
+}
+
+fn stale(input: &HtmlInput<'_>, command: Words<'_>) -> Option<Need> {
+    let ended = input.status.last_success?;
+    if input.now.signed_duration_since(ended) <= NIGHT {
+        return None;
+    }
+    let ago = duration(between(ended, input.now));
+    let title = format!("The last complete run ended {ago} ago");
+    let text = "A run exports what has come since.";
+    Some(Need::new(title, text, command("run")))
 }
 
 fn lost(attention: &Attention, command: Words<'_>) -> Option<Need> {

@@ -69,7 +69,7 @@ impl ReportedRequests {
     pub(super) fn ok(&self) -> u64 {
         let endpoints = self.by_endpoint.values();
         let ok = endpoints.filter_map(|endpoint| endpoint.outcomes.get("ok"));
-        ok.sum()
+        ok.fold(0, |sum, times| sum.saturating_add(*times))
     }
 
     /// Requests that did not.
