@@ -12,6 +12,10 @@ use crate::schema::TableName;
 
 /// Which charts are drawn.
 #[derive(Clone, Copy, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one for each place in the template"
+)]
 pub(super) struct Drawn {
     pub(super) rows: bool,
     pub(super) drift: bool,

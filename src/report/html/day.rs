@@ -118,10 +118,10 @@ pub(super) fn days(ledger: &Ledger, now: DateTime<Utc>) -> Vec<Day> {
 fn dates(known: impl Iterator<Item = NaiveDate>, over: Option<NaiveDate>) -> Vec<NaiveDate> {
     let mut dates: Vec<NaiveDate> = Vec::new();
     for date in known {
-        if let Some(last) = dates.last().copied() {
-            if (date - last).num_days() <= LONGEST_GAP {
-                dates.extend(last.iter_days().skip(1).take_while(|day| *day < date));
-            }
+        if let Some(last) = dates.last().copied()
+            && (date - last).num_days() <= LONGEST_GAP
+        {
+            dates.extend(last.iter_days().skip(1).take_while(|day| *day < date));
         }
         dates.push(date);
     }
