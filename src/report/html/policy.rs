@@ -35,9 +35,8 @@ mod tests {
 
     #[test]
     fn the_charting_library_is_the_published_one() {
-        let sum = Sha256::digest(LIBRARY.as_bytes());
-        let hex: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, PUBLISHED);
+        let sum = crate::store::Checksum(Sha256::digest(LIBRARY.as_bytes()).into());
+        assert_eq!(sum.to_string(), PUBLISHED);
     }
 
     #[test]

@@ -14,7 +14,7 @@ fn time(text: &str) -> DateTime<Utc> {
     text.parse().expect("a time")
 }
 
-fn run(id: &str, outcome: &str, code: u8, misfits: serde_json::Value) -> ReportedRun {
+fn run(id: &str, outcome: &str, code: u8, misfits: &serde_json::Value) -> ReportedRun {
     let start = time("2024-03-13T00:30:00Z");
     let report = json!({
         "run_id": id, "command": "run", "started_at": start, "ended_at": start + chrono::TimeDelta::seconds(90),
@@ -74,8 +74,8 @@ async fn a_small_lake_with_a_gap_and_failures() {
         {"table": "calls", "key": "BorrowedAmount", "kind": "not_a_number", "count": 2},
     ]);
     let runs = [
-        run("20240313T003000Z-aaaaaa", "rejects", 65, misfits),
-        run("20240312T003000Z-bbbbbb", "partial", 75, json!([])),
+        run("20240313T003000Z-aaaaaa", "rejects", 65, &misfits),
+        run("20240312T003000Z-bbbbbb", "partial", 75, &json!([])),
     ];
     let page = page(folder.path(), &runs, "2024-03-15T12:00:00Z").await;
     let mut text = page.clone();
@@ -93,8 +93,8 @@ async fn a_small_lake_with_a_gap_and_failures() {
 async fn the_policy_allows_what_is_in_the_page_and_nothing_else() {
     let folder = tempfile::tempdir().expect("a folder");
     let runs = [
-        run("20240313T003000Z-aaaaaa", "rejects", 65, json!([])),
-        run("20240312T003000Z-bbbbbb", "partial", 75, json!([])),
+        run("20240313T003000Z-aaaaaa", "rejects", 65, &json!([])),
+        run("20240312T003000Z-bbbbbb", "partial", 75, &json!([])),
     ];
     let page = page(folder.path(), &runs, "2024-03-15T12:00:00Z").await;
     let policy = page.split_once("http-equiv=\"Content-Security-Policy\" content=\"");
@@ -134,7 +134,7 @@ async fn a_hostile_key_is_masked_and_text_is_escaped() {
         |key: &&str| json!({"table": "calls", "key": key, "kind": "unknown_key", "count": 5});
     let mut misfits: Vec<_> = hostile.iter().map(misfit).collect();
     misfits.push(json!({"table": hostile[0], "key": "Plain", "kind": hostile[1], "count": 1}));
-    let mut second = run("20240312T003000Z-bbbbbb", hostile[0], 75, json!(misfits));
+    let mut second = run("20240312T003000Z-bbbbbb", hostile[0], 75, &json!(misfits));
     second.past.command = hostile[1].to_owned();
     second.past.started_at = Some(time("2024-03-12T00:30:00Z"));
     let endpoint = second
@@ -147,7 +147,7 @@ async fn a_hostile_key_is_masked_and_text_is_escaped() {
         .by_endpoint
         .insert(hostile[0].to_owned(), endpoint);
     let runs = [
-        run("20240313T003000Z-aaaaaa", "done", 0, json!(misfits)),
+        run("20240313T003000Z-aaaaaa", "done", 0, &json!(misfits)),
         second,
     ];
     let page = page(folder.path(), &runs, "2024-03-15T12:00:00Z").await;
