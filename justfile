@@ -8,7 +8,7 @@ default:
 test *ARGS:
     cargo test {{ ARGS }}
 
-# The tests, then the ones that need other readers, object stores, redis-server, strace, …
+# The tests, then the ones that need other readers, object stores, redis-server, strace, Chromium, …
 test-all: test
     cargo test --test it --test skipped -- --ignored --skip slow::
 

@@ -154,7 +154,7 @@ fn run(cli: Cli, env: Environment) -> Result<Code, Error> {
 /// them unchanged.
 fn results(cli: &Cli) -> Box<dyn Write + Send> {
     let out = BufWriter::new(io::stdout());
-    if cli.command.lists_paths() && !io::stdout().is_terminal() {
+    if cli.command.is_for_programs() && !io::stdout().is_terminal() {
         Box::new(out)
     } else {
         Box::new(TerminalSafe::new(out))

@@ -14,6 +14,7 @@ use super::load::LoadArgs;
 use super::man::ManArgs;
 use super::plan::{PlanArgs, PlanWhat};
 use super::replay::ReplayArgs;
+use super::report::ReportArgs;
 use super::run::RunArgs;
 use super::sandbox::SandboxArgs;
 use super::schema::SchemaArgs;
@@ -58,6 +59,12 @@ pub enum Command {
     Plan(PlanArgs),
     /// Show the lake: tasks by day, last runs, problems that need attention
     Status(StatusArgs),
+    /// Write a page for people about the lake: days, rows, drift, rejects, runs, requests
+    ///
+    /// Reads the commit log and the reports of the last runs, and connects to nothing else: on an
+    /// object store it takes one request for each run that is shown, and a few for the log.
+    /// `status` has the same facts for a terminal and for programs.
+    Report(ReportArgs),
     /// List the data files that belong to the lake, according to the commit log
     ///
     /// For loaders. A reader of this list sees exactly one state of the lake, even while a run
@@ -148,6 +155,7 @@ impl Command {
             Self::Replay(_) => "replay",
             Self::Plan(_) => "plan",
             Self::Status(_) => "status",
+            Self::Report(_) => "report",
             Self::Files(_) => "files",
             Self::Changes(_) => "changes",
             Self::Load(_) => "load",
@@ -164,10 +172,14 @@ impl Command {
         }
     }
 
-    /// Whether its output is a list of paths, one per line, for use by programs.
+    /// Whether its output is for programs byte by byte: a list of paths, one per line, or a page.
     #[must_use]
-    pub fn lists_paths(&self) -> bool {
-        matches!(self, Self::Files(args) if args.format.unwrap_or_default() == FilesFormat::Paths)
+    pub fn is_for_programs(&self) -> bool {
+        match self {
+            Self::Files(args) => args.format.unwrap_or_default() == FilesFormat::Paths,
+            Self::Report(args) => args.is_to_standard_output(),
+            _ => false,
+        }
     }
 
     /// The settings given with the command.
@@ -183,6 +195,7 @@ impl Command {
             }) => args.settings.add_to(flags),
             Self::Replay(args) => args.settings.add_to(flags),
             Self::Status(args) => args.settings.add_to(flags),
+            Self::Report(args) => args.settings.add_to(flags),
             Self::Files(args) => args.settings.add_to(flags),
             Self::Changes(args) => args.settings.add_to(flags),
             Self::Load(args) => args.settings.add_to(flags),

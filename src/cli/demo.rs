@@ -10,6 +10,7 @@ use super::context::Context;
 use super::error::Error;
 use super::output::deliver;
 use super::pull::{self, Console};
+use super::report;
 use super::settings::{Settings, Show};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
@@ -38,7 +39,7 @@ const RATE: &str = "100/s";
 /// Arguments of `demo`.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct DemoArgs {
-    /// Folder of the demo's lake
+    /// Folder of the demo's lake; a page about it is written beside it, with the ending .html
     #[arg(long, value_name = "PATH", default_value = "./demo-lake", value_hint = ValueHint::DirPath)]
     pub dest: PathBuf,
     /// Settings.
@@ -46,7 +47,7 @@ pub struct DemoArgs {
     pub settings: Settings<Show>,
 }
 
-/// Exports a generated week and a second night.
+/// Exports a generated week and a second night, and writes a page about them beside the lake.
 ///
 /// # Errors
 ///
@@ -106,14 +107,24 @@ pub async fn run(args: &DemoArgs, context: &mut Context<'_>) -> Result<ExitCode,
         format_args!("tasks whose answer was pulled twice: {pulled_again}\n"),
     )?;
     let lake = Lake::open(&job.dest).await?;
+    let page = page_of(&args.dest);
+    report::of_demo(&job, &lake, second_night.now(), &page).await?;
     let mut out: &mut (dyn Write + Send) = context.out;
     deliver(&mut out, |out| {
         write_contents(lake.ledger(), out)?;
+        writeln!(out, "\nthe same as a page: {}", page.display())?;
         write_next_steps(&args.dest, out)
     })
     .map_err(Error::Output)?;
     sandbox.stop().await;
     Ok(second.summary().exit_code())
+}
+
+/// The page of a lake: beside its folder, with the same name.
+fn page_of(dest: &Path) -> PathBuf {
+    let mut name = dest.file_name().unwrap_or_default().to_owned();
+    name.push(".html");
+    dest.with_file_name(name)
 }
 
 fn moment(text: &str) -> DateTime<Utc> {

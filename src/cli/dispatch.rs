@@ -30,6 +30,10 @@ pub async fn dispatch(cli: Cli, context: &mut Context<'_>) -> Result<ExitCode, E
             let (job, clock) = (context.quiet_job()?, context.clock()?);
             Ok(super::status::run(&args, &job, &clock, &mut context.out).await?)
         }
+        Command::Report(args) => {
+            let (job, clock) = (context.quiet_job()?, context.clock()?);
+            Ok(super::report::run(&args, &job, clock.now(), context).await?)
+        }
         Command::Files(args) => {
             let job = context.quiet_job()?;
             super::files::run(&args, &job, &mut context.out).await?;

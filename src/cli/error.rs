@@ -35,6 +35,9 @@ pub enum Error {
     /// An error of `status`.
     #[error(transparent)]
     Status(#[from] crate::cli::status::StatusError),
+    /// An error of `report`.
+    #[error(transparent)]
+    Report(#[from] crate::cli::report::ReportError),
     /// An error of `files`.
     #[error(transparent)]
     Files(#[from] crate::cli::files::FilesError),
@@ -133,6 +136,7 @@ impl Error {
             Self::Lake(error) => error.exit_code(),
             Self::Stopped { code, .. } => *code,
             Self::Status(error) => error.exit_code(),
+            Self::Report(error) => error.exit_code(),
             Self::Files(error) => error.exit_code(),
             Self::Changes(error) => error.exit_code(),
             Self::Load(error) => error.exit_code(),

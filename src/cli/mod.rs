@@ -25,6 +25,7 @@ pub mod place;
 pub mod plan;
 mod pull;
 pub mod replay;
+pub mod report;
 pub mod run;
 pub mod sandbox;
 pub mod schema;

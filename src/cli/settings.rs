@@ -135,6 +135,11 @@ groups! {
     Look {
         const SECTIONS: &'static [(&'static str, &'static [&'static str])] = &[LAKE];
     }
+    /// Reads the lake as of a moment; has an output format of its own.
+    View {
+        const SECTIONS: &'static [(&'static str, &'static [&'static str])] = &[LAKE];
+        const AS_OF: bool = true;
+    }
     /// Shows progress and nothing else.
     Show {
         const SECTIONS: &'static [(&'static str, &'static [&'static str])] = &[PROGRESS];

@@ -78,6 +78,7 @@ fn the_command_line_is_sound() {
 #[case("airudder-export replay a.json --include-running --settle 1h --replace --allow-fewer")]
 #[case("airudder-export init --all --force job.toml")]
 #[case("airudder-export status --dest ./lake --format json")]
+#[case("airudder-export report --html lake.html --dest ./lake --runs 30 --days 31")]
 #[case("airudder-export files --table calls --from 2024-03-01 --to 2024-03-02 --format json")]
 #[case("airudder-export files --from 2024-03-01 --format paths")]
 #[case("airudder-export files --as-of-commit 17 --hold 1h --format uris")]
@@ -257,6 +258,7 @@ fn help_is_the_manual(
         "plan-run",
         "plan-backfill",
         "status",
+        "report",
         "files",
         "changes",
         "load",

@@ -21,6 +21,7 @@ mod zones;
 use tokio_util::sync::CancellationToken;
 
 pub use check::{Check, Diagnosis, Status};
+pub(crate) use modes::quoted as shell_quoted;
 
 use check::Notes;
 

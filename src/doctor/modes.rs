@@ -128,7 +128,7 @@ impl Open {
 }
 
 /// Quotes a path for a shell.
-fn quoted(path: &Path) -> String {
+pub(crate) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+:@%=".contains(&byte);
     if text.bytes().all(is_plain) {

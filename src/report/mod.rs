@@ -4,13 +4,15 @@
 //! - [`LogListener`]: events as log lines; [`Progress`]: a bar, or a log line at intervals;
 //! - [`RequestTally`]: the requests to the API, summed up;
 //! - [`RunReport`], [`PlanReport`], [`StatusReport`], [`CompactReport`],
-//!   [`VacuumReport`]: results as text and as JSON.
+//!   [`VacuumReport`]: results as text and as JSON;
+//! - [`html`]: the lake as a page for people.
 //!
 //! This module never influences a run, and never shows secrets or personal data.
 
 mod compact;
 pub(crate) mod figures;
 pub(crate) mod grid;
+mod html;
 mod json_lines;
 mod last;
 mod line;
@@ -26,6 +28,7 @@ mod status;
 mod vacuum;
 
 pub use compact::CompactReport;
+pub use html::{HtmlInput, html_report, reported_runs};
 pub use last::{end_line, guess_last_line, is_last_line_json, last_line, set_last_line};
 pub use line::{run_of, set_command, set_run};
 pub use log::{LogListener, init_logging};

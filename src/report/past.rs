@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::lake::LakeError;
@@ -117,6 +118,24 @@ const READ_AHEAD: usize = 8;
 ///
 /// When the lake can't be read.
 pub async fn past_runs(store: &Store, most: usize) -> Result<Vec<PastRun>, LakeError> {
+    past_reports(store, most).await
+}
+
+impl AsRef<Self> for PastRun {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+/// The newest reports, read as a type that holds a [`PastRun`] and more, newest first.
+///
+/// # Errors
+///
+/// When the lake can't be read.
+pub(super) async fn past_reports<T>(store: &Store, most: usize) -> Result<Vec<T>, LakeError>
+where
+    T: DeserializeOwned + AsRef<PastRun>,
+{
     let entries = store.list(&LakePath::runs()).await?.into_iter();
     // Sorted by name, and run ids sort by time.
     let ids = entries.rev().filter_map(|entry| {
@@ -125,14 +144,17 @@ pub async fn past_runs(store: &Store, most: usize) -> Result<Vec<PastRun>, LakeE
     });
     let read = |id: RunId| async move {
         let bytes = store.get(&LakePath::run_report(&id)).await?;
-        let run = bytes.and_then(|bytes| serde_json::from_slice::<PastRun>(&bytes).ok());
-        Ok::<_, LakeError>(run.filter(|run| run.run_id == id))
+        let run = bytes.and_then(|bytes| serde_json::from_slice::<T>(&bytes).ok());
+        Ok::<_, LakeError>(run.filter(|run| run.as_ref().run_id == id))
     };
     let read = stream::iter(ids).map(read).buffered(READ_AHEAD);
     let found = read.try_filter_map(|run| async { Ok(run) });
-    let mut runs: Vec<PastRun> = found.take(most + SAME_SECOND).try_collect().await?;
+    let mut runs: Vec<T> = found.take(most + SAME_SECOND).try_collect().await?;
     // Run ids of the same second sort randomly.
-    runs.sort_by_key(|run| std::cmp::Reverse((run.started_at, run.run_id.as_str().to_owned())));
+    runs.sort_by_key(|run| {
+        let run = run.as_ref();
+        std::cmp::Reverse((run.started_at, run.run_id.as_str().to_owned()))
+    });
     runs.truncate(most);
     Ok(runs)
 }

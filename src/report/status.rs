@@ -35,25 +35,25 @@ const THREE_NIGHTS: TimeDelta = TimeDelta::hours(2 * 24 - 1);
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StatusReport {
-    dest: String,
+    pub(super) dest: String,
     /// The account and host of the lake; null for a lake of an earlier version.
-    lake: Option<ShownIdentity>,
+    pub(super) lake: Option<ShownIdentity>,
     /// The commit this status refers to; 0 for an empty lake.
-    sequence: u64,
+    pub(super) sequence: u64,
     partition_timezone: Option<&'static str>,
     listed_until: Option<DateTime<Utc>>,
-    tasks: TaskCounts,
-    tables: BTreeMap<TableName, FileCounts>,
+    pub(super) tasks: TaskCounts,
+    pub(super) tables: BTreeMap<TableName, FileCounts>,
     days: Vec<DaySummary>,
-    undated: Option<DaySummary>,
+    pub(super) undated: Option<DaySummary>,
     runs: Vec<PastRun>,
     /// When the last run ended that listed the account and exited with 0.
-    last_success: Option<DateTime<Utc>>,
+    pub(super) last_success: Option<DateTime<Utc>>,
     /// States pinned by readers.
     pins: Vec<PinLine>,
-    attention: Attention,
+    pub(super) attention: Attention,
     #[serde(skip)]
-    not_before: Option<NaiveDate>,
+    pub(super) not_before: Option<NaiveDate>,
 }
 
 /// Input of a status besides the lake.
@@ -86,90 +86,90 @@ struct PinLine {
 /// Problems that need attention, now or later.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-struct Attention {
-    failed: Vec<FailedLine>,
+pub(super) struct Attention {
+    pub(super) failed: Vec<FailedLine>,
     /// Tasks whose rows were lost with a damaged file.
-    lost: Vec<LostLine>,
-    overdue: Vec<OverdueLine>,
-    not_known: Vec<NotKnownLine>,
-    rejects: Vec<RejectsLine>,
-    gone_workflows: Vec<GoneWorkflowLine>,
+    pub(super) lost: Vec<LostLine>,
+    pub(super) overdue: Vec<OverdueLine>,
+    pub(super) not_known: Vec<NotKnownLine>,
+    pub(super) rejects: Vec<RejectsLine>,
+    pub(super) gone_workflows: Vec<GoneWorkflowLine>,
     /// From the last run, and from earlier ones whose listing no later run has completed.
-    failed_workflows: Vec<PastWorkflow>,
+    pub(super) failed_workflows: Vec<PastWorkflow>,
     /// From the same runs.
-    not_understood: Vec<PastNotUnderstood>,
+    pub(super) not_understood: Vec<PastNotUnderstood>,
     /// Commits that are durable, but whose files are not all in their tables.
     #[serde(skip_serializing_if = "Option::is_none")]
-    not_published: Option<Unpublished>,
+    pub(super) not_published: Option<Unpublished>,
     /// Set if the last run did not complete its work.
-    last_run: Option<LastRunLine>,
+    pub(super) last_run: Option<LastRunLine>,
     /// Days are recorded as listed that have not ended yet: the clock of a run was ahead.
-    listed_ahead: Option<DateTime<Utc>>,
+    pub(super) listed_ahead: Option<DateTime<Utc>>,
 }
 
 /// A task without a known status or day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-struct NotKnownLine {
-    task_id: TaskId,
-    what: &'static str,
-    first_seen: Option<DateTime<Utc>>,
+pub(super) struct NotKnownLine {
+    pub(super) task_id: TaskId,
+    pub(super) what: &'static str,
+    pub(super) first_seen: Option<DateTime<Utc>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-struct GoneWorkflowLine {
-    workflow_id: WorkflowId,
-    nights: u32,
-    last_night: NaiveDate,
+pub(super) struct GoneWorkflowLine {
+    pub(super) workflow_id: WorkflowId,
+    pub(super) nights: u32,
+    pub(super) last_night: NaiveDate,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-struct LastRunLine {
-    run_id: RunId,
-    outcome: String,
-    exit_code: u8,
+pub(super) struct LastRunLine {
+    pub(super) run_id: RunId,
+    pub(super) outcome: String,
+    pub(super) exit_code: u8,
     /// Why it stopped, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
+    pub(super) reason: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-struct FailedLine {
-    task_id: TaskId,
-    date: Option<NaiveDate>,
-    reason: String,
-    attempts: u32,
-    last_run: RunId,
+pub(super) struct FailedLine {
+    pub(super) task_id: TaskId,
+    pub(super) date: Option<NaiveDate>,
+    pub(super) reason: String,
+    pub(super) attempts: u32,
+    pub(super) last_run: RunId,
 }
 
 /// Rows that were lost with a damaged file and have not been restored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-struct LostLine {
-    task_id: TaskId,
-    date: Option<NaiveDate>,
-    file: FilePath,
+pub(super) struct LostLine {
+    pub(super) task_id: TaskId,
+    pub(super) date: Option<NaiveDate>,
+    pub(super) file: FilePath,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-struct OverdueLine {
-    task_id: TaskId,
-    date: Option<NaiveDate>,
-    status: String,
+pub(super) struct OverdueLine {
+    pub(super) task_id: TaskId,
+    pub(super) date: Option<NaiveDate>,
+    pub(super) status: String,
     /// Its scheduled end; if missing, its start, or when it was first seen.
-    schedule_end: DateTime<Utc>,
+    pub(super) schedule_end: DateTime<Utc>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-struct RejectsLine {
-    run_id: RunId,
-    rejects: u64,
-    folder: String,
+pub(super) struct RejectsLine {
+    pub(super) run_id: RunId,
+    pub(super) rejects: u64,
+    pub(super) folder: String,
 }
 
 impl StatusReport {
@@ -426,7 +426,7 @@ fn overdue<'a>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io::Write as _;
     use std::path::Path;
 
@@ -463,7 +463,7 @@ mod tests {
     }
 
     /// A lake with two days: one complete, one with an open and a failed task.
-    async fn small_lake(root: &Path) -> Lake {
+    pub(in crate::report) async fn small_lake(root: &Path) -> Lake {
         let dest = Destination::Local(root.to_owned());
         let options = LakeOptions {
             dest: dest.clone(),

@@ -38,6 +38,7 @@ mod older_lakes;
 mod otlp;
 mod outside;
 mod pace;
+mod page;
 mod pins;
 mod planned;
 mod readers;
