@@ -4,13 +4,16 @@
 //! Bloom filters come back as they were encoded, and nothing of a row group stays in memory.
 
 use bytes::Bytes;
+use parquet::basic::SortOrder;
 use parquet::bloom_filter::Sbbf;
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{
-    PageIndexPolicy, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader,
+    ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataOptions,
+    ParquetMetaDataReader,
 };
 use parquet::file::properties::WriterPropertiesPtr;
+use parquet::file::statistics::Statistics;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::TypePtr;
 
@@ -64,7 +67,7 @@ fn column(
     bytes: &Bytes,
 ) -> Result<EncodedColumn, ParquetError> {
     let group = metadata.row_group(0);
-    let column = group.column(at).clone();
+    let column = with_old_statistics(group.column(at).clone())?;
     let indexes = metadata.page_index_for_row_group(0);
     let close = ColumnCloseResult {
         bytes_written: column.compressed_size().cast_unsigned(),
@@ -78,6 +81,29 @@ fn column(
         bytes: bytes.clone(),
         close,
     }))
+}
+
+/// Sets again that least and greatest values stand in the footer's old fields, too, where their order is
+/// that of signed numbers: it is not read back.
+fn with_old_statistics(column: ColumnChunkMetaData) -> Result<ColumnChunkMetaData, ParquetError> {
+    let is_signed = column.column_descr().sort_order() == SortOrder::SIGNED;
+    let statistics = match column.statistics().cloned() {
+        Some(Statistics::Int32(values)) => {
+            Statistics::Int32(values.with_backwards_compatible_min_max(is_signed))
+        }
+        Some(Statistics::Int64(values)) => {
+            Statistics::Int64(values.with_backwards_compatible_min_max(is_signed))
+        }
+        Some(Statistics::FixedLenByteArray(values)) => {
+            Statistics::FixedLenByteArray(values.with_backwards_compatible_min_max(is_signed))
+        }
+        Some(Statistics::ByteArray(values)) => {
+            Statistics::ByteArray(values.with_backwards_compatible_min_max(is_signed))
+        }
+        // No column has another type.
+        _ => return Ok(column),
+    };
+    column.into_builder().set_statistics(statistics).build()
 }
 
 #[cfg(test)]
@@ -106,7 +132,9 @@ mod tests {
             )
             .expect("a String takes all");
             entries.bytes.extend(entry.into_bytes());
-            entries.ends.push(u32::try_from(entries.bytes.len()).expect("small"));
+            entries
+                .ends
+                .push(u32::try_from(entries.bytes.len()).expect("small"));
         }
         let context = AnswerContext {
             ordinal: 0,
@@ -119,7 +147,10 @@ mod tests {
         let job = load(&flags, &Environment::default()).expect("valid");
         let mut rows = Rows::default();
         let decoded = RecordDecoder::new(&job.decode).decode(&entries, &context, &mut rows);
-        assert_eq!((decoded.calls, decoded.redials, decoded.turns), (3000, 3000, 6000));
+        assert_eq!(
+            (decoded.calls, decoded.redials, decoded.turns),
+            (3000, 3000, 6000)
+        );
         rows.take().expect("arrays")
     }
 
