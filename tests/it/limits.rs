@@ -339,7 +339,7 @@ fn turns(task: &str, days: i64, rounds: usize, padding: usize) -> (Vec<String>, 
 #[case::row_groups(1, 5, 1000, 1500)]
 #[case::row_groups_of_two(2, 5, 1000, 1500)]
 #[case::a_month(1, 30, 200, 1500)]
-#[case::a_month_in_many_small_ones(100, 30, 2, 1500)]
+#[case::a_month_in_many_small_ones(60, 30, 2, 1500)]
 fn days_that_take_turns_get_one_file_each_in_little_memory(
     #[case] tasks: usize,
     #[case] days: i64,
