@@ -57,6 +57,7 @@ fn micro(criterion: &mut Criterion) {
         calls: 100,
         tasks_per_workflow: 50,
         days: 30,
+        call_days: 1,
     };
     let set: Vec<Vec<u8>> = (0..20)
         .map(|number| {

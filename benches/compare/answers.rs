@@ -179,6 +179,8 @@ pub(crate) struct Task {
     pub(crate) end: i64,
     /// Its calls.
     pub(crate) calls: u64,
+    /// Days that they are spread over.
+    call_days: u64,
 }
 
 /// How many tasks, and how many calls each has.
@@ -192,6 +194,8 @@ pub(crate) struct Shape {
     pub(crate) tasks_per_workflow: u64,
     /// Days that the tasks are spread over.
     pub(crate) days: u64,
+    /// Days that the calls of one task are spread over, in random order.
+    pub(crate) call_days: u64,
 }
 
 impl Shape {
@@ -216,6 +220,7 @@ impl Shape {
             start,
             end: start + 1980,
             calls,
+            call_days: self.call_days,
         }
     }
 }
@@ -375,7 +380,11 @@ impl<'t> Answer<'t> {
         } else {
             0
         };
-        let start = self.task.start + i64::try_from(dice.below(1800)).expect("small");
+        let mut start = self.task.start + i64::try_from(dice.below(1800)).expect("small");
+        if self.task.call_days > 1 {
+            let day = dice.below(self.task.call_days);
+            start += 86_400 * i64::try_from(day).expect("a few years");
+        }
         let talk = if answered { 5 + dice.below(170) } else { 0 };
         let end = start + i64::try_from(talk).expect("small");
         let case = format!("{:06}.0", dice.below(1_000_000));

@@ -9,11 +9,15 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import namedtuple
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PINNED = ["duckdb==2.0.0", "pyarrow==26.0.1", "msgspec==0.22.0", "chdb==4.4.0", "dlt[filesystem,parquet]==1.31.0"]
+
+# Days: those that the tasks are spread over; call_days: those that the calls of one task are, in random order.
+Shape = namedtuple("Shape", "tasks calls per_workflow days call_days", defaults=[1])
 
 
 def build(profile):
@@ -46,15 +50,15 @@ def environment(work, packages):
 
 
 def answers(feed, work, shape):
-    """The set of answers of this shape (tasks, calls of each, tasks of a workflow, days), made once for each
-    version of what makes it."""
-    tasks, calls, per_workflow, days = shape
+    """The set of answers of this shape, made once for each version of what makes it."""
+    tasks, calls, per_workflow, days, call_days = Shape(*shape)
     sources = b"".join((HERE / name).read_bytes() for name in ("answers.rs", "feed/generate.rs"))
-    folder = work / "answers" / f"{tasks}x{calls}-{days}d-{hashlib.sha256(sources).hexdigest()[:10]}"
+    folder = work / "answers" / f"{tasks}x{calls}-{days}d-{call_days}c-{hashlib.sha256(sources).hexdigest()[:10]}"
     if not (folder / "index.tsv").exists():
         print(f"making {folder.name} …", file=sys.stderr)
         subprocess.run([feed, "generate", "--data", folder, "--tasks", str(tasks), "--calls", str(calls),
-                        "--tasks-per-workflow", str(per_workflow), "--days", str(days)], check=True)
+                        "--tasks-per-workflow", str(per_workflow), "--days", str(days),
+                        "--call-days", str(call_days)], check=True)
     return folder
 
 

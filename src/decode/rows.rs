@@ -23,14 +23,12 @@ pub enum RowDay {
     Unknown,
 }
 
-/// Maximum number of empty builders kept for reuse.
-const SPARE: usize = 2;
-/// A builder with more capacity than this is not reused.
-const SPARE_BYTES: usize = 4 << 20;
+/// Maximum bytes of empty builders kept for reuse.
+const SPARE_BYTES: usize = 6 << 20;
 
-/// Maximum number of days whose rows accumulate side by side. A table's builders take some
-/// kilobytes per day, however few rows they hold.
-const MAX_DAYS: usize = 128;
+/// Maximum number of days whose rows accumulate side by side: a year's, and some. The builders of a day
+/// take some kilobytes, however few rows they hold.
+const MAX_DAYS: usize = 400;
 
 /// Index of a task within one commit.
 pub type TaskOrdinal = u32;
@@ -149,9 +147,11 @@ impl CallTables {
 pub struct Rows {
     calls: SeededMap<RowDay, CallTables>,
     tasks: SeededMap<RowDay, TableBuilder>,
-    /// Empty builders, kept for reuse.
+    /// Empty builders, kept for reuse, and their bytes.
     spare: Vec<CallTables>,
+    spare_bytes: usize,
     appended: usize,
+    counted: usize,
 }
 
 impl Rows {
@@ -168,6 +168,12 @@ impl Rows {
         self.calls.len() > MAX_DAYS || self.tasks.len() > MAX_DAYS
     }
 
+    /// Number of days that its calls are on.
+    #[must_use]
+    pub fn days(&self) -> usize {
+        self.calls.len()
+    }
+
     /// Resets [`Self::appended`] to zero.
     pub fn reset_appended(&mut self) {
         self.appended = 0;
@@ -180,9 +186,19 @@ impl Rows {
     /// The builders for calls of this day.
     #[inline]
     pub(super) fn of_call(&mut self, day: RowDay) -> &mut CallTables {
-        let Self { calls, spare, .. } = self;
-        let empty = || spare.pop().unwrap_or_else(CallTables::new);
-        calls.entry(day).or_insert_with(empty)
+        let Self {
+            calls,
+            spare,
+            spare_bytes,
+            ..
+        } = self;
+        calls.entry(day).or_insert_with(|| match spare.pop() {
+            Some(tables) => {
+                *spare_bytes -= tables.capacity();
+                tables
+            }
+            None => CallTables::new(),
+        })
     }
 
     /// The builder for tasks of this day.
@@ -196,6 +212,12 @@ impl Rows {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.builders().map(TableBuilder::size).sum()
+    }
+
+    /// The bytes at the last call of this, and those now.
+    pub fn count_bytes(&mut self) -> (usize, usize) {
+        let now = self.bytes();
+        (std::mem::replace(&mut self.counted, now), now)
     }
 
     /// Whether there are no rows.
@@ -235,7 +257,9 @@ impl Rows {
         batches: &mut Vec<Batch>,
     ) -> Result<(), ArrowError> {
         tables.finish(day, batches)?;
-        if self.spare.len() < SPARE && tables.capacity() <= SPARE_BYTES {
+        let bytes = tables.capacity();
+        if self.spare_bytes + bytes <= SPARE_BYTES {
+            self.spare_bytes += bytes;
             self.spare.push(tables);
         }
         Ok(())

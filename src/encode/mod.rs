@@ -10,6 +10,7 @@ mod page_store;
 mod properties;
 mod rle;
 mod row_group;
+mod spilled;
 
 pub(crate) use properties::{file_without_rows, without_personal_statistics};
 pub(crate) use row_group::EncodedRows;

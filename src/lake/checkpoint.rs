@@ -91,10 +91,19 @@ pub(crate) fn is_of_another_version(bytes: &[u8]) -> bool {
 /// trusted.
 fn decompressed(compressed: &[u8]) -> Option<Vec<u8>> {
     let most = FREE_BYTES.saturating_add((compressed.len() as u64).saturating_mul(MAX_RATIO));
-    let decoder = zstd::stream::Decoder::with_buffer(compressed).ok()?;
+    let size = zstd::zstd_safe::get_frame_content_size(compressed).ok()??;
+    if size > most {
+        return None;
+    }
+    // Into a buffer of the right size: one that grows is copied again and again, and gets up to twice
+    // as large.
     let mut bytes = Vec::new();
-    decoder.take(most + 1).read_to_end(&mut bytes).ok()?;
-    (bytes.len() as u64 <= most).then_some(bytes)
+    bytes.try_reserve_exact(usize::try_from(size).ok()?).ok()?;
+    let mut decompressor = zstd::bulk::Decompressor::new().ok()?;
+    decompressor
+        .decompress_to_buffer(compressed, &mut bytes)
+        .ok()?;
+    Some(bytes)
 }
 
 fn sum(head: &[u8], compressed: &[u8]) -> Checksum {
@@ -161,6 +170,8 @@ async fn read(store: &Store, sequence: u64) -> Result<Option<(Ledger, Tail)>, La
             // A damaged record is the log's to name.
             let tail = seal::check(&record).ok()?;
             let checkpoint = Checkpoint::from_bytes(&bytes)?;
+            // A tenth of a start's memory.
+            drop(bytes);
             let fits = checkpoint.sequence == sequence && checkpoint.record == tail.sum;
             let ledger = Ledger::from_bytes(&checkpoint.ledger).filter(|_| fits)?;
             (ledger.last_sequence() == sequence).then_some((ledger, tail))
@@ -179,8 +190,9 @@ pub(crate) async fn load(store: &Store, sequence: u64) -> Result<Option<Vec<u8>>
             return Ok(None);
         };
         let read = |most: u64| {
-            let mut bytes = Vec::new();
-            file.read_from(0).take(most).read_to_end(&mut bytes)?;
+            let size = most.min(file.bytes());
+            let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+            file.read_from(0).take(size).read_to_end(&mut bytes)?;
             Ok(bytes)
         };
         let head = read(HEAD as u64).map_err(LakeError::io("read", file.place()))?;

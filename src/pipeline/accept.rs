@@ -214,7 +214,8 @@ impl LargeTask {
         };
         // Rows are not returned to the pool on an error, so that no row of a failed response
         // remains.
-        let mut rows = pending.take_rows_buffer();
+        let kept = self.rows.rows();
+        let mut rows = kept.unwrap_or_else(|| pending.take_rows_buffer());
         let mut decoded = pending.with_decoder(|decoder| {
             let mut on_batch_full = |rows: &mut Rows| self.rows.push(rows.take()?);
             decoder.decode_slabs(run, &context, &mut rows, &mut on_batch_full)
@@ -224,9 +225,10 @@ impl LargeTask {
         });
         self.keep_rejects(&std::mem::take(&mut decoded.rejects))?;
         lock(&self.decoded).merge(decoded);
-        let batches = rows.take()?;
-        pending.put_rows_buffer(rows);
-        self.rows.push(batches)
+        if let Some(emptied) = self.rows.put_rows(rows)? {
+            pending.put_rows_buffer(emptied);
+        }
+        Ok(())
     }
 
     fn keep_rejects(&self, rejects: &[RejectedEntry]) -> Result<(), LakeError> {
@@ -582,7 +584,7 @@ pub(super) fn large(
         ..
     } = rejects.into_inner().unwrap_or_else(PoisonError::into_inner);
     let day = pending.with_decoder(|decoder| decoder.day_of_task(&facts));
-    let handover = gathered.hand_over(day, pending.workers.size())?;
+    let handover = gathered.hand_over(day)?;
     let accepted = accepted(&task, facts.clone(), &origin.known, sealed);
     let Some(ordinal) = pending.accept(accepting, accepted) else {
         return Ok(Ok(AnswerDisposition::Twice(task)));

@@ -159,7 +159,10 @@ impl PendingCommit {
             chunk_options,
             gate: Arc::default(),
             workers,
-            large_answers: LargeShare::new(write.memory_budget_bytes.get() / 2),
+            large_answers: LargeShare::new(
+                write.memory_budget_bytes.get() / 2,
+                write.workers.get(),
+            ),
             accepted: Mutex::default(),
             decoders: Pool::new(usize::MAX),
             rows: Pool::new(usize::MAX),

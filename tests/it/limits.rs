@@ -295,6 +295,23 @@ fn a_listing_that_drips_is_given_up() {
     assert!(said.contains("`read_timeout`"), "{said}");
 }
 
+/// So many letters that no compressor makes much less of.
+fn text_of(seed: &str, letters: usize) -> String {
+    let mut state = seed.bytes().fold(0x9E37_79B9_u64, |state, byte| {
+        (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+    });
+    let letter = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        char::from(
+            b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+                [(state >> 58) as usize],
+        )
+    };
+    std::iter::repeat_with(letter).take(letters).collect()
+}
+
 /// Calls of one task on so many days, the days taking turns, with their ids and so much text in each.
 fn turns(task: &str, days: i64, rounds: usize, padding: usize) -> (Vec<String>, String) {
     let first = chrono::NaiveDate::from_ymd_opt(1950, 1, 1).expect("a day");
@@ -305,7 +322,7 @@ fn turns(task: &str, days: i64, rounds: usize, padding: usize) -> (Vec<String>, 
             let id = format!("{task}-{date}-{round}");
             calls.push(format!(
                 r#"{{"CallID":"{id}","CallStartTime":"{date}T08:00:00Z","Comments":"{}"}}"#,
-                "x".repeat(padding)
+                text_of(&id, padding)
             ));
             ids.push(id);
         }
@@ -316,26 +333,31 @@ fn turns(task: &str, days: i64, rounds: usize, padding: usize) -> (Vec<String>, 
 /// Neither a small answer, which is decoded in one go, nor large ones, of which each has a part of the
 /// memory, make more than a file a day of days that take turns.
 #[rstest]
-#[case::small(1, 0)]
-#[case::large(1, 700)]
-#[case::eight_large_ones(8, 700)]
+#[case::small(1, 500, 4, 0)]
+#[case::large(1, 500, 4, 700)]
+#[case::eight_large_ones(8, 500, 4, 700)]
+#[case::row_groups(1, 5, 1000, 1500)]
+#[case::row_groups_of_two(2, 5, 1000, 1500)]
+#[case::a_month(1, 30, 200, 1500)]
+#[case::a_month_in_many_small_ones(60, 30, 2, 1500)]
 fn days_that_take_turns_get_one_file_each_in_little_memory(
     #[case] tasks: usize,
+    #[case] days: i64,
+    #[case] rounds: usize,
     #[case] padding: usize,
 ) {
-    const DAYS: i64 = 500;
     let folder = folder();
     let names: Vec<String> = (0..tasks).map(|task| format!("t{task}")).collect();
     let answers: Vec<_> = names
         .iter()
-        .map(|name| turns(name, DAYS, 4, padding))
+        .map(|name| turns(name, days, rounds, padding))
         .collect();
     let details = names.iter().zip(&answers);
     let details = details.map(|(name, (_, text))| (name.as_str(), Reply::ok(text.clone())));
     let server = Scripted::account(details.collect());
     let exporter = Exporter::new(folder.path())
         .against(server.url())
-        .job("[api]\nrate = \"2000/s\"\nburst = 100\n[write]\nmemory_budget = \"2MiB\"\n")
+        .job("[api]\nrate = \"2000/s\"\nburst = 100\n[write]\nmemory_budget = \"2MiB\"\nmax_open_files = 3\n")
         .at(NOW);
     let (ended, peak) = exporter.run_measured(&["run"]);
     ended.done();
@@ -361,7 +383,12 @@ fn days_that_take_turns_get_one_file_each_in_little_memory(
         expected.len()
     );
     let files = below(&exporter.dest().join("calls")).len();
-    assert!(files <= 2 * 500, "{files} files for {DAYS} days");
+    let commits = lake.commits().len();
+    let most = commits * usize::try_from(days).expect("a few");
+    assert!(
+        files <= most,
+        "{files} files for {days} days in {commits} commits"
+    );
     let staged = below(&exporter.dest().join("_export/staging"));
     assert!(staged.is_empty(), "staged files stay: {staged:?}");
     exporter.run(&["verify"]).done();

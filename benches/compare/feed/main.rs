@@ -36,6 +36,7 @@ fn main() -> io::Result<()> {
                 calls: number("--calls", 200),
                 tasks_per_workflow: number("--tasks-per-workflow", 50),
                 days: number("--days", 30),
+                call_days: number("--call-days", 1),
             },
         ),
         "serve" => serve::serve(&data, number("--latency-ms", 0), number("--times", 1)),

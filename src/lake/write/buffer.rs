@@ -1,9 +1,9 @@
 //! Accepted rows that wait for the next commit.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
-use super::data_file::{ClosedFile, OpenFile};
+use super::data_file::ClosedFile;
 use super::file_slot::FileSlot;
 use super::large_answer::AcceptedRows;
 use super::open_files::OpenFiles;
@@ -13,10 +13,14 @@ use super::spill::{Spill, SpilledRows};
 use crate::decode::{Batch, Rows, TaskOrdinal};
 use crate::encode::EncodedRows;
 use crate::lake::error::LakeError;
-use crate::sync::{in_parallel, lock};
+use crate::sync::lock;
 
-/// Maximum size of a pooled row buffer before its largest tables are queued as batches.
+/// Maximum size of a pooled row buffer before its largest tables are queued as batches, for each four
+/// days of its rows: those of many days would make ever smaller batches.
 const LOCAL_ROWS_BYTES: usize = 1 << 20;
+const LOCAL_DAYS: usize = 4;
+/// Maximum number of times that size.
+const MAX_LOCAL: usize = 4;
 
 /// Accepted rows that wait for a commit. Shared by the threads that decode.
 #[derive(Debug)]
@@ -25,6 +29,8 @@ pub struct WriteBuffer {
     queues: Mutex<BatchQueues>,
     files: Mutex<OpenFiles>,
     rows: Mutex<Vec<Rows>>,
+    /// Bytes of the pooled row buffers when each was last looked at.
+    pooled: AtomicUsize,
     /// Rows that are spread over too many days to be queued.
     spill: Mutex<Spill>,
     /// Bytes charged to the budget for other data until the next commit.
@@ -49,6 +55,7 @@ impl WriteBuffer {
             queues: Mutex::default(),
             files: Mutex::default(),
             rows: Mutex::default(),
+            pooled: AtomicUsize::new(0),
             spill: Mutex::default(),
             charged: AtomicUsize::new(0),
             reserved: AtomicUsize::new(0),
@@ -68,7 +75,9 @@ impl WriteBuffer {
     /// Bytes of the budget that are available for rows.
     #[must_use]
     pub fn available(&self) -> usize {
-        let counted = self.charged.load(Ordering::Relaxed) + self.reserved.load(Ordering::Relaxed);
+        let counted = [&self.charged, &self.reserved, &self.pooled];
+        let counted = counted.map(|bytes| bytes.load(Ordering::Relaxed));
+        let counted: usize = counted.iter().sum();
         self.options.memory_bytes.saturating_sub(counted)
     }
 
@@ -103,11 +112,15 @@ impl WriteBuffer {
         };
         rows.reset_appended();
         let mut largest = Vec::new();
+        let most = LOCAL_ROWS_BYTES * (rows.days() / LOCAL_DAYS).clamp(1, MAX_LOCAL);
         if rows.has_many_days() {
             largest = rows.take()?;
-        } else if rows.bytes() > LOCAL_ROWS_BYTES {
-            largest = rows.take_largest(LOCAL_ROWS_BYTES / 2)?;
+        } else if rows.bytes() > most {
+            largest = rows.take_largest(most / 2)?;
         }
+        let (before, now) = rows.count_bytes();
+        self.pooled.fetch_add(now, Ordering::Relaxed);
+        self.pooled.fetch_sub(before, Ordering::Relaxed);
         lock(&self.rows).push(rows);
         self.push(largest)
     }
@@ -152,7 +165,7 @@ impl WriteBuffer {
         let AcceptedRows {
             mut batches,
             encoded,
-            closed,
+            groups,
             spill,
         } = handover;
         lock(&self.spill).absorb(&self.options.store, ordinal, spill)?;
@@ -162,10 +175,7 @@ impl WriteBuffer {
         for (slot, rows) in encoded {
             self.append(slot, rows, &[ordinal])?;
         }
-        for mut file in closed {
-            file.tasks = vec![ordinal];
-            lock(&self.files).adopt(file);
-        }
+        lock(&self.files).absorb(ordinal, groups);
         self.push(batches)
     }
 
@@ -191,8 +201,7 @@ impl WriteBuffer {
         rows: EncodedRows,
         tasks: &[TaskOrdinal],
     ) -> Result<(), LakeError> {
-        let limits = self.options.limits();
-        lock(&self.files).append(&self.options, limits, slot, rows, tasks)
+        lock(&self.files).append(&self.options, slot, rows, tasks)
     }
 
     /// Takes all waiting rows, to be [encoded](Self::encode). Call it after the last append.
@@ -201,6 +210,7 @@ impl WriteBuffer {
     /// Only if arrays are inconsistent, which would be a bug.
     pub fn take_rows(&self) -> Result<WaitingRows, LakeError> {
         let mut queues = std::mem::take(&mut *lock(&self.queues));
+        self.pooled.store(0, Ordering::Relaxed);
         for mut rows in lock(&self.rows).drain(..) {
             for batch in rows.take()? {
                 queues.add(batch);
@@ -239,8 +249,8 @@ impl WriteBuffer {
     pub fn take_files(&self) -> UnclosedFiles {
         self.charged.store(0, Ordering::Relaxed);
         let files = std::mem::take(&mut *lock(&self.files));
-        let (open, closed) = files.into_parts();
-        UnclosedFiles { open, closed }
+        let options = self.options.clone();
+        UnclosedFiles { files, options }
     }
 }
 
@@ -251,31 +261,20 @@ pub struct WaitingRows {
     spilled: Mutex<SpilledRows>,
 }
 
-/// Files of a drained buffer, some of them without their footer.
+/// Files of a drained buffer, some of them without their last row groups and their footer.
 #[derive(Debug)]
 pub struct UnclosedFiles {
-    open: Vec<OpenFile>,
-    closed: Vec<ClosedFile>,
+    files: OpenFiles,
+    options: WriteBufferOptions,
 }
 
 impl UnclosedFiles {
-    /// Closes all files on `threads` threads, since most of the time is spent waiting for the disk.
+    /// Writes what was spilled, and closes all files, on `threads` threads.
     ///
     /// # Errors
     /// When the destination fails.
     pub fn close(self, threads: usize) -> Result<SealedBuffer, LakeError> {
-        let open = Mutex::new(self.open);
-        let closed = Mutex::new(self.closed);
-        in_parallel(threads, || -> Result<(), LakeError> {
-            loop {
-                let Some(file) = lock(&open).pop() else {
-                    return Ok(());
-                };
-                let file = file.close()?;
-                lock(&closed).push(file);
-            }
-        })?;
-        let mut files = closed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut files = self.files.close(&self.options, threads)?;
         files.sort_by_key(|closed| closed.file.path());
         Ok(SealedBuffer { files })
     }

@@ -16,14 +16,12 @@ pub(super) struct OpenFile {
     day: RowDay,
     rows: u64,
     tasks: Vec<TaskOrdinal>,
-    /// When it was last appended to, in appends.
-    pub(super) used: u64,
 }
 
 /// A data file that is complete and durable, but in no commit yet.
 #[derive(Clone, Debug)]
 pub struct ClosedFile {
-    /// The file. Its partition is final unless `day` is [`RowDay::OfTask`].
+    /// The file.
     pub file: DataFile,
     /// The day its rows belong to.
     pub day: RowDay,
@@ -48,7 +46,6 @@ impl OpenFile {
             day: slot.day,
             rows: 0,
             tasks: Vec::new(),
-            used: 0,
         })
     }
 

@@ -5,7 +5,7 @@ use crate::schema::TableName;
 use crate::store::Partition;
 
 /// A table and a day, whose rows go to the same data file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct FileSlot {
     pub(super) table: TableName,
     pub(super) day: RowDay,

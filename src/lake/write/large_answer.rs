@@ -1,25 +1,25 @@
 //! The rows of one response that is too large to be buffered as text.
 //!
-//! They are kept here until the response is accepted: first as batches, then as encoded row groups
-//! (about a tenth of the size), then in staged files of their own. Dropping it discards all rows:
-//! its files are staged under names that no commit uses.
+//! They are kept here until the response is accepted: in row builders while their calls are on many
+//! days, then as batches, then as encoded row groups (about a tenth of the size), then on disk.
+//! Dropping it discards all rows: it has only scratch files.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::data_file::ClosedFile;
 use super::file_slot::FileSlot;
-use super::open_files::OpenFiles;
-use super::options::{FileLimits, WriteBufferOptions};
+use super::options::WriteBufferOptions;
 use super::queues::{BatchQueue, BatchQueues, Taken};
+use super::row_group_spill::RowGroupSpill;
 use super::spill::Spill;
-use crate::decode::{Batch, RowDay};
+use crate::decode::{Batch, RowDay, Rows};
 use crate::encode::EncodedRows;
 use crate::lake::error::LakeError;
-use crate::sync::{in_parallel, lock};
+use crate::sync::lock;
 
-/// Files that one response may hold open: its tables, on a day or two.
-const OPEN_FILES: usize = 8;
+/// Rows of so many days are handed on after each piece of the response, while they are in the cache.
+/// Those of more days would make ever smaller batches: their builders are kept.
+const FEW_DAYS: usize = 2;
 /// Bytes of an encoded column beside its pages: its footer metadata.
 const COLUMN_BYTES: usize = 1 << 10;
 /// Ordinal of the one task in all its batches and files until it is accepted.
@@ -29,21 +29,30 @@ const ITSELF: u32 = 0;
 #[derive(Debug)]
 pub struct LargeShare {
     bytes: usize,
+    threads: usize,
     answers: AtomicUsize,
 }
 
 impl LargeShare {
-    /// A share of this many bytes in total.
+    /// A share of this many bytes in total, for responses that so many threads decode.
     #[must_use]
-    pub fn new(bytes: usize) -> Arc<Self> {
-        let answers = AtomicUsize::new(0);
-        Arc::new(Self { bytes, answers })
+    pub fn new(bytes: usize, threads: usize) -> Arc<Self> {
+        Arc::new(Self {
+            bytes,
+            threads,
+            answers: AtomicUsize::new(0),
+        })
     }
 
     /// Bytes that each response may hold now.
     fn each(&self) -> usize {
         let answers = self.answers.load(Ordering::Relaxed);
         (self.bytes / answers.max(1)).max(1 << 20)
+    }
+
+    /// Bytes that the row builders of one thread may hold of a response.
+    fn of_builders(&self) -> usize {
+        self.each() / (3 * self.threads.max(1))
     }
 }
 
@@ -70,6 +79,8 @@ pub struct LargeAnswer {
     options: WriteBufferOptions,
     part: Part,
     state: Mutex<State>,
+    /// Row builders with rows, one for each thread that has decoded a piece.
+    rows: Mutex<Vec<Rows>>,
 }
 
 #[derive(Debug, Default)]
@@ -77,7 +88,7 @@ struct State {
     queues: BatchQueues,
     encoded: Vec<(FileSlot, EncodedRows)>,
     encoded_bytes: u64,
-    files: OpenFiles,
+    groups: RowGroupSpill,
     /// Rows that are spread over too many days to be queued.
     spill: Spill,
 }
@@ -87,20 +98,51 @@ struct State {
 pub struct AcceptedRows {
     pub(super) batches: Vec<Batch>,
     pub(super) encoded: Vec<(FileSlot, EncodedRows)>,
-    pub(super) closed: Vec<ClosedFile>,
+    pub(super) groups: RowGroupSpill,
     pub(super) spill: Spill,
 }
 
 impl LargeAnswer {
-    /// A response without rows. Its batches may take its part of `share`, and its encoded row groups
-    /// the same again.
+    /// A response without rows. Its batches may take its part of `share`; its row builders and its
+    /// encoded row groups half as much each.
     #[must_use]
     pub fn new(options: WriteBufferOptions, share: &Arc<LargeShare>) -> Self {
         Self {
             options,
             part: Part::of(share),
             state: Mutex::default(),
+            rows: Mutex::default(),
         }
+    }
+
+    /// Row builders to append the next piece of the response to, if any hold rows. Return them with
+    /// [`Self::put_rows`].
+    pub fn rows(&self) -> Option<Rows> {
+        lock(&self.rows).pop()
+    }
+
+    /// Returns row builders after a piece of the response was appended. May encode on this thread.
+    /// Gives them back if they are empty.
+    ///
+    /// # Errors
+    /// When the destination fails.
+    pub fn put_rows(&self, mut rows: Rows) -> Result<Option<Rows>, LakeError> {
+        let most = self.part.0.of_builders();
+        let batches = if rows.days() <= FEW_DAYS {
+            rows.take()?
+        } else if rows.bytes() > most {
+            rows.take_largest(most / 2)?
+        } else {
+            Vec::new()
+        };
+        let emptied = if rows.is_empty() {
+            Some(rows)
+        } else {
+            lock(&self.rows).push(rows);
+            None
+        };
+        self.push(batches)?;
+        Ok(emptied)
     }
 
     /// Adds batches. May encode on this thread.
@@ -121,7 +163,7 @@ impl LargeAnswer {
             if state.queues.bytes() <= self.part.0.each() {
                 return Ok(());
             }
-            match state.queues.take_some(OPEN_FILES) {
+            match state.queues.take_some(0) {
                 Taken::Nothing => return Ok(()),
                 Taken::Longest(slot, queue) => {
                     drop(state);
@@ -146,105 +188,59 @@ impl LargeAnswer {
         let mut state = lock(&self.state);
         state.encoded_bytes += rows.bytes + (rows.columns.len() * COLUMN_BYTES) as u64;
         state.encoded.push((slot, rows));
-        if state.encoded_bytes > self.part.0.each() as u64 {
+        if state.encoded_bytes > self.part.0.each() as u64 / 2 {
             let State {
                 encoded,
-                files,
+                groups,
                 encoded_bytes,
                 ..
             } = &mut *state;
             *encoded_bytes = 0;
             for (slot, rows) in encoded.drain(..) {
-                append(&self.options, files, slot, rows)?;
+                groups.add(&self.options, slot, rows, &[ITSELF])?;
             }
         }
         Ok(())
     }
 
-    /// Returns all rows, those without a day of their own under `task_day`. If it has files, the row
-    /// groups in memory are appended to them, and queued rows are encoded on `threads` threads.
+    /// Returns all rows, those without a day of their own under `task_day`.
     ///
     /// # Errors
-    /// When the destination fails.
-    pub fn hand_over(self, task_day: RowDay, threads: usize) -> Result<AcceptedRows, LakeError> {
+    /// Only if arrays are inconsistent, which would be a bug.
+    pub fn hand_over(self, task_day: RowDay) -> Result<AcceptedRows, LakeError> {
         let resolve = |day: RowDay| if day == RowDay::OfTask { task_day } else { day };
-        let state = self
-            .state
-            .into_inner()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let State {
             mut queues,
-            mut encoded,
-            mut files,
+            encoded,
+            mut groups,
             mut spill,
             ..
-        } = state;
+        } = (self.state.into_inner()).unwrap_or_else(PoisonError::into_inner);
         spill.resolve(task_day);
+        groups.resolve(task_day);
         let mut batches = Vec::new();
-        if files.is_empty() {
-            while let Some((_, queue)) = queues.take_longest() {
-                batches.extend(queue.batches);
-            }
-        } else {
-            let waiting = Mutex::new(queues);
-            let done = Mutex::new(&mut encoded);
-            in_parallel(threads, || -> Result<(), LakeError> {
-                loop {
-                    let Some((slot, queue)) = lock(&waiting).take_longest() else {
-                        return Ok(());
-                    };
-                    let rows = self
-                        .options
-                        .encoder
-                        .encode(slot.table, queue.batches, |_| ())?;
-                    lock(&done).push((slot, rows));
-                }
-            })?;
-            for (slot, rows) in encoded.drain(..) {
-                append(&self.options, &mut files, slot, rows)?;
-            }
+        while let Some((_, queue)) = queues.take_longest() {
+            batches.extend(queue.batches);
+        }
+        let rows = self
+            .rows
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        for mut rows in rows {
+            batches.extend(rows.take()?);
         }
         for batch in &mut batches {
             batch.day = resolve(batch.day);
         }
-        let (open, mut closed) = files.into_parts();
-        for file in open {
-            closed.push(file.close()?);
-        }
-        for file in &mut closed {
-            file.day = resolve(file.day);
-            let slot = FileSlot {
-                table: file.file.table,
-                day: file.day,
-            };
-            file.file.partition = slot.partition();
-        }
-        let encoded = encoded
-            .into_iter()
-            .map(|(slot, rows)| {
-                let day = resolve(slot.day);
-                (FileSlot { day, ..slot }, rows)
-            })
-            .collect();
+        let encoded = encoded.into_iter().map(|(slot, rows)| {
+            let day = resolve(slot.day);
+            (FileSlot { day, ..slot }, rows)
+        });
         Ok(AcceptedRows {
             batches,
-            encoded,
-            closed,
+            encoded: encoded.collect(),
+            groups,
             spill,
         })
     }
-}
-
-/// Appends a row group to the response's own files.
-fn append(
-    options: &WriteBufferOptions,
-    files: &mut OpenFiles,
-    slot: FileSlot,
-    rows: EncodedRows,
-) -> Result<(), LakeError> {
-    let limits = FileLimits {
-        open: OPEN_FILES,
-        ..options.limits()
-    };
-    files.append(options, limits, slot, rows, &[ITSELF])
 }

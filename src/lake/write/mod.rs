@@ -13,9 +13,9 @@
 //! of its own ([`LargeAnswer`]); the buffer is merged into the shared one when the answer is accepted,
 //! or dropped with its files.
 //!
-//! Rows that are spread thinly over more days than files may be open at once wait on disk (`spill`)
-//! and are written day by day at the end, so that each day gets one file in whatever order its rows
-//! arrive.
+//! Row groups of more days than files may be open at once wait on disk (`row_group_spill`), and so do
+//! rows that are spread too thinly for row groups (`spill`). Both are written day by day at the end, so
+//! that each day gets one file in whatever order its rows arrive.
 //!
 //! This module never decides which rows count, and never commits.
 
@@ -29,7 +29,9 @@ mod options;
 mod queues;
 mod rejects;
 mod rewrite;
+mod row_group_spill;
 mod rows_file;
+mod scratch;
 mod spill;
 
 pub use buffer::{UnclosedFiles, WriteBuffer};

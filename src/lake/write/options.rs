@@ -36,20 +36,4 @@ impl WriteBufferOptions {
             max_open_files: options.max_open_files.get(),
         }
     }
-
-    pub(super) fn limits(&self) -> FileLimits {
-        FileLimits {
-            target_bytes: self.target_file_bytes,
-            open: self.max_open_files,
-        }
-    }
-}
-
-/// When files are closed.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct FileLimits {
-    /// Size in bytes at which a file is closed.
-    pub(super) target_bytes: u64,
-    /// Number of open files beyond which the least recently used one is closed.
-    pub(super) open: usize,
 }

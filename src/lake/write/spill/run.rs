@@ -1,8 +1,8 @@
 //! A spilled run: rows of a table in the order of their days, with the day in an extra column.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufReader, BufWriter};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
@@ -15,6 +15,7 @@ use chrono::{Datelike as _, NaiveDate};
 
 use crate::decode::{PartitionDay, RowDay};
 use crate::lake::error::LakeError;
+use crate::lake::write::scratch::Scratch;
 use crate::store::RunStore;
 
 /// zstd's window for runs: 128 KiB, the size of a batch. A much larger one would dominate the memory.
@@ -58,17 +59,6 @@ pub(super) struct Run {
     pub(super) row_bytes: usize,
 }
 
-/// A file that is removed on drop.
-#[derive(Debug)]
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // Best effort: the staging folder is removed at the end of the run, or by the next.
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
 impl Run {
     /// Whether the day of the task is not known yet.
     pub(super) fn is_of_task(&self) -> bool {
@@ -89,7 +79,7 @@ impl Run {
             fixed,
             row_bytes,
         } = self;
-        let place = &file.0;
+        let place = file.path();
         let opened = File::open(place).map_err(LakeError::io("open", place))?;
         let opened = BufReader::with_capacity(BUFFER_BYTES, opened);
         let decoder = zstd::stream::read::Decoder::with_buffer(opened);
@@ -173,7 +163,7 @@ impl RunReader {
     fn advance(&mut self) -> Result<(), LakeError> {
         self.head = None;
         while let Some(batch) = self.batches.next() {
-            let batch = batch.map_err(|error| fault("read", &self.file.0, error))?;
+            let batch = batch.map_err(|error| fault("read", self.file.path(), error))?;
             if batch.num_rows() == 0 {
                 continue;
             }
@@ -208,7 +198,7 @@ impl RunWriter {
     /// A run whose first rows are of this day. If that is [`RowDay::OfTask`], all rows are.
     pub(super) fn create(store: &RunStore, first: RowDay) -> Self {
         Self {
-            file: Scratch(store.scratch()),
+            file: Scratch::new(store),
             fixed: (first == RowDay::OfTask).then_some(Key::OF_TASK),
             rows: 0,
             bytes: 0,
@@ -227,7 +217,7 @@ impl RunWriter {
         self.bytes += bytes;
         let keys = keys.into_iter().map(|Key(key)| key);
         columns.push(Arc::new(Int32Array::from_iter_values(keys)));
-        let place = &self.file.0;
+        let place = self.file.path();
         let writer = match &mut self.writer {
             Some(writer) => writer,
             None => self.writer.insert(create(place, &columns)?),
@@ -239,7 +229,7 @@ impl RunWriter {
 
     /// Completes the run.
     pub(super) fn finish(self) -> Result<Run, LakeError> {
-        let place = &self.file.0;
+        let place = self.file.path();
         if let Some(writer) = self.writer {
             let encoder = writer.batches.into_inner();
             let encoder = encoder.map_err(|error| fault("write", place, error))?;
