@@ -63,6 +63,7 @@ pub async fn run(args: &VacuumArgs, context: &mut Context<'_>) -> Result<ExitCod
         max_share: job.vacuum.max_share,
         reports_older_than: job.vacuum.reports_older_than,
         rejects_older_than: *rejects_older_than,
+        delta_retention: job.delta.retention,
     };
     if let Ok(Some(_)) = context.env.get(AS_OF) {
         tracing::warn!(
@@ -82,9 +83,11 @@ pub async fn run(args: &VacuumArgs, context: &mut Context<'_>) -> Result<ExitCod
         }
     } else {
         let events = super::maintenance_events();
+        lake::end_delta_unless_wanted(&job.dest, job.delta.enabled, clock.run_id()).await?;
         match LakeWriter::open_existing(&job.dest, clock.run_id(), clock, events).await? {
             None => Vacuumed::default(),
             Some(mut lake) => {
+                lake.begin_delta(job.delta.enabled).await?;
                 let done = vacuum(&mut lake, options, now).await?;
                 lake.close().await?;
                 done

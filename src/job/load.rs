@@ -17,7 +17,7 @@ use super::settings::setting;
 use super::sources::{Sources, variable};
 use super::unused::unused;
 use super::{
-    ApiOptions, DecodeOptions, DiscoverOptions, Encodings, IfRunning, Job, LogFormat,
+    ApiOptions, DecodeOptions, DeltaOptions, DiscoverOptions, Encodings, IfRunning, Job, LogFormat,
     OutputOptions, PageLimits, ProgressMode, Rate, Reopen, ResultFormat, RetryOptions, Secret,
     SharedRate, VacuumSettings, WriteOptions, place, proxy, quantity,
 };
@@ -68,6 +68,10 @@ pub fn load(flags: &SettingFlags, env: &Environment) -> Result<Job, SettingsErro
             max_reject_bytes: sources.required("write.max_rejects_size", bytes)?,
         },
         write: write(&sources)?,
+        delta: DeltaOptions {
+            enabled: sources.optional("publish.delta.enabled", boolean)?,
+            retention: sources.required("publish.delta.retention", quantity::duration)?,
+        },
         vacuum: vacuum(&sources)?,
         output: output(&sources)?,
         if_running: sources.required("if_running", |text| match text {

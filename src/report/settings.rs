@@ -65,6 +65,8 @@ impl SettingsReport {
             discover,
             decode,
             write,
+            // It is the lake's, not the run's.
+            delta: _,
             // A run removes nothing.
             vacuum: _,
             output: _,

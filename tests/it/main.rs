@@ -6,12 +6,15 @@ mod harness;
 mod again;
 mod changes;
 mod compact;
+
 mod contradictions;
 mod day_markers;
+mod delta;
 mod demo;
 mod exit_codes;
 mod feed;
 mod hostile;
+
 mod identity;
 mod interrupts;
 mod kill_matrix;
