@@ -6,7 +6,7 @@ mod harness;
 mod again;
 mod changes;
 mod compact;
-
+mod contracts;
 mod contradictions;
 mod day_markers;
 mod delta;
@@ -14,7 +14,7 @@ mod demo;
 mod exit_codes;
 mod feed;
 mod hostile;
-
+mod iceberg;
 mod identity;
 mod interrupts;
 mod kill_matrix;

@@ -56,6 +56,11 @@ session = server = None
 def by_sail(path):
     """Spark's API over another engine; Spark itself needs jars that are not on PyPI."""
     global session, server
+    import importlib.util
+
+    # Not found by itself in a script that is no file.
+    [place] = importlib.util.find_spec("pyspark").submodule_search_locations
+    os.environ.setdefault("SPARK_HOME", place)
     from pysail.spark import SparkConnectServer
     from pyspark.sql import SparkSession
 
@@ -131,6 +136,8 @@ def page(ask):
 def main():
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    # chdb reads nothing outside of the folder that it starts in.
+    os.chdir("/")
     with out:
         for line in sys.stdin:
             ask = json.loads(line)
