@@ -69,11 +69,16 @@ pub async fn run(args: &CompactArgs, context: &mut Context<'_>) -> Result<ExitCo
         CompactReport::planned(&plan, target_bytes)
     } else {
         let (clock, events) = (context.clock()?, super::maintenance_events());
-        lake::end_delta_unless_wanted(&job.dest, job.delta.enabled, clock.run_id()).await?;
+        Box::pin(lake::end_delta_unless_wanted(
+            &job.dest,
+            job.delta.enabled,
+            clock.run_id(),
+        ))
+        .await?;
         let opened = LakeWriter::open_existing(&job.dest, clock.run_id(), clock, events).await?;
         let mut done = Compaction::default();
         if let Some(mut lake) = opened {
-            lake.begin_delta(job.delta.enabled).await?;
+            Box::pin(lake.begin_delta(job.delta.enabled)).await?;
             done = compact(&mut lake, &options, &context.stop.token()).await?;
             lake.close().await?;
         }

@@ -83,11 +83,16 @@ pub async fn run(args: &VacuumArgs, context: &mut Context<'_>) -> Result<ExitCod
         }
     } else {
         let events = super::maintenance_events();
-        lake::end_delta_unless_wanted(&job.dest, job.delta.enabled, clock.run_id()).await?;
+        Box::pin(lake::end_delta_unless_wanted(
+            &job.dest,
+            job.delta.enabled,
+            clock.run_id(),
+        ))
+        .await?;
         match LakeWriter::open_existing(&job.dest, clock.run_id(), clock, events).await? {
             None => Vacuumed::default(),
             Some(mut lake) => {
-                lake.begin_delta(job.delta.enabled).await?;
+                Box::pin(lake.begin_delta(job.delta.enabled)).await?;
                 let done = vacuum(&mut lake, options, now).await?;
                 lake.close().await?;
                 done

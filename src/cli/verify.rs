@@ -48,10 +48,15 @@ pub async fn run(args: &VerifyArgs, context: &mut Context<'_>) -> Result<ExitCod
         let (clock, events) = (context.clock()?, super::maintenance_events());
         let (run, now) = (clock.run_id(), clock.now());
         let repaired = maintenance::mend_log(&job.dest, &run, args.cut_log).await?;
-        lake::end_delta_unless_wanted(&job.dest, job.delta.enabled, clock.run_id()).await?;
+        Box::pin(lake::end_delta_unless_wanted(
+            &job.dest,
+            job.delta.enabled,
+            clock.run_id(),
+        ))
+        .await?;
         let opened = LakeWriter::open_existing_to_mend(&job.dest, run, clock, events);
         if let Some(mut lake) = opened.await? {
-            lake.begin_delta(job.delta.enabled).await?;
+            Box::pin(lake.begin_delta(job.delta.enabled)).await?;
             let mut done = repair(&mut lake, &job.dest, schemas).await?;
             lake.close().await?;
             done.repaired.splice(0..0, repaired);

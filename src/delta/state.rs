@@ -63,7 +63,7 @@ impl DeltaState {
     /// The id of a table: a UUID that is the same whichever process writes it.
     pub(super) fn table_id(&self, name: TableName) -> String {
         let sum = Sha256::digest(format!("{}/{}/{name}", self.by, self.since));
-        let hex: String = sum[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = Checksum(sum.into()).to_string();
         // Version 8: of the maker's own making.
         format!(
             "{}-{}-8{}-a{}-{}",

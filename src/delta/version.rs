@@ -130,7 +130,7 @@ impl Version {
         }})
     }
 
-    /// Whether these bytes are this version, whoever wrote them: of the same commit, with the same files.
+    /// Whether these bytes, written by any process, are this version: of the same commit, with the same files.
     pub(crate) fn is_written(&self, bytes: &[u8]) -> bool {
         let Some(found) = Written::parse(bytes) else {
             return false;

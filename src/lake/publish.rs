@@ -42,7 +42,7 @@ impl LakeWriter {
             self.run.sync_folders([LakePath::commits()].into()).await?;
         }
         let mut delta = match self.log.pending.front() {
-            Some(_) => self.delta_up_to(since).await?,
+            Some(_) => Box::pin(self.delta_up_to(since)).await?,
             None => None,
         };
         // Losing sight of a file makes the log be read again, and it may grow.
@@ -55,7 +55,7 @@ impl LakeWriter {
             match &mut delta {
                 None => self.remove_files(pending, &pending.removes).await?,
                 Some(delta) => {
-                    self.write_delta(delta, pending).await?;
+                    Box::pin(self.write_delta(delta, pending)).await?;
                     // Readers of earlier versions need the others for a while: `vacuum` removes them.
                     let lost: Vec<_> = pending.lost.iter().cloned().collect();
                     self.remove_files(pending, &lost).await?;
@@ -77,7 +77,7 @@ impl LakeWriter {
             self.log.pending.clear();
             self.checkpoint(checkpoint::EVERY).await?;
             if let Some(delta) = &delta {
-                self.checkpoint_delta(delta, since).await?;
+                Box::pin(self.checkpoint_delta(delta, since)).await?;
             }
         }
         Ok(finished as u64)

@@ -164,13 +164,18 @@ impl<'a> Export<'a> {
             dest: job.dest.clone(),
             partition_timezone: job.discover.partition_timezone,
         };
-        lake::end_delta_unless_wanted(&job.dest, job.delta.enabled, clock.run_id()).await?;
+        Box::pin(lake::end_delta_unless_wanted(
+            &job.dest,
+            job.delta.enabled,
+            clock.run_id(),
+        ))
+        .await?;
         let lake = if mends {
             LakeWriter::open_to_mend(&options, run, clock.clone(), events.clone()).await?
         } else {
             LakeWriter::open(&options, run, clock.clone(), events.clone()).await?
         };
-        lake.begin_delta(job.delta.enabled).await?;
+        Box::pin(lake.begin_delta(job.delta.enabled)).await?;
         // The store picks another id if that one was taken.
         let run = lake.store().run_id().clone();
         Ok(Self {

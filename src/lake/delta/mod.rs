@@ -5,7 +5,7 @@
 //! files moved → version of each table written, if absent → days → marker → checkpoint, now and then
 //! ```
 //! A version is written after all files of its commit are in their places, and superseded files stay,
-//! so whoever reads a version finds its files. `vacuum` removes them once the commit is older than
+//! so a reader of a version finds its files. `vacuum` removes them once the commit is older than
 //! `publish.delta.retention` ([`superseded`]).
 //!
 //! Version `n` is commit `since + n`, and is only ever created, never changed: a process that finds it
