@@ -45,6 +45,7 @@ mod calendar;
 mod cli;
 mod clock;
 mod decode;
+mod delta;
 mod discover;
 mod doctor;
 mod encode;

@@ -86,6 +86,7 @@ async fn work(
         max_share: job.vacuum.max_share,
         reports_older_than: job.vacuum.reports_older_than,
         rejects_older_than: *rejects_older_than,
+        delta_retention: job.delta.retention,
     };
     if let Ok(Some(_)) = context.env.get(AS_OF) {
         tracing::warn!(
@@ -103,9 +104,16 @@ async fn work(
         }
     } else {
         let events = super::maintenance_events();
+        Box::pin(lake::end_delta_unless_wanted(
+            &job.dest,
+            job.delta.enabled,
+            run.clone(),
+        ))
+        .await?;
         match LakeWriter::open_existing(&job.dest, run, clock, events).await? {
             None => Vacuumed::default(),
             Some(mut lake) => {
+                Box::pin(lake.begin_delta(job.delta.enabled)).await?;
                 let done = vacuum(&mut lake, options, now).await?;
                 lake.close().await?;
                 done

@@ -12,8 +12,8 @@ use crate::job::ResultFormat;
 use crate::lake::{self, LakeWriter};
 use crate::maintenance;
 use crate::maintenance::repair::{Repair, Repaired, repair};
-use crate::report::run_of;
 use crate::report::figures::{self, count, counted};
+use crate::report::run_of;
 use crate::schema::table;
 
 /// Arguments of `verify`.
@@ -50,8 +50,15 @@ pub async fn run(args: &VerifyArgs, context: &mut Context<'_>) -> Result<ExitCod
         let (clock, events) = (context.clock()?, super::maintenance_events());
         let (run, now) = (run_of(&clock), clock.now());
         let repaired = maintenance::mend_log(&job.dest, &run, args.cut_log).await?;
+        Box::pin(lake::end_delta_unless_wanted(
+            &job.dest,
+            job.delta.enabled,
+            clock.run_id(),
+        ))
+        .await?;
         let opened = LakeWriter::open_existing_to_mend(&job.dest, run, clock, events);
         if let Some(mut lake) = opened.await? {
+            Box::pin(lake.begin_delta(job.delta.enabled)).await?;
             let mut done = repair(&mut lake, &job.dest, schemas).await?;
             lake.close().await?;
             done.repaired.splice(0..0, repaired);

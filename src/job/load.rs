@@ -17,9 +17,9 @@ use super::settings::setting;
 use super::sources::{Sources, variable};
 use super::unused::unused;
 use super::{
-    ApiOptions, DecodeOptions, DiscoverOptions, Encodings, IfRunning, Job, LogFormat, ObjectPlace,
-    OutputOptions, PageLimits, ProgressMode, Rate, Reopen, ResultFormat, RetryOptions, Secret,
-    SharedRate, VacuumSettings, WriteOptions, certificates, place, proxy, quantity,
+    ApiOptions, DecodeOptions, DeltaOptions, DiscoverOptions, Encodings, IfRunning, Job, LogFormat,
+    ObjectPlace, OutputOptions, PageLimits, ProgressMode, Rate, Reopen, ResultFormat, RetryOptions,
+    Secret, SharedRate, VacuumSettings, WriteOptions, certificates, place, proxy, quantity,
 };
 use crate::calendar::day_start;
 use crate::clock::Clock;
@@ -70,6 +70,10 @@ pub fn load(flags: &SettingFlags, env: &Environment) -> Result<Job, SettingsErro
             max_reject_bytes: sources.required("write.max_rejects_size", bytes)?,
         },
         write: write(&sources)?,
+        delta: DeltaOptions {
+            enabled: sources.optional("publish.delta.enabled", boolean)?,
+            retention: sources.required("publish.delta.retention", quantity::duration)?,
+        },
         vacuum: vacuum(&sources)?,
         output: output(&sources)?,
         if_running: sources.required("if_running", |text| match text {

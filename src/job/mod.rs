@@ -75,6 +75,8 @@ pub struct Job {
     pub decode: DecodeOptions,
     /// How files are written and committed.
     pub write: WriteOptions,
+    /// Whether the tables are Delta tables, too.
+    pub delta: DeltaOptions,
     /// What `vacuum` removes.
     pub vacuum: VacuumSettings,
     pub output: OutputOptions,
@@ -305,6 +307,15 @@ pub struct DecodeOptions {
     /// Size limit of the rejects of one response: its entries that are not calls, or all of it.
     /// Default 64 MiB.
     pub max_reject_bytes: NonZeroU64,
+}
+
+/// Whether the tables are Delta tables, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeltaOptions {
+    /// Begins or ends it. If unset, a lake stays as it is.
+    pub enabled: Option<bool>,
+    /// How long superseded files stay for readers of earlier versions. Default 7 d.
+    pub retention: Duration,
 }
 
 /// What `vacuum` removes.

@@ -13,7 +13,8 @@
 //!
 //! # How
 //! ```text
-//! stage → sync → record (created if absent) → publish (rename, then delete superseded files)
+//! stage → sync → record (created if absent) → publish (rename, then delete superseded files; as Delta
+//!       tables: write their versions, and leave superseded files to `vacuum`)
 //!       → day files → marker
 //! ```
 //! Every step after the record is repeatable; the next start repeats it if necessary
@@ -28,6 +29,7 @@
 //! DEST/_export/checkpoints/                          the ledger as of some commit, to start from
 //! DEST/_export/published.json                        {"sequence": N}
 //! DEST/_export/lake.json                             whose lake it is
+//! DEST/_export/delta.json, DEST/calls/_delta_log/    where the tables are Delta tables, too
 //! DEST/_export/days/2024-03-11.json                  for schedulers
 //! DEST/_export/complete/2024-03-11                   there while the day is complete
 //! DEST/_export/staging/<run id>/                     staged files; `lock` is held while the run lives
@@ -47,6 +49,7 @@ pub(crate) mod checkpoint;
 pub(crate) mod commit;
 pub mod day;
 pub(crate) mod day_marker;
+pub(crate) mod delta;
 pub(crate) mod error;
 mod establish;
 pub(crate) mod file_query;
@@ -71,6 +74,7 @@ pub use commit::CommitOutcome;
 #[cfg(test)]
 pub use day::RevisionReason;
 pub use day::{DaySummary, FileCounts, TaskCounts};
+pub use delta::end_unless_wanted as end_delta_unless_wanted;
 pub use error::LakeError;
 pub(crate) use error::blocking;
 pub use file_query::FileQuery;

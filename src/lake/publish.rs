@@ -41,13 +41,26 @@ impl LakeWriter {
             // files must not outlive it.
             self.run.sync_folders([LakePath::commits()].into()).await?;
         }
+        let mut delta = match self.log.pending.front() {
+            Some(_) => Box::pin(self.delta_up_to(since)).await?,
+            None => None,
+        };
         // Losing sight of a file makes the log be read again, and it may grow.
         while finished < self.log.pending.len() {
             let gone = self.move_files(&self.log.pending[finished]).await?;
             if !gone.is_empty() {
                 self.explain(&gone).await?;
             }
-            self.remove_files(&self.log.pending[finished]).await?;
+            let pending = &self.log.pending[finished];
+            match &mut delta {
+                None => self.remove_files(pending, &pending.removes).await?,
+                Some(delta) => {
+                    Box::pin(self.write_delta(delta, pending)).await?;
+                    // Readers of earlier versions need the others for a while: `vacuum` removes them.
+                    let lost: Vec<_> = pending.lost.iter().cloned().collect();
+                    self.remove_files(pending, &lost).await?;
+                }
+            }
             finished += 1;
         }
         if finished > 0 {
@@ -63,6 +76,9 @@ impl LakeWriter {
             self.log.published = marker.sequence;
             self.log.pending.clear();
             self.checkpoint(checkpoint::EVERY).await?;
+            if let Some(delta) = &delta {
+                Box::pin(self.checkpoint_delta(delta, since)).await?;
+            }
         }
         Ok(finished as u64)
     }
@@ -176,12 +192,12 @@ impl LakeWriter {
         Ok(run.remove(&path).await?)
     }
 
-    /// Deletes the files that the commit supersedes; damaged ones are put aside. Files that a pin
+    /// Deletes these files, which the commit supersedes; damaged ones are put aside. Files that a pin
     /// holds in place stay until the pin ends. Pins are listed after all files of the commit were
     /// moved, so a pin that is not seen here holds a state without the deleted files
     /// ([`super::pins::hold`]).
-    async fn remove_files(&self, pending: &Pending) -> Result<(), LakeError> {
-        if pending.removes.is_empty() {
+    async fn remove_files(&self, pending: &Pending, removes: &[FilePath]) -> Result<(), LakeError> {
+        if removes.is_empty() {
             return Ok(());
         }
         let pins = Pins::list(&self.run).await?;
@@ -194,7 +210,7 @@ impl LakeWriter {
                     pin.is_active(now, margin)
                 })
         };
-        let (kept, gone): (Vec<_>, Vec<_>) = pending.removes.iter().partition(held);
+        let (kept, gone): (Vec<_>, Vec<_>) = removes.iter().partition(held);
         for _ in kept {
             self.run.pass(Failpoint::PinFileKept)?;
         }
@@ -219,7 +235,7 @@ impl LakeWriter {
         }
         drop(removed);
         self.run
-            .sync_folders(pending.removes.iter().map(FilePath::folder).collect())
+            .sync_folders(removes.iter().map(FilePath::folder).collect())
             .await?;
         Ok(self.run.pass(Failpoint::PublishRemoved)?)
     }

@@ -40,8 +40,8 @@ pub(crate) async fn is_rowless(store: &Store, path: &LakePath) -> Result<bool, L
     .await
 }
 
-/// Whether a reader who globs takes a file for a table's.
+/// Whether a reader who globs takes a file for a table's. Checkpoints of Delta logs are none.
 pub(crate) fn is_parquet(path: &LakePath) -> bool {
     let ending = std::path::Path::new(path.as_str()).extension();
-    ending.is_some_and(|ending| ending == "parquet")
+    ending.is_some_and(|ending| ending == "parquet") && !path.is_in_delta_log()
 }

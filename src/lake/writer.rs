@@ -231,6 +231,7 @@ impl LakeWriter {
                 format!("commits {first} to {last} were durable and are now published")
             });
         }
+        Box::pin(self.delta_up_to(self.log.published)).await?;
         let marked = self.mend_day_markers().await?;
         if marked > 0 {
             self.recovered(format!(

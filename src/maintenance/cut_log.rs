@@ -18,6 +18,7 @@ use super::orphan_files::{Origin, orphan_files};
 use super::repair::Repaired;
 use crate::job::Destination;
 use crate::lake::day;
+use crate::lake::delta;
 use crate::lake::error::{LakeError, blocking};
 use crate::lake::log::newest::{self, Witness};
 use crate::lake::log::{Log, Marker, missing, read_summary, sequence_of};
@@ -207,6 +208,11 @@ async fn take_as_it_is(
             run.remove(&path).await?;
             repaired.push(line(&path, "removed: there is no such commit"));
         }
+    }
+    if delta::end(run).await? {
+        let what = "removed with the Delta logs of the tables, which knew later commits; with \
+                    publish.delta.enabled the next run begins new ones";
+        repaired.push(line(&LakePath::delta_state(), what));
     }
     if last == 0 {
         // No log is left to say that they are strays.

@@ -5,7 +5,8 @@
 //!   never removed. Nothing is removed while a file of the lake is missing (an orphan may be its
 //!   only copy), while a record is damaged, or where more than a share of a table would go. The
 //!   folders are listed first and the log is read afterwards: a file enters a folder after its
-//!   commit's record, so every file of the lake is known by then.
+//!   commit's record, so every file of the lake is known by then. Where the tables are Delta tables,
+//!   superseded files stay until their commit is older than `publish.delta.retention`.
 //! - **Staging of dead runs**: any command that opens the lake for writing removes it; this one
 //!   reports it.
 //! - **Left-overs of a killed `doctor`**.
@@ -24,6 +25,7 @@ use serde::Serialize;
 use super::orphan_files::{Listing, Origin, is_live};
 use super::own_files::{is_probe, is_reject, is_report};
 use crate::lake::checkpoint;
+use crate::lake::delta;
 use crate::lake::error::LakeError;
 use crate::lake::ledger::Ledger;
 use crate::lake::log::Log;
@@ -31,7 +33,7 @@ use crate::lake::pins::Pins;
 use crate::lake::reader::Lake;
 use crate::lake::writer::LakeWriter;
 use crate::schema::TableName;
-use crate::store::{Failpoint, LakePath, Store, is_run_id};
+use crate::store::{Failpoint, FilePath, LakePath, Store, is_run_id};
 
 /// What may be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub struct VacuumOptions {
     pub reports_older_than: Duration,
     /// Rejects, older than this.
     pub rejects_older_than: Option<Duration>,
+    /// Superseded files of Delta tables, superseded longer ago than this.
+    pub delta_retention: Duration,
 }
 
 /// Why a file may go.
@@ -88,6 +92,8 @@ pub struct Vacuumed {
     pub left: u64,
     /// Superseded files that stay because pins of readers hold them.
     pub held: u64,
+    /// Superseded files that stay for readers of earlier versions of the Delta tables.
+    pub kept_for_delta: u64,
     /// Pins that had expired; what only they held is gone with them.
     pub pins_ended: u64,
     /// Files among reports and rejects that are neither: they stay at any age.
@@ -143,6 +149,7 @@ pub async fn vacuum(
         kept: found.done.kept,
         left: found.done.left,
         held: found.done.held,
+        kept_for_delta: found.done.kept_for_delta,
         pins_ended: lake.pins_ended,
         left_alone: found.done.left_alone.clone(),
         recovered: lake.recovered.clone(),
@@ -210,7 +217,14 @@ impl Found {
         let orphan_files = listing.orphan_files(store, ledger).await?;
         // After the strays: a pin that is made later needs none of them.
         let held = Pins::list(store).await?.held(store, ledger).await?;
+        let delta = delta::superseded(store, ledger, options.delta_retention, now).await?;
         for orphan in orphan_files {
+            let path = orphan.path.as_str().parse::<FilePath>().ok();
+            let for_delta = delta.as_ref().zip(path);
+            if for_delta.is_some_and(|(kept, path)| kept.contains(&path)) {
+                found.done.kept_for_delta += 1;
+                continue;
+            }
             if orphan.origin == Origin::GaveWay && held.contain(&orphan.path) {
                 found.done.held += 1;
                 continue;
@@ -230,7 +244,7 @@ impl Found {
                 found.done.kept += 1;
             }
         }
-        found.check_share(store, ledger, options.max_share)?;
+        found.check_share(store, ledger, options.max_share, delta.is_some())?;
         let probes = AgeRule {
             kind: VacuumKind::Probe,
             before,
@@ -284,12 +298,22 @@ impl Found {
         Ok(found)
     }
 
-    /// Refuses to remove more of a table than is allowed at once, a likely mistake.
-    fn check_share(&self, store: &Store, ledger: &Ledger, max_share: u64) -> Result<(), LakeError> {
+    /// Refuses to remove more of a table than is allowed at once, a likely mistake. With Delta tables
+    /// superseded files are left to `vacuum` on purpose and do not count.
+    fn check_share(
+        &self,
+        store: &Store,
+        ledger: &Ledger,
+        max_share: u64,
+        is_delta: bool,
+    ) -> Result<(), LakeError> {
         for table in TableName::ALL {
             let below = format!("{}/", LakePath::table(table));
             let items = self.done.items.iter();
-            let going = items.filter(|item| item.path.starts_with(&below));
+            let going = items.filter(|item| {
+                let is_expected = is_delta && item.kind == VacuumKind::GaveWay;
+                item.path.starts_with(&below) && !is_expected
+            });
             let (files, bytes) = going.fold((0_u64, 0_u128), |(files, bytes), item| {
                 (files + 1, bytes + u128::from(item.bytes))
             });

@@ -32,7 +32,7 @@ use crate::clock::Clock;
 use crate::discover::{Plan, Planner, Rules, since};
 use crate::event::{Event, Events};
 use crate::job::{DateRange, IfRunning, Job, Reopen, TaskSource};
-use crate::lake::{Claim, Coverage, Lake, LakeError, LakeOptions, LakeWriter, Ledger};
+use crate::lake::{self, Claim, Coverage, Lake, LakeError, LakeOptions, LakeWriter, Ledger};
 use crate::store::{RunStore, Store};
 use crate::task::RunId;
 
@@ -169,11 +169,18 @@ impl<'a> Export<'a> {
             dest: job.dest.clone(),
             partition_timezone: job.discover.partition_timezone,
         };
+        Box::pin(lake::end_delta_unless_wanted(
+            &job.dest,
+            job.delta.enabled,
+            clock.run_id(),
+        ))
+        .await?;
         let lake = if mends {
             LakeWriter::open_to_mend(&options, run, clock.clone(), events.clone()).await?
         } else {
             LakeWriter::open(&options, run, clock.clone(), events.clone()).await?
         };
+        Box::pin(lake.begin_delta(job.delta.enabled)).await?;
         // The store picks another id if that one was taken.
         let run = lake.store().run_id().clone();
         Ok(Self {

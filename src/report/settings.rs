@@ -126,6 +126,8 @@ impl SettingsReport {
             discover,
             decode,
             write,
+            // It is the lake's, not the run's.
+            delta: _,
             // A run removes nothing.
             vacuum: _,
             // What is shown changes nothing of what is done.

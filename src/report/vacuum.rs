@@ -84,6 +84,14 @@ impl VacuumReport {
                  --release` ends one"
             )?;
         }
+        if self.done.kept_for_delta > 0 {
+            let files = counted(self.done.kept_for_delta, "file");
+            writeln!(
+                out,
+                "{files} superseded but kept for readers of the Delta tables, see \
+                 publish.delta.retention"
+            )?;
+        }
         if self.done.left > 0 {
             let files = counted(self.done.left, "file");
             writeln!(
@@ -158,6 +166,7 @@ mod tests {
             kept: 1,
             left: 2,
             held: 0,
+            kept_for_delta: 0,
             pins_ended: 0,
             recovered: Vec::new(),
         };

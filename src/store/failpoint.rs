@@ -54,6 +54,10 @@ points! {
     PublishMoved = "publish.moved",
     /// The touched folders are synced.
     PublishSynced = "publish.synced",
+    /// It is noted that the tables are Delta tables, too; none has a log yet.
+    DeltaBegun = "delta.begun",
+    /// One version of one table's Delta log was written.
+    DeltaVersionWritten = "delta.version_written",
     /// One superseded file was deleted.
     PublishFileRemoved = "publish.file_removed",
     /// A superseded file was not deleted, as a pin holds it.
@@ -74,6 +78,8 @@ points! {
     DaysSynced = "day.synced",
     /// The marker was moved.
     MarkerMoved = "marker.moved",
+    /// A checkpoint of a Delta log was written, nothing points to it.
+    DeltaCheckpointWritten = "delta.checkpoint_written",
     /// A checkpoint was written, older ones are not removed.
     CheckpointWritten = "checkpoint.written",
     /// `vacuum` removed a file.

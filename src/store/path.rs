@@ -14,6 +14,9 @@ use crate::task::RunId;
 /// Hive's name for the partition of rows without a value, used by all later systems.
 const UNKNOWN_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
 
+/// The folder of a table's Delta log.
+const DELTA_LOG: &str = "_delta_log";
+
 /// See [`FileName::without_rows`].
 const WITHOUT_ROWS: &str = "no-rows.parquet";
 
@@ -420,6 +423,44 @@ impl LakePath {
     #[must_use]
     pub fn table(table: TableName) -> Self {
         Self(table.as_str().into())
+    }
+
+    /// That the tables are Delta tables, too.
+    #[must_use]
+    pub fn delta_state() -> Self {
+        Self("_export/delta.json".into())
+    }
+
+    /// The Delta log of a table.
+    #[must_use]
+    pub fn delta_log(table: TableName) -> Self {
+        Self(format!("{table}/{DELTA_LOG}"))
+    }
+
+    /// One version in it.
+    #[must_use]
+    pub fn delta_version(table: TableName, version: u64) -> Self {
+        Self(format!("{table}/{DELTA_LOG}/{version:020}.json"))
+    }
+
+    /// The state of one version in it.
+    #[must_use]
+    pub fn delta_checkpoint(table: TableName, version: u64) -> Self {
+        Self(format!(
+            "{table}/{DELTA_LOG}/{version:020}.checkpoint.parquet"
+        ))
+    }
+
+    /// The name of the newest of those.
+    #[must_use]
+    pub fn delta_last_checkpoint(table: TableName) -> Self {
+        Self(format!("{table}/{DELTA_LOG}/_last_checkpoint"))
+    }
+
+    /// Whether it is in the Delta log of a table.
+    pub(crate) fn is_in_delta_log(&self) -> bool {
+        let mut steps = self.0.split('/');
+        steps.next().and_then(TableName::parse).is_some() && steps.next() == Some(DELTA_LOG)
     }
 
     /// One step down. For names that a listing of this folder gave.

@@ -32,6 +32,10 @@ pub const TABLES: &[(&str, &str)] = &[
         "write",
         "How rows become files. The defaults suit one account on a small machine.",
     ),
+    (
+        "publish.delta",
+        "The tables as Delta tables, too: see [warehouse/delta.md](warehouse/delta.md).",
+    ),
     ("vacuum", "What `vacuum` removes."),
     (
         "store",
@@ -484,6 +488,20 @@ pub const SETTINGS: &[Setting] = &[
          rejects kept so far stay as a sample. An invalid response, or a page that is not the \
          API's, is kept up to this size, too.",
     ),
+    // ------------------------------------------------------------------------------------------
+    Setting::unset("publish.delta.enabled", Kind::Boolean, "the lake stays as it is", "true")
+        .env("AIRUDDER_PUBLISH_DELTA")
+        .means(
+            "Whether the tables are Delta tables, too. true begins it, from the current state on; from \
+             then on every command that writes keeps it up, also without this setting. false ends it \
+             and removes the Delta logs.",
+        ),
+    Setting::is("publish.delta.retention", Kind::Duration, "7d")
+        .env("AIRUDDER_PUBLISH_DELTA_RETENTION")
+        .means(
+            "How long superseded files stay for readers of earlier versions of the Delta tables. \
+             `vacuum` removes older ones. Longer than any query takes.",
+        ),
     // ------------------------------------------------------------------------------------------
     Setting::is("vacuum.reports_older_than", Kind::Duration, "400d")
         .flag("reports-older-than", "AIRUDDER_REPORTS_OLDER_THAN")

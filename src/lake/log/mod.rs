@@ -11,6 +11,7 @@ pub(crate) mod unlogged;
 use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
@@ -20,9 +21,9 @@ use self::unlogged::check_no_lake_without_a_log;
 use super::checkpoint;
 use super::error::{LakeError, blocking};
 use super::ledger::Ledger;
-use super::record::FORMAT_VERSION;
 use super::record::seal::Tail;
 use super::record::summary::{RecordSummary, Unreadable};
+use super::record::{CommitKind, FORMAT_VERSION};
 use crate::store::{DataFile, FilePath, LakePath, Store};
 use crate::task::RunId;
 
@@ -56,10 +57,27 @@ pub(crate) struct Log {
 pub(crate) struct Pending {
     pub(crate) sequence: u64,
     pub(crate) run_id: RunId,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) kind: CommitKind,
     pub(crate) adds: Vec<DataFile>,
     pub(crate) removes: Vec<FilePath>,
     /// Those of `removes` that are damaged: they are put aside.
     pub(crate) lost: BTreeSet<FilePath>,
+}
+
+impl From<&RecordSummary> for Pending {
+    fn from(summary: &RecordSummary) -> Self {
+        let removes = summary.removes.iter();
+        Self {
+            sequence: summary.sequence,
+            run_id: summary.run_id.clone(),
+            at: summary.at,
+            kind: summary.kind,
+            adds: summary.files.clone(),
+            removes: removes.map(|removal| removal.path.clone()).collect(),
+            lost: summary.lost.iter().map(|lost| lost.path.clone()).collect(),
+        }
+    }
 }
 
 /// `_export/published.json`.
@@ -334,17 +352,7 @@ impl Log {
         taken.map_err(|what| damaged_record(store, summary.sequence, &what))?;
         self.tail = Some(summary.tail);
         if summary.sequence > self.published {
-            self.pending.push_back(Pending {
-                sequence: summary.sequence,
-                run_id: summary.run_id.clone(),
-                adds: summary.files.clone(),
-                removes: summary
-                    .removes
-                    .iter()
-                    .map(|removal| removal.path.clone())
-                    .collect(),
-                lost: summary.lost.iter().map(|lost| lost.path.clone()).collect(),
-            });
+            self.pending.push_back(summary.into());
         }
         Ok(())
     }

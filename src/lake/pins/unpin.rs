@@ -8,6 +8,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{Pin, PinState, PinWay, Pins, margin};
+use crate::lake::delta;
 use crate::lake::error::LakeError;
 use crate::lake::writer::LakeWriter;
 use crate::store::{Failpoint, LakePath, PinId};
@@ -84,6 +85,10 @@ impl LakeWriter {
     /// Removes superseded files that no other pin holds.
     async fn remove_superseded(&mut self, over: &[Pin]) -> Result<(), LakeError> {
         let (run, ledger) = (&self.run, &self.log.ledger);
+        if delta::state(run).await?.is_some() {
+            // They stay longer than the pin: `vacuum` removes them.
+            return Ok(());
+        }
         let mut others = Pins::list(run).await?;
         others.pins.retain(|pin| pin.state != PinState::Ended);
         let others = others.held(run, ledger).await?;

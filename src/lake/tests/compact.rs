@@ -276,6 +276,7 @@ async fn a_kill_at_any_point_changes_no_row() {
                 "pin.",
                 "mend.",
                 "rowless.",
+                "delta.",
                 // No day becomes complete, or ceases to be.
                 "day.marked",
             ];

@@ -187,7 +187,7 @@ impl Scene {
 
 /// The points that a commit passes. Those of staging and of maintenance have tests of their own.
 fn points_of_a_commit() -> impl Iterator<Item = Failpoint> {
-    const ELSEWHERE: [&str; 8] = [
+    const ELSEWHERE: [&str; 9] = [
         "recover.",
         "stage.",
         "checkpoint.",
@@ -196,6 +196,7 @@ fn points_of_a_commit() -> impl Iterator<Item = Failpoint> {
         "pin.",
         "mend.",
         "rowless.",
+        "delta.",
     ];
     Failpoint::ALL.iter().copied().filter(|point| {
         let name = point.as_str();

@@ -599,6 +599,7 @@ async fn vacuum_and_repair_work_there_too() {
         max_share: 100,
         reports_older_than: Duration::MAX,
         rejects_older_than: None,
+        delta_retention: std::time::Duration::ZERO,
     };
     let later = "2100-01-01T00:00:00Z".parse().unwrap();
     let gone = crate::maintenance::vacuum::vacuum(&mut writer, options, later)

@@ -144,6 +144,7 @@ async fn vacuum_keeps_it_and_verify_takes_only_one_without_rows_for_it() {
         max_share: 100,
         reports_older_than: std::time::Duration::MAX,
         rejects_older_than: None,
+        delta_retention: std::time::Duration::ZERO,
     };
     let later = Clock::system().now() + chrono::TimeDelta::days(30);
     let done = crate::maintenance::vacuum::vacuum(&mut writer, options, later).await;

@@ -17,6 +17,7 @@ fn options() -> VacuumOptions {
         max_share: 40,
         reports_older_than: Duration::MAX,
         rejects_older_than: None,
+        delta_retention: std::time::Duration::ZERO,
     }
 }
 

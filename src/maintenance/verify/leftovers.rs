@@ -5,6 +5,7 @@ use chrono::NaiveDate;
 use super::{Finding, FindingKind};
 use crate::lake::day;
 use crate::lake::day_marker;
+use crate::lake::delta;
 use crate::lake::error::LakeError;
 use crate::lake::identity::{ShownIdentity, read_identity};
 use crate::lake::log::Log;
@@ -79,11 +80,13 @@ async fn table_folders(
     }
     log.catch_up_with_marker(store).await?;
     let held = Pins::list(store).await?.held(store, &log.ledger).await?;
+    // Superseded files of Delta tables stay until `vacuum` removes them.
+    let is_delta = delta::state(store).await?.is_some();
     for OrphanFile { path, origin } in found {
         // Published since, or just being superseded.
         let parsed = path.as_str().parse::<FilePath>().ok();
         let mut giving_way = log.pending.iter().flat_map(|pending| &pending.removes);
-        let is_held = origin == Origin::GaveWay && held.contain(&path);
+        let is_held = origin == Origin::GaveWay && (is_delta || held.contain(&path));
         let is_due = !is_held && !giving_way.any(|removed| Some(removed) == parsed.as_ref());
         if is_live(&log.ledger, &path) || !is_due || store.size(&path).await?.is_none() {
             continue;

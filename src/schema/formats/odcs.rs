@@ -141,7 +141,8 @@ fn types(column_type: ColumnType) -> (&'static str, &'static str) {
         ColumnType::Int32 => ("integer", "INTEGER"),
         ColumnType::Int64 => ("integer", "BIGINT"),
         ColumnType::Decimal => ("number", "DECIMAL(20, 4)"),
-        ColumnType::Timestamp => ("timestamp", "TIMESTAMP WITH TIME ZONE"),
+        // `datacontract test` knows this name and no other of DuckDB's type.
+        ColumnType::Timestamp => ("timestamp", "TIMESTAMP_TZ"),
         ColumnType::Date32 => ("date", "DATE"),
     }
 }

@@ -4,6 +4,7 @@
 pub(crate) mod bucket;
 pub(crate) mod contract;
 pub(crate) mod cutter;
+pub(crate) mod delta;
 pub(crate) mod disk;
 pub(crate) mod exporter;
 pub(crate) mod gateway;

@@ -1,0 +1,331 @@
+//! Publishes the tables as Delta tables: writes `_delta_log/` beside the partitions, as a step of
+//! publishing a commit and from its record alone.
+//!
+//! ```text
+//! files moved → version of each table written, if absent → days → marker → checkpoint, now and then
+//! ```
+//! A version is written after all files of its commit are in their places, and superseded files stay,
+//! so a reader of a version finds its files. `vacuum` removes them once the commit is older than
+//! `publish.delta.retention` ([`superseded`]).
+//!
+//! Version `n` is commit `since + n`, and is only ever created, never changed: a process that finds it
+//! there checks that it is of the same commit and goes on. A start that finds fewer versions than
+//! published commits writes the missing ones from the records: so are logs finished whose writer was
+//! killed, lakes brought up to date on which another version of this program wrote, and lakes begun that
+//! were there before. Their first version holds all files of one commit, not the history: superseded
+//! files of earlier commits are gone.
+
+mod checkpoints;
+mod retention;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+pub(crate) use retention::superseded;
+
+use super::error::{LakeError, blocking};
+use super::history::HistoryError;
+use super::ledger::LiveFile;
+use super::log::{Log, Pending, missing, read_summary};
+use super::reader::Lake;
+use super::record::CommitKind;
+use super::writer::LakeWriter;
+use crate::delta::{Add, DeltaState, Metadata, Version, statistics};
+use crate::job::Destination;
+use crate::schema::TableName;
+use crate::store::{DataFile, Failpoint, LakePath, RunStore, Store};
+use crate::task::RunId;
+
+/// That the tables are Delta tables, too, and since when; nothing if they are not.
+pub(crate) async fn state(store: &Store) -> Result<Option<DeltaState>, LakeError> {
+    let path = LakePath::delta_state();
+    let Some(bytes) = store.get_small(&path).await? else {
+        return Ok(None);
+    };
+    DeltaState::parse(&bytes).map(Some).ok_or_else(|| {
+        let what = "it is damaged, or of a newer version of airudder-export";
+        LakeError::damaged(&store.locate(&path), what).advising(
+            "use that version, or set publish.delta.enabled = false for one run, which removes the \
+             Delta logs, and true again",
+        )
+    })
+}
+
+/// Ends it: removes what says so, and then the logs. Says whether there was anything.
+pub(crate) async fn end(run: &RunStore) -> Result<bool, LakeError> {
+    let mut found = run.remove(&LakePath::delta_state()).await?;
+    for name in TableName::ALL {
+        let log = LakePath::delta_log(name);
+        let mut entries = run.list(&log).await?;
+        // The newest first: what is left at any moment is an earlier version, or none.
+        entries.reverse();
+        for entry in entries.into_iter().filter(|entry| !entry.is_folder) {
+            found |= run.remove(&log.join(&entry.name)).await?;
+        }
+        run.remove_folder(&log).await?;
+    }
+    Ok(found)
+}
+
+/// Ends it at a destination, if the setting says so. Before the lake is opened: that writes to the logs,
+/// and fails where another program did.
+///
+/// # Errors
+/// When the destination fails.
+pub async fn end_unless_wanted(
+    dest: &Destination,
+    wanted: Option<bool>,
+    run: RunId,
+) -> Result<(), LakeError> {
+    let store = Store::new(dest)?;
+    if wanted != Some(false) || !is_any(&store).await? {
+        return Ok(());
+    }
+    let run = RunStore::open(store, run).await?;
+    end(&run).await?;
+    run.close().await?;
+    Ok(())
+}
+
+/// Whether anything is left of Delta tables.
+async fn is_any(store: &Store) -> Result<bool, LakeError> {
+    if store.size(&LakePath::delta_state()).await?.is_some() {
+        return Ok(true);
+    }
+    for name in TableName::ALL {
+        if !store.list(&LakePath::delta_log(name)).await?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+impl LakeWriter {
+    /// Makes the tables Delta tables, too, if the setting says so; without the setting a lake stays
+    /// what it is.
+    ///
+    /// # Errors
+    /// When the destination fails or is damaged.
+    pub async fn begin_delta(&self, wanted: Option<bool>) -> Result<(), LakeError> {
+        if wanted != Some(true) || state(&self.run).await?.is_some() {
+            return Ok(());
+        }
+        let begun = DeltaState::begin(self.log.published, self.run.run_id().clone());
+        let bytes = Bytes::from(begun.to_json());
+        self.run.create(&LakePath::delta_state(), bytes).await?;
+        self.run.pass(Failpoint::DeltaBegun)?;
+        self.delta_up_to(self.log.published).await?;
+        Ok(())
+    }
+
+    /// Writes the versions up to a published commit that are missing. Gives nothing where the tables
+    /// are no Delta tables.
+    pub(super) async fn delta_up_to(&self, last: u64) -> Result<Option<DeltaState>, LakeError> {
+        let Some(mut delta) = state(&self.run).await? else {
+            return Ok(None);
+        };
+        let Some(newest) = delta.version_of(last) else {
+            return Ok(Some(delta));
+        };
+        let mut next = BTreeMap::new();
+        for name in TableName::ALL {
+            let first = self.first_missing(name, newest).await?;
+            next.insert(name, first);
+        }
+        let first = next.values().copied().min().unwrap_or(0);
+        for version in first..=newest {
+            let sequence = delta.since + version;
+            let tables = next.iter().filter(|(_, first)| **first <= version);
+            let tables: Vec<TableName> = tables.map(|(name, _)| *name).collect();
+            if version == 0 {
+                self.write_first(&delta, &tables).await?;
+                continue;
+            }
+            let Some((summary, _)) = read_summary(&self.run, sequence).await? else {
+                return Err(missing(&self.run, sequence));
+            };
+            self.write_to(&mut delta, &(&summary).into(), &tables)
+                .await?;
+        }
+        Ok(Some(delta))
+    }
+
+    /// The first version that a table lacks, if all before it are there.
+    async fn first_missing(&self, name: TableName, newest: u64) -> Result<u64, LakeError> {
+        let path = LakePath::delta_version(name, newest);
+        if self.run.size(&path).await?.is_some() {
+            return Ok(newest + 1);
+        }
+        let entries = self.run.list(&LakePath::delta_log(name)).await?;
+        let version = |name: &str| name.strip_suffix(".json")?.parse::<u64>().ok();
+        let there = entries.iter().filter_map(|entry| version(&entry.name));
+        Ok(there.max().map_or(0, |last| last + 1))
+    }
+
+    /// Writes the version of every table that is the state of a commit.
+    pub(super) async fn write_delta(
+        &self,
+        delta: &mut DeltaState,
+        pending: &Pending,
+    ) -> Result<(), LakeError> {
+        self.write_to(delta, pending, &TableName::ALL).await
+    }
+
+    async fn write_to(
+        &self,
+        delta: &mut DeltaState,
+        pending: &Pending,
+        tables: &[TableName],
+    ) -> Result<(), LakeError> {
+        let Some(number) = delta.version_of(pending.sequence).filter(|n| *n > 0) else {
+            return Ok(());
+        };
+        let columns = DeltaState::current_columns();
+        let are_new = delta.columns != columns;
+        for name in tables {
+            let adds = pending.adds.iter().filter(|file| file.table == *name);
+            let removes = pending.removes.iter().filter(|path| path.table == *name);
+            let version = Version {
+                sequence: pending.sequence,
+                at: pending.at,
+                operation: match pending.kind {
+                    CommitKind::Append | CommitKind::Observe => "WRITE",
+                    CommitKind::Replace => "MERGE",
+                    CommitKind::Compact => "OPTIMIZE",
+                },
+                kind: pending.kind.as_str(),
+                is_first: false,
+                metadata: are_new.then(|| Metadata::new(delta, *name, pending.at)),
+                changes_rows: pending.kind != CommitKind::Compact,
+                adds: adds.map(|file| bare(file, pending.at)).collect(),
+                removes: removes.cloned().collect(),
+            };
+            self.put_version(*name, number, version).await?;
+        }
+        if are_new {
+            delta.columns = columns;
+            let update = move |present: Option<&[u8]>| {
+                let mut state = DeltaState::parse(present?)?;
+                let is_other = state.columns != columns;
+                state.columns = columns;
+                is_other.then(|| state.to_json())
+            };
+            self.run.update(&LakePath::delta_state(), update).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes version 0: all files as of the commit it begins with.
+    async fn write_first(&self, delta: &DeltaState, tables: &[TableName]) -> Result<(), LakeError> {
+        let files = self.files_as_of(delta.since).await?;
+        let at = self.clock.now();
+        for name in tables {
+            let adds = files.iter().filter(|live| live.file.table == *name);
+            let version = Version {
+                sequence: delta.since,
+                at,
+                operation: "CREATE TABLE",
+                kind: "begin",
+                is_first: true,
+                metadata: Some(Metadata::new(delta, *name, at)),
+                changes_rows: true,
+                adds: adds.map(|live| bare(&live.file, at)).collect(),
+                removes: Vec::new(),
+            };
+            self.put_version(*name, 0, version).await?;
+        }
+        Ok(())
+    }
+
+    async fn files_as_of(&self, sequence: u64) -> Result<Vec<LiveFile>, LakeError> {
+        if self.log.ledger.last_sequence() == sequence {
+            return Ok(self.log.ledger.live_files());
+        }
+        let store = Store::clone(&self.run);
+        let log = Log::load_readable(&store).await?;
+        let lake = Lake { store, log };
+        match lake.as_of(sequence).await {
+            Ok(ledger) => Ok(ledger.live_files()),
+            Err(HistoryError::Lake(error)) => Err(error),
+            Err(HistoryError::Ahead { .. }) => Err(missing(&self.run, sequence)),
+            Err(HistoryError::Dropped { missing: gone, .. }) => Err(missing(&self.run, gone)),
+        }
+    }
+
+    async fn put_version(
+        &self,
+        name: TableName,
+        number: u64,
+        mut version: Version,
+    ) -> Result<(), LakeError> {
+        let path = LakePath::delta_version(name, number);
+        if let Some(present) = self.run.get(&path).await? {
+            return self.check_version(&path, &version, &present);
+        }
+        version.adds = self.with_statistics(version.adds).await?;
+        let bytes = version.to_json();
+        let create = move |present: Option<&[u8]>| present.is_none().then(|| bytes.clone());
+        if self.run.update(&path, create).await? {
+            return Ok(self.run.pass(Failpoint::DeltaVersionWritten)?);
+        }
+        let present = self.run.get(&path).await?.unwrap_or_default();
+        self.check_version(&path, &version, &present)
+    }
+
+    fn check_version(
+        &self,
+        path: &LakePath,
+        version: &Version,
+        present: &[u8],
+    ) -> Result<(), LakeError> {
+        if version.is_written(present) {
+            return Ok(());
+        }
+        let what = format!(
+            "this version of the Delta table is not that of commit {}: another program wrote it, or \
+             it is of another lake",
+            version.sequence
+        );
+        Err(LakeError::damaged(&self.run.locate(path), what).advising(
+            "set publish.delta.enabled = false for one run, which removes the Delta logs, and true \
+             again; only airudder-export may write to these tables (docs/warehouse/delta.md)",
+        ))
+    }
+
+    /// Reads the footers of the files that have no statistics yet.
+    async fn with_statistics(&self, adds: Vec<Add>) -> Result<Vec<Add>, LakeError> {
+        let read = |add: Add| {
+            let store = Store::clone(&self.run);
+            async move {
+                if !add.statistics.is_empty() {
+                    return Ok(add);
+                }
+                blocking(move || {
+                    let path = LakePath::from(&add.file.path());
+                    // Without its footer a file has its number of rows: statistics are a help, no more.
+                    let file = store.open(&path).ok().flatten();
+                    let statistics =
+                        statistics::of_file(add.file.table, add.file.rows, file.as_ref());
+                    Ok::<_, LakeError>(Add { statistics, ..add })
+                })
+                .await
+            }
+        };
+        let reads = stream::iter(adds).map(read);
+        reads.buffered(self.run.at_once()).try_collect().await
+    }
+}
+
+/// A file whose statistics are still to be read.
+fn bare(file: &DataFile, at: chrono::DateTime<chrono::Utc>) -> Add {
+    Add {
+        file: DataFile {
+            upload: None,
+            ..file.clone()
+        },
+        at,
+        statistics: String::new(),
+    }
+}
