@@ -138,7 +138,7 @@ fn run(cli: Cli, env: Environment) -> Result<Code, Error> {
     };
     let ended = runtime.block_on(async {
         let signals = tokio::spawn(watch(stop));
-        let ended = dispatch(cli, &mut context).await;
+        let ended = Box::pin(dispatch(cli, &mut context)).await;
         signals.abort();
         ended
     });

@@ -51,7 +51,7 @@ impl EncodedRows {
         let sizes = group
             .columns()
             .iter()
-            .map(|column| column.compressed_size());
+            .map(ColumnChunkMetaData::compressed_size);
         Ok(Self {
             rows,
             bytes: sizes.map(i64::cast_unsigned).sum(),

@@ -1,6 +1,7 @@
 //! OTLP as a collector gets it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -33,7 +34,10 @@ fn to<'a>(seen: &'a [Request], path: &str) -> Vec<&'a Request> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a String takes all");
+        text
+    })
 }
 
 #[test]
