@@ -39,10 +39,24 @@ fn table(name: &str) -> Map<String, Value> {
         properties.insert(setting.name().to_owned(), property(setting));
     }
     for (inner, _) in TABLES {
-        let (outside, last) = inner.rsplit_once('.').unwrap_or(("", inner));
-        if outside == name && !last.is_empty() {
-            properties.insert(last.to_owned(), Value::Object(table(inner)));
-        }
+        let below = match name {
+            "" => Some(*inner),
+            _ => inner
+                .strip_prefix(name)
+                .and_then(|rest| rest.strip_prefix('.')),
+        };
+        // A table may hold nothing but tables, and then has no row of its own.
+        let child = below.and_then(|below| below.split('.').next());
+        let Some(child) = child.filter(|child| !child.is_empty()) else {
+            continue;
+        };
+        let full = if name.is_empty() {
+            child.to_owned()
+        } else {
+            format!("{name}.{child}")
+        };
+        let inside = || Value::Object(table(&full));
+        properties.entry(child).or_insert_with(inside);
     }
     let Value::Object(found) = json!({
         "type": "object",

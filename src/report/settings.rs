@@ -29,9 +29,24 @@ pub(super) struct SettingsReport {
     api: ApiReport,
     tasks: TasksReport,
     write: WriteReport,
+    publish: PublishReport,
     /// How the object store is reached. Missing for a folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     store: Option<StoreReport>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct PublishReport {
+    delta: DeltaReport,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct DeltaReport {
+    /// Null leaves a lake as it is.
+    enabled: Option<bool>,
+    retention_seconds: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -126,8 +141,7 @@ impl SettingsReport {
             discover,
             decode,
             write,
-            // It is the lake's, not the run's.
-            delta: _,
+            delta,
             // A run removes nothing.
             vacuum: _,
             // What is shown changes nothing of what is done.
@@ -145,6 +159,12 @@ impl SettingsReport {
             api: ApiReport::new(api),
             tasks: TasksReport::new(discover),
             write: WriteReport::new(write, decode),
+            publish: PublishReport {
+                delta: DeltaReport {
+                    enabled: delta.enabled,
+                    retention_seconds: delta.retention.as_secs_f64(),
+                },
+            },
             store: match dest {
                 Destination::Local(_) => None,
                 Destination::Object(place) => Some(StoreReport::new(&place.options)),
