@@ -196,8 +196,17 @@ fn the_schemas_are_those_of_the_types() {
             path.display()
         );
     }
-    let present = fs::read_dir(folder()).expect("a folder").count();
-    assert_eq!(present, files.len(), "files in schemas/json");
+    let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("readable").path();
+    let mut present: Vec<_> = fs::read_dir(folder())
+        .expect("a folder")
+        .map(name)
+        .collect();
+    // These are checked beside what they describe: `log_lines` and `job::schema`.
+    present.retain(|path| !(path.ends_with("log-event.json") || path.ends_with("job.json")));
+    present.sort();
+    let mut expected: Vec<_> = files.into_iter().map(|(path, _)| path).collect();
+    expected.sort();
+    assert_eq!(present, expected, "files in schemas/json");
 }
 
 #[test]

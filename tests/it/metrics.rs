@@ -129,6 +129,7 @@ fn the_file_says_what_the_report_says_and_keeps_the_last_success() {
     // A run that fails says so and does not hide when the last one succeeded.
     let dead = exporter
         .clone()
+        .at("2024-03-18T03:00:00Z")
         .job("[api]\nmax_attempts = 1\n")
         .against("http://127.0.0.1:9");
     dead.run(&[&["run"], &file[..]].concat()).with(69);
