@@ -30,7 +30,7 @@ pub struct ReplayArgs {
     ///
     /// Files may be compressed (.gz, .zst). Folders and prefixes are taken with all that is below
     /// them. Object stores are s3://, gs://, az:// and abfss://, with the same credentials and
-    /// [store] settings as those of a lake. With -, standard input contains one name per line.
+    /// settings (store.*) as those of a lake. With -, standard input contains one name per line.
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub files: Vec<PathBuf>,
     /// Import sealed tasks again; their rows replace the old ones
