@@ -442,7 +442,7 @@ pub const SETTINGS: &[Setting] = &[
             "A data file is closed once it reaches this size. It may exceed it by one row group.",
         ),
     Setting::is("write.max_open_files", Kind::Integer, "64")
-        .means("Data files open at once. A backfill over more partitions closes the idle ones early."),
+        .means("Data files open at once. Row groups of more partitions wait in a scratch file until the commit."),
     Setting::is("write.compression_level", Kind::Integer, "1").means(
         "Level of zstd, 1 to 22. Higher levels trade CPU time for smaller files; an export is \
          rarely limited by the CPU.",
