@@ -44,8 +44,7 @@ fn said(command: &mut Command) -> (bool, String) {
 }
 
 /// A lake of two days, whose rows were received at the vendor's time.
-fn past(folder: &Path) -> Exporter {
-    let vendor = Vendor::start(past_days(2, 2, 3));
+fn past(folder: &Path, vendor: &Vendor) -> Exporter {
     let exporter = Exporter::new(folder).against(vendor.url());
     exporter
         .run(&["backfill", "--from", "2024-03-11", "--to", "2024-03-12"])
@@ -92,7 +91,7 @@ fn the_contract_holds_on_a_lake_and_not_with_a_key_twice_or_old_rows() {
     fs::remove_file(&twice).expect("writable");
     // A lake of last year is not fresh.
     fs::rename(folder.path().join("lake"), folder.path().join("other")).expect("writable");
-    past(folder.path());
+    past(folder.path(), &Vendor::start(past_days(2, 2, 3)));
     let (good, text) = test();
     assert!(!good && text.contains("Freshness"), "{text}");
 }
@@ -104,7 +103,10 @@ fn dbt_tells_fresh_sources_from_stale_ones() {
         return;
     };
     let folder = folder();
-    let (past, present) = (past(folder.path()), present(folder.path(), "fresh"));
+    let (past, present) = (
+        past(folder.path(), &Vendor::start(past_days(2, 2, 3))),
+        present(folder.path(), "fresh"),
+    );
     let project = folder.path().join("project");
     fs::create_dir_all(project.join("models")).expect("writable");
     let write = |path: &str, text: &str| fs::write(project.join(path), text).expect("writable");
@@ -146,7 +148,8 @@ fn snowflakes_load_follows_the_lake_in_fakesnow() {
     };
     let folder = folder();
     // So that the files of the first text are there when it is run.
-    let exporter = past(folder.path()).set("AIRUDDER_PUBLISH_DELTA", "true");
+    let vendor = Vendor::start(past_days(2, 2, 3));
+    let exporter = past(folder.path(), &vendor).set("AIRUDDER_PUBLISH_DELTA", "true");
     let load = |since: &[&str]| {
         let args = ["load", "--to", "snowflake", "--stage", "airudder_lake"];
         exporter.run(&[&args, since].concat()).done().stdout
