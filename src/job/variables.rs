@@ -10,12 +10,15 @@ pub const COMPLETION_INDEX: &str = "JOB_COMPLETION_INDEX";
 /// The time to decide by.
 pub const AS_OF: &str = "AIRUDDER_AS_OF";
 /// Variables that hold, or may hold, a secret of this program or of those who are told about a run.
-pub const SECRETS: [&str; 10] = [
+pub const SECRETS: [&str; 13] = [
     APP_KEY,
     APP_SECRET,
     "AIRUDDER_RATE_SHARED",
     "AIRUDDER_METRICS_PUSH",
     "AIRUDDER_HOOKS_PING",
+    "AIRUDDER_API_LIST_WORKFLOWS_EXTRA_PARAMS",
+    "AIRUDDER_API_LIST_TASKS_EXTRA_PARAMS",
+    "AIRUDDER_API_TASK_DETAIL_EXTRA_PARAMS",
     "OPENLINEAGE_API_KEY",
     "OPENLINEAGE_URL",
     "OTEL_EXPORTER_OTLP_HEADERS",
