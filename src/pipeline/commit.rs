@@ -363,11 +363,7 @@ impl Committer {
                 store.unstage(&closed.file).await?;
                 written
             };
-            files.extend(file.map(|file| ClosedFile {
-                file,
-                day: closed.day,
-                tasks,
-            }));
+            files.extend(file.map(|file| ClosedFile { file, tasks }));
         }
         let tasks = taken
             .tasks

@@ -4,7 +4,7 @@ use parquet::file::writer::SerializedFileWriter;
 
 use super::fallible_file::FallibleFile;
 use super::file_slot::FileSlot;
-use crate::decode::{RowDay, TaskOrdinal};
+use crate::decode::TaskOrdinal;
 use crate::encode::{EncodedRows, RowGroupEncoder};
 use crate::lake::error::LakeError;
 use crate::store::{DataFile, RunStore};
@@ -13,7 +13,6 @@ use crate::store::{DataFile, RunStore};
 #[derive(Debug)]
 pub(super) struct OpenFile {
     writer: SerializedFileWriter<FallibleFile>,
-    day: RowDay,
     rows: u64,
     tasks: Vec<TaskOrdinal>,
 }
@@ -23,8 +22,6 @@ pub(super) struct OpenFile {
 pub struct ClosedFile {
     /// The file.
     pub file: DataFile,
-    /// The day its rows belong to.
-    pub day: RowDay,
     /// The tasks it holds rows of, sorted.
     pub tasks: Vec<TaskOrdinal>,
 }
@@ -43,7 +40,6 @@ impl OpenFile {
             .map_err(|error| errors.explain(error))?;
         Ok(Self {
             writer,
-            day: slot.day,
             rows: 0,
             tasks: Vec::new(),
         })
@@ -85,7 +81,6 @@ impl OpenFile {
         self.tasks.dedup();
         Ok(ClosedFile {
             file,
-            day: self.day,
             tasks: self.tasks,
         })
     }

@@ -19,7 +19,7 @@ impl FileSlot {
         }
     }
 
-    /// The partition of the file. For rows of [`RowDay::OfTask`] it is provisional.
+    /// The partition of the file. Rows of [`RowDay::OfTask`] get their day before they get a file.
     pub(super) fn partition(self) -> Partition {
         match self.day {
             RowDay::On(day) => Partition::Date(day.date()),
