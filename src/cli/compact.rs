@@ -87,16 +87,11 @@ async fn work(
     let target_bytes = options.write.target_file_bytes.get();
     let report = if let Some((clock, run)) = writes {
         let events = super::maintenance_events();
-        Box::pin(lake::end_delta_unless_wanted(
-            &job.dest,
-            job.delta.enabled,
-            run.clone(),
-        ))
-        .await?;
-        let opened = LakeWriter::open_existing(&job.dest, run, clock, events).await?;
+        let ends = clock.run_id();
+        let open = LakeWriter::open_existing(&job.dest, run, clock, events);
+        let opened = lake::open_with_delta(&job.dest, job.delta.enabled, ends, open).await?;
         let mut done = Compaction::default();
         if let Some(mut lake) = opened {
-            Box::pin(lake.begin_delta(job.delta.enabled)).await?;
             done = compact(&mut lake, &options, &context.stop.token()).await?;
             lake.close().await?;
         }

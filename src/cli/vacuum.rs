@@ -104,16 +104,11 @@ async fn work(
         }
     } else {
         let events = super::maintenance_events();
-        Box::pin(lake::end_delta_unless_wanted(
-            &job.dest,
-            job.delta.enabled,
-            run.clone(),
-        ))
-        .await?;
-        match LakeWriter::open_existing(&job.dest, run, clock, events).await? {
+        let ends = clock.run_id();
+        let open = LakeWriter::open_existing(&job.dest, run, clock, events);
+        match lake::open_with_delta(&job.dest, job.delta.enabled, ends, open).await? {
             None => Vacuumed::default(),
             Some(mut lake) => {
-                Box::pin(lake.begin_delta(job.delta.enabled)).await?;
                 let done = vacuum(&mut lake, options, now).await?;
                 lake.close().await?;
                 done

@@ -50,15 +50,10 @@ pub async fn run(args: &VerifyArgs, context: &mut Context<'_>) -> Result<ExitCod
         let (clock, events) = (context.clock()?, super::maintenance_events());
         let (run, now) = (run_of(&clock), clock.now());
         let repaired = maintenance::mend_log(&job.dest, &run, args.cut_log).await?;
-        Box::pin(lake::end_delta_unless_wanted(
-            &job.dest,
-            job.delta.enabled,
-            clock.run_id(),
-        ))
-        .await?;
-        let opened = LakeWriter::open_existing_to_mend(&job.dest, run, clock, events);
+        let ends = clock.run_id();
+        let open = LakeWriter::open_existing_to_mend(&job.dest, run, clock, events);
+        let opened = lake::open_with_delta(&job.dest, job.delta.enabled, ends, open);
         if let Some(mut lake) = opened.await? {
-            Box::pin(lake.begin_delta(job.delta.enabled)).await?;
             let mut done = repair(&mut lake, &job.dest, schemas).await?;
             lake.close().await?;
             done.repaired.splice(0..0, repaired);

@@ -74,7 +74,7 @@ pub use commit::CommitOutcome;
 #[cfg(test)]
 pub use day::RevisionReason;
 pub use day::{DaySummary, FileCounts, TaskCounts};
-pub use delta::end_unless_wanted as end_delta_unless_wanted;
+pub use delta::open_with_delta;
 pub use error::LakeError;
 pub(crate) use error::blocking;
 pub use file_query::FileQuery;

@@ -169,18 +169,18 @@ impl<'a> Export<'a> {
             dest: job.dest.clone(),
             partition_timezone: job.discover.partition_timezone,
         };
-        Box::pin(lake::end_delta_unless_wanted(
-            &job.dest,
-            job.delta.enabled,
-            clock.run_id(),
-        ))
-        .await?;
-        let lake = if mends {
-            LakeWriter::open_to_mend(&options, run, clock.clone(), events.clone()).await?
-        } else {
-            LakeWriter::open(&options, run, clock.clone(), events.clone()).await?
+        let open = async {
+            let (clock, events) = (clock.clone(), events.clone());
+            let opened = if mends {
+                LakeWriter::open_to_mend(&options, run, clock, events).await
+            } else {
+                LakeWriter::open(&options, run, clock, events).await
+            };
+            opened.map(Some)
         };
-        Box::pin(lake.begin_delta(job.delta.enabled)).await?;
+        let opened =
+            lake::open_with_delta(&job.dest, job.delta.enabled, clock.run_id(), open).await?;
+        let lake = opened.expect("a lake that is not there is made");
         // The store picks another id if that one was taken.
         let run = lake.store().run_id().clone();
         Ok(Self {

@@ -50,7 +50,10 @@ fn a_hook_gets_the_facts_and_no_secret_and_no_shell() {
         .job(&job(&hook, &hook, ""))
         .set("PATH", "/usr/bin:/bin")
         .set("AIRUDDER_RATE_SHARED", "redis://:MARK@127.0.0.1:9")
-        .set("AIRUDDER_API_TASK_DETAIL_EXTRA_PARAMS", "{ token = \"MARK\" }")
+        .set(
+            "AIRUDDER_API_TASK_DETAIL_EXTRA_PARAMS",
+            "{ token = \"MARK\" }",
+        )
         .set("OPENLINEAGE_API_KEY", "MARK");
     let ended = exporter.run(&["run", "--format", "json"]).done();
     let report = ended.json();

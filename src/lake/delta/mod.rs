@@ -19,6 +19,7 @@ mod checkpoints;
 mod retention;
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -69,12 +70,31 @@ pub(crate) async fn end(run: &RunStore) -> Result<bool, LakeError> {
     Ok(found)
 }
 
-/// Ends it at a destination, if the setting says so. Before the lake is opened: that writes to the logs,
-/// and fails where another program did.
+/// Opens a lake to write to it, and makes its tables Delta tables or not, as the setting says; without the
+/// setting a lake stays what it is. `run` is the id under which they are ended, not that of `open`.
 ///
 /// # Errors
-/// When the destination fails.
-pub async fn end_unless_wanted(
+/// When the destination fails or is damaged, and as `open` does.
+pub fn open_with_delta(
+    dest: &Destination,
+    wanted: Option<bool>,
+    run: RunId,
+    open: impl Future<Output = Result<Option<LakeWriter>, LakeError>>,
+) -> Pin<Box<impl Future<Output = Result<Option<LakeWriter>, LakeError>>>> {
+    // Large, and awaited in what is large already.
+    Box::pin(async move {
+        end_unless_wanted(dest, wanted, run).await?;
+        let lake = open.await?;
+        if let Some(lake) = &lake {
+            lake.begin_delta(wanted).await?;
+        }
+        Ok(lake)
+    })
+}
+
+/// Ends it at a destination, if the setting says so. Before the lake is opened: that writes to the logs,
+/// and fails where another program did.
+async fn end_unless_wanted(
     dest: &Destination,
     wanted: Option<bool>,
     run: RunId,
@@ -103,12 +123,8 @@ async fn is_any(store: &Store) -> Result<bool, LakeError> {
 }
 
 impl LakeWriter {
-    /// Makes the tables Delta tables, too, if the setting says so; without the setting a lake stays
-    /// what it is.
-    ///
-    /// # Errors
-    /// When the destination fails or is damaged.
-    pub async fn begin_delta(&self, wanted: Option<bool>) -> Result<(), LakeError> {
+    /// Makes the tables Delta tables, too, if the setting says so.
+    async fn begin_delta(&self, wanted: Option<bool>) -> Result<(), LakeError> {
         if wanted != Some(true) || state(&self.run).await?.is_some() {
             return Ok(());
         }
