@@ -1,5 +1,7 @@
 //! `_export/delta.json`: that the lake's tables are Delta tables, too, and since which commit.
 
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -53,11 +55,14 @@ impl DeltaState {
 
     /// The columns of this program.
     pub(crate) fn current_columns() -> Checksum {
-        let mut sum = Sha256::new();
-        for name in TableName::ALL {
-            sum.update(schema_string(table(name)));
-        }
-        Checksum(sum.finalize().into())
+        static COLUMNS: LazyLock<Checksum> = LazyLock::new(|| {
+            let mut sum = Sha256::new();
+            for name in TableName::ALL {
+                sum.update(schema_string(table(name)));
+            }
+            Checksum(sum.finalize().into())
+        });
+        *COLUMNS
     }
 
     /// The id of a table: a UUID that is the same whichever process writes it.

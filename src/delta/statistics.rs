@@ -5,12 +5,13 @@
 //! column without statistics) is left out. Statistics never fail: a file that can't be read has only its
 //! number of rows, which the commit knows.
 
+use arrow_array::types::{Decimal128Type, DecimalType as _};
 use chrono::{DateTime, NaiveDate, SecondsFormat, TimeDelta};
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::statistics::Statistics;
 use serde_json::{Map, Value, json};
 
-use crate::schema::{Column, ColumnType, DECIMAL_SCALE, TableName, table};
+use crate::schema::{Column, ColumnType, DECIMAL_PRECISION, DECIMAL_SCALE, TableName, table};
 use crate::store::StoredFile;
 
 /// Reads the statistics of a file. Blocks.
@@ -169,11 +170,7 @@ fn big_endian(bytes: &[u8]) -> Option<i128> {
 }
 
 fn decimal(number: i128) -> String {
-    let unit = 10_u128.pow(u32::from(DECIMAL_SCALE.unsigned_abs()));
-    let sign = if number < 0 { "-" } else { "" };
-    let number = number.unsigned_abs();
-    let digits = usize::from(DECIMAL_SCALE.unsigned_abs());
-    format!("{sign}{}.{:0digits$}", number / unit, number % unit)
+    Decimal128Type::format_decimal(number, DECIMAL_PRECISION, DECIMAL_SCALE)
 }
 
 #[cfg(test)]
