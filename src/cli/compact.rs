@@ -61,9 +61,7 @@ pub async fn run(args: &CompactArgs, context: &mut Context<'_>) -> Result<ExitCo
     let observer = watched::begin(&job, "compact", &clock);
     let run = observer.run_id().clone();
     let ended = work(args, &job, context, Some((clock.clone(), run))).await;
-    let (ended, report) = watched::split(ended);
-    watched::end(observer, &clock, &ended, report).await;
-    ended
+    watched::end_reported(observer, &clock, ended).await
 }
 
 /// Merges or plans, and prints the report. `writes` is the clock and the id of a run that writes.

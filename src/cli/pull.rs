@@ -15,6 +15,7 @@ use crate::event::{Event, Events};
 use crate::exit_code::ExitCode;
 use crate::job::{Environment, Job, ResultFormat, unused_with};
 use crate::lake::{Claim, LakeError, LakeWriter};
+use crate::observe::Observer;
 use crate::pipeline::{
     BeginError, Beginning, Export, RunContext, RunScope, SavedAnswers, Stop, StopSwitch, Summary,
 };
@@ -218,9 +219,20 @@ impl Console {
         }
     }
 
-    /// The report of the run, if it came so far that there is one.
-    pub(super) fn reported(&self) -> Option<&RunReport> {
-        self.reported.get()
+    /// Prints the report of a run that has ended, and says how it ended.
+    pub(super) async fn end(
+        &self,
+        ended: Result<RunReport, Error>,
+        observer: Observer,
+        clock: &Clock,
+        job: &Job,
+        out: &mut (dyn Write + Send),
+    ) -> Result<ExitCode, Error> {
+        let ended = ended.inspect_err(|_| self.finish());
+        let ended = ended.and_then(|report| show(&report, job, out));
+        let report = self.reported.get().map(RunReport::to_json);
+        watched::end(observer, clock, &ended, report).await;
+        ended
     }
 
     /// The requests to the API so far.
@@ -267,11 +279,9 @@ pub(super) async fn pull(
         console.report(command, &job, summary, lake).await
     };
     let ended = Box::pin(ended).await;
-    let ended = ended.inspect_err(|_: &Error| console.finish());
-    let ended = ended.and_then(|report| show(&report, &job, context.out));
-    let report = console.reported();
-    watched::end(observer, &clock, &ended, report.map(RunReport::to_json)).await;
-    ended
+    console
+        .end(ended, observer, &clock, &job, context.out)
+        .await
 }
 
 /// Prints a run's report, and returns its exit code.

@@ -21,7 +21,6 @@ use crate::lake::{Claim, host_of};
 use crate::pipeline::{
     Beginning, NamedAnswer, ReplayInputError, RunScope, bucket_and_key, saved_answers,
 };
-use crate::report::RunReport;
 
 /// Arguments of `replay`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
@@ -96,11 +95,9 @@ pub async fn run(args: &ReplayArgs, context: &mut Context<'_>) -> Result<ExitCod
         console.report("replay", &job, summary, lake).await
     };
     let ended = Box::pin(ended).await;
-    let ended = ended.inspect_err(|_: &Error| console.finish());
-    let ended = ended.and_then(|report| pull::show(&report, &job, context.out));
-    let report = console.reported();
-    watched::end(observer, &clock, &ended, report.map(RunReport::to_json)).await;
-    ended
+    console
+        .end(ended, observer, &clock, &job, context.out)
+        .await
 }
 
 /// The account and host of saved responses, from settings only: responses do not contain their

@@ -60,9 +60,7 @@ pub async fn run(args: &VacuumArgs, context: &mut Context<'_>) -> Result<ExitCod
     let observer = watched::begin(&job, "vacuum", &clock);
     let run = observer.run_id().clone();
     let ended = work(args, &job, context, clock.clone(), run).await;
-    let (ended, report) = watched::split(ended);
-    watched::end(observer, &clock, &ended, report).await;
-    ended
+    watched::end_reported(observer, &clock, ended).await
 }
 
 async fn work(

@@ -18,12 +18,18 @@ pub(super) fn begin(job: &Job, command: &'static str, clock: &Clock) -> Observer
     Observer::begin(job, command, run_of(clock), clock.now())
 }
 
-/// The exit code and the report apart.
-pub(super) fn split(ended: Result<Reported, Error>) -> (Result<ExitCode, Error>, Option<Vec<u8>>) {
-    match ended {
+/// Says how a command ended whose report comes with its exit code. Gives the code.
+pub(super) async fn end_reported(
+    observer: Observer,
+    clock: &Clock,
+    ended: Result<Reported, Error>,
+) -> Result<ExitCode, Error> {
+    let (ended, report) = match ended {
         Ok(Reported { code, json }) => (Ok(code), Some(json)),
         Err(error) => (Err(error), None),
-    }
+    };
+    end(observer, clock, &ended, report).await;
+    ended
 }
 
 /// Says how it ended. `report` is its report as JSON, if it came so far.
