@@ -70,6 +70,7 @@ mod store;
 mod sync;
 mod task;
 mod warehouse;
+mod whole_file;
 
 /// What `main.rs` needs: the command line, how it ends, and what is safe to print.
 pub mod program {

@@ -1,7 +1,6 @@
 //! The `report` command: writes a page for people about the lake.
 
-use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -16,10 +15,11 @@ use crate::exit_code::ExitCode;
 use crate::job::Job;
 use crate::job::environment::JOB;
 use crate::lake::{self, Lake, LakeError, ShownIdentity};
-use crate::report::{HtmlInput, StatusOptions, StatusReport, figures, html_report, reported_runs};
+use crate::report::{
+    HtmlInput, STATUS_RUNS, StatusOptions, StatusReport, figures, html_report, reported_runs,
+};
+use crate::whole_file;
 
-/// Past runs that are read at least: older ones may name listings that no later run has completed.
-const FEWEST_RUNS: u16 = 40;
 /// Days of the demo's page, and runs.
 const DEMO: Shown = Shown { runs: 90, days: 92 };
 
@@ -148,8 +148,8 @@ async fn page(
     flag: &str,
     now: DateTime<Utc>,
 ) -> Result<String, ReportError> {
-    let most = shown.runs.max(FEWEST_RUNS);
-    let runs = reported_runs(lake.store(), most.into()).await?;
+    let most = STATUS_RUNS.max(shown.runs.into());
+    let runs = reported_runs(lake.store(), most).await?;
     // A damaged identity does not hide the rest; `status` and `verify` name it.
     let identity = lake::read_identity(lake.store()).await.ok().flatten();
     let not_published = lake.unpublished().await?;
@@ -200,26 +200,7 @@ fn write(path: &Path, text: &str) -> Result<(), ReportError> {
             .and_then(|mut file| file.write_all(text.as_bytes()))
             .map_err(failed);
     }
-    let beside = hidden(&target);
-    let written = File::create(&beside)
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&beside, &target));
-    written.map_err(|source| {
-        // What is left of it is of no use; the error that matters is the first.
-        let _ = fs::remove_file(&beside);
-        failed(source)
-    })
-}
-
-/// A hidden name in the same folder, of this process alone.
-fn hidden(path: &Path) -> PathBuf {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}.tmp", std::process::id()));
-    path.with_file_name(name)
+    whole_file::replace(&target, text, |_| Ok(())).map_err(failed)
 }
 
 #[cfg(test)]

@@ -11,12 +11,8 @@ use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::job::{Job, ResultFormat, quantity};
 use crate::lake::{self, Lake, LakeError, ShownIdentity};
-use crate::report::{StatusOptions, StatusReport, past_runs};
+use crate::report::{STATUS_RUNS, StatusOptions, StatusReport, past_runs};
 use crate::store::StoreError;
-
-/// Number of past runs to read: listings that one of them could not read or understand may still
-/// keep days from being complete.
-const MAX_RUNS: usize = 40;
 
 /// Arguments of `status`.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
@@ -82,7 +78,7 @@ pub async fn run(
             );
         }
     }
-    let runs = past_runs(lake.store(), MAX_RUNS).await?;
+    let runs = past_runs(lake.store(), STATUS_RUNS).await?;
     // A damaged identity does not hide the contents of the lake; it is reported after them.
     let (identity, damage) = match lake::read_identity(lake.store()).await {
         Err(damage @ LakeError::Store(StoreError::Damaged { .. })) => (None, Some(damage)),

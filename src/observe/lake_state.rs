@@ -9,10 +9,8 @@ use tokio::time::timeout;
 use super::LIMIT;
 use crate::job::Job;
 use crate::lake::{Lake, LakeError};
-use crate::report::{PastRun, StatusOptions, StatusReport, past_runs};
+use crate::report::{PastRun, STATUS_RUNS, StatusOptions, StatusReport, past_runs};
 
-/// Number of past runs to read, as `status` does.
-const MAX_RUNS: usize = 40;
 /// The age from which a day that is not complete is a problem, as `status --check` has it.
 const MAX_AGE: Duration = Duration::from_hours(26);
 
@@ -45,7 +43,7 @@ impl LakeState {
 
     async fn read(job: &Job, now: DateTime<Utc>) -> Result<Self, LakeError> {
         let lake = Lake::open(&job.dest).await?;
-        let runs = past_runs(lake.store(), MAX_RUNS).await?;
+        let runs = past_runs(lake.store(), STATUS_RUNS).await?;
         let options = StatusOptions {
             now,
             not_before: job.discover.not_before,

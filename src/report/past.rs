@@ -106,6 +106,10 @@ impl PastRun {
     }
 }
 
+/// Number of past runs that a status is made of: listings that one of them could not read or understand
+/// may still keep days from being complete.
+pub const STATUS_RUNS: usize = 40;
+
 /// Additional reports to read, because runs may have started in the same second.
 const SAME_SECOND: usize = 8;
 
