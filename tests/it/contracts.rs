@@ -107,19 +107,7 @@ fn dbt_tells_fresh_sources_from_stale_ones() {
         past(folder.path(), &Vendor::start(past_days(2, 2, 3))),
         present(folder.path(), "fresh"),
     );
-    let project = folder.path().join("project");
-    fs::create_dir_all(project.join("models")).expect("writable");
-    let write = |path: &str, text: &str| fs::write(project.join(path), text).expect("writable");
-    let sources = past.run(&["schema", "--format", "dbt"]).done().stdout;
-    write("models/sources.yml", &sources);
-    write(
-        "dbt_project.yml",
-        "name: p\nversion: '1.0'\nprofile: p\nmodel-paths: [models]\n",
-    );
-    write(
-        "profiles.yml",
-        "p:\n  target: t\n  outputs:\n    t:\n      type: duckdb\n      path: ':memory:'\n",
-    );
+    let project = packages::dbt_project(folder.path(), &past);
     let freshness = |lake: &Exporter| {
         let mut dbt = Command::new(python.with_file_name("dbt"));
         said(

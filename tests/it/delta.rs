@@ -375,12 +375,10 @@ fn a_version_that_another_program_wrote_is_named_and_not_written_over() {
 
 /// What reads Delta tables.
 mod readers {
-    use std::io::{BufRead as _, BufReader, Write as _};
-    use std::process::{Child, ChildStdout, Command, Stdio};
-
     use serde_json::json;
 
     use super::*;
+    use crate::harness::packages::Conversation;
     use crate::harness::{packages, skip};
 
     const PACKAGES: [&str; 8] = [
@@ -410,51 +408,22 @@ mod readers {
     }
 
     /// A Python that reads as it is told, until it is dropped.
-    struct Reader {
-        child: Child,
-        answers: BufReader<ChildStdout>,
-    }
+    struct Reader(Conversation);
 
     impl Reader {
         fn start(python: &Path) -> Self {
-            let mut child = Command::new(python)
-                .args(["-c", SCRIPT])
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .spawn()
-                .expect("it was found");
-            let stdout = child.stdout.take().expect("piped");
-            let answers = BufReader::new(stdout);
-            Self { child, answers }
-        }
-
-        fn ask(&mut self, document: &Value) {
-            let stdin = self.child.stdin.as_mut().expect("piped");
-            writeln!(stdin, "{document}").expect("it listens");
-        }
-
-        #[track_caller]
-        fn answer(&mut self) -> Value {
-            let mut line = String::new();
-            self.answers.read_line(&mut line).expect("text");
-            serde_json::from_str(&line).expect("it answers with JSON, or said why not")
+            Self(Conversation::start(python, SCRIPT))
         }
 
         /// Each reader finds in each table the rows of the lake's files.
         #[track_caller]
         fn expect_rows(&mut self, exporter: &Exporter, after: &str) {
             let files = exporter.run(&["files", "--format", "json"]).done().json();
-            self.ask(&json!({ "root": exporter.dest(), "readers": READERS, "files": files }));
-            let found = self.answer();
+            self.0
+                .ask(&json!({ "root": exporter.dest(), "readers": READERS, "files": files }));
+            let found = self.0.answer();
             assert_eq!(found["differences"], json!([]), "after {after}");
             assert!(found["rows"].as_u64() > Some(0));
-        }
-    }
-
-    impl Drop for Reader {
-        fn drop(&mut self) {
-            drop(self.child.stdin.take());
-            drop(self.child.wait());
         }
     }
 
@@ -518,7 +487,9 @@ mod readers {
         let mut running = Vec::new();
         for name in READERS {
             let mut reader = Reader::start(&python);
-            reader.ask(&json!({ "root": exporter.dest(), "reader": name, "until": until }));
+            reader
+                .0
+                .ask(&json!({ "root": exporter.dest(), "reader": name, "until": until }));
             running.push((name, reader));
         }
         for n in 0..25 {
@@ -531,7 +502,7 @@ mod readers {
         }
         fs::write(&until, "").expect("writable");
         for (name, mut reader) in running {
-            let found = reader.answer();
+            let found = reader.0.answer();
             assert!(found["reads"].as_u64() > Some(4), "{name}: {found}");
         }
         Reader::start(&python).expect_rows(&exporter, "all of it");
@@ -548,8 +519,10 @@ mod readers {
         let page = crate::harness::project("docs/warehouse/delta.md");
         let page = fs::read_to_string(page).expect("readable");
         let mut reader = Reader::start(&python);
-        reader.ask(&json!({ "page": page, "folder": folder.path() }));
+        reader
+            .0
+            .ask(&json!({ "page": page, "folder": folder.path() }));
         // Eight tasks of two calls, and one without a date; three days.
-        assert_eq!(reader.answer()["found"], json!([17, 3, 3]));
+        assert_eq!(reader.0.answer()["found"], json!([17, 3, 3]));
     }
 }

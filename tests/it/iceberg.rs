@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::harness::packages::Conversation;
 use crate::harness::scripted::answer;
 use crate::harness::{Exporter, folder, packages, project, skip};
 
@@ -186,33 +187,19 @@ fn iceberg_tables_follow_the_lake_in_a_sql_catalog() {
 
 /// `SeaweedFS` with its REST catalog. Ends when it is dropped.
 struct Catalog {
-    child: Child,
+    _served: Conversation,
     ports: Value,
 }
 
 impl Catalog {
     fn start(python: &Path, folder: &Path) -> Self {
-        let mut child = Command::new(python)
-            .args(["-c", SCRIPT])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it was found");
-        let ask = json!({ "do": "serve", "folder": folder, "key": KEY, "secret": SECRET });
-        let stdin = child.stdin.as_mut().expect("piped");
-        writeln!(stdin, "{ask}").expect("it listens");
-        let mut line = String::new();
-        let stdout = child.stdout.as_mut().expect("piped");
-        BufReader::new(stdout).read_line(&mut line).expect("text");
-        let ports = serde_json::from_str(&line).expect("it prints its ports");
-        Self { child, ports }
-    }
-}
-
-impl Drop for Catalog {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        drop(self.child.wait());
+        let mut served = Conversation::start(python, SCRIPT);
+        served.ask(&json!({ "do": "serve", "folder": folder, "key": KEY, "secret": SECRET }));
+        let ports = served.answer();
+        Self {
+            _served: served,
+            ports,
+        }
     }
 }
 

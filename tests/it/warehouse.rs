@@ -678,19 +678,7 @@ fn dbt_takes_the_sources_and_their_tests_hold_on_a_lake() {
     exporter
         .run(&["backfill", "--from", "2024-03-11", "--to", "2024-03-12"])
         .done();
-    let project = folder.path().join("project");
-    fs::create_dir_all(project.join("models")).expect("writable");
-    let write = |path: &str, text: &str| fs::write(project.join(path), text).expect("writable");
-    let sources = exporter.run(&["schema", "--format", "dbt"]).done().stdout;
-    write("models/sources.yml", &sources);
-    write(
-        "dbt_project.yml",
-        "name: p\nversion: '1.0'\nprofile: p\nmodel-paths: [models]\n",
-    );
-    write(
-        "profiles.yml",
-        "p:\n  target: t\n  outputs:\n    t:\n      type: duckdb\n      path: ':memory:'\n",
-    );
+    let project = packages::dbt_project(folder.path(), &exporter);
     let dbt = |command: &[&str]| {
         let output = Command::new(python.with_file_name("dbt"))
             .args(["--warn-error"])

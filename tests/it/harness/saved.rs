@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use super::Exporter;
+use super::scripted::head;
 
 /// The bucket. Its threads end with the test process.
 pub(crate) struct SavedBucket {
@@ -69,17 +70,9 @@ impl SavedBucket {
 impl Content {
     fn serve(&self, client: &TcpStream, log: &Mutex<Vec<String>>) -> std::io::Result<()> {
         let mut reader = BufReader::new(client.try_clone()?);
-        let mut head = Vec::new();
-        loop {
-            let mut line = String::new();
-            if reader.read_line(&mut line)? == 0 {
-                return Ok(());
-            }
-            match line.trim_end() {
-                "" => break,
-                line => head.push(line.to_owned()),
-            }
-        }
+        let Some(head) = head(&mut reader)? else {
+            return Ok(());
+        };
         let mut words = head
             .first()
             .map(String::as_str)

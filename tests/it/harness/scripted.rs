@@ -3,7 +3,7 @@
 //! It uses sockets and not hyper, so that a test says each header line as it goes out, valid or not,
 //! and when the next byte follows.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -159,21 +159,28 @@ pub(crate) fn answer(task: &str, detail: &str) -> String {
     )
 }
 
+/// The lines of a request's head; nothing if the client has hung up.
+pub(crate) fn head(reader: &mut impl BufRead) -> std::io::Result<Option<Vec<String>>> {
+    let mut head = Vec::new();
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 {
+            return Ok(None);
+        }
+        match line.trim_end() {
+            "" => return Ok(Some(head)),
+            line => head.push(line.to_owned()),
+        }
+    }
+}
+
 fn serve(stream: &TcpStream, log: &Mutex<Vec<Request>>, script: &Script) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut writer = stream.try_clone()?;
     loop {
-        let mut head = Vec::new();
-        loop {
-            let mut line = String::new();
-            if reader.read_line(&mut line)? == 0 {
-                return Ok(());
-            }
-            match line.trim_end() {
-                "" => break,
-                line => head.push(line.to_owned()),
-            }
-        }
+        let Some(mut head) = head(&mut reader)? else {
+            return Ok(());
+        };
         let target = head
             .first()
             .and_then(|line| line.split(' ').nth(1))
