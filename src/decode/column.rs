@@ -8,15 +8,14 @@ use arrow_array::{
     Array, ArrayRef, BinaryArray, Date32Array, Decimal128Array, Int32Array, Int64Array, RunArray,
     TimestampMicrosecondArray, types::Int32Type,
 };
-use arrow_buffer::{
-    ArrowNativeType, Buffer, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer,
-};
+use arrow_buffer::{ArrowNativeType, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType, Field};
 
 use super::extra::is_plain;
 use super::misfit_kind::MisfitKind;
 use super::scan::{Kind, RawValue};
 use super::text::unescape;
+use super::validity::Validity;
 use crate::schema::{Column, ColumnType, DECIMAL_PRECISION, DECIMAL_SCALE, Fill};
 
 /// Concatenated texts and their offsets.
@@ -24,7 +23,7 @@ use crate::schema::{Column, ColumnType, DECIMAL_PRECISION, DECIMAL_SCALE, Fill};
 pub(super) struct TextColumn {
     bytes: Vec<u8>,
     offsets: Vec<i32>,
-    nulls: NullBufferBuilder,
+    validity: Validity,
 }
 
 impl TextColumn {
@@ -32,29 +31,29 @@ impl TextColumn {
         Self {
             bytes: Vec::new(),
             offsets: vec![0],
-            nulls: NullBufferBuilder::new(0),
+            validity: Validity::default(),
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn end_value(&mut self) {
         let end = i32::try_from(self.bytes.len())
             .expect("a batch is flushed long before two gigabytes of text");
         self.offsets.push(end);
-        self.nulls.append_non_null();
+        self.validity.push_valid();
     }
 
     #[inline]
     pub(super) fn push_null(&mut self) {
         let end = self.offsets[self.offsets.len() - 1];
         self.offsets.push(end);
-        self.nulls.append_null();
+        self.validity.push_null();
     }
 
     fn push_nulls(&mut self, count: usize) {
         let end = self.offsets[self.offsets.len() - 1];
         self.offsets.resize(self.offsets.len() + count, end);
-        self.nulls.append_n_nulls(count);
+        self.validity.push_nulls(count);
     }
 
     /// Whether this is the last text.
@@ -74,12 +73,22 @@ impl TextColumn {
     }
 
     /// Appends a JSON string or number as text; returns a misfit kind if it has no text form.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push_text(
         &mut self,
         raw: &RawValue<'_>,
         all_utf8: bool,
     ) -> Result<(), MisfitKind> {
+        if raw.kind == Kind::String && !raw.escaped && all_utf8 {
+            self.push_utf8(raw.inner());
+            return Ok(());
+        }
+        self.push_odd_text(raw, all_utf8)
+    }
+
+    /// As [`Self::push_text`], for what has to be changed or checked.
+    #[inline(never)]
+    fn push_odd_text(&mut self, raw: &RawValue<'_>, all_utf8: bool) -> Result<(), MisfitKind> {
         match raw.kind {
             Kind::String if raw.escaped => {
                 let start = self.bytes.len();
@@ -138,7 +147,7 @@ impl TextColumn {
         let bytes = Buffer::from_vec(self.bytes.clone());
         self.offsets.truncate(1);
         self.bytes.clear();
-        BinaryArray::try_new(offsets, bytes, self.nulls.finish())
+        BinaryArray::try_new(offsets, bytes, self.validity.finish())
     }
 }
 
@@ -146,14 +155,14 @@ impl TextColumn {
 #[derive(Debug)]
 pub(super) struct NumberColumn<T> {
     values: Vec<T>,
-    nulls: NullBufferBuilder,
+    validity: Validity,
 }
 
 impl<T: Copy + Default> NumberColumn<T> {
     fn new() -> Self {
         Self {
             values: Vec::new(),
-            nulls: NullBufferBuilder::new(0),
+            validity: Validity::default(),
         }
     }
 
@@ -162,11 +171,11 @@ impl<T: Copy + Default> NumberColumn<T> {
         match value {
             Some(value) => {
                 self.values.push(value);
-                self.nulls.append_non_null();
+                self.validity.push_valid();
             }
             None => {
                 self.values.push(T::default());
-                self.nulls.append_null();
+                self.validity.push_null();
             }
         }
     }
@@ -191,7 +200,7 @@ impl<T: Copy + Default> NumberColumn<T> {
     {
         let values = self.values.clone();
         self.values.clear();
-        (values.into(), self.nulls.finish())
+        (values.into(), self.validity.finish())
     }
 
     /// Appends the same value several times.
@@ -199,8 +208,8 @@ impl<T: Copy + Default> NumberColumn<T> {
         self.values
             .resize(self.values.len() + count, value.unwrap_or_default());
         match value {
-            Some(_) => self.nulls.append_n_non_nulls(count),
-            None => self.nulls.append_n_nulls(count),
+            Some(_) => self.validity.push_valids(count),
+            None => self.validity.push_nulls(count),
         }
     }
 }
@@ -394,7 +403,7 @@ impl ColumnBuilder {
         };
         let fits = |position| i32::try_from(position).expect("entries of a call fit 32 bits");
         column.values.extend(fits(first)..fits(first + count));
-        column.nulls.append_n_non_nulls(count);
+        column.validity.push_valids(count);
     }
 
     /// Approximate bytes in memory.

@@ -22,6 +22,7 @@ mod column_reader;
 mod envelope;
 mod extra;
 pub(crate) mod json;
+mod key_pattern;
 mod misfit_kind;
 pub(crate) mod outside;
 mod partition_day;
@@ -33,6 +34,7 @@ mod rows;
 mod scan;
 mod splitter;
 mod text;
+mod validity;
 mod value;
 mod zone_check;
 

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use rustc_hash::FxHashMap;
 
 use super::column_reader::ColumnReader;
+use super::key_pattern::KeyPattern;
 use super::scan::{RawValue, Scanner, SyntaxError};
 use super::text::unescape;
 use crate::schema::{Column, Fill, Parse, Table, TableName, table};
@@ -237,9 +238,18 @@ pub(super) fn plans() -> &'static Plans {
 /// records list their keys in one order.
 #[derive(Debug, Default)]
 pub(super) struct KeyGuess<'a> {
-    /// Each key as it appears in the text, from quote to colon, and its target.
-    order: Vec<(&'a [u8], Target)>,
+    order: Vec<GuessedKey<'a>>,
     at: usize,
+}
+
+/// A key of the previous record.
+#[derive(Clone, Copy, Debug)]
+struct GuessedKey<'a> {
+    /// As it appears in the text, from quote to colon.
+    text: &'a [u8],
+    pattern: Option<KeyPattern>,
+    key: RawValue<'a>,
+    target: Target,
 }
 
 impl<'a> KeyGuess<'a> {
@@ -250,23 +260,45 @@ impl<'a> KeyGuess<'a> {
 
     /// Consumes the record's next key, if there is one, and returns it with its target. `first` as
     /// for [`Scanner::key`].
-    #[inline]
+    #[inline(always)]
     pub(super) fn next(
         &mut self,
         plan: &RecordPlan,
         first: bool,
         scanner: &mut Scanner<'a>,
     ) -> Result<Option<(RawValue<'a>, Target)>, SyntaxError> {
+        let at = self.at;
+        self.at += 1;
+        if let Some(GuessedKey {
+            pattern: Some(pattern),
+            key,
+            target,
+            ..
+        }) = self.order.get(at)
+            && scanner.take_pattern(pattern, first)
+        {
+            return Ok(Some((*key, *target)));
+        }
+        self.next_spaced(plan, first, at, scanner)
+    }
+
+    /// As [`Self::next`], for a key that differs from the guess, that is long, or with whitespace
+    /// around it.
+    #[inline(never)]
+    fn next_spaced(
+        &mut self,
+        plan: &RecordPlan,
+        first: bool,
+        at: usize,
+        scanner: &mut Scanner<'a>,
+    ) -> Result<Option<(RawValue<'a>, Target)>, SyntaxError> {
         if !scanner.before_key(first)? {
             return Ok(None);
         }
-        let at = self.at;
-        self.at += 1;
-        if let Some((text, target)) = self.order.get(at)
-            && scanner.take_key(text)
+        if let Some(guess) = self.order.get(at)
+            && scanner.take_key(guess.text)
         {
-            let token = text[..text.len() - 1].trim_ascii_end();
-            return Ok(Some((RawValue::plain_string(token), *target)));
+            return Ok(Some((guess.key, guess.target)));
         }
         self.look_up(plan, at, scanner).map(Some)
     }
@@ -291,10 +323,16 @@ impl<'a> KeyGuess<'a> {
         }
         let target = plan.target(key.inner());
         let text = scanner.since(start);
+        let guess = GuessedKey {
+            text,
+            pattern: KeyPattern::new(text),
+            key,
+            target,
+        };
         if at < self.order.len() {
-            self.order[at] = (text, target);
+            self.order[at] = guess;
         } else if at == self.order.len() && at < LONGEST_ORDER {
-            self.order.push((text, target));
+            self.order.push(guess);
         }
         Ok((key, target))
     }

@@ -4,7 +4,8 @@
 //! One extension: NaN and the infinities are accepted, as Python, JavaScript and C print them. They
 //! fit no column, but must not reject the record that contains them.
 
-use super::text::{begins_with, find_special, unescape};
+use super::key_pattern::KeyPattern;
+use super::text::{begins_with, find_special, special_in, unescape};
 
 /// Values nested deeper than this are not passed on as JSON text: other parsers may fail on them.
 pub(super) const MAX_PLAIN_DEPTH: usize = 128;
@@ -204,6 +205,30 @@ impl<'a> Scanner<'a> {
         found
     }
 
+    /// Consumes a key as [`Self::take_key`], and the comma before it unless it is the `first`, if the
+    /// next bytes are exactly these, and not near the end of the text.
+    #[inline(always)]
+    pub(super) fn take_pattern(&mut self, pattern: &KeyPattern, first: bool) -> bool {
+        let mut at = self.at;
+        if !first {
+            if self.bytes.get(at) != Some(&b',') {
+                return false;
+            }
+            at += 1;
+        }
+        match self
+            .bytes
+            .get(at..)
+            .and_then(|rest| pattern.length_in(rest))
+        {
+            Some(length) => {
+                self.at = at + length;
+                true
+            }
+            None => false,
+        }
+    }
+
     /// Reads the key that begins here and consumes its colon.
     #[inline]
     pub(super) fn read_key(&mut self) -> Result<RawValue<'a>, SyntaxError> {
@@ -236,8 +261,32 @@ impl<'a> Scanner<'a> {
     }
 
     /// The next value, whole.
-    #[inline]
+    #[inline(always)]
     pub(super) fn value(&mut self) -> Result<RawValue<'a>, SyntaxError> {
+        match self.short_string() {
+            Some(string) => Ok(string),
+            None => self.any_value(),
+        }
+    }
+
+    /// The next value, if it is a string of less than sixteen bytes without escapes, and not near the
+    /// end of the text.
+    #[inline(always)]
+    fn short_string(&mut self) -> Option<RawValue<'a>> {
+        let rest = self.bytes.get(self.at..)?;
+        let (&b'"', after) = rest.split_first()? else {
+            return None;
+        };
+        let length = special_in(after.first_chunk()?)?;
+        if after.get(length) != Some(&b'"') {
+            return None;
+        }
+        self.at += length + 2;
+        rest.get(..length + 2).map(RawValue::plain_string)
+    }
+
+    #[inline(never)]
+    fn any_value(&mut self) -> Result<RawValue<'a>, SyntaxError> {
         match self.peek() {
             Some(b'"') => self.string(),
             Some(b'{' | b'[') => self.container(),

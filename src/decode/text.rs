@@ -8,13 +8,8 @@ use wide::u8x16;
 pub(super) fn find_special(bytes: &[u8], from: usize) -> usize {
     let mut at = from;
     while let Some(chunk) = bytes.get(at..at + 16) {
-        let chunk = u8x16::new(chunk.try_into().expect("sixteen bytes were taken"));
-        let control = chunk.min(u8x16::splat(0x1F)).simd_eq(chunk);
-        let quote = chunk.simd_eq(u8x16::splat(b'"'));
-        let backslash = chunk.simd_eq(u8x16::splat(b'\\'));
-        let hits = (control | quote | backslash).to_bitmask();
-        if hits != 0 {
-            return at + hits.trailing_zeros() as usize;
+        if let Some(found) = special_in(chunk.try_into().expect("sixteen bytes were taken")) {
+            return at + found;
         }
         at += 16;
     }
@@ -25,6 +20,17 @@ pub(super) fn find_special(bytes: &[u8], from: usize) -> usize {
         at += 1;
     }
     at
+}
+
+/// The first position that holds a quote, a backslash or a control character.
+#[inline(always)]
+pub(super) fn special_in(chunk: &[u8; 16]) -> Option<usize> {
+    let chunk = u8x16::new(*chunk);
+    let control = chunk.min(u8x16::splat(0x1F)).simd_eq(chunk);
+    let quote = chunk.simd_eq(u8x16::splat(b'"'));
+    let backslash = chunk.simd_eq(u8x16::splat(b'\\'));
+    let hits = (control | quote | backslash).to_bitmask();
+    (hits != 0).then(|| hits.trailing_zeros() as usize)
 }
 
 /// Bit masks of strings and brackets in 64 bytes: one bit per byte, the first byte lowest.
