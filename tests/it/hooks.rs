@@ -181,7 +181,7 @@ fn an_empty_list_starts_nothing() {
 
 #[rstest]
 #[case(r#""HOOK 'MARK""#, "a quote (') is not closed")]
-#[case(r#"'HOOK MARK\'"#, "ends with \\")]
+#[case(r"'HOOK MARK\'", "ends with \\")]
 #[case(r#"["", "MARK"]"#, "the program")]
 #[case(r#""'' MARK""#, "the program")]
 #[case("5", "a list of texts")]
