@@ -28,6 +28,7 @@ snapshots:
 lint:
     cargo fmt --check
     cargo clippy --locked --all-targets -- -D warnings
+    cargo clippy --locked --all-targets --no-default-features -- -D warnings
     RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
 
 # The hot path in parts, in MB/s; then the whole program beside its peers (arguments: --tiny, --ledger, …)

@@ -13,15 +13,18 @@ import zipfile
 def main(binary: pathlib.Path, dist: pathlib.Path) -> None:
     project = pathlib.Path(__file__).parents[2]
     package = tomllib.loads((project / "Cargo.toml").read_text())["package"]
+    python = tomllib.loads((project / "pyproject.toml").read_text())["project"]
     name, version = package["name"].replace("-", "_"), package["version"]
     program = binary.read_bytes()
     glibc = max(int(minor) for minor in re.findall(rb"GLIBC_2\.(\d+)", program))
     tag = f"py3-none-manylinux_2_{glibc}_{platform.machine()}"
     metadata = (
-        f"Metadata-Version: 2.3\nName: {package['name']}\nVersion: {version}\n"
-        f"Summary: {package['description']}\nLicense-Expression: {package['license']}\n"
+        f"Metadata-Version: 2.4\nName: {package['name']}\nVersion: {version}\n"
+        f"Summary: {package['description']}\nLicense-Expression: {package['license']}\nLicense-File: LICENSE\n"
         f"Keywords: {','.join(package['keywords'])}\n"
-        "Description-Content-Type: text/markdown\n\n" + (project / "README.md").read_text()
+        f"Author: {python['authors'][0]['name']}\nRequires-Python: {python['requires-python']}\n"
+        + "".join(f"Classifier: {one}\n" for one in python["classifiers"])
+        + "Description-Content-Type: text/markdown\n\n" + (project / "README.md").read_text()
     )
     wheel = f"Wheel-Version: 1.0\nGenerator: repack.py\nRoot-Is-Purelib: false\nTag: {tag}\n"
     info = f"{name}-{version}.dist-info"

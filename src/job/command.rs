@@ -1,9 +1,8 @@
 //! Runs the command that prints the account's secret: `api.app_secret_command`.
 //!
-//! No shell is involved: a text is split at spaces outside of quotes, and nothing in it is
-//! expanded. What the command prints on standard output is the secret and is never shown; what it
-//! prints on standard error is shown when it fails, without the secret and without control
-//! characters. It never waits longer than `api.app_secret_command_timeout`.
+//! No shell is involved. What the command prints on standard output is the secret and is never
+//! shown; what it prints on standard error is shown when it fails, without the secret and without
+//! control characters. It never waits longer than `api.app_secret_command_timeout`.
 
 use std::io::{self, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -13,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
+use super::words;
 use crate::privacy::{is_unprintable, looks_like_data};
 
 /// A longer output is no secret.
@@ -26,44 +26,6 @@ const LOOK: Duration = Duration::from_millis(10);
 /// How long output may take to arrive after its end, if a process that it started holds the pipes.
 const AFTER_END: Duration = Duration::from_secs(1);
 
-/// The words of a command given as one text.
-///
-/// # Errors
-/// When a quote is not closed.
-pub(super) fn words(text: &str) -> Result<Vec<String>, String> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '\'' | '"' => {
-                let word = word.get_or_insert_default();
-                loop {
-                    match chars.next() {
-                        None => return Err(format!("a quote ({c}) is not closed")),
-                        Some(end) if end == c => break,
-                        // As in a shell, only " and \ need one inside of double quotes.
-                        Some('\\') if c == '"' => match chars.next() {
-                            Some(escaped @ ('"' | '\\')) => word.push(escaped),
-                            Some(other) => word.extend(['\\', other]),
-                            None => return Err(format!("a quote ({c}) is not closed")),
-                        },
-                        Some(other) => word.push(other),
-                    }
-                }
-            }
-            '\\' => match chars.next() {
-                Some(escaped) => word.get_or_insert_default().push(escaped),
-                None => return Err("it ends with \\".to_owned()),
-            },
-            c if c.is_whitespace() => words.extend(word.take()),
-            c => word.get_or_insert_default().push(c),
-        }
-    }
-    words.extend(word);
-    Ok(words)
-}
-
 /// What the command prints on standard output, without the white space around it.
 ///
 /// # Errors
@@ -72,9 +34,6 @@ pub(super) fn output(words: &[String], limit: Duration) -> Result<Zeroizing<Stri
     let [program, arguments @ ..] = words else {
         return Err("it names no program".to_owned());
     };
-    if program.is_empty() {
-        return Err("it names no program".to_owned());
-    }
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
@@ -122,11 +81,7 @@ fn start_problem(program: &str, error: &io::Error) -> String {
     } else {
         format!("`{program}`")
     };
-    let hint = if error.kind() == io::ErrorKind::NotFound && program.contains(' ') {
-        "; in a list, each argument is a text of its own"
-    } else {
-        ""
-    };
+    let hint = words::hint(program, error);
     format!("{shown} cannot be started: {error}{hint}")
 }
 
@@ -203,26 +158,6 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-
-    #[rstest]
-    #[case("pass show airudder", &["pass", "show", "airudder"])]
-    #[case("  pass\tshow\n", &["pass", "show"])]
-    #[case(r#"op read "op://vault/my item/secret""#, &["op", "read", "op://vault/my item/secret"])]
-    #[case(r"a 'b c'd '' \ e", &["a", "b cd", "", " e"])]
-    #[case(r#"x "say \"hi\" \n" 'it\s'"#, &["x", r#"say "hi" \n"#, r"it\s"])]
-    #[case("echo $HOME ~ * | cat", &["echo", "$HOME", "~", "*", "|", "cat"])]
-    #[case("", &[])]
-    fn a_text_is_split_at_spaces_outside_of_quotes(#[case] text: &str, #[case] expected: &[&str]) {
-        assert_eq!(words(text).expect("words"), expected);
-    }
-
-    #[rstest]
-    #[case("pass 'show")]
-    #[case("pass \"show\\")]
-    #[case("pass show\\")]
-    fn what_is_not_closed_is_an_error(#[case] text: &str) {
-        assert!(words(text).is_err());
-    }
 
     #[cfg(unix)]
     fn shell(script: &str, limit: Duration) -> Result<String, String> {

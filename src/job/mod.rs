@@ -32,6 +32,7 @@ mod sources;
 pub mod template;
 mod unused;
 mod variables;
+pub(crate) mod words;
 
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;

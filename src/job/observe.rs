@@ -209,18 +209,10 @@ fn address(sources: &Sources<'_>, key: &'static str) -> Result<Option<Address>, 
     Ok(Some(address))
 }
 
-/// A program and its arguments.
+/// A program and its arguments; none by default.
 fn command(sources: &Sources<'_>, key: &'static str) -> Result<Vec<String>, SettingsError> {
-    let words = sources.list(key, |word| Ok(word.to_owned()))?;
-    if words.first().is_some_and(String::is_empty) {
-        let origin = sources.file.as_ref().and_then(|file| file.texts(key));
-        return Err(SettingsError::Value {
-            key,
-            origin: origin.map_or(Origin::Default, |(_, origin)| origin),
-            problem: "its first text is the program, and must not be empty".to_owned(),
-        });
-    }
-    Ok(words)
+    let found = sources.command(key)?;
+    Ok(found.map(|(words, _)| words).unwrap_or_default())
 }
 
 fn text<'a>(env: &'a Environment, name: &str) -> Option<&'a str> {

@@ -109,12 +109,14 @@ fn shape(setting: &Setting) -> Value {
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Choice(words) => json!({ "type": "string", "enum": words }),
         Kind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
-        Kind::Command => json!({
-            "anyOf": [
-                { "type": "string" },
-                { "type": "array", "items": { "type": "string" }, "minItems": 1 },
-            ],
-        }),
+        Kind::Command => {
+            let mut list = json!({ "type": "array", "items": { "type": "string" } });
+            // An empty list is the default of a command that need not be.
+            if let Fallback::Unset { .. } = setting.fallback {
+                list["minItems"] = 1.into();
+            }
+            json!({ "anyOf": [{ "type": "string" }, list] })
+        }
         Kind::Profile => of_profile(setting),
     }
 }

@@ -59,7 +59,7 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// A list of texts.
     Texts,
-    /// A program with its arguments: a list, or one text that is split without a shell.
+    /// A program with its arguments: a list, or one text that is split into words without a shell.
     Command,
     /// Part of the API profile; its default is written as TOML.
     Profile,
@@ -151,9 +151,10 @@ impl Setting {
     pub fn toml(&self) -> String {
         match (self.fallback, self.kind) {
             (Fallback::Unset { example, .. }, _) => example.to_owned(),
-            (Fallback::Is(text), Kind::Integer | Kind::Boolean | Kind::Texts | Kind::Profile) => {
-                text.to_owned()
-            }
+            (
+                Fallback::Is(text),
+                Kind::Integer | Kind::Boolean | Kind::Texts | Kind::Command | Kind::Profile,
+            ) => text.to_owned(),
             (Fallback::Is(text), _) => format!("{text:?}"),
         }
     }
@@ -235,8 +236,8 @@ impl fmt::Display for Kind {
             }
             Self::Texts => "a list of texts, such as [\"a\", \"b\"]",
             Self::Command => {
-                "a program and its arguments as a list of texts, such as [\"pass\", \"show\", \
-                 \"airudder\"], or as one text"
+                "a program and its arguments as a list of texts, such as [\"cat\", \"my file\"], \
+                 or as one text, such as \"cat 'my file'\""
             }
             Self::Profile => "a value of the API profile",
         })

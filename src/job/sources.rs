@@ -7,7 +7,7 @@ use super::error::{Origin, SettingsError};
 use super::file::JobFile;
 use super::flags::SettingFlags;
 use super::settings::{Fallback, Setting, setting};
-use super::{ApiProfile, command, overlay};
+use super::{ApiProfile, overlay};
 
 pub(super) struct Sources<'a> {
     pub(super) flags: &'a SettingFlags,
@@ -76,35 +76,6 @@ impl<'a> Sources<'a> {
                 key,
                 places: setting(key).places(),
             })
-    }
-
-    /// A program and its arguments, if one is set: a list in the job file, or a text that is split
-    /// without a shell.
-    pub(super) fn command(
-        &self,
-        key: &'static str,
-    ) -> Result<Option<(Vec<String>, Origin)>, SettingsError> {
-        if of_setting(self.env, setting(key))?.is_none()
-            && let Some((words, origin)) = self.file.as_ref().and_then(|file| file.texts(key))
-        {
-            return Ok(Some((words.to_vec(), origin)));
-        }
-        let Some((text, origin)) = self.text(key)? else {
-            return Ok(None);
-        };
-        let words = if text.starts_with('[') {
-            overlay::texts(text)
-        } else {
-            command::words(text)
-        };
-        match words {
-            Ok(words) => Ok(Some((words, origin))),
-            Err(problem) => Err(SettingsError::Value {
-                key,
-                origin,
-                problem,
-            }),
-        }
     }
 
     /// The API profile: that of the job file, with what the environment sets.

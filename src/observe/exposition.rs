@@ -42,6 +42,7 @@ impl Exposition {
     }
 
     /// Names and their figures.
+    #[cfg(feature = "otlp")]
     pub(super) fn families(&self) -> impl Iterator<Item = (&str, &Family)> {
         self.families
             .iter()

@@ -14,16 +14,16 @@ use super::outcome::Outcome;
 use super::warn;
 use crate::exit_code::ExitCode;
 use crate::job::environment::{HOOK_FACTS, HOOK_PREFIX, SECRETS};
-use crate::job::{Job, LogFormat};
+use crate::job::{Job, LogFormat, words};
 
 /// Starts the command for this outcome, if there is one, and waits for its end.
 pub(super) async fn run(job: &Job, outcome: &Outcome) {
     let hooks = &job.observe.hooks;
-    let (setting, words) = match outcome.code {
+    let (setting, command) = match outcome.code {
         ExitCode::Done => ("hooks.on_success", &hooks.on_success),
         _ => ("hooks.on_failure", &hooks.on_failure),
     };
-    let Some((program, arguments)) = words.split_first() else {
+    let Some((program, arguments)) = command.split_first() else {
         return;
     };
     let mut command = Command::new(program);
@@ -46,7 +46,8 @@ pub(super) async fn run(job: &Job, outcome: &Outcome) {
     let mut child = match ended {
         Ok(child) => child,
         Err(error) => {
-            let text = format!("`{setting}` could not be started: {error}");
+            let hint = words::hint(program, &error);
+            let text = format!("`{setting}` could not be started: {error}{hint}");
             return warn("hook_failed", &text);
         }
     };

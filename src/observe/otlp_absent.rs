@@ -1,16 +1,19 @@
 //! A build without OTLP: says so where the variables ask for it.
 
+use std::future::{Ready, ready};
+
 use super::exposition::Exposition;
 use super::outcome::Outcome;
 use super::warn;
 use crate::job::OtlpOptions;
 
-/// Sends nothing.
-pub(super) async fn send(options: &OtlpOptions, _: &Outcome, _: Option<&Exposition>) {
+/// Sends nothing, at once.
+pub(super) fn send(options: &OtlpOptions, _: &Outcome, _: Option<&Exposition>) -> Ready<()> {
     if options.metrics.is_some() || options.traces.is_some() {
         warn(
             "not_told",
             "this build has no OTLP (cargo feature `otlp`): nothing is sent",
         );
     }
+    ready(())
 }

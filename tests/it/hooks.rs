@@ -88,6 +88,124 @@ fn a_hook_gets_the_facts_and_no_secret_and_no_shell() {
     assert_eq!(facts["ARGUMENT"], "failed");
 }
 
+/// `told` holds each argument in brackets on a line of its own.
+const ARGUMENTS: &str = r#"printf '<%s>\n' "$@" > told"#;
+
+/// An exporter whose job file has these lines under `[hooks]`, where `HOOK` is the program: in a
+/// folder whose name has a space.
+fn with_hooks(folder: &Path, vendor: &Vendor, lines: &str) -> Exporter {
+    let inner = folder.join("with space");
+    fs::create_dir_all(&inner).expect("ours");
+    let hook = script(&inner, ARGUMENTS).display().to_string();
+    let lines = lines.replace("HOOK", &hook);
+    let api = "[api]\nrate = \"2000/s\"\nburst = 100\nmax_attempts = 1\nbase_backoff = \"1ms\"";
+    Exporter::new(folder)
+        .against(vendor.url())
+        .at(NOW)
+        .job(&format!("{api}\n[hooks]\n{lines}\n"))
+        .set("PATH", "/usr/bin:/bin")
+}
+
+#[rstest]
+#[case(r#"["HOOK", "--day", "a b,c"]"#, "<--day>\n<a b,c>\n")]
+#[case(r#""'HOOK' --day 'a b,c'""#, "<--day>\n<a b,c>\n")]
+#[case(r#"'"HOOK" --day "a b,c"'"#, "<--day>\n<a b,c>\n")]
+#[case(r#"""" "HOOK"  x\ty '' """"#, "<x>\n<y>\n<>\n")]
+#[case(
+    r#"'"HOOK" $(id) ~ * | x; > y # z'"#,
+    "<$(id)>\n<~>\n<*>\n<|>\n<x;>\n<>>\n<y>\n<#>\n<z>\n"
+)]
+#[case(
+    r#"'"HOOK" "\$a \`b\` \"c\" \\ \d" e\ f'"#,
+    "<$a `b` \"c\" \\ \\d>\n<e f>\n"
+)]
+// A list is taken as it is: no word of it is split.
+#[case(r#"["HOOK", "'a' b", ""]"#, "<'a' b>\n<>\n")]
+// A word that begins with a bracket is none in a text of the job file.
+#[case(r#"'"HOOK" [x] "[y"'"#, "<[x]>\n<[y>\n")]
+fn a_hook_is_a_list_or_a_text_split_as_a_shell_would(
+    #[case] command: &str,
+    #[case] arguments: &str,
+    #[values("on_success", "on_failure")] hook: &str,
+) {
+    let (folder, vendor) = (folder(), Vendor::start(past_days(1, 1, 1)));
+    let exporter = with_hooks(folder.path(), &vendor, &format!("{hook} = {command}"));
+    if hook == "on_success" {
+        exporter.run(&["run"]).done();
+    } else {
+        exporter
+            .against("http://127.0.0.1:9")
+            .run(&["run"])
+            .with(69);
+    }
+    let told = fs::read_to_string(folder.path().join("told")).expect("the hook was started");
+    assert_eq!(told, arguments);
+}
+
+#[rstest]
+#[case(
+    "'HOOK' --days 2024-03-01,2024-03-02 'a b'",
+    "<--days>\n<2024-03-01,2024-03-02>\n<a b>\n"
+)]
+#[case("[\"HOOK\", \"a b\", \"c,d\"]", "<a b>\n<c,d>\n")]
+fn a_variable_is_split_into_words_and_not_at_commas(
+    #[case] command: &str,
+    #[case] arguments: &str,
+) {
+    let (folder, vendor) = (folder(), Vendor::start(past_days(1, 1, 1)));
+    let exporter = with_hooks(folder.path(), &vendor, "on_success = '/bin/false'");
+    let hook = folder.path().join("with space/hook.sh");
+    let command = command.replace("HOOK", hook.to_str().expect("Unicode"));
+    let exporter = exporter.set("AIRUDDER_HOOKS_ON_SUCCESS", &command);
+    exporter.run(&["run"]).done();
+    let told = fs::read_to_string(folder.path().join("told")).expect("the hook was started");
+    assert_eq!(told, arguments);
+}
+
+#[test]
+fn an_empty_list_starts_nothing() {
+    let (folder, vendor) = (folder(), Vendor::start(past_days(1, 1, 1)));
+    for lines in ["on_success = []", "on_success = ''"] {
+        let ended = with_hooks(folder.path(), &vendor, lines)
+            .run(&["run"])
+            .done();
+        assert!(!ended.stderr.contains("hooks"), "{}", ended.stderr);
+    }
+    let exporter = with_hooks(folder.path(), &vendor, "on_success = '/bin/false'");
+    let ended = exporter
+        .set("AIRUDDER_HOOKS_ON_SUCCESS", "[]")
+        .run(&["run"])
+        .done();
+    assert!(!ended.stderr.contains("hooks"), "{}", ended.stderr);
+}
+
+#[rstest]
+#[case(r#""HOOK 'MARK""#, "a quote (') is not closed")]
+#[case(r"'HOOK MARK\'", "ends with \\")]
+#[case(r#"["", "MARK"]"#, "the program")]
+#[case(r#""'' MARK""#, "the program")]
+#[case("5", "a list of texts")]
+#[case(r#"["MARK", 5]"#, "a list of texts")]
+fn a_hook_that_is_no_command_is_refused_before_the_run(#[case] command: &str, #[case] part: &str) {
+    let (folder, vendor) = (folder(), Vendor::start(past_days(1, 1, 1)));
+    let exporter = with_hooks(folder.path(), &vendor, &format!("on_failure = {command}"));
+    let ended = exporter.run(&["run"]).with(78);
+    let ended = ended.saying(&["`hooks.on_failure` (from ", part]);
+    assert!(!ended.stderr.contains("MARK"), "{}", ended.stderr);
+}
+
+#[rstest]
+#[case("HOOK 'MARK", "a quote (') is not closed")]
+#[case("[\"HOOK\", MARK]", "it is no value as in the job file")]
+fn a_variable_that_is_no_command_is_named(#[case] command: &str, #[case] part: &str) {
+    let (folder, vendor) = (folder(), Vendor::start(past_days(1, 1, 1)));
+    let exporter = with_hooks(folder.path(), &vendor, "");
+    let exporter = exporter.set("AIRUDDER_HOOKS_ON_FAILURE", command);
+    let ended = exporter.run(&["run"]).with(78);
+    let ended = ended.saying(&["AIRUDDER_HOOKS_ON_FAILURE", part]);
+    assert!(!ended.stderr.contains("MARK"), "{}", ended.stderr);
+}
+
 #[test]
 fn a_hook_may_start_this_program() {
     let (folder, vendor) = (folder(), Vendor::start(past_days(1, 2, 2)));
@@ -140,6 +258,12 @@ fn a_hook_that_is_not_there_is_a_warning() {
         .run(&["run"])
         .done()
         .saying(&["`hooks.on_success` could not be started"]);
+    // The line of a shell as the only text of a list.
+    let exporter = with_hooks(folder.path(), &vendor, "on_success = [\"/bin/echo done\"]");
+    exporter.run(&["run"]).done().saying(&[
+        "`hooks.on_success` could not be started",
+        "in a list, each argument is a text of its own",
+    ]);
 }
 
 #[test]

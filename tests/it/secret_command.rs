@@ -28,6 +28,8 @@ fn a_command_of_the_job_file_or_of_a_variable_signs_in() {
     for command in [
         format!("[\"/bin/cat\", \"{path}\"]"),
         format!("\"/bin/cat '{path}'\""),
+        // As in a shell, $ may be escaped inside of double quotes.
+        r#"'/bin/sh -c "s=sandbox-secret; echo \$s"'"#.to_owned(),
         "[\"/bin/sh\", \"-c\", \"echo sandbox-secret; echo warning >&2\"]".to_owned(),
     ] {
         let ended = with(&exporter, &command).run(&["plan", "run"]).done();
@@ -68,6 +70,8 @@ fn a_command_that_fails_is_told_without_the_secret() {
         ),
         (r#""""#, &["names no program"]),
         (r#""/bin/cat 'MARK""#, &["a quote (') is not closed"]),
+        (r#"["", "MARK"]"#, &["the program"]),
+        (r#""'' MARK""#, &["the program"]),
     ] {
         let ended = with(&exporter, command).run(&["run"]).with(78);
         let ended = ended.saying(&["api.app_secret_command"]).saying(parts);

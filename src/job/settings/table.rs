@@ -114,8 +114,8 @@ pub const SETTINGS: &[Setting] = &[
     )
     .env("AIRUDDER_APP_SECRET_COMMAND")
     .means(
-        "A command that prints the APPSecret, such as a secret manager's. A list of a program and \
-         its arguments, or one text that is split at spaces outside of quotes; no shell runs it, \
+        "A command that prints the APPSecret, such as a secret manager's: a list of a program and \
+         its arguments, or one text that is split into words as in a shell; no shell runs it, \
          so $, ~, | and * mean nothing. It is run once, by commands that call the API. Instead of \
          AIRUDDER_APP_SECRET and app_secret_file, not beside them.",
     ),
@@ -580,12 +580,13 @@ pub const SETTINGS: &[Setting] = &[
              password belongs in the environment. A push that fails is a warning.",
         ),
     // ------------------------------------------------------------------------------------------
-    Setting::is("hooks.on_success", Kind::Texts, "[]").means(
-        "A command to start after a run that ends with 0: the program and its arguments, without a \
-         shell. Facts of the run are in its environment, as AIRUDDER_EXPORT_…; key and secret are \
-         not. Its failure is a warning.",
+    Setting::is("hooks.on_success", Kind::Command, "[]").means(
+        "A command to start after a run that ends with 0: a list of a program and its arguments, or \
+         one text that is split into words as in a shell; no shell runs it, so $, ~, | and * mean \
+         nothing. An empty list is no command. Facts of the run are in its environment, as \
+         AIRUDDER_EXPORT_…; key and secret are not. Its failure is a warning.",
     ),
-    Setting::is("hooks.on_failure", Kind::Texts, "[]")
+    Setting::is("hooks.on_failure", Kind::Command, "[]")
         .means("A command to start after a run that ends with another code; as on_success."),
     Setting::is("hooks.timeout", Kind::Duration, "30s")
         .env("AIRUDDER_HOOKS_TIMEOUT")
