@@ -278,7 +278,7 @@ impl<'a> KeyGuess<'a> {
         at: usize,
         scanner: &mut Scanner<'a>,
     ) -> Result<(RawValue<'a>, Target), SyntaxError> {
-        const LONGEST_ORDER: usize = 256;
+        const MAX_ORDER: usize = 256;
         let start = scanner.position();
         let key = scanner.read_key()?;
         if key.escaped {
@@ -293,7 +293,7 @@ impl<'a> KeyGuess<'a> {
         let text = scanner.since(start);
         if at < self.order.len() {
             self.order[at] = (text, target);
-        } else if at == self.order.len() && at < LONGEST_ORDER {
+        } else if at == self.order.len() && at < MAX_ORDER {
             self.order.push((text, target));
         }
         Ok((key, target))

@@ -11,7 +11,7 @@ use crate::report::run::outcome_phrase;
 use crate::report::status::{Attention, LastRunLine};
 
 /// The most ids listed for one need.
-const MOST_ITEMS: usize = 10;
+const MAX_ITEMS: usize = 10;
 /// A day that ended this long ago should be complete: the limit of `status --check`.
 const NIGHT: TimeDelta = TimeDelta::hours(26);
 
@@ -39,8 +39,8 @@ impl Need {
     }
 
     fn with(mut self, items: impl ExactSizeIterator<Item = String>) -> Self {
-        let rest = items.len().saturating_sub(MOST_ITEMS) as u64;
-        self.items = items.take(MOST_ITEMS).map(|item| text_of(&item)).collect();
+        let rest = items.len().saturating_sub(MAX_ITEMS) as u64;
+        self.items = items.take(MAX_ITEMS).map(|item| text_of(&item)).collect();
         if rest > 0 {
             self.more = format!("and {} more: `status --format json` lists all", count(rest));
         }
