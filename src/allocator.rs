@@ -26,7 +26,7 @@ pub fn prepare() {
 /// Returns all free memory to the system, which takes some milliseconds. For moments after a peak
 /// that will not recur, or before another phase that would add to it. 200,000 tasks of 3 calls take
 /// 106 MiB, and 125 if a commit starts while the memory of its rows is still held.
-pub(crate) fn give_back() {
+pub(crate) fn trim() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     #[expect(unsafe_code, reason = "there is no other way to ask for it")]
     // SAFETY: it takes an integer, may be called at any time from any thread, and touches only

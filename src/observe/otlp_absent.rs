@@ -1,12 +1,12 @@
 //! A build without OTLP: says so where the variables ask for it.
 
 use super::exposition::Exposition;
-use super::outcome::Outcome;
+use super::outcome::RunOutcome;
 use super::warn;
 use crate::job::OtlpOptions;
 
 /// Sends nothing.
-pub(super) async fn send(options: &OtlpOptions, _: &Outcome, _: Option<&Exposition>) {
+pub(super) async fn send(options: &OtlpOptions, _: &RunOutcome, _: Option<&Exposition>) {
     if options.metrics.is_some() || options.traces.is_some() {
         warn(
             "not_told",

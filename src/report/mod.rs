@@ -37,7 +37,7 @@ pub use plan::{PlanCost, PlanReport};
 pub use progress::{PaceNow, Progress};
 pub use requests::RequestTally;
 #[cfg(test)]
-pub(crate) use run::Document as RunDocument;
+pub(crate) use run::RunDocument;
 pub use run::RunReport;
 pub(crate) use run::{outcome_phrase, outcome_word};
 pub use screen::Screen;
