@@ -43,5 +43,6 @@ pub(crate) use run::{outcome_phrase, outcome_word};
 pub use screen::Screen;
 #[cfg(test)]
 pub(crate) use status::StatusCheck;
-pub use status::{StatusOptions, StatusReport};
+pub(crate) use status::max_age;
+pub use status::{MAX_AGE, StatusReport};
 pub use vacuum::VacuumReport;
