@@ -46,7 +46,7 @@ impl<T, E> From<Outcome> for AttemptEnd<T, E> {
     }
 }
 
-/// AttemptProgress of one attempt.
+/// Progress of one attempt.
 #[derive(Default)]
 pub(crate) struct AttemptProgress {
     /// The sink was told of the response's beginning, and not yet of its end.

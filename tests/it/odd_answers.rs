@@ -476,7 +476,7 @@ fn a_large_odd_answer_is_found_again_in_the_files() {
     let mut runner = TestRunner::deterministic();
     let mut calls = Vec::new();
     let mut bytes = 0;
-    while bytes < 3 << 20 {
+    while bytes < 3 << 19 {
         let entry = prop_oneof![30 => call().boxed(), 1 => odd().boxed()];
         let call = entry
             .new_tree(&mut runner)
