@@ -67,6 +67,11 @@ fn the_demo_shows_a_week_and_a_second_night() {
         "{}",
         again.stdout
     );
+    assert!(
+        again
+            .stdout
+            .contains("the lake of an earlier demo is there")
+    );
     exporter.run(&["verify"]).done();
 
     // An account's calls never get among the invented ones.
