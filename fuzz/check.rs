@@ -6,12 +6,12 @@ use std::num::NonZeroUsize;
 use airudder_export::parts::DecodeOptions;
 use airudder_export::parts::{
     AnswerContext, AnswerSplitter, Batch, Decoded, EntryBatch, Envelope, Misfits, Piece,
-    RecordDecoder, RejectedEntry, Rows, SplitOptions, TaskCounts,
+    RecordDecoder, RejectedEntry, RowCounts, Rows, SplitOptions,
 };
 use serde_json::Value;
 
 /// Small, so that few bytes reach it.
-const MOST_RECORD: usize = 4096;
+const MAX_RECORD_BYTES: usize = 4096;
 
 /// What became of an answer.
 #[derive(Debug, PartialEq)]
@@ -43,7 +43,10 @@ pub(crate) fn check(answer: &[u8]) {
         assert_eq!(outcome.calls + rejected, outcome.entries, "entries");
         for (index, bytes) in &outcome.rejects {
             let is_object = serde_json::from_slice::<serde_json::Map<String, Value>>(bytes).is_ok();
-            assert!(!is_object || bytes.len() > MOST_RECORD, "{index} is a call");
+            assert!(
+                !is_object || bytes.len() > MAX_RECORD_BYTES,
+                "{index} is a call"
+            );
         }
     }
     if let Some(entries) = strictly(answer) {
@@ -80,7 +83,7 @@ fn strictly(answer: &[u8]) -> Option<u64> {
             is_id.then_some(Self).ok_or("no task id")
         }
     }
-    let answer = (answer.len() <= MOST_RECORD).then_some(answer)?;
+    let answer = (answer.len() <= MAX_RECORD_BYTES).then_some(answer)?;
     let parsed: Answer = serde_json::from_slice(answer).ok()?;
     Some(parsed.data.detail.len() as u64)
 }
@@ -89,12 +92,12 @@ fn decode(answer: &[u8], piece: usize) -> Result<Outcome, String> {
     let options = DecodeOptions {
         source_timezone: Some(chrono_tz::Asia::Jakarta),
         partition_timezone: chrono_tz::America::St_Johns,
-        max_record_bytes: NonZeroUsize::new(MOST_RECORD).expect("not zero"),
+        max_record_bytes: NonZeroUsize::new(MAX_RECORD_BYTES).expect("not zero"),
         max_reject_bytes: std::num::NonZeroU64::MAX,
     };
     let mut split = AnswerSplitter::new(SplitOptions {
         batch_bytes: 200,
-        max_record_bytes: MOST_RECORD,
+        max_record_bytes: MAX_RECORD_BYTES,
     });
     let (mut runs, mut rejects) = (Vec::new(), BTreeMap::new());
     for piece in answer.chunks(piece) {
@@ -141,7 +144,7 @@ fn decode_runs(
     for run in runs {
         decoded.merge(decoder.decode(run, &context, &mut rows));
     }
-    let counts = TaskCounts {
+    let counts = RowCounts {
         calls: entries,
         redials: decoded.redials,
         turns: decoded.turns,

@@ -97,8 +97,8 @@ fn documents() -> Vec<Document> {
     let mut documents = vec![
         written::<crate::report::StatusReport>("status", "status --format json"),
         written::<crate::report::StatusCheck>("status-check", "status --check --format json"),
-        written::<crate::cli::files::Document>("files", "files --format json"),
-        written::<crate::cli::changes::Document>("changes", "changes"),
+        written::<crate::cli::files::FilesDocument>("files", "files --format json"),
+        written::<crate::cli::changes::ChangesDocument>("changes", "changes"),
         written::<crate::cli::changes::Line>("changes-line", "A line of changes --format ndjson"),
         written::<crate::report::PlanReport>("plan", "plan --format json"),
         written::<crate::report::RunDocument<'static>>(

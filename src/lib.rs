@@ -97,7 +97,7 @@ pub mod parts {
     pub use crate::clock::Clock;
     pub use crate::decode::{
         AnswerContext, AnswerSplitter, Batch, Decoded, EntryBatch, Envelope, Misfits, Piece,
-        RecordDecoder, RejectedEntry, RowDay, Rows, SplitEnd, SplitError, SplitOptions, TaskCounts,
+        RecordDecoder, RejectedEntry, RowCounts, RowDay, Rows, SplitEnd, SplitError, SplitOptions,
     };
     pub use crate::encode::RowGroupEncoder;
     pub use crate::job::{DecodeOptions, Encodings, Environment, SettingFlags, WriteOptions, load};

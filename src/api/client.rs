@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 use super::answer::AnswerSink;
 use super::auth::{Account, Token};
 use super::breaker::Breaker;
-use super::error::{ApiError, Cause, DetailError, Failure, SignInRefusal};
-use super::http_attempt::{self, AttemptEnd, HttpAttempt, Progress};
+use super::error::{ApiError, Cause, DetailError, RequestFailure, SignInRefusal};
+use super::http_attempt::{self, AttemptEnd, AttemptProgress, HttpAttempt};
 use super::listed::NotUnderstood;
 use super::pacer::{Pacer, Slot, Slowed, Traffic};
 use super::paging::EndpointMemory;
@@ -68,7 +68,7 @@ impl std::fmt::Debug for ApiClient {
 pub(super) enum CallError<E = Infallible> {
     /// Failed after all attempts.
     Failed {
-        failure: Failure,
+        failure: RequestFailure,
         cause: Option<Cause>,
         /// Whether the sink knew that this was the last attempt, and kept the reject.
         announced: bool,
@@ -287,7 +287,7 @@ impl ApiClient {
                 Directive::GiveUp => None,
             };
             let tries = budget.tries();
-            let failure = Failure { outcome, tries };
+            let failure = RequestFailure { outcome, tries };
             let wait = backoff.map(full_jitter);
             if let Some(wait) = wait.filter(|_| !inner.breaker.is_open()) {
                 inner.events.emit(&Event::Retry {
@@ -315,7 +315,7 @@ impl ApiClient {
     fn failed<E>(
         &self,
         endpoint: Endpoint,
-        failure: Failure,
+        failure: RequestFailure,
         cause: Option<Cause>,
         announced: bool,
     ) -> CallError<E> {
@@ -334,7 +334,7 @@ impl ApiClient {
                 .into()
             }
             outcome => CallError::Failed {
-                failure: Failure { outcome, ..failure },
+                failure: RequestFailure { outcome, ..failure },
                 cause,
                 announced,
             },
@@ -412,7 +412,7 @@ impl ApiClient {
                 others,
             });
         };
-        let mut progress = Progress::default();
+        let mut progress = AttemptProgress::default();
         // Boxed: a caller that waits for many requests holds one such future each.
         let end = Box::pin(watch.over(attempt.run(number, is_last, sink, &mut progress), waiting));
         let end = self.unless_cancelled(end).await;

@@ -12,13 +12,13 @@ use crate::task::{TaskId, WorkflowId};
 
 /// The outcome of a request's last attempt and the number of attempts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct RequestFailure {
     /// Outcome of the last attempt.
     pub outcome: Outcome,
     pub tries: u32,
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for RequestFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { outcome, tries } = self;
         match tries {
@@ -95,7 +95,7 @@ pub enum ApiError {
         /// The workflow of a task listing.
         workflow: Option<WorkflowId>,
         /// The last attempt's outcome.
-        failure: Failure,
+        failure: RequestFailure,
         #[source]
         cause: Option<Cause>,
     },
@@ -164,7 +164,7 @@ pub enum DetailError<E = Infallible> {
     Failed {
         task: TaskId,
         /// The last attempt's outcome.
-        failure: Failure,
+        failure: RequestFailure,
         #[source]
         cause: Option<Cause>,
     },
@@ -173,14 +173,14 @@ pub enum DetailError<E = Infallible> {
     NotFound {
         task: TaskId,
         /// The last attempt's outcome.
-        failure: Failure,
+        failure: RequestFailure,
     },
     /// The response is complete and invalid: a reject.
     #[error("the answer for task {task} is rejected: {failure}")]
     Rejected {
         task: TaskId,
         /// What is wrong with it.
-        failure: Failure,
+        failure: RequestFailure,
     },
     /// Every task would meet this error: the run ends.
     #[error(transparent)]

@@ -48,7 +48,7 @@ impl<T, E> From<Outcome> for AttemptEnd<T, E> {
 
 /// Progress of one attempt.
 #[derive(Default)]
-pub(crate) struct Progress {
+pub(crate) struct AttemptProgress {
     /// The sink was told of the response's beginning, and not yet of its end.
     pub(crate) open: bool,
     /// Timestamps from the response head.
@@ -113,7 +113,7 @@ impl HttpAttempt<'_> {
         number: u32,
         is_last: bool,
         sink: &mut S,
-        progress: &mut Progress,
+        progress: &mut AttemptProgress,
     ) -> AttemptEnd<S::Output, S::Error> {
         let sent_at = Clock::system().now();
         let response = match self.head().await {
@@ -210,7 +210,7 @@ impl HttpAttempt<'_> {
         mut body: Body,
         status: u16,
         sink: &mut S,
-        progress: &mut Progress,
+        progress: &mut AttemptProgress,
     ) -> Result<Verdict<S::Output>, AttemptEnd<S::Output, S::Error>> {
         let most_bytes = self.options.max_answer_bytes.get();
         let mut bytes_so_far = 0;

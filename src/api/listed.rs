@@ -65,13 +65,13 @@ impl ListedTask {
 
 /// An unusable item: its id is missing or invalid. Holds the shape of what is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Unusable(pub(crate) &'static str);
+pub(crate) struct UnusableItem(pub(crate) &'static str);
 
 /// Reads a workflow item.
 pub(crate) fn workflow(
     item: Json<'_>,
     profile: &ListWorkflowsProfile,
-) -> Result<ListedWorkflow, Unusable> {
+) -> Result<ListedWorkflow, UnusableItem> {
     let id = WorkflowId::new(&id(item, &profile.id_keys)?).map_err(|_| NO_ID)?;
     Ok(ListedWorkflow { id })
 }
@@ -82,7 +82,7 @@ pub(crate) fn task(
     workflow: &WorkflowId,
     profile: &ListTasksProfile,
     zone: Option<Tz>,
-) -> Result<ListedTask, Unusable> {
+) -> Result<ListedTask, UnusableItem> {
     let id = TaskId::new(&id(item, &profile.id_keys)?).map_err(|_| NO_ID)?;
     Ok(ListedTask {
         id,
@@ -95,16 +95,16 @@ pub(crate) fn task(
 }
 
 /// Text that cannot be an id: too long, or with control characters.
-const NO_ID: Unusable = Unusable("text that can be no id");
+const NO_ID: UnusableItem = UnusableItem("text that can be no id");
 /// Shape of a key that occurs twice with different values.
 const CONFLICT: &str = "two values that differ";
 
 /// The id as text, character for character. An item may also consist of its id alone.
-fn id(item: Json<'_>, keys: &[String]) -> Result<String, Unusable> {
+fn id(item: Json<'_>, keys: &[String]) -> Result<String, UnusableItem> {
     let value = if item.shape() == Shape::Object {
         match find(item, keys) {
-            Member::Absent => return Err(Unusable("missing")),
-            Member::Conflict => return Err(Unusable(CONFLICT)),
+            Member::Absent => return Err(UnusableItem("missing")),
+            Member::Conflict => return Err(UnusableItem(CONFLICT)),
             Member::Value(value) => value,
         }
     } else {
@@ -112,7 +112,7 @@ fn id(item: Json<'_>, keys: &[String]) -> Result<String, Unusable> {
     };
     match value.shape() {
         Shape::Number | Shape::Text => value.word().ok_or(NO_ID),
-        shape => Err(Unusable(shape.words())),
+        shape => Err(UnusableItem(shape.words())),
     }
 }
 
@@ -223,11 +223,11 @@ mod tests {
 
     use super::*;
 
-    fn read(text: &str) -> Result<ListedTask, Unusable> {
+    fn read(text: &str) -> Result<ListedTask, UnusableItem> {
         read_in(text, None)
     }
 
-    fn read_in(text: &str, zone: Option<Tz>) -> Result<ListedTask, Unusable> {
+    fn read_in(text: &str, zone: Option<Tz>) -> Result<ListedTask, UnusableItem> {
         let workflow = WorkflowId::new("w").expect("valid");
         let item = Json::parse(text.as_bytes()).expect("JSON");
         task(item, &workflow, &ListTasksProfile::default(), zone)

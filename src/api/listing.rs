@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use super::client::{ApiClient, CallError};
 use super::collector::Collector;
-use super::error::{ApiError, Failure};
-use super::listed::{self, ListedTask, ListedWorkflow, Unusable};
+use super::error::{ApiError, RequestFailure};
+use super::listed::{self, ListedTask, ListedWorkflow, UnusableItem};
 use super::paging::{
     Cursor, Instability, ListingPass, MergedItems, Next, NoPage, Page, PageFacts, PageRequest,
     PassResult, Total,
@@ -142,7 +142,7 @@ impl ApiClient {
     async fn list<T: Send>(
         &self,
         call: &Call<'_>,
-        read: impl Fn(Json<'_>) -> Result<(String, T), Unusable> + Sync,
+        read: impl Fn(Json<'_>) -> Result<(String, T), UnusableItem> + Sync,
     ) -> Result<Listing<T>, ApiError> {
         let mut union = MergedItems::new();
         let mut evidence = ListingEvidence::default();
@@ -190,7 +190,7 @@ impl ApiClient {
     async fn pass<'a, T>(
         &'a self,
         call: &Call<'a>,
-        read: &(impl Fn(Json<'_>) -> Result<(String, T), Unusable> + Sync),
+        read: &(impl Fn(Json<'_>) -> Result<(String, T), UnusableItem> + Sync),
         union: &mut MergedItems<T>,
     ) -> Result<ReadPass<'a>, ApiError> {
         let endpoint = call.endpoint;
@@ -253,7 +253,7 @@ impl ApiClient {
         &self,
         call: &Call<'_>,
         answer: &Bytes,
-        read: &impl Fn(Json<'_>) -> Result<(String, T), Unusable>,
+        read: &impl Fn(Json<'_>) -> Result<(String, T), UnusableItem>,
         union: &mut MergedItems<T>,
     ) -> Result<PageFacts, ApiError> {
         let endpoint = call.endpoint;
@@ -281,7 +281,7 @@ impl ApiClient {
                     union.keep(&id, item);
                     facts.ids.push(id);
                 }
-                Err(Unusable(shape)) => {
+                Err(UnusableItem(shape)) => {
                     self.note_not_understood(endpoint, "id_keys", shape);
                     facts.unusable += 1;
                 }
@@ -331,7 +331,7 @@ impl ApiClient {
 /// Whether the vendor refused, in its own envelope, a page that was requested only to prove the
 /// end.
 fn is_refused_proof(ask: &PageRequest, error: &CallError) -> bool {
-    let by_the_vendor = |failure: &Failure| {
+    let by_the_vendor = |failure: &RequestFailure| {
         matches!(
             &failure.outcome,
             Outcome::NotFound(signal) | Outcome::Refused(signal) if signal.is_the_vendors()

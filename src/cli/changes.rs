@@ -100,7 +100,7 @@ impl ChangesError {
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct Document {
+pub(crate) struct ChangesDocument {
     dest: String,
     /// After this commit.
     since: u64,
@@ -203,7 +203,7 @@ pub async fn run(args: &ChangesArgs, job: &Job, out: &mut impl Write) -> Result<
         }
         Line::new(&root, change)
     });
-    let document = Document {
+    let document = ChangesDocument {
         dest: root.display().to_string(),
         since: found.since,
         through: found.through,

@@ -67,12 +67,20 @@ pub async fn run(args: &DemoArgs, context: &mut Context<'_>) -> Result<ExitCode,
         .await
         .map_err(|source| Error::Sandbox { port: 0, source })?;
     let job = job(args, &sandbox, context)?;
-    refuse_other_lakes(&job, &sandbox).await?;
+    let is_there = refuse_other_lakes(&job, &sandbox).await?;
 
     say(
         context,
         format_args!("the sandbox plays the vendor on {}\n", sandbox.url()),
     )?;
+    if is_there {
+        say(
+            context,
+            format_args!(
+                "the lake of an earlier demo is there: what is sealed is not pulled again\n"
+            ),
+        )?;
+    }
     say(
         context,
         format_args!("first night ({FIRST_NIGHT}): backfill {FIRST_DAY} to {LAST_DAY}"),
@@ -169,8 +177,8 @@ fn job(args: &DemoArgs, sandbox: &Sandbox, context: &Context<'_>) -> Result<Job,
 }
 
 /// Keeps generated and real data apart: refuses a lake that is not the demo's, and marks the lake
-/// as the demo's before anything is written to it.
-async fn refuse_other_lakes(job: &Job, sandbox: &Sandbox) -> Result<(), Error> {
+/// as the demo's before anything is written to it. Returns whether it holds tasks already.
+async fn refuse_other_lakes(job: &Job, sandbox: &Sandbox) -> Result<bool, Error> {
     let lake = Lake::open(&job.dest).await?;
     match claim(job).check(lake.store()).await {
         Err(error @ LakeError::NoDemoLake(_)) => {
@@ -191,7 +199,7 @@ async fn refuse_other_lakes(job: &Job, sandbox: &Sandbox) -> Result<(), Error> {
         );
         return Err(Error::Usage(text));
     }
-    Ok(())
+    Ok(ours > 0)
 }
 
 /// Marks the lake as the demo's from its first commit. The sandbox listens on a different port each

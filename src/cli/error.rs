@@ -1,5 +1,7 @@
 //! The top-level error of a command, and the single table from errors to exit codes.
 
+use std::path::PathBuf;
+
 use crate::exit_code::ExitCode;
 
 /// The remedy for a lack of threads.
@@ -32,12 +34,6 @@ pub enum Error {
     /// Another run holds the lake, and this one was told not to start beside it.
     #[error("{0}")]
     Running(String),
-    /// An error of `status`.
-    #[error(transparent)]
-    Status(#[from] crate::cli::status::StatusError),
-    /// An error of `report`.
-    #[error(transparent)]
-    Report(#[from] crate::cli::report::ReportError),
     /// An error of `files`.
     #[error(transparent)]
     Files(#[from] crate::cli::files::FilesError),
@@ -50,18 +46,23 @@ pub enum Error {
     /// A name on the command line of `schema`.
     #[error(transparent)]
     Schema(#[from] crate::cli::schema::SchemaError),
-    /// An error of `init`.
-    #[error(transparent)]
-    Init(#[from] crate::cli::init::InitError),
-    /// An error of `man`.
-    #[error(transparent)]
-    Man(#[from] crate::cli::man::ManError),
     /// An error of the API.
     #[error(transparent)]
     Api(#[from] crate::api::ApiError),
     /// An error of the destination.
     #[error(transparent)]
     Lake(#[from] crate::lake::LakeError),
+    /// A file exists that only `--force` replaces.
+    #[error("write {path}: it is already there; --force writes over it", path = .0.display())]
+    Exists(PathBuf),
+    /// A file or folder besides the lake cannot be written.
+    #[error("write {path}", path = .path.display())]
+    Write {
+        /// The path.
+        path: PathBuf,
+        /// The system error.
+        source: std::io::Error,
+    },
     /// Standard output could not be written.
     #[error("write to standard output")]
     Output(#[source] std::io::Error),
@@ -127,7 +128,10 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage(_) | Self::Select(_) | Self::Sandbox { .. } => ExitCode::Usage,
+            // Overwriting requires `--force`.
+            Self::Usage(_) | Self::Select(_) | Self::Sandbox { .. } | Self::Exists(_) => {
+                ExitCode::Usage
+            }
             Self::ReplayInput(error) => error.exit_code(),
             Self::Settings(error) => error.exit_code(),
             Self::Start(_) | Self::Threads { .. } => ExitCode::Settings,
@@ -135,14 +139,11 @@ impl Error {
             Self::Api(error) => error.exit_code(),
             Self::Lake(error) => error.exit_code(),
             Self::Stopped { code, .. } => *code,
-            Self::Status(error) => error.exit_code(),
-            Self::Report(error) => error.exit_code(),
             Self::Files(error) => error.exit_code(),
             Self::Changes(error) => error.exit_code(),
             Self::Load(error) => error.exit_code(),
             Self::Schema(error) => error.exit_code(),
-            Self::Init(error) => error.exit_code(),
-            Self::Man(_) | Self::Output(_) => ExitCode::Destination,
+            Self::Write { .. } | Self::Output(_) => ExitCode::Destination,
         }
     }
 }

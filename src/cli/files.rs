@@ -185,7 +185,7 @@ pub(super) fn span(text: &str) -> Result<Duration, String> {
 /// The files of one state of the lake.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct Document {
+pub(crate) struct FilesDocument {
     /// The commit whose state is listed.
     sequence: u64,
     dest: String,
@@ -376,7 +376,7 @@ impl Shown<'_> {
         serde_json::json!({ "entries": entries })
     }
 
-    fn document(self) -> Document {
+    fn document(self) -> FilesDocument {
         let mut rewrites = self.listed.ledger.rewrites();
         let line = |file: &LiveFile| {
             let path = file.path();
@@ -388,7 +388,7 @@ impl Shown<'_> {
             }
         };
         let files = self.listed.files.iter().map(line).collect();
-        Document {
+        FilesDocument {
             sequence: self.listed.ledger.last_sequence(),
             dest: self.root.display().to_string(),
             pin: self.pin,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
-use crate::exit_code::ExitCode;
+use super::error::Error;
 use crate::job::schema::json_schema;
 use crate::job::template::{SCHEMA_FILE, short_template, template};
 
@@ -31,43 +31,12 @@ pub struct InitArgs {
     pub schema: bool,
 }
 
-/// Why the job file was not written.
-#[derive(Debug, thiserror::Error)]
-pub enum InitError {
-    /// The file exists already.
-    #[error("write {path}: it is already there; --force writes over it", path = .0.display())]
-    Exists(PathBuf),
-    /// The file cannot be written.
-    #[error("write {path}", path = .path.display())]
-    Write {
-        /// The path.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
-    /// Standard output cannot be written.
-    #[error("write to standard output")]
-    Output(#[source] io::Error),
-}
-
-impl InitError {
-    /// The exit code of this error.
-    #[must_use]
-    pub fn exit_code(&self) -> ExitCode {
-        match self {
-            // A usage error: overwriting requires `--force`.
-            Self::Exists(_) => ExitCode::Usage,
-            Self::Write { .. } | Self::Output(_) => ExitCode::Destination,
-        }
-    }
-}
-
 /// Writes the job file and prints how to use it.
 ///
 /// # Errors
 ///
 /// When the file exists already (and `--force` is not given) or cannot be written.
-pub fn run(args: &InitArgs, out: &mut impl Write) -> Result<(), InitError> {
+pub fn run(args: &InitArgs, out: &mut impl Write) -> Result<(), Error> {
     let InitArgs {
         path,
         all,
@@ -77,11 +46,11 @@ pub fn run(args: &InitArgs, out: &mut impl Write) -> Result<(), InitError> {
     if *schema {
         return out
             .write_all(schema_text().as_bytes())
-            .map_err(InitError::Output);
+            .map_err(Error::Output);
     }
     let text = if *all { template() } else { short_template() };
     if path.as_os_str() == "-" {
-        return out.write_all(text.as_bytes()).map_err(InitError::Output);
+        return out.write_all(text.as_bytes()).map_err(Error::Output);
     }
     let mut options = OpenOptions::new();
     options.write(true);
@@ -94,8 +63,8 @@ pub fn run(args: &InitArgs, out: &mut impl Write) -> Result<(), InitError> {
         .open(path)
         .and_then(|mut file| file.write_all(text.as_bytes()))
         .map_err(|source| match source.kind() {
-            io::ErrorKind::AlreadyExists => InitError::Exists(path.clone()),
-            _ => InitError::Write {
+            io::ErrorKind::AlreadyExists => Error::Exists(path.clone()),
+            _ => Error::Write {
                 path: path.clone(),
                 source,
             },
@@ -113,7 +82,7 @@ pub fn run(args: &InitArgs, out: &mut impl Write) -> Result<(), InitError> {
          Next: set AIRUDDER_APP_KEY and AIRUDDER_APP_SECRET, edit the file, and\n  \
          airudder-export doctor --job {path}\n"
     )
-    .map_err(InitError::Output)
+    .map_err(Error::Output)
 }
 
 fn schema_text() -> String {
@@ -121,13 +90,13 @@ fn schema_text() -> String {
 }
 
 /// Writes the schema, also over that of an earlier version; a file that is something else stays.
-fn write_schema(path: &Path) -> Result<bool, InitError> {
+fn write_schema(path: &Path) -> Result<bool, Error> {
     let text = schema_text();
     let title = json_schema()["title"].to_string();
     if std::fs::read_to_string(path).is_ok_and(|found| !found.contains(&title)) {
         return Ok(false);
     }
-    std::fs::write(path, text).map_err(|source| InitError::Write {
+    std::fs::write(path, text).map_err(|source| Error::Write {
         path: path.to_owned(),
         source,
     })?;
@@ -139,6 +108,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::exit_code::ExitCode;
 
     #[test]
     fn it_writes_the_template_and_says_what_comes_next() {

@@ -1,11 +1,12 @@
 //! The `man` command: writes manual pages.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, ValueHint};
 
 use super::Cli;
+use super::error::Error;
 
 /// Arguments of `man`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
@@ -15,36 +16,20 @@ pub struct ManArgs {
     pub out_dir: Option<PathBuf>,
 }
 
-/// Why the pages were not written.
-#[derive(Debug, thiserror::Error)]
-pub enum ManError {
-    /// The folder cannot be written.
-    #[error("write manual pages into {path}", path = .path.display())]
-    Folder {
-        /// The path.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
-    /// Standard output cannot be written.
-    #[error("write to standard output")]
-    Output(#[source] io::Error),
-}
-
 /// Writes the main page to `out`, or all pages into a folder, which is created if it is missing.
 ///
 /// # Errors
 ///
 /// When the output cannot be written.
-pub fn run(args: &ManArgs, out: &mut impl Write) -> Result<(), ManError> {
+pub fn run(args: &ManArgs, out: &mut impl Write) -> Result<(), Error> {
     let Some(path) = &args.out_dir else {
         return clap_mangen::Man::new(Cli::command())
             .render(out)
-            .map_err(ManError::Output);
+            .map_err(Error::Output);
     };
     std::fs::create_dir_all(path)
         .and_then(|()| clap_mangen::generate_to(Cli::command(), path))
-        .map_err(|source| ManError::Folder {
+        .map_err(|source| Error::Write {
             path: path.clone(),
             source,
         })
@@ -73,7 +58,7 @@ mod tests {
             &ManArgs {
                 out_dir: Some(out_dir.clone()),
             },
-            &mut io::sink(),
+            &mut std::io::sink(),
         )
         .expect("written");
         for command in Cli::command().get_subcommands() {

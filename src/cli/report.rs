@@ -1,23 +1,22 @@
 //! The `report` command: writes a page for people about the lake.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueHint, value_parser};
 
 use super::context::Context;
+use super::error::Error;
 use super::output::deliver;
 use super::settings::{Settings, View};
 use crate::doctor::shell_quoted;
 use crate::exit_code::ExitCode;
 use crate::job::Job;
 use crate::job::environment::JOB;
-use crate::lake::{self, Lake, LakeError, ShownIdentity};
-use crate::report::{
-    HtmlInput, STATUS_RUNS, StatusOptions, StatusReport, figures, html_report, reported_runs,
-};
+use crate::lake::{self, Lake, ShownIdentity};
+use crate::report::{HtmlInput, STATUS_RUNS, StatusReport, figures, html_report, reported_runs};
 use crate::whole_file;
 
 /// Days of the demo's page, and runs.
@@ -60,36 +59,6 @@ struct Shown {
     days: u16,
 }
 
-/// Why there is no page.
-#[derive(Debug, thiserror::Error)]
-pub enum ReportError {
-    /// The lake can't be read.
-    #[error(transparent)]
-    Lake(#[from] LakeError),
-    /// The file cannot be written.
-    #[error("write {path}", path = .path.display())]
-    Write {
-        /// The path.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
-    /// Standard output cannot be written.
-    #[error("write to standard output")]
-    Output(#[source] io::Error),
-}
-
-impl ReportError {
-    /// The exit code of this error.
-    #[must_use]
-    pub fn exit_code(&self) -> ExitCode {
-        match self {
-            Self::Lake(error) => error.exit_code(),
-            Self::Write { .. } | Self::Output(_) => ExitCode::Destination,
-        }
-    }
-}
-
 /// Writes the page.
 ///
 /// # Errors
@@ -100,7 +69,7 @@ pub async fn run(
     job: &Job,
     now: DateTime<Utc>,
     context: &mut Context<'_>,
-) -> Result<ExitCode, ReportError> {
+) -> Result<ExitCode, Error> {
     lake::expect_place(&job.dest).await?;
     let lake = Lake::open(&job.dest).await?;
     let shown = Shown {
@@ -115,14 +84,14 @@ pub async fn run(
         // In one piece: what makes text safe for a terminal must not see half a character.
         return deliver(&mut out, |out| out.write_all(page.as_bytes()))
             .map(|()| ExitCode::Done)
-            .map_err(ReportError::Output);
+            .map_err(Error::Output);
     }
     write(&args.html, &page)?;
     deliver(&mut out, |out| {
         let size = figures::bytes(page.len() as u64);
         writeln!(out, "wrote {}, {size}", args.html.display())
     })
-    .map_err(ReportError::Output)?;
+    .map_err(Error::Output)?;
     Ok(ExitCode::Done)
 }
 
@@ -136,7 +105,7 @@ pub(super) async fn of_demo(
     lake: &Lake,
     now: DateTime<Utc>,
     path: &Path,
-) -> Result<(), ReportError> {
+) -> Result<(), Error> {
     let flag = of_lake(&job.dest.to_string());
     write(path, &page(job, lake, DEMO, &flag, now).await?)
 }
@@ -147,19 +116,14 @@ async fn page(
     shown: Shown,
     flag: &str,
     now: DateTime<Utc>,
-) -> Result<String, ReportError> {
+) -> Result<String, Error> {
     let most = STATUS_RUNS.max(shown.runs.into());
     let runs = reported_runs(lake.store(), most).await?;
     // A damaged identity does not hide the rest; `status` and `verify` name it.
     let identity = lake::read_identity(lake.store()).await.ok().flatten();
-    let not_published = lake.unpublished().await?;
     let past = runs.iter().map(|run| run.past().clone()).collect();
-    let options = StatusOptions {
-        now,
-        not_before: job.discover.not_before,
-    };
-    let status =
-        StatusReport::new(lake, past, not_published, options).of(identity.map(ShownIdentity::from));
+    let status = StatusReport::read(lake, past, job, now).await?;
+    let status = status.of(identity.map(ShownIdentity::from));
     Ok(html_report(&HtmlInput {
         lake,
         status: &status,
@@ -187,8 +151,8 @@ fn of_lake(dest: &str) -> String {
 
 /// Writes a file so that a reader sees the old or the new one, whole. What is no file, such as a
 /// pipe, is written to.
-fn write(path: &Path, text: &str) -> Result<(), ReportError> {
-    let failed = |source| ReportError::Write {
+fn write(path: &Path, text: &str) -> Result<(), Error> {
+    let failed = |source| Error::Write {
         path: path.to_owned(),
         source,
     };

@@ -1,17 +1,18 @@
 //! The `status` command: shows what the lake contains.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::time::Duration;
 
 use clap::Args;
 
+use super::error::Error;
 use super::output::{deliver, one_line};
 use super::settings::{Inspect, Settings};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::job::{Job, ResultFormat, quantity};
 use crate::lake::{self, Lake, LakeError, ShownIdentity};
-use crate::report::{STATUS_RUNS, StatusOptions, StatusReport, past_runs};
+use crate::report::{MAX_AGE, STATUS_RUNS, StatusReport, past_runs};
 use crate::store::StoreError;
 
 /// Arguments of `status`.
@@ -26,33 +27,11 @@ pub struct StatusArgs {
     #[arg(long)]
     pub check: bool,
     /// With --check: how old the last complete run may be
-    #[arg(long, value_name = "DURATION", default_value = "26h", value_parser = quantity::duration, requires = "check")]
+    #[arg(long, value_name = "DURATION", default_value = MAX_AGE, value_parser = quantity::duration, requires = "check")]
     pub max_age: Duration,
     /// Settings.
     #[command(flatten)]
     pub settings: Settings<Inspect>,
-}
-
-/// Why the status cannot be shown.
-#[derive(Debug, thiserror::Error)]
-pub enum StatusError {
-    /// The lake can't be read.
-    #[error(transparent)]
-    Lake(#[from] LakeError),
-    /// Standard output cannot be written.
-    #[error("write to standard output")]
-    Output(#[source] io::Error),
-}
-
-impl StatusError {
-    /// The exit code of this error.
-    #[must_use]
-    pub fn exit_code(&self) -> ExitCode {
-        match self {
-            Self::Lake(error) => error.exit_code(),
-            Self::Output(_) => ExitCode::Destination,
-        }
-    }
 }
 
 /// Prints the contents of the lake, the outcomes of the last runs, and problems that need
@@ -66,7 +45,7 @@ pub async fn run(
     job: &Job,
     clock: &Clock,
     out: &mut impl Write,
-) -> Result<ExitCode, StatusError> {
+) -> Result<ExitCode, Error> {
     lake::expect_place(&job.dest).await?;
     let lake = Lake::open(&job.dest).await?;
     if let Some(zone) = lake.ledger().zone() {
@@ -85,39 +64,31 @@ pub async fn run(
         read => (read?, None),
     };
     let pins = lake::Pins::list(lake.store()).await?;
-    let not_published = lake.unpublished().await?;
-    let report = StatusReport::new(
-        &lake,
-        runs,
-        not_published,
-        StatusOptions {
-            now: clock.now(),
-            not_before: job.discover.not_before,
-        },
-    )
-    // Pins expire in real time, regardless of `--as-of`.
-    .with_pins(&pins, Clock::system().now())
-    .of(identity.map(ShownIdentity::from));
+    let report = StatusReport::read(&lake, runs, job, clock.now())
+        .await?
+        // Pins expire in real time, regardless of `--as-of`.
+        .with_pins(&pins, Clock::system().now())
+        .of(identity.map(ShownIdentity::from));
     if args.check {
         let check = report.check(clock.now(), args.max_age);
         deliver(out, |out| match job.output.format {
             ResultFormat::Text => writeln!(out, "{}", check.line(clock.now())),
             ResultFormat::Json => out.write_all(&check.to_json()),
         })
-        .map_err(StatusError::Output)?;
+        .map_err(Error::Output)?;
         let code = if check.is_ok() {
             ExitCode::Done
         } else {
             ExitCode::Partial
         };
-        return damage.map_or(Ok(code), |damage| Err(StatusError::Lake(damage)));
+        return damage.map_or(Ok(code), |damage| Err(damage.into()));
     }
     deliver(out, |out| match job.output.format {
         ResultFormat::Text => report.write_text(job.output.verbosity > 0, out),
         ResultFormat::Json => out.write_all(&one_line(&report.to_json())),
     })
-    .map_err(StatusError::Output)?;
-    damage.map_or(Ok(ExitCode::Done), |damage| Err(StatusError::Lake(damage)))
+    .map_err(Error::Output)?;
+    damage.map_or(Ok(ExitCode::Done), |damage| Err(damage.into()))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::error::Error;
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
 use crate::job::Job;
-use crate::observe::{Observer, Outcome, peak_memory_bytes};
+use crate::observe::{Observer, RunOutcome, peak_memory_bytes};
 use crate::report::run_of;
 
 /// A command's exit code and its report as JSON.
@@ -44,7 +44,7 @@ pub(super) async fn end(
         let report: Option<&serde_json::Value> = report.as_ref();
         report?.pointer(pointer)?.as_str()?.parse().ok()
     };
-    let outcome = Outcome {
+    let outcome = RunOutcome {
         command: observer.command(),
         run_id: observer.run_id().clone(),
         started_at: moment("/started_at").unwrap_or(observer.started_at()),

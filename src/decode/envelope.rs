@@ -78,12 +78,12 @@ pub struct TaskFacts {
     /// `workflow_id`.
     pub workflow: Option<WorkflowId>,
     /// Values that are present and not understood, in the order of the fields above.
-    pub not_understood: Vec<NotUnderstood>,
+    pub not_understood: Vec<NotUnderstoodField>,
 }
 
 /// A value that a decision needs and that is not understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotUnderstood {
+pub struct NotUnderstoodField {
     /// Its key in `data`.
     pub key: TaskKey,
     /// The value's shape, without its content: `a number`, `text that is no time`.
@@ -153,7 +153,7 @@ impl TaskFacts {
 
 /// Row counts of a task, by table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TaskCounts {
+pub struct RowCounts {
     /// Entries of `detail`, including rejected ones.
     pub calls: u64,
     /// Rows of `redials`.
@@ -260,7 +260,7 @@ impl<'a> Envelope<'a> {
         &self,
         decoder: &mut RecordDecoder,
         context: &AnswerContext,
-        counts: TaskCounts,
+        counts: RowCounts,
         misfits: &mut Misfits,
         rows: &mut Rows,
     ) {
@@ -439,7 +439,7 @@ impl TaskFacts {
             Told::Known(value) => Some(value),
             Told::Absent => None,
             Told::NotUnderstood(shape) => {
-                self.not_understood.push(NotUnderstood { key, shape });
+                self.not_understood.push(NotUnderstoodField { key, shape });
                 None
             }
         }

@@ -38,7 +38,7 @@ mod validity;
 mod value;
 mod zone_check;
 
-pub use envelope::{Envelope, EnvelopeError, TaskCounts, TaskFacts, TaskKey, early_task_id};
+pub use envelope::{Envelope, EnvelopeError, RowCounts, TaskFacts, TaskKey, early_task_id};
 pub use extra::{Misfit, Misfits};
 pub use misfit_kind::MisfitKind;
 pub use partition_day::PartitionDay;
@@ -96,7 +96,7 @@ mod tests {
         };
         let mut rows = Rows::default();
         let mut decoded = decoder.decode(&ended.rest, &context, &mut rows);
-        let counts = TaskCounts {
+        let counts = RowCounts {
             calls: ended.entries,
             redials: decoded.redials,
             turns: decoded.turns,

@@ -310,7 +310,7 @@ impl<'a> KeyGuess<'a> {
         at: usize,
         scanner: &mut Scanner<'a>,
     ) -> Result<(RawValue<'a>, Target), SyntaxError> {
-        const LONGEST_ORDER: usize = 256;
+        const MAX_ORDER: usize = 256;
         let start = scanner.position();
         let key = scanner.read_key()?;
         if key.escaped {
@@ -331,7 +331,7 @@ impl<'a> KeyGuess<'a> {
         };
         if at < self.order.len() {
             self.order[at] = guess;
-        } else if at == self.order.len() && at < LONGEST_ORDER {
+        } else if at == self.order.len() && at < MAX_ORDER {
             self.order.push(guess);
         }
         Ok((key, target))

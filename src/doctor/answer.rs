@@ -11,12 +11,12 @@ use arrow_array::{Array, ArrayRef};
 use bytes::Bytes;
 use chrono::{DateTime, NaiveDateTime, Utc};
 
-use super::offset::Attempt;
+use super::offset::TimedRedial;
 use super::redial_times::RedialTimes;
 use crate::api::{self, AnswerFault, AnswerSink, Verdict};
 use crate::decode::{
     AnswerContext, AnswerSplitter, Batch, EntryBatch, Envelope, EnvelopeError, Misfits, Piece,
-    RecordDecoder, RowDay, Rows, SplitError, SplitOptions, TaskCounts, ZoneCheck,
+    RecordDecoder, RowCounts, RowDay, Rows, SplitError, SplitOptions, ZoneCheck,
 };
 use crate::job::{ApiProfile, CodeMeaning, DecodeOptions};
 use crate::schema::{TableName, table};
@@ -221,7 +221,7 @@ impl Reading {
         if facts.id.as_ref().is_some_and(|id| id != asked) {
             return Err(AnswerFault::WrongTask);
         }
-        let counts = TaskCounts::default();
+        let counts = RowCounts::default();
         let mut rows = Rows::default();
         let Sample {
             decoder,
@@ -281,7 +281,7 @@ fn times(seen: &[SeenRedial], not_before: Option<DateTime<Utc>>) -> RedialTimes 
         if DateTime::parse_from_rfc3339(text).is_ok() {
             times.zoned += 1;
         } else if let Some(local) = local_time(text) {
-            times.attempts.push(Attempt {
+            times.attempts.push(TimedRedial {
                 local,
                 not_before,
                 not_after: *call_start,

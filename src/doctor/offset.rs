@@ -20,7 +20,7 @@ const QUARTERS: std::ops::RangeInclusive<i32> = -48..=56;
 
 /// A redial's start, and the times that bound it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Attempt {
+pub(super) struct TimedRedial {
     /// As written, without a zone.
     pub(super) local: NaiveDateTime,
     /// The scheduled start of its task, where known.
@@ -29,7 +29,7 @@ pub(super) struct Attempt {
     pub(super) not_after: DateTime<Utc>,
 }
 
-impl Attempt {
+impl TimedRedial {
     fn fits(&self, start: DateTime<Utc>) -> bool {
         start <= self.not_after + SLACK
             && self
@@ -56,7 +56,7 @@ pub(super) struct OffsetFit {
 ///
 /// Of several, the one that puts redials closest after their task's scheduled start comes first:
 /// calling begins at that time.
-pub(super) fn fit(attempts: &[Attempt]) -> OffsetFit {
+pub(super) fn fit(attempts: &[TimedRedial]) -> OffsetFit {
     let mut best = Vec::new();
     let mut fits = 1;
     let at = attempts.iter().map(|attempt| attempt.not_after).max();
@@ -160,8 +160,8 @@ mod tests {
         text.parse().expect("a time")
     }
 
-    fn attempt(local: &str, not_before: Option<&str>, not_after: &str) -> Attempt {
-        Attempt {
+    fn attempt(local: &str, not_before: Option<&str>, not_after: &str) -> TimedRedial {
+        TimedRedial {
             local: local.parse().expect("a local time"),
             not_before: not_before.map(utc),
             not_after: utc(not_after),
@@ -172,7 +172,7 @@ mod tests {
         text.parse().expect("an offset")
     }
 
-    fn documented() -> Vec<Attempt> {
+    fn documented() -> Vec<TimedRedial> {
         ["15:38:36", "15:39:27", "15:40:24"]
             .map(|time| {
                 let local = format!("2024-03-11T{time}");
@@ -275,7 +275,7 @@ mod tests {
                 .into_iter()
                 .map(|(after, before)| {
                     let at = start + TimeDelta::seconds(after);
-                    Attempt {
+                    TimedRedial {
                         local: at.with_timezone(&zone).naive_local(),
                         not_before: Some(start),
                         not_after: at + TimeDelta::seconds(before),

@@ -4,7 +4,7 @@ use chrono_tz::Tz;
 
 use super::MISFIT;
 use super::check::{Check, Notes, count};
-use super::offset::{Attempt, fit, zones};
+use super::offset::{TimedRedial, fit, zones};
 use crate::decode::ZoneVerdict;
 
 const NAME: &str = "redial_times";
@@ -16,7 +16,7 @@ const MAX_OFFSETS: usize = 4;
 #[derive(Clone, Debug, Default)]
 pub(super) struct RedialTimes {
     /// Redials with a local time, and the times that bound it.
-    pub(super) attempts: Vec<Attempt>,
+    pub(super) attempts: Vec<TimedRedial>,
     /// Redials whose time includes a zone.
     pub(super) zoned: usize,
     /// What a run would count for the configured zone.
@@ -124,7 +124,7 @@ mod tests {
     use crate::exit_code::ExitCode;
 
     fn documented() -> RedialTimes {
-        let attempt = |time: &str| Attempt {
+        let attempt = |time: &str| TimedRedial {
             local: format!("2024-03-11T{time}").parse().expect("a local time"),
             not_before: Some("2024-03-11T08:38:35Z".parse().expect("a time")),
             not_after: "2024-03-11T08:41:26Z".parse().expect("a time"),

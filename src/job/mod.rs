@@ -5,6 +5,7 @@
 //!
 //! This module never accesses the network or the lake.
 
+mod by_variable;
 mod certificates;
 mod command;
 mod credentials;

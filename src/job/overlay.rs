@@ -8,10 +8,10 @@ use serde::Deserialize as _;
 use toml::{Table, Value};
 
 use super::ApiProfile;
+use super::by_variable::of_setting;
 use super::environment::Environment;
 use super::error::{Origin, SettingsError};
 use super::settings::{Kind, SETTINGS, Setting};
-use super::sources::of_setting;
 
 /// The two ways to page a listing. Setting one in the environment replaces the other.
 const PAGINGS: [[&str; 2]; 2] = [

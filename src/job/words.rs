@@ -6,10 +6,11 @@
 
 use std::io;
 
+use super::by_variable::of_setting;
 use super::error::{Origin, SettingsError};
 use super::overlay;
 use super::settings::setting;
-use super::sources::{Sources, of_setting};
+use super::sources::Sources;
 
 impl Sources<'_> {
     /// A program and its arguments, if they are set. No words at all are an empty list.

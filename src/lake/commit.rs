@@ -52,7 +52,7 @@ impl LakeWriter {
                 draft.run_id
             )));
         }
-        let mut draft = draft.pruned(&self.log.ledger);
+        let mut draft = draft.without_known(&self.log.ledger);
         if draft.is_empty() {
             return Ok(CommitOutcome::Unchanged);
         }

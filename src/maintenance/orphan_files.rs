@@ -29,11 +29,11 @@ pub(crate) enum Origin {
 
 /// The tables' folders as they were listed.
 #[derive(Debug)]
-pub(crate) struct Listing {
+pub(crate) struct FolderListing {
     paths: Vec<LakePath>,
 }
 
-impl Listing {
+impl FolderListing {
     /// Lists them.
     pub(crate) async fn read(store: &Store) -> Result<Self, LakeError> {
         let mut paths = Vec::new();
@@ -107,12 +107,12 @@ impl Listing {
     }
 }
 
-/// [`Listing::orphan_files`] of what the tables' folders hold now.
+/// [`FolderListing::orphan_files`] of what the tables' folders hold now.
 pub(crate) async fn orphan_files(
     store: &Store,
     ledger: &Ledger,
 ) -> Result<Vec<OrphanFile>, LakeError> {
-    let listing = Listing::read(store).await?;
+    let listing = FolderListing::read(store).await?;
     listing.orphan_files(store, ledger).await
 }
 

@@ -7,7 +7,7 @@ use crate::lake::error::LakeError;
 use crate::store::{LakePath, Store, is_run_id};
 
 /// The largest report that is read.
-const LARGEST_REPORT: u64 = 64 << 20;
+const MAX_REPORT_BYTES: u64 = 64 << 20;
 
 /// Whether a file in `_export/runs/` is a run's report: it is named by a run, and says so.
 pub(super) async fn is_report(store: &Store, path: &LakePath) -> Result<bool, LakeError> {
@@ -24,7 +24,7 @@ pub(super) async fn is_report(store: &Store, path: &LakePath) -> Result<bool, La
     if store
         .size(path)
         .await?
-        .is_none_or(|size| size > LARGEST_REPORT)
+        .is_none_or(|size| size > MAX_REPORT_BYTES)
     {
         return Ok(false);
     }

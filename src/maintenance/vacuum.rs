@@ -22,7 +22,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::orphan_files::{Listing, Origin, is_live};
+use super::orphan_files::{FolderListing, Origin, is_live};
 use super::own_files::{is_probe, is_reject, is_report};
 use crate::lake::checkpoint;
 use crate::lake::delta;
@@ -112,7 +112,7 @@ pub async fn plan_vacuum(
     now: DateTime<Utc>,
 ) -> Result<Vacuumed, LakeError> {
     check_records(lake.store()).await?;
-    let listing = Listing::read(lake.store()).await?;
+    let listing = FolderListing::read(lake.store()).await?;
     // What is committed and not published is not there yet; removing publishes it first.
     if lake.log.pending.is_empty() {
         listing
@@ -139,7 +139,7 @@ pub async fn vacuum(
     now: DateTime<Utc>,
 ) -> Result<Vacuumed, LakeError> {
     check_records(&lake.run).await?;
-    let listing = Listing::read(&lake.run).await?;
+    let listing = FolderListing::read(&lake.run).await?;
     let ledger = &lake.log.ledger;
     listing.check_nothing_is_missing(&lake.run, ledger).await?;
     let found = Found::look(&lake.run, ledger, &listing, options, now).await?;
@@ -203,7 +203,7 @@ impl Found {
     async fn look(
         store: &Store,
         ledger: &Ledger,
-        listing: &Listing,
+        listing: &FolderListing,
         options: VacuumOptions,
         now: DateTime<Utc>,
     ) -> Result<Self, LakeError> {

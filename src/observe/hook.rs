@@ -10,14 +10,14 @@ use std::process::Stdio;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use super::outcome::Outcome;
+use super::outcome::RunOutcome;
 use super::warn;
 use crate::exit_code::ExitCode;
 use crate::job::environment::{HOOK_FACTS, HOOK_PREFIX, SECRETS};
 use crate::job::{Job, LogFormat, words};
 
 /// Starts the command for this outcome, if there is one, and waits for its end.
-pub(super) async fn run(job: &Job, outcome: &Outcome) {
+pub(super) async fn run(job: &Job, outcome: &RunOutcome) {
     let hooks = &job.observe.hooks;
     let (setting, command) = match outcome.code {
         ExitCode::Done => ("hooks.on_success", &hooks.on_success),
@@ -92,7 +92,7 @@ fn printing_to(form: LogFormat, command: &mut Command) -> io::Result<()> {
 }
 
 /// The facts, in the order of [`HOOK_FACTS`].
-fn facts(outcome: &Outcome) -> [String; HOOK_FACTS.len()] {
+fn facts(outcome: &RunOutcome) -> [String; HOOK_FACTS.len()] {
     let time = |time: chrono::DateTime<chrono::Utc>| {
         time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
     };

@@ -1,7 +1,5 @@
 //! The state of the lake after a run, as `status` shows it.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tokio::time::timeout;
@@ -9,10 +7,7 @@ use tokio::time::timeout;
 use super::LIMIT;
 use crate::job::Job;
 use crate::lake::{Lake, LakeError};
-use crate::report::{PastRun, STATUS_RUNS, StatusOptions, StatusReport, past_runs};
-
-/// The age from which a day that is not complete is a problem, as `status --check` has it.
-const MAX_AGE: Duration = Duration::from_hours(26);
+use crate::report::{PastRun, STATUS_RUNS, StatusReport, max_age, past_runs};
 
 /// The state of a lake.
 #[derive(Debug)]
@@ -44,14 +39,10 @@ impl LakeState {
     async fn read(job: &Job, now: DateTime<Utc>) -> Result<Self, LakeError> {
         let lake = Lake::open(&job.dest).await?;
         let runs = past_runs(lake.store(), STATUS_RUNS).await?;
-        let options = StatusOptions {
-            now,
-            not_before: job.discover.not_before,
-        };
-        let report = StatusReport::new(&lake, runs.clone(), lake.unpublished().await?, options);
+        let report = StatusReport::read(&lake, runs.clone(), job, now).await?;
         let json = |bytes: Vec<u8>| serde_json::from_slice(&bytes).unwrap_or_default();
         Ok(Self {
-            check: json(report.check(now, MAX_AGE).to_json()),
+            check: json(report.check(now, max_age()).to_json()),
             status: json(report.to_json()),
             runs,
         })

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::exposition::Exposition;
 use super::lake_state::LakeState;
-use super::outcome::Outcome;
+use super::outcome::RunOutcome;
 use crate::exit_code::ExitCode;
 
 /// Seconds since 1970, to the millisecond.
@@ -25,7 +25,7 @@ fn number(value: &Value) -> Option<f64> {
 }
 
 /// All figures.
-pub(super) fn figures(outcome: &Outcome, lake: Option<&LakeState>) -> Exposition {
+pub(super) fn figures(outcome: &RunOutcome, lake: Option<&LakeState>) -> Exposition {
     let mut out = Exposition::default();
     of_run(outcome, lake, &mut out);
     of_report(outcome, &mut out);
@@ -36,7 +36,7 @@ pub(super) fn figures(outcome: &Outcome, lake: Option<&LakeState>) -> Exposition
     out
 }
 
-fn of_run(outcome: &Outcome, lake: Option<&LakeState>, out: &mut Exposition) {
+fn of_run(outcome: &RunOutcome, lake: Option<&LakeState>, out: &mut Exposition) {
     let command = [("command", outcome.command)];
     let mut add = |name: &str, help: &str, value: f64| out.add(name, help, &command, value);
     add(
@@ -71,7 +71,7 @@ fn of_run(outcome: &Outcome, lake: Option<&LakeState>, out: &mut Exposition) {
     }
 }
 
-fn last_success(outcome: &Outcome, lake: Option<&LakeState>) -> Option<DateTime<Utc>> {
+fn last_success(outcome: &RunOutcome, lake: Option<&LakeState>) -> Option<DateTime<Utc>> {
     if outcome.code == ExitCode::Done {
         return Some(outcome.ended_at);
     }
@@ -81,7 +81,7 @@ fn last_success(outcome: &Outcome, lake: Option<&LakeState>) -> Option<DateTime<
 }
 
 /// What the report of `run`, `backfill` and `replay` says.
-fn of_report(outcome: &Outcome, out: &mut Exposition) {
+fn of_report(outcome: &RunOutcome, out: &mut Exposition) {
     let Some(report) = outcome
         .report
         .as_ref()
@@ -226,7 +226,7 @@ fn misfits(report: &Value, command: (&str, &str), out: &mut Exposition) {
 }
 
 /// What the reports of `compact` and `vacuum` say.
-fn of_maintenance(outcome: &Outcome, out: &mut Exposition) {
+fn of_maintenance(outcome: &RunOutcome, out: &mut Exposition) {
     let command = ("command", outcome.command);
     let tables = outcome.of_report("/tables").as_object();
     for (table, line) in tables.into_iter().flatten() {

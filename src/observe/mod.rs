@@ -35,7 +35,7 @@ use crate::job::Job;
 use crate::privacy::printable;
 use crate::task::RunId;
 
-pub use outcome::Outcome;
+pub use outcome::RunOutcome;
 pub(crate) use outcome::peak_memory_bytes;
 
 #[cfg(not(feature = "otlp"))]
@@ -113,7 +113,7 @@ impl Observer {
     }
 
     /// Says how the run ended, and waits until everyone was told, or until it takes too long.
-    pub async fn end(mut self, outcome: Outcome) {
+    pub async fn end(mut self, outcome: RunOutcome) {
         let options = &self.job.observe;
         let has_metrics = options.metrics_file.is_some() || options.metrics_push.is_some();
         let wants_lake = has_metrics || options.otlp.metrics.is_some();

@@ -20,14 +20,18 @@ use reqwest::Method;
 
 use super::exposition::Exposition;
 use super::http::{Message, send as send_http};
-use super::outcome::Outcome;
+use super::outcome::RunOutcome;
 use super::warn;
 use crate::clock::{Clock, random_key, system_random};
 use crate::exit_code::ExitCode;
 use crate::job::{OtlpOptions, OtlpSignal};
 
 /// Sends what is wanted.
-pub(super) async fn send(options: &OtlpOptions, outcome: &Outcome, figures: Option<&Exposition>) {
+pub(super) async fn send(
+    options: &OtlpOptions,
+    outcome: &RunOutcome,
+    figures: Option<&Exposition>,
+) {
     let now = Clock::system().now();
     let metrics = async {
         if let (Some(signal), Some(figures)) = (&options.metrics, figures) {
@@ -103,7 +107,7 @@ fn metrics(
 
 fn trace(
     options: &OtlpOptions,
-    outcome: &Outcome,
+    outcome: &RunOutcome,
     now: DateTime<Utc>,
 ) -> ExportTraceServiceRequest {
     let (trace_id, parent) = match &options.parent {
@@ -172,7 +176,7 @@ fn trace(
     }
 }
 
-fn reported(outcome: &Outcome, pointer: &str) -> i64 {
+fn reported(outcome: &RunOutcome, pointer: &str) -> i64 {
     count(outcome.of_report(pointer).as_u64().unwrap_or_default())
 }
 

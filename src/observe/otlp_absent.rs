@@ -3,12 +3,12 @@
 use std::future::{Ready, ready};
 
 use super::exposition::Exposition;
-use super::outcome::Outcome;
+use super::outcome::RunOutcome;
 use super::warn;
 use crate::job::OtlpOptions;
 
 /// Sends nothing, at once.
-pub(super) fn send(options: &OtlpOptions, _: &Outcome, _: Option<&Exposition>) -> Ready<()> {
+pub(super) fn send(options: &OtlpOptions, _: &RunOutcome, _: Option<&Exposition>) -> Ready<()> {
     if options.metrics.is_some() || options.traces.is_some() {
         warn(
             "not_told",

@@ -9,7 +9,7 @@ use crate::task::RunId;
 
 /// How a run ended.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct RunOutcome {
     /// `run`, `backfill`, `replay`, `compact`, `vacuum`.
     pub command: &'static str,
     pub run_id: RunId,
@@ -28,7 +28,7 @@ pub struct Outcome {
     pub peak_memory_bytes: Option<u64>,
 }
 
-impl Outcome {
+impl RunOutcome {
     /// The outcome as one word, as in the report.
     pub(super) fn word(&self) -> &'static str {
         outcome_word(self.code)

@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 use super::pending::{AcceptedTask, Accepting, PendingCommit};
 use crate::calendar::day_of;
 use crate::decode::{
-    AnswerContext, Decoded, EntryBatch, Envelope, EnvelopeError, RejectedEntry, RowDay, Rows,
-    SplitEnd, TaskCounts, TaskFacts, TaskKey,
+    AnswerContext, Decoded, EntryBatch, Envelope, EnvelopeError, RejectedEntry, RowCounts, RowDay,
+    Rows, SplitEnd, TaskFacts, TaskKey,
 };
 use crate::discover::is_settled;
 use crate::event::Event;
@@ -44,7 +44,7 @@ pub(super) enum AnswerDisposition {
 
 /// Why a complete response is not usable.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unusable {
+pub(super) enum UnusableAnswer {
     /// It has no code: it is not the API's envelope.
     #[error("the answer has no code")]
     NoCode,
@@ -63,7 +63,7 @@ pub(super) enum Unusable {
 }
 
 /// The classification of a complete response.
-pub(super) type Classified = Result<AnswerDisposition, Unusable>;
+pub(super) type Classified = Result<AnswerDisposition, UnusableAnswer>;
 
 /// A response that would remove sealed calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -340,21 +340,21 @@ fn check_envelope(
     origin: &AnswerOrigin,
 ) -> Result<Acceptable, Classified> {
     let Some(code) = envelope.code else {
-        return Err(Err(Unusable::NoCode));
+        return Err(Err(UnusableAnswer::NoCode));
     };
     if !pending.accept.success_codes.contains(&code) {
-        return Err(Err(Unusable::Refused(code)));
+        return Err(Err(UnusableAnswer::Refused(code)));
     }
     if let Err(error) = envelope.check() {
         return Err(bad(&error));
     }
     if !envelope.has_data() {
-        return Err(Err(Unusable::NoData));
+        return Err(Err(UnusableAnswer::NoData));
     }
     let mut facts = envelope.facts(&pending.decode);
     let known = &origin.known;
     if let Some(shape) = facts.shape_of(TaskKey::Id) {
-        return Err(Err(Unusable::Bad(format!("its TaskID is {shape}"))));
+        return Err(Err(UnusableAnswer::Bad(format!("its TaskID is {shape}"))));
     }
     // A status that is not understood does not permit falling back to the listing's status.
     if facts.status.is_none() && facts.shape_of(TaskKey::Status).is_some() {
@@ -368,12 +368,14 @@ fn check_envelope(
     }
     let task = match (&origin.expected, &facts.id) {
         (Some(expected), Some(id)) if expected != id => {
-            return Err(Err(Unusable::WrongTask));
+            return Err(Err(UnusableAnswer::WrongTask));
         }
         (Some(expected), _) => expected.clone(),
         (None, Some(id)) => id.clone(),
         (None, None) => {
-            return Err(Err(Unusable::Bad("the answer names no TaskID".to_owned())));
+            return Err(Err(UnusableAnswer::Bad(
+                "the answer names no TaskID".to_owned(),
+            )));
         }
     };
     let rules = &pending.accept.rules;
@@ -415,7 +417,7 @@ fn fewer(pending: &PendingCommit, answered: u64, known: &KnownTask) -> Option<Fe
 }
 
 fn bad(error: &EnvelopeError) -> Classified {
-    Err(Unusable::Bad(error.to_string()))
+    Err(UnusableAnswer::Bad(error.to_string()))
 }
 
 /// Classifies a response that was buffered whole, and decodes it into the shared rows if it is
@@ -429,13 +431,13 @@ pub(super) fn small(
     let mut hand_on = |rows: &mut Rows| pending.chunk.push(rows.take()?);
     let (classified, grown) = into_shared_rows(pending, accepting, ended, origin, &mut hand_on)?;
     if grown {
-        relieve(pending, accepting)?;
+        flush_if_over_budget(pending, accepting)?;
     }
     Ok(classified)
 }
 
 /// As [`small`], for text small enough to be decoded on a thread that must not block; `None` if it
-/// would have to wait for a commit. Also returns whether [`relieve`] is due.
+/// would have to wait for a commit. Also returns whether [`flush_if_over_budget`] is due.
 pub(super) fn tiny(
     pending: &PendingCommit,
     ended: &SplitEnd,
@@ -454,7 +456,10 @@ pub(super) fn tiny(
 }
 
 /// Frees memory in the shared rows.
-pub(super) fn relieve(pending: &PendingCommit, _: &Accepting) -> Result<(), LakeError> {
+pub(super) fn flush_if_over_budget(
+    pending: &PendingCommit,
+    _: &Accepting,
+) -> Result<(), LakeError> {
     pending.chunk.flush_if_over_budget()
 }
 
@@ -498,7 +503,7 @@ fn into_shared_rows(
             fallback_day: decoder.day_of_task(&facts),
         };
         let mut decoded = decoder.decode_slabs(&ended.rest, &context, &mut rows, hand_on)?;
-        let counts = TaskCounts {
+        let counts = RowCounts {
             calls: ended.entries,
             redials: decoded.redials,
             turns: decoded.turns,
@@ -569,7 +574,7 @@ pub(super) fn large(
         Err(classified) => return Ok(classified),
     };
     if task != large.task {
-        return Ok(Err(Unusable::WrongTask));
+        return Ok(Err(UnusableAnswer::WrongTask));
     }
     let LargeTask {
         rows: gathered,
@@ -598,7 +603,7 @@ pub(super) fn large(
             extracted_at_micros: origin.received_at_micros,
             fallback_day: day,
         };
-        let counts = TaskCounts {
+        let counts = RowCounts {
             calls: entries,
             redials: decoded.redials,
             turns: decoded.turns,
@@ -617,7 +622,7 @@ pub(super) fn large(
     pending.note_zone(decoded.zone_check.verdict(facts.schedule_start_micros));
     finish(pending, ordinal, &decoded, reject_count);
     if pending.chunk.put_rows(rows) {
-        relieve(pending, accepting)?;
+        flush_if_over_budget(pending, accepting)?;
     }
     Ok(Ok(AnswerDisposition::Accepted {
         task,

@@ -120,7 +120,7 @@ impl Committer {
     ) -> Result<(), LakeError> {
         self.commit(Observations::default(), summary).await?;
         blocking(|| {
-            allocator::give_back();
+            allocator::trim();
             Ok(())
         })
         .await

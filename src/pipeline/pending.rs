@@ -203,7 +203,7 @@ impl PendingCommit {
 
     /// Reserves memory for the plan, at most a quarter of the budget, out of that for rows. The
     /// reservation lasts for the whole run, since the ledger grows as the plan shrinks.
-    pub(super) fn set_aside(&self, plan_bytes: usize) {
+    pub(super) fn reserve(&self, plan_bytes: usize) {
         let most = self.chunk_options.memory_bytes / 4;
         self.chunk.reserve(plan_bytes.min(most));
     }
@@ -339,7 +339,7 @@ impl PendingCommit {
         let threads = self.workers.size().max(4);
         let sealed = blocking(move || {
             // Frees the memory of the encoded rows before the commit allocates its own.
-            allocator::give_back();
+            allocator::trim();
             let sealed = unclosed.close(threads)?;
             rejects.into_iter().try_for_each(RejectWriter::finish)?;
             Ok(sealed)

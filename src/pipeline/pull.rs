@@ -60,7 +60,7 @@ pub(super) struct Puller {
     pub(super) stop: StopSwitch,
 }
 
-struct Progress {
+struct PullProgress {
     observations: Observations,
     failures_in_a_row: u32,
     /// A task of a damaged file failed because the API did not respond.
@@ -77,15 +77,15 @@ impl Puller {
         found: &ListingCoverage,
         summary: &mut Summary,
     ) -> Result<Committer, LakeError> {
-        let mut progress = Progress {
+        let mut progress = PullProgress {
             observations: self.observations(&plan, found),
             failures_in_a_row: 0,
             unanswered: false,
             stop: None,
         };
         let mut waiting = plan.into_pulls();
-        self.pending.set_aside(waiting.bytes());
-        allocator::give_back();
+        self.pending.reserve(waiting.bytes());
+        allocator::trim();
         let mut running = JoinSet::new();
         let mut next_commit = Instant::now() + self.pace.interval;
         let stopped = self.stop.token();
@@ -219,7 +219,7 @@ impl Puller {
         &self,
         planned: &PlannedTask,
         result: Result<AnswerDisposition, DetailError<LakeError>>,
-        progress: &mut Progress,
+        progress: &mut PullProgress,
         summary: &mut Summary,
     ) -> Result<(), LakeError> {
         let task = &planned.task.id;
@@ -293,7 +293,7 @@ impl Puller {
         &self,
         planned: &PlannedTask,
         error: &DetailError<LakeError>,
-        progress: &mut Progress,
+        progress: &mut PullProgress,
         summary: &mut Summary,
     ) {
         let task = planned.task.id.clone();
@@ -338,7 +338,7 @@ impl Puller {
         &self,
         planned: &PlannedTask,
         reason: String,
-        progress: &mut Progress,
+        progress: &mut PullProgress,
         summary: &mut Summary,
     ) {
         let task = planned.task.id.clone();

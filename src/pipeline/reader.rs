@@ -153,7 +153,7 @@ async fn finish_small(
                     let of_thread = Arc::clone(pending);
                     let relieved = pending
                         .on_accepting_thread(move |accepting| {
-                            accept::relieve(&of_thread, accepting)
+                            accept::flush_if_over_budget(&of_thread, accepting)
                         })
                         .await;
                     relieved.map(|()| classified)

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-use super::accept::{AnswerDisposition, AnswerOrigin, KnownTask, Unusable};
+use super::accept::{AnswerDisposition, AnswerOrigin, KnownTask, UnusableAnswer};
 use super::pending::PendingCommit;
 use super::reader::{AnswerReader, ReadError};
 use crate::api::{AnswerFault, AnswerSink, Attempt, BodyShape, Verdict};
@@ -379,11 +379,11 @@ impl AnswerSink for TaskSink {
         };
         match classified {
             Ok(disposition) => Ok(Verdict::Complete(disposition)),
-            Err(Unusable::NoCode) => Err(self.page().await),
-            Err(Unusable::Refused(code)) => Ok(Verdict::Refused { code }),
-            Err(Unusable::NoData) => Err(Fault::NoData),
-            Err(Unusable::WrongTask) => Err(Fault::WrongTask),
-            Err(Unusable::Bad(reason)) => Err(self.bad(reason).await),
+            Err(UnusableAnswer::NoCode) => Err(self.page().await),
+            Err(UnusableAnswer::Refused(code)) => Ok(Verdict::Refused { code }),
+            Err(UnusableAnswer::NoData) => Err(Fault::NoData),
+            Err(UnusableAnswer::WrongTask) => Err(Fault::WrongTask),
+            Err(UnusableAnswer::Bad(reason)) => Err(self.bad(reason).await),
         }
     }
 

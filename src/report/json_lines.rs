@@ -12,8 +12,7 @@ use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::line;
-use super::log::OURS;
+use super::line::{self, OURS};
 
 /// Formats a log event as one object on one line.
 pub(super) struct JsonLines {

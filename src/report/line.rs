@@ -10,6 +10,9 @@ use serde_json::{Map, Value};
 use crate::clock::Clock;
 use crate::task::RunId;
 
+/// The modules of this program, including the binary.
+pub(super) const OURS: &str = "airudder_export";
+
 /// The start of the process that lines belong to.
 struct Start {
     run_id: Option<RunId>,

@@ -17,15 +17,13 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::figures::{printable, seconds};
 use super::json_lines::JsonLines;
-use super::line;
+use super::line::{self, OURS};
 use super::screen::Screen;
 use crate::clock::Clock;
 use crate::event::{Event, Listen};
 use crate::job::{LogFormat, OutputOptions};
 use crate::task::{TaskId, WorkflowId};
 
-/// The modules of this program, including the binary.
-pub(super) const OURS: &str = "airudder_export";
 /// Rejects and failed tasks that get a warning each. The report lists all failed tasks, and the
 /// reject files contain all rejects.
 const MAX_WARNINGS: u64 = 50;

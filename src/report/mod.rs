@@ -37,11 +37,12 @@ pub use plan::{PlanCost, PlanReport};
 pub use progress::{PaceNow, Progress};
 pub use requests::RequestTally;
 #[cfg(test)]
-pub(crate) use run::Document as RunDocument;
+pub(crate) use run::RunDocument;
 pub use run::RunReport;
 pub(crate) use run::{outcome_phrase, outcome_word};
 pub use screen::Screen;
 #[cfg(test)]
 pub(crate) use status::StatusCheck;
-pub use status::{StatusOptions, StatusReport};
+pub(crate) use status::max_age;
+pub use status::{MAX_AGE, StatusReport};
 pub use vacuum::VacuumReport;

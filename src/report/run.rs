@@ -40,7 +40,7 @@ pub struct RunReport {
 /// The JSON report, fields ordered by importance.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct Document<'a> {
+pub(crate) struct RunDocument<'a> {
     report_version: u32,
     run_id: &'a RunId,
     command: &'a str,
@@ -120,7 +120,7 @@ impl RunReport {
         } = self;
         let code = summary.exit_code();
         let planned = summary.planned.iter();
-        let document = Document {
+        let document = RunDocument {
             report_version: REPORT_VERSION,
             run_id: &summary.run_id,
             command,

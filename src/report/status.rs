@@ -12,16 +12,19 @@ use serde::Serialize;
 
 use super::past::{PastNotUnderstood, PastRun, PastStop, PastWorkflow};
 use crate::discover::is_before;
+use crate::job::Job;
 use crate::lake::{
-    DaySummary, FileCounts, Lake, Ledger, Pin, PinState, PinWay, Pins, ShownIdentity, TaskCounts,
-    Unpublished, UnsealedTask,
+    DaySummary, FileCounts, Lake, LakeError, Ledger, Pin, PinState, PinWay, Pins, ShownIdentity,
+    TaskCounts, Unpublished, UnsealedTask,
 };
 use crate::schema::TableName;
 use crate::store::{FilePath, PinId};
 use crate::task::{RunId, TaskId, TaskStatus, WorkflowId};
 
+pub use self::check::MAX_AGE;
 #[cfg(test)]
 pub(crate) use self::check::StatusCheck;
+pub(crate) use self::check::max_age;
 
 /// Number of past runs shown.
 const MAX_RUNS: usize = 5;
@@ -58,10 +61,10 @@ pub struct StatusReport {
 
 /// Input of a status besides the lake.
 #[derive(Clone, Copy, Debug)]
-pub struct StatusOptions {
-    pub now: DateTime<Utc>,
+pub(super) struct StatusOptions {
+    pub(super) now: DateTime<Utc>,
     /// Tasks of earlier days are left out and need no attention (`tasks.not_before`).
-    pub not_before: Option<NaiveDate>,
+    pub(super) not_before: Option<NaiveDate>,
 }
 
 /// A state that is pinned, or was until recently.
@@ -173,10 +176,28 @@ pub(super) struct RejectsLine {
 }
 
 impl StatusReport {
+    /// Reads the status of a lake at a moment. `runs` are the newest, newest first.
+    ///
+    /// # Errors
+    ///
+    /// When the lake can't be read.
+    pub async fn read(
+        lake: &Lake,
+        runs: Vec<PastRun>,
+        job: &Job,
+        now: DateTime<Utc>,
+    ) -> Result<Self, LakeError> {
+        let options = StatusOptions {
+            now,
+            not_before: job.discover.not_before,
+        };
+        Ok(Self::new(lake, runs, lake.unpublished().await?, options))
+    }
+
     /// Determines the status of a lake. `runs` are the newest, newest first; `not_published` is
     /// what the lake reports about its unpublished commits.
     #[must_use]
-    pub fn new(
+    pub(super) fn new(
         lake: &Lake,
         runs: Vec<PastRun>,
         not_published: Option<Unpublished>,

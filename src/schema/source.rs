@@ -28,7 +28,7 @@ pub(super) struct Schemas {
 
 /// Why a schema file is invalid.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SchemaError {
+pub(super) enum SourceError {
     #[error("the schema file of {table} is not understood")]
     Syntax {
         table: String,
@@ -92,8 +92,8 @@ fn yes() -> bool {
 }
 
 /// The schema files embedded in this build.
-pub(super) fn embedded() -> Result<Schemas, SchemaError> {
-    let common: CommonFile = toml::from_str(COMMON).map_err(|source| SchemaError::Syntax {
+pub(super) fn embedded() -> Result<Schemas, SourceError> {
+    let common: CommonFile = toml::from_str(COMMON).map_err(|source| SourceError::Syntax {
         table: "common".into(),
         source,
     })?;
@@ -107,13 +107,13 @@ pub(super) fn embedded() -> Result<Schemas, SchemaError> {
     })
 }
 
-fn read_table(name: TableName, text: &str, common: &[RawColumn]) -> Result<Table, SchemaError> {
-    let file: TableFile = toml::from_str(text).map_err(|source| SchemaError::Syntax {
+fn read_table(name: TableName, text: &str, common: &[RawColumn]) -> Result<Table, SourceError> {
+    let file: TableFile = toml::from_str(text).map_err(|source| SourceError::Syntax {
         table: name.to_string(),
         source,
     })?;
     let refuse = |problem: String| {
-        Err(SchemaError::Content {
+        Err(SourceError::Content {
             table: name.to_string(),
             problem,
         })

@@ -1,5 +1,7 @@
 //! What README shows first: the demo, on an empty folder and once more.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use crate::harness::readers::duckdb;
 use crate::harness::{Exporter, folder};
 
@@ -65,6 +67,11 @@ fn the_demo_shows_a_week_and_a_second_night() {
         "{}",
         again.stdout
     );
+    assert!(
+        again
+            .stdout
+            .contains("the lake of an earlier demo is there")
+    );
     exporter.run(&["verify"]).done();
 
     // An account's calls never get among the invented ones.
@@ -105,10 +112,11 @@ fn the_line_for_duckdb_works_as_printed() {
 }
 
 #[test]
-fn the_demo_makes_a_lake_of_its_own() {
+fn the_demo_makes_a_lake_of_its_own_with_files_as_set() {
     let folder = folder();
     let ended = Exporter::new(folder.path())
         .unset("AIRUDDER_JOB")
+        .set("AIRUDDER_FILE_MODE", "0664")
         .run(&["demo"])
         .done();
     // The first screen that anybody sees fits a narrow terminal and has nothing to be worried about.
@@ -122,6 +130,12 @@ fn the_demo_makes_a_lake_of_its_own() {
     assert_eq!(identity["demo"], true);
     assert_eq!(identity["host"], "loopback");
     assert!(!folder.path().join("lake").exists());
+    let mode = |path: &str| {
+        let path = folder.path().join("demo-lake/_export").join(path);
+        let meta = std::fs::metadata(path).expect("it is there");
+        meta.permissions().mode() & 0o777
+    };
+    assert_eq!((mode("lake.json"), mode("commits")), (0o664, 0o775));
 }
 
 #[test]

@@ -24,7 +24,7 @@ use check::check;
 use crate::changes::{change, changed, words};
 
 const MEGABYTE: usize = 1 << 20;
-const MOST_MEMORY: u64 = 256 << 20;
+const MAX_MEMORY: u64 = 256 << 20;
 
 /// Every answer that is kept for the fuzzer to start from, by name.
 fn corpus() -> Vec<(String, Vec<u8>)> {
@@ -226,7 +226,7 @@ fn harmful_answers_become_rows_or_rejects_in_bounded_memory() {
         let (ended, peak) = exporter.run_measured(&["replay", &format!("{name}.json.gz")]);
         let ended = ended.with(if rejected { 65 } else { 0 });
         assert!(!ended.stderr.contains("bug"), "{name}: {}", ended.stderr);
-        assert!(peak <= MOST_MEMORY, "{name}: {} MiB", peak >> 20);
+        assert!(peak <= MAX_MEMORY, "{name}: {} MiB", peak >> 20);
         let counts = exporter.run(&["files", "--format", "json"]).done().json();
         let of = |table: &str| -> usize {
             let files = counts["files"].as_array().expect("a list");
@@ -265,7 +265,7 @@ fn a_gzip_bomb_from_the_api_is_a_reject_in_bounded_memory() {
     let exporter = Exporter::new(folder.path()).against(server.url()).at(NOW);
     let (ended, peak) = exporter.run_measured(&["run"]);
     ended.with(65);
-    assert!(peak <= MOST_MEMORY, "{} MiB", peak >> 20);
+    assert!(peak <= MAX_MEMORY, "{} MiB", peak >> 20);
     exporter.run(&["verify"]).done();
     let kept = below(&exporter.dest().join("_export/rejects"));
     let largest = kept

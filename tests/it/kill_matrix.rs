@@ -11,6 +11,7 @@ use std::sync::Arc;
 use airudder_export::parts::Failpoint;
 
 use crate::harness::bucket::Bucket;
+use crate::harness::lake::below;
 use crate::harness::scripted::answer;
 use crate::harness::servers::{Kind, Server};
 use crate::harness::shelf::{Folder, Shelf, State, commits};
@@ -60,6 +61,13 @@ impl Operation {
 trait Place {
     /// An exporter on a lake of its own and a look into it.
     fn lake(&self, exporter: &Exporter, name: &str) -> (Exporter, Arc<dyn Shelf>);
+
+    /// The same, and the lake is as [`begin`] makes it. `model` was made so in this place.
+    fn begun(&self, model: &Exporter, name: &str) -> (Exporter, Arc<dyn Shelf>) {
+        let (exporter, shelf) = self.lake(model, name);
+        begin(&exporter);
+        (exporter, shelf)
+    }
 }
 
 struct LocalDisk;
@@ -68,6 +76,17 @@ impl Place for LocalDisk {
     fn lake(&self, exporter: &Exporter, name: &str) -> (Exporter, Arc<dyn Shelf>) {
         let exporter = exporter.clone().lake(name);
         let shelf = Arc::new(Folder(exporter.dest()));
+        (exporter, shelf)
+    }
+
+    fn begun(&self, model: &Exporter, name: &str) -> (Exporter, Arc<dyn Shelf>) {
+        let (exporter, shelf) = self.lake(model, name);
+        for file in below(&model.dest()) {
+            let copy = file.strip_prefix(model.dest()).expect("below it");
+            let copy = exporter.dest().join(copy);
+            fs::create_dir_all(copy.parent().expect("it has a folder")).expect("writable");
+            fs::copy(file, copy).expect("writable");
+        }
         (exporter, shelf)
     }
 }
@@ -136,8 +155,9 @@ fn killed_at(points: &[Failpoint], operation: Operation, place: &dyn Place) {
     let folder = folder();
     save_answers(folder.path());
     let exporter = Exporter::new(folder.path());
-    let (undisturbed, shelf) = place.lake(&exporter, "undisturbed");
-    begin(&undisturbed);
+    let (model, _) = place.lake(&exporter, "model");
+    begin(&model);
+    let (undisturbed, shelf) = place.begun(&model, "undisturbed");
     let before = state(&undisturbed, &shelf);
     undisturbed.run(operation.command()).done();
     let after = state(&undisturbed, &shelf);
@@ -146,8 +166,7 @@ fn killed_at(points: &[Failpoint], operation: Operation, place: &dyn Place) {
     let mut matrix = matrix(operation.name());
     for point in points.iter().map(|point| point.as_str()) {
         let outcome = matrix.remove(point).expect("every point is in the matrix");
-        let (exporter, shelf) = place.lake(&exporter, point);
-        begin(&exporter);
+        let (exporter, shelf) = place.begun(&model, point);
         let mut states = vec![before.clone(), after.clone()];
         states.dedup();
         let watched = Watched::new(Arc::clone(&shelf), exporter.clone(), states);

@@ -1,5 +1,6 @@
-//! The rules between folders that the compiler does not hold: the exporter never reaches the sandbox,
-//! and the sandbox never reaches the exporter (`docs/adr/0006-sandbox-as-a-module.md`).
+//! Rules that the compiler does not hold: the exporter never reaches the sandbox, and the sandbox never
+//! reaches the exporter (`docs/adr/0006-sandbox-as-a-module.md`); where unit tests are, and that a test
+//! which is left out is left out in all its cases (`CONTRIBUTING.md`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -75,4 +76,61 @@ fn the_sandbox_uses_nothing_of_the_exporter() {
         }
     }
     assert!(files > 10, "{files} files");
+}
+
+/// All Rust files below a folder of the project, by their path in it.
+fn rust_files(folder: &str) -> Vec<(PathBuf, String)> {
+    let root = project(folder);
+    let files = below(&root).into_iter();
+    files
+        .filter(|file| file.extension().is_some_and(|ending| ending == "rs"))
+        .map(|file| {
+            let text = fs::read_to_string(&file).expect("readable");
+            (file.strip_prefix(&root).expect("below it").to_owned(), text)
+        })
+        .collect()
+}
+
+/// Tests of a file are at its end; those of a folder are `tests.rs` or `tests/` in it, which its
+/// `mod.rs` names.
+#[test]
+fn unit_tests_are_at_the_end_of_their_file_or_in_the_tests_of_their_folder() {
+    let (mut of_files, mut of_folders) = (0, 0);
+    for (path, text) in rust_files("src") {
+        let at = path.display();
+        if let Some((_, tests)) = text.split_once("\nmod tests {\n") {
+            of_files += 1;
+            let (_, after) = tests.split_once("\n}\n").expect("it is formatted");
+            assert!(after.is_empty(), "src/{at} goes on behind its tests");
+        }
+        if text.lines().any(|line| line.ends_with("mod tests;")) {
+            of_folders += 1;
+            assert!(
+                path.ends_with("mod.rs"),
+                "src/{at} has tests in another file: they belong at its end"
+            );
+        }
+    }
+    assert!(of_files > 100 && of_folders > 5, "{of_files}, {of_folders}");
+}
+
+/// An attribute before a `#[case]` is of that case alone.
+#[test]
+fn a_test_that_is_ignored_is_ignored_in_all_its_cases() {
+    let mut ignored = 0;
+    for (path, text) in [rust_files("src"), rust_files("tests/it")].concat() {
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        for (at, line) in lines.iter().enumerate() {
+            if !line.starts_with("#[ignore") {
+                continue;
+            }
+            ignored += 1;
+            let case = lines[at..]
+                .iter()
+                .take_while(|line| !line.contains("fn "))
+                .find(|line| line.starts_with("#[case"));
+            assert_eq!(case, None, "{}: move `{line}` behind it", path.display());
+        }
+    }
+    assert!(ignored > 30, "{ignored}");
 }

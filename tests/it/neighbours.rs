@@ -257,21 +257,6 @@ fn doctor_names_files_that_lie_open_and_makes_its_own_as_set() {
 }
 
 #[test]
-fn the_demo_makes_its_files_as_set() {
-    let folder = folder();
-    let exporter = Exporter::new(folder.path())
-        .unset("AIRUDDER_JOB")
-        .set("AIRUDDER_FILE_MODE", "0664");
-    exporter.run(&["demo", "-q"]).done();
-    let lake = folder.path().join("demo-lake/_export");
-    let mode = |path: &str| {
-        let meta = fs::metadata(lake.join(path)).expect("it is there");
-        meta.permissions().mode() & 0o777
-    };
-    assert_eq!((mode("lake.json"), mode("commits")), (0o664, 0o775));
-}
-
-#[test]
 fn replay_refuses_what_is_no_regular_file_by_its_name() {
     let folder = folder();
     let exporter = replayed(folder.path());

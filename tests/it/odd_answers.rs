@@ -6,8 +6,8 @@ use std::num::NonZeroUsize;
 
 use airudder_export::parts::DecodeOptions;
 use airudder_export::parts::{
-    AnswerContext, AnswerSplitter, Decoded, Envelope, Misfits, Piece, RecordDecoder, RowDay, Rows,
-    SplitOptions, TaskCounts,
+    AnswerContext, AnswerSplitter, Decoded, Envelope, Misfits, Piece, RecordDecoder, RowCounts,
+    RowDay, Rows, SplitOptions,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -344,7 +344,7 @@ fn decode(answer: &[u8], cuts: &[proptest::sample::Index]) -> Option<(Content, D
     for run in &runs {
         decoded.merge(decoder.decode(run, &context, &mut rows));
     }
-    let counts = TaskCounts {
+    let counts = RowCounts {
         calls: ended.entries,
         redials: decoded.redials,
         turns: decoded.turns,
@@ -476,7 +476,7 @@ fn a_large_odd_answer_is_found_again_in_the_files() {
     let mut runner = TestRunner::deterministic();
     let mut calls = Vec::new();
     let mut bytes = 0;
-    while bytes < 3 << 20 {
+    while bytes < 3 << 19 {
         let entry = prop_oneof![30 => call().boxed(), 1 => odd().boxed()];
         let call = entry
             .new_tree(&mut runner)

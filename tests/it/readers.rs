@@ -358,12 +358,12 @@ fn every_kind_of_table_is_read_right_by(reader: &str, type_of: fn(Kind) -> &'sta
 }
 
 #[rstest]
-#[ignore = "needs PyPI: just test-all"]
 #[case("duckdb", duckdb_type)]
 #[case("pyarrow", pyarrow_type)]
 #[case("polars", polars_type)]
 #[case("fastparquet", fastparquet_type)]
 #[case("clickhouse", clickhouse_type)]
+#[ignore = "needs PyPI: just test-all"]
 fn every_kind_of_table_is_read_right(
     #[case] reader: &str,
     #[case] type_of: fn(Kind) -> &'static str,

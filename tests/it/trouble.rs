@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use airudder_export::sandbox::{FaultKind, Faults, SandboxOptions};
 
@@ -20,6 +21,7 @@ pub(crate) fn undisturbed(options: &SandboxOptions) -> Content {
     let healthy = SandboxOptions {
         faults: Faults::none(),
         rate_limit: None,
+        latency: Duration::ZERO,
         ..options.clone()
     };
     let (folder, vendor) = (folder(), Vendor::start(healthy));

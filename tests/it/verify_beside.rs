@@ -87,9 +87,19 @@ fn begun(folder: &Path, exporter: Exporter) -> Exporter {
 
 #[test]
 fn a_sound_lake_is_found_sound_beside_writers() {
+    found_sound(12);
+}
+
+#[test]
+#[ignore = "takes a minute: just test-all"]
+fn a_sound_lake_is_found_sound_many_times_beside_writers() {
+    found_sound(40);
+}
+
+fn found_sound(rounds: usize) {
     let folder = folder();
     let exporter = begun(folder.path(), Exporter::new(folder.path()));
-    beside_writers(&exporter, 40, |exporter| {
+    beside_writers(&exporter, rounds, |exporter| {
         exporter.run(&["verify"]).done();
         exporter.run(&["status"]).done();
         exporter.run(&["files", "--format", "json"]).done();

@@ -430,7 +430,6 @@ fn few_descriptors_are_never_taken_for_damage() {
 }
 
 #[rstest]
-#[ignore = "needs strace: just test-all"]
 #[case("openat", "EACCES", 74, "permission denied")]
 #[case("openat", "ENOMEM", 74, "")]
 #[case("openat", "ESTALE", 74, "")]
@@ -438,6 +437,7 @@ fn few_descriptors_are_never_taken_for_damage() {
 #[case("pread64", "ETIMEDOUT", 74, "")]
 #[case("pread64", "EIO", 65, "file_unreadable")]
 #[case("pread64", "EBADMSG", 65, "file_unreadable")]
+#[ignore = "needs strace: just test-all"]
 fn only_what_the_disk_says_of_a_file_is_damage(
     #[case] call: &str,
     #[case] error: &str,

@@ -12,7 +12,7 @@ use chrono::{DateTime, NaiveDateTime};
 use super::Call;
 use crate::api::client::ApiClient;
 use crate::api::error::ApiError;
-use crate::api::listed::{self, ListedTask, ListedWorkflow, Unusable};
+use crate::api::listed::{self, ListedTask, ListedWorkflow, UnusableItem};
 use crate::api::paging::{Cursor, ListingPass, Page, Total};
 use crate::calendar::Window;
 use crate::decode::json::{Json, Shape};
@@ -115,7 +115,7 @@ impl ApiClient {
 fn survey<T>(
     answer: &[u8],
     paging: &PagingProfile,
-    read: impl Fn(Json<'_>) -> Result<T, Unusable>,
+    read: impl Fn(Json<'_>) -> Result<T, UnusableItem>,
 ) -> PageSurvey<T> {
     let answer = Json::parse(answer).expect("the collector hands on JSON only");
     let mut around = Around::default();

@@ -6,9 +6,9 @@ use arrow_array::types::{Int32Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, RunArray};
 
 /// A dictionary with more than this is not written: readers hold it in memory whole.
-const MOST_BYTES: usize = 4 << 20;
+const MAX_BYTES: usize = 4 << 20;
 /// Longer values would have to be cut to stand in statistics.
-const LONGEST_VALUE: usize = 64;
+const MAX_VALUE_BYTES: usize = 64;
 
 /// Rows one behind the other with the same value: its number, or none for null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,14 +69,14 @@ impl<'a> Dictionary<'a> {
 
     /// The number of a value, which it gets if it is new.
     fn number(&mut self, value: &'a [u8]) -> Option<u32> {
-        if value.len() > LONGEST_VALUE {
+        if value.len() > MAX_VALUE_BYTES {
             return None;
         }
         if let Some(number) = self.numbers.get(value) {
             return Some(*number);
         }
         self.bytes += value.len() + 4;
-        if self.bytes > MOST_BYTES {
+        if self.bytes > MAX_BYTES {
             return None;
         }
         let number = u32::try_from(self.values.len()).ok()?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 
-use super::files::Change;
+use super::files::FileChange;
 use super::{Kind, UnsealedTask, counter};
 use crate::calendar::{day_end, day_of, day_start};
 use crate::lake::day::{DayEvidence, DaySummary, FileCounts, RevisionReason, TaskCounts};
@@ -90,7 +90,7 @@ impl Days {
         counter(&mut self.touched(day).tasks, kind)
     }
 
-    pub(super) fn count_file(&mut self, change: &Change, added: bool) {
+    pub(super) fn count_file(&mut self, change: &FileChange, added: bool) {
         let (sequence, reason) = (self.sequence, self.reason);
         let counts = self.touched(change.day);
         let is_revised = counts.revision > 0 && counts.revised_in < sequence;

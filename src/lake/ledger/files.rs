@@ -51,7 +51,7 @@ pub(super) struct Slot {
 }
 
 /// What adding or removing a file changed.
-pub(super) struct Change {
+pub(super) struct FileChange {
     pub(super) table: TableName,
     pub(super) day: Option<NaiveDate>,
     pub(super) rows: u64,
@@ -93,7 +93,7 @@ impl Files {
         file: &DataFile,
         sequence: u32,
         tasks: u64,
-    ) -> Result<Change, String> {
+    ) -> Result<FileChange, String> {
         let DataFile {
             table,
             partition,
@@ -119,7 +119,7 @@ impl Files {
             tasks,
             replaced_by: None,
         });
-        Ok(Change {
+        Ok(FileChange {
             table,
             day: partition.date(),
             rows,
@@ -132,7 +132,7 @@ impl Files {
         &mut self,
         removal: &Removal,
         added: &[DataFile],
-    ) -> Result<Change, String> {
+    ) -> Result<FileChange, String> {
         let successors: Vec<u32> = (removal.into.iter())
             .filter_map(|index| self.by_name.get(&added.get(*index as usize)?.name).copied())
             .collect();
@@ -157,7 +157,7 @@ impl Files {
             bytes,
             ..
         } = *slot;
-        Ok(Change {
+        Ok(FileChange {
             table,
             day: partition.date(),
             rows,

@@ -426,7 +426,7 @@ impl Ledger {
     }
 
     /// Whether an observation would change anything.
-    pub(crate) fn is_news(&self, task: &OpenTask, failure: Option<&Failure>) -> bool {
+    pub(crate) fn would_change(&self, task: &OpenTask, failure: Option<&Failure>) -> bool {
         match self.tasks.get(&IdKey::of(&task.id)) {
             Some(Known {
                 kind: Kind::Sealed, ..

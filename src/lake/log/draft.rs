@@ -31,18 +31,18 @@ impl CommitDraft {
         self.tasks.is_empty()
             && self.files.is_empty()
             && self.removes.is_empty()
-            && self.clone().pruned(ledger).is_empty()
+            && self.clone().without_known(ledger).is_empty()
     }
 
     /// The draft without what the ledger knows already.
     #[must_use]
-    pub fn pruned(mut self, ledger: &Ledger) -> Self {
+    pub fn without_known(mut self, ledger: &Ledger) -> Self {
         let lost = self.lost.iter().flat_map(|file| &file.tasks);
         let lost: SeededSet<TaskId> = lost.map(|task| task.id.clone()).collect();
         self.open
-            .retain(|task| lost.contains(&task.id) || ledger.is_news(task, None));
+            .retain(|task| lost.contains(&task.id) || ledger.would_change(task, None));
         self.failed.retain(|FailedTask { task, failure }| {
-            lost.contains(&task.id) || ledger.is_news(task, Some(failure))
+            lost.contains(&task.id) || ledger.would_change(task, Some(failure))
         });
         self.reopened
             .retain(|task| ledger.can_reopen(&task.id, self.base));

@@ -257,10 +257,11 @@ async fn a_plan_takes_small_files_only_and_no_file_alone() {
 
 #[tokio::test]
 async fn a_kill_at_any_point_changes_no_row() {
+    let made = Scene::new();
+    nights(&made, 4).await;
+    let (before, files) = (all_rows(&made).await, made.snapshot());
     for point in Failpoint::ALL {
-        let scene = Scene::new();
-        nights(&scene, 4).await;
-        let before = all_rows(&scene).await;
+        let scene = Scene::of(&files);
         let mut writer = scene.writer("compact").await;
         writer.store().failpoints().stop_at(*point, 1);
         let stop = CancellationToken::new();

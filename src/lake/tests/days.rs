@@ -200,7 +200,7 @@ async fn what_is_known_is_not_committed_again() {
     news.open[0].status = TaskStatus::Paused;
     news.open.remove(1);
     news.forgotten.push(task_id("gone"));
-    let pruned = news.clone().pruned(writer.ledger());
+    let pruned = news.clone().without_known(writer.ledger());
     assert_eq!(
         (
             pruned.open.len(),

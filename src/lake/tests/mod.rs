@@ -74,6 +74,17 @@ impl Scene {
         }
     }
 
+    /// One with these files in its lake, as [`Self::snapshot`] gives them.
+    fn of(files: &BTreeMap<String, Vec<u8>>) -> Self {
+        let scene = Self::new();
+        for (name, bytes) in files {
+            let path = scene.root().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        }
+        scene
+    }
+
     fn root(&self) -> PathBuf {
         self.dir.path().join("lake")
     }

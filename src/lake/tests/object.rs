@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rstest::rstest;
+use tokio::sync::OnceCell;
 
 use super::*;
 use crate::job::{ObjectOptions, ObjectPlace};
@@ -167,7 +168,18 @@ async fn drafted(writer: &LakeWriter, kind: CommitKind) -> CommitDraft {
     }
 }
 
+/// Fills an empty cloud with a lake of two commits. It is made once, and copied.
 async fn begun(cloud: &Cloud) {
+    static BEGUN: OnceCell<Faulty> = OnceCell::const_new();
+    let begun = BEGUN.get_or_init(|| async {
+        let cloud = Cloud::new();
+        begin(&cloud).await;
+        cloud.objects
+    });
+    cloud.objects.take_over(begun.await).await;
+}
+
+async fn begin(cloud: &Cloud) {
     let mut writer = cloud.writer("r1").await;
     for ids in [["a", "b"], ["x", "y"]] {
         let draft = draft(&writer, CommitKind::Append, DAY, &ids, "old");

@@ -39,7 +39,7 @@ async fn a_crash_at_any_point_of_a_commit_is_finished_or_undone(
 ) {
     let undisturbed = Scene::new();
     begun(&undisturbed).await;
-    let before = undisturbed.listed().await;
+    let (before, files) = (undisturbed.listed().await, undisturbed.snapshot());
     let mut writer = undisturbed.writer("r2").await;
     change(&mut writer, kind).await.unwrap();
     writer.close().await.unwrap();
@@ -49,8 +49,7 @@ async fn a_crash_at_any_point_of_a_commit_is_finished_or_undone(
     for point in points_of_a_commit() {
         // The first time and the second: some points are passed once a file.
         for nth in [1, 2] {
-            let scene = Scene::new();
-            begun(&scene).await;
+            let scene = Scene::of(&files);
             let mut writer = scene.writer("r2").await;
             writer.store().failpoints().stop_at(point, nth);
             let result = change(&mut writer, kind).await;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::Lineage;
 use crate::clock::Clock;
 use crate::job::{Destination, Job, ParentRun};
-use crate::observe::outcome::Outcome;
+use crate::observe::outcome::RunOutcome;
 use crate::schema::{Table, TableName, table};
 use crate::task::RunId;
 
@@ -85,7 +85,7 @@ impl Lineage {
         &self,
         kind: EventKind,
         nominal: DateTime<Utc>,
-        outcome: Option<&Outcome>,
+        outcome: Option<&RunOutcome>,
     ) -> Value {
         let is_end = kind != EventKind::Start;
         let inputs: Vec<Value> = (self.datasets.input.iter())
@@ -123,7 +123,7 @@ impl Lineage {
         &self,
         kind: EventKind,
         nominal: DateTime<Utc>,
-        outcome: Option<&Outcome>,
+        outcome: Option<&RunOutcome>,
     ) -> Map<String, Value> {
         let mut facets = Map::new();
         let nominal = json!({"nominalStartTime": time(nominal)});
@@ -162,7 +162,7 @@ impl Lineage {
         facets
     }
 
-    fn output(&self, name: TableName, outcome: Option<&Outcome>) -> Value {
+    fn output(&self, name: TableName, outcome: Option<&RunOutcome>) -> Value {
         let fields = fields(table(name));
         let path = match self.datasets.root.as_str() {
             "" => name.to_string(),

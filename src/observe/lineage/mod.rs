@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use self::event::{Datasets, EventKind};
 use super::http::{Message, send};
-use super::outcome::Outcome;
+use super::outcome::RunOutcome;
 use super::warn;
 use crate::exit_code::ExitCode;
 use crate::job::{Job, LineageOptions, Secret};
@@ -49,7 +49,7 @@ impl Lineage {
     }
 
     /// Says how it ended.
-    pub(super) async fn end(&self, outcome: &Outcome) {
+    pub(super) async fn end(&self, outcome: &RunOutcome) {
         let kind = match outcome.code {
             ExitCode::Done => EventKind::Complete,
             ExitCode::Interrupted | ExitCode::Terminated => EventKind::Abort,

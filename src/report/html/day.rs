@@ -12,10 +12,10 @@ use crate::schema::TableName;
 
 /// Days without a file that are shown after the last known one: a lake that is no longer fed is
 /// named once, not once for each day since.
-const MOST_AFTER: u64 = 7;
+const MAX_DAYS_AFTER: u64 = 7;
 /// The longest gap, in days, whose days count as missing. A longer one is between two histories, or
 /// made by a task with a date of another century.
-const LONGEST_GAP: i64 = 92;
+const MAX_GAP_DAYS: i64 = 92;
 
 /// The state of a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +119,7 @@ fn dates(known: impl Iterator<Item = NaiveDate>, over: Option<NaiveDate>) -> Vec
     let mut dates: Vec<NaiveDate> = Vec::new();
     for date in known {
         if let Some(last) = dates.last().copied()
-            && (date - last).num_days() <= LONGEST_GAP
+            && (date - last).num_days() <= MAX_GAP_DAYS
         {
             dates.extend(last.iter_days().skip(1).take_while(|day| *day < date));
         }
@@ -128,7 +128,7 @@ fn dates(known: impl Iterator<Item = NaiveDate>, over: Option<NaiveDate>) -> Vec
     let Some(last) = dates.last().copied() else {
         return dates;
     };
-    let end = last.checked_add_days(Days::new(MOST_AFTER)).min(over);
+    let end = last.checked_add_days(Days::new(MAX_DAYS_AFTER)).min(over);
     let after = last.iter_days().skip(1);
     dates.extend(after.take_while(|day| Some(*day) <= end));
     dates

@@ -9,9 +9,9 @@ use super::past::ReportedRun;
 use crate::report::figures::count;
 
 /// Keys in the list. A vendor that uses ids as keys has many.
-const MOST_KEYS: usize = 100;
+const MAX_KEYS: usize = 100;
 /// Keys that are shown over time.
-const MOST_SERIES: usize = 8;
+const MAX_SERIES: usize = 8;
 
 /// What did not fit.
 #[derive(Default)]
@@ -81,7 +81,7 @@ impl Drift {
         dates.dedup();
         let mut found: Vec<_> = found.into_iter().collect();
         found.sort_by(|(a, x), (b, y)| y.total.cmp(&x.total).then_with(|| a.cmp(b)));
-        let series = found.iter().take(MOST_SERIES).map(|(name, known)| {
+        let series = found.iter().take(MAX_SERIES).map(|(name, known)| {
             let of = |date| known.by_date.get(date).copied().unwrap_or_default();
             Series {
                 name: series_name(name),
@@ -90,8 +90,8 @@ impl Drift {
         });
         let series = series.collect();
         Self {
-            more: found.len().saturating_sub(MOST_KEYS),
-            keys: (found.iter().take(MOST_KEYS))
+            more: found.len().saturating_sub(MAX_KEYS),
+            keys: (found.iter().take(MAX_KEYS))
                 .map(|(name, known)| DriftLine::new(name, known))
                 .collect(),
             series,

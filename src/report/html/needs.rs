@@ -1,6 +1,6 @@
 //! What needs a person, most important first, each with the command that mends it.
 
-use chrono::{NaiveDate, TimeDelta};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::HtmlInput;
 use super::day::{Day, State};
@@ -8,13 +8,10 @@ use super::masked::{name_of, text_of, word_of};
 use crate::discover::is_before;
 use crate::report::figures::{between, count, counted, duration, moment, printable};
 use crate::report::run::outcome_phrase;
-use crate::report::status::{Attention, LastRunLine};
+use crate::report::status::{Attention, LastRunLine, max_age};
 
 /// The most ids listed for one need.
-const MOST_ITEMS: usize = 10;
-/// A day that ended this long ago should be complete: the limit of `status --check`.
-const NIGHT: TimeDelta = TimeDelta::hours(26);
-
+const MAX_ITEMS: usize = 10;
 /// One thing that needs a person.
 pub(super) struct Need {
     pub(super) title: String,
@@ -39,8 +36,8 @@ impl Need {
     }
 
     fn with(mut self, items: impl ExactSizeIterator<Item = String>) -> Self {
-        let rest = items.len().saturating_sub(MOST_ITEMS) as u64;
-        self.items = items.take(MOST_ITEMS).map(|item| text_of(&item)).collect();
+        let rest = items.len().saturating_sub(MAX_ITEMS) as u64;
+        self.items = items.take(MAX_ITEMS).map(|item| text_of(&item)).collect();
         if rest > 0 {
             self.more = format!("and {} more: `status --format json` lists all", count(rest));
         }
@@ -104,9 +101,15 @@ fn last_run(run: &LastRunLine, command: Words<'_>) -> Need {
     }
 }
 
+/// Whether it ended longer ago than `status --check` accepts of a run and of an incomplete day.
+fn is_old(input: &HtmlInput<'_>, ended: DateTime<Utc>) -> bool {
+    let limit = TimeDelta::from_std(max_age()).unwrap_or(TimeDelta::MAX);
+    input.now.signed_duration_since(ended) > limit
+}
+
 fn stale(input: &HtmlInput<'_>, command: Words<'_>) -> Option<Need> {
     let ended = input.status.last_success?;
-    if input.now.signed_duration_since(ended) <= NIGHT {
+    if !is_old(input, ended) {
         return None;
     }
     let ago = duration(between(ended, input.now));
@@ -140,7 +143,7 @@ fn incomplete(input: &HtmlInput<'_>, days: &[Day], command: Words<'_>) -> Option
     let mut late: Vec<&Day> = Vec::new();
     let mut eve_is_known = false;
     for day in days {
-        let is_late = input.now.signed_duration_since(day.end) > NIGHT;
+        let is_late = is_old(input, day.end);
         // The first day of a range waits for a day that was not asked for.
         let counts = day.state == State::Missing || (day.state == State::Partial && eve_is_known);
         if counts && is_late && !is_before(not_before, Some(day.date)) {

@@ -10,9 +10,19 @@ use serde::Serialize;
 use super::{Attention, StatusReport};
 use crate::calendar::day_end;
 use crate::discover::is_before;
+use crate::job::quantity;
 use crate::report::figures::{between, counted, duration};
 use crate::report::past::PastRun;
 use crate::report::run::outcome_phrase;
+
+/// How long ago the last complete run, and the end of a day that is not complete, may be: a day and
+/// two hours for the run itself. The default of `status --check --max-age`.
+pub const MAX_AGE: &str = "26h";
+
+/// [`MAX_AGE`] as a time.
+pub(crate) fn max_age() -> Duration {
+    quantity::duration(MAX_AGE).expect("the constant is a duration")
+}
 
 /// Whether the export is as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

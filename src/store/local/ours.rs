@@ -11,7 +11,7 @@ use crate::store::error::StoreError;
 use crate::store::path::is_run_id;
 
 /// The largest sign that is read.
-const LONGEST_SIGN: u64 = 4096;
+const MAX_SIGN_BYTES: u64 = 4096;
 
 /// The owner of a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +107,7 @@ pub(crate) fn read_sign(lock: &Path) -> Option<Vec<u8>> {
     use std::io::Read as _;
     let file = open_regular(lock, false).ok().flatten()?;
     let mut bytes = Vec::new();
-    file.take(LONGEST_SIGN).read_to_end(&mut bytes).ok()?;
+    file.take(MAX_SIGN_BYTES).read_to_end(&mut bytes).ok()?;
     Some(bytes)
 }
 

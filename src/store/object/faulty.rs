@@ -121,6 +121,18 @@ impl Faulty {
             .clone()
     }
 
+    /// Takes over the objects that another store holds now. Nothing is counted.
+    pub(crate) async fn take_over(&self, other: &Self) {
+        let mut found = other.0.objects.list(None);
+        while let Some(meta) = found.next().await {
+            let path = meta.expect("memory can be listed").location;
+            let object = other.0.objects.get(&path).await.expect("it is listed");
+            let bytes = object.bytes().await.expect("it is in memory");
+            let put = self.0.objects.put(&path, bytes.into()).await;
+            put.expect("memory takes all");
+        }
+    }
+
     fn script(&self) -> MutexGuard<'_, Script> {
         self.0.script.lock().expect("no panic while it is held")
     }
