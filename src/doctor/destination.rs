@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use super::check::{Check, Notes, count};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
-use crate::job::{Destination, Job};
+use crate::job::{Destination, Job, ObjectPlace};
 use crate::lake::{Claim, Lake, LakeError, ShownIdentity, UnfinishedWork, read_identity};
 use crate::store::{ProbeAction, ProbeStep, Store};
 
@@ -24,6 +24,7 @@ pub(super) async fn examine(job: &Job, clock: &Clock, notes: &mut Notes<'_>) {
         let options = &mut place.options;
         options.retry_time = options.retry_time.min(PATIENCE);
         options.request_timeout = options.request_timeout.min(PATIENCE);
+        notes.add(object_store(place));
     }
     let job = &job;
     let probed = match Store::new(&job.dest) {
@@ -54,6 +55,24 @@ pub(super) async fn examine(job: &Job, clock: &Clock, notes: &mut Notes<'_>) {
     if let Some(check) = super::modes::examine(job).await {
         notes.add(check);
     }
+}
+
+/// Where requests to an object store go, and with which credentials.
+fn object_store(place: &ObjectPlace) -> Check {
+    let endpoint = match &place.options.endpoint {
+        Some(endpoint) => endpoint.as_str().trim_end_matches('/'),
+        None => "the cloud's own endpoint",
+    };
+    let region = match (place.url.scheme(), place.region()) {
+        ("s3", None) => ", region us-east-1, since none is set".to_owned(),
+        (_, None) => String::new(),
+        (_, Some(region)) => format!(", region {region}"),
+    };
+    let credentials = match place.credentials() {
+        Ok(variable) => format!("credentials by {variable}"),
+        Err(variable) => format!("the role of this machine, since {variable} is not set"),
+    };
+    Check::ok("dest.store", format!("{endpoint}{region}, {credentials}"))
 }
 
 fn failed(name: &'static str, exit: ExitCode, error: &dyn Error) -> Check {

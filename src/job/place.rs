@@ -45,6 +45,52 @@ impl Cloud {
             Self::Azure => &["AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"],
         }
     }
+
+    /// The variables with which credentials begin, the usual one first. Without any of them the client
+    /// asks for the role of the machine.
+    fn credentials(self) -> &'static [&'static str] {
+        match self {
+            Self::S3 => &[
+                "AWS_ACCESS_KEY_ID",
+                "AWS_WEB_IDENTITY_TOKEN_FILE",
+                "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+                "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+                "AWS_SKIP_SIGNATURE",
+            ],
+            Self::Google => &[
+                "GOOGLE_APPLICATION_CREDENTIALS",
+                "GOOGLE_SERVICE_ACCOUNT",
+                "GOOGLE_SERVICE_ACCOUNT_PATH",
+                "GOOGLE_SERVICE_ACCOUNT_KEY",
+                "SERVICE_ACCOUNT",
+                "GOOGLE_SKIP_SIGNATURE",
+            ],
+            Self::Azure => &[
+                "AZURE_STORAGE_ACCOUNT_KEY",
+                "AZURE_STORAGE_ACCESS_KEY",
+                "AZURE_STORAGE_MASTER_KEY",
+                "AZURE_STORAGE_KEY",
+                "AZURE_STORAGE_SAS_KEY",
+                "AZURE_STORAGE_SAS_TOKEN",
+                "AZURE_STORAGE_TOKEN",
+                "AZURE_CLIENT_SECRET",
+                "AZURE_STORAGE_CLIENT_SECRET",
+                "AZURE_FEDERATED_TOKEN_FILE",
+                "AZURE_USE_AZURE_CLI",
+                "AZURE_SKIP_SIGNATURE",
+            ],
+        }
+    }
+
+    /// The first of these variables that is set, or in `Err` the one that usually is.
+    pub(super) fn credentials_in(
+        self,
+        is_set: impl Fn(&str) -> bool,
+    ) -> Result<&'static str, &'static str> {
+        let known = self.credentials();
+        let set = known.iter().copied().find(|name| is_set(name));
+        set.ok_or(known[0])
+    }
 }
 
 /// A destination as the user named it.

@@ -35,7 +35,7 @@ struct Inner {
 #[derive(Debug)]
 enum RunLease {
     Local(LocalRun),
-    Object(ObjectRun),
+    Object(Box<ObjectRun>),
 }
 
 /// What a run has on every backend: its id, the numbers of its files, and where tests stop it.
@@ -131,7 +131,7 @@ impl RunStore {
                 .map(RunLease::Local),
             Backend::Object(bucket) => ObjectRun::open(bucket.clone(), shared)
                 .await?
-                .map(RunLease::Object),
+                .map(|run| RunLease::Object(Box::new(run))),
         };
         let Some(lease) = lease else {
             return Err(StoreError::RunTaken(state.run.clone()));

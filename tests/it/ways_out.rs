@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::harness::bucket::Bucket;
 use crate::harness::disk::{strace, works};
-use crate::harness::scripted::answer;
+use crate::harness::scripted::{Reply, Scripted, answer};
 use crate::harness::servers::{Kind, Server};
 use crate::harness::vendor::past_days;
 use crate::harness::{Ended, Exporter, LakeView, NOW, Vendor, folder, skip};
@@ -574,4 +574,37 @@ fn staging_folders_are_removed_where_open_files_keep_a_name() {
         assert!(!said.contains("ended early"), "{said}");
     }
     assert_eq!(left, 0);
+}
+
+#[test]
+fn credentials_that_are_not_set_are_named_with_the_store_that_refuses() {
+    // The store and the service that hands out a machine's role, both without access.
+    let server = Scripted::start(|_| Some(Reply::status(403, "")));
+    let folder = folder();
+    let exporter = Exporter::new(folder.path())
+        .job("[store]\nretry_time = \"500ms\"\nregion = \"ap-southeast-3\"\n")
+        .lake_at(Path::new("s3://bucket/lake"))
+        .set("AWS_ENDPOINT_URL", server.url())
+        .set("AWS_METADATA_ENDPOINT", server.url());
+    for command in [["verify"], ["status"], ["files"]] {
+        let ended = exporter.run(&command).with(74);
+        ended.saying(&["403 (AWS_ACCESS_KEY_ID is not set)", "set the credentials"]);
+    }
+    let told = exporter.run(&["doctor"]).stdout;
+    for said in [
+        server.url(),
+        "region ap-southeast-3",
+        "the role of this machine, since AWS_ACCESS_KEY_ID is not set",
+        "(AWS_ACCESS_KEY_ID is not set)",
+    ] {
+        assert!(told.contains(said), "no `{said}`: {told}");
+    }
+    let keyed = exporter
+        .set("AWS_ACCESS_KEY_ID", "key")
+        .set("AWS_SECRET_ACCESS_KEY", "MARK-SECRET");
+    let ended = keyed.run(&["verify"]).with(74);
+    assert!(!ended.stderr.contains("is not set"), "{}", ended.stderr);
+    let told = keyed.run(&["doctor"]).stdout;
+    assert!(told.contains("credentials by AWS_ACCESS_KEY_ID"), "{told}");
+    assert!(!told.contains("MARK-SECRET"), "{told}");
 }

@@ -116,6 +116,14 @@ impl Fault {
         }
     }
 
+    /// The same, with the variable for credentials that is not set if that may be the reason.
+    pub(super) fn without(mut self, unset: Option<&'static str>) -> Self {
+        if let (FaultKind::Refused, Some(name)) = (self.kind, unset) {
+            self.what = format!("{} ({name} is not set)", self.what);
+        }
+        self
+    }
+
     /// What a caller can do about it.
     #[must_use]
     pub fn kind(&self) -> FaultKind {

@@ -73,6 +73,8 @@ pub(super) struct Bucket {
     retry_time: Duration,
     spool: Arc<Path>,
     runtime: Handle,
+    /// The variable that usually holds the credentials, if there are none in variables.
+    unset: Option<&'static str>,
 }
 
 impl Bucket {
@@ -96,6 +98,7 @@ impl Bucket {
             retry_time: place.options.retry_time,
             spool: place.options.spool.as_path().into(),
             runtime,
+            unset: place.credentials().err(),
         })
     }
 
@@ -123,10 +126,11 @@ impl Bucket {
 
     fn failed(&self, action: &'static str, path: &LakePath) -> impl FnOnce(Error) -> StoreError {
         let path = self.locate(path);
+        let unset = self.unset;
         move |error| StoreError::Object {
             action,
             path,
-            fault: Fault::of(&error),
+            fault: Fault::of(&error).without(unset),
         }
     }
 
@@ -244,7 +248,7 @@ impl Bucket {
         let first = first.map_err(|error| StoreError::Object {
             action: "list",
             path: self.root.to_path_buf(),
-            fault: Fault::of(&error),
+            fault: Fault::of(&error).without(self.unset),
         })?;
         Ok(first.is_some())
     }
