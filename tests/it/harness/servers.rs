@@ -83,9 +83,17 @@ impl Kind {
                 command.push(format!("-s3.port.grpc={}", free_port()?));
                 command
             }
-            Self::Moto => [&from_python("moto_server")?, "-H", "127.0.0.1", "-p", &port]
-                .map(str::to_owned)
-                .to_vec(),
+            Self::Moto => [
+                &from_python("python")?,
+                "-c",
+                MOTO,
+                "-H",
+                "127.0.0.1",
+                "-p",
+                &port,
+            ]
+            .map(str::to_owned)
+            .to_vec(),
             Self::Azurite => [
                 &from_node("azurite-blob")?,
                 "--blobHost",
@@ -117,6 +125,10 @@ impl Kind {
         })
     }
 }
+
+/// Moto looks whether a name is free and takes it in two steps, so that two of its threads may both win a
+/// conditional write. They take turns only where they wait.
+const MOTO: &str = "import sys; sys.setswitchinterval(600); from moto.server import main; main()";
 
 /// A server that runs as long as somebody has it.
 #[derive(Debug)]
