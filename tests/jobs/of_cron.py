@@ -36,6 +36,8 @@ def check(checks):
         with Process([*shell, f"flock {lock} sh -c 'echo held; exec sleep 600'"]) as holder:
             holder.line("held")
             run([*shell, nightly], env, expect=75)
+        # The lock is free when the last process that had it has ended.
+        run(["flock", "--timeout", "30", checks.folder / "var/lib/airudder/pull.lock", "true"])
         checks.equal(run([*shell, nightly], env), "", "what cron mails of a good night")
         checks.holds(status(lake)["tasks"]["sealed"] > 0, "tasks are exported")
         checks.equal(run([*shell, weekly], env), "", "what cron mails of maintenance")
