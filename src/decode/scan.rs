@@ -5,7 +5,7 @@
 //! fit no column, but must not reject the record that contains them.
 
 use super::key_pattern::KeyPattern;
-use super::text::{begins_with, find_special, special_in, unescape};
+use super::text::{find_special, special_in, unescape};
 
 /// Values nested deeper than this are not passed on as JSON text: other parsers may fail on them.
 pub(super) const MAX_PLAIN_DEPTH: usize = 128;
@@ -198,7 +198,7 @@ impl<'a> Scanner<'a> {
     /// Consumes a key, including quotes and colon, if the next bytes are exactly this text.
     #[inline]
     pub(super) fn take_key(&mut self, text: &[u8]) -> bool {
-        let found = begins_with(&self.bytes[self.at..], text);
+        let found = self.bytes[self.at..].starts_with(text);
         if found {
             self.at += text.len();
         }

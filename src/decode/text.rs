@@ -74,25 +74,6 @@ impl ByteMasks {
     }
 }
 
-/// Whether `bytes` begins with `start`, compared word by word: `start` is a key of a few bytes,
-/// where a call of `memcmp` costs more than the comparison.
-#[inline]
-pub(super) fn begins_with(bytes: &[u8], start: &[u8]) -> bool {
-    let Some(bytes) = bytes.get(..start.len()) else {
-        return false;
-    };
-    if start.len() < 8 {
-        return bytes.iter().zip(start).all(|(a, b)| a == b);
-    }
-    let word = |of: &[u8]| u64::from_le_bytes(of.try_into().expect("eight bytes were taken"));
-    let last = start.len() - 8;
-    bytes
-        .chunks_exact(8)
-        .zip(start.chunks_exact(8))
-        .all(|(a, b)| word(a) == word(b))
-        && word(&bytes[last..]) == word(&start[last..])
-}
-
 /// A `\u` escape of a lone surrogate: such text has no UTF-8 form.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct LoneSurrogate;
