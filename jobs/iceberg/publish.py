@@ -14,9 +14,14 @@ killed and however many publishers run.
 import argparse
 import datetime
 import json
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+
+# pyiceberg 0.12 looks for the files to remove with one evaluator that its threads share without a lock: with
+# more than one thread, a removal fails now and then ("Missing required files to delete").
+os.environ["PYICEBERG_MAX_WORKERS"] = "1"
 
 import pyarrow as pa
 import pyarrow.parquet as pq

@@ -32,6 +32,12 @@ const SECRET: &str = "marked-store-secret";
 /// Superseded files stay for the readers of earlier snapshots.
 const PUBLISHED: &str = "[publish.delta]\nenabled = true\n";
 
+/// Runs the script with threads that take turns at every step, so that a race shows.
+const RESTLESS: &str = "import runpy, sys
+sys.setswitchinterval(1e-6)
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name='__main__')";
+
 /// A lake, and a catalog with its tables.
 struct Published {
     python: PathBuf,
@@ -49,6 +55,7 @@ impl Published {
     fn publisher(&self) -> Command {
         let mut command = Command::new(&self.python);
         command
+            .args(["-c", RESTLESS])
             .arg(project("jobs/iceberg/publish.py"))
             .args(["--catalog", "lake", "--dest"])
             .arg(self.exporter.dest())
