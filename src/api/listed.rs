@@ -190,8 +190,9 @@ fn find<'a>(item: Json<'a>, keys: &[String]) -> Member<'a> {
 
 /// The value under any spelling of a key. Null counts as empty.
 fn alike<'a>(item: Json<'a>, key: &str) -> Member<'a> {
-    let plain = folded(key);
-    let values = item.members().filter(|(name, _)| folded(name) == plain);
+    let values = item
+        .members()
+        .filter(|(name, _)| folded(name).eq(folded(key)));
     let mut found = Member::Absent;
     for (_, value) in values.filter(|(_, value)| value.shape() != Shape::Null) {
         found = match found {
@@ -210,11 +211,11 @@ fn is_empty(value: Json<'_>) -> bool {
     matches!(value.shape(), Shape::Null | Shape::Blank)
 }
 
-fn folded(key: &str) -> String {
-    key.chars()
-        .filter(|c| *c != '_')
-        .map(|c| c.to_ascii_lowercase())
-        .collect()
+/// The key's bytes without underscores, in lower case.
+fn folded(key: &str) -> impl Iterator<Item = u8> {
+    key.bytes()
+        .filter(|byte| *byte != b'_')
+        .map(|byte| byte.to_ascii_lowercase())
 }
 
 #[cfg(test)]
