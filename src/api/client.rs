@@ -244,7 +244,7 @@ impl ApiClient {
             let (number, last) = budget.begin();
             let last = last || inner.breaker.is_open();
             let end = self
-                .try_once(request, token.as_ref(), number, last, sink)
+                .try_once(request, &slot, token.as_ref(), number, last, sink)
                 .await?;
             drop(slot);
             budget.spend(sent_at.elapsed());
@@ -376,6 +376,7 @@ impl ApiClient {
     async fn try_once<S: AnswerSink>(
         &self,
         request: &Request,
+        slot: &Slot,
         token: Option<&Token>,
         number: u32,
         is_last: bool,
@@ -399,6 +400,7 @@ impl ApiClient {
             request,
             token,
             received: &received,
+            sent: &slot.sent,
         };
         let waiting = |waited, others| {
             events.emit(&Event::Waiting {

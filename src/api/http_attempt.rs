@@ -70,6 +70,8 @@ pub(crate) struct HttpAttempt<'a> {
     pub(crate) token: Option<&'a Token>,
     /// Decompressed body bytes so far, for progress reports.
     pub(crate) received: &'a AtomicU64,
+    /// Told when the request is written.
+    pub(crate) sent: &'a Arc<Sent>,
 }
 
 /// The HTTP client: follows no redirects, does not retry, accepts headers as leniently as curl and
@@ -172,12 +174,12 @@ impl HttpAttempt<'_> {
             read_timeout,
             ..
         } = *self.options;
-        let sent = Arc::new(Sent::default());
+        let sent = self.sent;
         // An upper bound for both phases, independent of the libraries.
         let latest = Instant::now() + connect_timeout + read_timeout;
         tokio::select! {
             biased;
-            sent = self.send(&sent) => sent.map_err(|error| broken(error, Phase::Head)),
+            response = self.send() => response.map_err(|error| broken(error, Phase::Head)),
             () = sent.is_older_than(read_timeout) => Err(Outcome::Timeout.into()),
             () = sleep_until(latest) => Err(Outcome::Timeout.into()),
         }
@@ -187,13 +189,13 @@ impl HttpAttempt<'_> {
         &self.options.profile
     }
 
-    async fn send(&self, sent: &Arc<Sent>) -> reqwest::Result<Response> {
+    async fn send(&self) -> reqwest::Result<Response> {
         let Request { url, body, .. } = self.request;
         let mut builder = match body {
             Some(_) => self.http.post(url.clone()),
             None => self.http.get(url.clone()),
         };
-        let body = SentBody::new(body.clone(), Arc::clone(sent));
+        let body = SentBody::new(body.clone(), Arc::clone(self.sent));
         builder = builder
             .body(reqwest::Body::wrap(body))
             .header(CONTENT_TYPE, "application/json")

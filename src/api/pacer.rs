@@ -14,8 +14,10 @@
 //!
 //! **Burst and jitter.** A strict server counts arrivals, which are less even than departures. Of a
 //! burst of *b* only *(b+1)/2* requests leave at once; the rest is slack that absorbs arrivals up
-//! to *(b-1)/2* intervals late. A burst of one has next to no slack: prefer two or more. See
-//! `the_server_sees_no_violation`.
+//! to *(b-1)/2* intervals late. A burst of one has next to no slack, and nothing can be caught up: its
+//! departures are timed by `spacing`. Prefer two or more. See `the_server_sees_no_violation`.
+
+mod spacing;
 
 use std::num::NonZeroU32;
 use std::ops::Add;
@@ -31,6 +33,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::retry_budget::ceiling;
+use super::sent::Sent;
 use super::shared::{SharedPace, Turn};
 use crate::clock::full_jitter;
 use crate::event::Events;
@@ -38,7 +41,7 @@ use crate::job::{ApiOptions, RetryOptions};
 
 /// Share of the configured rate that is used. The rest allows for clock differences.
 const SHARE: f64 = 0.99;
-/// The share for a burst of one, which has no other slack for late arrivals.
+/// The share for a burst of one whose turns Redis gives: it has no other slack for late arrivals.
 const SHARE_WITHOUT_BURST: f64 = 0.95;
 /// Cells are half requests: governor counts whole cells, and the burst is kept in halves.
 const CELLS_PER_REQUEST: NonZeroU32 = NonZeroU32::new(2).expect("not zero");
@@ -52,6 +55,8 @@ const RECOVERY_STEP: u32 = WHOLE / 10;
 const RECOVERY_INTERVAL: Duration = Duration::from_secs(1);
 /// Maximum jitter added to a hold that the API asked for.
 const MAX_HOLD_JITTER: Duration = Duration::from_secs(1);
+
+use spacing::{Spacing, sleep_accurately};
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Moment>>;
 
@@ -94,9 +99,9 @@ pub(crate) struct Pacer {
     limiter: Limiter,
     shared: Option<SharedPace>,
     in_flight: Arc<Semaphore>,
-    /// Held by the request that leaves next. A semaphore rather than a lock, because it is held
-    /// across waits.
-    turn: Semaphore,
+    /// Held by the request that leaves next, across its waits. Its departures are spaced evenly for a
+    /// burst of one that no other process shares.
+    turn: tokio::sync::Mutex<Option<Spacing>>,
     pace: Mutex<Pace>,
 }
 
@@ -111,6 +116,14 @@ struct Pace {
     slowed_at: Option<Instant>,
     /// Slow-downs since the last success.
     in_a_row: u32,
+    /// Whether the server throttled since this was last asked.
+    throttled: bool,
+}
+
+impl Pace {
+    fn was_throttled(&mut self) -> bool {
+        std::mem::take(&mut self.throttled)
+    }
 }
 
 /// Permission for one request. Dropping it frees the in-flight slot.
@@ -118,7 +131,15 @@ struct Pace {
 pub(crate) struct Slot {
     /// How long the request waited for it.
     pub(crate) waited: Duration,
+    /// To be told when the request is written.
+    pub(crate) sent: Arc<Sent>,
     _place: OwnedSemaphorePermit,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.sent.over();
+    }
 }
 
 impl Pacer {
@@ -143,6 +164,8 @@ impl Pacer {
         let quota = Quota::with_period(period)
             .expect("at least a nanosecond")
             .allow_burst(cells);
+        let is_spaced = burst.get() == 1 && shared.is_none();
+        let spacing = is_spaced.then(|| Spacing::new(rate.per_second));
         let now = Instant::now();
         Self {
             per_second: rate.per_second,
@@ -153,7 +176,7 @@ impl Pacer {
             in_flight: Arc::new(Semaphore::new(
                 concurrency.get().min(Semaphore::MAX_PERMITS),
             )),
-            turn: Semaphore::new(1),
+            turn: tokio::sync::Mutex::new(spacing),
             pace: Mutex::new(Pace {
                 blocked_until: None,
                 share: WHOLE,
@@ -161,6 +184,7 @@ impl Pacer {
                 changed_at: now,
                 slowed_at: None,
                 in_a_row: 0,
+                throttled: false,
             }),
         }
     }
@@ -172,18 +196,35 @@ impl Pacer {
             .acquire_owned()
             .await
             .expect("the semaphore is never closed");
-        let _turn = self
-            .turn
-            .acquire()
-            .await
-            .expect("the semaphore is never closed");
-        while let Err(until) = Box::pin(self.try_leave()).await {
-            tokio::time::sleep_until(until).await;
+        let sent = Arc::new(Sent::default());
+        let mut turn = self.turn.lock().await;
+        if let Some(spacing) = &mut *turn {
+            Box::pin(self.leave_spaced(spacing)).await;
+            spacing.depart(Arc::clone(&sent));
+        } else {
+            while let Err(until) = Box::pin(self.try_leave()).await {
+                tokio::time::sleep_until(until).await;
+            }
         }
         Slot {
             waited: asked_at.elapsed(),
+            sent,
             _place: place,
         }
+    }
+
+    /// Waits until a request may leave that is spaced evenly.
+    async fn leave_spaced(&self, spacing: &mut Spacing) {
+        if self.pace().was_throttled() {
+            spacing.widen();
+        }
+        if let Some(due) = spacing.next().await {
+            sleep_accurately(due).await;
+        }
+        while let Err(until) = self.is_free(Instant::now()) {
+            tokio::time::sleep_until(until).await;
+        }
+        self.note_departure(Instant::now());
     }
 
     /// Takes permission to leave now, or returns when to ask again.
@@ -283,6 +324,7 @@ impl Pacer {
         if !old_news {
             pace.in_a_row = pace.in_a_row.saturating_add(1);
             pace.slowed_at = Some(now);
+            pace.throttled = true;
             pace.share = (pace.share / 2).max(SLOWEST);
         }
         let hold = match retry_after {
@@ -415,7 +457,7 @@ mod tests {
     }
 
     #[rstest]
-    #[case(50.0, 1, Duration::from_micros(900))]
+    #[case(50.0, 1, Duration::from_micros(400))]
     #[case(50.0, 2, Duration::from_millis(9))]
     #[case(50.0, 5, Duration::from_millis(35))]
     #[case(500.0, 20, Duration::from_millis(15))]
@@ -443,8 +485,8 @@ mod tests {
         for (n, at) in arrivals.iter().enumerate() {
             assert!(bucket.take(*at), "request {n} came too early");
         }
-        // With a burst of one there is no catching up, and timers are accurate to a millisecond.
-        let share = if burst > 1.0 { 0.97 } else { 0.85 };
+        // With a burst of one there is no catching up, and timers of a paused clock count milliseconds.
+        let share = if burst > 1.0 { 0.97 } else { 0.95 };
         let sent = f64::from(u32::try_from(arrivals.len()).expect("few"));
         let allowed = per_second * 10.0;
         assert!(sent >= share * allowed, "{sent} of {allowed}");

@@ -1,4 +1,5 @@
-//! Detects when a request was written to an open connection, which starts `read_timeout`.
+//! Detects when a request was written to an open connection, which starts `read_timeout` and, with a
+//! burst of one, the time until the next departure.
 //!
 //! Neither reqwest nor hyper exposes this. But hyper polls a request's body for its end whenever it
 //! writes the request to a connection, and the last such poll is the moment the request leaves.
@@ -24,18 +25,35 @@ pub(crate) struct Sent {
 impl Sent {
     fn now(&self) {
         *self.at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-        self.told.notify_one();
+        self.told.notify_waiters();
     }
 
-    fn at(&self) -> Option<Instant> {
+    /// Takes the request for written now, unless it was: it has failed, and is not written any more.
+    pub(super) fn over(&self) {
+        if self.at().is_none() {
+            self.now();
+        }
+    }
+
+    /// When it was written, if it was.
+    pub(super) fn at(&self) -> Option<Instant> {
         *self.at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the request was written, or has failed before.
+    pub(super) async fn written(&self) {
+        // Registered before it is looked at, so that no notification is missed.
+        let told = self.told.notified();
+        if self.at().is_none() {
+            told.await;
+        }
     }
 
     /// Waits until this long after the request was written.
     pub(crate) async fn is_older_than(&self, time: Duration) {
         loop {
             match self.at().map(|at| at + time) {
-                None => self.told.notified().await,
+                None => self.written().await,
                 Some(due) if due <= Instant::now() => return,
                 Some(due) => sleep_until(due).await,
             }
