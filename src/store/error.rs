@@ -42,8 +42,9 @@ pub enum StoreError {
     },
     /// Another run has this id.
     #[error(
-        "begin run {0}: another run has this id; nothing was committed under it, run again: the next \
-         one has another id"
+        "begin run {0}: another run has this id, or the file system answers that its new staging \
+         folder exists already; nothing was committed under it, run again: the next one has \
+         another id"
     )]
     RunTaken(RunId),
     /// The spool for files on their way to an object store is unusable.
