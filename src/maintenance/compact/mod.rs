@@ -32,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use merge::{MergeOptions, Merged, merge};
 pub use plan::{Amount, CompactPlan, PartitionPlan};
 
+use crate::allocator;
 use crate::encode::RowGroupEncoder;
 use crate::job::WriteOptions;
 use crate::lake::checkpoint;
@@ -197,6 +198,8 @@ impl DayWork {
             }
             work();
         });
+        // The next day has other threads, which would not find what is free in the heaps of these.
+        allocator::trim();
         let merged = merged.into_inner();
         let merged = merged.unwrap_or_else(std::sync::PoisonError::into_inner);
         merged.into_values().collect()
