@@ -47,7 +47,7 @@ use self::rows::RowsTable;
 use self::runs::RunLine;
 use super::figures::{between, bytes, count, counted, duration, moment};
 use super::status::StatusReport;
-use crate::lake::Lake;
+use crate::lake::{DaySummary, Lake};
 
 /// What the page is made of.
 #[derive(Debug)]
@@ -84,6 +84,9 @@ struct DayLine {
     revision: String,
     tasks: [String; 4],
     calls: String,
+    /// Of the tasks that start on it.
+    rejects: String,
+    misfits: String,
 }
 
 /// A line of the table of rejects.
@@ -133,7 +136,7 @@ pub fn html_report(input: &HtmlInput<'_>) -> String {
     let hidden = all.len().saturating_sub(input.most_days);
     let days = &all[hidden..];
     let rows = RowsTable::new(days, input.status, hidden);
-    let drift = Drift::new(input.runs);
+    let drift = Drift::new(days, input.status.undated.as_ref(), input.runs);
     let (figures, has_chart) = charts::figures(days, &drift, input.runs);
     let page = Page {
         policy: policy::policy(),
@@ -246,6 +249,8 @@ impl DayLine {
             }),
             tasks: [tasks.sealed, tasks.open, tasks.failed, tasks.early].map(count),
             calls: count(day.calls()),
+            rejects: count(summary.and_then(|day| day.rejects).unwrap_or_default()),
+            misfits: count(summary.map_or(0, DaySummary::misfit_count)),
         }
     }
 }
