@@ -86,14 +86,15 @@ impl Committer {
     ) -> Result<(), LakeError> {
         let mut taken = self.pending.take().await?;
         loop {
-            let (draft, carried) = match self.draft(&taken, &observations).await? {
+            let drafted = Box::pin(self.draft(&taken, &observations)).await?;
+            let (draft, carried) = match drafted {
                 DraftOutcome::Ready(draft, carried) => (*draft, carried),
                 DraftOutcome::Damaged(path, what) => {
                     self.explain(path, what).await?;
                     continue;
                 }
             };
-            match self.lake.commit(draft).await? {
+            match Box::pin(self.lake.commit(draft)).await? {
                 CommitOutcome::Committed(commit) => {
                     note(summary, &taken, commit.sequence);
                     self.note_lost(&commit.changes.lost);

@@ -159,9 +159,10 @@ fn they_are_on_the_day_of_their_task_and_go_with_its_rows() {
 
     // The page has the same figures, over time.
     let page = exporter.run(&["report", "--html", "-"]).done().stdout;
-    let states = table(&page, "days-table");
-    assert_eq!((&*states[MONDAY][6], &*states[MONDAY][7]), ("0", "1"));
-    assert_eq!((&*states[TUESDAY][6], &*states[TUESDAY][7]), ("1", "4"));
+    let unfit = table(&page, "rejects-days");
+    assert_eq!(unfit[MONDAY], ["0", "1"]);
+    assert_eq!(unfit[TUESDAY], ["1", "4"]);
+    assert!(!unfit.contains_key("no day"), "{unfit:?}");
     let drift = table(&page, "drift-table");
     assert_eq!(
         drift["Day"],

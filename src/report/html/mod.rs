@@ -84,7 +84,11 @@ struct DayLine {
     revision: String,
     tasks: [String; 4],
     calls: String,
-    /// Of the tasks that start on it.
+}
+
+/// What the tasks that start on a day left beside rows.
+struct UnfitLine {
+    date: String,
     rejects: String,
     misfits: String,
 }
@@ -117,6 +121,7 @@ struct Page {
     rows: RowsTable,
     drift: Drift,
     rejects: Vec<RejectLine>,
+    unfit: Vec<UnfitLine>,
     runs: Vec<RunLine>,
     runs_note: String,
     requests: RequestTables,
@@ -160,6 +165,7 @@ pub fn html_report(input: &HtmlInput<'_>) -> String {
         },
         rows,
         rejects: rejects(input.runs),
+        unfit: unfit(days, input.status.undated.as_ref()),
         runs: input.runs.iter().map(RunLine::new).collect(),
         runs_note: format!(
             "The newest {}; --runs shows more or fewer.",
@@ -249,10 +255,25 @@ impl DayLine {
             }),
             tasks: [tasks.sealed, tasks.open, tasks.failed, tasks.early].map(count),
             calls: count(day.calls()),
-            rejects: count(summary.and_then(|day| day.rejects).unwrap_or_default()),
-            misfits: count(summary.map_or(0, DaySummary::misfit_count)),
         }
     }
+}
+
+/// The days that have any, newest first; what has no day comes last.
+fn unfit(days: &[Day], undated: Option<&DaySummary>) -> Vec<UnfitLine> {
+    let dated = days.iter().rev().filter_map(|day| day.summary.as_ref());
+    let lines = dated.chain(undated).map(|day| {
+        let rejects = day.rejects.unwrap_or_default();
+        (day.date, rejects, day.misfit_count())
+    });
+    lines
+        .filter(|(_, rejects, misfits)| *rejects > 0 || *misfits > 0)
+        .map(|(date, rejects, misfits)| UnfitLine {
+            date: date.map_or_else(|| "no day".to_owned(), |date| date.to_string()),
+            rejects: count(rejects),
+            misfits: count(misfits),
+        })
+        .collect()
 }
 
 fn rejects(runs: &[ReportedRun]) -> Vec<RejectLine> {
