@@ -602,6 +602,7 @@ mod tests {
             draft.files.push(staged.finish(2).expect("finished"));
         }
         draft.tasks.push(CommittedTask {
+            misfits: Vec::new(),
             id: TaskId::new("t").expect("an id"),
             workflow: None,
             status: TaskStatus::Finished,

@@ -89,6 +89,9 @@ pub(super) fn key_text(key: &[u8], escaped: bool) -> String {
     }
 }
 
+/// The key under which keys are counted that are not counted individually.
+pub(crate) const OTHER_KEYS: &str = "(other keys)";
+
 /// Counts of values that did not fit, by table, kind and key.
 #[derive(Clone, Debug, Default)]
 pub struct Misfits {
@@ -115,9 +118,8 @@ impl Misfits {
     /// Keys counted individually per table and kind. Further keys are counted together, since a
     /// vendor may use ids as keys.
     const MAX_KEYS: usize = 200;
-    const OTHER_KEYS: &'static str = "(other keys)";
     /// Keys that this module generates.
-    const OWN_KEYS: [&'static str; 2] = ["$entry", Self::OTHER_KEYS];
+    const OWN_KEYS: [&'static str; 2] = ["$entry", OTHER_KEYS];
 
     /// Counts one occurrence.
     pub(super) fn count(&mut self, table: TableName, kind: MisfitKind, key: &str) {
@@ -134,7 +136,7 @@ impl Misfits {
         let key = if keys.len() < Self::MAX_KEYS || keys.contains_key(key) {
             key
         } else {
-            Self::OTHER_KEYS
+            OTHER_KEYS
         };
         match keys.get_mut(key) {
             Some(count) => *count += times,
@@ -197,7 +199,7 @@ mod tests {
         again.merge(&whole);
         let named: Vec<String> = whole.lines().into_iter().map(|line| line.key).collect();
         let first = (0..Misfits::MAX_KEYS).map(key);
-        let expected: Vec<_> = std::iter::once(Misfits::OTHER_KEYS.to_owned())
+        let expected: Vec<_> = std::iter::once(OTHER_KEYS.to_owned())
             .chain(first)
             .collect();
         assert_eq!(named, expected);

@@ -39,6 +39,7 @@ mod value;
 mod zone_check;
 
 pub use envelope::{Envelope, EnvelopeError, RowCounts, TaskFacts, TaskKey, early_task_id};
+pub(crate) use extra::OTHER_KEYS;
 pub use extra::{Misfit, Misfits};
 pub use misfit_kind::MisfitKind;
 pub use partition_day::PartitionDay;

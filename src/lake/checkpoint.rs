@@ -31,7 +31,7 @@ pub(crate) const AFTER_MAINTENANCE: u64 = 10;
 pub(crate) const KEPT: usize = 2;
 
 /// The digit at its end is the version.
-const MAGIC: [u8; 8] = *b"airckpt2";
+const MAGIC: [u8; 8] = *b"airckpt3";
 const HEAD: usize = 8 + 8 + 32;
 
 /// The largest checkpoint file that is read: some thirty million tasks.

@@ -5,11 +5,15 @@
 //!  "evidence": [{"run_id": "…", "listings": 63, "pages": 64, "items": 547, "totals": 547}],
 //!  "tasks": {"sealed": 40, "open": 0, "failed": 0, "early": 0},
 //!  "tables": {"calls": {"files": 2, "rows": 11854, "bytes": 961003}, …},
+//!  "rejects": 1, "misfits": [{"table": "calls", "key": "NewKey", "kind": "unknown_key", "count": 12}],
 //!  "sequence": 17, "updated_at": "2024-03-12T00:31:07.120Z"}
 //! ```
 //! - `tasks` counts the tasks whose schedule starts on that day (in the partition time zone), by
 //!   state; `early` are tasks exported before they were final.
 //! - `tables` counts the live files of that day's partitions.
+//! - `rejects` and `misfits` (values that did not fit their column, by table, key and kind) are those
+//!   of the tasks that `tasks` counts: rows that are replaced take theirs with them, and rejected
+//!   answers of a failed task count until it is pulled again. Files of earlier versions have neither.
 //! - `complete` means that all of these conditions hold:
 //!   1. a complete listing that began after the day's end covered every schedule start of the day
 //!      ([`Coverage`](super::Coverage)). If it left out tasks of earlier days (a backfill's range),
@@ -36,7 +40,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::record::Evidence;
+use super::record::{Evidence, MisfitKey};
 use crate::schema::TableName;
 use crate::task::RunId;
 
@@ -92,6 +96,17 @@ pub struct DayEvidence {
     pub found: Evidence,
 }
 
+/// How often a key of a day's tasks did not fit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DayMisfit {
+    /// Which.
+    #[serde(flatten)]
+    pub key: MisfitKey,
+    /// Number of values.
+    pub count: u64,
+}
+
 /// The state of one day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -113,6 +128,12 @@ pub struct DaySummary {
     pub tasks: TaskCounts,
     /// Files in its partitions.
     pub tables: BTreeMap<TableName, FileCounts>,
+    /// Records of its tasks that were rejected. Missing in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejects: Option<u64>,
+    /// Values of its tasks that did not fit their column. Missing in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub misfits: Option<Vec<DayMisfit>>,
     /// The last commit that changed it.
     pub sequence: u64,
     /// When that was made.
@@ -144,6 +165,24 @@ impl DaySummary {
             Some(wanted)
         }
     }
+
+    /// How many values of its tasks did not fit their column.
+    #[must_use]
+    pub fn misfit_count(&self) -> u64 {
+        let misfits = self.misfits.iter().flatten();
+        misfits.fold(0, |sum, misfit| sum.saturating_add(misfit.count))
+    }
+
+    /// Whether a file says what is wanted. One of an earlier version, without rejects and misfits, does
+    /// until a commit changes the day.
+    pub(crate) fn is_said_by(&self, present: &[u8]) -> bool {
+        let earlier = || Self {
+            rejects: None,
+            misfits: None,
+            ..self.clone()
+        };
+        self.update(Some(present)).is_none() || present == earlier().to_json()
+    }
 }
 
 /// The commit that a day file names: enough to compare versions, whatever fields a newer version
@@ -170,6 +209,8 @@ mod tests {
             evidence: Vec::new(),
             tasks: TaskCounts::default(),
             tables: BTreeMap::new(),
+            rejects: Some(0),
+            misfits: Some(Vec::new()),
             sequence,
             updated_at: "2024-03-12T00:00:00Z".parse().expect("valid"),
         }
@@ -183,5 +224,32 @@ mod tests {
         assert!(new.update(Some(&new.to_json())).is_none());
         assert_eq!(new.update(None), Some(new.to_json()));
         assert_eq!(new.update(Some(b"half a fi")), Some(new.to_json()));
+    }
+
+    #[test]
+    fn a_file_of_an_earlier_version_is_sound_until_the_day_changes() {
+        let (now, next) = (summary(3), summary(4));
+        let earlier = DaySummary {
+            rejects: None,
+            misfits: None,
+            ..summary(3)
+        };
+        let bytes = earlier.to_json();
+        assert!(!String::from_utf8_lossy(&bytes).contains("rejects"));
+        assert!(now.is_said_by(&bytes) && now.is_said_by(&now.to_json()));
+        assert!(!next.is_said_by(&bytes));
+        let counted = DaySummary {
+            rejects: Some(1),
+            ..summary(3)
+        };
+        assert!(
+            !now.is_said_by(&counted.to_json()),
+            "another count is wrong"
+        );
+        assert_eq!(
+            now.update(Some(&bytes)),
+            Some(now.to_json()),
+            "and is replaced"
+        );
     }
 }

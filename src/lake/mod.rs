@@ -73,7 +73,7 @@ pub(crate) mod writer;
 pub use commit::CommitOutcome;
 #[cfg(test)]
 pub use day::RevisionReason;
-pub use day::{DaySummary, FileCounts, TaskCounts};
+pub use day::{DayMisfit, DaySummary, FileCounts, TaskCounts};
 pub use delta::open_with_delta;
 pub use error::LakeError;
 pub(crate) use error::blocking;
@@ -88,9 +88,10 @@ pub use pins::{Pin, PinState, PinWay, Pins, pins};
 pub use reader::{Lake, LakeOptions, Unpublished, expect_place};
 #[cfg(test)]
 pub(crate) use record::Commit;
+pub use record::misfits::MisfitKeys;
 pub use record::{
     CommitDraft, CommitKind, CommittedTask, Coverage, Evidence, FailedTask, Failure, LostFile,
-    OpenTask, Removal, WorkflowNote,
+    MisfitCount, OpenTask, Removal, WorkflowNote,
 };
 pub use unfinished_work::UnfinishedWork;
 pub use writer::LakeWriter;

@@ -654,6 +654,7 @@ fn accepted(task: &TaskId, facts: TaskFacts, known: &KnownTask, sealed: bool) ->
         redials: 0,
         turns: 0,
         rejects: 0,
+        misfits: Vec::new(),
     }
 }
 
@@ -668,8 +669,7 @@ fn finish(
     decoded: &Decoded,
     rejects: u64,
 ) {
-    pending.note_misfits(&decoded.misfits);
-    pending.complete(ordinal, |task| {
+    pending.complete(ordinal, &decoded.misfits, |task| {
         task.calls = decoded.calls;
         task.redials = decoded.redials;
         task.turns = decoded.turns;

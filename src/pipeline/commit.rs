@@ -86,14 +86,15 @@ impl Committer {
     ) -> Result<(), LakeError> {
         let mut taken = self.pending.take().await?;
         loop {
-            let (draft, carried) = match self.draft(&taken, &observations).await? {
+            let drafted = Box::pin(self.draft(&taken, &observations)).await?;
+            let (draft, carried) = match drafted {
                 DraftOutcome::Ready(draft, carried) => (*draft, carried),
                 DraftOutcome::Damaged(path, what) => {
                     self.explain(path, what).await?;
                     continue;
                 }
             };
-            match self.lake.commit(draft).await? {
+            match Box::pin(self.lake.commit(draft)).await? {
                 CommitOutcome::Committed(commit) => {
                     note(summary, &taken, commit.sequence);
                     self.note_lost(&commit.changes.lost);
@@ -179,6 +180,7 @@ impl Committer {
             }
             draft.files.push(closed.file.clone());
         }
+        let mut keys = taken.misfit_keys.clone();
         draft.open.clone_from(&observations.open);
         draft.reopened.clone_from(&observations.reopened);
         draft.workflows.clone_from(&observations.workflows);
@@ -188,7 +190,20 @@ impl Committer {
         draft.listed_until = observations.listed_until;
         draft.first_day = observations.first_day;
         draft.shard = self.shard;
-        self.carry_over(draft, observations.give_up).await
+        let replaced = self.replaced(&draft);
+        if !replaced.is_empty() {
+            draft.superseded = keys.supersede(&self.lake.misfits_of_tasks(&replaced).await?);
+        }
+        draft.misfit_keys = keys.into_keys();
+        self.carry_over(draft, replaced, observations.give_up).await
+    }
+
+    /// The tasks of a draft whose rows in the lake it replaces.
+    fn replaced(&self, draft: &CommitDraft) -> Vec<TaskId> {
+        let ledger = self.lake.ledger();
+        let has_rows = |id: &TaskId| ledger.rows_in(id).is_some_and(|rows| rows <= self.base);
+        let tasks = draft.tasks.iter().filter(|task| has_rows(&task.id));
+        tasks.map(|task| task.id.clone()).collect()
     }
 
     /// Plans the removal of rows replaced by new rows of the same tasks: their files are rewritten
@@ -196,19 +211,10 @@ impl Committer {
     async fn carry_over(
         &self,
         mut draft: CommitDraft,
+        replaced: Vec<TaskId>,
         give_up: GiveUp,
     ) -> Result<DraftOutcome, LakeError> {
         let ledger = self.lake.ledger();
-        let replaced: Vec<TaskId> = draft
-            .tasks
-            .iter()
-            .filter(|task| {
-                ledger
-                    .rows_in(&task.id)
-                    .is_some_and(|rows| rows <= self.base)
-            })
-            .map(|task| task.id.clone())
-            .collect();
         let mut lost: BTreeSet<FilePath> = BTreeSet::new();
         for (path, what) in &self.damaged {
             let is_due = match give_up {
@@ -370,7 +376,11 @@ impl Committer {
             .into_iter()
             .filter(|accepted| !lost.contains(&accepted.task.id))
             .collect();
-        Ok(PendingBatch { tasks, files })
+        Ok(PendingBatch {
+            tasks,
+            files,
+            misfit_keys: taken.misfit_keys,
+        })
     }
 
     fn committed(&self, accepted: &AcceptedTask) -> CommittedTask {
@@ -387,6 +397,7 @@ impl Committer {
             redials: accepted.redials,
             turns: accepted.turns,
             rejects: accepted.rejects,
+            misfits: accepted.misfits.clone(),
             files: Vec::new(),
         }
     }

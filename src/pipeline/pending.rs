@@ -19,7 +19,7 @@ use crate::job::{DecodeOptions, WriteOptions};
 use crate::lake::write::{
     ClosedFile, LargeShare, RejectWriter, UnclosedFiles, WriteBuffer, WriteBufferOptions,
 };
-use crate::lake::{LakeError, blocking};
+use crate::lake::{LakeError, MisfitCount, MisfitKeys, blocking};
 use crate::store::RunStore;
 use crate::sync::{Pool, lock};
 use crate::task::{RunId, TaskId, TaskInfo, WorkflowId};
@@ -44,6 +44,8 @@ pub(super) struct AcceptedTask {
     pub(super) redials: u64,
     pub(super) turns: u64,
     pub(super) rejects: u64,
+    /// Values that did not fit, by the keys of the commit.
+    pub(super) misfits: Vec<MisfitCount>,
 }
 
 /// State shared by the decode workers and the committer.
@@ -80,6 +82,8 @@ const MAX_BUFFER_BYTES: usize = 2 << 20;
 /// Memory of an accepted task until it is in the log, including its share of the commit record and
 /// of the data derived from it.
 const TASK_BYTES: usize = 1 << 10;
+/// Memory of one of its keys that did not fit, in the task and in the record.
+const MISFIT_BYTES: usize = 64;
 
 /// Tasks accepted since the last commit.
 #[derive(Debug, Default)]
@@ -89,6 +93,7 @@ struct Accepted {
     /// Each workflow once: many tasks share one.
     workflows: HashSet<WorkflowId>,
     calls: u64,
+    misfit_keys: MisfitKeys,
 }
 
 /// Permission to accept tasks: no commit takes them while it is held.
@@ -122,6 +127,8 @@ struct Rejects {
 pub(super) struct PendingBatch {
     pub(super) tasks: Vec<AcceptedTask>,
     pub(super) files: Vec<ClosedFile>,
+    /// What the misfits of `tasks` refer to.
+    pub(super) misfit_keys: MisfitKeys,
 }
 
 /// Input for [`PendingCommit`].
@@ -263,19 +270,27 @@ impl PendingCommit {
         Some(ordinal)
     }
 
-    /// Records the outcome of an accepted task's rows.
-    pub(super) fn complete(&self, ordinal: TaskOrdinal, change: impl FnOnce(&mut AcceptedTask)) {
+    /// Records the outcome of an accepted task's rows, with the values of its answer that did not fit
+    /// their columns.
+    pub(super) fn complete(
+        &self,
+        ordinal: TaskOrdinal,
+        misfits: &Misfits,
+        change: impl FnOnce(&mut AcceptedTask),
+    ) {
+        let lines = misfits.lines();
+        if !lines.is_empty() {
+            lock(&self.misfits).merge(misfits);
+            self.chunk.charge(lines.len() * MISFIT_BYTES);
+        }
         let mut accepted = lock(&self.accepted);
+        let counts = accepted.misfit_keys.count(&lines);
         if let Some(task) = accepted.tasks.get_mut(ordinal as usize) {
+            task.misfits = counts;
             change(task);
             let calls = task.calls;
             accepted.calls += calls;
         }
-    }
-
-    /// Adds values that did not fit their columns.
-    pub(super) fn note_misfits(&self, misfits: &Misfits) {
-        lock(&self.misfits).merge(misfits);
     }
 
     /// Adds evidence on the source time zone from responses.
@@ -325,15 +340,15 @@ impl PendingCommit {
     /// Takes everything accepted, in durable files, with its rejects. No task is accepted while
     /// rows are encoded.
     pub(super) async fn take(self: &Arc<Self>) -> Result<PendingBatch, LakeError> {
-        let (tasks, unclosed, rejects) = {
+        let (accepted, unclosed, rejects) = {
             let _closed = self.gate.write().await;
             let unclosed = self.drain().await?;
-            let tasks = std::mem::take(&mut *lock(&self.accepted)).tasks;
+            let accepted = std::mem::take(&mut *lock(&self.accepted));
             let mut rejects = lock(&self.rejects);
             let shared = std::mem::replace(&mut rejects.shared, self.reject_writer());
             let mut all = std::mem::take(&mut rejects.adopted);
             all.push(shared);
-            (tasks, unclosed, all)
+            (accepted, unclosed, all)
         };
         // Mostly waits for the disk, so it does not use the workers.
         let threads = self.workers.size().max(4);
@@ -345,7 +360,11 @@ impl PendingCommit {
             Ok(sealed)
         });
         let files = sealed.await?.files;
-        Ok(PendingBatch { tasks, files })
+        Ok(PendingBatch {
+            tasks: accepted.tasks,
+            files,
+            misfit_keys: accepted.misfit_keys,
+        })
     }
 
     /// Encodes all waiting rows on all workers: their memory belongs to the arenas of its

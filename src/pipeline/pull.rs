@@ -68,6 +68,13 @@ struct PullProgress {
     stop: Option<(Stop, ExitCode)>,
 }
 
+/// Why a task was not exported.
+struct FailedAttempt {
+    reason: String,
+    /// Answers that were kept as rejects.
+    rejects: u64,
+}
+
 impl Puller {
     /// Executes the plan. Every complete task is committed when this returns, also after an
     /// interrupt or when the API fails; only a failing destination is an error.
@@ -324,7 +331,11 @@ impl Puller {
         } else {
             progress.failures_in_a_row + 1
         };
-        self.note_failure(planned, reason, progress, summary);
+        let failed = FailedAttempt {
+            reason,
+            rejects: rejected.into(),
+        };
+        self.note_failure(planned, failed, progress, summary);
         if progress.failures_in_a_row >= FAILURES_IN_A_ROW && progress.stop.is_none() {
             let why = format!(
                 "{FAILURES_IN_A_ROW} tasks failed one after the other; the last one: {error}"
@@ -337,10 +348,11 @@ impl Puller {
     fn note_failure(
         &self,
         planned: &PlannedTask,
-        reason: String,
+        failed: FailedAttempt,
         progress: &mut PullProgress,
         summary: &mut Summary,
     ) {
+        let FailedAttempt { reason, rejects } = failed;
         let task = planned.task.id.clone();
         self.pending.events.emit(&Event::TaskFailed {
             task: task.clone(),
@@ -361,6 +373,7 @@ impl Puller {
                 reason,
                 attempts: attempts + 1,
                 last_run,
+                rejects,
             },
         });
     }

@@ -505,6 +505,7 @@ pub(super) mod tests {
         }
         let sealed = open_task("sealed", "2024-03-11T08:00:00Z");
         draft.tasks.push(CommittedTask {
+            misfits: Vec::new(),
             id: sealed.id,
             workflow: None,
             status: TaskStatus::Finished,
@@ -525,6 +526,7 @@ pub(super) mod tests {
                 reason: "http_503 in 6 tries".to_owned(),
                 attempts: 2,
                 last_run: run,
+                rejects: 0,
             },
         });
         draft.coverage.push(Coverage {

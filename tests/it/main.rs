@@ -59,6 +59,7 @@ mod shared_pace;
 mod sound_log;
 mod stores;
 mod trouble;
+mod unfit_days;
 mod variables;
 mod verify;
 mod verify_beside;

@@ -16,7 +16,8 @@ use crate::trouble::{WEEK, undisturbed};
 /// What `verify` of the build that wrote a fixture said of it.
 const VERIFIED: &str = "read 4 files, 125 rows, 23.8 KiB of 3 tasks, as of commit 9";
 
-fn copy(from: &Path, to: &Path) {
+/// Copies a lake.
+pub(crate) fn copy(from: &Path, to: &Path) {
     for file in below(from) {
         let copied = to.join(file.strip_prefix(from).expect("below it"));
         fs::create_dir_all(copied.parent().expect("a folder")).expect("writable");

@@ -207,6 +207,35 @@ class Sandbox(Process):
         return {**KEYS, "AIRUDDER_BASE_URL": self.url, "AIRUDDER_SOURCE_TIMEZONE": "Asia/Jakarta"}
 
 
+class Weed(Process):
+    """SeaweedFS with an empty bucket. `bin` is the folder of its program."""
+
+    def __init__(self, bin, folder):
+        data = folder / "weed"
+        data.mkdir()
+        port, self.filer = free_port(), free_port()
+        self.env = {
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret-of-the-tests",
+            "AWS_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        }
+        fixed = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3.port.iceberg=0", "-s3.port.lance=0", "-admin.ui=false", "-webdav=false"]
+        ports = [f"-{part}.port={free_port()}" for part in ["master", "volume", "admin"]] + [f"-filer.port={self.filer}"]
+        ports += [f"-{part}.port.grpc={free_port()}" for part in ["master", "volume", "filer", "admin", "s3"]]
+        command = [bin / "weed", "mini", f"-dir={data}", f"-s3.port={port}", "-bucket=lake"]
+        super().__init__([*command, *fixed, *ports], self.env)
+        self.line("components are running and ready")
+
+    def place(self, name):
+        return f"s3://lake/{name}"
+
+    def put(self, key, content):
+        """Without a signature, by the part below S3."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.filer}/buckets/lake/{key}", content, method="PUT")
+        urllib.request.urlopen(request).close()
+
+
 def status(dest):
     return json.loads(run(["airudder-export", "-qq", "status", "--format", "json", "--dest", dest]))
 
@@ -218,9 +247,16 @@ def complete(dest):
 
 #: Rows of two lakes are the same but for when and by which run they were written. Two lists of files by table come in.
 COMPARE = """
-import duckdb, json, sys
+import duckdb, json, os, sys
 duckdb.sql("set enable_progress_bar = false")
 sides = json.load(sys.stdin)
+if any(path.startswith("s3://") for side in sides for paths in side.values() for path in paths):
+    import duckdb_extension_httpfs, pathlib
+    folder = pathlib.Path(duckdb_extension_httpfs.__file__).parent
+    duckdb.sql(f"load '{next(folder.rglob('*.duckdb_extension'))}'")
+    key, secret = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
+    endpoint = os.environ["AWS_ENDPOINT_URL"].removeprefix("http://")
+    duckdb.sql(f"create secret (type s3, key_id '{key}', secret '{secret}', endpoint '{endpoint}', url_style 'path', use_ssl false)")
 for table in sides[0]:
     one, two = (
         f"(select * exclude (_run_id, _extracted_at) from read_parquet({side[table]!r}, hive_partitioning = true))"
@@ -236,8 +272,9 @@ def files(dest):
     """Paths of the lake's data files by table, as its commit log lists them."""
     paths = {table: [] for table in ["calls", "redials", "asr_turns", "tasks"]}
     for line in run(["airudder-export", "-qq", "files", "--dest", dest]).splitlines():
-        path = pathlib.Path(line) if os.path.isabs(line) else pathlib.Path(dest) / line
-        paths[path.relative_to(dest).parts[0]].append(str(path))
+        is_whole = os.path.isabs(line) or line.startswith("s3://")
+        path = line if is_whole else f"{dest}/{line}"
+        paths[path.removeprefix(f"{dest}/").split("/")[0]].append(path)
     return paths
 
 

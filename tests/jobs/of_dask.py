@@ -31,4 +31,4 @@ def check(checks):
                 one.line("Registered to:")
             return made
 
-        backfill_with_a_lost_worker(checks, bin / "python", workers, driver)
+        backfill_with_a_lost_worker(checks, workers, driver)

@@ -45,4 +45,4 @@ def check(checks):
             command = [*submit, *conf, here / "airudder_spark.py", "--shards", shards, *arguments]
             return Process(command, {**base, **env})
 
-        backfill_with_a_lost_worker(checks, bin / "python", workers, driver)
+        backfill_with_a_lost_worker(checks, workers, driver)

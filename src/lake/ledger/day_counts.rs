@@ -6,13 +6,16 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
+use indexmap::IndexSet;
 
 use super::files::FileChange;
 use super::{Kind, UnsealedTask, counter};
 use crate::calendar::{day_end, day_of, day_start};
 use crate::lake::day::{DayEvidence, DaySummary, FileCounts, RevisionReason, TaskCounts};
+use crate::lake::record::misfits::{MisfitKey, Unfit};
 use crate::lake::record::{Coverage, OpenTask};
 use crate::schema::TableName;
+use crate::seeded::RandomState;
 use crate::shard::Shard;
 use crate::task::{RunId, TaskStatus};
 
@@ -36,6 +39,8 @@ pub(super) struct Days {
     pub(super) at: DateTime<Utc>,
     /// Why the commit that is being applied changes rows; `None` if it only moves them.
     pub(super) reason: Option<RevisionReason>,
+    /// What the misfits of days refer to.
+    pub(super) misfit_keys: IndexSet<MisfitKey, RandomState>,
 }
 
 /// How a day is covered by complete listings.
@@ -52,6 +57,7 @@ pub(super) struct CoveredDay {
 pub(super) struct DayCounts {
     pub(super) tasks: TaskCounts,
     pub(super) tables: [FileCounts; 4],
+    pub(super) unfit: Unfit,
     pub(super) revision: u64,
     pub(super) reason: Option<RevisionReason>,
     pub(super) sequence: u64,
@@ -79,7 +85,7 @@ impl Days {
         (self.sequence, self.at, self.reason) = (sequence, at, reason);
     }
 
-    fn touched(&mut self, day: Option<NaiveDate>) -> &mut DayCounts {
+    pub(super) fn touched(&mut self, day: Option<NaiveDate>) -> &mut DayCounts {
         let counts = self.counts_by_day.entry(day).or_default();
         (counts.sequence, counts.at) = (self.sequence, self.at);
         counts
@@ -292,6 +298,8 @@ impl Days {
                 .collect(),
             tasks: counts.tasks,
             tables,
+            rejects: Some(counts.unfit.rejects),
+            misfits: Some(self.misfits(&counts.unfit)),
             sequence: counts.sequence,
             updated_at: counts.at,
         })

@@ -20,6 +20,7 @@ mod day_counts;
 mod files;
 mod listed;
 mod snapshot;
+mod unfit;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -510,6 +511,7 @@ impl Ledger {
             self.know(&key, known, Some((task.into(), None)));
             self.recover(&key);
         }
+        self.days.count_unfit(summary);
         for lost in &summary.lost {
             self.lose(lost, &summary.run_id);
         }
@@ -597,6 +599,7 @@ impl Ledger {
                 reason: format!("its rows in {} are lost: {}", lost.path, lost.why),
                 attempts: 0,
                 last_run: run.clone(),
+                rejects: 0,
             };
             let known = Known {
                 kind: Kind::Failed,
@@ -720,9 +723,11 @@ impl Ledger {
         }
         if let Some(before) = self.unsealed.get(&id) {
             self.days.hold(&before.task, false);
+            self.days.count_failure(before, false);
         }
         if let Some(now) = &details {
             self.days.hold(&now.task, true);
+            self.days.count_failure(now, true);
         }
         match details {
             Some(details) => self.unsealed.insert(id, details),

@@ -18,6 +18,7 @@ use super::{Kind, Known, Ledger, NightsGone, UnsealedTask};
 use crate::lake::day::{DayEvidence, FileCounts, RevisionReason, TaskCounts};
 use crate::lake::record::FORMAT_VERSION;
 use crate::lake::record::ids::{IdKey, IdMap};
+use crate::lake::record::misfits::MisfitKey;
 use crate::schema::TableName;
 use crate::shard::Shard;
 use crate::store::{Checksum, FileName, FilePath, Partition};
@@ -35,6 +36,8 @@ struct Small {
     listed_by: Vec<(Shard, DateTime<Utc>)>,
     counts: TaskCounts,
     days: Vec<Day>,
+    /// What the misfits of days refer to.
+    misfit_keys: Vec<MisfitKey>,
     /// Numbered: many days may be covered by one listing.
     evidence: Vec<DayEvidence>,
     covered: Vec<(NaiveDate, Covered)>,
@@ -54,6 +57,8 @@ struct Day {
     date: Option<NaiveDate>,
     tasks: TaskCounts,
     tables: [FileCounts; 4],
+    rejects: u64,
+    misfits: BTreeMap<u32, u64>,
     revision: u64,
     reason: Option<RevisionReason>,
     revised_in: u64,
@@ -132,6 +137,7 @@ impl Ledger {
             sequence: _,
             at: _,
             reason: _,
+            misfit_keys,
         } = days;
         let mut numbered = Numbered::default();
         let covered = covered.iter();
@@ -149,6 +155,8 @@ impl Ledger {
             date: *day,
             tasks: counts.tasks,
             tables: counts.tables,
+            rejects: counts.unfit.rejects,
+            misfits: counts.unfit.misfits.clone(),
             revision: counts.revision,
             reason: counts.reason,
             revised_in: counts.revised_in,
@@ -166,6 +174,7 @@ impl Ledger {
                 .collect(),
             counts: *counts,
             days: days.collect(),
+            misfit_keys: misfit_keys.iter().cloned().collect(),
             evidence: numbered.all,
             covered,
             covered_by,
@@ -193,9 +202,19 @@ impl Ledger {
         let tasks = read_tasks(&mut bytes)?;
         let files = read_files(&mut bytes)?;
         let mut days = Days::default();
+        for key in small.misfit_keys {
+            if !days.misfit_keys.insert(key) {
+                return None;
+            }
+        }
+        let key_count = days.misfit_keys.len();
         for day in small.days {
+            if day.misfits.keys().any(|key| *key as usize >= key_count) {
+                return None;
+            }
             let counts = days.counts_by_day.entry(day.date).or_default();
             (counts.tasks, counts.tables) = (day.tasks, day.tables);
+            (counts.unfit.rejects, counts.unfit.misfits) = (day.rejects, day.misfits);
             (counts.revision, counts.reason) = (day.revision, day.reason);
             counts.revised_in = day.revised_in;
             (counts.sequence, counts.at) = (day.sequence, day.at);

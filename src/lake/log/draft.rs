@@ -88,6 +88,14 @@ impl CommitDraft {
         {
             return refuse(format!("there is no file number {index} in it"));
         }
+        let of_tasks = self.tasks.iter().map(|task| &task.misfits);
+        let misfits = of_tasks.chain(self.superseded.iter().map(|day| &day.misfits));
+        if let Some(misfit) = misfits
+            .flatten()
+            .find(|misfit| misfit.key as usize >= self.misfit_keys.len())
+        {
+            return refuse(format!("there is no key number {} in it", misfit.key));
+        }
         let mut paths = SeededSet::default();
         for removal in &self.removes {
             if !paths.insert(&removal.path) {

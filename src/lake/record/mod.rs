@@ -8,6 +8,8 @@
 //! `tasks` names its files, and each [`Removal`] names the files that took over the remaining rows
 //! of a removed file. A rewrite of a file with 10,000 tasks is therefore one line, not 10,000.
 //!
+//! Rejects and values that did not fit are counted by task ([`self::misfits`]).
+//!
 //! A reader ignores unknown fields, and refuses a record of a higher `format_version`. Version 2
 //! added the inputs of a day's completeness (`reopened`, `workflows`, `retracted_from`, and fields
 //! of tasks and coverage); in records of version 1 these read as empty. Version 3 added the seal:
@@ -16,12 +18,14 @@
 //! damaged record can be told from a newer one.
 
 pub(crate) mod ids;
+pub(crate) mod misfits;
 pub(crate) mod seal;
 pub(crate) mod summary;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use self::misfits::{MisfitCount, MisfitKey, Superseded};
 use crate::shard::Shard;
 use crate::store::{Checksum, DataFile, FilePath};
 use crate::task::{RunId, TaskId, TaskInfo, TaskStatus, WorkflowId};
@@ -87,6 +91,9 @@ pub struct CommittedTask {
     /// Records that were rejected.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rejects: u64,
+    /// Values that did not fit their column.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub misfits: Vec<MisfitCount>,
     /// All files with rows of it: indexes into the commit's `files`.
     pub files: Vec<u32>,
 }
@@ -186,6 +193,9 @@ pub struct Failure {
     pub attempts: u32,
     /// The last of them.
     pub last_run: RunId,
+    /// Answers of the last of them that were kept whole as rejects.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rejects: u64,
 }
 
 /// A range of schedule starts, from `from` (inclusive) to `to` (exclusive), for which a listing
@@ -277,6 +287,12 @@ pub struct CommitDraft {
     /// Tasks whose rows are in `files`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tasks: Vec<CommittedTask>,
+    /// What `misfits` of tasks refer to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub misfit_keys: Vec<MisfitKey>,
+    /// What the replaced rows of `tasks` no longer count, by day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub superseded: Vec<Superseded>,
     /// Tasks that were seen and are not final.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open: Vec<OpenTask>,
@@ -332,6 +348,8 @@ impl CommitDraft {
             kind,
             base,
             tasks: Vec::new(),
+            misfit_keys: Vec::new(),
+            superseded: Vec::new(),
             open: Vec::new(),
             reopened: Vec::new(),
             failed: Vec::new(),

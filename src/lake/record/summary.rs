@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 
 use super::ids::IdKey;
+use super::misfits::{MisfitCount, MisfitKey, Superseded, TaskMisfits, UnfitByDay};
 use super::seal::{self, Tail};
 use super::{
     Commit, CommitKind, CommittedTask, Coverage, FORMAT_VERSION, FailedTask, LostFile, OpenTask,
@@ -32,6 +33,12 @@ pub(crate) struct RecordSummary {
     pub(crate) base: u64,
     pub(crate) sealed: Vec<SealedTask>,
     pub(crate) early: Vec<CommittedTask>,
+    /// What the misfits of `unfit` and `superseded` refer to.
+    pub(crate) misfit_keys: Vec<MisfitKey>,
+    /// Rejects and misfits of the record's tasks.
+    pub(crate) unfit: UnfitByDay,
+    /// Those of the rows that it replaces.
+    pub(crate) superseded: Vec<Superseded>,
     pub(crate) open: Vec<OpenTask>,
     pub(crate) reopened: Vec<OpenTask>,
     pub(crate) failed: Vec<FailedTask>,
@@ -90,6 +97,10 @@ struct ChangesLine<'a> {
     #[serde(default, borrow)]
     tasks: Vec<TaskLine<'a>>,
     #[serde(default)]
+    misfit_keys: Vec<MisfitKey>,
+    #[serde(default)]
+    superseded: Vec<Superseded>,
+    #[serde(default)]
     open: Vec<OpenTask>,
     #[serde(default)]
     reopened: Vec<OpenTask>,
@@ -125,6 +136,8 @@ struct TaskLine<'a> {
     calls: u64,
     #[serde(default)]
     rejects: u64,
+    #[serde(default)]
+    misfits: Vec<MisfitCount>,
     files: Vec<u32>,
 }
 
@@ -151,12 +164,17 @@ impl RecordSummary {
         }
         let mut file_tasks = vec![0_u32; changes.files.len()];
         let mut sealed = Vec::with_capacity(changes.tasks.len());
+        let mut unfit = UnfitByDay::new();
         for task in &changes.tasks {
             for index in &task.files {
                 let Some(tasks) = file_tasks.get_mut(*index as usize) else {
                     return Err(no_such_file(*index));
                 };
                 *tasks += 1;
+            }
+            if task.rejects > 0 || !task.misfits.is_empty() {
+                let day = unfit.entry(task.day).or_default();
+                day.add(task.rejects, &task.misfits);
             }
             if task.sealed != Some(false) {
                 let key = IdKey::parse(&task.id)
@@ -175,6 +193,10 @@ impl RecordSummary {
         {
             return Err(no_such_file(index));
         }
+        let superseded = changes.superseded.iter();
+        let numbers = superseded.flat_map(|day| day.misfits.iter().map(|misfit| misfit.key));
+        let numbers = numbers.chain(unfit.values().flat_map(|day| day.misfits.keys().copied()));
+        check_keys(numbers, &changes.misfit_keys)?;
         // Rare, so a second parse is affordable.
         let early = if sealed.len() == changes.tasks.len() {
             Vec::new()
@@ -194,6 +216,9 @@ impl RecordSummary {
             base: changes.base,
             sealed,
             early,
+            misfit_keys: changes.misfit_keys,
+            unfit,
+            superseded: changes.superseded,
             open: changes.open,
             reopened: changes.reopened,
             failed: changes.failed,
@@ -240,6 +265,66 @@ pub(crate) fn read_task_files(bytes: &[u8]) -> Result<(Vec<TaskFiles>, Vec<DataF
     }
     let (record, _) = read(bytes, |record: &Record| record.format_version)?;
     Ok((record.changes.tasks, record.changes.files))
+}
+
+/// Reads what a record counts for some of its tasks.
+pub(crate) fn read_task_misfits(
+    bytes: &[u8],
+    is_wanted: impl Fn(&TaskId) -> bool,
+) -> Result<Vec<TaskMisfits>, Unreadable> {
+    #[derive(Deserialize)]
+    struct Record {
+        format_version: u32,
+        changes: Changes,
+    }
+    #[derive(Deserialize)]
+    struct Changes {
+        #[serde(default)]
+        tasks: Vec<Task>,
+        #[serde(default)]
+        misfit_keys: Vec<MisfitKey>,
+    }
+    #[derive(Deserialize)]
+    struct Task {
+        id: TaskId,
+        day: Option<NaiveDate>,
+        #[serde(default)]
+        rejects: u64,
+        #[serde(default)]
+        misfits: Vec<MisfitCount>,
+    }
+    let (record, _) = read(bytes, |record: &Record| record.format_version)?;
+    let Changes { tasks, misfit_keys } = record.changes;
+    let wanted: Vec<Task> = tasks
+        .into_iter()
+        .filter(|task| is_wanted(&task.id))
+        .collect();
+    let numbers = wanted
+        .iter()
+        .flat_map(|task| task.misfits.iter().map(|misfit| misfit.key));
+    check_keys(numbers, &misfit_keys)?;
+    let key = |misfit: &MisfitCount| (misfit_keys[misfit.key as usize].clone(), misfit.count);
+    let wanted = wanted.into_iter();
+    Ok(wanted
+        .map(|task| TaskMisfits {
+            day: task.day,
+            rejects: task.rejects,
+            misfits: task.misfits.iter().map(key).collect(),
+        })
+        .collect())
+}
+
+/// Refuses numbers of keys that the record does not have.
+fn check_keys(
+    mut numbers: impl Iterator<Item = u32>,
+    keys: &[MisfitKey],
+) -> Result<(), Unreadable> {
+    match numbers.find(|number| *number as usize >= keys.len()) {
+        None => Ok(()),
+        Some(number) => Err(Unreadable::Damaged(format!(
+            "it counts values of a key number {number} that it does not hold"
+        ))),
+    }
 }
 
 fn no_such_file(index: u32) -> Unreadable {

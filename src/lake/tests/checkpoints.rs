@@ -3,6 +3,7 @@
 use super::*;
 use crate::lake::checkpoint::{self, Checkpoint};
 use crate::lake::log::Log;
+use crate::lake::record::{MisfitCount, MisfitKey};
 
 /// A lake with so many commits of every kind.
 async fn busy(scene: &Scene, commits: u32) {
@@ -21,6 +22,7 @@ async fn busy(scene: &Scene, commits: u32) {
                         reason: "it did not answer".into(),
                         attempts: 2,
                         last_run: run_id("r1"),
+                        rejects: 0,
                     },
                 }];
                 draft.shard = format!("{}/2", number % 2 + 1).parse().ok();
@@ -38,6 +40,13 @@ async fn busy(scene: &Scene, commits: u32) {
                 let id = format!("early/{number}");
                 let mut draft = draft(&writer, CommitKind::Append, DAY, &[&id], "early");
                 draft.tasks[0].sealed = false;
+                draft.tasks[0].rejects = 2;
+                draft.tasks[0].misfits = vec![MisfitCount { key: 0, count: 3 }];
+                draft.misfit_keys = vec![MisfitKey {
+                    table: TableName::Calls,
+                    key: format!("Key{}", number % 3),
+                    kind: "unknown_key".into(),
+                }];
                 draft
             }
             6 => compaction(&writer),

@@ -119,6 +119,7 @@ async fn a_task_that_failed_holds_the_days_of_its_schedule_however_old_and_no_la
             reason: "http_503".into(),
             attempts: 9,
             last_run: run_id("r1"),
+            rejects: 0,
         },
     });
     seen.coverage.push(covered("2024-03-10", "2024-03-14"));

@@ -40,6 +40,7 @@ async fn a_day_file_counts_tasks_and_files() {
             reason: "http_503".into(),
             attempts: 1,
             last_run: run_id("r1"),
+            rejects: 0,
         },
     });
     let commit = commit(&mut writer, all).await;
@@ -172,6 +173,7 @@ async fn what_is_known_is_not_committed_again() {
             reason: "http_503".into(),
             attempts: 1,
             last_run: run_id("r1"),
+            rejects: 0,
         },
     });
     news.coverage.push(covered(
@@ -254,6 +256,7 @@ async fn a_task_exported_early_that_vanishes_keeps_its_rows_and_holds_up_no_day(
             reason: "http_503".into(),
             attempts: 1,
             last_run: run_id("r1"),
+            rejects: 0,
         },
     });
     commit(&mut writer, news).await;

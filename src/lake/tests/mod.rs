@@ -389,6 +389,7 @@ fn rows_of(table: TableName, ids: &[&str], mark: &str) -> Vec<(String, [i32; 3],
 
 fn committed(id: &str, day: &str) -> CommittedTask {
     CommittedTask {
+        misfits: Vec::new(),
         id: task_id(id),
         workflow: None,
         status: TaskStatus::Finished,

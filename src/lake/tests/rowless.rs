@@ -12,6 +12,7 @@ fn quiet(writer: &LakeWriter, id: &str) -> CommitDraft {
         draft.files.push(stage_rows(writer, table, DAY, &rows));
     }
     draft.tasks.push(CommittedTask {
+        misfits: Vec::new(),
         calls: 1,
         redials: 0,
         turns: 0,

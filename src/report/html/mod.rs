@@ -47,7 +47,7 @@ use self::rows::RowsTable;
 use self::runs::RunLine;
 use super::figures::{between, bytes, count, counted, duration, moment};
 use super::status::StatusReport;
-use crate::lake::Lake;
+use crate::lake::{DaySummary, Lake};
 
 /// What the page is made of.
 #[derive(Debug)]
@@ -86,6 +86,13 @@ struct DayLine {
     calls: String,
 }
 
+/// What the tasks that start on a day left beside rows.
+struct UnfitLine {
+    date: String,
+    rejects: String,
+    misfits: String,
+}
+
 /// A line of the table of rejects.
 struct RejectLine {
     run: String,
@@ -114,6 +121,7 @@ struct Page {
     rows: RowsTable,
     drift: Drift,
     rejects: Vec<RejectLine>,
+    unfit: Vec<UnfitLine>,
     runs: Vec<RunLine>,
     runs_note: String,
     requests: RequestTables,
@@ -133,7 +141,7 @@ pub fn html_report(input: &HtmlInput<'_>) -> String {
     let hidden = all.len().saturating_sub(input.most_days);
     let days = &all[hidden..];
     let rows = RowsTable::new(days, input.status, hidden);
-    let drift = Drift::new(input.runs);
+    let drift = Drift::new(days, input.status.undated.as_ref(), input.runs);
     let (figures, has_chart) = charts::figures(days, &drift, input.runs);
     let page = Page {
         policy: policy::policy(),
@@ -157,6 +165,7 @@ pub fn html_report(input: &HtmlInput<'_>) -> String {
         },
         rows,
         rejects: rejects(input.runs),
+        unfit: unfit(days, input.status.undated.as_ref()),
         runs: input.runs.iter().map(RunLine::new).collect(),
         runs_note: format!(
             "The newest {}; --runs shows more or fewer.",
@@ -248,6 +257,23 @@ impl DayLine {
             calls: count(day.calls()),
         }
     }
+}
+
+/// The days that have any, newest first; what has no day comes last.
+fn unfit(days: &[Day], undated: Option<&DaySummary>) -> Vec<UnfitLine> {
+    let dated = days.iter().rev().filter_map(|day| day.summary.as_ref());
+    let lines = dated.chain(undated).map(|day| {
+        let rejects = day.rejects.unwrap_or_default();
+        (day.date, rejects, day.misfit_count())
+    });
+    lines
+        .filter(|(_, rejects, misfits)| *rejects > 0 || *misfits > 0)
+        .map(|(date, rejects, misfits)| UnfitLine {
+            date: date.map_or_else(|| "no day".to_owned(), |date| date.to_string()),
+            rejects: count(rejects),
+            misfits: count(misfits),
+        })
+        .collect()
 }
 
 fn rejects(runs: &[ReportedRun]) -> Vec<RejectLine> {
