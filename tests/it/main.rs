@@ -10,6 +10,8 @@ mod contracts;
 mod contradictions;
 mod day_markers;
 mod delta;
+mod delta_log;
+mod delta_store;
 mod demo;
 mod exit_codes;
 mod feed;
