@@ -4,6 +4,7 @@
 mod harness;
 
 mod again;
+mod analyst;
 mod changes;
 mod compact;
 mod contracts;
@@ -46,6 +47,7 @@ mod pace;
 mod page;
 mod pins;
 mod planned;
+mod printed_sql;
 mod readers;
 mod rebuild;
 mod rejects;
