@@ -331,6 +331,9 @@ fn a_repair_of_a_delta_log_that_is_killed_is_finished_by_the_next() {
     }
 }
 
+/// What `verify` says, and what is done to `_export/delta.json`.
+type NamedDamage = (&'static str, fn(&Path));
+
 #[test]
 fn delta_logs_of_no_lake_or_of_another_log_are_named_and_removed() {
     let folder = folder();
@@ -339,7 +342,7 @@ fn delta_logs_of_no_lake_or_of_another_log_are_named_and_removed() {
     for name in ["task-0", "task-1"] {
         whole.run(&["replay", &format!("saved/{name}.json")]).done();
     }
-    let damages: [(&str, fn(&Path)); 2] = [
+    let damages: [NamedDamage; 2] = [
         ("delta_log  calls/_delta_log: ", |state| {
             fs::remove_file(state).expect("it was there");
         }),
