@@ -300,26 +300,6 @@ fn iceberg_tables_follow_the_lake_in_a_rest_catalog() {
     follows_the_lake(&published, folder.path());
 }
 
-#[test]
-#[ignore = "needs pyiceberg from PyPI: just test-all"]
-fn iceberg_tables_equal_the_lake_after_thirty_random_operations_in_a_sql_catalog() {
-    let folder = folder();
-    let Some(published) = in_a_sql_catalog(folder.path()) else {
-        return;
-    };
-    equals_the_lake_after_random_operations(&published, folder.path(), 16);
-}
-
-#[test]
-#[ignore = "needs pyiceberg and SeaweedFS from PyPI: just test-all"]
-fn iceberg_tables_equal_the_lake_after_thirty_random_operations_in_a_rest_catalog() {
-    let folder = folder();
-    let Some((published, _catalog)) = in_a_rest_catalog(folder.path()) else {
-        return;
-    };
-    equals_the_lake_after_random_operations(&published, folder.path(), 17);
-}
-
 /// Appends, replaces, compacts, vacuums, one to three before each publication; kills of the exporter at
 /// named points, with a publication before the next start, and of the publisher at its changes of the
 /// catalog.
@@ -486,4 +466,31 @@ fn publishers_that_begin_at_once_make_one_table_and_what_they_lack_is_said() {
         said.contains("--exporter") && !said.contains("Traceback"),
         "{said}"
     );
+}
+
+/// `cargo test --test it -- --ignored slow::`.
+mod slow {
+    use super::{
+        equals_the_lake_after_random_operations, folder, in_a_rest_catalog, in_a_sql_catalog,
+    };
+
+    #[test]
+    #[ignore = "takes minutes, and needs pyiceberg from PyPI: just test-slow"]
+    fn iceberg_tables_equal_the_lake_after_thirty_random_operations_in_a_sql_catalog() {
+        let folder = folder();
+        let Some(published) = in_a_sql_catalog(folder.path()) else {
+            return;
+        };
+        equals_the_lake_after_random_operations(&published, folder.path(), 16);
+    }
+
+    #[test]
+    #[ignore = "takes minutes, and needs pyiceberg and SeaweedFS from PyPI: just test-slow"]
+    fn iceberg_tables_equal_the_lake_after_thirty_random_operations_in_a_rest_catalog() {
+        let folder = folder();
+        let Some((published, _catalog)) = in_a_rest_catalog(folder.path()) else {
+            return;
+        };
+        equals_the_lake_after_random_operations(&published, folder.path(), 17);
+    }
 }
