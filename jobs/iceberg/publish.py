@@ -8,7 +8,8 @@ The catalog is one that pyiceberg knows (`~/.pyiceberg.yaml`, or `PYICEBERG_CATA
 Glue, Hive, DynamoDB. Each commit of the lake that changes a table becomes one snapshot of it, with the
 commit's number in the snapshot's summary as `airudder.sequence`. That number is where the next start
 goes on, and it is written by the same atomic swap as the files: a commit is published once, whatever is
-killed and however many publishers run.
+killed and however many publishers run. A table whose files are not those of its commit was changed by
+another program: it is refused.
 """
 
 import argparse
@@ -26,7 +27,12 @@ os.environ["PYICEBERG_MAX_WORKERS"] = "1"
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.catalog import load_catalog
-from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError, TableAlreadyExistsError
+from pyiceberg.exceptions import (
+    CommitFailedException,
+    CommitStateUnknownException,
+    NamespaceAlreadyExistsError,
+    TableAlreadyExistsError,
+)
 from pyiceberg.io.pyarrow import (
     compute_statistics_plan,
     data_file_statistics_from_parquet_metadata,
@@ -69,7 +75,12 @@ class Lake:
 
     def ask(self, *args, where=True):
         line = [self.exporter, *args, *(self.where if where else [])]
-        done = subprocess.run(line, stdout=subprocess.PIPE, text=True)
+        try:
+            done = subprocess.run(line, stdout=subprocess.PIPE, text=True)
+        except OSError as error:
+            raise Failed(f"start {self.exporter}: {error.strerror}; name the program with --exporter") from error
+        if done.returncode < 0:
+            raise Failed(f"{self.exporter} {args[0]} was ended by signal {-done.returncode}")
         if done.returncode:
             # It said why.
             sys.exit(done.returncode)
@@ -82,9 +93,20 @@ class Lake:
         found = self.ask("changes", "--since", str(since), "--table", table, *more)
         for step in found["changes"]:
             for line in step["added"] + step["removed"]:
-                # Iceberg's paths are addresses.
-                line["path"] = line["path"] if "://" in line["path"] else f"file://{line['path']}"
+                line["path"] = address(line["path"])
         return found
+
+    def files(self, table, sequence):
+        """The files of a table as of a commit."""
+        if sequence == 0:
+            return []
+        found = self.ask("files", "--format", "json", "--table", table, "--as-of-commit", str(sequence))
+        return sorted(address(file["path"]) for file in found["files"])
+
+
+def address(path):
+    """Iceberg's paths are addresses."""
+    return path if "://" in path else f"file://{path}"
 
 
 def iceberg_type(arrow):
@@ -137,12 +159,26 @@ def opened(catalog, lake, namespace, name):
 def published(table):
     """The last commit of the lake that the table has; 0 if none."""
     snapshot = table.current_snapshot()
+    if snapshot is None:
+        return 0
     while snapshot is not None:
         sequence = snapshot.summary.additional_properties.get(SEQUENCE)
         if sequence is not None:
             return int(sequence)
         snapshot = table.snapshot_by_id(snapshot.parent_snapshot_id) if snapshot.parent_snapshot_id else None
-    return 0
+    # The newest is of another program, and ours before it is expired.
+    return int(table.properties.get(SEQUENCE, 0))
+
+
+def expect_files(table, lake, name, sequence):
+    """Fails unless the table holds the files of its commit: on any other state nothing can be built."""
+    tasks = list(table.scan().plan_files())
+    is_as_it_was = sorted(task.file.file_path for task in tasks) == lake.files(name, sequence)
+    if not is_as_it_was or any(task.delete_files for task in tasks):
+        raise Failed(
+            f"the files of {'.'.join(table.name())} are not those of commit {sequence}: another program wrote to it, "
+            "or the lake's log was cut or restored; drop the table (never purge it: its files are the lake's) and run this again"
+        )
 
 
 def data_file(table, line):
@@ -174,9 +210,8 @@ def add_snapshot(table, step, pool):
     """One commit as one snapshot."""
     removed = {line["path"] for line in step["removed"]}
     gone = [task.file for task in table.scan().plan_files() if task.file.file_path in removed] if removed else []
-    if len(gone) < len(removed):
-        name = ".".join(table.name())
-        raise Failed(f"{len(removed) - len(gone)} files of {name} are not in it any more: another program rewrote them; drop the table (not its files) and run this again")
+    if len(gone) != len(removed):
+        raise Failed(f"{len(gone)} of {len(removed)} files of {'.'.join(table.name())} to be removed are in it: report this")
     added = list(pool.map(lambda line: data_file(table, line), step["added"]))
     properties = {SEQUENCE: str(step["sequence"]), "airudder.kind": step["kind"] or "several"}
     with table.transaction() as transaction:
@@ -186,6 +221,8 @@ def add_snapshot(table, step, pool):
                 snapshot.delete_data_file(file)
             for file in added:
                 snapshot.append_data_file(file)
+        # For when all snapshots that have the number are expired.
+        transaction.set_properties({SEQUENCE: str(step["sequence"])})
 
 
 def steps_of(table, lake, name, since):
@@ -202,21 +239,37 @@ def steps_of(table, lake, name, since):
 
 
 def publish(catalog, lake, namespace, name, pool):
-    table, snapshots = opened(catalog, lake, namespace, name), 0
+    snapshots, missing = 0, None
     for _ in range(TRIES):
-        table.refresh()
         try:
-            for step in steps_of(table, lake, name, published(table)):
+            table = opened(catalog, lake, namespace, name)
+            since = published(table)
+            expect_files(table, lake, name, since)
+            for step in steps_of(table, lake, name, since):
                 add_snapshot(table, step, pool)
                 snapshots += 1
             return snapshots, published(table)
-        except CommitFailedException:
-            # Another publisher was faster: what it did is in the table.
-            continue
-        except FileNotFoundError:
+        except (CommitFailedException, CommitStateUnknownException):
+            # Another publisher was faster, or the answer was lost: what is done is in the table.
+            missing = None
+        except FileNotFoundError as error:
             # Superseded just now: the lake's next commit says by what.
-            continue
+            missing = error
+    if missing is not None:
+        raise Failed(f"read a file of {namespace}.{name}: {missing}; `airudder-export verify` says whether the lake lacks it")
     raise Failed(f"{namespace}.{name} is changed by others all the time: {TRIES} tries")
+
+
+def opened_catalog(name, namespace):
+    try:
+        catalog = load_catalog(name)
+        catalog.create_namespace(namespace)
+    except NamespaceAlreadyExistsError:
+        pass
+    except Exception as error:
+        where = f"~/.pyiceberg.yaml or PYICEBERG_CATALOG__{name.upper()}__URI"
+        raise Failed(f"open catalog {name}: {error}; {where} says where it is") from error
+    return catalog
 
 
 def main():
@@ -227,11 +280,7 @@ def main():
     parser.add_argument("--namespace", default="airudder", help="namespace of the four tables")
     parser.add_argument("--exporter", default="airudder-export", help="the program")
     args = parser.parse_args()
-    lake, catalog = Lake(args.exporter, args.dest, args.job), load_catalog(args.catalog)
-    try:
-        catalog.create_namespace(args.namespace)
-    except NamespaceAlreadyExistsError:
-        pass
+    lake, catalog = Lake(args.exporter, args.dest, args.job), opened_catalog(args.catalog, args.namespace)
     pa.set_io_thread_count(8)
     with ThreadPoolExecutor(8) as pool:
         for name in TABLES:

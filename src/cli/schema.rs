@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use chrono_tz::Tz;
 use clap::{Args, ValueEnum};
 
 use super::load::dialect;
@@ -21,16 +22,25 @@ pub struct SchemaArgs {
     #[arg(long, value_enum, value_name = "WORD", default_value_t)]
     pub format: SchemaFormat,
     /// The statements that create the tables in a warehouse, instead
-    #[arg(long, value_name = "DIALECT", value_parser = dialect(), conflicts_with = "format")]
+    #[arg(long, value_name = "DIALECT", value_parser = dialect(), conflicts_with = "format", group = "warehouse")]
     pub ddl: Option<Dialect>,
-    /// With --ddl: the schema (database, dataset) of the tables in the warehouse
+    /// The analyst's models as views over the tables in a warehouse, instead
+    ///
+    /// In DuckDB they read the lake's files: set the variables `lake` and `source_timezone` before.
+    /// The models are those of the dbt package in jobs/dbt.
+    #[arg(long, value_name = "DIALECT", value_parser = dialect(), conflicts_with_all = ["format", "table"], group = "warehouse")]
+    pub views: Option<Dialect>,
+    /// With --ddl or --views: the schema (database, dataset) of the tables in the warehouse
     #[arg(
         long,
         value_name = "NAME",
         default_value = "airudder",
-        requires = "ddl"
+        requires = "warehouse"
     )]
     pub schema: String,
+    /// With --views: the time zone of the account's local times [default: UTC]
+    #[arg(long, value_name = "ZONE", requires = "views")]
+    pub source_timezone: Option<Tz>,
 }
 
 /// Why the tables could not be printed.
@@ -39,6 +49,9 @@ pub enum SchemaError {
     /// The name of the schema.
     #[error("name the tables: {0}")]
     Name(#[from] NameError),
+    /// The models were not made for it.
+    #[error("there are no views for {0}: load the tables, and use the dbt package in jobs/dbt")]
+    NoViews(&'static str),
     /// Standard output cannot be written.
     #[error("write to standard output")]
     Output(#[from] io::Error),
@@ -49,7 +62,7 @@ impl SchemaError {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Name(_) => ExitCode::Usage,
+            Self::Name(_) | Self::NoViews(_) => ExitCode::Usage,
             Self::Output(_) => ExitCode::Destination,
         }
     }
@@ -89,6 +102,13 @@ pub fn run(args: &SchemaArgs, out: &mut impl Write) -> Result<(), SchemaError> {
     };
     if let Some(dialect) = args.ddl {
         let text = warehouse::ddl(dialect, &Names::new(&args.schema, None)?, names);
+        deliver(out, |out| out.write_all(text.as_bytes()))?;
+        return Ok(());
+    }
+    if let Some(dialect) = args.views {
+        let names = Names::new(&args.schema, None)?;
+        let text = warehouse::views(dialect, &names, args.source_timezone.unwrap_or(Tz::UTC));
+        let text = text.ok_or(SchemaError::NoViews(dialect.as_str()))?;
         deliver(out, |out| out.write_all(text.as_bytes()))?;
         return Ok(());
     }

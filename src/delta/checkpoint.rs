@@ -5,7 +5,7 @@
 //! table. Removed files are not in it: only a `VACUUM` of another program needs them, and these tables
 //! are cleared by `airudder-export vacuum` alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow_array::builder::{
@@ -244,6 +244,16 @@ fn structure(columns: Vec<NamedColumn>, nulls: NullBuffer) -> Result<ArrayRef, A
 pub(crate) fn pointed_to(bytes: &[u8]) -> Option<u64> {
     let pointer: serde_json::Value = serde_json::from_slice(bytes).ok()?;
     pointer["version"].as_u64()
+}
+
+/// The paths of the files in a checkpoint; nothing where it is damaged, or is not one of ours. Blocks.
+pub(crate) fn files_in(bytes: Vec<u8>) -> Option<BTreeSet<String>> {
+    let bytes = Bytes::from(bytes);
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes.clone()).ok()?;
+    let rows = reader.metadata().file_metadata().num_rows();
+    let files: BTreeSet<String> = read(bytes).ok()?.into_keys().collect();
+    // The protocol, the columns and the sequence have a row each.
+    (usize::try_from(rows).ok()? == files.len() + 3).then_some(files)
 }
 
 /// The files in a checkpoint, by their paths in the table; nothing where it is not understood. Blocks.

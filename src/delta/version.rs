@@ -1,6 +1,6 @@
 //! One version of a Delta table: its actions, one JSON object a line.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
@@ -135,11 +135,20 @@ impl Version {
         let Some(found) = Written::parse(bytes) else {
             return false;
         };
-        let adds = self.adds.iter().map(|add| place_in_table(&add.file.path()));
+        let adds = self.adds.iter().map(|Add { file, .. }| {
+            let added = Added {
+                size: Some(file.bytes),
+                rows: Some(file.rows),
+                partition: partition_values(file.table, file.partition),
+            };
+            (place_in_table(&file.path()), added)
+        });
         let removes = self.removes.iter().map(place_in_table);
+        let id = self.metadata.as_ref().map(|metadata| &metadata.id);
         found.sequence == Some(self.sequence)
             && found.adds == adds.collect()
             && found.removes == removes.collect()
+            && (!self.is_first || (found.has_protocol && found.table_id.as_ref() == id))
     }
 }
 
@@ -147,8 +156,18 @@ impl Version {
 #[derive(Debug, Default)]
 struct Written {
     sequence: Option<u64>,
-    adds: BTreeSet<String>,
+    has_protocol: bool,
+    table_id: Option<String>,
+    adds: BTreeMap<String, Added>,
     removes: BTreeSet<String>,
+}
+
+/// What it says of a file.
+#[derive(Debug, PartialEq)]
+struct Added {
+    size: Option<u64>,
+    rows: Option<u64>,
+    partition: Value,
 }
 
 impl Written {
@@ -160,13 +179,31 @@ impl Written {
             }
             let action: Value = serde_json::from_slice(line).ok()?;
             let path = |of: &str| action[of]["path"].as_str().map(str::to_owned);
-            found.adds.extend(path("add"));
+            if let Some(place) = path("add") {
+                found.adds.insert(place, Added::of(&action["add"]));
+            }
             found.removes.extend(path("remove"));
+            found.has_protocol |= action["protocol"].is_object();
+            if let Some(id) = action["metaData"]["id"].as_str() {
+                found.table_id = Some(id.to_owned());
+            }
             if action["txn"]["appId"] == APP_ID {
                 found.sequence = action["txn"]["version"].as_u64();
             }
         }
         Some(found)
+    }
+}
+
+impl Added {
+    fn of(add: &Value) -> Self {
+        let statistics = add["stats"].as_str().unwrap_or_default();
+        let statistics: Value = serde_json::from_str(statistics).unwrap_or_default();
+        Self {
+            size: add["size"].as_u64(),
+            rows: statistics["numRecords"].as_u64(),
+            partition: add["partitionValues"].clone(),
+        }
     }
 }
 

@@ -42,7 +42,7 @@ impl LakeWriter {
             self.run.sync_folders([LakePath::commits()].into()).await?;
         }
         let mut delta = match self.log.pending.front() {
-            Some(_) => Box::pin(self.delta_up_to(since)).await?,
+            Some(_) => Box::pin(self.delta_up_to(since)).await?.state,
             None => None,
         };
         // Losing sight of a file makes the log be read again, and it may grow.

@@ -243,7 +243,13 @@ impl LakeWriter {
                 format!("commits {first} to {last} were durable and are now published")
             });
         }
-        Box::pin(self.delta_up_to(self.log.published)).await?;
+        let delta = Box::pin(self.delta_up_to(self.log.published)).await?;
+        if delta.written > 0 {
+            let versions = delta.written;
+            self.recovered(format!(
+                "the Delta logs were behind by {versions} of the lake's commits and are up to date"
+            ));
+        }
         let marked = self.mend_day_markers().await?;
         if marked > 0 {
             self.recovered(format!(

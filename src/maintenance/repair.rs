@@ -5,6 +5,7 @@
 //! | commits that are not published, left-overs of dead runs, a damaged marker | opening the lake does it |
 //! | a day file that is missing, stale or of no day | written again from the log; of no day: put aside |
 //! | a checkpoint that is damaged or wrong | removed, and made again |
+//! | a Delta log that is not what the log says | what another program wrote is put aside, the rest written again |
 //! | a stray file that a committed file is missing for (same name, length and checksum) | moved to its place |
 //! | any other stray file | put aside in `_export/quarantine/<run id>/` |
 //! | a damaged record, a log that is shorter than it should be | see [`super::cut_log::mend_log`], before |
@@ -12,7 +13,7 @@
 //! | everything else: files that are missing or changed, rows that are not right | reported |
 //!
 //! Data that a commit names is never deleted, moved or written. Nothing is deleted except
-//! checkpoints, which are derived.
+//! checkpoints, and Delta logs that belong to another log, which are derived.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use super::verify::{Finding, FindingKind, TableSchemas, Verification, verify};
 use crate::job::Destination;
 use crate::lake::day;
 use crate::lake::day_marker;
+use crate::lake::delta::Mended;
 use crate::lake::error::{LakeError, blocking};
 use crate::lake::mend::sum_up;
 use crate::lake::record::{CommitDraft, CommitKind};
@@ -81,6 +83,12 @@ pub async fn repair(
             repaired.push(Repaired { place, what });
         }
     }
+    // Not only if something was found: beside a run that lives, as this one does, not all is.
+    let mended = lake.mend_delta().await?.into_iter();
+    repaired.extend(mended.map(|Mended { path, what }| Repaired {
+        place: path.to_string(),
+        what: what.to_owned(),
+    }));
     if verification
         .findings
         .iter()

@@ -29,10 +29,12 @@ mod redshift;
 mod script;
 mod snowflake;
 mod spark;
+mod views;
 mod words;
 
 pub use dialect::Dialect;
 pub use plan::{LoadPlan, PlanError};
+pub use views::views;
 pub use words::{NameError, Names};
 
 use crate::schema::TableName;

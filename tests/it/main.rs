@@ -4,12 +4,15 @@
 mod harness;
 
 mod again;
+mod analyst;
 mod changes;
 mod compact;
 mod contracts;
 mod contradictions;
 mod day_markers;
 mod delta;
+mod delta_log;
+mod delta_store;
 mod demo;
 mod exit_codes;
 mod feed;
@@ -44,6 +47,7 @@ mod pace;
 mod page;
 mod pins;
 mod planned;
+mod printed_sql;
 mod readers;
 mod rebuild;
 mod rejects;

@@ -13,7 +13,7 @@ use crate::harness::scripted::answer;
 use crate::harness::vendor::past_days;
 use crate::harness::{Exporter, Vendor, folder, packages, skip};
 
-const WAREHOUSES: [&str; 5] = [
+pub(crate) const WAREHOUSES: [&str; 5] = [
     "duckdb==1.5.5",
     "duckdb-extension-postgres-scanner==1.5.5",
     "chdb==4.4.0",
@@ -497,6 +497,70 @@ fn every_dialect_is_parsed() {
             assert!(known.contains(&word), "{dialect}: {word}");
         }
     }
+}
+
+#[test]
+#[ignore = "needs PyPI: just test-all"]
+fn the_views_of_every_dialect_are_parsed() {
+    let Some(python) = python("warehouse-venv", &WAREHOUSES) else {
+        return;
+    };
+    let folder = folder();
+    let exporter = Exporter::new(folder.path());
+    let mut all = Vec::new();
+    for (product, _) in DIALECTS.into_iter().filter(|(name, _)| *name != "athena") {
+        let args = [
+            "schema",
+            "--views",
+            product,
+            "--schema",
+            "my lake.raw",
+            "--source-timezone",
+            "Asia/Jakarta",
+        ];
+        let text = exporter.run(&args).done().stdout;
+        assert_eq!(
+            text.contains("Asia/Jakarta"),
+            product != "duckdb",
+            "{product}"
+        );
+        assert!(
+            text.contains("VIEW task_daily") && !text.contains('@'),
+            "{product}"
+        );
+        all.push(json!([product, text]));
+    }
+    let opaque = ask(&python, SCRIPT, &json!({ "do": "parse", "texts": all }));
+    let opaque = opaque.as_object().expect("dialects").values();
+    assert!(
+        opaque.into_iter().all(|words| words == &json!([])),
+        "{all:?}"
+    );
+}
+
+#[test]
+fn views_are_refused_where_they_are_not_made_for() {
+    let folder = folder();
+    let exporter = Exporter::new(folder.path());
+    let views = exporter.run(&["schema", "--views", "duckdb"]).done().stdout;
+    let kept = fs::read_to_string(crate::harness::project("jobs/views/duckdb.sql"));
+    assert_eq!(views, kept.expect("readable"));
+    exporter
+        .run(&["schema", "--views", "athena"])
+        .with(64)
+        .saying(&["athena", "jobs/dbt"]);
+    exporter.run(&["schema", "--views", "oracle"]).with(64);
+    exporter
+        .run(&["schema", "calls", "--views", "spark"])
+        .with(64);
+    exporter
+        .run(&["schema", "--ddl", "spark", "--views", "spark"])
+        .with(64);
+    exporter
+        .run(&["schema", "--source-timezone", "UTC"])
+        .with(64);
+    let nowhere = ["schema", "--views", "spark", "--source-timezone", "Nowhere"];
+    exporter.run(&nowhere).with(64);
 }
 
 #[test]

@@ -43,7 +43,7 @@ impl LakeWriter {
         Ok(())
     }
 
-    async fn write_delta_checkpoint(
+    pub(super) async fn write_delta_checkpoint(
         &self,
         delta: &DeltaState,
         name: TableName,

@@ -15,8 +15,11 @@
 //! were there before. Their first version holds all files of one commit, not the history: superseded
 //! files of earlier commits are gone.
 
+mod check;
 mod checkpoints;
+mod mend;
 mod retention;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -24,19 +27,20 @@ use std::pin::Pin;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
+pub(crate) use check::faults;
+pub(crate) use mend::Mended;
 pub(crate) use retention::superseded;
 
 use super::error::{LakeError, blocking};
 use super::history::HistoryError;
-use super::ledger::LiveFile;
+use super::ledger::{Ledger, LiveFile};
 use super::log::{Log, Pending, missing, read_summary};
 use super::reader::Lake;
-use super::record::CommitKind;
 use super::writer::LakeWriter;
 use crate::delta::{Add, DeltaState, Metadata, Version, statistics};
 use crate::job::Destination;
 use crate::schema::TableName;
-use crate::store::{DataFile, Failpoint, LakePath, RunStore, Store};
+use crate::store::{Failpoint, LakePath, RunStore, Store};
 use crate::task::RunId;
 
 /// That the tables are Delta tables, too, and since when; nothing if they are not.
@@ -122,6 +126,24 @@ async fn is_any(store: &Store) -> Result<bool, LakeError> {
     Ok(false)
 }
 
+/// How far the Delta logs are.
+#[derive(Debug, Default)]
+pub(super) struct UpTo {
+    /// Nothing where the tables are no Delta tables.
+    pub(super) state: Option<DeltaState>,
+    /// Versions that a table lacked.
+    pub(super) written: u64,
+}
+
+impl UpTo {
+    fn nothing_to_write(state: DeltaState) -> Self {
+        Self {
+            state: Some(state),
+            written: 0,
+        }
+    }
+}
+
 impl LakeWriter {
     /// Makes the tables Delta tables, too, if the setting says so.
     async fn begin_delta(&self, wanted: Option<bool>) -> Result<(), LakeError> {
@@ -136,14 +158,13 @@ impl LakeWriter {
         Ok(())
     }
 
-    /// Writes the versions up to a published commit that are missing. Gives nothing where the tables
-    /// are no Delta tables.
-    pub(super) async fn delta_up_to(&self, last: u64) -> Result<Option<DeltaState>, LakeError> {
+    /// Writes the versions up to a published commit that are missing.
+    pub(super) async fn delta_up_to(&self, last: u64) -> Result<UpTo, LakeError> {
         let Some(mut delta) = state(&self.run).await? else {
-            return Ok(None);
+            return Ok(UpTo::default());
         };
         let Some(newest) = delta.version_of(last) else {
-            return Ok(Some(delta));
+            return Ok(UpTo::nothing_to_write(delta));
         };
         let mut next = BTreeMap::new();
         for name in TableName::ALL {
@@ -165,7 +186,10 @@ impl LakeWriter {
             self.write_to(&mut delta, &(&summary).into(), &tables)
                 .await?;
         }
-        Ok(Some(delta))
+        Ok(UpTo {
+            state: Some(delta),
+            written: (newest + 1).saturating_sub(first),
+        })
     }
 
     /// The first version that a table lacks, if all before it are there.
@@ -201,23 +225,8 @@ impl LakeWriter {
         let columns = DeltaState::current_columns();
         let are_new = delta.columns != columns;
         for name in tables {
-            let adds = pending.adds.iter().filter(|file| file.table == *name);
-            let removes = pending.removes.iter().filter(|path| path.table == *name);
-            let version = Version {
-                sequence: pending.sequence,
-                at: pending.at,
-                operation: match pending.kind {
-                    CommitKind::Append | CommitKind::Observe => "WRITE",
-                    CommitKind::Replace => "MERGE",
-                    CommitKind::Compact => "OPTIMIZE",
-                },
-                kind: pending.kind.as_str(),
-                is_first: false,
-                metadata: are_new.then(|| Metadata::new(delta, *name, pending.at)),
-                changes_rows: pending.kind != CommitKind::Compact,
-                adds: adds.map(|file| bare(file, pending.at)).collect(),
-                removes: removes.cloned().collect(),
-            };
+            let metadata = are_new.then(|| Metadata::new(delta, *name, pending.at));
+            let version = versions::of_commit(pending, *name, metadata);
             self.put_version(*name, number, version).await?;
         }
         if are_new {
@@ -235,39 +244,13 @@ impl LakeWriter {
 
     /// Writes version 0: all files as of the commit it begins with.
     async fn write_first(&self, delta: &DeltaState, tables: &[TableName]) -> Result<(), LakeError> {
-        let files = self.files_as_of(delta.since).await?;
+        let files = files_as_of(&self.run, &self.log.ledger, delta.since).await?;
         let at = self.clock.now();
         for name in tables {
-            let adds = files.iter().filter(|live| live.file.table == *name);
-            let version = Version {
-                sequence: delta.since,
-                at,
-                operation: "CREATE TABLE",
-                kind: "begin",
-                is_first: true,
-                metadata: Some(Metadata::new(delta, *name, at)),
-                changes_rows: true,
-                adds: adds.map(|live| bare(&live.file, at)).collect(),
-                removes: Vec::new(),
-            };
+            let version = versions::first(delta, *name, &files, at);
             self.put_version(*name, 0, version).await?;
         }
         Ok(())
-    }
-
-    async fn files_as_of(&self, sequence: u64) -> Result<Vec<LiveFile>, LakeError> {
-        if self.log.ledger.last_sequence() == sequence {
-            return Ok(self.log.ledger.live_files());
-        }
-        let store = Store::clone(&self.run);
-        let log = Log::load_readable(&store).await?;
-        let lake = Lake { store, log };
-        match lake.as_of(sequence).await {
-            Ok(ledger) => Ok(ledger.live_files()),
-            Err(HistoryError::Lake(error)) => Err(error),
-            Err(HistoryError::Ahead { .. }) => Err(missing(&self.run, sequence)),
-            Err(HistoryError::Dropped { missing: gone, .. }) => Err(missing(&self.run, gone)),
-        }
     }
 
     async fn put_version(
@@ -278,7 +261,10 @@ impl LakeWriter {
     ) -> Result<(), LakeError> {
         let path = LakePath::delta_version(name, number);
         if let Some(present) = self.run.get(&path).await? {
-            return self.check_version(&path, &version, &present);
+            if !self.mends || version.is_written(&present) {
+                return self.check_version(&path, &version, &present);
+            }
+            self.put_delta_aside(&path).await?;
         }
         version.adds = self.with_statistics(version.adds).await?;
         let bytes = version.to_json();
@@ -305,7 +291,8 @@ impl LakeWriter {
             version.sequence
         );
         Err(LakeError::damaged(&self.run.locate(path), what).advising(
-            "set publish.delta.enabled = false for one run, which removes the Delta logs, and true \
+            "run `airudder-export verify --repair`, which puts it aside and writes that of the commit, or \
+             set publish.delta.enabled = false for one run, which removes the Delta logs, and true \
              again; only airudder-export may write to these tables (docs/warehouse/delta.md)",
         ))
     }
@@ -334,14 +321,24 @@ impl LakeWriter {
     }
 }
 
-/// A file whose statistics are still to be read.
-fn bare(file: &DataFile, at: chrono::DateTime<chrono::Utc>) -> Add {
-    Add {
-        file: DataFile {
-            upload: None,
-            ..file.clone()
-        },
-        at,
-        statistics: String::new(),
+/// The files of a commit, of which the ledger is a later state or the same.
+async fn files_as_of(
+    store: &Store,
+    ledger: &Ledger,
+    sequence: u64,
+) -> Result<Vec<LiveFile>, LakeError> {
+    if ledger.last_sequence() == sequence {
+        return Ok(ledger.live_files());
+    }
+    let log = Log::load_readable(store).await?;
+    let lake = Lake {
+        store: store.clone(),
+        log,
+    };
+    match lake.as_of(sequence).await {
+        Ok(ledger) => Ok(ledger.live_files()),
+        Err(HistoryError::Lake(error)) => Err(error),
+        Err(HistoryError::Ahead { .. }) => Err(missing(store, sequence)),
+        Err(HistoryError::Dropped { missing: gone, .. }) => Err(missing(store, gone)),
     }
 }

@@ -23,6 +23,7 @@ pub(super) async fn look(store: &Store, log: &mut Log) -> Result<Vec<Finding>, L
     let living = left_overs(store, log, &mut findings).await?;
     days(store, log, &mut findings).await?;
     day_markers(store, log, &mut findings).await?;
+    delta_logs(store, log, living, &mut findings).await?;
     // The publishing run may have ended between the two looks. The commit was seen unpublished,
     // then no run was alive, and it is still unpublished: no run was publishing it.
     log.catch_up_with_marker(store).await?;
@@ -203,6 +204,29 @@ async fn day_markers(
             _ => continue,
         };
         findings.push(Finding::new(FindingKind::DayStale, &path, what));
+    }
+    Ok(())
+}
+
+/// Delta logs that are not what the commit log says.
+async fn delta_logs(
+    store: &Store,
+    log: &mut Log,
+    living: bool,
+    findings: &mut Vec<Finding>,
+) -> Result<(), LakeError> {
+    let seen = delta::faults(store, log).await?;
+    if seen.is_empty() {
+        return Ok(());
+    }
+    // Who writes just now was further the second time.
+    log.catch_up_with_marker(store).await?;
+    for fault in delta::faults(store, log).await? {
+        let was_seen = seen.iter().any(|before| before.path == fault.path);
+        if was_seen && !(living && fault.may_be_work_in_progress()) {
+            let finding = Finding::new(FindingKind::DeltaLog, &fault.path, fault.what());
+            findings.push(finding);
+        }
     }
     Ok(())
 }

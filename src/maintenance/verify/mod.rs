@@ -79,6 +79,9 @@ pub enum FindingKind {
     DayStale,
     /// A checkpoint that is damaged or does not say what the log says. It is not used.
     CheckpointStale,
+    /// The Delta log of a table that is not what the log says: versions are missing, damaged, or of
+    /// another program; or a checkpoint in it.
+    DeltaLog,
     /// What the lake says of itself is damaged, or not what the log says.
     LakeIdentity,
     /// Newest commits are missing in the log: something else in the lake names them.

@@ -1,7 +1,8 @@
 """Reads the Delta tables of a lake with other people's readers, and holds them against its files.
 
 It is told what to do by JSON documents on standard input, one a line:
-{"root": …, "readers": [...], "files": <the list of `files --format json`>}, or
+{"root": …, "store": <the variables of its object store>, "readers": [...], "files": <the list of
+`files --format json`>}, or
 {"root": …, "reader": …, "until": <a file>} to read again and again until the file is there, or
 {"page": …, "folder": …} to run what a page of the documentation prints.
 """
@@ -14,10 +15,17 @@ KEYS = {
 }
 
 
+store = {}
+
+
+def options():
+    return {**store, "AWS_ALLOW_HTTP": "true"} if store else None
+
+
 def by_deltalake(path):
     import deltalake
 
-    return deltalake.DeltaTable(path).to_pyarrow_table()
+    return deltalake.DeltaTable(path, storage_options=options()).to_pyarrow_table()
 
 
 connection = None
@@ -31,13 +39,20 @@ def by_duckdb(path):
         connection = duckdb.connect()
         connection.execute(f"LOAD '{extension('delta')}'")
         connection.execute("SET TimeZone = 'UTC'")
+        if store:
+            connection.execute(f"LOAD '{extension('httpfs')}'")
+            endpoint = store["AWS_ENDPOINT_URL"].removeprefix("http://")
+            connection.execute(
+                f"CREATE SECRET (TYPE s3, KEY_ID '{store['AWS_ACCESS_KEY_ID']}', SECRET '{store['AWS_SECRET_ACCESS_KEY']}', "
+                f"REGION '{store['AWS_REGION']}', ENDPOINT '{endpoint}', USE_SSL false, URL_STYLE 'path')"
+            )
     return connection.sql(f"SELECT * FROM delta_scan('{path}')").to_arrow_table()
 
 
 def by_polars(path):
     import polars as pl
 
-    return pl.read_delta(path).to_arrow()
+    return pl.read_delta(path, storage_options=options()).to_arrow()
 
 
 def by_chdb(path):
@@ -46,7 +61,11 @@ def by_chdb(path):
     import chdb
     import pyarrow.parquet as pq
 
-    query = f"SELECT * FROM deltaLakeLocal('{path}') SETTINGS output_format_parquet_string_as_string = 1"
+    source = f"deltaLakeLocal('{path}')"
+    if store:
+        place = path.replace("s3://", f"{store['AWS_ENDPOINT_URL']}/")
+        source = f"deltaLake('{place}', '{store['AWS_ACCESS_KEY_ID']}', '{store['AWS_SECRET_ACCESS_KEY']}')"
+    query = f"SELECT * FROM {source} SETTINGS output_format_parquet_string_as_string = 1"
     return pq.read_table(io.BytesIO(chdb.query(query, "Parquet").bytes()))
 
 
@@ -82,10 +101,24 @@ READERS = {
 }
 
 
+def opener():
+    if not store:
+        return open
+    import pyarrow.fs
+
+    filesystem = pyarrow.fs.S3FileSystem(
+        access_key=store["AWS_ACCESS_KEY_ID"],
+        secret_key=store["AWS_SECRET_ACCESS_KEY"],
+        endpoint_override=store["AWS_ENDPOINT_URL"],
+        region=store["AWS_REGION"],
+    )
+    return lambda path, _: filesystem.open_input_file(path.removeprefix("s3://"))
+
+
 def compare(ask):
     differences, count = [], 0
     for table in TABLES:
-        there = listed([file for file in ask["files"]["files"] if file["table"] == table])
+        there = listed([file for file in ask["files"]["files"] if file["table"] == table], opener())
         count += len(there)
         for reader in ask["readers"]:
             here = rows(READERS[reader](f"{ask['root']}/{table}"))
@@ -141,6 +174,9 @@ def main():
     with out:
         for line in sys.stdin:
             ask = json.loads(line)
+            store.update(ask.get("store", {}))
+            # Sail's engine takes them from there.
+            os.environ.update(options() or {})
             do = loop if "until" in ask else page if "page" in ask else compare
             json.dump(do(ask), out)
             out.write("\n")

@@ -1,7 +1,8 @@
 """Reads the Iceberg tables of a catalog with other people's readers, and holds them against the lake's files.
 
-It is told what to do by one JSON document on standard input: {"do": "serve", "folder": …} starts
-SeaweedFS with its REST catalog until standard input ends, {"do": "read", …} reads.
+It is told what to do by JSON documents on standard input, one a line: {"do": "serve", "folder": …} starts
+SeaweedFS with its REST catalog until standard input ends, {"do": "read", …} reads, and {"do": "spoil", …}
+is another program that writes to the table of calls.
 """
 
 
@@ -120,19 +121,41 @@ def read(ask):
     return {"differences": differences, "tables": tables}
 
 
+def spoil(ask):
+    """What another program may do: append rows; or rewrite all, with the lake's snapshots expired."""
+    os.environ.update(ask["env"])
+    from pyiceberg.catalog import load_catalog
+
+    table = load_catalog("lake").load_table(("airudder", "calls"))
+    rows = table.scan().to_arrow()
+    if ask["how"] == "append":
+        table.append(rows.slice(0, 1))
+    else:
+        table.overwrite(rows)
+        ids = [snapshot.snapshot_id for snapshot in table.metadata.snapshots]
+        old = [number for number in ids if number != table.current_snapshot().snapshot_id]
+        expire = table.maintenance.expire_snapshots()
+        for number in old:
+            expire = expire.by_id(number)
+        expire.commit()
+    return {}
+
+
 def main():
-    # What follows is for the server to wait for its end.
-    ask = json.loads(sys.stdin.readline())
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     # chdb reads nothing outside of the folder that it starts in.
     os.chdir("/")
     with out:
-        if ask["do"] == "serve":
-            serve(ask, out)
-        else:
-            json.dump(read(ask), out)
+        for line in sys.stdin:
+            ask = json.loads(line)
+            if ask["do"] == "serve":
+                # What follows is for the server to wait for its end.
+                serve(ask, out)
+                break
+            json.dump(spoil(ask) if ask["do"] == "spoil" else read(ask), out)
             out.write("\n")
+            out.flush()
     os._exit(0)
 
 
