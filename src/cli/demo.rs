@@ -248,13 +248,13 @@ fn write_contents(ledger: &Ledger, out: &mut impl Write) -> io::Result<()> {
     use std::collections::BTreeMap;
 
     #[derive(Default)]
-    struct Day {
+    struct DayTotals {
         rows: BTreeMap<TableName, u64>,
         files: u64,
         bytes: u64,
     }
 
-    let mut days: BTreeMap<String, Day> = BTreeMap::new();
+    let mut days: BTreeMap<String, DayTotals> = BTreeMap::new();
     for live in FileQuery::default().run(ledger) {
         let day = days.entry(live.file.partition.to_string()).or_default();
         *day.rows.entry(live.file.table).or_default() += live.file.rows;

@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 
 use super::files::FileChange;
-use super::{Kind, UnsealedTask, counter};
+use super::{StoredState, UnsealedTask, counter};
 use crate::calendar::{day_end, day_of, day_start};
 use crate::lake::day::{DayEvidence, DaySummary, FileCounts, RevisionReason, TaskCounts};
 use crate::lake::record::{Coverage, OpenTask};
@@ -86,7 +86,7 @@ impl Days {
     }
 
     /// The counter of a day's tasks of a kind, to be updated.
-    pub(super) fn tasks_of(&mut self, day: Option<NaiveDate>, kind: Kind) -> &mut u64 {
+    pub(super) fn tasks_of(&mut self, day: Option<NaiveDate>, kind: StoredState) -> &mut u64 {
         counter(&mut self.touched(day).tasks, kind)
     }
 

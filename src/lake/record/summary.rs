@@ -88,7 +88,7 @@ struct ChangesLine<'a> {
     kind: CommitKind,
     base: u64,
     #[serde(default, borrow)]
-    tasks: Vec<TaskLine<'a>>,
+    tasks: Vec<TaskOfRecord<'a>>,
     #[serde(default)]
     open: Vec<OpenTask>,
     #[serde(default)]
@@ -116,7 +116,7 @@ struct ChangesLine<'a> {
 }
 
 #[derive(Deserialize)]
-struct TaskLine<'a> {
+struct TaskOfRecord<'a> {
     #[serde(borrow)]
     id: Cow<'a, str>,
     day: Option<NaiveDate>,
@@ -229,10 +229,10 @@ pub(crate) fn read_task_files(bytes: &[u8]) -> Result<(Vec<TaskFiles>, Vec<DataF
     #[derive(Deserialize)]
     struct Record {
         format_version: u32,
-        changes: Changes,
+        changes: TasksAndFiles,
     }
     #[derive(Deserialize)]
-    struct Changes {
+    struct TasksAndFiles {
         #[serde(default)]
         tasks: Vec<TaskFiles>,
         #[serde(default)]
