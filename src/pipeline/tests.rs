@@ -27,12 +27,12 @@ use crate::task::{TaskId, TaskInfo, TaskStatus};
 type Taken = Result<Verdict<AnswerDisposition>, AnswerFault<LakeError>>;
 
 /// A job whose lake is a temporary folder.
-struct Scene {
+struct LakeScene {
     folder: tempfile::TempDir,
     job: Job,
 }
 
-impl Scene {
+impl LakeScene {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let lake = folder.path().join("lake");
@@ -82,15 +82,15 @@ fn id(task: &str) -> TaskId {
 }
 
 /// A run on the lake of a scene.
-struct Run {
+struct RunOnLake {
     committer: Committer,
     pages: Arc<KeptPages>,
     summary: Summary,
 }
 
-impl Run {
+impl RunOnLake {
     /// Begins the `n`th run.
-    async fn begin(scene: &Scene, n: u32) -> Self {
+    async fn begin(scene: &LakeScene, n: u32) -> Self {
         let run = RunId::new(&format!("20240320T000000Z-{n:0>6}")).expect("an id");
         let options = LakeOptions {
             dest: scene.job.dest.clone(),
@@ -185,8 +185,7 @@ async fn send(sink: &mut TaskSink, body: &str, piece: usize, is_last: bool) -> T
 fn answer(task: &str, status: &str, calls: usize) -> String {
     let call = |n| {
         format!(
-            r#"{{"id":{n},"CallID":"{task}-{n}","CallStartTime":"2024-03-11T01:05:00Z","Comments":"{:->200}"}}"#,
-            n
+            r#"{{"id":{n},"CallID":"{task}-{n}","CallStartTime":"2024-03-11T01:05:00Z","Comments":"{n:->200}"}}"#
         )
     };
     let calls: Vec<String> = (0..calls).map(call).collect();
@@ -205,8 +204,8 @@ async fn an_answer_is_in_the_lake_after_the_commit_and_not_before(
     #[case] calls: usize,
     #[case] piece: usize,
 ) {
-    let scene = Scene::new();
-    let run = Run::begin(&scene, 1).await;
+    let scene = LakeScene::new();
+    let run = RunOnLake::begin(&scene, 1).await;
     let mut sink = run.sink("t", KnownTask::default());
     let taken = send(&mut sink, &answer("t", "finished", calls), piece, false).await;
     let Ok(Verdict::Complete(AnswerDisposition::Accepted { calls: found, .. })) = taken else {
@@ -224,8 +223,8 @@ async fn an_answer_is_in_the_lake_after_the_commit_and_not_before(
 /// The first attempt of a large response ends in the middle, after many of its rows were decoded.
 #[tokio::test]
 async fn of_an_answer_that_breaks_off_no_row_stays() {
-    let scene = Scene::new();
-    let run = Run::begin(&scene, 1).await;
+    let scene = LakeScene::new();
+    let run = RunOnLake::begin(&scene, 1).await;
     let body = answer("t", "finished", 12_000);
     let mut sink = run.sink("t", KnownTask::default());
     let first = Attempt {
@@ -260,8 +259,8 @@ async fn an_answer_that_is_not_wanted_stores_nothing(
     #[case] is_recount: bool,
     #[case] disposition: &str,
 ) {
-    let scene = Scene::new();
-    let run = Run::begin(&scene, 1).await;
+    let scene = LakeScene::new();
+    let run = RunOnLake::begin(&scene, 1).await;
     let known = KnownTask {
         sealed_calls,
         is_recount,
@@ -279,8 +278,8 @@ async fn an_answer_that_is_not_wanted_stores_nothing(
 
 #[tokio::test]
 async fn a_task_is_accepted_once_and_only_under_its_own_name() {
-    let scene = Scene::new();
-    let run = Run::begin(&scene, 1).await;
+    let scene = LakeScene::new();
+    let run = RunOnLake::begin(&scene, 1).await;
     run.accept("t", 2).await;
     let again = run.take("t", &answer("t", "finished", 2)).await;
     assert!(
@@ -302,8 +301,8 @@ async fn a_task_is_accepted_once_and_only_under_its_own_name() {
 
 #[tokio::test]
 async fn an_answer_that_is_cut_is_kept_on_the_last_attempt_only() {
-    let scene = Scene::new();
-    let run = Run::begin(&scene, 1).await;
+    let scene = LakeScene::new();
+    let run = RunOnLake::begin(&scene, 1).await;
     let whole = answer("t", "finished", 3);
     let cut = &whole[..whole.len() - 40];
     let mut sink = run.sink("t", KnownTask::default());
@@ -324,8 +323,8 @@ async fn an_answer_that_is_cut_is_kept_on_the_last_attempt_only() {
 
 #[tokio::test]
 async fn entries_that_are_no_calls_are_kept_beside_the_calls() {
-    let scene = Scene::new();
-    let run = Run::begin(&scene, 1).await;
+    let scene = LakeScene::new();
+    let run = RunOnLake::begin(&scene, 1).await;
     let body = answer("t", "finished", 2).replace("\"detail\":[", "\"detail\":[7,");
     let taken = run.take("t", &body).await;
     let Ok(Verdict::Complete(AnswerDisposition::Accepted { calls, rejects, .. })) = taken else {
@@ -343,8 +342,8 @@ async fn entries_that_are_no_calls_are_kept_beside_the_calls() {
 
 #[tokio::test]
 async fn one_page_that_many_tasks_get_is_kept_once() {
-    let scene = Scene::new();
-    let run = Run::begin(&scene, 1).await;
+    let scene = LakeScene::new();
+    let run = RunOnLake::begin(&scene, 1).await;
     let page = "<html>maintenance</html>";
     let kept_as = |taken: Taken| match taken {
         Err(AnswerFault::NoEnvelope { kept_as, .. }) => kept_as,
@@ -362,8 +361,8 @@ async fn one_page_that_many_tasks_get_is_kept_once() {
 
 #[tokio::test]
 async fn a_commit_waits_until_what_is_being_accepted_is_accepted() {
-    let scene = Scene::new();
-    let run = Run::begin(&scene, 1).await;
+    let scene = LakeScene::new();
+    let run = RunOnLake::begin(&scene, 1).await;
     let pending = Arc::clone(&run.committer.pending);
     let accepting = pending.try_accepting().expect("no commit is made");
     let mut batch = pin!(pending.take());
@@ -376,12 +375,12 @@ async fn a_commit_waits_until_what_is_being_accepted_is_accepted() {
 
 #[tokio::test]
 async fn a_replaced_task_takes_only_its_own_rows_with_it() {
-    let scene = Scene::new();
-    let run = Run::begin(&scene, 1).await;
+    let scene = LakeScene::new();
+    let run = RunOnLake::begin(&scene, 1).await;
     run.accept("t", 2).await;
     run.accept("u", 3).await;
     run.end().await;
-    let run = Run::begin(&scene, 2).await;
+    let run = RunOnLake::begin(&scene, 2).await;
     run.accept("t", 5).await;
     let summary = run.end().await;
     assert_eq!((summary.tasks.sealed, summary.commits), (1, vec![2]));
@@ -394,8 +393,11 @@ async fn a_replaced_task_takes_only_its_own_rows_with_it() {
 
 #[tokio::test]
 async fn of_two_runs_with_the_same_task_the_second_leaves_it_out() {
-    let scene = Scene::new();
-    let (first, second) = (Run::begin(&scene, 1).await, Run::begin(&scene, 2).await);
+    let scene = LakeScene::new();
+    let (first, second) = (
+        RunOnLake::begin(&scene, 1).await,
+        RunOnLake::begin(&scene, 2).await,
+    );
     first.accept("t", 2).await;
     second.accept("t", 4).await;
     second.accept("u", 3).await;
@@ -410,9 +412,9 @@ async fn of_two_runs_with_the_same_task_the_second_leaves_it_out() {
 }
 
 /// A lake with two tasks in one file, one byte of which is another by now.
-async fn damaged_scene() -> Scene {
-    let scene = Scene::new();
-    let run = Run::begin(&scene, 1).await;
+async fn damaged_scene() -> LakeScene {
+    let scene = LakeScene::new();
+    let run = RunOnLake::begin(&scene, 1).await;
     run.accept("t", 2).await;
     run.accept("u", 3).await;
     run.end().await;
@@ -436,7 +438,7 @@ async fn damaged_scene() -> Scene {
 #[tokio::test]
 async fn rows_of_a_damaged_file_are_not_carried_over() {
     let scene = damaged_scene().await;
-    let mut run = Run::begin(&scene, 2).await;
+    let mut run = RunOnLake::begin(&scene, 2).await;
     run.accept("t", 2).await;
     let error = run.commit(GiveUp::Nothing).await.expect_err("damaged");
     assert_eq!(error.exit_code(), ExitCode::Data);
@@ -446,7 +448,7 @@ async fn rows_of_a_damaged_file_are_not_carried_over() {
 #[tokio::test]
 async fn all_tasks_of_a_damaged_file_are_pulled_and_what_is_not_is_named() {
     let scene = damaged_scene().await;
-    let mut run = Run::begin(&scene, 2).await;
+    let mut run = RunOnLake::begin(&scene, 2).await;
     let lake = &run.committer.lake;
     let rules = Rules {
         replace: true,
