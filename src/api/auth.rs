@@ -24,13 +24,13 @@ pub(crate) struct Token {
 
 /// Token state of one account.
 pub(crate) struct Account {
-    state: Mutex<State>,
+    state: Mutex<TokenState>,
     /// Held by the task that signs in. A semaphore rather than a lock, because it is held across
     /// the sign-in's await.
     turn: Semaphore,
 }
 
-struct State {
+struct TokenState {
     token: Option<Token>,
     generation: u64,
     /// The newest generation that the API accepted.
@@ -42,7 +42,7 @@ struct State {
 impl Account {
     pub(crate) fn new() -> Self {
         Self {
-            state: Mutex::new(State {
+            state: Mutex::new(TokenState {
                 token: None,
                 generation: 0,
                 accepted: 0,
@@ -130,13 +130,13 @@ impl Account {
         state.accepted == 0 || state.generation - state.accepted >= MAX_UNACCEPTED
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, TokenState> {
         // A panic cannot poison the state: no code panics while the lock is held.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl TokenState {
     /// The result that needs no sign-in: a token, or a cached rejection.
     fn found(&self) -> Option<Result<Token, ApiError>> {
         if let Some(token) = &self.token {

@@ -13,17 +13,17 @@ pub(crate) const FAILURES_IN_A_ROW: u32 = 20;
 /// Breaker state, shared by all requests of an account.
 #[derive(Debug)]
 pub(crate) struct Breaker {
-    state: watch::Sender<State>,
+    state: watch::Sender<BreakerState>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct State {
+struct BreakerState {
     in_a_row: u32,
     /// Opened explicitly by a caller that stops the run.
     told: bool,
 }
 
-impl State {
+impl BreakerState {
     fn is_open(self) -> bool {
         self.told || self.in_a_row >= FAILURES_IN_A_ROW
     }
@@ -32,7 +32,7 @@ impl State {
 impl Breaker {
     pub(crate) fn new() -> Self {
         Self {
-            state: watch::Sender::new(State::default()),
+            state: watch::Sender::new(BreakerState::default()),
         }
     }
 
@@ -65,7 +65,7 @@ impl Breaker {
         let _ = state.wait_for(|state| state.is_open()).await;
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    fn change(&self, change: impl FnOnce(&mut BreakerState)) {
         self.state.send_if_modified(|state| {
             let before = state.is_open();
             change(state);

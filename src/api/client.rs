@@ -19,7 +19,7 @@ use super::breaker::Breaker;
 use super::error::{ApiError, Cause, DetailError, RequestFailure, SignInRefusal};
 use super::http_attempt::{self, AttemptEnd, AttemptProgress, HttpAttempt};
 use super::listed::NotUnderstood;
-use super::pacer::{Pacer, Slot, Slowed, Traffic};
+use super::pacer::{Pacer, RequestPermit, Slowed, Traffic};
 use super::paging::EndpointMemory;
 use super::request::{Addresses, Params, Request};
 use super::retry_budget::RetryBudget;
@@ -35,10 +35,10 @@ use crate::task::{TaskId, WorkflowId};
 /// A client for one account of the API. Cheap to clone; clones share token and pacer.
 #[derive(Clone)]
 pub struct ApiClient {
-    inner: Arc<Inner>,
+    inner: Arc<ClientInner>,
 }
 
-struct Inner {
+struct ClientInner {
     options: ApiOptions,
     addresses: Addresses,
     http: reqwest::Client,
@@ -116,7 +116,7 @@ impl ApiClient {
         events: Events,
         cancel: CancellationToken,
     ) -> Result<Self, ApiError> {
-        let inner = Inner {
+        let inner = ClientInner {
             addresses: Addresses::new(&options)?,
             http: http_attempt::connect(&options)?,
             pacer: Pacer::new(&options, &events),
@@ -155,7 +155,7 @@ impl ApiClient {
         task: &TaskId,
         sink: &mut S,
     ) -> Result<S::Output, DetailError<S::Error>> {
-        let Inner {
+        let ClientInner {
             options, addresses, ..
         } = &*self.inner;
         let profile = &options.profile.task_detail;
@@ -352,7 +352,7 @@ impl ApiClient {
 
     /// Acquires, in this order: token, in-flight slot, end of the hold, rate. A request that waits
     /// for the sign-in therefore never occupies the slot that the sign-in needs.
-    async fn admit(&self, endpoint: Endpoint) -> Result<(Slot, Option<Token>), ApiError> {
+    async fn admit(&self, endpoint: Endpoint) -> Result<(RequestPermit, Option<Token>), ApiError> {
         let inner = &*self.inner;
         loop {
             if endpoint != Endpoint::Auth {
@@ -376,13 +376,13 @@ impl ApiClient {
     async fn try_once<S: AnswerSink>(
         &self,
         request: &Request,
-        slot: &Slot,
+        slot: &RequestPermit,
         token: Option<&Token>,
         number: u32,
         is_last: bool,
         sink: &mut S,
     ) -> Result<AttemptEnd<S::Output, S::Error>, ApiError> {
-        let Inner {
+        let ClientInner {
             http,
             clock,
             events,
@@ -451,7 +451,7 @@ impl ApiClient {
 
     fn succeeded(&self, endpoint: Endpoint, token: Option<&Token>) {
         self.answered(endpoint);
-        let Inner {
+        let ClientInner {
             account,
             pacer,
             events,
@@ -471,7 +471,7 @@ impl ApiClient {
         sent_at: Instant,
         retry_after: Option<Duration>,
     ) -> Result<Duration, ApiError> {
-        let Inner {
+        let ClientInner {
             pacer,
             events,
             options,
@@ -516,7 +516,7 @@ impl ApiClient {
     /// The sign-in request. Boxed, since it takes the same path as the requests that wait for it.
     fn fetch_token(&self) -> BoxFuture<'_, Result<HeaderValue, ApiError>> {
         async move {
-            let Inner {
+            let ClientInner {
                 options, addresses, ..
             } = &*self.inner;
             let credentials = options

@@ -53,7 +53,7 @@ pub struct ListingEvidence {
 }
 
 /// The request parameters of one listing.
-struct Call<'a> {
+struct ListingParams<'a> {
     endpoint: Endpoint,
     method: Method,
     url: &'a url::Url,
@@ -106,13 +106,13 @@ impl ApiClient {
         .await
     }
 
-    fn workflows_call(&self, window: Window) -> Call<'_> {
+    fn workflows_call(&self, window: Window) -> ListingParams<'_> {
         let profile = &self.options().profile.list_workflows;
         let mut params: Params = profile.extra_params.iter().cloned().collect();
         let [from, to] = bounds(window, profile.time_format);
         params.insert(profile.start_param.clone(), &from);
         params.insert(profile.end_param.clone(), &to);
-        Call {
+        ListingParams {
             endpoint: Endpoint::ListWorkflows,
             method: profile.method,
             url: &self.addresses().list_workflows,
@@ -123,11 +123,11 @@ impl ApiClient {
         }
     }
 
-    fn tasks_call<'a>(&'a self, workflow: &'a WorkflowId) -> Call<'a> {
+    fn tasks_call<'a>(&'a self, workflow: &'a WorkflowId) -> ListingParams<'a> {
         let profile = &self.options().profile.list_tasks;
         let mut params: Params = profile.extra_params.iter().cloned().collect();
         params.insert(profile.workflow_param.clone(), &json!(workflow.as_str()));
-        Call {
+        ListingParams {
             endpoint: Endpoint::ListTasks,
             method: profile.method,
             url: &self.addresses().list_tasks,
@@ -141,7 +141,7 @@ impl ApiClient {
     /// Repeats passes over the listing until one is conclusive or the limit is reached.
     async fn list<T: Send>(
         &self,
-        call: &Call<'_>,
+        call: &ListingParams<'_>,
         read: impl Fn(Json<'_>) -> Result<(String, T), UnusableItem> + Sync,
     ) -> Result<Listing<T>, ApiError> {
         let mut union = MergedItems::new();
@@ -189,7 +189,7 @@ impl ApiClient {
     /// Runs one pass, page by page.
     async fn pass<'a, T>(
         &'a self,
-        call: &Call<'a>,
+        call: &ListingParams<'a>,
         read: &(impl Fn(Json<'_>) -> Result<(String, T), UnusableItem> + Sync),
         union: &mut MergedItems<T>,
     ) -> Result<ReadPass<'a>, ApiError> {
@@ -251,7 +251,7 @@ impl ApiClient {
     /// Reads one page: adds its items to the union and returns the facts for the pass.
     fn page<T>(
         &self,
-        call: &Call<'_>,
+        call: &ListingParams<'_>,
         answer: &Bytes,
         read: &impl Fn(Json<'_>) -> Result<(String, T), UnusableItem>,
         union: &mut MergedItems<T>,
@@ -298,8 +298,12 @@ impl ApiClient {
     }
 
     /// A page as sent, envelope included: JSON with a success code.
-    async fn answer(&self, call: &Call<'_>, ask: &PageRequest) -> Result<Bytes, CallError> {
-        let Call {
+    async fn answer(
+        &self,
+        call: &ListingParams<'_>,
+        ask: &PageRequest,
+    ) -> Result<Bytes, CallError> {
+        let ListingParams {
             endpoint,
             method,
             url,
@@ -341,7 +345,7 @@ fn is_refused_proof(ask: &PageRequest, error: &CallError) -> bool {
         && matches!(error, CallError::Failed { failure, .. } if by_the_vendor(failure))
 }
 
-fn no_page(call: &Call<'_>, why: &NoPage) -> ApiError {
+fn no_page(call: &ListingParams<'_>, why: &NoPage) -> ApiError {
     let name = call.endpoint.as_str();
     let reason = match why {
         NoPage::NoList => format!(
@@ -359,7 +363,7 @@ fn no_page(call: &Call<'_>, why: &NoPage) -> ApiError {
     }
 }
 
-fn too_many_items(call: &Call<'_>, most: usize) -> ApiError {
+fn too_many_items(call: &ListingParams<'_>, most: usize) -> ApiError {
     ApiError::Listing {
         endpoint: call.endpoint,
         reason: format!(
@@ -368,7 +372,7 @@ fn too_many_items(call: &Call<'_>, most: usize) -> ApiError {
     }
 }
 
-fn unusable_items(call: &Call<'_>, count: u64) -> String {
+fn unusable_items(call: &ListingParams<'_>, count: u64) -> String {
     let name = call.endpoint.as_str();
     let items = if count == 1 { "item" } else { "items" };
     format!(
@@ -379,7 +383,7 @@ fn unusable_items(call: &Call<'_>, count: u64) -> String {
     )
 }
 
-fn short(call: &Call<'_>, shift: &Instability, found: usize) -> String {
+fn short(call: &ListingParams<'_>, shift: &Instability, found: usize) -> String {
     let name = call.endpoint.as_str();
     format!(
         "{} may be short: taken {} times, each time {shift}; {found} items are kept, and their \
@@ -391,7 +395,7 @@ fn short(call: &Call<'_>, shift: &Instability, found: usize) -> String {
 }
 
 /// The listing's name with its workflow.
-fn listing_of(call: &Call<'_>) -> String {
+fn listing_of(call: &ListingParams<'_>) -> String {
     let of = call
         .workflow
         .map(|workflow| format!(" of workflow {workflow}"))

@@ -32,6 +32,8 @@ use governor::{Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use spacing::{Spacing, sleep_accurately};
+
 use super::retry_budget::ceiling;
 use super::sent::Sent;
 use super::shared::{SharedPace, Turn};
@@ -56,9 +58,7 @@ const RECOVERY_INTERVAL: Duration = Duration::from_secs(1);
 /// Maximum jitter added to a hold that the API asked for.
 const MAX_HOLD_JITTER: Duration = Duration::from_secs(1);
 
-use spacing::{Spacing, sleep_accurately};
-
-type Limiter = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Moment>>;
+type Limiter = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<TokioInstant>>;
 
 /// Live figures for the progress bar.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -128,7 +128,7 @@ impl Pace {
 
 /// Permission for one request. Dropping it frees the in-flight slot.
 #[derive(Debug)]
-pub(crate) struct Slot {
+pub(crate) struct RequestPermit {
     /// How long the request waited for it.
     pub(crate) waited: Duration,
     /// To be told when the request is written.
@@ -136,7 +136,7 @@ pub(crate) struct Slot {
     _place: OwnedSemaphorePermit,
 }
 
-impl Drop for Slot {
+impl Drop for RequestPermit {
     fn drop(&mut self) {
         self.sent.over();
     }
@@ -190,7 +190,7 @@ impl Pacer {
     }
 
     /// Waits until one more request may leave. Dropping the future releases everything.
-    pub(crate) async fn admit(&self) -> Slot {
+    pub(crate) async fn admit(&self) -> RequestPermit {
         let asked_at = Instant::now();
         let place = Arc::clone(&self.in_flight)
             .acquire_owned()
@@ -206,7 +206,7 @@ impl Pacer {
                 tokio::time::sleep_until(until).await;
             }
         }
-        Slot {
+        RequestPermit {
             waited: asked_at.elapsed(),
             sent,
             _place: place,
@@ -251,7 +251,7 @@ impl Pacer {
             .check_n(CELLS_PER_REQUEST)
             .expect("the burst holds at least one request");
         if limited {
-            taken.map_err(|not_until| now + not_until.wait_time_from(Moment(now)))?;
+            taken.map_err(|not_until| now + not_until.wait_time_from(TokioInstant(now)))?;
         }
         self.note_departure(now);
         Ok(())
@@ -391,17 +391,17 @@ fn share_of(burst: NonZeroU32) -> f64 {
 struct TokioClock;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Moment(Instant);
+struct TokioInstant(Instant);
 
 impl Clock for TokioClock {
-    type Instant = Moment;
+    type Instant = TokioInstant;
 
-    fn now(&self) -> Moment {
-        Moment(Instant::now())
+    fn now(&self) -> TokioInstant {
+        TokioInstant(Instant::now())
     }
 }
 
-impl Add<Nanos> for Moment {
+impl Add<Nanos> for TokioInstant {
     type Output = Self;
 
     fn add(self, nanos: Nanos) -> Self {
@@ -409,7 +409,7 @@ impl Add<Nanos> for Moment {
     }
 }
 
-impl Reference for Moment {
+impl Reference for TokioInstant {
     fn duration_since(&self, earlier: Self) -> Nanos {
         self.0.saturating_duration_since(earlier.0).into()
     }
@@ -440,14 +440,14 @@ mod tests {
     }
 
     /// A strict token bucket, as a server implements it.
-    struct Bucket {
+    struct StrictBucket {
         tokens: f64,
         burst: f64,
         per_second: f64,
         at: Instant,
     }
 
-    impl Bucket {
+    impl StrictBucket {
         fn take(&mut self, at: Instant) -> bool {
             self.tokens += (at - self.at).as_secs_f64() * self.per_second;
             self.tokens = self.tokens.min(self.burst) - 1.0;
@@ -476,7 +476,7 @@ mod tests {
         }
         arrivals.sort();
         let burst = f64::from(burst);
-        let mut bucket = Bucket {
+        let mut bucket = StrictBucket {
             tokens: burst,
             burst,
             per_second,

@@ -18,7 +18,7 @@ use crate::job::{ApiOptions, ApiProfile, Credentials, PageLimits, Rate, RetryOpt
 
 /// A request as received by the server.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
+pub(super) struct SeenRequest {
     pub(super) path: String,
     pub(super) query: String,
     pub(super) token: Option<String>,
@@ -59,7 +59,7 @@ impl Reply {
 
 pub(super) struct Server {
     pub(super) base: String,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    seen: Arc<Mutex<Vec<SeenRequest>>>,
     accepting: JoinHandle<()>,
 }
 
@@ -73,7 +73,7 @@ impl Server {
     /// Answers every request by the script, which receives the number of earlier requests to the
     /// path.
     pub(super) async fn start(
-        script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+        script: impl Fn(&SeenRequest, usize) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let base = format!("http://{}", listener.local_addr().expect("bound"));
@@ -95,7 +95,7 @@ impl Server {
 
     /// Signs in every request with `T1`, `T2`, …; the script handles the rest.
     pub(super) async fn with_auth(
-        script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+        script: impl Fn(&SeenRequest, usize) -> Reply + Send + Sync + 'static,
     ) -> Self {
         Self::start(move |seen, n| match seen.path.as_str() {
             "/service/cloud/auth" => Reply::data(&json!({"token": format!("T{}", n + 1)})),
@@ -104,7 +104,7 @@ impl Server {
         .await
     }
 
-    pub(super) fn seen(&self) -> Vec<Seen> {
+    pub(super) fn seen(&self) -> Vec<SeenRequest> {
         self.seen.lock().expect("not poisoned").clone()
     }
 
@@ -119,8 +119,8 @@ impl Server {
 
 async fn serve(
     mut stream: TcpStream,
-    script: &(impl Fn(&Seen, usize) -> Reply + Send + Sync),
-    log: &Mutex<Vec<Seen>>,
+    script: &(impl Fn(&SeenRequest, usize) -> Reply + Send + Sync),
+    log: &Mutex<Vec<SeenRequest>>,
 ) {
     let Some(seen) = read(&mut stream).await else {
         return;
@@ -159,7 +159,7 @@ async fn serve(
     let _ = stream.shutdown().await;
 }
 
-async fn read(stream: &mut TcpStream) -> Option<Seen> {
+async fn read(stream: &mut TcpStream) -> Option<SeenRequest> {
     let mut bytes = Vec::new();
     let (head, body) = loop {
         if stream.read_buf(&mut bytes).await.ok()? == 0 {
@@ -176,7 +176,7 @@ async fn read(stream: &mut TcpStream) -> Option<Seen> {
     };
     let target = head.split(' ').nth(1)?;
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    Some(Seen {
+    Some(SeenRequest {
         path: path.to_owned(),
         query: query.to_owned(),
         token: header(&head, "authorization"),

@@ -109,7 +109,7 @@ pub(super) struct SharedPace {
     /// Upper bound of a wait that Redis asks for.
     most_wait: Duration,
     events: Events,
-    link: Mutex<Link>,
+    link: Mutex<RedisLink>,
 }
 
 /// Why there is no usable reply.
@@ -124,7 +124,7 @@ impl From<RedisError> for NoTurn {
     }
 }
 
-enum Link {
+enum RedisLink {
     /// No request was made yet.
     New,
     Up(MultiplexedConnection),
@@ -165,7 +165,7 @@ impl SharedPace {
             alone_per_second: options.rate.per_second,
             most_wait,
             events,
-            link: Mutex::new(Link::New),
+            link: Mutex::new(RedisLink::New),
         })
     }
 
@@ -187,9 +187,9 @@ impl SharedPace {
     /// Runs a script; `None` if Redis is unavailable, or was a moment ago.
     async fn ask(&self, script: &str, arguments: &[u64]) -> Option<(u64, u64)> {
         let connection = match &*self.link() {
-            Link::Down { look_again } if Instant::now() < *look_again => return None,
-            Link::Up(connection) => Some(connection.clone()),
-            Link::New | Link::Down { .. } => None,
+            RedisLink::Down { look_again } if Instant::now() < *look_again => return None,
+            RedisLink::Up(connection) => Some(connection.clone()),
+            RedisLink::New | RedisLink::Down { .. } => None,
         };
         let asked = async {
             let mut connection = match connection {
@@ -207,8 +207,8 @@ impl SharedPace {
         };
         match asked.await {
             Ok((connection, answer)) => {
-                let before = std::mem::replace(&mut *self.link(), Link::Up(connection));
-                if matches!(before, Link::Down { .. }) {
+                let before = std::mem::replace(&mut *self.link(), RedisLink::Up(connection));
+                if matches!(before, RedisLink::Down { .. }) {
                     let text = format!("the shared pace at {} is back", self.shown);
                     self.events.emit(&Event::Warning { text });
                 }
@@ -216,8 +216,8 @@ impl SharedPace {
             }
             Err(no_turn) => {
                 let look_again = Instant::now() + RECONNECT_INTERVAL;
-                let before = std::mem::replace(&mut *self.link(), Link::Down { look_again });
-                if !matches!(before, Link::Down { .. }) {
+                let before = std::mem::replace(&mut *self.link(), RedisLink::Down { look_again });
+                if !matches!(before, RedisLink::Down { .. }) {
                     let shown = &self.shown;
                     let why = match no_turn {
                         NoTurn::Failed(error) => {
@@ -251,7 +251,7 @@ impl SharedPace {
             .await
     }
 
-    fn link(&self) -> MutexGuard<'_, Link> {
+    fn link(&self) -> MutexGuard<'_, RedisLink> {
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

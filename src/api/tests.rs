@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::listed::ListedWorkflow;
 use super::listing::Listing;
-use super::scripted::{Log, Reply, Seen, Server, options};
+use super::scripted::{Log, Reply, SeenRequest, Server, options};
 use super::*;
 use crate::clock::Clock;
 use crate::event::{Event, Events};

@@ -96,10 +96,10 @@ impl Timing {
 
 /// The vendor's clock, as measured so far.
 #[derive(Debug, Default)]
-pub(crate) struct VendorClock(Mutex<Seen>);
+pub(crate) struct VendorClock(Mutex<RecentOffsets>);
 
 #[derive(Debug, Default)]
-struct Seen {
+struct RecentOffsets {
     recent: VecDeque<ClockOffset>,
     said: bool,
 }
@@ -125,13 +125,13 @@ impl VendorClock {
         self.seen().median()
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
+    fn seen(&self) -> MutexGuard<'_, RecentOffsets> {
         // No code panics while the lock is held.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Seen {
+impl RecentOffsets {
     fn median(&self) -> Option<ClockOffset> {
         let mut offsets: Vec<ClockOffset> = self.recent.iter().copied().collect();
         offsets.sort_by_key(|offset| offset.offset);

@@ -248,13 +248,13 @@ fn write_contents(ledger: &Ledger, out: &mut impl Write) -> io::Result<()> {
     use std::collections::BTreeMap;
 
     #[derive(Default)]
-    struct Day {
+    struct DayTotals {
         rows: BTreeMap<TableName, u64>,
         files: u64,
         bytes: u64,
     }
 
-    let mut days: BTreeMap<String, Day> = BTreeMap::new();
+    let mut days: BTreeMap<String, DayTotals> = BTreeMap::new();
     for live in FileQuery::default().run(ledger) {
         let day = days.entry(live.file.partition.to_string()).or_default();
         *day.rows.entry(live.file.table).or_default() += live.file.rows;
@@ -277,7 +277,7 @@ fn write_contents(ledger: &Ledger, out: &mut impl Write) -> io::Result<()> {
 
 /// Writes what to try next; the DuckDB command works as printed.
 fn write_next_steps(dest: &Path, out: &mut impl Write) -> io::Result<()> {
-    let dest = dest.display();
+    let dest = dest.display().to_string();
     write!(
         out,
         "\n\
@@ -288,6 +288,8 @@ fn write_next_steps(dest: &Path, out: &mut impl Write) -> io::Result<()> {
          GROUP BY ALL ORDER BY call_date\"\n  \
          airudder-export status --dest {dest}    days, open tasks, past runs\n  \
          airudder-export verify --dest {dest}    check every file against the log\n  \
-         airudder-export init                           write a job file; then: doctor\n"
+         airudder-export {init:<width$}    write a job file; then: doctor\n",
+        init = "init",
+        width = "status --dest ".len() + dest.chars().count(),
     )
 }

@@ -263,7 +263,7 @@ pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<()
     if lake.is_empty() {
         tracing::warn!(name: "empty_lake", dest = %job.dest, "nothing was committed here yet");
     }
-    let listed = Listed::of(&lake, args.as_of_commit, query).await?;
+    let listed = FilesOfState::of(&lake, args.as_of_commit, query).await?;
     if let Some(pin) = &pin
         && let Err(superseded) = listed.expect_whole(&lake)
     {
@@ -294,7 +294,7 @@ pub async fn run(args: &FilesArgs, job: &Job, out: &mut impl Write) -> Result<()
         let path = root.display().to_string();
         return Err(FilesError::LineBreak { path });
     }
-    let shown = Shown {
+    let shown = FilesOutput {
         listed: &listed,
         place,
         root,
@@ -317,15 +317,15 @@ async fn open(
     let Some(span) = args.hold else {
         return Ok((lake, None));
     };
-    let listed = Listed::of(&lake, args.as_of_commit, query).await?;
+    let listed = FilesOfState::of(&lake, args.as_of_commit, query).await?;
     listed.expect_whole(&lake)?;
     let Held { lake, pin } = lake::hold(&job.dest, query, span, clock).await?;
     Ok((lake, pin))
 }
 
 /// What is printed, however it is.
-struct Shown<'a> {
-    listed: &'a Listed<'a>,
+struct FilesOutput<'a> {
+    listed: &'a FilesOfState<'a>,
     /// The folder from which the files are opened.
     place: PathBuf,
     /// The lake.
@@ -338,7 +338,7 @@ struct Shown<'a> {
     gone: Option<BTreeSet<FilePath>>,
 }
 
-impl Shown<'_> {
+impl FilesOutput<'_> {
     fn write(self, format: FilesFormat, out: &mut impl Write) -> io::Result<()> {
         match format {
             FilesFormat::Paths | FilesFormat::Uris | FilesFormat::Symlink => {
@@ -430,12 +430,12 @@ fn packaged(live: &LiveFile) -> PackagedFile {
 }
 
 /// The files of one state.
-struct Listed<'a> {
+struct FilesOfState<'a> {
     ledger: Cow<'a, Ledger>,
     files: Vec<LiveFile>,
 }
 
-impl<'a> Listed<'a> {
+impl<'a> FilesOfState<'a> {
     /// Those of a commit's state, or of the newest.
     async fn of(lake: &'a Lake, commit: Option<u64>, query: FileQuery) -> Result<Self, FilesError> {
         let ledger = match commit {

@@ -14,10 +14,12 @@ use crate::job::SettingFlags;
 use crate::job::environment::{AS_OF, JOB};
 use crate::job::settings::{Fallback, Kind, Setting, setting};
 
+/// Heading of the zones and of `--as-of`.
+const TIME: &str = "Time";
 const LAKE: (&str, &[&str]) = ("The lake", &["dest"]);
 const RUN_ON_LAKE: (&str, &[&str]) = ("The lake", &["dest", "if_running"]);
-const ZONES: (&str, &[&str]) = ("Time zones", &["source_timezone", "partition_timezone"]);
-const PARTITION_ZONE: (&str, &[&str]) = ("Time zones", &["partition_timezone"]);
+const ZONES: (&str, &[&str]) = (TIME, &["source_timezone", "partition_timezone"]);
+const PARTITION_ZONE: (&str, &[&str]) = (TIME, &["partition_timezone"]);
 const API: (&str, &[&str]) = (
     "The API",
     &[
@@ -299,7 +301,7 @@ fn as_of() -> Arg {
     Arg::new("as-of")
         .long("as-of")
         .value_name("TIME")
-        .help_heading("Which tasks")
+        .help_heading(TIME)
         .help("Decide as if it were this time")
         .long_help(format!(
             "Decide as if it were this time: 2024-03-18T00:30:00Z, or a date for its midnight in the \

@@ -176,7 +176,7 @@ impl<'a> Envelope<'a> {
             }));
         }
         let mut code: Option<(Option<i64>, RawValue<'a>)> = None;
-        let mut data: Option<Data<'a>> = None;
+        let mut data: Option<DataMembers<'a>> = None;
         let mut own: Vec<(RawValue<'a>, RawValue<'a>)> = Vec::new();
         let mut first = true;
         while let Some(key) = scanner.key(first)? {
@@ -212,7 +212,7 @@ impl<'a> Envelope<'a> {
             }
         }
         scanner.end()?;
-        let Data {
+        let DataMembers {
             mut record,
             has_detail,
             mut problem,
@@ -312,25 +312,25 @@ impl RecordDecoder {
 
 /// The members of `data`.
 #[derive(Default)]
-struct Data<'a> {
+struct DataMembers<'a> {
     record: Option<RawRecords<'a>>,
     /// Whether `detail` is an array, empty or not.
     has_detail: bool,
     problem: Option<EnvelopeError>,
 }
 
-fn read_data<'a>(scanner: &mut Scanner<'a>) -> Result<Data<'a>, EnvelopeError> {
+fn read_data<'a>(scanner: &mut Scanner<'a>) -> Result<DataMembers<'a>, EnvelopeError> {
     if !scanner.take(b'{') {
         let value = scanner.value()?;
         let problem =
             (!value.is_empty()).then_some(EnvelopeError::DataNotObject(value.kind.words()));
-        return Ok(Data {
+        return Ok(DataMembers {
             problem,
-            ..Data::default()
+            ..DataMembers::default()
         });
     }
     let (record, nested) = read_object(scanner, &plans().task)?;
-    let mut data = Data::default();
+    let mut data = DataMembers::default();
     match nested.as_slice() {
         [] => {}
         // The splitter removed the array's entries, so it is empty here.

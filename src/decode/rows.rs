@@ -272,12 +272,12 @@ impl Rows {
     pub fn take_largest(&mut self, bytes: usize) -> Result<Vec<Batch>, ArrowError> {
         let calls = self.calls.iter().map(|(day, tables)| {
             let size: usize = tables.all().map(TableBuilder::size).sum();
-            (size, Of::Calls, *day)
+            (size, RowsOwner::Calls, *day)
         });
         let tasks = self
             .tasks
             .iter()
-            .map(|(day, table)| (table.size(), Of::Tasks, *day));
+            .map(|(day, table)| (table.size(), RowsOwner::Tasks, *day));
         let mut sizes: Vec<_> = calls.chain(tasks).collect();
         sizes.sort_unstable();
         let mut left = self.bytes();
@@ -287,11 +287,11 @@ impl Rows {
                 break;
             };
             match of {
-                Of::Calls => {
+                RowsOwner::Calls => {
                     let tables = self.calls.remove(&day).expect("the day was just listed");
                     self.empty(day, tables, &mut batches)?;
                 }
-                Of::Tasks => {
+                RowsOwner::Tasks => {
                     let tasks = self.tasks.get_mut(&day).expect("the day was just listed");
                     batches.push(tasks.finish(day)?);
                 }
@@ -304,7 +304,7 @@ impl Rows {
 
 /// The owner of the rows.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Of {
+enum RowsOwner {
     Calls,
     Tasks,
 }

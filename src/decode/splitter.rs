@@ -96,7 +96,7 @@ fn within(key: Option<&str>) -> String {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum SplitterState {
     /// Outside the array.
     Envelope,
     /// In the array, before an entry. `first` allows the array to end.
@@ -122,7 +122,7 @@ enum State {
 #[derive(Debug)]
 pub struct AnswerSplitter {
     options: SplitOptions,
-    state: State,
+    state: SplitterState,
     envelope: EnvelopeState,
     batch: EntryBatch,
     /// An empty buffer for the next batch.
@@ -173,7 +173,7 @@ impl AnswerSplitter {
     pub fn new(options: SplitOptions) -> Self {
         Self {
             options,
-            state: State::Envelope,
+            state: SplitterState::Envelope,
             envelope: EnvelopeState::default(),
             batch: EntryBatch::default(),
             spare: Vec::new(),
@@ -222,7 +222,7 @@ impl AnswerSplitter {
     /// Whether entries of `detail` have been seen.
     #[must_use]
     pub fn in_detail(&self) -> bool {
-        self.next_index > 0 || !matches!(self.state, State::Envelope | State::Done)
+        self.next_index > 0 || !matches!(self.state, SplitterState::Envelope | SplitterState::Done)
     }
 
     /// Consumes the next bytes of the response.
@@ -234,24 +234,27 @@ impl AnswerSplitter {
         while at < bytes.len() {
             let before = at;
             at = match self.state {
-                State::Envelope => self.envelope_bytes(bytes, at)?,
-                State::BeforeEntry { first } => self.before_entry(bytes, at, first)?,
-                State::BehindEntry => self.behind_entry(bytes, at)?,
-                State::Container {
+                SplitterState::Envelope => self.envelope_bytes(bytes, at)?,
+                SplitterState::BeforeEntry { first } => self.before_entry(bytes, at, first)?,
+                SplitterState::BehindEntry => self.behind_entry(bytes, at)?,
+                SplitterState::Container {
                     depth,
                     in_string,
                     escape,
                 } => self.container(bytes, at, depth, in_string, escape)?,
-                State::Text { escape } => self.text(bytes, at, escape),
-                State::Scalar => self.scalar(bytes, at),
-                State::Done => {
+                SplitterState::Text { escape } => self.text(bytes, at, escape),
+                SplitterState::Scalar => self.scalar(bytes, at),
+                SplitterState::Done => {
                     if !bytes[at].is_ascii_whitespace() {
                         return self.fail("something follows the answer", at);
                     }
                     at + 1
                 }
             };
-            debug_assert!(at > before || self.state != State::Envelope, "no progress");
+            debug_assert!(
+                at > before || self.state != SplitterState::Envelope,
+                "no progress"
+            );
         }
         self.taken += bytes.len() as u64;
         Ok(())
@@ -262,7 +265,7 @@ impl AnswerSplitter {
     /// # Errors
     /// If it is truncated.
     pub fn finish(self) -> Result<SplitEnd, SplitError> {
-        if self.state != State::Done {
+        if self.state != SplitterState::Done {
             let what = if self.taken == 0 {
                 "it is empty"
             } else {
@@ -327,7 +330,7 @@ impl AnswerSplitter {
                 {
                     envelope.text.push(b']');
                     envelope.key = EnvelopeKey::None;
-                    self.state = State::BeforeEntry { first: true };
+                    self.state = SplitterState::BeforeEntry { first: true };
                     return Ok(at + 1);
                 }
                 b'{' | b'[' => {
@@ -340,7 +343,7 @@ impl AnswerSplitter {
                 b'}' | b']' => {
                     envelope.depth -= 1;
                     if envelope.depth == 0 {
-                        self.state = State::Done;
+                        self.state = SplitterState::Done;
                         return Ok(at + 1);
                     }
                 }
@@ -354,17 +357,17 @@ impl AnswerSplitter {
         self.state = match bytes[at] {
             byte if byte.is_ascii_whitespace() => return Ok(at + 1),
             b']' if first => {
-                self.state = State::Envelope;
+                self.state = SplitterState::Envelope;
                 return Ok(at + 1);
             }
-            b'{' | b'[' => State::Container {
+            b'{' | b'[' => SplitterState::Container {
                 depth: 1,
                 in_string: false,
                 escape: false,
             },
-            b'"' => State::Text { escape: false },
+            b'"' => SplitterState::Text { escape: false },
             b',' | b'}' | b']' | b':' => return self.fail("an entry of detail is missing", at),
-            _ => State::Scalar,
+            _ => SplitterState::Scalar,
         };
         if self.next_index > i32::MAX as u64 {
             return Err(SplitError::TooManyEntries);
@@ -377,8 +380,8 @@ impl AnswerSplitter {
     fn behind_entry(&mut self, bytes: &[u8], at: usize) -> Result<usize, SplitError> {
         match bytes[at] {
             byte if byte.is_ascii_whitespace() => {}
-            b',' => self.state = State::BeforeEntry { first: false },
-            b']' => self.state = State::Envelope,
+            b',' => self.state = SplitterState::BeforeEntry { first: false },
+            b']' => self.state = SplitterState::Envelope,
             _ => return self.fail("a comma between entries of detail is missing", at),
         }
         Ok(at + 1)
@@ -453,7 +456,7 @@ impl AnswerSplitter {
                 at += 1;
             }
         }
-        self.state = State::Container {
+        self.state = SplitterState::Container {
             depth,
             in_string,
             escape,
@@ -481,7 +484,7 @@ impl AnswerSplitter {
                 None => break,
             }
         }
-        self.state = State::Text { escape };
+        self.state = SplitterState::Text { escape };
         self.keep(&bytes[from..]);
         bytes.len()
     }
@@ -529,7 +532,7 @@ impl AnswerSplitter {
     }
 
     fn end_entry(&mut self) {
-        self.state = State::BehindEntry;
+        self.state = SplitterState::BehindEntry;
         self.next_index += 1;
         if self.oversize {
             self.oversize = false;

@@ -59,7 +59,7 @@ pub(super) struct FactSink<'a> {
     task: &'a TaskId,
     profile: &'a ApiProfile,
     options: &'a DecodeOptions,
-    reading: Option<Reading>,
+    reading: Option<ArrivingAnswer>,
 }
 
 impl<'a> FactSink<'a> {
@@ -76,7 +76,7 @@ impl<'a> FactSink<'a> {
         }
     }
 
-    fn reading(&mut self) -> &mut Reading {
+    fn reading(&mut self) -> &mut ArrivingAnswer {
         self.reading
             .as_mut()
             .expect("the client begins an answer before it hands on its pieces")
@@ -88,7 +88,11 @@ impl AnswerSink for FactSink<'_> {
     type Error = Infallible;
 
     async fn begin(&mut self, attempt: api::Attempt) -> Result<(), AnswerFault> {
-        self.reading = Some(Reading::new(self.task, attempt.received_at, self.options));
+        self.reading = Some(ArrivingAnswer::new(
+            self.task,
+            attempt.received_at,
+            self.options,
+        ));
         Ok(())
     }
 
@@ -119,7 +123,7 @@ fn fault(error: &SplitError) -> AnswerFault {
 
 /// A response while it arrives.
 #[derive(Debug)]
-struct Reading {
+struct ArrivingAnswer {
     split: AnswerSplitter,
     sample: Sample,
 }
@@ -145,7 +149,7 @@ struct SeenRedial {
     call_start: DateTime<Utc>,
 }
 
-impl Reading {
+impl ArrivingAnswer {
     fn new(task: &TaskId, at: DateTime<Utc>, options: &DecodeOptions) -> Self {
         Self {
             split: AnswerSplitter::new(SplitOptions {

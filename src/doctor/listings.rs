@@ -36,7 +36,7 @@ impl Candidates {
 }
 
 /// Names for the checks of a listing.
-struct Names {
+struct CheckNames {
     /// The table in the job file: `[api.…]`. Also the name of the check.
     table: &'static str,
     total: &'static str,
@@ -44,13 +44,13 @@ struct Names {
     noun: &'static str,
 }
 
-const WORKFLOWS: Names = Names {
+const WORKFLOWS: CheckNames = CheckNames {
     table: "list_workflows",
     total: "list_workflows.total",
     pages: "list_workflows.pages",
     noun: "workflow",
 };
-const TASKS: Names = Names {
+const TASKS: CheckNames = CheckNames {
     table: "list_tasks",
     total: "list_tasks.total",
     pages: "list_tasks.pages",
@@ -161,12 +161,12 @@ fn refused(name: &'static str, error: &ApiError) -> Check {
 /// Checks a page for what every listing has: a list, ids, a total, pages of the right size.
 fn judge<T>(
     survey: &PageSurvey<T>,
-    names: &Names,
+    names: &CheckNames,
     paging: &PagingProfile,
     page_size: usize,
     id_keys: &[String],
 ) -> Vec<Check> {
-    let Names {
+    let CheckNames {
         table,
         total: total_check,
         pages,

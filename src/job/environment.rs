@@ -53,16 +53,16 @@ const OWN_AND_CLOUDS: [&str; 11] = [
 /// Its `Debug` output contains names only: two of the values are secrets.
 #[derive(Clone, Default)]
 pub struct Environment {
-    variables: BTreeMap<String, Value>,
+    variables: BTreeMap<String, VariableValue>,
 }
 
 /// A variable's value, overwritten in memory when dropped: it may be a secret. The operating
 /// system's copy of the environment stays: changing it is not safe in a process with threads, and
 /// would leave the process's first copy in place.
 #[derive(Clone)]
-struct Value(OsString);
+struct VariableValue(OsString);
 
-impl Drop for Value {
+impl Drop for VariableValue {
     fn drop(&mut self) {
         std::mem::take(&mut self.0).into_encoded_bytes().zeroize();
     }
@@ -86,7 +86,7 @@ impl Environment {
     ) -> Self {
         let variables = variables
             .into_iter()
-            .map(|(name, value)| (name.into(), Value(value.into())))
+            .map(|(name, value)| (name.into(), VariableValue(value.into())))
             .filter(|(name, value)| {
                 !value.0.is_empty()
                     && (OWN_AND_CLOUDS.iter().any(|prefix| name.starts_with(prefix))

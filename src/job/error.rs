@@ -21,12 +21,12 @@ pub enum SettingsError {
     },
     /// The job file is not TOML.
     #[error("invalid job file {at}: {problem}")]
-    Syntax { at: Place, problem: String },
+    Syntax { at: JobFileLine, problem: String },
     /// A key that is not defined.
     #[error("unknown setting `{key}` in {at}{}", nearest_words(.nearest.as_deref()))]
     UnknownKey {
         key: String,
-        at: Place,
+        at: JobFileLine,
         /// The most similar valid key.
         nearest: Option<String>,
     },
@@ -40,7 +40,7 @@ pub enum SettingsError {
     )]
     SecretInFile {
         key: String,
-        at: Place,
+        at: JobFileLine,
         /// The variable it belongs in.
         variable: &'static str,
         /// The key that names a file for it.
@@ -49,7 +49,7 @@ pub enum SettingsError {
     /// A part of the API profile that is invalid.
     #[error("invalid API profile in {at}: {problem}")]
     Profile {
-        at: Place,
+        at: JobFileLine,
         /// What is wrong with it, including the key if one is the cause.
         problem: String,
     },
@@ -229,7 +229,7 @@ pub enum Origin {
     /// This flag, without dashes.
     Flag(&'static str),
     Variable(&'static str),
-    File(Place),
+    File(JobFileLine),
     /// Not set: the default applies.
     Default,
 }
@@ -247,13 +247,13 @@ impl fmt::Display for Origin {
 
 /// A line of the job file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct JobFileLine {
     pub path: PathBuf,
     /// Counted from 1.
     pub line: usize,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for JobFileLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, line {}", self.path.display(), self.line)
     }

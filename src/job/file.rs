@@ -14,7 +14,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::ApiProfile;
 use super::environment::{APP_KEY, APP_SECRET};
-use super::error::{Origin, Place, SettingsError};
+use super::error::{JobFileLine, Origin, SettingsError};
 use super::nearest::nearest;
 use super::place;
 use super::settings::{Kind, SETTINGS, Setting};
@@ -24,11 +24,11 @@ use super::settings::{Kind, SETTINGS, Setting};
 pub(super) struct JobFile {
     pub(super) profile: ApiProfile,
     path: PathBuf,
-    values: BTreeMap<&'static str, (Value, usize)>,
+    values: BTreeMap<&'static str, (WrittenValue, usize)>,
 }
 
 #[derive(Debug)]
-enum Value {
+enum WrittenValue {
     Text(String),
     Texts(Vec<String>),
 }
@@ -50,7 +50,7 @@ impl JobFile {
             // Its `Display` would quote the line, including any secret in it.
             problem: error.message().to_owned(),
         })?;
-        let mut reader = Reader {
+        let mut reader = JobFileReader {
             path,
             text,
             values: BTreeMap::new(),
@@ -67,20 +67,20 @@ impl JobFile {
 
     pub(super) fn text(&self, key: &str) -> Option<(&str, Origin)> {
         match self.values.get(key)? {
-            (Value::Text(text), line) => Some((text, self.origin(*line))),
-            (Value::Texts(_), _) => None,
+            (WrittenValue::Text(text), line) => Some((text, self.origin(*line))),
+            (WrittenValue::Texts(_), _) => None,
         }
     }
 
     pub(super) fn texts(&self, key: &str) -> Option<(&[String], Origin)> {
         match self.values.get(key)? {
-            (Value::Texts(texts), line) => Some((texts, self.origin(*line))),
-            (Value::Text(_), _) => None,
+            (WrittenValue::Texts(texts), line) => Some((texts, self.origin(*line))),
+            (WrittenValue::Text(_), _) => None,
         }
     }
 
     fn origin(&self, line: usize) -> Origin {
-        Origin::File(Place {
+        Origin::File(JobFileLine {
             path: self.path.clone(),
             line,
         })
@@ -88,15 +88,15 @@ impl JobFile {
 }
 
 /// One pass over the file.
-struct Reader<'a> {
+struct JobFileReader<'a> {
     path: &'a Path,
     text: &'a str,
-    values: BTreeMap<&'static str, (Value, usize)>,
+    values: BTreeMap<&'static str, (WrittenValue, usize)>,
     /// Maps spans to keys, to name the key when serde reports only a position.
     spans: Vec<(Range<usize>, String)>,
 }
 
-impl Reader<'_> {
+impl JobFileReader<'_> {
     fn table(&mut self, prefix: &str, table: &DeTable<'_>) -> Result<(), SettingsError> {
         for (name, value) in table {
             let key = match prefix {
@@ -137,32 +137,32 @@ impl Reader<'_> {
         &mut self,
         setting: &'static Setting,
         value: &DeValue<'_>,
-        at: Place,
+        at: JobFileLine,
     ) -> Result<(), SettingsError> {
         let found = match (setting.kind, value) {
             (Kind::Profile, _) => return Ok(()),
             (Kind::Integer, DeValue::Integer(number)) => {
                 i64::from_str_radix(number.as_str(), number.radix())
                     .ok()
-                    .map(|number| Value::Text(number.to_string()))
+                    .map(|number| WrittenValue::Text(number.to_string()))
             }
-            (Kind::Boolean, DeValue::Boolean(yes)) => Some(Value::Text(yes.to_string())),
+            (Kind::Boolean, DeValue::Boolean(yes)) => Some(WrittenValue::Text(yes.to_string())),
             (Kind::Texts | Kind::Command, DeValue::Array(items)) => items
                 .iter()
                 .map(|item| item.get_ref().as_str().map(str::to_owned))
                 .collect::<Option<_>>()
-                .map(Value::Texts),
+                .map(WrittenValue::Texts),
             (Kind::Integer | Kind::Boolean | Kind::Texts, _) => None,
             // TOML has its own dates; a quoted one is accepted as well.
-            (Kind::Date, DeValue::Datetime(date)) => Some(Value::Text(date.to_string())),
+            (Kind::Date, DeValue::Datetime(date)) => Some(WrittenValue::Text(date.to_string())),
             // The parser of the setting rejects it, and says what is expected.
             (Kind::Place, DeValue::String(text)) if place::lacks_slashes(text.trim()) => {
-                Some(Value::Text(text.trim().to_owned()))
+                Some(WrittenValue::Text(text.trim().to_owned()))
             }
             (Kind::Path | Kind::Place, DeValue::String(text)) => {
-                Some(Value::Text(self.beside(text)))
+                Some(WrittenValue::Text(self.beside(text)))
             }
-            (_, DeValue::String(text)) => Some(Value::Text(text.trim().to_owned())),
+            (_, DeValue::String(text)) => Some(WrittenValue::Text(text.trim().to_owned())),
             _ => None,
         };
         let line = at.line;
@@ -233,11 +233,11 @@ fn is_table(key: &str) -> bool {
     })
 }
 
-fn place(path: &Path, text: &str, span: Option<Range<usize>>) -> Place {
+fn place(path: &Path, text: &str, span: Option<Range<usize>>) -> JobFileLine {
     let before = span
         .and_then(|span| text.get(..span.start))
         .unwrap_or_default();
-    Place {
+    JobFileLine {
         path: path.to_owned(),
         line: before.matches('\n').count() + 1,
     }
@@ -255,7 +255,7 @@ fn described(value: &DeValue<'_>) -> String {
     }
 }
 
-fn unknown(key: String, at: Place) -> SettingsError {
+fn unknown(key: String, at: JobFileLine) -> SettingsError {
     let (table, name) = key.rsplit_once('.').unwrap_or(("", &key));
     let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
     match letters.to_ascii_lowercase().as_str() {

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 
-use super::orphan_files::{Origin, orphan_files};
+use super::orphan_files::{OrphanKind, orphan_files};
 use super::repair::Repaired;
 use crate::job::Destination;
 use crate::lake::day;
@@ -246,7 +246,7 @@ async fn summary(run: &RunStore, log: &Log, why: String) -> Result<String, LakeE
     let orphan_files = orphan_files(run, &log.ledger).await?;
     let unknown = orphan_files
         .iter()
-        .filter(|orphan| orphan.origin == Origin::Unknown);
+        .filter(|orphan| orphan.origin == OrphanKind::Unknown);
     let days = unknown.filter_map(|orphan| {
         let path: FilePath = orphan.path.as_str().parse().ok()?;
         path.partition.date()

@@ -13,14 +13,14 @@ use crate::store::{FilePath, LakePath, Store};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OrphanFile {
     pub(crate) path: LakePath,
-    pub(crate) origin: Origin,
+    pub(crate) origin: OrphanKind,
 }
 
 /// The origin of an orphan file, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum OrphanKind {
     /// It was the lake's and is superseded by other files.
-    GaveWay,
+    Superseded,
     /// A file of this name belongs to the lake, in another folder: this may be its only copy.
     Misplaced,
     /// No commit knows its name.
@@ -66,9 +66,9 @@ impl FolderListing {
                     .and_then(|name| name.parse().ok()),
             };
             let origin = match name {
-                Some(name) if ledger.is_live_name(&name) => Origin::Misplaced,
-                Some(name) if ledger.knows_file(&name) => Origin::GaveWay,
-                _ => Origin::Unknown,
+                Some(name) if ledger.is_live_name(&name) => OrphanKind::Misplaced,
+                Some(name) if ledger.knows_file(&name) => OrphanKind::Superseded,
+                _ => OrphanKind::Unknown,
             };
             let path = path.clone();
             orphan_files.push(OrphanFile { path, origin });

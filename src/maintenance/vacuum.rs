@@ -22,7 +22,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::orphan_files::{FolderListing, Origin, is_live};
+use super::orphan_files::{FolderListing, OrphanKind, is_live};
 use super::own_files::{is_probe, is_reject, is_report};
 use crate::lake::checkpoint;
 use crate::lake::delta;
@@ -59,7 +59,8 @@ pub enum VacuumKind {
     /// In a table's folder, and no commit knows it.
     Unknown,
     /// In a table's folder, and superseded by other files.
-    GaveWay,
+    #[serde(rename = "gave_way")]
+    Superseded,
     /// Staged by a run that ended early.
     Staged,
     /// Left by a `doctor` that was killed.
@@ -119,7 +120,7 @@ pub async fn plan_vacuum(
             .check_nothing_is_missing(lake.store(), lake.ledger())
             .await?;
     }
-    let found = Found::look(lake.store(), lake.ledger(), &listing, options, now).await?;
+    let found = Removable::look(lake.store(), lake.ledger(), &listing, options, now).await?;
     let mut done = found.done;
     for path in staged_by_the_dead(lake).await? {
         let bytes = lake.store().size(&path).await?.unwrap_or_default();
@@ -142,7 +143,7 @@ pub async fn vacuum(
     let listing = FolderListing::read(&lake.run).await?;
     let ledger = &lake.log.ledger;
     listing.check_nothing_is_missing(&lake.run, ledger).await?;
-    let found = Found::look(&lake.run, ledger, &listing, options, now).await?;
+    let found = Removable::look(&lake.run, ledger, &listing, options, now).await?;
     // Everything that was in a table's folder just now and belongs there is in the log by now.
     lake.refresh().await?;
     let mut done = Vacuumed {
@@ -183,7 +184,7 @@ async fn check_records(store: &Store) -> Result<(), LakeError> {
 
 /// What may go, by what was known when it was looked for.
 #[derive(Debug, Default)]
-struct Found {
+struct Removable {
     done: Vacuumed,
     /// Of the items, in their order.
     paths: Vec<LakePath>,
@@ -199,7 +200,7 @@ struct AgeRule {
     before: DateTime<Utc>,
 }
 
-impl Found {
+impl Removable {
     async fn look(
         store: &Store,
         ledger: &Ledger,
@@ -225,14 +226,14 @@ impl Found {
                 found.done.kept_for_delta += 1;
                 continue;
             }
-            if orphan.origin == Origin::GaveWay && held.contain(&orphan.path) {
+            if orphan.origin == OrphanKind::Superseded && held.contain(&orphan.path) {
                 found.done.held += 1;
                 continue;
             }
             let kind = match orphan.origin {
-                Origin::GaveWay => VacuumKind::GaveWay,
-                Origin::Unknown if options.unknown => VacuumKind::Unknown,
-                Origin::Unknown | Origin::Misplaced => {
+                OrphanKind::Superseded => VacuumKind::Superseded,
+                OrphanKind::Unknown if options.unknown => VacuumKind::Unknown,
+                OrphanKind::Unknown | OrphanKind::Misplaced => {
                     found.done.left += 1;
                     continue;
                 }
@@ -311,7 +312,7 @@ impl Found {
             let below = format!("{}/", LakePath::table(table));
             let items = self.done.items.iter();
             let going = items.filter(|item| {
-                let is_expected = is_delta && item.kind == VacuumKind::GaveWay;
+                let is_expected = is_delta && item.kind == VacuumKind::Superseded;
                 item.path.starts_with(&below) && !is_expected
             });
             let (files, bytes) = going.fold((0_u64, 0_u128), |(files, bytes), item| {

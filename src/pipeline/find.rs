@@ -191,14 +191,14 @@ fn check_clock(vendor: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<(), 
 
 /// Result of listing the tasks of workflows.
 #[derive(Debug)]
-struct Listed {
+struct TaskListing {
     complete: bool,
     evidence: EvidenceSum,
     failed: Vec<FailedWorkflow>,
     notes: Vec<WorkflowNote>,
 }
 
-impl Listed {
+impl TaskListing {
     fn into_found(self) -> ListingCoverage {
         ListingCoverage {
             complete: self.complete,
@@ -241,7 +241,7 @@ impl Lister<'_> {
         &self,
         workflows: Vec<WorkflowId>,
         mut each: impl FnMut(Candidate),
-    ) -> Result<Listed, ApiError> {
+    ) -> Result<TaskListing, ApiError> {
         let api = self.api;
         let mut listings = stream::iter(workflows)
             .map(|workflow| async move {
@@ -249,7 +249,7 @@ impl Lister<'_> {
                 Ok::<_, ApiError>((workflow, listing))
             })
             .buffer_unordered(self.concurrency);
-        let mut listed = Listed {
+        let mut listed = TaskListing {
             complete: true,
             evidence: EvidenceSum::default(),
             failed: Vec::new(),
@@ -304,7 +304,7 @@ impl Lister<'_> {
 
     /// Handles the vendor's response that a workflow does not exist. It counts as a failure for
     /// some nights: the workflow may have been deleted between two of the vendor's own requests.
-    fn gone(&self, workflow: WorkflowId, fault: &ApiError, listed: &mut Listed) {
+    fn gone(&self, workflow: WorkflowId, fault: &ApiError, listed: &mut TaskListing) {
         let before = self.ledger.nights_gone(&workflow);
         let counted = before.map_or(0, |gone| gone.nights);
         let is_another_night = before.is_none_or(|gone| gone.on != self.today);

@@ -19,6 +19,8 @@ mod replay;
 mod sink;
 mod stop;
 mod summary;
+#[cfg(test)]
+mod tests;
 mod worker_pool;
 
 use std::collections::{BTreeMap, BTreeSet};

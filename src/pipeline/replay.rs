@@ -49,7 +49,7 @@ enum Step {
 
 /// Files, sorted by how they are processed.
 #[derive(Debug, Default)]
-struct Sorted {
+struct SortedFiles {
     candidates: Vec<u32>,
     sealed: u64,
     others: u64,
@@ -152,8 +152,8 @@ impl Replayer {
     }
 
     /// Selects the files that might be taken, and counts those skipped without reading their rows.
-    fn sort_out(&self, files: &[PathBuf], ids: &Ids) -> Sorted {
-        let mut sorted = Sorted::default();
+    fn sort_out(&self, files: &[PathBuf], ids: &Ids) -> SortedFiles {
+        let mut sorted = SortedFiles::default();
         for (number, path) in (0..).zip(files).take(ids.len()) {
             let task = ids.task(number);
             if self.is_others(task.as_ref(), path) {

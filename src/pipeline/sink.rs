@@ -17,7 +17,7 @@ use crate::sync::lock;
 use crate::task::TaskId;
 
 /// Why a response is not taken.
-type Fault = AnswerFault<LakeError>;
+type SinkFault = AnswerFault<LakeError>;
 
 /// Bodies up to this size are kept in memory until they are classified.
 const KEPT_BYTES: usize = 1 << 20;
@@ -51,14 +51,14 @@ pub(super) struct TaskSink {
     /// Since a response began.
     reader: Option<AnswerReader>,
     is_last: bool,
-    fault: Option<Fault>,
-    body: Body,
+    fault: Option<SinkFault>,
+    body: ResponseText,
     pages: Arc<KeptPages>,
 }
 
 /// The response as text, as far as a reject needs it.
 #[derive(Debug, Default)]
-struct Body {
+struct ResponseText {
     /// Its first bytes after white space.
     begin: Vec<u8>,
     /// Of the whole body, once it is known not to be an envelope.
@@ -81,7 +81,7 @@ impl TaskSink {
         known: KnownTask,
         pages: Arc<KeptPages>,
     ) -> Self {
-        let (fault, body) = (None, Body::default());
+        let (fault, body) = (None, ResponseText::default());
         Self {
             pending,
             task,
@@ -194,23 +194,23 @@ impl TaskSink {
     }
 
     /// A failed response: rejected for good if it can be kept whole, retried otherwise.
-    async fn bad(&mut self, reason: String) -> Fault {
+    async fn bad(&mut self, reason: String) -> SinkFault {
         if !self.is_last && self.body.bytes > KEPT_BYTES {
-            return Fault::NotJson { reason };
+            return SinkFault::NotJson { reason };
         }
         let reason = self.with_cut(reason);
         match self.reject(&reason).await {
-            Ok(true) => Fault::Rejected { reason },
-            Ok(false) => Fault::NotJson { reason },
-            Err(error) => Fault::Fatal(error),
+            Ok(true) => SinkFault::Rejected { reason },
+            Ok(false) => SinkFault::NotJson { reason },
+            Err(error) => SinkFault::Fatal(error),
         }
     }
 
     /// A page that is not the API's envelope: retried, and kept once if this was the last attempt.
-    async fn page(&mut self) -> Fault {
+    async fn page(&mut self) -> SinkFault {
         let shape = BodyShape::of(&self.body.begin);
         if !self.is_last {
-            return Fault::NoEnvelope {
+            return SinkFault::NoEnvelope {
                 shape,
                 kept_as: None,
             };
@@ -220,33 +220,33 @@ impl TaskSink {
         let known = hash.and_then(|hash| self.pages.note(hash.finalize().into(), &self.task));
         let kept_as = match known {
             Some(other) => {
-                self.body = Body::default();
+                self.body = ResponseText::default();
                 Some(other)
             }
             None => {
                 let reason = self.with_cut(format!("no envelope of the API: {shape}"));
                 match self.reject(&reason).await {
                     Ok(kept) => kept.then(|| self.task.clone()),
-                    Err(error) => return Fault::Fatal(error),
+                    Err(error) => return SinkFault::Fatal(error),
                 }
             }
         };
-        Fault::NoEnvelope { shape, kept_as }
+        SinkFault::NoEnvelope { shape, kept_as }
     }
 
-    fn read_fault(&self, error: ReadError) -> Fault {
+    fn read_fault(&self, error: ReadError) -> SinkFault {
         match error {
-            ReadError::Lake(error) => Fault::Fatal(error),
+            ReadError::Lake(error) => SinkFault::Fatal(error),
             // Retrying would not improve it.
-            many @ ReadError::TooManyRejects(_) => Fault::Rejected {
+            many @ ReadError::TooManyRejects(_) => SinkFault::Rejected {
                 reason: many.to_string(),
             },
             other => match BodyShape::of(&self.body.begin) {
                 // It starts like an envelope.
-                BodyShape::ObjectWithoutCode => Fault::NotJson {
+                BodyShape::ObjectWithoutCode => SinkFault::NotJson {
                     reason: other.to_string(),
                 },
-                shape => Fault::NoEnvelope {
+                shape => SinkFault::NoEnvelope {
                     shape,
                     kept_as: None,
                 },
@@ -255,7 +255,7 @@ impl TaskSink {
     }
 }
 
-impl Body {
+impl ResponseText {
     /// Records its first bytes.
     fn begins(&mut self, bytes: &[u8]) {
         if self.begin.len() < BEGIN_BYTES {
@@ -285,7 +285,7 @@ impl AnswerSink for TaskSink {
     type Output = AnswerDisposition;
     type Error = LakeError;
 
-    async fn begin(&mut self, attempt: Attempt) -> Result<(), Fault> {
+    async fn begin(&mut self, attempt: Attempt) -> Result<(), SinkFault> {
         self.drop_reader().await;
         self.reader = Some(AnswerReader::new(
             Arc::clone(&self.pending),
@@ -298,30 +298,30 @@ impl AnswerSink for TaskSink {
         ));
         self.is_last = attempt.is_last;
         self.fault = None;
-        self.body = Body::default();
+        self.body = ResponseText::default();
         Ok(())
     }
 
-    async fn chunk(&mut self, bytes: Bytes) -> Result<(), Fault> {
+    async fn chunk(&mut self, bytes: Bytes) -> Result<(), SinkFault> {
         if let Some(hash) = &mut self.body.hash {
             hash.update(&bytes);
         }
-        self.keep(bytes.clone()).await.map_err(Fault::Fatal)?;
+        self.keep(bytes.clone()).await.map_err(SinkFault::Fatal)?;
         if let Some(fault) = &self.fault {
             if !self.body.is_cut {
                 return Ok(());
             }
             // It is kept as evidence, up to the limit; the rest would add nothing.
             let fault = match fault {
-                Fault::NotJson { reason } => Some(self.with_cut(reason.clone())),
+                SinkFault::NotJson { reason } => Some(self.with_cut(reason.clone())),
                 _ => None,
             };
             self.body.complete = true;
             self.drop_reader().await;
             return Err(match fault {
                 Some(reason) => match self.reject(&reason).await {
-                    Ok(_) => Fault::Rejected { reason },
-                    Err(error) => Fault::Fatal(error),
+                    Ok(_) => SinkFault::Rejected { reason },
+                    Err(error) => SinkFault::Fatal(error),
                 },
                 None => self.page().await,
             });
@@ -330,16 +330,16 @@ impl AnswerSink for TaskSink {
         let reader = reader.expect("the client begins a response before it hands on its pieces");
         if let Err(error) = reader.push(&bytes).await {
             let fault = self.read_fault(error);
-            if matches!(fault, Fault::Rejected { .. }) {
+            if matches!(fault, SinkFault::Rejected { .. }) {
                 self.drop_reader().await;
-                self.body = Body::default();
+                self.body = ResponseText::default();
                 return Err(fault);
             }
             // The last response is read to its end in any case: it is kept whole.
-            if !self.is_last || matches!(fault, Fault::Fatal(_)) {
+            if !self.is_last || matches!(fault, SinkFault::Fatal(_)) {
                 return Err(fault);
             }
-            if let (Fault::NoEnvelope { .. }, None) = (&fault, &self.body.file) {
+            if let (SinkFault::NoEnvelope { .. }, None) = (&fault, &self.body.file) {
                 self.body.hash = Some(self.body.hash());
             }
             self.fault = Some(fault);
@@ -347,7 +347,7 @@ impl AnswerSink for TaskSink {
         Ok(())
     }
 
-    async fn finish(&mut self) -> Result<Verdict<AnswerDisposition>, Fault> {
+    async fn finish(&mut self) -> Result<Verdict<AnswerDisposition>, SinkFault> {
         self.body.complete = true;
         let reader = self.reader.take();
         let classified = match self.fault.take() {
@@ -367,13 +367,13 @@ impl AnswerSink for TaskSink {
         };
         let classified = match classified {
             Ok(classified) => classified,
-            Err(Fault::NoEnvelope { .. }) => return Err(self.page().await),
-            Err(Fault::NotJson { reason }) => {
+            Err(SinkFault::NoEnvelope { .. }) => return Err(self.page().await),
+            Err(SinkFault::NotJson { reason }) => {
                 let reason = self.with_cut(reason);
                 if self.is_last {
-                    self.reject(&reason).await.map_err(Fault::Fatal)?;
+                    self.reject(&reason).await.map_err(SinkFault::Fatal)?;
                 }
-                return Err(Fault::NotJson { reason });
+                return Err(SinkFault::NotJson { reason });
             }
             Err(fault) => return Err(fault),
         };
@@ -381,14 +381,14 @@ impl AnswerSink for TaskSink {
             Ok(disposition) => Ok(Verdict::Complete(disposition)),
             Err(UnusableAnswer::NoCode) => Err(self.page().await),
             Err(UnusableAnswer::Refused(code)) => Ok(Verdict::Refused { code }),
-            Err(UnusableAnswer::NoData) => Err(Fault::NoData),
-            Err(UnusableAnswer::WrongTask) => Err(Fault::WrongTask),
+            Err(UnusableAnswer::NoData) => Err(SinkFault::NoData),
+            Err(UnusableAnswer::WrongTask) => Err(SinkFault::WrongTask),
             Err(UnusableAnswer::Bad(reason)) => Err(self.bad(reason).await),
         }
     }
 
     async fn abandon(&mut self) {
         self.drop_reader().await;
-        self.body = Body::default();
+        self.body = ResponseText::default();
     }
 }

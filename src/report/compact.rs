@@ -18,13 +18,13 @@ pub struct CompactReport {
     target_bytes: u64,
     partitions: u64,
     commits: Vec<u64>,
-    tables: BTreeMap<TableName, Line>,
+    tables: BTreeMap<TableName, CompactionLine>,
     left: Vec<String>,
     stopped: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize)]
-struct Line {
+struct CompactionLine {
     partitions: u64,
     before: Amount,
     /// Unknown until it is done.
@@ -36,7 +36,7 @@ impl CompactReport {
     /// Report of a dry run.
     #[must_use]
     pub fn planned(plan: &CompactPlan, target_bytes: u64) -> Self {
-        let mut tables = BTreeMap::<_, Line>::new();
+        let mut tables = BTreeMap::<_, CompactionLine>::new();
         for partition in &plan.partitions {
             let line = tables.entry(partition.table).or_default();
             line.partitions += 1;
@@ -63,7 +63,7 @@ impl CompactReport {
             stopped,
         } = done;
         let lines = tables.into_iter().map(|(table, change)| {
-            let line = Line {
+            let line = CompactionLine {
                 partitions: change.partitions,
                 before: change.before,
                 after: Some(change.after),
@@ -152,7 +152,7 @@ impl CompactReport {
         let mut grid = Grid::new("LRRRR");
         grid.row(["table", "partitions", "files", "rows", "size"]);
         for (table, line) in &self.tables {
-            let Line {
+            let CompactionLine {
                 partitions,
                 before,
                 after,

@@ -44,7 +44,7 @@ pub fn init_logging(options: OutputOptions, screen: &Screen) {
 fn subscriber(options: OutputOptions, screen: &Screen) -> impl Subscriber + Send + Sync + use<> {
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(screen.clone())
-        .with_timer(Stamp(Clock::system()))
+        .with_timer(SystemTimestamp(Clock::system()))
         .with_target(options.verbosity > 2)
         // It would bypass the screen.
         .log_internal_errors(false);
@@ -77,9 +77,9 @@ fn levels(verbosity: i8) -> Targets {
 }
 
 /// Stamps lines with the system clock, whatever `--as-of` says.
-struct Stamp(Clock);
+struct SystemTimestamp(Clock);
 
-impl FormatTime for Stamp {
+impl FormatTime for SystemTimestamp {
     fn format_time(&self, out: &mut Writer<'_>) -> std::fmt::Result {
         write!(out, "{}", line::stamp(&self.0))
     }

@@ -35,22 +35,22 @@ pub struct PaceNow {
 /// The listener that shows progress.
 pub struct Progress {
     screen: Screen,
-    shared: Arc<Shared>,
+    shared: Arc<BarState>,
     bar: Mutex<Option<ProgressBar>>,
 }
 
 /// State read by the bar at each redraw.
-struct Shared {
+struct BarState {
     pace: Box<dyn Fn() -> PaceNow + Send + Sync>,
     /// `None` once the plan is made.
-    listed: Mutex<Option<Listed>>,
+    listed: Mutex<Option<ListingProgress>>,
     /// `None` before the plan is made and after the end.
-    state: Mutex<Option<State>>,
+    state: Mutex<Option<TasksProgress>>,
 }
 
 /// Listing progress before the plan is made.
 #[derive(Clone, Copy, Debug)]
-struct Listed {
+struct ListingProgress {
     began: Instant,
     last_line: Instant,
     pages: u64,
@@ -58,7 +58,7 @@ struct Listed {
 }
 
 #[derive(Clone, Debug)]
-struct State {
+struct TasksProgress {
     began: Instant,
     last_line: Instant,
     /// Whether anything changed since the last line.
@@ -94,9 +94,9 @@ impl Progress {
     pub fn new(screen: &Screen, pace: impl Fn() -> PaceNow + Send + Sync + 'static) -> Self {
         let progress = Self {
             screen: screen.clone(),
-            shared: Arc::new(Shared {
+            shared: Arc::new(BarState {
                 pace: Box::new(pace),
-                listed: Mutex::new(Some(Listed::new(Instant::now()))),
+                listed: Mutex::new(Some(ListingProgress::new(Instant::now()))),
                 state: Mutex::new(None),
             }),
             bar: Mutex::new(None),
@@ -120,7 +120,7 @@ impl Progress {
 
     fn begin(&self, planned: u64) {
         self.shared.with_listed(|listed| *listed = None);
-        let begin = (planned > 0).then(|| State::new(Instant::now(), planned));
+        let begin = (planned > 0).then(|| TasksProgress::new(Instant::now(), planned));
         self.shared.with(|state| *state = begin);
         let wanted = planned > 0 && self.screen.show() == Show::Bar;
         self.replace_bar(wanted.then_some(planned));
@@ -156,7 +156,8 @@ impl Progress {
             listed.last_line = now;
             Some(*listed)
         });
-        if let (Some(Listed { pages, items, .. }), Show::Lines) = (due, self.screen.show()) {
+        if let (Some(ListingProgress { pages, items, .. }), Show::Lines) = (due, self.screen.show())
+        {
             info!(name: "listing_progress", pages, items, "listing");
         }
     }
@@ -246,12 +247,12 @@ impl Listen for Progress {
     }
 }
 
-impl Shared {
-    fn with<T>(&self, work: impl FnOnce(&mut Option<State>) -> T) -> T {
+impl BarState {
+    fn with<T>(&self, work: impl FnOnce(&mut Option<TasksProgress>) -> T) -> T {
         work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn with_listed<T>(&self, work: impl FnOnce(&mut Option<Listed>) -> T) -> T {
+    fn with_listed<T>(&self, work: impl FnOnce(&mut Option<ListingProgress>) -> T) -> T {
         work(&mut self.listed.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -262,7 +263,7 @@ impl Shared {
     }
 }
 
-impl Listed {
+impl ListingProgress {
     fn new(now: Instant) -> Self {
         Self {
             began: now,
@@ -274,7 +275,7 @@ impl Listed {
 }
 
 /// `listing: 62 pages, 4,567 items, 7 s`
-impl fmt::Display for Listed {
+impl fmt::Display for ListingProgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (pages, items) = (
             figures::counted(self.pages, "page"),
@@ -288,7 +289,7 @@ impl fmt::Display for Listed {
     }
 }
 
-impl State {
+impl TasksProgress {
     fn new(now: Instant, planned: u64) -> Self {
         Self {
             began: now,

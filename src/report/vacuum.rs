@@ -133,7 +133,7 @@ impl VacuumReport {
 fn meaning(kind: VacuumKind) -> &'static str {
     match kind {
         VacuumKind::Unknown => "no commit knows it",
-        VacuumKind::GaveWay => "superseded by other files",
+        VacuumKind::Superseded => "superseded by other files",
         VacuumKind::Staged => "staged by a run that ended early",
         VacuumKind::Probe => "left by a doctor that was killed",
         VacuumKind::Report => "run report",

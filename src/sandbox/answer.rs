@@ -68,12 +68,12 @@ pub(super) struct Answer {
     left: u64,
     slow_parts: u32,
     carried: Bytes,
-    state: State,
+    state: SendState,
     in_flight: Option<InFlight>,
 }
 
 #[derive(Debug)]
-enum State {
+enum SendState {
     Sending,
     Pausing(Pin<Box<Sleep>>),
     Breaking(Pin<Box<Sleep>>),
@@ -99,7 +99,7 @@ impl Answer {
             (Ending::Slow, _) => slow_parts = SLOW_PARTS,
             (Ending::Right, _) => {}
         }
-        let (carried, state) = (Bytes::new(), State::Sending);
+        let (carried, state) = (Bytes::new(), SendState::Sending);
         Self {
             source,
             ending,
@@ -129,14 +129,14 @@ impl Answer {
         if bytes.len() as u64 >= self.left {
             bytes.truncate(usize::try_from(self.left).expect("below a piece's length"));
             self.state = match &self.ending {
-                Ending::Cut => State::Ended,
-                _ => State::Breaking(Box::pin(sleep(BREAK_PAUSE))),
+                Ending::Cut => SendState::Ended,
+                _ => SendState::Breaking(Box::pin(sleep(BREAK_PAUSE))),
             };
             return bytes;
         }
         self.left -= bytes.len() as u64;
         if self.slow_parts > 0 {
-            self.state = State::Pausing(Box::pin(sleep(SLOW_PAUSE)));
+            self.state = SendState::Pausing(Box::pin(sleep(SLOW_PAUSE)));
         }
         bytes
     }
@@ -152,20 +152,20 @@ impl Body for Answer {
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let this = self.get_mut();
         match &mut this.state {
-            State::Sending => {}
-            State::Pausing(pause) => {
+            SendState::Sending => {}
+            SendState::Pausing(pause) => {
                 ready!(pause.as_mut().poll(context));
-                this.state = State::Sending;
+                this.state = SendState::Sending;
             }
-            State::Breaking(pause) => {
+            SendState::Breaking(pause) => {
                 ready!(pause.as_mut().poll(context));
-                this.state = State::Ended;
+                this.state = SendState::Ended;
                 if let Ending::Reset(switch) = &this.ending {
                     switch.arm();
                 }
                 return Poll::Ready(Some(Err(io::Error::other("an injected fault"))));
             }
-            State::Ended => {
+            SendState::Ended => {
                 this.in_flight = None;
                 return Poll::Ready(None);
             }

@@ -172,11 +172,11 @@ impl PageAsk {
 /// Keeps the digits of numbers beyond 64 bits.
 fn cursor(body: &[u8]) -> Option<CursorAsk> {
     #[derive(Deserialize)]
-    struct Body<'a> {
+    struct CursorBody<'a> {
         #[serde(borrow, default)]
         cursor: Option<&'a RawValue>,
     }
-    let body: Body<'_> = serde_json::from_slice(body).ok()?;
+    let body: CursorBody<'_> = serde_json::from_slice(body).ok()?;
     let cursor = body.cursor?.get();
     (cursor != "null").then(|| CursorAsk::Json(cursor.to_owned()))
 }

@@ -79,13 +79,13 @@ fn one_second_of(per_second: f64) -> u32 {
 
 /// The token bucket. Starts full.
 #[derive(Debug)]
-pub(super) struct Bucket {
+pub(super) struct TokenBucket {
     limit: RateLimit,
     level: f64,
     at: Instant,
 }
 
-impl Bucket {
+impl TokenBucket {
     pub(super) fn new(limit: RateLimit, now: Instant) -> Self {
         Self {
             limit,
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn a_full_bucket_takes_its_burst_and_then_its_rate() {
         let start = Instant::now();
-        let mut bucket = Bucket::new(
+        let mut bucket = TokenBucket::new(
             RateLimit {
                 per_second: 10.0,
                 burst: 3,

@@ -24,7 +24,7 @@ struct Oddities {
 }
 
 /// The contents of a page.
-struct Answer {
+struct PageContent {
     items: Vec<Vec<u8>>,
     number: usize,
     /// The true number of items.
@@ -187,7 +187,7 @@ impl Vendor {
         let next_cursor = cursor
             .filter(|_| more)
             .map(|kind| cursors::cursor(kind, key, number + 1));
-        let answer = Answer {
+        let answer = PageContent {
             items,
             number,
             total: page.total,
@@ -203,7 +203,7 @@ impl Vendor {
     }
 }
 
-impl Answer {
+impl PageContent {
     fn write(&self, oddities: Oddities) -> Vec<u8> {
         let json = oddities.json.map(|quirk| quirk.kind);
         let mut out = Vec::new();

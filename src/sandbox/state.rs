@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::faults::FaultLog;
-use super::limit::Bucket;
+use super::limit::TokenBucket;
 use super::stats::Tally;
 use super::tokens::Tokens;
 use crate::clock::Clock;
@@ -12,7 +12,7 @@ use crate::clock::Clock;
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) clock: Clock,
-    pub(super) bucket: Option<Bucket>,
+    pub(super) bucket: Option<TokenBucket>,
     pub(super) tokens: Tokens,
     pub(super) faults: FaultLog,
     pub(super) tally: Tally,

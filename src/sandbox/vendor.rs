@@ -19,7 +19,7 @@ use super::detail::{Counts, Detail, compress};
 use super::endpoint::Endpoint;
 use super::faults::{Fault, FaultFamily, FaultKind, FaultLog, Quirks};
 use super::in_flight::InFlight;
-use super::limit::Bucket;
+use super::limit::TokenBucket;
 use super::listing::Distortion;
 use super::options::SandboxOptions;
 use super::reply::Reply;
@@ -52,7 +52,7 @@ impl Vendor {
             clock: options.clock.clone(),
             bucket: options
                 .rate_limit
-                .map(|limit| Bucket::new(limit, Instant::now())),
+                .map(|limit| TokenBucket::new(limit, Instant::now())),
             tokens: Tokens::new(options.seed, lifetime),
             faults: FaultLog::new(options.faults.clone(), options.seed),
             tally: Tally::default(),

@@ -272,7 +272,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn memory_conforms() {
-        let cloud = crate::lake::tests::object::Cloud::new();
+        let cloud = crate::lake::tests::object::ObjectLake::new();
         let dest = cloud.dest(std::time::Duration::from_hours(1));
         let runs = ["a", "b"].map(|id| RunId::new(id).expect("an id"));
         conform(&dest, runs).await.expect("it works");

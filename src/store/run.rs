@@ -21,11 +21,11 @@ use crate::task::RunId;
 /// A store that one living run writes to. Cheap to clone; the run lives as long as one clone.
 #[derive(Clone, Debug)]
 pub struct RunStore {
-    inner: Arc<Inner>,
+    inner: Arc<RunInner>,
 }
 
 #[derive(Debug)]
-struct Inner {
+struct RunInner {
     store: Store,
     state: Arc<RunState>,
     lease: RunLease,
@@ -136,7 +136,7 @@ impl RunStore {
         let Some(lease) = lease else {
             return Err(StoreError::RunTaken(state.run.clone()));
         };
-        let inner = Inner {
+        let inner = RunInner {
             store,
             state,
             lease,

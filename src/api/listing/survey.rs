@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use chrono::{DateTime, NaiveDateTime};
 
-use super::Call;
+use super::ListingParams;
 use crate::api::client::ApiClient;
 use crate::api::error::ApiError;
 use crate::api::listed::{self, ListedTask, ListedWorkflow, UnusableItem};
@@ -104,7 +104,7 @@ impl ApiClient {
         }))
     }
 
-    async fn first_answer(&self, call: &Call<'_>) -> Result<Bytes, ApiError> {
+    async fn first_answer(&self, call: &ListingParams<'_>) -> Result<Bytes, ApiError> {
         let page_size = self.options().page_size.get() as usize;
         let first = ListingPass::new(call.paging, self.memory(call.endpoint), page_size).first();
         let answer = self.answer(call, &first).await;

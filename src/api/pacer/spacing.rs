@@ -67,7 +67,7 @@ impl Spacing {
         self.lead = if way < self.lead {
             way
         } else {
-            self.lead + (way - self.lead) / SLOWNESS
+            self.lead + way.saturating_sub(self.lead) / SLOWNESS
         };
         let slack = self.interval.mul_f64(self.slack);
         // Half of the slack stays for arrivals, however short the way is this time.
@@ -134,7 +134,7 @@ mod tests {
             assert!(gap + way >= INTERVAL + slack, "{gap:?}");
         }
         // What is always needed is started earlier, up to half of the slack.
-        assert!(gap(&mut spacing, way).await < INTERVAL + slack - way.mul_f64(0.9));
+        assert!(gap(&mut spacing, way).await < INTERVAL + slack.saturating_sub(way.mul_f64(0.9)));
         for _ in 0..200 {
             let gap = gap(&mut spacing, Duration::from_millis(9)).await;
             assert!(gap >= INTERVAL + slack / 2, "{gap:?}");

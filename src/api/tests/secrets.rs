@@ -3,19 +3,19 @@
 use super::*;
 
 #[rstest]
-#[case(|_: &Seen| Reply::status(500))]
-#[case(|_: &Seen| Reply::Full(400, vec![], br#"{"code":9,"message":"MARKED"}"#.to_vec()))]
-#[case(|_: &Seen| Reply::Full(200, vec![], b"<p>MARKED</p>".to_vec()))]
-#[case(|_: &Seen| Reply::CutOff(br#"{"data":{"MARKED"#.to_vec()))]
-#[case(|_: &Seen| Reply::HangUp)]
-#[case(|_: &Seen| Reply::Full(302, vec!["location: https://x.y/MARKED?a=MARKED".to_owned()], vec![]))]
-#[case(|_: &Seen| Reply::json(&json!({"code": 12, "message": "MARKED", "data": "MARKED"})))]
-#[case(|_: &Seen| Reply::json(&json!({"code": 401, "status": "MARKED"})))]
-#[case(|_: &Seen| Reply::data(&json!({"list": [{"MARKED": "MARKED"}]})))]
-#[case(|_: &Seen| Reply::data(&json!({"token": "MARKED\nTOKEN"})))]
+#[case(|_: &SeenRequest| Reply::status(500))]
+#[case(|_: &SeenRequest| Reply::Full(400, vec![], br#"{"code":9,"message":"MARKED"}"#.to_vec()))]
+#[case(|_: &SeenRequest| Reply::Full(200, vec![], b"<p>MARKED</p>".to_vec()))]
+#[case(|_: &SeenRequest| Reply::CutOff(br#"{"data":{"MARKED"#.to_vec()))]
+#[case(|_: &SeenRequest| Reply::HangUp)]
+#[case(|_: &SeenRequest| Reply::Full(302, vec!["location: https://x.y/MARKED?a=MARKED".to_owned()], vec![]))]
+#[case(|_: &SeenRequest| Reply::json(&json!({"code": 12, "message": "MARKED", "data": "MARKED"})))]
+#[case(|_: &SeenRequest| Reply::json(&json!({"code": 401, "status": "MARKED"})))]
+#[case(|_: &SeenRequest| Reply::data(&json!({"list": [{"MARKED": "MARKED"}]})))]
+#[case(|_: &SeenRequest| Reply::data(&json!({"token": "MARKED\nTOKEN"})))]
 #[tokio::test]
 async fn no_error_and_no_event_holds_anything_secret(
-    #[case] reply: fn(&Seen) -> Reply,
+    #[case] reply: fn(&SeenRequest) -> Reply,
     #[values(false, true)] auth_too: bool,
 ) {
     let server = Server::start(move |seen, _| {

@@ -23,7 +23,7 @@ use proptest::prelude::*;
 use super::encode;
 
 /// Some value of a small set, or null; and how many rows it stands in.
-type Run = (Option<u16>, u16);
+type Repeat = (Option<u16>, u16);
 
 #[derive(Clone, Copy, Debug)]
 enum Of {
@@ -35,7 +35,7 @@ fn time(value: u16) -> i64 {
     i64::from(value) - 20_000
 }
 
-fn array(of: Of, runs: &[Run]) -> ArrayRef {
+fn array(of: Of, runs: &[Repeat]) -> ArrayRef {
     let mut end = 0;
     let ends = runs.iter().map(|(_, rows)| {
         end += i32::from(*rows);
@@ -138,7 +138,7 @@ fn read(file: &Bytes, selection: Option<RowSelection>) -> Vec<Option<String>> {
     values
 }
 
-fn expected(of: Of, batches: &[Vec<Run>]) -> Vec<Option<String>> {
+fn expected(of: Of, batches: &[Vec<Repeat>]) -> Vec<Option<String>> {
     let runs = batches.iter().flatten();
     runs.flat_map(|(value, rows)| {
         let text = value.map(|value| match of {
@@ -152,7 +152,7 @@ fn expected(of: Of, batches: &[Vec<Run>]) -> Vec<Option<String>> {
 
 fn batches(
     null: impl Strategy<Value = Option<u16>> + Clone,
-) -> impl Strategy<Value = Vec<Vec<Run>>> {
+) -> impl Strategy<Value = Vec<Vec<Repeat>>> {
     let rows = prop_oneof![1_u16..3, 1_u16..20, 90_u16..400];
     let run = (null, rows);
     prop::collection::vec(prop::collection::vec(run, 1..40), 1..4)

@@ -9,7 +9,7 @@ use chrono_tz::Tz;
 use indexmap::IndexSet;
 
 use super::files::FileChange;
-use super::{Kind, UnsealedTask, counter};
+use super::{StoredState, UnsealedTask, counter};
 use crate::calendar::{day_end, day_of, day_start};
 use crate::lake::day::{DayEvidence, DaySummary, FileCounts, RevisionReason, TaskCounts};
 use crate::lake::record::misfits::{MisfitKey, Unfit};
@@ -92,7 +92,7 @@ impl Days {
     }
 
     /// The counter of a day's tasks of a kind, to be updated.
-    pub(super) fn tasks_of(&mut self, day: Option<NaiveDate>, kind: Kind) -> &mut u64 {
+    pub(super) fn tasks_of(&mut self, day: Option<NaiveDate>, kind: StoredState) -> &mut u64 {
         counter(&mut self.touched(day).tasks, kind)
     }
 

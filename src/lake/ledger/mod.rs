@@ -48,7 +48,7 @@ use crate::task::{RunId, TaskId, WorkflowId};
 pub struct Ledger {
     zone: Option<Tz>,
     last_sequence: u64,
-    tasks: IdMap<Known>,
+    tasks: IdMap<StoredTask>,
     unsealed: BTreeMap<TaskId, UnsealedTask>,
     files: Files,
     days: Days,
@@ -72,17 +72,17 @@ pub struct NightsGone {
 
 /// The stored state of a task.
 #[derive(Clone, Copy, Debug)]
-struct Known {
+struct StoredTask {
     /// The commit that holds its rows; 0 for none.
     rows_in: u32,
     /// Entries of `detail` in the exported response, rejected ones included; 0 unless sealed.
     calls: u32,
     day: Option<NaiveDate>,
-    kind: Kind,
+    kind: StoredState,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum StoredState {
     Sealed,
     Early,
     Vanished,
@@ -176,12 +176,12 @@ impl Ledger {
                 .expect("every unsealed task is remembered whole")
         };
         Some(match known.kind {
-            Kind::Sealed => TaskState::Sealed { rows_in },
-            Kind::Vanished => TaskState::Vanished { rows_in },
-            Kind::Early => TaskState::Early(unsealed()),
-            Kind::Open => TaskState::Open(unsealed()),
-            Kind::Failed => TaskState::Failed(unsealed()),
-            Kind::Reopened => TaskState::Reopened(unsealed()),
+            StoredState::Sealed => TaskState::Sealed { rows_in },
+            StoredState::Vanished => TaskState::Vanished { rows_in },
+            StoredState::Early => TaskState::Early(unsealed()),
+            StoredState::Open => TaskState::Open(unsealed()),
+            StoredState::Failed => TaskState::Failed(unsealed()),
+            StoredState::Reopened => TaskState::Reopened(unsealed()),
         })
     }
 
@@ -220,7 +220,7 @@ impl Ledger {
     #[must_use]
     pub fn is_sealed(&self, id: &TaskId) -> bool {
         let known = self.tasks.get(&IdKey::of(id));
-        known.is_some_and(|known| known.kind == Kind::Sealed)
+        known.is_some_and(|known| known.kind == StoredState::Sealed)
     }
 
     /// The commit that holds the task's rows; `None` for a task without rows.
@@ -429,8 +429,9 @@ impl Ledger {
     /// Whether an observation would change anything.
     pub(crate) fn would_change(&self, task: &OpenTask, failure: Option<&Failure>) -> bool {
         match self.tasks.get(&IdKey::of(&task.id)) {
-            Some(Known {
-                kind: Kind::Sealed, ..
+            Some(StoredTask {
+                kind: StoredState::Sealed,
+                ..
             }) => false,
             _ => self
                 .unsealed
@@ -442,7 +443,9 @@ impl Ledger {
     /// Whether a task is sealed and its rows were known to the writer that saw it running again.
     pub(crate) fn can_reopen(&self, id: &TaskId, base: u64) -> bool {
         let known = self.tasks.get(&IdKey::of(id));
-        known.is_some_and(|known| known.kind == Kind::Sealed && u64::from(known.rows_in) <= base)
+        known.is_some_and(|known| {
+            known.kind == StoredState::Sealed && u64::from(known.rows_in) <= base
+        })
     }
 
     /// Whether the state of a workflow (gone, or back) changes.
@@ -491,21 +494,21 @@ impl Ledger {
         }
         self.ended.extend(summary.ended.iter().cloned());
         for SealedTask { key, day, calls } in &summary.sealed {
-            let known = Known {
+            let known = StoredTask {
                 rows_in: sequence,
                 calls: u32::try_from(*calls).unwrap_or(u32::MAX),
                 day: *day,
-                kind: Kind::Sealed,
+                kind: StoredState::Sealed,
             };
             self.know(key, known, None);
             self.recover(key);
         }
         for task in &summary.early {
-            let known = Known {
+            let known = StoredTask {
                 rows_in: sequence,
                 calls: 0,
                 day: task.day,
-                kind: Kind::Early,
+                kind: StoredState::Early,
             };
             let key = IdKey::of(&task.id);
             self.know(&key, known, Some((task.into(), None)));
@@ -557,7 +560,7 @@ impl Ledger {
     fn revision_reason(&self, summary: &RecordSummary) -> Option<RevisionReason> {
         let was_reopened = |task: &SealedTask| {
             let known = self.tasks.get(&task.key);
-            known.is_some_and(|known| known.kind == Kind::Reopened)
+            known.is_some_and(|known| known.kind == StoredState::Reopened)
         };
         match summary.kind {
             CommitKind::Compact | CommitKind::Observe => None,
@@ -574,9 +577,9 @@ impl Ledger {
         if self.can_reopen(&task.id, base) {
             let key = IdKey::of(&task.id);
             let known = self.tasks.get(&key).copied().expect("it can be reopened");
-            let known = Known {
+            let known = StoredTask {
                 day: task.day.or(known.day),
-                kind: Kind::Reopened,
+                kind: StoredState::Reopened,
                 ..known
             };
             self.know(&key, known, Some((task.clone(), None)));
@@ -601,8 +604,8 @@ impl Ledger {
                 last_run: run.clone(),
                 rejects: 0,
             };
-            let known = Known {
-                kind: Kind::Failed,
+            let known = StoredTask {
+                kind: StoredState::Failed,
                 ..known
             };
             self.know(&key, known, Some((task, Some(failure))));
@@ -650,13 +653,13 @@ impl Ledger {
         let rows_in = before.map_or(0, |known| known.rows_in);
         let calls = before.map_or(0, |known| known.calls);
         let kind = match before.map(|known| known.kind) {
-            Some(Kind::Sealed) => return,
-            _ if failure.is_some() => Kind::Failed,
-            _ if calls > 0 => Kind::Reopened,
-            _ if rows_in > 0 => Kind::Early,
-            _ => Kind::Open,
+            Some(StoredState::Sealed) => return,
+            _ if failure.is_some() => StoredState::Failed,
+            _ if calls > 0 => StoredState::Reopened,
+            _ if rows_in > 0 => StoredState::Early,
+            _ => StoredState::Open,
         };
-        let known = Known {
+        let known = StoredTask {
             rows_in,
             calls,
             day: task.day,
@@ -669,15 +672,15 @@ impl Ledger {
         let key = IdKey::of(id);
         match self.tasks.get(&key).copied() {
             None
-            | Some(Known {
-                kind: Kind::Sealed | Kind::Vanished,
+            | Some(StoredTask {
+                kind: StoredState::Sealed | StoredState::Vanished,
                 ..
             }) => {}
             Some(known) if known.rows_in > 0 => {
                 self.know(
                     &key,
-                    Known {
-                        kind: Kind::Vanished,
+                    StoredTask {
+                        kind: StoredState::Vanished,
                         ..known
                     },
                     None,
@@ -692,7 +695,12 @@ impl Ledger {
         }
     }
 
-    fn know(&mut self, key: &IdKey, known: Known, details: Option<(OpenTask, Option<Failure>)>) {
+    fn know(
+        &mut self,
+        key: &IdKey,
+        known: StoredTask,
+        details: Option<(OpenTask, Option<Failure>)>,
+    ) {
         let before = self.tasks.insert(key.clone(), known);
         if let Some(before) = before {
             *counter(&mut self.counts, before.kind) -= 1;
@@ -709,7 +717,7 @@ impl Ledger {
             sequence,
         });
         // Nearly all tasks are sealed at once, and then there is nothing to look up.
-        if details.is_some() || before.is_some_and(|before| before.kind != Kind::Sealed) {
+        if details.is_some() || before.is_some_and(|before| before.kind != StoredState::Sealed) {
             self.set_details(key, details);
         }
     }
@@ -737,11 +745,11 @@ impl Ledger {
 }
 
 /// The counter for tasks of a kind.
-fn counter(counts: &mut TaskCounts, kind: Kind) -> &mut u64 {
+fn counter(counts: &mut TaskCounts, kind: StoredState) -> &mut u64 {
     match kind {
-        Kind::Sealed => &mut counts.sealed,
-        Kind::Early | Kind::Vanished | Kind::Reopened => &mut counts.early,
-        Kind::Open => &mut counts.open,
-        Kind::Failed => &mut counts.failed,
+        StoredState::Sealed => &mut counts.sealed,
+        StoredState::Early | StoredState::Vanished | StoredState::Reopened => &mut counts.early,
+        StoredState::Open => &mut counts.open,
+        StoredState::Failed => &mut counts.failed,
     }
 }

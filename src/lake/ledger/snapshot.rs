@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::day_counts::{CoveredDay, Days};
 use super::files::{Files, Slot};
 use super::listed::Listed;
-use super::{Kind, Known, Ledger, NightsGone, UnsealedTask};
+use super::{Ledger, NightsGone, StoredState, StoredTask, UnsealedTask};
 use crate::lake::day::{DayEvidence, FileCounts, RevisionReason, TaskCounts};
 use crate::lake::record::FORMAT_VERSION;
 use crate::lake::record::ids::{IdKey, IdMap};
@@ -35,7 +35,7 @@ struct Small {
     listed: Option<DateTime<Utc>>,
     listed_by: Vec<(Shard, DateTime<Utc>)>,
     counts: TaskCounts,
-    days: Vec<Day>,
+    days: Vec<DayEntry>,
     /// What the misfits of days refer to.
     misfit_keys: Vec<MisfitKey>,
     /// Numbered: many days may be covered by one listing.
@@ -53,7 +53,7 @@ struct Small {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Day {
+struct DayEntry {
     date: Option<NaiveDate>,
     tasks: TaskCounts,
     tables: [FileCounts; 4],
@@ -151,7 +151,7 @@ impl Ledger {
             covered_by.push((*day, shards.collect()));
         }
         let Listed { whole, shards } = listed;
-        let days = counts_by_day.iter().map(|(day, counts)| Day {
+        let days = counts_by_day.iter().map(|(day, counts)| DayEntry {
             date: *day,
             tasks: counts.tasks,
             tables: counts.tables,
@@ -258,16 +258,16 @@ impl Ledger {
     }
 }
 
-const KINDS: [Kind; 6] = [
-    Kind::Sealed,
-    Kind::Early,
-    Kind::Vanished,
-    Kind::Open,
-    Kind::Failed,
-    Kind::Reopened,
+const KINDS: [StoredState; 6] = [
+    StoredState::Sealed,
+    StoredState::Early,
+    StoredState::Vanished,
+    StoredState::Open,
+    StoredState::Failed,
+    StoredState::Reopened,
 ];
 
-fn write_tasks(tasks: &IdMap<Known>, out: &mut Out) {
+fn write_tasks(tasks: &IdMap<StoredTask>, out: &mut Out) {
     let mut hex: Vec<_> = tasks.hex.iter().collect();
     hex.sort_unstable_by_key(|(id, _)| **id);
     let mut other: Vec<_> = tasks.other.iter().collect();
@@ -299,7 +299,7 @@ fn write_tasks(tasks: &IdMap<Known>, out: &mut Out) {
     }
 }
 
-fn read_tasks(bytes: &mut In<'_>) -> Option<IdMap<Known>> {
+fn read_tasks(bytes: &mut In<'_>) -> Option<IdMap<StoredTask>> {
     let (hex, other) = (bytes.size()?, bytes.size()?);
     let ids = bytes.take(hex.checked_mul(16)?)?.as_chunks::<16>().0;
     let mut others = Vec::new();
@@ -308,13 +308,13 @@ fn read_tasks(bytes: &mut In<'_>) -> Option<IdMap<Known>> {
     }
     let all = hex.checked_add(other)?;
     let rows_in = bytes.take(all.checked_mul(4)?)?.as_chunks::<4>().0;
-    let mut known: Vec<Known> = Vec::with_capacity(all);
+    let mut known: Vec<StoredTask> = Vec::with_capacity(all);
     for rows_in in rows_in {
-        known.push(Known {
+        known.push(StoredTask {
             rows_in: u32::from_le_bytes(*rows_in),
             calls: 0,
             day: None,
-            kind: Kind::Sealed,
+            kind: StoredState::Sealed,
         });
     }
     for known in &mut known {

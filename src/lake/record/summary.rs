@@ -95,7 +95,7 @@ struct ChangesLine<'a> {
     kind: CommitKind,
     base: u64,
     #[serde(default, borrow)]
-    tasks: Vec<TaskLine<'a>>,
+    tasks: Vec<TaskOfRecord<'a>>,
     #[serde(default)]
     misfit_keys: Vec<MisfitKey>,
     #[serde(default)]
@@ -127,7 +127,7 @@ struct ChangesLine<'a> {
 }
 
 #[derive(Deserialize)]
-struct TaskLine<'a> {
+struct TaskOfRecord<'a> {
     #[serde(borrow)]
     id: Cow<'a, str>,
     day: Option<NaiveDate>,
@@ -254,10 +254,10 @@ pub(crate) fn read_task_files(bytes: &[u8]) -> Result<(Vec<TaskFiles>, Vec<DataF
     #[derive(Deserialize)]
     struct Record {
         format_version: u32,
-        changes: Changes,
+        changes: TasksAndFiles,
     }
     #[derive(Deserialize)]
-    struct Changes {
+    struct TasksAndFiles {
         #[serde(default)]
         tasks: Vec<TaskFiles>,
         #[serde(default)]

@@ -12,14 +12,14 @@ use crate::lake::error::blocking;
 use crate::store::faulty::{Faulty, Operation, Trouble};
 
 /// A lake in memory.
-pub(crate) struct Cloud {
+pub(crate) struct ObjectLake {
     host: String,
     pub(crate) objects: Faulty,
     spool: tempfile::TempDir,
     heard: Arc<Heard>,
 }
 
-impl Cloud {
+impl ObjectLake {
     pub(crate) fn new() -> Self {
         static CLOUDS: AtomicU64 = AtomicU64::new(0);
         let host = format!("cloud{}", CLOUDS.fetch_add(1, Ordering::Relaxed));
@@ -169,17 +169,17 @@ async fn drafted(writer: &LakeWriter, kind: CommitKind) -> CommitDraft {
 }
 
 /// Fills an empty cloud with a lake of two commits. It is made once, and copied.
-async fn begun(cloud: &Cloud) {
+async fn begun(cloud: &ObjectLake) {
     static BEGUN: OnceCell<Faulty> = OnceCell::const_new();
     let begun = BEGUN.get_or_init(|| async {
-        let cloud = Cloud::new();
+        let cloud = ObjectLake::new();
         begin(&cloud).await;
         cloud.objects
     });
     cloud.objects.take_over(begun.await).await;
 }
 
-async fn begin(cloud: &Cloud) {
+async fn begin(cloud: &ObjectLake) {
     let mut writer = cloud.writer("r1").await;
     for ids in [["a", "b"], ["x", "y"]] {
         let draft = draft(&writer, CommitKind::Append, DAY, &ids, "old");
@@ -190,7 +190,7 @@ async fn begin(cloud: &Cloud) {
 
 /// What an undisturbed change leaves.
 async fn undisturbed(kind: CommitKind) -> (Vec<Row>, serde_json::Value) {
-    let cloud = Cloud::new();
+    let cloud = ObjectLake::new();
     begun(&cloud).await;
     let mut writer = cloud.writer("r2").await;
     change(&mut writer, kind).await.unwrap();
@@ -204,7 +204,7 @@ async fn undisturbed(kind: CommitKind) -> (Vec<Row>, serde_json::Value) {
 /// The next start, the change if it is not made, and one more start; then all must be as if nothing
 /// had happened.
 async fn assert_mended(
-    cloud: &Cloud,
+    cloud: &ObjectLake,
     kind: CommitKind,
     wanted: &(Vec<Row>, serde_json::Value),
     at: &str,
@@ -228,7 +228,7 @@ async fn a_crash_at_any_point_of_a_commit_is_finished_or_undone(
     let wanted = undisturbed(kind).await;
     let mut never_passed = Vec::new();
     for (point, nth) in points_of_a_commit().flat_map(|point| [(point, 1), (point, 2)]) {
-        let cloud = Cloud::new();
+        let cloud = ObjectLake::new();
         begun(&cloud).await;
         let before = cloud.listed().await;
         let mut writer = cloud.writer("r2").await;
@@ -279,7 +279,7 @@ async fn a_crash_at_any_point_of_a_commit_is_finished_or_undone(
 }
 
 /// A whole run that makes a change, as a command does it: one that fails ends without a word.
-async fn run(cloud: &Cloud, kind: CommitKind) -> Result<(), LakeError> {
+async fn run(cloud: &ObjectLake, kind: CommitKind) -> Result<(), LakeError> {
     let mut writer = cloud.open("r2", Duration::from_hours(1)).await?;
     // What a draft is made from is read without trouble: the helpers of these tests can't take it.
     cloud.objects.pause(true);
@@ -290,8 +290,8 @@ async fn run(cloud: &Cloud, kind: CommitKind) -> Result<(), LakeError> {
 }
 
 /// Objects after a run in which all went well, and which count its operations.
-async fn untroubled(kind: CommitKind) -> Cloud {
-    let cloud = Cloud::new();
+async fn untroubled(kind: CommitKind) -> ObjectLake {
+    let cloud = ObjectLake::new();
     begun(&cloud).await;
     cloud.objects.heal();
     run(&cloud, kind).await.unwrap();
@@ -323,7 +323,7 @@ async fn every_operation_may_fail_in_every_way_and_the_next_start_mends_it(
         for trouble in [Trouble::Reject, Trouble::FailAfter, Trouble::Lost] {
             for nth in 1..=count {
                 let at = format!("{kind:?}: {trouble:?} at {operation:?} {nth} of {count}");
-                let cloud = Cloud::new();
+                let cloud = ObjectLake::new();
                 begun(&cloud).await;
                 cloud.objects.fail(operation, nth, trouble);
                 let _ = run(&cloud, kind).await;
@@ -337,7 +337,7 @@ async fn every_operation_may_fail_in_every_way_and_the_next_start_mends_it(
                 tried += 1;
             }
         }
-        let cloud = Cloud::new();
+        let cloud = ObjectLake::new();
         begun(&cloud).await;
         cloud.objects.fail_from(operation, 1, Trouble::Slow);
         run(&cloud, kind).await.unwrap();
@@ -360,7 +360,7 @@ async fn a_cut_of_any_request_is_not_noticed(
         for trouble in [Trouble::Cut, Trouble::Lost, Trouble::Garbled] {
             for nth in 1..=cloud.objects.count(operation) {
                 let at = format!("{kind:?}: {trouble:?} at {operation:?} {nth}");
-                let cloud = Cloud::new();
+                let cloud = ObjectLake::new();
                 begun(&cloud).await;
                 cloud.objects.fail(operation, nth, trouble);
                 run(&cloud, kind)
@@ -389,7 +389,7 @@ async fn the_start_of_a_new_lake_bears_a_cut_of_any_request(
     #[values(Trouble::Cut, Trouble::Lost, Trouble::Garbled)] trouble: Trouble,
 ) {
     for operation in Operation::ALL {
-        let cloud = Cloud::new();
+        let cloud = ObjectLake::new();
         cloud.objects.fail(operation, 1, trouble);
         let writer = cloud.open("r1", Duration::from_hours(1)).await;
         let writer = writer.unwrap_or_else(|error| panic!("{operation:?}: {error}"));
@@ -406,7 +406,7 @@ async fn a_run_that_is_held_and_taken_for_dead_commits_before_that_or_not_at_all
     #[values(CommitKind::Append, CommitKind::Replace, CommitKind::Compact)] kind: CommitKind,
 ) {
     let wanted = undisturbed(kind).await;
-    let cloud = Cloud::new();
+    let cloud = ObjectLake::new();
     begun(&cloud).await;
     cloud.objects.heal();
     run(&cloud, kind).await.unwrap();
@@ -419,7 +419,7 @@ async fn a_run_that_is_held_and_taken_for_dead_commits_before_that_or_not_at_all
         }
         for nth in 1..=count {
             let at = format!("{kind:?}: held at {operation:?} {nth} of {count}");
-            let cloud = Arc::new(Cloud::new());
+            let cloud = Arc::new(ObjectLake::new());
             begun(&cloud).await;
             cloud.objects.fail(operation, nth, Trouble::Hold);
             let held = Arc::clone(&cloud);
@@ -457,7 +457,7 @@ async fn listings_that_are_behind_lose_and_double_nothing(
     crash: Option<Failpoint>,
 ) {
     let wanted = undisturbed(kind).await;
-    let cloud = Cloud::new();
+    let cloud = ObjectLake::new();
     begun(&cloud).await;
     // From here on nothing new is listed.
     cloud.objects.fail_from(Operation::List, 1, Trouble::Stale);
@@ -484,7 +484,7 @@ async fn listings_that_are_behind_lose_and_double_nothing(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_uploads_of_a_living_run_are_left_alone() {
-    let cloud = Cloud::new();
+    let cloud = ObjectLake::new();
     begun(&cloud).await;
     let mut slow = cloud.writer("r2").await;
     slow.store()
@@ -502,7 +502,7 @@ async fn the_uploads_of_a_living_run_are_left_alone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_taken_for_dead_may_commit_no_more_and_says_why() {
-    let cloud = Cloud::new();
+    let cloud = ObjectLake::new();
     begun(&cloud).await;
     let mut sleeper = cloud.writer("r2").await;
     let staged = draft(&sleeper, CommitKind::Append, DAY, &["c"], "new");
@@ -525,7 +525,7 @@ async fn a_run_taken_for_dead_may_commit_no_more_and_says_why() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_whose_answer_was_lost_counts_once() {
-    let cloud = Cloud::new();
+    let cloud = ObjectLake::new();
     begun(&cloud).await;
     let mut writer = cloud.writer("r2").await;
     cloud.objects.fail(Operation::Create, 1, Trouble::Lost);
@@ -537,7 +537,7 @@ async fn a_record_whose_answer_was_lost_counts_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_in_doubt_takes_its_number_before_it_aborts_what_the_record_would_name() {
-    let cloud = Cloud::new();
+    let cloud = ObjectLake::new();
     begun(&cloud).await;
     let mut writer = cloud.writer("r2").await;
     cloud.objects.fail(Operation::Create, 1, Trouble::Reject);
@@ -553,7 +553,7 @@ async fn a_run_in_doubt_takes_its_number_before_it_aborts_what_the_record_would_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_writers_at_once_commit_each_task_once() {
-    let cloud = Cloud::new();
+    let cloud = ObjectLake::new();
     begun(&cloud).await;
     let mut first = cloud.writer("r2").await;
     let mut second = cloud.writer("r3").await;
@@ -577,7 +577,7 @@ async fn two_writers_at_once_commit_each_task_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn vacuum_and_repair_work_there_too() {
-    let cloud = Cloud::new();
+    let cloud = ObjectLake::new();
     begun(&cloud).await;
     let mut writer = cloud.writer("r2").await;
     let stray = LakePath::found(&format!("calls/call_date={DAY}/stray.parquet"));
@@ -625,7 +625,7 @@ async fn vacuum_and_repair_work_there_too() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_lake_is_refused_by_a_store_that_fails_the_probe() {
-    let cloud = Cloud::new();
+    let cloud = ObjectLake::new();
     cloud
         .objects
         .fail_from(Operation::Create, 1, Trouble::Reject);
@@ -644,7 +644,7 @@ async fn places_are_named_by_their_keys_as_they_are() {
         ("日本/calls", "日本/calls"),
         ("", ""),
     ] {
-        let cloud = Cloud::new();
+        let cloud = ObjectLake::new();
         let Destination::Object(mut place) = cloud.dest(Duration::ZERO) else {
             panic!("it is an object store");
         };
@@ -663,7 +663,7 @@ async fn places_are_named_by_their_keys_as_they_are() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_below_which_nothing_is_is_no_lake() {
-    let cloud = Cloud::new();
+    let cloud = ObjectLake::new();
     let dest = cloud.dest(Duration::from_hours(1));
     let absent = super::super::expect_place(&dest).await.unwrap_err();
     assert_eq!(absent.exit_code(), crate::exit_code::ExitCode::Destination);

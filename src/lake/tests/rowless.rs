@@ -1,6 +1,6 @@
 //! Tables without rows: readers find their columns, and no reader takes their files for data.
 
-use super::object::Cloud;
+use super::object::ObjectLake;
 use super::*;
 
 /// A task whose calls had neither redials nor turns.
@@ -165,7 +165,7 @@ async fn vacuum_keeps_it_and_verify_takes_only_one_without_rows_for_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_the_same_on_an_object_store() {
-    let cloud = Cloud::new();
+    let cloud = ObjectLake::new();
     let mut writer = cloud.writer("r1").await;
     let first = quiet(&writer, "a");
     commit(&mut writer, first).await;

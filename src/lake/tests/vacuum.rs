@@ -102,7 +102,7 @@ async fn strays_go_when_they_are_old_enough_and_files_of_the_lake_never_do() {
         ),
         (VacuumKind::Unknown, "calls/flat.parquet"),
         (VacuumKind::Unknown, "tasks/elsewhere/x.parquet"),
-        (VacuumKind::GaveWay, &gave_way),
+        (VacuumKind::Superseded, &gave_way),
     ];
     expected.sort_unstable();
     assert_eq!(kinds(&done), expected);

@@ -165,7 +165,7 @@ async fn an_id_that_is_taken_is_changed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_id_that_is_taken_in_a_bucket_is_changed() {
-    let cloud = super::object::Cloud::new();
+    let cloud = super::object::ObjectLake::new();
     let first = cloud.writer("r1").await;
     let beside = cloud.writer("r1").await;
     assert_eq!(first.store().run_id(), &run_id("r1"));

@@ -78,13 +78,13 @@ impl Drop for Part {
 pub struct LargeAnswer {
     options: WriteBufferOptions,
     part: Part,
-    state: Mutex<State>,
+    state: Mutex<LargeAnswerState>,
     /// Row builders with rows, one for each thread that has decoded a piece.
     rows: Mutex<Vec<Rows>>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct LargeAnswerState {
     queues: BatchQueues,
     encoded: Vec<(FileSlot, EncodedRows)>,
     encoded_bytes: u64,
@@ -189,7 +189,7 @@ impl LargeAnswer {
         state.encoded_bytes += rows.bytes + (rows.columns.len() * COLUMN_BYTES) as u64;
         state.encoded.push((slot, rows));
         if state.encoded_bytes > self.part.0.each() as u64 / 2 {
-            let State {
+            let LargeAnswerState {
                 encoded,
                 groups,
                 encoded_bytes,
@@ -209,7 +209,7 @@ impl LargeAnswer {
     /// Only if arrays are inconsistent, which would be a bug.
     pub fn hand_over(self, task_day: RowDay) -> Result<AcceptedRows, LakeError> {
         let resolve = |day: RowDay| if day == RowDay::OfTask { task_day } else { day };
-        let State {
+        let LargeAnswerState {
             mut queues,
             encoded,
             mut groups,

@@ -22,7 +22,7 @@ pub struct Reject<'a> {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct RejectOnDisk<'a> {
     #[serde(flatten)]
     reject: Reject<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,7 +60,7 @@ impl RejectWriter {
     /// When the destination fails.
     pub fn keep(&mut self, reject: Reject<'_>, content: &[u8]) -> Result<(), LakeError> {
         let text = std::str::from_utf8(content).ok();
-        self.line(&Line {
+        self.line(&RejectOnDisk {
             reject,
             value: text,
             value_base64: text.is_none().then(|| crate::decode::base64(content)),
@@ -90,7 +90,7 @@ impl RejectWriter {
     pub fn end_pieces(&mut self, reject: Reject<'_>) -> Result<(), LakeError> {
         self.raw_open = false;
         let name = self.raw.last().map(|raw| raw.name().to_owned());
-        self.line(&Line {
+        self.line(&RejectOnDisk {
             reject,
             value: None,
             value_base64: None,
@@ -98,7 +98,7 @@ impl RejectWriter {
         })
     }
 
-    fn line(&mut self, line: &Line<'_>) -> Result<(), LakeError> {
+    fn line(&mut self, line: &RejectOnDisk<'_>) -> Result<(), LakeError> {
         let mut bytes = serde_json::to_vec(line).expect("a line of texts and numbers is JSON");
         bytes.push(b'\n');
         if self.lines.is_none() {

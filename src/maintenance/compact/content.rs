@@ -14,12 +14,12 @@ use crate::lake::error::LakeError;
 
 /// A row count and the sum of a hash of each row. A lost, doubled or changed row changes the sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Content {
+pub(super) struct RowsSum {
     pub(super) rows: u64,
     sum: u128,
 }
 
-impl Content {
+impl RowsSum {
     pub(super) fn add(&mut self, batch: &RecordBatch) -> Result<(), LakeError> {
         let columns: Vec<Cells> = batch
             .columns()
@@ -99,7 +99,7 @@ mod tests {
 
     use super::*;
 
-    fn content(rows: &[(Option<&str>, Option<i32>)]) -> Content {
+    fn content(rows: &[(Option<&str>, Option<i32>)]) -> RowsSum {
         let schema = Schema::new(vec![
             Field::new("a", DataType::Utf8, true),
             Field::new("b", DataType::Int32, true),
@@ -107,7 +107,7 @@ mod tests {
         let texts: StringArray = rows.iter().map(|row| row.0).collect();
         let numbers: Int32Array = rows.iter().map(|row| row.1).collect();
         let batch = RecordBatch::try_new(schema.into(), vec![Arc::new(texts), Arc::new(numbers)]);
-        let mut content = Content::default();
+        let mut content = RowsSum::default();
         content.add(&batch.expect("sound")).expect("of known types");
         content
     }

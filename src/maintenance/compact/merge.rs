@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 
 use tokio_util::sync::CancellationToken;
 
-use super::content::Content;
+use super::content::RowsSum;
 use super::order::sort_columns;
 use super::plan::PartitionPlan;
 use super::sort::Sorter;
-use super::source::Source;
+use super::source::SourceFile;
 use crate::encode::RowGroupEncoder;
 use crate::lake::error::LakeError;
 use crate::lake::mend::Checked;
@@ -63,7 +63,7 @@ fn merge_all(options: MergeOptions<'_>, plan: &PartitionPlan) -> Result<Merged, 
         }
     };
     let mut sorter = Sorter::new(store.clone(), plan.table, memory_bytes);
-    let mut before = Content::default();
+    let mut before = RowsSum::default();
     for (live, number) in plan.files.iter().zip(0_i32..) {
         let path = LakePath::from(&live.path());
         let source = match store.open_checked(&live.file)? {
@@ -71,8 +71,8 @@ fn merge_all(options: MergeOptions<'_>, plan: &PartitionPlan) -> Result<Merged, 
             Checked::Gone => return Ok(Merged::Gone(live.path())),
             Checked::Changed(what) => return Ok(Merged::Damaged(live.path(), what)),
         };
-        let source = Source::new(source, plan.table)?;
-        let mut content = Content::default();
+        let source = SourceFile::new(source, plan.table)?;
+        let mut content = RowsSum::default();
         let read = source.read(|batch| {
             go_on()?;
             content.add(&batch)?;
@@ -104,14 +104,14 @@ fn merge_all(options: MergeOptions<'_>, plan: &PartitionPlan) -> Result<Merged, 
     })?;
     output.close()?;
     let files = output.done;
-    let mut after = Content::default();
+    let mut after = RowsSum::default();
     for (file, _) in &files {
         let Some(written) = store.open_staged(file)? else {
             let place = store.staged_place(file);
             let gone = std::io::ErrorKind::NotFound.into();
             return Err(StoreError::io("find staged", &place)(gone).into());
         };
-        let written = Source::new(written, plan.table)?;
+        let written = SourceFile::new(written, plan.table)?;
         written.read(|batch| {
             go_on()?;
             after.add(&batch)

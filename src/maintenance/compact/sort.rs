@@ -48,7 +48,7 @@ pub(super) struct Sorter {
     memory_bytes: usize,
     chunk: Vec<RecordBatch>,
     chunk_bytes: usize,
-    runs: Vec<Run>,
+    runs: Vec<SortedRun>,
 }
 
 /// Rows in order, with the file that each comes from.
@@ -97,8 +97,8 @@ impl Sorter {
         // As many at once as the memory of the chunk, which is free now, allows.
         let fan_in = (self.memory_bytes / (BATCH_BYTES + RUN_BYTES)).max(2);
         while self.runs.len() > fan_in {
-            let first: Vec<Run> = self.runs.drain(..fan_in).collect();
-            let mut longer = RunWriter::create(&self.store);
+            let first: Vec<SortedRun> = self.runs.drain(..fan_in).collect();
+            let mut longer = SortedRunWriter::create(&self.store);
             merge(self.table, &first, &mut |batch| longer.write(batch))?;
             self.runs.push(longer.finish()?);
         }
@@ -107,7 +107,7 @@ impl Sorter {
 
     /// Writes the chunk as a run.
     fn spill(&mut self) -> Result<(), LakeError> {
-        let mut run = RunWriter::create(&self.store);
+        let mut run = SortedRunWriter::create(&self.store);
         in_order(self.table, &self.chunk, &mut |batch| run.write(batch))?;
         self.runs.push(run.finish()?);
         self.chunk.clear();
@@ -169,16 +169,17 @@ fn row_bytes(batch: &RecordBatch, row: usize) -> usize {
 /// Hands out the rows of all runs in order.
 fn merge(
     table: TableName,
-    runs: &[Run],
+    runs: &[SortedRun],
     each: &mut dyn FnMut(&RecordBatch) -> Result<(), LakeError>,
 ) -> Result<(), LakeError> {
-    let mut readers: Vec<RunReader> = runs.iter().map(Run::open).collect::<Result<_, _>>()?;
+    let mut readers: Vec<SortedRunReader> =
+        runs.iter().map(SortedRun::open).collect::<Result<_, _>>()?;
     let mut heads = BinaryHeap::new();
     // Batches that rows are being taken from.
     let mut batches: Vec<RecordBatch> = Vec::new();
     for (run, reader) in readers.iter_mut().enumerate() {
         if let Some(batch) = reader.next()? {
-            heads.push(Head::new(table, run, &batch, batches.len())?);
+            heads.push(NextRow::new(table, run, &batch, batches.len())?);
             batches.push(batch);
         }
     }
@@ -192,7 +193,7 @@ fn merge(
             Some(head) => heads.push(head),
             None => {
                 if let Some(batch) = readers[run].next()? {
-                    heads.push(Head::new(table, run, &batch, batches.len())?);
+                    heads.push(NextRow::new(table, run, &batch, batches.len())?);
                     batches.push(batch);
                 }
             }
@@ -209,7 +210,7 @@ fn merge(
 }
 
 /// Drops the batches that no head needs any more.
-fn keep_current(heads: BinaryHeap<Head>, batches: &mut Vec<RecordBatch>) -> BinaryHeap<Head> {
+fn keep_current(heads: BinaryHeap<NextRow>, batches: &mut Vec<RecordBatch>) -> BinaryHeap<NextRow> {
     let mut kept = Vec::with_capacity(heads.len());
     let heads = heads.into_iter().map(|mut head| {
         kept.push(batches[head.batch].clone());
@@ -223,7 +224,7 @@ fn keep_current(heads: BinaryHeap<Head>, batches: &mut Vec<RecordBatch>) -> Bina
 
 /// The next row of a run.
 #[derive(Debug)]
-struct Head {
+struct NextRow {
     keys: Arc<SortKeys>,
     row: usize,
     rows: usize,
@@ -233,7 +234,7 @@ struct Head {
     run: usize,
 }
 
-impl Head {
+impl NextRow {
     fn new(
         table: TableName,
         run: usize,
@@ -257,7 +258,7 @@ impl Head {
     }
 }
 
-impl Ord for Head {
+impl Ord for NextRow {
     /// The first row is the greatest: the heap hands that out.
     fn cmp(&self, other: &Self) -> Ordering {
         let by_key = other.keys.compare(other.row, &self.keys, self.row);
@@ -265,52 +266,52 @@ impl Ord for Head {
     }
 }
 
-impl PartialOrd for Head {
+impl PartialOrd for NextRow {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Head {
+impl PartialEq for NextRow {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl Eq for Head {}
+impl Eq for NextRow {}
 
 /// Rows in order in a file that goes with it.
 #[derive(Debug)]
-struct Run {
+struct SortedRun {
     place: PathBuf,
 }
 
-impl Drop for Run {
+impl Drop for SortedRun {
     fn drop(&mut self) {
         // Best effort: the staging folder is removed at the end of the run, or by the next.
         let _ = fs::remove_file(&self.place);
     }
 }
 
-impl Run {
-    fn open(&self) -> Result<RunReader, LakeError> {
+impl SortedRun {
+    fn open(&self) -> Result<SortedRunReader, LakeError> {
         let file = File::open(&self.place).map_err(LakeError::io("open", &self.place))?;
         let decoder = zstd::stream::read::Decoder::new(file);
         let decoder = decoder.map_err(LakeError::io("read", &self.place))?;
         let reader = StreamReader::try_new(BufReader::new(decoder), None);
         let reader = reader.map_err(|error| io_error("read", &self.place, error))?;
         let place = self.place.clone();
-        Ok(RunReader { place, reader })
+        Ok(SortedRunReader { place, reader })
     }
 }
 
 #[derive(Debug)]
-struct RunReader {
+struct SortedRunReader {
     place: PathBuf,
     reader: StreamReader<BufReader<zstd::stream::read::Decoder<'static, BufReader<File>>>>,
 }
 
-impl RunReader {
+impl SortedRunReader {
     /// The next batch that has rows.
     fn next(&mut self) -> Result<Option<RecordBatch>, LakeError> {
         let batch = self.reader.next().transpose();
@@ -319,14 +320,14 @@ impl RunReader {
 }
 
 /// A run while it is written.
-struct RunWriter {
-    run: Run,
+struct SortedRunWriter {
+    run: SortedRun,
     writer: Option<StreamWriter<zstd::stream::write::Encoder<'static, BufWriter<File>>>>,
 }
 
-impl RunWriter {
+impl SortedRunWriter {
     fn create(store: &RunStore) -> Self {
-        let run = Run {
+        let run = SortedRun {
             place: store.scratch(),
         };
         Self { run, writer: None }
@@ -353,7 +354,7 @@ impl RunWriter {
             .map_err(|error| io_error("write", place, error))
     }
 
-    fn finish(self) -> Result<Run, LakeError> {
+    fn finish(self) -> Result<SortedRun, LakeError> {
         let Self { run, writer } = self;
         if let Some(writer) = writer {
             let encoder = writer.into_inner();

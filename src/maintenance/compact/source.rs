@@ -19,7 +19,7 @@ const BATCH_ROWS: i64 = 8192;
 
 /// A data file that was opened and understood.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(super) struct SourceFile {
     file: StoredFile,
     metadata: ArrowReaderMetadata,
     schema: SchemaRef,
@@ -27,7 +27,7 @@ pub(super) struct Source {
     columns: Vec<Option<usize>>,
 }
 
-impl Source {
+impl SourceFile {
     /// Understands a file that was opened. Blocks.
     pub(super) fn new(file: StoredFile, name: TableName) -> Result<Self, LakeError> {
         let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::default())

@@ -9,7 +9,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 
-use super::key_sums::{Counts, Expected, FileSums, Found, KeySums};
+use super::key_sums::{Expected, FileSums, KeySums, SumsByTask, TaskSums};
 use super::{Finding, FindingKind};
 use crate::lake::error::LakeError;
 use crate::lake::mend::sum_up;
@@ -18,7 +18,7 @@ use crate::store::{DataFile, FilePath, LakePath, Store, StoreError, StoredFile, 
 
 /// A live file, and where it is while its commit is not published.
 #[derive(Debug)]
-pub(super) struct Target {
+pub(super) struct LiveFileAt {
     pub(super) file: DataFile,
     pub(super) staged: Option<LakePath>,
 }
@@ -36,7 +36,7 @@ pub(super) struct FileReport {
 }
 
 /// One key of a row.
-pub(super) struct Key<'a> {
+pub(super) struct RowKey<'a> {
     pub(super) task: &'a str,
     pub(super) detail_index: i32,
     pub(super) index: i32,
@@ -61,14 +61,14 @@ impl FileReport {
 /// When the machine or the store refuses to read it, which says nothing of the file.
 pub(super) fn read(
     store: &Store,
-    target: &Target,
+    target: &LiveFileAt,
     schema: &Schema,
     sums: &KeySums,
 ) -> Result<FileReport, LakeError> {
     let mut report = FileReport {
         path: target.file.path(),
         findings: Vec::new(),
-        sums: FileSums::new(target.file.table, &Counts::default()),
+        sums: FileSums::new(target.file.table, &SumsByTask::default()),
         is_absent: false,
         is_read: false,
     };
@@ -76,7 +76,7 @@ pub(super) fn read(
         return Ok(report);
     };
     let table = target.file.table;
-    let reader = match Reader::new(file.clone(), table) {
+    let reader = match CheckedParquet::new(file.clone(), table) {
         Ok(reader) => reader,
         Err(what) => {
             unreadable(store, target, &file, what, &mut report)?;
@@ -91,7 +91,7 @@ pub(super) fn read(
     if let Some(what) = reader.other_columns(schema) {
         report.find(FindingKind::FileSchema, what);
     }
-    let mut counts = Counts::default();
+    let mut counts = SumsByTask::default();
     let mut unknown = 0_u64;
     let mut example = String::new();
     let mut last: Option<(String, Option<u32>)> = None;
@@ -130,7 +130,7 @@ pub(super) fn read(
 /// Notes that a file could not be read. On an object store it can disappear meanwhile.
 fn unreadable(
     store: &Store,
-    target: &Target,
+    target: &LiveFileAt,
     file: &StoredFile,
     what: String,
     report: &mut FileReport,
@@ -150,7 +150,7 @@ fn unreadable(
 /// The file, if its bytes are those that were committed.
 fn unchanged(
     store: &Store,
-    target: &Target,
+    target: &LiveFileAt,
     report: &mut FileReport,
 ) -> Result<Option<StoredFile>, LakeError> {
     let file = match open(store, target) {
@@ -187,7 +187,7 @@ fn unchanged(
     Ok(None)
 }
 
-fn count(found: &mut Found, table: TableName, key: &Key<'_>, expected: &Expected) {
+fn count(found: &mut TaskSums, table: TableName, key: &RowKey<'_>, expected: &Expected) {
     found.tables[table as usize].add_row(key.detail_index, key.index);
     match table {
         TableName::Calls => {
@@ -211,7 +211,7 @@ fn count(found: &mut Found, table: TableName, key: &Key<'_>, expected: &Expected
 }
 
 /// Opens the file in its table, or where it is staged; the former again if it moved in between.
-pub(super) fn open(store: &Store, target: &Target) -> Result<Option<StoredFile>, LakeError> {
+pub(super) fn open(store: &Store, target: &LiveFileAt) -> Result<Option<StoredFile>, LakeError> {
     let place = LakePath::from(&target.file.path());
     let again = target.staged.as_ref().map(|_| &place);
     for place in [Some(&place), target.staged.as_ref(), again]
@@ -226,14 +226,14 @@ pub(super) fn open(store: &Store, target: &Target) -> Result<Option<StoredFile>,
 }
 
 /// A Parquet file whose footer was understood.
-pub(super) struct Reader {
+pub(super) struct CheckedParquet {
     file: StoredFile,
     metadata: ArrowReaderMetadata,
     table: TableName,
     rows: u64,
 }
 
-impl Reader {
+impl CheckedParquet {
     pub(super) fn new(file: StoredFile, table: TableName) -> Result<Self, String> {
         let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::default())
             .map_err(|error| format!("its footer is not Parquet: {error}"))?;
@@ -290,7 +290,7 @@ impl Reader {
     }
 
     /// Reads the columns that make up keys, row by row.
-    pub(super) fn keys(self, mut each: impl FnMut(&Key<'_>)) -> Result<(), String> {
+    pub(super) fn keys(self, mut each: impl FnMut(&RowKey<'_>)) -> Result<(), String> {
         let columns = columns(self.table);
         let roots: Vec<usize> = (self.metadata.schema().fields().iter().enumerate())
             .filter(|(_, field)| columns.contains(&field.name().as_str()))
@@ -323,7 +323,7 @@ fn columns(table: TableName) -> &'static [&'static str] {
 fn read_batch(
     table: TableName,
     batch: &RecordBatch,
-    each: &mut impl FnMut(&Key<'_>),
+    each: &mut impl FnMut(&RowKey<'_>),
 ) -> Result<(), String> {
     let column = |name: &str| {
         let column = batch
@@ -350,7 +350,7 @@ fn read_batch(
     let mut rows = |key: &dyn Fn(usize) -> (i32, i32, [i64; 3])| {
         for row in 0..batch.num_rows() {
             let (detail_index, index, counts) = key(row);
-            each(&Key {
+            each(&RowKey {
                 task: ids.value(row),
                 detail_index,
                 index,

@@ -43,7 +43,7 @@ fn mix(detail_index: i32, index: i32) -> u64 {
 
 /// What was found of one task, in one file or in all.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Found {
+pub(super) struct TaskSums {
     pub(super) tables: [Sum; 4],
     /// Redials and turns that the calls imply.
     pub(super) implied: [Sum; 2],
@@ -64,7 +64,7 @@ pub(super) struct FileSums {
 }
 
 impl FileSums {
-    pub(super) fn new(table: TableName, counts: &Counts) -> Self {
+    pub(super) fn new(table: TableName, counts: &SumsByTask) -> Self {
         let rows = counts.iter().map(|(task, found)| (*task, found.of(table)));
         let implied = counts.values().map(|found| found.implied);
         let is_calls = table == TableName::Calls;
@@ -80,7 +80,7 @@ impl FileSums {
     }
 }
 
-impl Found {
+impl TaskSums {
     pub(super) fn of(&self, table: TableName) -> Sum {
         self.tables[table as usize]
     }
@@ -111,11 +111,11 @@ impl Expected {
 pub(super) struct KeySums {
     numbers: IdMap<u32>,
     expected: Vec<Expected>,
-    pub(super) found: Vec<Found>,
+    pub(super) found: Vec<TaskSums>,
 }
 
 /// What one file holds, by the tasks' numbers.
-pub(super) type Counts = SeededMap<u32, Found>;
+pub(super) type SumsByTask = SeededMap<u32, TaskSums>;
 
 impl KeySums {
     /// Takes in what the commit says that holds a task's rows now.
@@ -148,7 +148,7 @@ impl KeySums {
     /// Adds up what these files hold.
     pub(super) fn add_up<'a>(&mut self, files: impl Iterator<Item = &'a FileSums>) {
         self.found.clear();
-        self.found.resize(self.expected.len(), Found::default());
+        self.found.resize(self.expected.len(), TaskSums::default());
         for sums in files {
             for (number, sum) in &sums.rows {
                 self.found[*number as usize].tables[sums.table as usize].add(*sum);
@@ -179,7 +179,7 @@ impl KeySums {
         &self.expected[number as usize]
     }
 
-    pub(super) fn found(&self, number: u32) -> &Found {
+    pub(super) fn found(&self, number: u32) -> &TaskSums {
         &self.found[number as usize]
     }
 
@@ -195,7 +195,7 @@ impl KeySums {
 
     /// The tasks whose rows may not be those that were committed.
     pub(super) fn suspects(&self) -> Vec<u32> {
-        let suspicious = |expected: &Expected, found: &Found| {
+        let suspicious = |expected: &Expected, found: &TaskSums| {
             let calls = found.of(TableName::Calls);
             let all_there = expected.rejects == 0 && calls == first(expected.calls);
             let counted = TableName::ALL

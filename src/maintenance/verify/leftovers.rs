@@ -10,7 +10,7 @@ use crate::lake::error::LakeError;
 use crate::lake::identity::{ShownIdentity, read_identity};
 use crate::lake::log::Log;
 use crate::lake::pins::Pins;
-use crate::maintenance::orphan_files::{Origin, OrphanFile, is_live, orphan_files};
+use crate::maintenance::orphan_files::{OrphanFile, OrphanKind, is_live, orphan_files};
 use crate::store::{FilePath, LakePath, Store, StoreError};
 
 /// Checks everything but the data files. Others may write meanwhile: each difference is checked
@@ -87,15 +87,15 @@ async fn table_folders(
         // Published since, or just being superseded.
         let parsed = path.as_str().parse::<FilePath>().ok();
         let mut giving_way = log.pending.iter().flat_map(|pending| &pending.removes);
-        let is_held = origin == Origin::GaveWay && (is_delta || held.contain(&path));
+        let is_held = origin == OrphanKind::Superseded && (is_delta || held.contain(&path));
         let is_due = !is_held && !giving_way.any(|removed| Some(removed) == parsed.as_ref());
         if is_live(&log.ledger, &path) || !is_due || store.size(&path).await?.is_none() {
             continue;
         }
         let detail = match origin {
-            Origin::GaveWay => "superseded by other files",
-            Origin::Misplaced => "it belongs elsewhere in the lake",
-            Origin::Unknown => "no commit knows it",
+            OrphanKind::Superseded => "superseded by other files",
+            OrphanKind::Misplaced => "it belongs elsewhere in the lake",
+            OrphanKind::Unknown => "no commit knows it",
         };
         findings.push(Finding::new(FindingKind::StrayFile, &path, detail));
     }

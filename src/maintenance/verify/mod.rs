@@ -282,7 +282,7 @@ struct Reading {
     sums: KeySums,
     /// The commit up to which the tallies know what to expect.
     sequence: u64,
-    files: BTreeMap<FilePath, (file::Target, Option<FileReport>)>,
+    files: BTreeMap<FilePath, (file::LiveFileAt, Option<FileReport>)>,
     /// Of the tallies those of tasks whose rows are lost.
     lost: BTreeSet<u32>,
 }
@@ -346,7 +346,7 @@ impl Reading {
             let staged = pending.map(|pending| live.file.staged(&pending.run_id));
             let file = live.file;
             self.files
-                .insert(path, (file::Target { file, staged }, None));
+                .insert(path, (file::LiveFileAt { file, staged }, None));
         }
         Ok(())
     }
@@ -354,7 +354,7 @@ impl Reading {
     /// Reads the unread files, on all cores.
     fn read_new(mut self) -> Result<Self, LakeError> {
         let new = self.files.values().filter(|(_, report)| report.is_none());
-        let new: Vec<&file::Target> = new.map(|(target, _)| target).collect();
+        let new: Vec<&file::LiveFileAt> = new.map(|(target, _)| target).collect();
         let reports = on_all_cores(new.len(), |index| {
             let target = new[index];
             let schema = (self.schemas)(target.file.table);
@@ -405,7 +405,7 @@ impl Reading {
         self.sums.add_up(reports.map(|report| &report.sums));
         let mut suspects = self.sums.suspects();
         suspects.retain(|number| !self.lost.contains(number));
-        let targets: Vec<file::Target> =
+        let targets: Vec<file::LiveFileAt> =
             self.files.into_values().map(|(target, _)| target).collect();
         let findings = rows::examine(&self.store, &targets, &self.sums, &suspects, unread);
         verification.findings.extend(findings?);

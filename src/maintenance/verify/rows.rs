@@ -2,7 +2,7 @@
 
 use crate::seeded::{SeededMap, SeededSet};
 
-use super::file::{Reader, Target, open};
+use super::file::{CheckedParquet, LiveFileAt, open};
 use super::key_sums::KeySums;
 use super::{Finding, FindingKind, MAX_FINDINGS};
 use crate::lake::error::LakeError;
@@ -15,7 +15,7 @@ use crate::task::TaskId;
 const MAX_ROWS: u64 = 4_000_000;
 
 /// One row of a suspect: task, table, key, and the file it is in.
-type Row = (u32, TableName, i32, i32, u32);
+type SuspectRow = (u32, TableName, i32, i32, u32);
 
 /// Says what is wrong with the rows of the suspects. With `unread` files, rows that are missing
 /// are theirs and are not listed task by task.
@@ -24,7 +24,7 @@ type Row = (u32, TableName, i32, i32, u32);
 /// When the machine or the store refuses to read a file.
 pub(super) fn examine(
     store: &Store,
-    files: &[Target],
+    files: &[LiveFileAt],
     sums: &KeySums,
     suspects: &[u32],
     unread: bool,
@@ -56,8 +56,8 @@ pub(super) fn examine(
         let rows = on_all_cores(files.len(), |index| {
             rows_of(store, files, index, sums, &ids)
         });
-        let rows: Vec<Vec<Row>> = rows.into_iter().collect::<Result<_, _>>()?;
-        let rows: Vec<Row> = rows.into_iter().flatten().collect();
+        let rows: Vec<Vec<SuspectRow>> = rows.into_iter().collect::<Result<_, _>>()?;
+        let rows: Vec<SuspectRow> = rows.into_iter().flatten().collect();
         findings.extend(compare(rows, files, &ids, unread));
     }
     if !left.is_empty() {
@@ -116,11 +116,11 @@ fn numbers(sums: &KeySums, number: u32, id: &TaskId) -> Vec<Finding> {
 /// The rows of the suspects in one file. A file that is damaged was reported before.
 fn rows_of(
     store: &Store,
-    files: &[Target],
+    files: &[LiveFileAt],
     index: usize,
     sums: &KeySums,
     examined: &SeededMap<u32, TaskId>,
-) -> Result<Vec<Row>, LakeError> {
+) -> Result<Vec<SuspectRow>, LakeError> {
     let target = &files[index];
     let table = target.file.table;
     let number = u32::try_from(index).expect("fewer than 2^32 files fit in memory");
@@ -134,7 +134,7 @@ fn rows_of(
         Err(error) => return Err(error),
     };
     let refused = |rows| file.refusal().map_or(Ok(rows), |error| Err(error.into()));
-    let Ok(reader) = Reader::new(file.clone(), table) else {
+    let Ok(reader) = CheckedParquet::new(file.clone(), table) else {
         return refused(rows);
     };
     let read = reader.keys(|key| {
@@ -153,8 +153,8 @@ fn rows_of(
 
 /// Finds rows with one key, and children without a call.
 fn compare(
-    mut rows: Vec<Row>,
-    files: &[Target],
+    mut rows: Vec<SuspectRow>,
+    files: &[LiveFileAt],
     ids: &SeededMap<u32, TaskId>,
     unread: bool,
 ) -> Vec<Finding> {

@@ -1,6 +1,6 @@
 //! The contact, times and outcome of a call.
 
-use super::{Call, Outcome, number, put_call_id};
+use super::{Call, CallOutcome, number, put_call_id};
 use crate::sandbox::json_writer::JsonWriter;
 use crate::sandbox::seeded_rng::mix;
 
@@ -33,9 +33,9 @@ impl Call<'_> {
         self.times(out);
         out.put(",\"Status\":");
         out.put(match self.plan.outcome {
-            Outcome::Answered | Outcome::Unanswered => "\"finished\"",
-            Outcome::Pending => "\"pending\"",
-            Outcome::Cancelled => "\"cancelled\"",
+            CallOutcome::Answered | CallOutcome::Unanswered => "\"finished\"",
+            CallOutcome::Pending => "\"pending\"",
+            CallOutcome::Cancelled => "\"cancelled\"",
         });
         out.put(",\"Intention\":");
         self.intention(out);
@@ -105,9 +105,11 @@ impl Call<'_> {
             "\"I\"", "\"--\"", "\"A\"",
         ];
         out.put(match self.plan.outcome {
-            Outcome::Answered => self.draws.of(&LETTERS),
-            Outcome::Unanswered => self.draws.of(&["\"F\"", "\"--\""]),
-            Outcome::Pending | Outcome::Cancelled => self.draws.of(&["null", "\"--\"", "\"\""]),
+            CallOutcome::Answered => self.draws.of(&LETTERS),
+            CallOutcome::Unanswered => self.draws.of(&["\"F\"", "\"--\""]),
+            CallOutcome::Pending | CallOutcome::Cancelled => {
+                self.draws.of(&["null", "\"--\"", "\"\""])
+            }
         });
     }
 
@@ -174,15 +176,16 @@ impl Call<'_> {
         ];
         out.put(",\"RingType\":\"");
         out.put(match self.plan.outcome {
-            Outcome::Answered => "normal",
-            Outcome::Unanswered => self.draws.of(&RINGS),
-            Outcome::Pending | Outcome::Cancelled => "",
+            CallOutcome::Answered => "normal",
+            CallOutcome::Unanswered => self.draws.of(&RINGS),
+            CallOutcome::Pending | CallOutcome::Cancelled => "",
         });
         out.put("\",\"HangupType\":");
         out.put(match self.plan.outcome {
-            Outcome::Answered => self
-                .draws
-                .of(&["\"ByCallee\"", "\"ByCallee\"", "\"ByRobot\""]),
+            CallOutcome::Answered => {
+                self.draws
+                    .of(&["\"ByCallee\"", "\"ByCallee\"", "\"ByRobot\""])
+            }
             _ => self.draws.of(&["\"\"", "\"ByCaller\"", "null"]),
         });
         for name in [",\"ExtraA\":\"", "\",\"ExtraB\":\"", "\",\"ExtraC\":\""] {

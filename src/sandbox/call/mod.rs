@@ -14,14 +14,14 @@ use super::task::{SECOND, Task, View};
 /// The decisions about a call, made before it is written.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CallPlan {
-    outcome: Outcome,
+    outcome: CallOutcome,
     pub(super) redials: u32,
     pub(super) turns: u32,
     draws: SeededRng,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
+enum CallOutcome {
     Answered,
     Unanswered,
     Pending,
@@ -33,14 +33,14 @@ impl CallPlan {
         let mut draws = SeededRng::new(mix(task.key, u64::from(index)));
         let lot = draws.below(1000);
         let outcome = match lot {
-            _ if index >= view.done && view.canceled => Outcome::Cancelled,
-            _ if index >= view.done => Outcome::Pending,
-            0..8 => Outcome::Pending,
-            8..24 => Outcome::Cancelled,
-            24..170 => Outcome::Unanswered,
-            _ => Outcome::Answered,
+            _ if index >= view.done && view.canceled => CallOutcome::Cancelled,
+            _ if index >= view.done => CallOutcome::Pending,
+            0..8 => CallOutcome::Pending,
+            8..24 => CallOutcome::Cancelled,
+            24..170 => CallOutcome::Unanswered,
+            _ => CallOutcome::Answered,
         };
-        let made = matches!(outcome, Outcome::Answered | Outcome::Unanswered);
+        let made = matches!(outcome, CallOutcome::Answered | CallOutcome::Unanswered);
         let redials = match draws.below(100) {
             _ if !made => 0,
             0..40 => 0,
@@ -50,8 +50,8 @@ impl CallPlan {
             _ => 4,
         };
         let turns = match outcome {
-            Outcome::Answered if draws.permille(12) => 30,
-            Outcome::Answered => draws.between(1, 12) + draws.below(11),
+            CallOutcome::Answered if draws.permille(12) => 30,
+            CallOutcome::Answered => draws.between(1, 12) + draws.below(11),
             _ => 0,
         };
         Self {
@@ -147,7 +147,10 @@ impl<'a> Call<'a> {
     }
 
     fn made(&self) -> bool {
-        matches!(self.plan.outcome, Outcome::Answered | Outcome::Unanswered)
+        matches!(
+            self.plan.outcome,
+            CallOutcome::Answered | CallOutcome::Unanswered
+        )
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) struct Detail {
     style: CallStyle,
     /// The JSON quirk, if any.
     json: Option<FaultKind>,
-    next: Next,
+    next: NextPart,
     gzip: Option<Gzip>,
 }
 
@@ -86,7 +86,7 @@ pub(super) fn compress(text: &[u8], members: bool) -> Vec<u8> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
+enum NextPart {
     Head,
     Call(u32),
     Tail,
@@ -95,14 +95,14 @@ enum Next {
 
 /// The position of `detail` among the task's keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum DetailPosition {
     First,
     /// After `RepeatNumber`, as in the documented sample.
     Middle,
     Last,
 }
 
-impl Place {
+impl DetailPosition {
     fn of(task: &Task) -> Self {
         match task.key % 5 {
             0 => Self::First,
@@ -124,7 +124,7 @@ impl Detail {
             view,
             style,
             json: None,
-            next: Next::Head,
+            next: NextPart::Head,
             gzip: None,
         })
     }
@@ -162,7 +162,7 @@ impl Detail {
     /// The next piece; `None` at the end.
     pub(super) fn piece(&mut self) -> Option<Bytes> {
         loop {
-            if self.next == Next::End {
+            if self.next == NextPart::End {
                 let mut gzip = self.gzip.take()?;
                 return Some(Bytes::from(gzip.finish()));
             }
@@ -186,23 +186,23 @@ impl Detail {
         let task = &world.tasks[self.task];
         while out.len() < PIECE_BYTES {
             self.next = match self.next {
-                Next::Head => {
+                NextPart::Head => {
                     self.head(out, task);
-                    Next::Call(0)
+                    NextPart::Call(0)
                 }
-                Next::Call(index) if index < self.view.shown => {
+                NextPart::Call(index) if index < self.view.shown => {
                     if index > 0 {
                         out.push(b',');
                     }
                     self.call(out, task, index);
-                    Next::Call(index + 1)
+                    NextPart::Call(index + 1)
                 }
-                Next::Call(_) => Next::Tail,
-                Next::Tail => {
+                NextPart::Call(_) => NextPart::Tail,
+                NextPart::Tail => {
                     self.tail(out, task);
-                    Next::End
+                    NextPart::End
                 }
-                Next::End => return,
+                NextPart::End => return,
             };
         }
     }
@@ -228,13 +228,13 @@ impl Detail {
             Some(FaultKind::JsonTwinCode) => out.put("{\"code\":500,\"data\":{"),
             _ => out.put("{\"data\":{"),
         }
-        match Place::of(task) {
-            Place::First => {}
-            Place::Middle => {
+        match DetailPosition::of(task) {
+            DetailPosition::First => {}
+            DetailPosition::Middle => {
                 self.own_keys(out, task);
                 out.push(b',');
             }
-            Place::Last => {
+            DetailPosition::Last => {
                 self.own_keys(out, task);
                 out.push(b',');
                 self.workflow_keys(out, task);
@@ -256,18 +256,18 @@ impl Detail {
             Some(FaultKind::AnswerDetailNull) => {}
             _ => out.push(b']'),
         }
-        match Place::of(task) {
-            Place::First => {
+        match DetailPosition::of(task) {
+            DetailPosition::First => {
                 out.push(b',');
                 self.own_keys(out, task);
                 out.push(b',');
                 self.workflow_keys(out, task);
             }
-            Place::Middle => {
+            DetailPosition::Middle => {
                 out.push(b',');
                 self.workflow_keys(out, task);
             }
-            Place::Last => {}
+            DetailPosition::Last => {}
         }
         out.put("},\"status\":\"OK\"");
         if self.style.odd && task.key % 16 < 3 {

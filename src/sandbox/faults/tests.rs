@@ -125,9 +125,13 @@ fn a_family_stands_for_all_its_kinds() {
         all,
         [("workflow:gone", 0.25, 0), ("workflow:fails", 0.25, 0)]
     );
-    assert_eq!(quirks("total").len(), 11);
+    let of = |family: &str| {
+        let names = FaultKind::ALL.iter().map(|kind| kind.name());
+        names.filter(|name| name.starts_with(family)).count()
+    };
+    assert_eq!(quirks("total").len(), of("total:"));
     let gateway: Faults = "gateway:0.1".parse().expect("valid");
-    assert_eq!((gateway.kinds.len(), gateway.rate), (9, 0.1));
+    assert_eq!((gateway.kinds.len(), gateway.rate), (of("gateway:"), 0.1));
 }
 
 #[rstest::rstest]

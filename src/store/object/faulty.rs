@@ -77,17 +77,17 @@ pub(crate) enum Trouble {
 
 /// A store in memory with its script.
 #[derive(Clone, Debug)]
-pub(crate) struct Faulty(Arc<Inner>);
+pub(crate) struct Faulty(Arc<FaultyInner>);
 
 #[derive(Debug)]
-struct Inner {
+struct FaultyInner {
     objects: InMemory,
-    script: Mutex<Script>,
+    script: Mutex<FaultScript>,
     released: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
-struct Script {
+struct FaultScript {
     counts: BTreeMap<Operation, u32>,
     trouble: Option<Scripted>,
     uploads: BTreeSet<MultipartId>,
@@ -112,7 +112,7 @@ impl Faulty {
         stores
             .entry(host.to_owned())
             .or_insert_with(|| {
-                Self(Arc::new(Inner {
+                Self(Arc::new(FaultyInner {
                     objects: InMemory::new(),
                     script: Mutex::default(),
                     released: watch::channel(false).0,
@@ -133,7 +133,7 @@ impl Faulty {
         }
     }
 
-    fn script(&self) -> MutexGuard<'_, Script> {
+    fn script(&self) -> MutexGuard<'_, FaultScript> {
         self.0.script.lock().expect("no panic while it is held")
     }
 

@@ -145,11 +145,11 @@ pub struct SavedRead {
     /// Where the next block begins.
     next: u64,
     /// What the first block said of the object.
-    version: Option<Version>,
+    version: Option<ObjectVersion>,
 }
 
 #[derive(Debug)]
-struct Version {
+struct ObjectVersion {
     size: u64,
     e_tag: Option<String>,
     modified: SystemTime,
@@ -192,7 +192,7 @@ impl SavedRead {
             .again(read)
             .await
             .map_err(|error| self.objects.failed("read", &self.key, &error))?;
-        let version = self.version.get_or_insert_with(|| Version {
+        let version = self.version.get_or_insert_with(|| ObjectVersion {
             size: meta.size,
             e_tag: meta.e_tag.clone(),
             modified: meta.last_modified.into(),

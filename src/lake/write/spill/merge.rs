@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use arrow_array::ArrayRef;
 
-use super::run::{Key, Run, RunReader, RunWriter, Slice};
+use super::run::{DayKey, Run, RunReader, RunWriter, Slice};
 use super::{BATCH_BYTES, BATCH_ROWS, FAN_IN, TableSpill, joined};
 use crate::decode::{Batch, RowDay, TaskOrdinal};
 use crate::lake::error::LakeError;
@@ -15,7 +15,7 @@ use crate::store::RunStore;
 pub(super) fn merged(store: &RunStore, runs: Vec<Run>) -> Result<Run, LakeError> {
     let mut merge = Merge::open(runs)?;
     let mut writer: Option<RunWriter> = None;
-    let mut group = Group::default();
+    let mut group = SliceGroup::default();
     let mut keys = Vec::new();
     while let Some((key, slice)) = merge.next(BATCH_ROWS)? {
         let writer = match &mut writer {
@@ -43,13 +43,13 @@ pub(super) fn merged(store: &RunStore, runs: Vec<Run>) -> Result<Run, LakeError>
 
 /// Slices that become one batch.
 #[derive(Debug, Default)]
-struct Group {
+struct SliceGroup {
     parts: Vec<Vec<ArrayRef>>,
     rows: usize,
     bytes: usize,
 }
 
-impl Group {
+impl SliceGroup {
     fn push(&mut self, slice: Slice) {
         self.rows += slice.rows;
         self.bytes += slice.bytes;
@@ -71,12 +71,12 @@ impl Merge {
     }
 
     /// The first day with rows left.
-    fn key(&self) -> Option<Key> {
+    fn key(&self) -> Option<DayKey> {
         self.readers.iter().filter_map(RunReader::key).min()
     }
 
     /// The next rows of the first day, at most `most_rows`.
-    fn next(&mut self, most_rows: usize) -> Result<Option<(Key, Slice)>, LakeError> {
+    fn next(&mut self, most_rows: usize) -> Result<Option<(DayKey, Slice)>, LakeError> {
         let Some(key) = self.key() else {
             return Ok(None);
         };
@@ -156,7 +156,7 @@ impl OpenTable {
         let Some(key) = self.merge.key() else {
             return Ok(None);
         };
-        let mut group = Group::default();
+        let mut group = SliceGroup::default();
         while self.merge.key() == Some(key) && group.bytes < bytes {
             if let Some((_, slice)) = self.merge.next(BATCH_ROWS)? {
                 group.push(slice);

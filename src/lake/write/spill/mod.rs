@@ -22,7 +22,7 @@ use arrow_schema::ArrowError;
 use arrow_select::concat::concat;
 
 pub(super) use merge::SpilledRows;
-use run::{Key, Run, RunWriter};
+use run::{DayKey, Run, RunWriter};
 
 use crate::decode::{Batch, RowDay, TaskOrdinal};
 use crate::lake::error::LakeError;
@@ -108,7 +108,7 @@ impl TableSpill {
         for batch in &batches {
             note(self.tasks.entry(batch.day).or_default(), &batch.tasks);
         }
-        batches.sort_by_key(|batch| Key::of(batch.day));
+        batches.sort_by_key(|batch| DayKey::of(batch.day));
         // Rows whose day is known later form a run of their own.
         let is_of_task = |batch: &Batch| batch.day == RowDay::OfTask;
         let (undated, dated): (Vec<_>, Vec<_>) = batches.into_iter().partition(is_of_task);
@@ -157,7 +157,7 @@ fn written(store: &RunStore, batches: Vec<Batch>) -> Result<Option<Run>, LakeErr
             None => writer.insert(RunWriter::create(store, batch.day)),
         };
         let (mut bytes, mut rows) = (batch.bytes, batch.rows);
-        let mut keys = vec![Key::of(batch.day); batch.rows];
+        let mut keys = vec![DayKey::of(batch.day); batch.rows];
         let mut parts = vec![batch.columns];
         let fits = |next: &Batch, bytes: usize, rows: usize| {
             bytes + next.bytes <= BATCH_BYTES && rows + next.rows <= BATCH_ROWS
@@ -165,7 +165,7 @@ fn written(store: &RunStore, batches: Vec<Batch>) -> Result<Option<Run>, LakeErr
         while let Some(next) = batches.next_if(|next| fits(next, bytes, rows)) {
             bytes += next.bytes;
             rows += next.rows;
-            keys.extend(std::iter::repeat_n(Key::of(next.day), next.rows));
+            keys.extend(std::iter::repeat_n(DayKey::of(next.day), next.rows));
             parts.push(next.columns);
         }
         writer.write(joined(&parts)?, keys, bytes)?;

@@ -25,9 +25,9 @@ const BUFFER_BYTES: usize = 16 << 10;
 
 /// A day as stored in a run. Sorts by day; rows without one come last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key(i32);
+pub(super) struct DayKey(i32);
 
-impl Key {
+impl DayKey {
     const OF_TASK: Self = Self(i32::MAX - 1);
     const UNKNOWN: Self = Self(i32::MAX);
 
@@ -54,7 +54,7 @@ impl Key {
 pub(super) struct Run {
     file: Scratch,
     /// The day of all rows, if they have none of their own.
-    fixed: Option<Key>,
+    fixed: Option<DayKey>,
     /// Approximate bytes of a row in memory.
     pub(super) row_bytes: usize,
 }
@@ -62,13 +62,13 @@ pub(super) struct Run {
 impl Run {
     /// Whether the day of the task is not known yet.
     pub(super) fn is_of_task(&self) -> bool {
-        self.fixed == Some(Key::OF_TASK)
+        self.fixed == Some(DayKey::OF_TASK)
     }
 
     /// Sets the day of the task.
     pub(super) fn resolve(&mut self, task_day: RowDay) {
         if self.is_of_task() {
-            self.fixed = Some(Key::of(task_day));
+            self.fixed = Some(DayKey::of(task_day));
         }
     }
 
@@ -99,15 +99,15 @@ impl Run {
     }
 }
 
-type Text = BufReader<zstd::stream::read::Decoder<'static, BufReader<File>>>;
+type CompressedFile = BufReader<zstd::stream::read::Decoder<'static, BufReader<File>>>;
 
 /// Reads a run.
 #[derive(Debug)]
 pub(super) struct RunReader {
     file: Scratch,
-    fixed: Option<Key>,
+    fixed: Option<DayKey>,
     row_bytes: usize,
-    batches: StreamReader<Text>,
+    batches: StreamReader<CompressedFile>,
     head: Option<Head>,
 }
 
@@ -129,9 +129,12 @@ pub(super) struct Slice {
 
 impl RunReader {
     /// The day of the next rows.
-    pub(super) fn key(&self) -> Option<Key> {
+    pub(super) fn key(&self) -> Option<DayKey> {
         let head = self.head.as_ref()?;
-        Some(self.fixed.unwrap_or_else(|| Key(head.keys.value(head.at))))
+        Some(
+            self.fixed
+                .unwrap_or_else(|| DayKey(head.keys.value(head.at))),
+        )
     }
 
     /// The next rows of that day, at most `most_rows`.
@@ -183,7 +186,7 @@ impl RunReader {
 /// Writes a run.
 pub(super) struct RunWriter {
     file: Scratch,
-    fixed: Option<Key>,
+    fixed: Option<DayKey>,
     rows: usize,
     bytes: usize,
     writer: Option<Writer>,
@@ -199,7 +202,7 @@ impl RunWriter {
     pub(super) fn create(store: &RunStore, first: RowDay) -> Self {
         Self {
             file: Scratch::new(store),
-            fixed: (first == RowDay::OfTask).then_some(Key::OF_TASK),
+            fixed: (first == RowDay::OfTask).then_some(DayKey::OF_TASK),
             rows: 0,
             bytes: 0,
             writer: None,
@@ -210,12 +213,12 @@ impl RunWriter {
     pub(super) fn write(
         &mut self,
         mut columns: Vec<ArrayRef>,
-        keys: Vec<Key>,
+        keys: Vec<DayKey>,
         bytes: usize,
     ) -> Result<(), LakeError> {
         self.rows += keys.len();
         self.bytes += bytes;
-        let keys = keys.into_iter().map(|Key(key)| key);
+        let keys = keys.into_iter().map(|DayKey(key)| key);
         columns.push(Arc::new(Int32Array::from_iter_values(keys)));
         let place = self.file.path();
         let writer = match &mut self.writer {

@@ -60,9 +60,9 @@ fn column(table_name: TableName, name: &str) -> usize {
 }
 
 /// The ids of calls, each with its task, by table and day, in the order they come in.
-type Found = BTreeMap<(TableName, RowDay), Vec<(String, String)>>;
+type CallIds = BTreeMap<(TableName, RowDay), Vec<(String, String)>>;
 
-fn add_to(found: &mut Found, batch: &Batch) {
+fn add_to(found: &mut CallIds, batch: &Batch) {
     let ids = &batch.columns[column(batch.table, "call_id")];
     let text = |array: &dyn Array, row: usize| {
         String::from_utf8(array.as_binary::<i32>().value(row).to_vec()).expect("text")
@@ -95,7 +95,7 @@ fn files(folder: &tempfile::TempDir) -> usize {
 async fn rows_of_many_days_come_back_day_by_day_however_often_they_were_merged() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(&folder).await;
-    let (mut expected, mut shared) = (Found::new(), Spill::default());
+    let (mut expected, mut shared) = (CallIds::new(), Spill::default());
     let rounds = u32::try_from(FAN_IN * FAN_IN + FAN_IN + 3).expect("few");
     let day = |call: u32| (!call.is_multiple_of(7)).then_some(call % 11 * 3);
     let of_round = |round: u32| {
@@ -130,7 +130,7 @@ async fn rows_of_many_days_come_back_day_by_day_however_often_they_were_merged()
     assert!(files(&folder) < 10 * FAN_IN, "{} files", files(&folder));
 
     let mut rows = shared.into_rows(&store);
-    let (mut found, mut order) = (Found::new(), Vec::new());
+    let (mut found, mut order) = (CallIds::new(), Vec::new());
     while let Some(batch) = rows.next(usize::MAX).expect("read") {
         add_to(&mut found, &batch);
         order.push((batch.table, batch.day));
@@ -160,7 +160,7 @@ async fn a_day_of_many_rows_comes_in_row_groups() {
             .expect("written");
     }
     let mut rows = spill.into_rows(&store);
-    let (mut found, mut pieces) = (Found::new(), 0);
+    let (mut found, mut pieces) = (CallIds::new(), 0);
     while let Some(batch) = rows.next(20_000).expect("read") {
         assert!(batch.bytes < 300_000, "{} bytes", batch.bytes);
         add_to(&mut found, &batch);
