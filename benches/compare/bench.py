@@ -14,7 +14,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-PINNED = ["duckdb==2.0.0", "pyarrow==26.0.1", "msgspec==0.22.0", "chdb==4.4.0", "dlt[filesystem,parquet]==1.31.0"]
+PINNED = ["duckdb==2.0.0", "pyarrow==26.0.1", "msgspec==0.22.0", "chdb==4.4.0", "dlt[filesystem,parquet]==1.31.0",
+          "zstandard==0.25.0"]
 
 # Days: those that the tasks are spread over; call_days: those that the calls of one task are, in random order.
 Shape = namedtuple("Shape", "tasks calls per_workflow days call_days", defaults=[1])
