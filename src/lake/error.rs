@@ -28,7 +28,7 @@ pub enum LakeError {
     },
     /// Days mean something else in this lake than in the settings.
     #[error(
-        "write to {path}: its days are days of {lake}, the setting says {setting}; set \
+        "write to {path}: its days are in {lake}, the setting says {setting}; set \
          --partition-timezone {lake} or name another destination with --dest"
     )]
     OtherZone {

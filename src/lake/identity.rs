@@ -104,7 +104,7 @@ impl fmt::Display for ShownIdentity {
             Some(host) => write!(f, "calls from {host}")?,
             None => f.write_str("calls from saved answers")?,
         }
-        write!(f, ", days of {}", self.partition_timezone)?;
+        write!(f, ", days in {}", self.partition_timezone)?;
         if self.demo {
             f.write_str(", the demo's")?;
         }

@@ -235,7 +235,7 @@ fn traffic(event: &Event) {
         Event::Held { time } => info!(
         name: "held",
                     seconds = seconds(*time),
-                    "the API asked for less: all requests are held"
+                    "the API throttled: all requests wait"
                 ),
         // During recovery this would be one line per second; the progress display shows the pace.
         Event::PaceChanged { per_second } => {
@@ -419,7 +419,7 @@ mod tests {
                  bytes=0 attempt=2 of=6 others=3",
                 "INFO request will be repeated endpoint=\"task_detail\" outcome=\"timeout\" attempt=2 \
                  wait_seconds=1.0",
-                "INFO the API asked for less: all requests are held seconds=5.0",
+                "INFO the API throttled: all requests wait seconds=5.0",
             ]
         );
     }

@@ -77,7 +77,8 @@ struct Picture {
     planned: u64,
     failed: u64,
     calls: u64,
-    per_second: f64,
+    /// Nothing before the first second is over.
+    per_second: Option<f64>,
     pace: PaceNow,
     left: Option<Duration>,
 }
@@ -368,10 +369,10 @@ impl Picture {
             planned,
             failed,
             calls,
-            requests_per_second = per_second,
+            requests_per_second = per_second.unwrap_or_default(),
             pace_per_second = pace.per_second,
             limit_per_second = pace.configured_per_second,
-            seconds_left = left.map(|left| left.as_secs()),
+            seconds_left = (left.filter(|_| done < planned)).map(|left| left.as_secs()),
             "progress"
         );
     }
@@ -386,13 +387,12 @@ impl fmt::Display for Picture {
             write!(f, " ({} failed)", figures::count(self.failed))?;
         }
         let pace = self.pace;
-        write!(
-            f,
-            ", {}, {:.1}/s of {}",
-            figures::counted(self.calls, "call"),
-            self.per_second,
-            figures::pace(pace.configured_per_second),
-        )?;
+        write!(f, ", {}, ", figures::counted(self.calls, "call"))?;
+        match self.per_second {
+            Some(per_second) => write!(f, "{per_second:.1}/s of ")?,
+            None => f.write_str("at most ")?,
+        }
+        f.write_str(&figures::pace(pace.configured_per_second))?;
         if pace.per_second < pace.configured_per_second {
             write!(f, " (slowed to {})", figures::pace(pace.per_second))?;
         }
@@ -430,15 +430,18 @@ impl Recent {
         }
     }
 
-    /// The mean over the last complete seconds.
-    fn per_second(&self, now: Instant) -> f64 {
+    /// The mean over the last complete seconds, if there is one.
+    fn per_second(&self, now: Instant) -> Option<f64> {
         let second = (now - self.origin).as_secs();
+        if second == 0 {
+            return None;
+        }
         let looked_at = second.saturating_sub(SECONDS_LOOKED_AT)..second;
         let whole = self.seconds.iter().filter(|(at, _)| looked_at.contains(at));
         let count: u64 = whole.map(|(_, count)| count).sum();
         #[expect(clippy::cast_precision_loss, reason = "a mean for people")]
-        let mean = count as f64 / second.clamp(1, SECONDS_LOOKED_AT) as f64;
-        (mean * 10.0).round() / 10.0
+        let mean = count as f64 / second.min(SECONDS_LOOKED_AT) as f64;
+        Some((mean * 10.0).round() / 10.0)
     }
 }
 
@@ -544,7 +547,7 @@ mod tests {
         seconds_pass(30).await;
         let picture = progress.shared.picture().expect("planned");
         assert_eq!((picture.done, picture.failed), (21, 1));
-        assert!(picture.per_second < 0.1, "{picture}");
+        assert!(picture.per_second < Some(0.1), "{picture}");
         progress.finish();
         assert_eq!(progress.shared.picture(), None);
     }

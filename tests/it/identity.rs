@@ -107,7 +107,7 @@ fn a_run_against_another_host_or_in_another_zone_is_refused() {
         .set("AIRUDDER_PARTITION_TIMEZONE", "Asia/Jakarta")
         .run(&["run"])
         .with(78)
-        .saying(&["days of UTC", "Asia/Jakarta"]);
+        .saying(&["days are in UTC", "Asia/Jakarta"]);
     // Saved answers from who knows where are taken.
     exporter
         .clone()

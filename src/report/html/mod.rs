@@ -185,7 +185,7 @@ fn about(input: &HtmlInput<'_>, zone: Tz) -> Vec<String> {
     ];
     about.push(match &input.status.lake {
         Some(lake) => text_of(&lake.to_string()),
-        None => format!("days of {zone}"),
+        None => format!("days in {zone}"),
     });
     about
 }

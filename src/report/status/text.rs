@@ -28,7 +28,7 @@ pub(super) fn write(
     let zone = report.partition_timezone.unwrap_or("UTC");
     writeln!(
         out,
-        "{}: commit {}, days of {zone}",
+        "{}: commit {}, days in {zone}",
         report.dest,
         count(report.sequence)
     )?;
