@@ -508,6 +508,16 @@ fn a_value_that_is_lost_changed_or_made_up_is_noticed() {
          "RedailCall":[{"CallStartTime":"2024-03-11 15:38:36"}, 7]}]},"code":200}"#;
     let (right, _) = decode(answer, &[]).expect("it is usable");
     assert_all_given_back(answer, &right);
+    // A key may look like the name of a repeated one.
+    for keys in [
+        r#""CallID":{},"CallID#2":{}"#,
+        r#""CallID":{},"CallID":{},"CallID#2":{}"#,
+        r#""CallID#2":{},"CallID":{},"CallID":{},"CallID#3":{}"#,
+    ] {
+        let alike = scripted::answer("t", &format!(r#"[{{"RedailCall":[{{{keys}}}]}}]"#));
+        let (content, _) = decode(alike.as_bytes(), &[]).expect("it is usable");
+        assert_all_given_back(alike.as_bytes(), &content);
+    }
     let mut changes = 0;
     for (table, rows) in &right {
         for (index, row) in rows.iter().enumerate() {
