@@ -33,7 +33,7 @@ pub(crate) const EVERY: u64 = 20;
 
 /// The state of a table as of one version.
 #[derive(Debug)]
-pub(crate) struct Checkpoint {
+pub(crate) struct DeltaCheckpoint {
     pub(crate) version: u64,
     pub(crate) sequence: u64,
     pub(crate) at: DateTime<Utc>,
@@ -41,7 +41,7 @@ pub(crate) struct Checkpoint {
     pub(crate) files: Vec<Add>,
 }
 
-impl Checkpoint {
+impl DeltaCheckpoint {
     /// The content of `_last_checkpoint`.
     pub(crate) fn pointer(&self) -> Vec<u8> {
         let (version, size) = (self.version, self.files.len() + 3);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::delta::checkpoint::{self, Checkpoint, EVERY};
+use crate::delta::checkpoint::{self, DeltaCheckpoint, EVERY};
 use crate::delta::{Add, DeltaState, Known, Metadata, known_in, place_in_table};
 use crate::event::Event;
 use crate::lake::error::{LakeError, blocking};
@@ -61,7 +61,7 @@ impl LakeWriter {
                 file: live.file,
             }
         });
-        let checkpoint = Checkpoint {
+        let checkpoint = DeltaCheckpoint {
             version,
             sequence: self.log.ledger.last_sequence(),
             at,
