@@ -1,4 +1,5 @@
-//! The analyst's models as views: made from `jobs/dbt` by `jobs/views/generate`, one text a dialect.
+//! The analyst's models as views: made from `jobs/dbt` by `jobs/views/generate`, one text a dialect. Databricks
+//! takes that of Spark.
 
 use chrono_tz::Tz;
 
@@ -12,10 +13,6 @@ const ZONE: &str = "@source_timezone@";
 /// The statements that create the views over the four tables. Nothing for a product that they are not
 /// made for. In `DuckDB` they read the lake's files, and both names are variables of the session.
 #[must_use]
-#[expect(
-    clippy::match_same_arms,
-    reason = "the texts of two products are the same for now, and each has its own file"
-)]
 pub fn views(dialect: Dialect, names: &Names, zone: Tz) -> Option<String> {
     let (text, quote) = match dialect {
         Dialect::DuckDb => (include_str!("views/duckdb.sql"), '"'),
@@ -24,8 +21,7 @@ pub fn views(dialect: Dialect, names: &Names, zone: Tz) -> Option<String> {
         Dialect::Snowflake => (include_str!("views/snowflake.sql"), '"'),
         Dialect::BigQuery => (include_str!("views/bigquery.sql"), '`'),
         Dialect::Redshift => (include_str!("views/redshift.sql"), '"'),
-        Dialect::Databricks => (include_str!("views/databricks.sql"), '`'),
-        Dialect::Spark => (include_str!("views/spark.sql"), '`'),
+        Dialect::Databricks | Dialect::Spark => (include_str!("views/spark.sql"), '`'),
         Dialect::Athena => return None,
     };
     debug_assert_eq!(standard(zone.name()), format!("'{}'", zone.name()));

@@ -281,7 +281,7 @@ def check_dialects(checks):
         checks.hold(f"{len(models)} models parse as {dialect}", problems)
         checks.hold(f"every column they name is there in {dialect}", problems or name_problems(dialect, models))
     done = subprocess.run([sys.executable, str(GENERATE), "--check"], capture_output=True, text=True)
-    checks.hold("jobs/views is up to date", [done.stderr.strip()] if done.returncode else [])
+    checks.hold("the views of the program are up to date", [done.stderr.strip()] if done.returncode else [])
 
 
 def check_itself(checks, work, database, expected):

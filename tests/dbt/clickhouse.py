@@ -1,4 +1,4 @@
-"""jobs/views in ClickHouse, by way of chdb: prints the rows of each model as JSON lines. `run --clickhouse` calls it."""
+"""The views in ClickHouse, by way of chdb: prints the rows of each model as JSON lines. `run --clickhouse` calls it."""
 
 import json
 import sys

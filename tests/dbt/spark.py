@@ -1,4 +1,4 @@
-"""jobs/views in Spark: prints the rows of each model as JSON lines. `run --spark` calls it; Spark needs Java 17."""
+"""The views in Spark: prints the rows of each model as JSON lines. `run --spark` calls it; Spark needs Java 17."""
 
 import json
 import sys

@@ -543,7 +543,7 @@ fn views_are_refused_where_they_are_not_made_for() {
     let folder = folder();
     let exporter = Exporter::new(folder.path());
     let views = exporter.run(&["schema", "--views", "duckdb"]).done().stdout;
-    let kept = fs::read_to_string(crate::harness::project("jobs/views/duckdb.sql"));
+    let kept = fs::read_to_string(crate::harness::project("src/warehouse/views/duckdb.sql"));
     assert_eq!(views, kept.expect("readable"));
     exporter
         .run(&["schema", "--views", "athena"])
