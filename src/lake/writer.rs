@@ -9,9 +9,9 @@ use super::error::{LakeError, blocking};
 use super::identity::Claim;
 use super::ledger::{Ledger, LiveFile};
 use super::log::Log;
+use super::log::files_of_tasks::{HeldRows, files_of_tasks, rows_of_tasks};
 use super::log::unlogged::check_no_lake_without_a_log;
 use super::reader::LakeOptions;
-use super::record::misfits::TaskMisfits;
 use super::record::{CommitDraft, CommitKind, seal};
 use crate::clock::Clock;
 use crate::event::{Event, Events};
@@ -185,18 +185,15 @@ impl LakeWriter {
     /// # Errors
     /// When a commit record can't be read.
     pub async fn files_of_tasks(&self, tasks: &[TaskId]) -> Result<Vec<LiveFile>, LakeError> {
-        super::log::files_of_tasks::files_of_tasks(&self.run, &self.log.ledger, tasks).await
+        files_of_tasks(&self.run, &self.log.ledger, tasks).await
     }
 
-    /// What the log counts for tasks that have rows: rejects, and values that did not fit.
+    /// The same files, and what the log counts for the tasks: rejects, and values that did not fit.
     ///
     /// # Errors
     /// When a commit record can't be read.
-    pub(crate) async fn misfits_of_tasks(
-        &self,
-        tasks: &[TaskId],
-    ) -> Result<Vec<TaskMisfits>, LakeError> {
-        super::log::misfits_of_tasks::misfits_of_tasks(&self.run, &self.log.ledger, tasks).await
+    pub(crate) async fn rows_of_tasks(&self, tasks: &[TaskId]) -> Result<HeldRows, LakeError> {
+        rows_of_tasks(&self.run, &self.log.ledger, tasks).await
     }
 
     /// Takes in what other processes committed meanwhile and helps to publish it. Says how many

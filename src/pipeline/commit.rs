@@ -16,7 +16,7 @@ use crate::event::Event;
 use crate::lake::write::{ClosedFile, rewrite};
 use crate::lake::{
     Checked, CommitDraft, CommitKind, CommitOutcome, CommittedTask, Coverage, FailedTask,
-    LakeError, LakeWriter, LostFile, MISSING, OpenTask, Removal, WorkflowNote, blocking,
+    LakeError, LakeWriter, LiveFile, LostFile, MISSING, OpenTask, Removal, WorkflowNote, blocking,
 };
 use crate::shard::Shard;
 use crate::store::{DataFile, FilePath, StoreError};
@@ -191,11 +191,11 @@ impl Committer {
         draft.first_day = observations.first_day;
         draft.shard = self.shard;
         let replaced = self.replaced(&draft);
-        if !replaced.is_empty() {
-            draft.superseded = keys.supersede(&self.lake.misfits_of_tasks(&replaced).await?);
-        }
+        let held = self.lake.rows_of_tasks(&replaced).await?;
+        draft.superseded = keys.supersede(&held.misfits);
         draft.misfit_keys = keys.into_keys();
-        self.carry_over(draft, replaced, observations.give_up).await
+        self.carry_over(draft, replaced, held.files, observations.give_up)
+            .await
     }
 
     /// The tasks of a draft whose rows in the lake it replaces.
@@ -212,6 +212,7 @@ impl Committer {
         &self,
         mut draft: CommitDraft,
         replaced: Vec<TaskId>,
+        held_by: Vec<LiveFile>,
         give_up: GiveUp,
     ) -> Result<DraftOutcome, LakeError> {
         let ledger = self.lake.ledger();
@@ -240,7 +241,7 @@ impl Committer {
                 .collect(),
         );
         let mut carried = Vec::new();
-        for live in self.lake.files_of_tasks(&replaced).await? {
+        for live in held_by {
             let path = live.path();
             if self.damaged.contains_key(&path) {
                 lost.insert(path);

@@ -5,7 +5,6 @@
 
 mod draft;
 pub(crate) mod files_of_tasks;
-pub(crate) mod misfits_of_tasks;
 pub(crate) mod newest;
 pub(crate) mod unlogged;
 
