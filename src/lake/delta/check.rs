@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::DateTime;
 use futures_util::stream::{self, StreamExt as _};
 
-use super::{files_as_of, state, versions};
+use super::{commit_of, files_as_of, numbers, state, tables_with_logs, versions};
 use crate::delta::{DeltaState, Version, checkpoint, place_in_table};
 use crate::lake::error::{LakeError, blocking};
-use crate::lake::log::{Log, Pending, READ_AHEAD, missing, read_summary};
+use crate::lake::log::{Log, Pending, READ_AHEAD};
 use crate::schema::TableName;
 use crate::store::{LakePath, Store};
 
@@ -145,16 +145,13 @@ pub(crate) async fn faults(store: &Store, log: &Log) -> Result<Vec<Fault>, LakeE
 }
 
 async fn logs_without_state(store: &Store) -> Result<Vec<Fault>, LakeError> {
-    let mut faults = Vec::new();
-    for name in TableName::ALL {
-        let path = LakePath::delta_log(name);
-        if !store.list(&path).await?.is_empty() {
-            let table = Some(name);
-            let kind = FaultKind::NoState;
-            faults.push(Fault { path, table, kind });
-        }
-    }
-    Ok(faults)
+    let tables = tables_with_logs(store).await?.into_iter();
+    let fault = |name| Fault {
+        path: LakePath::delta_log(name),
+        table: Some(name),
+        kind: FaultKind::NoState,
+    };
+    Ok(tables.map(fault).collect())
 }
 
 /// One version of all tables, and what its commit says; nothing of the first, which is a whole state.
@@ -174,9 +171,7 @@ async fn read_version(
     let commit = if number == 0 {
         None
     } else {
-        let read = read_summary(store, sequence).await?;
-        let (summary, _) = read.ok_or_else(|| missing(store, sequence))?;
-        Some(Pending::from(&summary))
+        Some(commit_of(store, sequence).await?)
     };
     let mut bytes = BTreeMap::new();
     for name in TableName::ALL {
@@ -211,21 +206,14 @@ impl TableLog {
         first: Version,
     ) -> Result<Self, LakeError> {
         let entries = store.list(&LakePath::delta_log(name)).await?;
-        let numbers = |ending: &str| {
-            let number = |name: &str| name.strip_suffix(ending)?.parse::<u64>().ok();
-            entries
-                .iter()
-                .filter_map(|entry| number(&entry.name))
-                .collect()
-        };
         Ok(Self {
             name,
             newest,
             first,
             files: BTreeSet::new(),
             is_there: BTreeSet::new(),
-            versions: numbers(".json"),
-            checkpoints: numbers(".checkpoint.parquet"),
+            versions: numbers(&entries, ".json"),
+            checkpoints: numbers(&entries, ".checkpoint.parquet"),
         })
     }
 

@@ -4,10 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::check::{Fault, FaultKind, faults};
-use super::{end, state, versions};
+use super::{commit_of, end, state, versions};
 use crate::delta::{DeltaState, Metadata, checkpoint};
 use crate::lake::error::LakeError;
-use crate::lake::log::{Pending, missing, read_summary};
 use crate::lake::writer::LakeWriter;
 use crate::schema::TableName;
 use crate::store::{Failpoint, LakePath};
@@ -106,9 +105,7 @@ impl LakeWriter {
             return self.write_first(delta, &[name]).await;
         }
         let sequence = delta.since + number;
-        let read = read_summary(&self.run, sequence).await?;
-        let (summary, _) = read.ok_or_else(|| missing(&self.run, sequence))?;
-        let commit = Pending::from(&summary);
+        let commit = commit_of(&self.run, sequence).await?;
         // It may be the one that had the columns: with them in each, none is lacking.
         let columns = Metadata::new(delta, name, commit.at);
         let version = versions::of_commit(&commit, name, Some(columns));

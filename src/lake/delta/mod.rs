@@ -21,7 +21,7 @@ mod mend;
 mod retention;
 mod versions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 
 use bytes::Bytes;
@@ -40,7 +40,7 @@ use super::writer::LakeWriter;
 use crate::delta::{Add, DeltaState, Metadata, Version, statistics};
 use crate::job::Destination;
 use crate::schema::TableName;
-use crate::store::{Failpoint, LakePath, RunStore, Store};
+use crate::store::{DirEntry, Failpoint, LakePath, RunStore, Store};
 use crate::task::RunId;
 
 /// That the tables are Delta tables, too, and since when; nothing if they are not.
@@ -118,12 +118,34 @@ async fn is_any(store: &Store) -> Result<bool, LakeError> {
     if store.size(&LakePath::delta_state()).await?.is_some() {
         return Ok(true);
     }
+    Ok(!tables_with_logs(store).await?.is_empty())
+}
+
+/// The tables whose logs have anything in them.
+async fn tables_with_logs(store: &Store) -> Result<Vec<TableName>, LakeError> {
+    let mut tables = Vec::new();
     for name in TableName::ALL {
         if !store.list(&LakePath::delta_log(name)).await?.is_empty() {
-            return Ok(true);
+            tables.push(name);
         }
     }
-    Ok(false)
+    Ok(tables)
+}
+
+/// The numbers of the files of a log with this ending.
+fn numbers(entries: &[DirEntry], ending: &str) -> BTreeSet<u64> {
+    let number = |name: &str| name.strip_suffix(ending)?.parse::<u64>().ok();
+    entries
+        .iter()
+        .filter_map(|entry| number(&entry.name))
+        .collect()
+}
+
+/// The commit whose state a version is.
+async fn commit_of(store: &Store, sequence: u64) -> Result<Pending, LakeError> {
+    let read = read_summary(store, sequence).await?;
+    let (summary, _) = read.ok_or_else(|| missing(store, sequence))?;
+    Ok(Pending::from(&summary))
 }
 
 /// How far the Delta logs are.
@@ -180,11 +202,8 @@ impl LakeWriter {
                 self.write_first(&delta, &tables).await?;
                 continue;
             }
-            let Some((summary, _)) = read_summary(&self.run, sequence).await? else {
-                return Err(missing(&self.run, sequence));
-            };
-            self.write_to(&mut delta, &(&summary).into(), &tables)
-                .await?;
+            let commit = commit_of(&self.run, sequence).await?;
+            self.write_to(&mut delta, &commit, &tables).await?;
         }
         Ok(UpTo {
             state: Some(delta),
@@ -199,9 +218,8 @@ impl LakeWriter {
             return Ok(newest + 1);
         }
         let entries = self.run.list(&LakePath::delta_log(name)).await?;
-        let version = |name: &str| name.strip_suffix(".json")?.parse::<u64>().ok();
-        let there = entries.iter().filter_map(|entry| version(&entry.name));
-        Ok(there.max().map_or(0, |last| last + 1))
+        let there = numbers(&entries, ".json");
+        Ok(there.last().map_or(0, |last| last + 1))
     }
 
     /// Writes the version of every table that is the state of a commit.
