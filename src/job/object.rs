@@ -28,24 +28,24 @@ impl ObjectPlace {
     /// See above.
     pub fn credentials(&self) -> Result<&'static str, &'static str> {
         let cloud = Cloud::of_scheme(self.url.scheme());
-        let variables = &self.options.variables;
-        let is_set = |wanted: &str| variables.iter().any(|(name, _)| name == wanted);
+        let is_set = |name: &str| self.variable(name).is_some();
         cloud.map_or(Ok(""), |cloud| cloud.credentials_in(is_set))
     }
 
     /// S3's region; `None` for other stores and where none is set.
     #[must_use]
     pub fn region(&self) -> Option<&str> {
-        let variable = |wanted: &str| {
-            let mut variables = self.options.variables.iter();
-            let found = variables.find(|(name, _)| name == wanted);
-            found.map(|(_, value)| value.expose())
-        };
         Cloud::of_scheme(self.url.scheme())
             .filter(|cloud| *cloud == Cloud::S3)
             .and(self.options.region.as_deref())
-            .or_else(|| variable("AWS_REGION"))
-            .or_else(|| variable("AWS_DEFAULT_REGION"))
+            .or_else(|| self.variable("AWS_REGION"))
+            .or_else(|| self.variable("AWS_DEFAULT_REGION"))
+    }
+
+    fn variable(&self, wanted: &str) -> Option<&str> {
+        let mut variables = self.options.variables.iter();
+        let found = variables.find(|(name, _)| name == wanted);
+        found.map(|(_, value)| value.expose())
     }
 }
 
