@@ -14,11 +14,6 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::super::sent::Sent;
 use crate::sync::blocking;
 
-/// The smallest part of an interval that is added as slack for arrivals that are less even than the
-/// departures.
-const LEAST_SLACK: f64 = 0.02;
-/// The largest part: each throttling response doubles the slack up to it.
-const MOST_SLACK: f64 = 0.08;
 /// Longest time for which a departure waits until the one before it is written. That one waits for a
 /// connection.
 const MAX_WAIT: Duration = Duration::from_secs(1);
@@ -27,11 +22,12 @@ const COARSE: Duration = Duration::from_millis(3);
 /// A longer way from waking up to writing is believed little by little.
 const SLOWNESS: u32 = 16;
 
-/// When requests leave, one interval and some slack behind each other.
+/// When requests leave, one interval behind each other.
 #[derive(Debug)]
 pub(super) struct Spacing {
     interval: Duration,
-    slack: f64,
+    /// The part of the interval that is there for arrivals that are less even than the departures.
+    slack: Duration,
     last: Option<Departure>,
     /// How long before a departure is due it may be started: what the quickest needed.
     lead: Duration,
@@ -45,13 +41,15 @@ struct Departure {
 }
 
 impl Spacing {
-    pub(super) fn new(per_second: f64) -> Self {
-        let interval = Duration::try_from_secs_f64(1.0 / per_second);
+    /// At this share of a rate.
+    pub(super) fn new(per_second: f64, share: f64) -> Self {
+        let interval = Duration::try_from_secs_f64(1.0 / (per_second * share));
+        let interval = interval
+            .unwrap_or(Duration::MAX)
+            .min(Duration::from_hours(24));
         Self {
-            interval: interval
-                .unwrap_or(Duration::MAX)
-                .min(Duration::from_hours(24)),
-            slack: LEAST_SLACK,
+            interval,
+            slack: interval.mul_f64(1.0 - share),
             last: None,
             lead: Duration::ZERO,
         }
@@ -69,21 +67,15 @@ impl Spacing {
         } else {
             self.lead + way.saturating_sub(self.lead) / SLOWNESS
         };
-        let slack = self.interval.mul_f64(self.slack);
         // Half of the slack stays for arrivals, however short the way is this time.
-        let lead = self.lead.min(slack / 2);
-        Some(written_at + self.interval + slack - lead)
+        let lead = self.lead.min(self.slack / 2);
+        Some(written_at + self.interval - lead)
     }
 
     /// Records a departure.
     pub(super) fn depart(&mut self, sent: Arc<Sent>) {
         let allowed_at = Instant::now();
         self.last = Some(Departure { allowed_at, sent });
-    }
-
-    /// Adds slack because the server found the arrivals too dense.
-    pub(super) fn widen(&mut self) {
-        self.slack = (2.0 * self.slack).min(MOST_SLACK);
     }
 }
 
@@ -111,6 +103,12 @@ mod tests {
     use super::*;
 
     const INTERVAL: Duration = Duration::from_millis(20);
+    const SLACK: Duration = Duration::from_millis(1);
+
+    /// A server that takes one request in 19 ms gets one in 20.
+    fn spacing() -> Spacing {
+        Spacing::new(1000.0 / 19.0, 0.95)
+    }
 
     /// How long after the departure before was written the next one may be started.
     async fn gap(spacing: &mut Spacing, way: Duration) -> Duration {
@@ -124,37 +122,25 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_counts_from_the_moment_of_writing_and_starts_early_by_what_is_certain() {
-        let mut spacing = Spacing::new(50.0);
+        let mut spacing = spacing();
         assert_eq!(spacing.next().await, None);
-        let slack = INTERVAL.mul_f64(LEAST_SLACK);
-        assert_eq!(gap(&mut spacing, Duration::ZERO).await, INTERVAL + slack);
+        assert_eq!(gap(&mut spacing, Duration::ZERO).await, INTERVAL);
         let way = Duration::from_micros(160);
         for _ in 0..200 {
             let gap = gap(&mut spacing, way).await;
-            assert!(gap + way >= INTERVAL + slack, "{gap:?}");
+            assert!(gap + way >= INTERVAL, "{gap:?}");
         }
         // What is always needed is started earlier, up to half of the slack.
-        assert!(gap(&mut spacing, way).await < INTERVAL + slack.saturating_sub(way.mul_f64(0.9)));
+        assert!(gap(&mut spacing, way).await < INTERVAL.saturating_sub(way.mul_f64(0.9)));
         for _ in 0..200 {
             let gap = gap(&mut spacing, Duration::from_millis(9)).await;
-            assert!(gap >= INTERVAL + slack / 2, "{gap:?}");
+            assert!(gap + SLACK / 2 >= INTERVAL, "{gap:?}");
         }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_server_that_throttles_gets_more_slack_up_to_a_limit() {
-        let mut spacing = Spacing::new(50.0);
-        let mut gaps = Vec::new();
-        for _ in 0..4 {
-            gaps.push(gap(&mut spacing, Duration::ZERO).await.as_micros());
-            spacing.widen();
-        }
-        assert_eq!(gaps, [20_400, 20_800, 21_600, 21_600]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_request_that_waits_for_a_connection_holds_up_the_next_for_a_second() {
-        let mut spacing = Spacing::new(50.0);
+        let mut spacing = spacing();
         let sent = Arc::new(Sent::default());
         spacing.depart(Arc::clone(&sent));
         let start = Instant::now();
