@@ -77,7 +77,7 @@ for product, text in ask['blocks']:
     with duckdb.connect() as connection:
         for line in text.splitlines(keepends=True):
             if line.startswith('.read '):
-                script = open(os.path.join(ask['project'], line[6:].strip())).read()
+                script = open(line[6:].strip()).read()
                 text = text.replace(line, script)
         rows.append(len(connection.execute(text).fetchall()))
 json.dump(rows, out)
@@ -99,6 +99,9 @@ fn the_sql_of_the_readme_and_of_the_readers_works_as_printed() {
             .lake(lake);
         let days = ["backfill", "--from", "2024-03-11", "--to", "2024-03-12"];
         exporter.run(&days).done();
+        // As the page says, in the folder in which its block is read.
+        let views = exporter.run(&["schema", "--views", "duckdb"]).done().stdout;
+        fs::write(folder.path().join("views.sql"), views).expect("writable");
     }
     let found = blocks();
     let here = PAGES
@@ -107,7 +110,6 @@ fn the_sql_of_the_readme_and_of_the_readers_works_as_printed() {
     let texts = here.flat_map(|(page, by)| found[page].iter().map(move |text| json!([by, text])));
     let ask = json!({
         "folder": folder.path(),
-        "project": project(""),
         "blocks": texts.collect::<Vec<Value>>(),
     });
     let (ended_well, text) = packages::ask(&python, SCRIPT, &ask);
