@@ -518,6 +518,11 @@ fn a_value_that_is_lost_changed_or_made_up_is_noticed() {
         let (content, _) = decode(alike.as_bytes(), &[]).expect("it is usable");
         assert_all_given_back(alike.as_bytes(), &content);
     }
+    // Two values that say the same: one is in the column, whichever, and one beside it.
+    let twice =
+        br#"{"code":200,"data":{"detail":[],"TaskID":"t","RobotID":"\u0034","RobotID":"4"}}"#;
+    let (content, _) = decode(twice, &[]).expect("it is usable");
+    assert_all_given_back(twice, &content);
     let mut changes = 0;
     for (table, rows) in &right {
         for (index, row) in rows.iter().enumerate() {

@@ -246,6 +246,7 @@ fn the_one(sent: &[Sent<'_>], key: &str) -> Option<usize> {
 
 /// Holds one row against the record it was made from.
 fn check_row(table: &str, row: &Row, mut sent: Vec<Sent<'_>>) {
+    let mut in_columns = Vec::new();
     for column in columns(table) {
         if column.name.starts_with('_') {
             continue;
@@ -288,12 +289,23 @@ fn check_row(table: &str, row: &Row, mut sent: Vec<Sent<'_>>) {
             );
             continue;
         }
-        let fits = |&&at: &&usize| fit(column.kind, sent[at].node).allows(cell);
-        let Some(&holder) = candidates.iter().find(fits) else {
-            panic!("{table}.{} holds {cell:?}, which was not sent", column.name);
+        let fits = |&at: &usize| fit(column.kind, sent[at].node).allows(cell);
+        let mut fitting: Vec<usize> = candidates.iter().copied().filter(fits).collect();
+        assert!(
+            !fitting.is_empty(),
+            "{table}.{} holds {cell:?}, which was not sent",
+            column.name
+        );
+        // The column may hold any of several that say the same.
+        let of_column = |at: &usize| {
+            let is_key = |key| is(sent[*at].key, key);
+            let says_as = |one: &usize| sent[*one].node.says_as(sent[*at].node);
+            sent[*at].is_own && column.keys().any(is_key) && fitting.iter().any(says_as)
         };
+        fitting = (0..sent.len()).filter(of_column).collect();
         // What was cut is kept beside its column.
-        sent[holder].found |= !matches!(fit(column.kind, sent[holder].node), Fit::Cut(_));
+        fitting.retain(|&at| !matches!(fit(column.kind, sent[at].node), Fit::Cut(_)));
+        in_columns.push(Place::Column(fitting));
         for at in candidates {
             // An alias that is empty says nothing beside one that is not.
             let says_nothing = sent[at].node.is_empty() && column.kind == ColumnKind::Text;
@@ -303,47 +315,55 @@ fn check_row(table: &str, row: &Row, mut sent: Vec<Sent<'_>>) {
     let kept = row["extra_fields"]
         .text()
         .map(|text| Node::parse(text.as_bytes()));
-    let kept: Vec<&(Key, Node)> = kept
-        .as_ref()
-        .map(|kept| kept.entries().iter().collect())
-        .unwrap_or_default();
-    let sent: Vec<&Sent<'_>> = sent.iter().filter(|sent| !sent.found).collect();
-    let mut holders = vec![None; kept.len()];
-    for (at, value) in sent.iter().enumerate() {
-        let mut tried = vec![false; kept.len()];
+    let kept = kept.as_ref().map_or(&[][..], |kept| kept.entries());
+    let places: Vec<Place<'_>> = kept.iter().map(Place::Kept).chain(in_columns).collect();
+    let mut holders = vec![None; places.len()];
+    for (at, value) in sent.iter().enumerate().filter(|(_, value)| !value.found) {
+        let mut tried = vec![false; places.len()];
         assert!(
-            find_holder(at, &sent, &kept, &mut holders, &mut tried) || value.is_optional,
+            find_place(at, &sent, &places, &mut holders, &mut tried) || value.is_optional,
             "{table}: {:?} = {} is nowhere; extra_fields: {}",
             value.key,
             String::from_utf8_lossy(&value.node.raw),
             row["extra_fields"]
         );
     }
-    let held = kept.iter().zip(&holders);
-    let made_up: Vec<_> = held.filter(|(_, holder)| holder.is_none()).collect();
-    assert!(
-        made_up.is_empty(),
-        "{table}: extra_fields hold what was not sent: {made_up:?}"
-    );
+    for (place, holder) in places.iter().zip(&holders) {
+        if let (Place::Kept(made_up), None) = (place, holder) {
+            panic!("{table}: extra_fields hold what was not sent: {made_up:?}");
+        }
+    }
 }
 
-/// Finds an entry of `extra_fields` for a value, and others for those that held it: `CallID#2` may be a
-/// key, or the second `CallID`.
-fn find_holder(
+/// Where a value may be.
+enum Place<'a> {
+    /// In a column, which one of these holds.
+    Column(Vec<usize>),
+    /// In `extra_fields`.
+    Kept(&'a (Key, Node)),
+}
+
+/// Finds a place for a value, and others for those that held it: `CallID#2` may be a key, or the second
+/// `CallID`, and of two values that say the same either may be in the column.
+fn find_place(
     value: usize,
-    sent: &[&Sent<'_>],
-    kept: &[&(Key, Node)],
+    sent: &[Sent<'_>],
+    places: &[Place<'_>],
     holders: &mut [Option<usize>],
     tried: &mut [bool],
 ) -> bool {
-    for (at, entry) in kept.iter().enumerate() {
-        if tried[at] || !is_kept_as(sent[value], entry) {
+    for (at, place) in places.iter().enumerate() {
+        let fits = match place {
+            Place::Column(fitting) => fitting.contains(&value),
+            Place::Kept(entry) => is_kept_as(&sent[value], entry),
+        };
+        if tried[at] || !fits {
             continue;
         }
         tried[at] = true;
         let is_free = match holders[at] {
             None => true,
-            Some(other) => find_holder(other, sent, kept, holders, tried),
+            Some(other) => find_place(other, sent, places, holders, tried),
         };
         if is_free {
             holders[at] = Some(value);
