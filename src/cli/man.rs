@@ -8,7 +8,7 @@ use clap::{Args, CommandFactory as _, ValueHint};
 use super::Cli;
 use super::error::Error;
 
-/// Arguments of `man`.
+/// Arguments of `man`: where the manual pages are written.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct ManArgs {
     /// Write a page for each command into this folder instead of the main page to standard output
