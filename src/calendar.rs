@@ -6,9 +6,9 @@ use chrono_tz::Tz;
 /// Moments from `from` (included) to `to` (excluded).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// Included.
+    /// The first moment of the window, included.
     pub from: DateTime<Utc>,
-    /// Excluded.
+    /// The end of the window, itself excluded.
     pub to: DateTime<Utc>,
 }
 

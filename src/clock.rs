@@ -37,7 +37,7 @@ impl Clock {
         }
     }
 
-    /// Now, in UTC.
+    /// The current time of this clock, in UTC.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         system_now() + self.shift

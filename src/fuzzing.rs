@@ -37,7 +37,7 @@ pub enum Reader {
 }
 
 impl Reader {
-    /// All parsers.
+    /// All parsers, in the order of the variants.
     pub const ALL: [Self; 9] = [
         Self::Listing,
         Self::SignIn,

@@ -52,7 +52,7 @@ pub fn shown_path(path: &Path) -> ShownPath<'_> {
     ShownPath(path)
 }
 
-/// See [`shown_path`].
+/// A path to print, as [`shown_path`] describes.
 #[derive(Clone, Copy, Debug)]
 pub struct ShownPath<'a>(&'a Path);
 

@@ -23,7 +23,7 @@ use super::vacuum::VacuumArgs;
 use super::verify::VerifyArgs;
 use crate::job::SettingFlags;
 
-/// The command.
+/// The commands of the program, each with its arguments.
 #[derive(Subcommand, Clone, Debug, PartialEq)]
 pub enum Command {
     /// The nightly job: pull every task that is final and not yet exported

@@ -17,7 +17,7 @@ use crate::pipeline::RunScope;
 /// Arguments of `backfill`. `plan backfill` takes the same ones.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct BackfillArgs {
-    /// The days.
+    /// The days to pull, both ends included.
     #[command(flatten)]
     pub days: RangeArgs,
     /// Pull sealed tasks again; their rows replace the old ones
@@ -32,7 +32,7 @@ pub struct BackfillArgs {
     /// Tasks named on the command line.
     #[command(flatten)]
     pub select: SelectArgs,
-    /// Settings.
+    /// Settings of a command that pulls, given as flags.
     #[command(flatten)]
     pub settings: Settings<Pull>,
 }

@@ -21,7 +21,7 @@ use crate::schema::TableName;
 use crate::store::{Checksum, DataFile, FilePath, LakePath};
 use crate::task::{RunId, TaskId};
 
-/// Arguments of `changes`.
+/// Arguments of `changes`: a range of commits, and what is printed.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChangesArgs {
     /// After this commit: `next` of the last answer, or `sequence` of `files`; 0 from the beginning
@@ -42,7 +42,7 @@ pub struct ChangesArgs {
     /// How they are printed
     #[arg(long, value_enum, value_name = "WORD", default_value_t)]
     pub format: ChangesFormat,
-    /// Settings.
+    /// Settings of a command that only reads, given as flags.
     #[command(flatten)]
     pub settings: Settings<Look>,
 }

@@ -19,10 +19,10 @@ use crate::pipeline::Stop;
 use crate::report::CompactReport;
 use crate::task::RunId;
 
-/// Arguments of `compact`.
+/// Arguments of `compact`: which days, and the size of new files.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct CompactArgs {
-    /// The days.
+    /// The days whose files are compacted; either end may be open.
     #[command(flatten)]
     pub days: OpenRangeArgs,
     /// Target size of the new files [default: as `target_file_size`, 256MiB]
@@ -33,7 +33,7 @@ pub struct CompactArgs {
     /// Only report what would be merged
     #[arg(long)]
     pub dry_run: bool,
-    /// Settings.
+    /// Settings of a command that rewrites files, given as flags.
     #[command(flatten)]
     pub settings: Settings<Maintain>,
 }

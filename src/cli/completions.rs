@@ -7,10 +7,10 @@ use clap_complete::Shell;
 
 use super::{Cli, NAME};
 
-/// Arguments of `completions`.
+/// Arguments of `completions`: the shell to generate for.
 #[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CompletionsArgs {
-    /// Which shell
+    /// Shell to generate completions for
     #[arg(value_enum)]
     pub shell: Shell,
 }

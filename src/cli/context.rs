@@ -13,7 +13,7 @@ pub struct Context<'a> {
     pub flags: SettingFlags,
     /// Settings given as environment variables.
     pub env: Environment,
-    /// Where results go.
+    /// The writer of results, standard output in the program.
     pub out: &'a mut (dyn Write + Send),
     /// Tells the command to stop.
     pub stop: StopSwitch,

@@ -36,13 +36,13 @@ const CALLS_PER_TASK: u32 = 200;
 /// Slow enough to watch the progress, fast enough to wait for.
 const RATE: &str = "100/s";
 
-/// Arguments of `demo`.
+/// Arguments of `demo`: the folder to export into.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct DemoArgs {
     /// Folder of the demo's lake; a page about it is written beside it, with the ending .html
     #[arg(long, value_name = "PATH", default_value = "./demo-lake", value_hint = ValueHint::DirPath)]
     pub dest: PathBuf,
-    /// Settings.
+    /// Settings that `demo` takes as flags.
     #[command(flatten)]
     pub settings: Settings<Show>,
 }

@@ -16,10 +16,10 @@ use crate::job::{self, ResultFormat};
 use crate::pipeline::Stop;
 use crate::report::{LogListener, Screen, init_logging};
 
-/// Arguments of `doctor`.
+/// Arguments of `doctor`: only the settings to check.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct DoctorArgs {
-    /// Settings.
+    /// The settings to check, given as flags.
     #[command(flatten)]
     pub settings: Settings<Try>,
 }

@@ -30,13 +30,13 @@ use crate::schema::TableName;
 use crate::schema::formats::{self, PackagedFile};
 use crate::store::{Checksum, DataFile, FilePath, LakePath, PinId};
 
-/// Arguments of `files`.
+/// Arguments of `files`: which files, how they are printed, and holds.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct FilesArgs {
     /// Only the files of this table
     #[arg(long, value_name = "TABLE", value_parser = table_name())]
     pub table: Option<TableName>,
-    /// The days.
+    /// The days whose files are listed; either end may be open.
     #[command(flatten)]
     pub days: OpenRangeArgs,
     /// Also the files of rows without a date; without --from and --to only those
@@ -75,7 +75,7 @@ pub struct FilesArgs {
     /// How they are printed [default: paths]
     #[arg(long, value_enum, value_name = "WORD")]
     pub format: Option<FilesFormat>,
-    /// Settings.
+    /// Settings of a command that only reads, given as flags.
     #[command(flatten)]
     pub settings: Settings<Look>,
 }

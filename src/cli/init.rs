@@ -10,7 +10,7 @@ use super::error::Error;
 use crate::job::schema::json_schema;
 use crate::job::template::{SCHEMA_FILE, short_template, template};
 
-/// Arguments of `init`.
+/// Arguments of `init`: the job file to write.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct InitArgs {
     /// Path of the file; - is standard output

@@ -19,7 +19,7 @@ use crate::lake::{self, FileQuery, Held, Lake, LakeError, PinWay};
 use crate::store::LakePath;
 use crate::warehouse::{self, Dialect, LoadPlan, NameError, Names, PlanError};
 
-/// Arguments of `load`.
+/// Arguments of `load`: the warehouse, and which rows it loads.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct LoadArgs {
     /// The warehouse: duckdb, postgres, clickhouse, snowflake, bigquery, redshift, athena, databricks or
@@ -51,12 +51,12 @@ pub struct LoadArgs {
     /// printed to standard error; `files --release` ends it.
     #[arg(long, value_name = "DURATION", value_parser = span)]
     pub hold: Option<Duration>,
-    /// Settings.
+    /// Settings of a command that only reads, given as flags.
     #[command(flatten)]
     pub settings: Settings<Look>,
 }
 
-/// What `--to` names.
+/// A value of `--to`: a warehouse, or the last day of a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// The warehouse.

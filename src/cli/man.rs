@@ -8,7 +8,7 @@ use clap::{Args, CommandFactory as _, ValueHint};
 use super::Cli;
 use super::error::Error;
 
-/// Arguments of `man`.
+/// Arguments of `man`: where the manual pages are written.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct ManArgs {
     /// The command whose page is written to standard output [default: the main page]

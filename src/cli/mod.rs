@@ -55,7 +55,7 @@ use crate::job::SettingFlags;
 use crate::privacy::looks_like_data;
 use crate::report::LogListener;
 
-/// The program's name.
+/// The name of the program, as typed in a shell.
 pub const NAME: &str = "airudder-export";
 
 /// Help is never wider than this many columns, however wide the terminal is.
@@ -98,7 +98,7 @@ Exit codes:
     disable_version_flag = true
 )]
 pub struct Cli {
-    /// What to do.
+    /// The command to run, with its arguments.
     #[command(subcommand)]
     pub command: Command,
     #[command(flatten)]

@@ -16,7 +16,7 @@ use crate::lake::Claim;
 use crate::pipeline::{self, RunContext};
 use crate::report::{PlanCost, PlanReport};
 
-/// Arguments of `plan`.
+/// Arguments of `plan`: another command with its own arguments.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct PlanArgs {
     /// The command to plan, with its arguments.
@@ -24,7 +24,7 @@ pub struct PlanArgs {
     pub what: PlanWhat,
 }
 
-/// What is planned.
+/// The commands that `plan` can plan.
 #[derive(Subcommand, Clone, Debug, PartialEq, Eq)]
 pub enum PlanWhat {
     /// What `run` would pull now

@@ -22,7 +22,7 @@ use crate::pipeline::{
     Beginning, NamedAnswer, ReplayInputError, RunScope, bucket_and_key, saved_answers,
 };
 
-/// Arguments of `replay`.
+/// Arguments of `replay`: saved responses, and what they may replace.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReplayArgs {
     /// Saved responses: files, folders, prefixes of buckets, or - for a list of names
@@ -45,7 +45,7 @@ pub struct ReplayArgs {
     /// Otherwise the command is refused. Needed only once: the lake then belongs to this account.
     #[arg(long)]
     pub accept_lake_change: bool,
-    /// Settings.
+    /// Settings of a command that imports responses, given as flags.
     #[command(flatten)]
     pub settings: Settings<Replay>,
 }

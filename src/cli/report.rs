@@ -22,7 +22,7 @@ use crate::whole_file;
 /// Days of the demo's page, and runs.
 const DEMO: Shown = Shown { runs: 90, days: 92 };
 
-/// Arguments of `report`.
+/// Arguments of `report`: the page to write, and how much it shows.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct ReportArgs {
     /// Write the page to this file; - is standard output
@@ -39,7 +39,7 @@ pub struct ReportArgs {
     /// The most days that are shown, counted from the last
     #[arg(long, value_name = "NUMBER", default_value_t = 92, value_parser = value_parser!(u16).range(1..=4_000))]
     pub days: u16,
-    /// Settings.
+    /// Settings of a command that reads as of a moment, given as flags.
     #[command(flatten)]
     pub settings: Settings<View>,
 }

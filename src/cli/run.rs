@@ -54,7 +54,7 @@ pub struct RunArgs {
     /// Tasks named on the command line.
     #[command(flatten)]
     pub select: SelectArgs,
-    /// Settings.
+    /// Settings of a command that pulls, given as flags.
     #[command(flatten)]
     pub settings: Settings<Pull>,
 }

@@ -13,7 +13,7 @@ use crate::sandbox::{
     FaultFamily, FaultKind, Faults, RateLimit, SANDBOX_KEY, SANDBOX_SECRET, Sandbox, SandboxOptions,
 };
 
-/// Arguments of `sandbox`.
+/// Arguments of `sandbox`: its port, its content and its faults.
 #[derive(Args, Clone, Debug, PartialEq)]
 pub struct SandboxArgs {
     /// Port on 127.0.0.1; 0 takes a free one and prints it
@@ -45,7 +45,7 @@ pub struct SandboxArgs {
     /// What goes wrong, and how often: `all:0.2`, or names such as `http_503,total:page`
     #[arg(long, value_name = "KINDS[:SHARE]", default_value = "none", long_help = faults_help())]
     pub faults: Faults,
-    /// Settings.
+    /// Settings that `sandbox` takes as flags.
     #[command(flatten)]
     pub settings: Settings<Rehearse>,
 }

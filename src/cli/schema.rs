@@ -12,10 +12,10 @@ use crate::exit_code::ExitCode;
 use crate::schema::{TableName, formats, render};
 use crate::warehouse::{self, Dialect, NameError, Names};
 
-/// Arguments of `schema`.
+/// Arguments of `schema`: which tables, and in which format.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct SchemaArgs {
-    /// Only this table
+    /// Print only this table
     #[arg(value_parser = table_name())]
     pub table: Option<TableName>,
     /// How they are printed

@@ -15,7 +15,7 @@ use crate::lake::{self, Lake, LakeError, ShownIdentity};
 use crate::report::{MAX_AGE, STATUS_RUNS, StatusReport, past_runs};
 use crate::store::StoreError;
 
-/// Arguments of `status`.
+/// Arguments of `status`: the options of its check for monitors.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct StatusArgs {
     /// Print one line for a monitor, and exit with 75 if something is wrong
@@ -29,7 +29,7 @@ pub struct StatusArgs {
     /// With --check: how old the last complete run may be
     #[arg(long, value_name = "DURATION", default_value = MAX_AGE, value_parser = quantity::duration, requires = "check")]
     pub max_age: Duration,
-    /// Settings.
+    /// Settings of a command that only reads, given as flags.
     #[command(flatten)]
     pub settings: Settings<Inspect>,
 }

@@ -19,7 +19,7 @@ use crate::maintenance::vacuum::{VacuumOptions, Vacuumed, plan_vacuum, vacuum};
 use crate::report::VacuumReport;
 use crate::task::RunId;
 
-/// Arguments of `vacuum`.
+/// Arguments of `vacuum`: which files are removed, by age.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct VacuumArgs {
     /// Only files last written at least this long ago
@@ -39,7 +39,7 @@ pub struct VacuumArgs {
     /// Only report what would be removed
     #[arg(long)]
     pub dry_run: bool,
-    /// Settings.
+    /// Settings of a command that removes files, given as flags.
     #[command(flatten)]
     pub settings: Settings<Clear>,
 }

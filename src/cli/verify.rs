@@ -16,7 +16,7 @@ use crate::report::figures::{self, count, counted};
 use crate::report::run_of;
 use crate::schema::table;
 
-/// Arguments of `verify`.
+/// Arguments of `verify`: whether it also repairs.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct VerifyArgs {
     /// Repair what can be repaired
@@ -32,7 +32,7 @@ pub struct VerifyArgs {
     /// _export/quarantine/, and later runs pull again what the API still has. Reports what is lost.
     #[arg(long, requires = "repair")]
     pub cut_log: bool,
-    /// Settings.
+    /// Settings of a command that reads the whole lake, given as flags.
     #[command(flatten)]
     pub settings: Settings<Check>,
 }

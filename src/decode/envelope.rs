@@ -67,7 +67,7 @@ impl std::fmt::Debug for Envelope<'_> {
 /// [`not_understood`](Self::not_understood).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TaskFacts {
-    /// `TaskID`.
+    /// `TaskID`, the id of the task.
     pub id: Option<TaskId>,
     /// `Status`. An unknown word is kept here and listed as not understood.
     pub status: Option<TaskStatus>,
@@ -75,7 +75,7 @@ pub struct TaskFacts {
     pub schedule_start_micros: Option<i64>,
     /// `ScheduleEndTime`, in microseconds since 1970.
     pub schedule_end_micros: Option<i64>,
-    /// `workflow_id`.
+    /// `workflow_id`, the id of the task's workflow.
     pub workflow: Option<WorkflowId>,
     /// Values that are present and not understood, in the order of the fields above.
     pub not_understood: Vec<NotUnderstoodField>,
@@ -156,9 +156,9 @@ impl TaskFacts {
 pub struct RowCounts {
     /// Entries of `detail`, including rejected ones.
     pub calls: u64,
-    /// Rows of `redials`.
+    /// Number of rows in table `redials`.
     pub redials: u64,
-    /// Rows of `asr_turns`.
+    /// Number of rows in table `asr_turns`.
     pub turns: u64,
 }
 

@@ -110,7 +110,7 @@ pub struct Misfit {
     pub key: String,
     /// The expectation that failed.
     pub kind: MisfitKind,
-    /// Number of occurrences.
+    /// Number of values that did not fit in this way.
     pub count: u64,
 }
 
@@ -155,7 +155,7 @@ impl Misfits {
         }
     }
 
-    /// All counts, sorted.
+    /// One line per table, kind and key, sorted in the order of [`Misfit`].
     #[must_use]
     pub fn lines(&self) -> Vec<Misfit> {
         let mut lines: Vec<Misfit> = self

@@ -18,7 +18,7 @@ use crate::job::DecodeOptions;
 /// An entry of `detail` that is not a call: kept whole, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RejectedEntry {
-    /// Position in `detail`.
+    /// Position of the entry in `detail`, counted from 0.
     pub index: u64,
     /// The reason, safe to print.
     pub reason: String,
@@ -29,11 +29,11 @@ pub struct RejectedEntry {
 /// The result of decoding some entries.
 #[derive(Clone, Debug, Default)]
 pub struct Decoded {
-    /// Rows of `calls`.
+    /// Number of rows added to table `calls`.
     pub calls: u64,
-    /// Rows of `redials`.
+    /// Number of rows added to table `redials`.
     pub redials: u64,
-    /// Rows of `asr_turns`.
+    /// Number of rows added to table `asr_turns`.
     pub turns: u64,
     /// Entries that are not calls.
     pub rejects: Vec<RejectedEntry>,
@@ -78,7 +78,7 @@ impl RecordDecoder {
         }
     }
 
-    /// The decoder's options.
+    /// The options that this decoder was created with.
     #[must_use]
     pub fn options(&self) -> &DecodeOptions {
         &self.options

@@ -36,13 +36,13 @@ pub type TaskOrdinal = u32;
 /// Rows of one table, as Arrow arrays in the order of its columns.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// The table.
+    /// The table that the rows belong to.
     pub table: TableName,
-    /// The partition's day.
+    /// The day of the partition that the rows belong to.
     pub day: RowDay,
     /// One array per column.
     pub columns: Vec<ArrayRef>,
-    /// Number of rows.
+    /// Number of rows: the length of each array.
     pub rows: usize,
     /// Approximate memory in bytes.
     pub bytes: usize,
@@ -314,9 +314,9 @@ enum RowsOwner {
 pub struct AnswerContext {
     /// The task's index in the next commit.
     pub ordinal: TaskOrdinal,
-    /// The task's id.
+    /// The id of the task that the response is about.
     pub task_id: Arc<str>,
-    /// The run's id.
+    /// The id of the run that decodes the response.
     pub run_id: Arc<str>,
     /// When the response was received, in microseconds since 1970.
     pub extracted_at_micros: i64,

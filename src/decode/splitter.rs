@@ -53,7 +53,7 @@ pub enum Piece {
     },
 }
 
-/// Memory limits.
+/// Limits on the memory that the splitter uses, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct SplitOptions {
     /// A batch is handed on once it holds this many bytes (or very many entries).

@@ -249,7 +249,7 @@ impl fmt::Display for Origin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobFileLine {
     pub path: PathBuf,
-    /// Counted from 1.
+    /// The number of the line, counted from 1.
     pub line: usize,
 }
 

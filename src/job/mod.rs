@@ -79,7 +79,7 @@ pub struct Job {
     pub write: WriteOptions,
     /// Whether the tables are Delta tables, too.
     pub delta: DeltaOptions,
-    /// What `vacuum` removes.
+    /// Which old run reports `vacuum` removes, and how much at once.
     pub vacuum: VacuumSettings,
     pub output: OutputOptions,
     /// Who is told how a run went.
@@ -156,9 +156,9 @@ impl std::fmt::Debug for Secret {
 /// The account's key pair.
 #[derive(Clone, Debug)]
 pub struct Credentials {
-    /// `APPKey`.
+    /// `APPKey`, the key of the account.
     pub app_key: Secret,
-    /// `APPSecret`.
+    /// `APPSecret`, the secret of the account.
     pub app_secret: Secret,
 }
 
@@ -302,7 +302,7 @@ pub struct DecodeOptions {
     /// The zone of times that the vendor sends without one (redials). If unset, they stay null and
     /// their text is kept.
     pub source_timezone: Option<Tz>,
-    /// See `DiscoverOptions::partition_timezone`.
+    /// The zone of days and partitions, as in `DiscoverOptions::partition_timezone`.
     pub partition_timezone: Tz,
     /// An entry of `detail` with more JSON text than this is rejected. Default 16 MiB.
     pub max_record_bytes: NonZeroUsize,
@@ -320,7 +320,7 @@ pub struct DeltaOptions {
     pub retention: Duration,
 }
 
-/// What `vacuum` removes.
+/// Age and share limits of what `vacuum` removes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VacuumSettings {
     /// Run reports older than this. Default 400 d.

@@ -54,7 +54,7 @@ impl ObjectPlace {
 pub struct ObjectOptions {
     /// The endpoint of its API, if not the cloud's own.
     pub endpoint: Option<Url>,
-    /// S3's region.
+    /// The region of S3, from `store.region`. If unset, the AWS variables or the default apply.
     pub region: Option<String>,
     /// Allows plain `http://` to hosts other than loopback.
     pub allow_insecure: bool,

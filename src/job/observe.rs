@@ -20,7 +20,7 @@ use super::sources::Sources;
 pub struct ObserveOptions {
     /// The file for the textfile collector.
     pub metrics_file: Option<PathBuf>,
-    /// The pushgateway.
+    /// Address of the pushgateway, from `metrics.push`. If unset, nothing is pushed.
     pub metrics_push: Option<Address>,
     pub hooks: Hooks,
     /// Where OpenLineage events are sent.
@@ -87,15 +87,15 @@ impl Address {
 /// Where OpenLineage events are sent, and what they say.
 #[derive(Clone, Debug)]
 pub struct LineageOptions {
-    /// `OPENLINEAGE_URL` and `OPENLINEAGE_ENDPOINT`.
+    /// `OPENLINEAGE_URL` with the path of `OPENLINEAGE_ENDPOINT`, by default `api/v1/lineage`.
     pub address: Address,
     /// `OPENLINEAGE_API_KEY`, sent as a bearer token.
     pub api_key: Option<Secret>,
     /// `OPENLINEAGE_NAMESPACE`: the namespace of the job. Default: `default`.
     pub namespace: String,
-    /// `OPENLINEAGE_PARENT_ID`.
+    /// `OPENLINEAGE_PARENT_ID`: the run that started this one, if it is set and valid.
     pub parent: Option<ParentRun>,
-    /// `OPENLINEAGE_ROOT_PARENT_ID`.
+    /// `OPENLINEAGE_ROOT_PARENT_ID`: the first run of the chain, if it is set and valid.
     pub root: Option<ParentRun>,
 }
 
@@ -104,7 +104,7 @@ pub struct LineageOptions {
 pub struct ParentRun {
     pub namespace: String,
     pub job: String,
-    /// A UUID.
+    /// The id of the run, a UUID.
     pub run: String,
 }
 
@@ -138,9 +138,9 @@ fn is_uuid(text: &str) -> bool {
 /// The variables of OpenTelemetry, by their meaning.
 #[derive(Clone, Debug, Default)]
 pub struct OtlpOptions {
-    /// Where metrics go.
+    /// Where OTLP metrics are sent. `None` if no endpoint is set or they are off.
     pub metrics: Option<OtlpSignal>,
-    /// Where traces go.
+    /// Where OTLP traces are sent. `None` if no endpoint is set or they are off.
     pub traces: Option<OtlpSignal>,
     /// `OTEL_SERVICE_NAME`, or that of `OTEL_RESOURCE_ATTRIBUTES`.
     pub service_name: Option<String>,
@@ -153,9 +153,9 @@ pub struct OtlpOptions {
 /// The span of the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceParent {
-    /// 32 hexadecimal digits.
+    /// The trace's id, 32 hexadecimal digits.
     pub trace_id: String,
-    /// 16 hexadecimal digits.
+    /// The span's id, 16 hexadecimal digits.
     pub span_id: String,
 }
 

@@ -26,7 +26,7 @@ use raw::{RawListTasks, RawListWorkflows, RawTaskDetail};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ApiProfile {
-    /// `POST /service/cloud/auth`.
+    /// Path of the sign-in request. Default `/service/cloud/auth`.
     pub auth_path: String,
     /// "Obtain the Workflow Task List": everything except its method is an assumption.
     pub list_workflows: ListWorkflowsProfile,

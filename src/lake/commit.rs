@@ -20,7 +20,7 @@ use super::writer::{LakeWriter, check_zone};
 use crate::event::Event;
 use crate::store::{Failpoint, LakePath, PutOutcome, StoreError};
 
-/// How [`LakeWriter::commit`] ended.
+/// The result of [`LakeWriter::commit`]: written, nothing to write, or refused.
 #[derive(Debug)]
 pub enum CommitOutcome {
     /// Durable and published.

@@ -44,13 +44,13 @@ use super::record::{Evidence, MisfitKey};
 use crate::schema::TableName;
 use crate::task::RunId;
 
-/// Tasks by state.
+/// Numbers of tasks, by their state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TaskCounts {
-    /// Final and exported.
+    /// Tasks that are final and exported.
     pub sealed: u64,
-    /// Seen, not final.
+    /// Tasks that were seen and are not final.
     pub open: u64,
     /// Failed, to be tried again.
     pub failed: u64,
@@ -62,11 +62,11 @@ pub struct TaskCounts {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FileCounts {
-    /// How many.
+    /// Number of live files.
     pub files: u64,
-    /// Their rows.
+    /// Number of rows in these files.
     pub rows: u64,
-    /// Their lengths.
+    /// Total size of these files, in bytes.
     pub bytes: u64,
 }
 
@@ -87,7 +87,7 @@ pub enum RevisionReason {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DayEvidence {
-    /// The run.
+    /// The id of the run.
     pub run_id: RunId,
     /// When its listing began.
     pub listed_at: DateTime<Utc>,
@@ -100,10 +100,10 @@ pub struct DayEvidence {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DayMisfit {
-    /// Which.
+    /// The table, JSON key and expectation that are counted.
     #[serde(flatten)]
     pub key: MisfitKey,
-    /// Number of values.
+    /// Number of values that did not fit.
     pub count: u64,
 }
 

@@ -119,7 +119,7 @@ pub enum LakeError {
 }
 
 impl LakeError {
-    /// The exit code.
+    /// The exit code of a command that ends with this error.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {

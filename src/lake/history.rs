@@ -89,10 +89,10 @@ pub struct Span {
     pub fold: bool,
 }
 
-/// What commits changed.
+/// What the commits of a range changed.
 #[derive(Clone, Debug)]
 pub struct Changes {
-    /// After this commit.
+    /// The commit before the first of the range; 0 for the beginning.
     pub since: u64,
     /// Up to this commit, included.
     pub through: u64,

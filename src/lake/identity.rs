@@ -117,7 +117,7 @@ impl fmt::Display for ShownIdentity {
 pub struct Claim {
     /// Where it pulls from; nothing for saved answers from who knows where.
     pub host: Option<String>,
-    /// The account's key.
+    /// `APPKey` of the account. `None` if no key is set.
     pub app_key: Option<Secret>,
     /// The zone of days and partitions.
     pub zone: Tz,

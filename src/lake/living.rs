@@ -9,13 +9,13 @@ use crate::task::RunId;
 /// A run that is alive: it holds its lock, or touched its sign of life not long ago.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LivingRun {
-    /// Which.
+    /// The id of the run.
     pub run_id: RunId,
     /// When it began. By its own clock, or, of a version that does not say it, by its id.
     pub since: Option<DateTime<Utc>>,
     /// Its machine, where it says so.
     pub host: Option<String>,
-    /// Its process there.
+    /// Its process id on that machine, where it says so.
     pub pid: Option<u32>,
 }
 

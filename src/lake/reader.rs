@@ -14,7 +14,7 @@ use crate::task::TaskId;
 /// Which lake, and what its days mean.
 #[derive(Clone, Debug)]
 pub struct LakeOptions {
-    /// Where it is.
+    /// The folder or bucket of the lake.
     pub dest: Destination,
     /// The zone of days and partitions. A lake keeps the one it was begun with.
     pub partition_timezone: Tz,
@@ -79,7 +79,7 @@ impl Lake {
         &self.log.ledger
     }
 
-    /// Where it is.
+    /// The store that holds the lake.
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store

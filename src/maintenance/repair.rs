@@ -32,7 +32,7 @@ use crate::lake::record::{CommitDraft, CommitKind};
 use crate::lake::writer::LakeWriter;
 use crate::store::{DataFile, Failpoint, FilePath, LakePath, Store};
 
-/// One fix.
+/// One thing that was repaired.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Repaired {
     /// Where: a path in the lake, or `log`.

@@ -74,18 +74,18 @@ pub enum VacuumKind {
 /// A file to remove.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct VacuumItem {
-    /// Why.
+    /// The reason why it can be removed.
     pub kind: VacuumKind,
     /// Where, in the lake.
     pub path: String,
-    /// Its length.
+    /// Size of the file, in bytes.
     pub bytes: u64,
 }
 
 /// What was removed, or would be.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Vacuumed {
-    /// The files, sorted.
+    /// The files, sorted by kind and path.
     pub items: Vec<VacuumItem>,
     /// Orphan files that are too young.
     pub kept: u64,

@@ -106,7 +106,7 @@ impl Observer {
         self.job.dest.to_string()
     }
 
-    /// The command.
+    /// The name of the command that is observed, such as `run`.
     #[must_use]
     pub fn command(&self) -> &'static str {
         self.command

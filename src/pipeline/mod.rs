@@ -107,7 +107,7 @@ pub enum ExportError {
 pub struct RunContext {
     /// The run's time, and the source of its id.
     pub clock: Clock,
-    /// Receives what happens.
+    /// The listeners that receive the run's events.
     pub events: Events,
     /// Tells the run to stop.
     pub stop: StopSwitch,

@@ -29,9 +29,9 @@ pub struct Written {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TaskTotals {
-    /// Exported and final.
+    /// Exported with a final status, and sealed.
     pub sealed: u64,
-    /// Exported while running.
+    /// Exported while they were still running.
     pub early: u64,
     /// Pulled, found not final, and left.
     pub left: u64,

@@ -16,7 +16,7 @@ use crate::task::RunId;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PastRun {
     pub run_id: RunId,
-    /// `run`, `backfill`, `replay`.
+    /// Name of the command: `run`, `backfill` or `replay`.
     #[serde(default)]
     pub command: String,
     #[serde(default)]

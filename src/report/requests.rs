@@ -74,7 +74,7 @@ impl Requests {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Warnings {
     pub total: u64,
-    /// The first 100.
+    /// The texts of the first 100 warnings.
     pub first: Vec<String>,
 }
 

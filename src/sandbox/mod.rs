@@ -85,13 +85,13 @@ use wire::{ResetSwitch, Wire};
 /// The current state of a task: the truth to compare an export with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SandboxTask {
-    /// 32 hex digits.
+    /// The task's id, 32 hexadecimal digits.
     pub task_id: String,
     /// The workflow it is listed under.
     pub workflow_id: String,
     /// The vendor's status word; `None` before the task is listed.
     pub status: Option<String>,
-    /// The scheduled start.
+    /// The scheduled start of the task, in UTC.
     pub schedule_start_time: DateTime<Utc>,
     /// The scheduled end. A paused task ends later.
     pub schedule_end_time: DateTime<Utc>,
@@ -106,7 +106,7 @@ pub struct SandboxTask {
 /// A task with its calls: the expected content of an export, whatever was listed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SandboxTruth {
-    /// The task.
+    /// The task and its row counts.
     #[serde(flatten)]
     pub task: SandboxTask,
     /// `CallID` of each call, in response order.

@@ -9,9 +9,9 @@ use super::faults::Faults;
 use super::limit::RateLimit;
 use crate::clock::Clock;
 
-/// The default `APPKey`.
+/// The `APPKey` that a sandbox accepts by default.
 pub const SANDBOX_KEY: &str = "sandbox-key";
-/// The default `APPSecret`.
+/// The `APPSecret` that a sandbox accepts by default.
 pub const SANDBOX_SECRET: &str = "sandbox-secret";
 
 /// A sandbox's settings. The defaults are a vendor without faults and a week of calls that ended
@@ -24,7 +24,7 @@ pub struct SandboxOptions {
     pub seed: u64,
     /// The first day with tasks, in UTC.
     pub first_day: NaiveDate,
-    /// Days with tasks.
+    /// Number of consecutive days with tasks.
     pub days: u32,
     /// Exact number of tasks whose scheduled start is on one day.
     pub tasks_per_day: u32,
@@ -47,9 +47,9 @@ pub struct SandboxOptions {
     /// The clock of `Date` headers, if it is another one: a vendor that plays another year tells the
     /// right time all the same.
     pub date: Option<Clock>,
-    /// The accepted `APPKey`.
+    /// The only `APPKey` that signs in.
     pub app_key: String,
-    /// The accepted `APPSecret`.
+    /// The only `APPSecret` that signs in.
     pub app_secret: String,
     /// The zone of redial times, which are written without an offset, and of working hours.
     pub source_timezone: Tz,

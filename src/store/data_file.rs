@@ -9,7 +9,7 @@ use super::path::{FileName, FilePath, LakePath, Partition, PathError, as_text};
 use crate::schema::TableName;
 use crate::task::RunId;
 
-/// A SHA-256.
+/// A SHA-256 checksum, shown as 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Checksum(pub [u8; 32]);
 
@@ -55,15 +55,15 @@ as_text!(Checksum, "a SHA-256 in 64 hex digits");
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DataFile {
-    /// Its table.
+    /// The table of its rows.
     pub table: TableName,
     /// Its partition of the table.
     pub partition: Partition,
     /// Its name, staged and published.
     pub name: FileName,
-    /// Rows in it.
+    /// Number of rows in it.
     pub rows: u64,
-    /// Its length.
+    /// Size of the file, in bytes.
     pub bytes: u64,
     /// Checksum of all its bytes.
     pub sha256: Checksum,

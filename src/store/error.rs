@@ -100,7 +100,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// The exit code.
+    /// The exit code of a command that ends with this error.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {

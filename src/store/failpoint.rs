@@ -17,10 +17,10 @@ macro_rules! points {
         }
 
         impl Failpoint {
-            /// All points.
+            /// All points, in the order in which they are passed.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The point's name.
+            /// The name of the point, as in `AIRUDDER_FAILPOINT`.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self {

@@ -83,7 +83,7 @@ enum Backend {
 /// An entry of a folder.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DirEntry {
-    /// Its name.
+    /// The last component of its path.
     pub name: String,
     /// Whether it is a folder.
     pub is_folder: bool,
@@ -92,7 +92,7 @@ pub struct DirEntry {
 /// Length and age of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileMetadata {
-    /// Its length.
+    /// Size of the file, in bytes.
     pub bytes: u64,
     /// When it was last written, by the store's clock.
     pub modified: DateTime<Utc>,

@@ -173,7 +173,7 @@ pub(crate) fn is_plain(text: &str) -> bool {
 /// Where a published data file is: `calls/call_date=2024-03-11/<name>`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FilePath {
-    /// Its table.
+    /// The table of its rows.
     pub table: TableName,
     /// Its partition of the table.
     pub partition: Partition,
@@ -248,7 +248,7 @@ impl FromStr for FilePath {
 pub struct LakePath(String);
 
 impl LakePath {
-    /// The commit log.
+    /// The folder of the commit log.
     #[must_use]
     pub fn commits() -> Self {
         Self("_export/commits".into())
@@ -419,7 +419,7 @@ impl LakePath {
         Self(format!("_export/{}{run}", Self::PROBE))
     }
 
-    /// A table's folder.
+    /// The folder of a table's data files.
     #[must_use]
     pub fn table(table: TableName) -> Self {
         Self(table.as_str().into())

@@ -61,9 +61,9 @@ impl ProbeAction {
 /// The result of one probe.
 #[derive(Debug)]
 pub struct ProbeStep {
-    /// Which.
+    /// The capability that was probed.
     pub action: ProbeAction,
-    /// Its result.
+    /// Whether it succeeded, or why it failed.
     pub result: Result<(), StoreError>,
 }
 

@@ -94,7 +94,7 @@ impl StoredFile {
         &self.place
     }
 
-    /// Its length.
+    /// Size of the file when it was opened, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes

@@ -15,7 +15,7 @@ pub(crate) struct Sign {
     /// The name of its machine.
     #[serde(default)]
     pub host: Option<String>,
-    /// Its process id.
+    /// The id of its process on that machine. `None` if the sign does not say it.
     #[serde(default)]
     pub pid: Option<u32>,
     /// Makes it unique, if a run must recognize its own.

@@ -35,7 +35,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// All of them.
+    /// All dialects, in the order of the variants.
     pub const ALL: [Self; 9] = [
         Self::DuckDb,
         Self::Postgres,

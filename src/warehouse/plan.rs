@@ -43,7 +43,7 @@ pub enum Scope {
     },
 }
 
-/// One load.
+/// The files and rows of one load, independent of the dialect.
 #[derive(Clone, Debug)]
 pub struct LoadPlan {
     /// What the lake is called in the warehouse: its id, which stays when it is moved.
@@ -56,7 +56,7 @@ pub struct LoadPlan {
     pub since: u64,
     /// The commit that is loaded afterwards.
     pub through: u64,
-    /// Whose rows.
+    /// Which rows of the files are loaded.
     pub scope: Scope,
     /// The tables, parents first.
     pub tables: Vec<TableLoad>,
@@ -65,7 +65,7 @@ pub struct LoadPlan {
 /// What is loaded into one table.
 #[derive(Clone, Debug)]
 pub struct TableLoad {
-    /// The table.
+    /// The table that is loaded.
     pub table: &'static Table,
     /// The files that hold the rows, and maybe others.
     pub files: Vec<LoadFile>,
@@ -81,7 +81,7 @@ pub struct LoadFile {
     pub key: String,
     /// The day of its partition.
     pub date: Option<NaiveDate>,
-    /// Its rows.
+    /// Number of rows in the file.
     pub rows: u64,
 }
 

@@ -38,7 +38,7 @@ pub struct Change {
 /// A file that no longer belongs to the lake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemovedFile {
-    /// The file.
+    /// The removed file, as the commit that added it recorded it.
     pub file: DataFile,
     /// The files of the step that took over its remaining rows. Of several commits: nothing, as
     /// these may be gone by now.
@@ -50,7 +50,7 @@ pub struct RemovedFile {
 /// A task whose rows came or changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskChange {
-    /// Which.
+    /// The id of the task.
     pub id: TaskId,
     /// It had rows before, which are gone.
     pub replaced: bool,

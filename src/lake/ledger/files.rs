@@ -13,7 +13,7 @@ use crate::task::RunId;
 /// A data file that belongs to the lake now.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct LiveFile {
-    /// The file.
+    /// The file, as its commit recorded it.
     #[serde(flatten)]
     pub file: DataFile,
     /// The commit that added it.
@@ -23,7 +23,7 @@ pub struct LiveFile {
 }
 
 impl LiveFile {
-    /// Its path.
+    /// The path of the file in the lake.
     #[must_use]
     pub fn path(&self) -> FilePath {
         self.file.path()

@@ -39,10 +39,10 @@ const MAX_TRIES: u32 = 1_000;
 
 const TOO_FAST: &str = "other processes rewrite files faster than they can be held";
 
-/// A held state.
+/// A state of the lake with the pin that holds its files.
 #[derive(Debug)]
 pub struct Held {
-    /// The state.
+    /// The lake at the held state.
     pub lake: Lake,
     /// The pin; none if nothing was ever committed.
     pub pin: Option<Pin>,

@@ -47,7 +47,7 @@ pub enum PinState {
 /// A state of the lake that a reader needs until a given time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pin {
-    /// Which.
+    /// The id of the pin.
     pub id: PinId,
     /// The commit whose state it is.
     pub sequence: u64,
@@ -68,9 +68,9 @@ pub struct Pin {
     /// Which files of the state it holds.
     #[serde(default)]
     pub query: FileQuery,
-    /// How many.
+    /// Number of files that it holds.
     pub files: u64,
-    /// Their lengths.
+    /// Total size of these files, in bytes.
     pub bytes: u64,
 }
 
@@ -117,7 +117,7 @@ pub(crate) fn margin(store: &Store) -> TimeDelta {
 /// All pins there are.
 #[derive(Clone, Debug, Default)]
 pub struct Pins {
-    /// By their ids.
+    /// The pins whose records are understood.
     pub pins: Vec<Pin>,
     /// Records that are not understood: of a newer version, or damaged. As long as they are there,
     /// everything is held.

@@ -42,7 +42,7 @@ pub struct MisfitKey {
 pub struct MisfitCount {
     /// Its index in the commit's `misfit_keys`.
     pub key: u32,
-    /// Number of values.
+    /// Number of values that did not fit.
     pub count: u64,
 }
 

@@ -61,7 +61,7 @@ impl CommitKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CommittedTask {
-    /// Which.
+    /// The id of the task.
     pub id: TaskId,
     /// Its workflow, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,12 +80,12 @@ pub struct CommittedTask {
     /// Final: never pulled again. Otherwise exported early, to be replaced.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub sealed: bool,
-    /// Rows in `calls`.
+    /// Number of its rows in table `calls`.
     pub calls: u64,
-    /// Rows in `redials`.
+    /// Number of its rows in table `redials`.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub redials: u64,
-    /// Rows in `asr_turns`.
+    /// Number of its rows in table `asr_turns`.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub turns: u64,
     /// Records that were rejected.
@@ -102,17 +102,17 @@ pub struct CommittedTask {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct OpenTask {
-    /// Which.
+    /// The id of the task.
     pub id: TaskId,
     /// Its workflow, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow: Option<WorkflowId>,
     /// As last seen; where nothing was seen, `unknown`.
     pub status: TaskStatus,
-    /// As last seen.
+    /// The scheduled start, as last seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule_start: Option<DateTime<Utc>>,
-    /// As last seen.
+    /// The scheduled end, as last seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule_end: Option<DateTime<Utc>>,
     /// The schedule start's day in the partition time zone.
@@ -178,7 +178,7 @@ pub struct FailedTask {
     /// The task, as last seen.
     #[serde(flatten)]
     pub task: OpenTask,
-    /// Why.
+    /// Why and how often it failed.
     #[serde(flatten)]
     pub failure: Failure,
 }
@@ -187,7 +187,7 @@ pub struct FailedTask {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Failure {
-    /// Safe to print.
+    /// Why it failed, safe to print.
     pub reason: String,
     /// Number of runs that failed to export it, including the last one.
     pub attempts: u32,
@@ -203,9 +203,9 @@ pub struct Failure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Coverage {
-    /// Included.
+    /// The first schedule start, included.
     pub from: DateTime<Utc>,
-    /// Excluded.
+    /// The end of the schedule starts, itself excluded.
     pub to: DateTime<Utc>,
     /// When the listing began, by the slower of the vendor's clock and the local one.
     pub at: DateTime<Utc>,
@@ -236,7 +236,7 @@ pub struct Evidence {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct WorkflowNote {
-    /// Which.
+    /// The id of the workflow.
     pub id: WorkflowId,
     /// Consecutive nights on which it was gone; 0 if it is back.
     pub nights_gone: u32,
@@ -244,7 +244,7 @@ pub struct WorkflowNote {
     pub on: NaiveDate,
 }
 
-/// A superseded file.
+/// A file that other files of the commit supersede, or that no longer has rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Removal {
@@ -279,7 +279,7 @@ pub struct LostFile {
 pub struct CommitDraft {
     /// The run that staged the files.
     pub run_id: RunId,
-    /// Its purpose.
+    /// The purpose of the commit.
     pub kind: CommitKind,
     /// The last commit that was known when the replacements were decided. Rows committed later are
     /// never replaced unseen.
@@ -299,16 +299,16 @@ pub struct CommitDraft {
     /// Sealed tasks that are running again. Their rows stay until they are exported again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reopened: Vec<OpenTask>,
-    /// Tasks that failed.
+    /// Tasks that failed after all attempts, to be tried again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<FailedTask>,
     /// Tasks that are gone at the vendor. Rows exported early stay.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forgotten: Vec<TaskId>,
-    /// The new files.
+    /// The data files that the commit adds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<DataFile>,
-    /// The superseded files.
+    /// The live files that the commit supersedes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removes: Vec<Removal>,
     /// The files in `removes` that could not be read.
@@ -340,7 +340,7 @@ pub struct CommitDraft {
 }
 
 impl CommitDraft {
-    /// An empty draft.
+    /// A draft of a run that changes nothing yet.
     #[must_use]
     pub fn new(run_id: RunId, kind: CommitKind, base: u64) -> Self {
         Self {
@@ -384,7 +384,7 @@ pub struct Commit {
     pub at: DateTime<Utc>,
     /// The zone of days and partitions (IANA). One for the whole lake.
     pub partition_timezone: String,
-    /// What was committed.
+    /// What the commit adds, removes and records.
     pub changes: CommitDraft,
 }
 

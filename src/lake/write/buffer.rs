@@ -42,12 +42,12 @@ pub struct WriteBuffer {
 /// The files of a drained buffer, all durable.
 #[derive(Debug)]
 pub struct SealedBuffer {
-    /// The files.
+    /// The closed files, sorted by path.
     pub files: Vec<ClosedFile>,
 }
 
 impl WriteBuffer {
-    /// An empty buffer.
+    /// A buffer without rows, with these options.
     #[must_use]
     pub fn new(options: WriteBufferOptions) -> Self {
         Self {

@@ -20,7 +20,7 @@ pub(super) struct OpenFile {
 /// A data file that is complete and durable, but in no commit yet.
 #[derive(Clone, Debug)]
 pub struct ClosedFile {
-    /// The file.
+    /// The name, place, size and checksum of the file.
     pub file: DataFile,
     /// The tasks it holds rows of, sorted.
     pub tasks: Vec<TaskOrdinal>,

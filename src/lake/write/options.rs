@@ -11,15 +11,15 @@ use crate::store::RunStore;
 pub struct WriteBufferOptions {
     /// Where files are staged.
     pub store: RunStore,
-    /// Encodes row groups.
+    /// The encoder of row groups, shared by all threads.
     pub encoder: Arc<RowGroupEncoder>,
     /// Memory budget, in bytes.
     pub memory_bytes: usize,
     /// Size at which a queue becomes a row group, in bytes of memory.
     pub row_group_bytes: usize,
-    /// See [`WriteOptions::target_file_bytes`].
+    /// Size at which a file is closed: [`WriteOptions::target_file_bytes`].
     pub target_file_bytes: u64,
-    /// See [`WriteOptions::max_open_files`].
+    /// Maximum number of open files: [`WriteOptions::max_open_files`].
     pub max_open_files: usize,
 }
 

@@ -13,7 +13,7 @@ use crate::task::TaskId;
 /// A reject without its content.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Reject<'a> {
-    /// Its task.
+    /// The task whose response contained it.
     pub task_id: &'a TaskId,
     /// Position in `detail`; `None` for a whole answer.
     pub detail_index: Option<u64>,

@@ -51,7 +51,7 @@ const MAX_TRIES: u32 = 5;
 /// The plan and the options of a compaction.
 #[derive(Clone, Debug)]
 pub struct CompactOptions {
-    /// Which files.
+    /// Which files may be merged, by table and day.
     pub query: FileQuery,
     /// Target size, memory, compression, Bloom filters and threads.
     pub write: WriteOptions,
@@ -62,7 +62,7 @@ pub struct CompactOptions {
 pub struct TableCompaction {
     /// Partitions that were compacted.
     pub partitions: u64,
-    /// The superseded files.
+    /// The files that were superseded, in total.
     pub before: Amount,
     /// The files that replace them.
     pub after: Amount,

@@ -16,9 +16,9 @@ use crate::store::Partition;
 /// The small files of one partition, to be merged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionPlan {
-    /// The table.
+    /// The table of the files.
     pub table: TableName,
-    /// The partition.
+    /// The partition of the files.
     pub partition: Partition,
     /// The files to merge, by name.
     pub files: Vec<LiveFile>,
@@ -27,18 +27,18 @@ pub struct PartitionPlan {
 /// All partitions worth compacting, by partition, and within one by table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CompactPlan {
-    /// The partitions.
+    /// One plan per partition and table with at least two small files.
     pub partitions: Vec<PartitionPlan>,
 }
 
 /// Files, rows and bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Amount {
-    /// How many files.
+    /// Number of data files.
     pub files: u64,
-    /// Their rows.
+    /// Number of rows in them.
     pub rows: u64,
-    /// Their lengths.
+    /// Total size, in bytes.
     pub bytes: u64,
 }
 

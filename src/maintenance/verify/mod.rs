@@ -105,7 +105,7 @@ impl FindingKind {
 /// One difference from the commit log.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Finding {
-    /// What.
+    /// The kind of the difference.
     pub kind: FindingKind,
     /// Where: a path in the lake, or a table's name.
     pub place: String,
@@ -130,13 +130,13 @@ pub struct Verification {
     pub lake: Option<ShownIdentity>,
     /// The last commit that was looked at.
     pub sequence: u64,
-    /// Live files.
+    /// Number of live files.
     pub files: u64,
     /// Their rows, as committed.
     pub rows: u64,
     /// Their lengths, as committed.
     pub bytes: u64,
-    /// Tasks with rows.
+    /// Number of tasks that have rows.
     pub tasks: u64,
     /// What is wrong, sorted; at most 1,000.
     pub findings: Vec<Finding>,

@@ -52,9 +52,9 @@ use crate::lake::{DaySummary, Lake};
 /// What the page is made of.
 #[derive(Debug)]
 pub struct HtmlInput<'a> {
-    /// The lake.
+    /// The lake that the page is about.
     pub lake: &'a Lake,
-    /// Its status.
+    /// The result of `status` for that lake.
     pub status: &'a StatusReport,
     /// The newest runs, newest first.
     pub runs: &'a [ReportedRun],

@@ -348,7 +348,7 @@ pub enum FaultFamily {
 }
 
 impl FaultFamily {
-    /// Every family.
+    /// All families, in the order in which help lists them.
     pub const ALL: [Self; 18] = [
         Self::Request,
         Self::Gateway,

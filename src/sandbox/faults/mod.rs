@@ -46,14 +46,14 @@ pub struct Faults {
     pub kinds: Vec<FaultKind>,
     /// Maximum number of consecutive faults per subject (task, page). Default 3.
     pub max_in_a_row: u32,
-    /// The permanent deviations.
+    /// The permanent deviations, in the order in which they were given.
     pub quirks: Vec<Quirk>,
 }
 
-/// A permanent deviation.
+/// A permanent deviation of the vendor, and how often it occurs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quirk {
-    /// The kind.
+    /// The kind of the deviation.
     pub kind: FaultKind,
     /// The share of its population, 0 to 1 ([`FaultFamily::share_of`]).
     pub share: f64,
@@ -65,7 +65,7 @@ impl Faults {
     /// The default share of requests.
     pub const DEFAULT_RATE: f64 = 0.2;
 
-    /// No faults.
+    /// A vendor without faults and quirks.
     #[must_use]
     pub fn none() -> Self {
         Self {

@@ -8,13 +8,13 @@ use crate::schema::{Column, ColumnType, Table, TableName, table};
 /// A data file, for [`data_package_of_files`].
 #[derive(Clone, Debug)]
 pub struct PackagedFile {
-    /// Its table.
+    /// The table of the file.
     pub table: TableName,
     /// Its path below the package.
     pub path: String,
-    /// Its length.
+    /// Size of the file, in bytes.
     pub bytes: u64,
-    /// Its rows.
+    /// Number of rows in it.
     pub rows: u64,
     /// Its SHA-256, in hex digits.
     pub sha256: String,
