@@ -1,5 +1,5 @@
 //! Spark SQL, with Parquet tables, which can't delete rows: the partitions whose rows changed are
-//! written anew from all their files. Only parsed by tests.
+//! written anew from all their files.
 
 use super::databricks::spark_type;
 use super::plan::{LoadFile, LoadPlan, TableLoad};
@@ -8,6 +8,9 @@ use super::script;
 use super::words::{self, Names};
 use crate::schema::{Column, ColumnType, Table};
 use crate::store::Partition;
+
+/// Files in one statement that checks them.
+const FILES_AT_ONCE: usize = 100;
 
 pub(super) struct Spark;
 
@@ -112,6 +115,11 @@ pub(super) fn load(names: &Names, plan: &LoadPlan) -> String {
     if plan.moves_on() {
         statements.push(product.guard(names, plan));
     }
+    // There is no transaction: before the first partition is written, all files must be there.
+    for load in &plan.tables {
+        let files: Vec<&LoadFile> = load.partitions.values().flatten().collect();
+        statements.extend(files.chunks(FILES_AT_ONCE).map(|files| check(plan, files)));
+    }
     for load in &plan.tables {
         for (partition, files) in &load.partitions {
             statements.push(replace(names, plan, load.table, *partition, files));
@@ -123,6 +131,25 @@ pub(super) fn load(names: &Names, plan: &LoadPlan) -> String {
     script::heading(product, plan) + &script::statements(&statements)
 }
 
+/// Fails if a file is gone or has other rows than the commit log says.
+fn check(plan: &LoadPlan, files: &[&LoadFile]) -> String {
+    let rows: u64 = files.iter().map(|file| file.rows).sum();
+    let counted = files
+        .iter()
+        .map(|file| format!("SELECT 1 FROM {}", place(plan, file)));
+    let counted: Vec<String> = counted.collect();
+    format!(
+        "SELECT assert_true(count(*) = {rows}, {}) FROM ({})",
+        Spark.literal("files of this load have changed: print the load again"),
+        counted.join(" UNION ALL ")
+    )
+}
+
+/// A file as a table.
+fn place(plan: &LoadPlan, file: &LoadFile) -> String {
+    format!("parquet.`{}`", plan.address(file).replace('`', "``"))
+}
+
 /// Writes a partition anew.
 fn replace(
     names: &Names,
@@ -131,13 +158,13 @@ fn replace(
     partition: Partition,
     files: &[LoadFile],
 ) -> String {
-    let place = Spark.table(names, table.name.as_str());
+    let table_name = Spark.table(names, table.name.as_str());
     let column = table.name.partition_column();
     let value = partition
         .date()
         .map_or_else(|| "NULL".to_owned(), |day| format!("DATE '{day}'"));
     if files.is_empty() {
-        return format!("ALTER TABLE {place} DROP IF EXISTS PARTITION ({column} = {value})");
+        return format!("ALTER TABLE {table_name} DROP IF EXISTS PARTITION ({column} = {value})");
     }
     let columns: Vec<String> = table
         .columns
@@ -145,13 +172,12 @@ fn replace(
         .map(|one| Spark.ident(&one.name))
         .collect();
     let columns = columns.join(", ");
-    let rows = files.iter().map(|file| {
-        let address = plan.address(file).replace('`', "``");
-        format!("SELECT {columns} FROM parquet.`{address}`")
-    });
+    let rows = files
+        .iter()
+        .map(|file| format!("SELECT {columns} FROM {}", place(plan, file)));
     let rows: Vec<String> = rows.collect();
     format!(
-        "INSERT OVERWRITE TABLE {place} PARTITION ({column} = {value}) {}",
+        "INSERT OVERWRITE TABLE {table_name} PARTITION ({column} = {value}) {}",
         rows.join(" UNION ALL ")
     )
 }

@@ -81,6 +81,12 @@ impl Warehouse {
         usize::try_from(statements).expect("a small number")
     }
 
+    /// How many statements apart the points are at which a load is killed.
+    fn kill_step(&self) -> usize {
+        // Spark takes ten seconds to start.
+        if self.product == "spark" { 5 } else { 2 }
+    }
+
     /// Holds the tables against the files of the lake, row by row.
     #[track_caller]
     fn expect_lake(&self, exporter: &Exporter) {
@@ -200,7 +206,7 @@ fn follows_the_lake(warehouse: &Warehouse, folder: &Path) {
     let statements = warehouse.begin(&step, 0);
     let late = statements.saturating_sub(24).max(1);
     let early = (1..late).step_by(late / 3 + 1);
-    for count in early.chain((late..statements).step_by(2)) {
+    for count in early.chain((late..statements).step_by(warehouse.kill_step())) {
         warehouse.begin(&step, count);
     }
     warehouse.load(&[&step], &exporter);
@@ -233,6 +239,10 @@ fn follows_the_lake(warehouse: &Warehouse, folder: &Path) {
 
     // Days are mended whatever is in them.
     let spoil = match product {
+        // Parquet tables can't delete: a row twice is as wrong.
+        "spark" => {
+            "INSERT INTO airudder.calls SELECT * FROM airudder.calls WHERE detail_index = 1;\n"
+        }
         "postgres" => {
             "CALL postgres_execute('warehouse', 'DELETE FROM airudder.calls WHERE detail_index = 1');\n"
         }
@@ -416,6 +426,28 @@ fn postgresql_follows_the_lake() {
         }),
     };
     follows_the_lake(&warehouse, folder.path());
+}
+
+/// Spark needs Java 17 and half a gigabyte from `PyPI`.
+mod slow {
+    use super::{Warehouse, folder, follows_the_lake, json, python};
+
+    #[test]
+    #[ignore = "takes minutes, and needs Spark from PyPI: just test-slow"]
+    fn spark_follows_the_lake() {
+        let wanted = ["pyspark==4.3.0", "pyarrow==26.0.1"];
+        let Some(python) = python("warehouse-spark-venv", &wanted) else {
+            return;
+        };
+        let folder = folder();
+        let warehouse = Warehouse {
+            python,
+            product: "spark",
+            place: folder.path().join("warehouse"),
+            environment: json!({}),
+        };
+        follows_the_lake(&warehouse, folder.path());
+    }
 }
 
 /// All dialects, with the scheme that one's files must have.

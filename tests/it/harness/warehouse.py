@@ -80,6 +80,9 @@ class DuckDb:
         if errors:
             raise RuntimeError(errors[0])
 
+    def statement(self, statement):
+        self.connection.execute(statement)
+
     def table(self, name):
         return self.connection.sql(f"SELECT * FROM airudder.{name}").to_arrow_table()
 
@@ -101,6 +104,9 @@ class Postgres:
     def run(self, text):
         self.connection.execute(text)
 
+    def statement(self, statement):
+        self.connection.execute(statement)
+
     def table(self, name):
         attached = self.connection.sql("SELECT database_name FROM duckdb_databases()").fetchall()
         if ("warehouse",) not in attached:
@@ -117,7 +123,10 @@ class ClickHouse:
 
     def run(self, text):
         for statement in statements(text):
-            self.session.query(statement)
+            self.statement(statement)
+
+    def statement(self, statement):
+        self.session.query(statement)
 
     def table(self, name):
         import io
@@ -130,7 +139,40 @@ class ClickHouse:
         return pq.read_table(io.BytesIO(data)) if data else None
 
 
-PRODUCTS = {"duckdb": DuckDb, "postgres": Postgres, "clickhouse": ClickHouse}
+class Spark:
+    def __init__(self, place):
+        from pyspark.sql import SparkSession
+
+        # Derby writes its log where it is started.
+        os.makedirs(place, exist_ok=True)
+        os.chdir(place)
+        derby = f"jdbc:derby:;databaseName={place}/metastore;create=true"
+        self.session = (
+            SparkSession.builder.master("local[2]")
+            .config("spark.sql.session.timeZone", "America/New_York")
+            .config("spark.sql.warehouse.dir", f"{place}/tables")
+            .config("spark.hadoop.javax.jdo.option.ConnectionURL", derby)
+            .config("spark.sql.shuffle.partitions", "1")
+            .config("spark.ui.enabled", "false")
+            .enableHiveSupport()
+            .getOrCreate()
+        )
+        self.session.sparkContext.setLogLevel("ERROR")
+
+    def run(self, text):
+        # As `spark-sql -f` does it: the first statement that fails ends it.
+        for statement in statements(text):
+            self.statement(statement)
+
+    def statement(self, statement):
+        self.session.sql(statement.removesuffix(";")).collect()
+
+    def table(self, name):
+        self.session.catalog.refreshTable(f"airudder.{name}")
+        return self.session.table(f"airudder.{name}").toArrow()
+
+
+PRODUCTS = {"duckdb": DuckDb, "postgres": Postgres, "clickhouse": ClickHouse, "spark": Spark}
 
 
 def loaded(product, name):
@@ -202,10 +244,7 @@ def main():
     for text in ask.get("begin", []):
         # A killed load: some statements, and then nothing more.
         for statement in statements(text["text"])[: text["count"]]:
-            if ask["product"] == "clickhouse":
-                product.session.query(statement)
-            else:
-                product.connection.execute(statement)
+            product.statement(statement)
         sys.stdout.flush()
         print(json.dumps({"statements": len(statements(text["text"]))}), flush=True)
         os._exit(0)
