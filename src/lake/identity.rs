@@ -106,7 +106,7 @@ impl fmt::Display for ShownIdentity {
         }
         write!(f, ", days in {}", self.partition_timezone)?;
         if self.demo {
-            f.write_str(", the demo's")?;
+            f.write_str(", made by demo")?;
         }
         Ok(())
     }
