@@ -16,7 +16,7 @@ use crate::job::{Job, ResultFormat, SettingFlags};
 use crate::lake::{self, FileQuery, Lake, LakeWriter};
 use crate::maintenance::compact::{CompactOptions, CompactPlan, Compaction, compact};
 use crate::pipeline::Stop;
-use crate::report::CompactReport;
+use crate::report::{CompactReport, logged_events};
 use crate::task::RunId;
 
 /// Arguments of `compact`: which days, and the size of new files.
@@ -84,7 +84,7 @@ async fn work(
     };
     let target_bytes = options.write.target_file_bytes.get();
     let report = if let Some((clock, run)) = writes {
-        let events = super::maintenance_events();
+        let events = logged_events();
         let ends = clock.run_id();
         let open = LakeWriter::open_existing(&job.dest, run, clock, events);
         let opened = lake::open_with_delta(&job.dest, job.delta.enabled, ends, open).await?;

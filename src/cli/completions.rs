@@ -2,10 +2,8 @@
 
 use std::io::{self, Write};
 
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command};
 use clap_complete::Shell;
-
-use super::{Cli, NAME};
 
 /// Arguments of `completions`: the shell to generate for.
 #[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,28 +13,30 @@ pub struct CompletionsArgs {
     pub shell: Shell,
 }
 
-/// Writes the completions.
+/// Writes the completions of the program.
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn run(args: CompletionsArgs, out: &mut impl Write) -> io::Result<()> {
+pub fn run(args: CompletionsArgs, mut program: Command, out: &mut impl Write) -> io::Result<()> {
+    let name = program.get_name().to_owned();
     // Buffered first: clap_complete panics when the reader closes the pipe (`| head`).
     let mut text = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), NAME, &mut text);
+    clap_complete::generate(args.shell, &mut program, name, &mut text);
     out.write_all(&text)
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::ValueEnum as _;
+    use clap::{CommandFactory as _, ValueEnum as _};
 
     use super::*;
+    use crate::cli::Cli;
 
     #[test]
     fn every_shell_learns_every_command() {
         for shell in Shell::value_variants() {
             let mut out = Vec::new();
-            run(CompletionsArgs { shell: *shell }, &mut out).expect("written");
+            run(CompletionsArgs { shell: *shell }, Cli::command(), &mut out).expect("written");
             let text = String::from_utf8(out).expect("text");
             for command in Cli::command().get_subcommands() {
                 assert!(

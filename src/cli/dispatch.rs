@@ -1,5 +1,7 @@
 //! Dispatches the command line to the command's module.
 
+use clap::CommandFactory as _;
+
 use super::args::Command;
 use super::context::Context;
 use super::error::Error;
@@ -58,11 +60,11 @@ pub async fn dispatch(cli: Cli, context: &mut Context<'_>) -> Result<ExitCode, E
             Ok(ExitCode::Done)
         }
         Command::Completions(args) => {
-            completions::run(args, &mut context.out).map_err(Error::Output)?;
+            completions::run(args, Cli::command(), &mut context.out).map_err(Error::Output)?;
             Ok(ExitCode::Done)
         }
         Command::Man(args) => {
-            man::run(&args, &mut context.out)?;
+            man::run(&args, Cli::command(), &mut context.out)?;
             Ok(ExitCode::Done)
         }
     }

@@ -26,6 +26,7 @@ use crate::job::{Job, ResultFormat, quantity};
 use crate::lake::{
     self, FileQuery, Held, HistoryError, Lake, LakeError, LakeWriter, Ledger, LiveFile, Pin, PinWay,
 };
+use crate::report::logged_events;
 use crate::schema::TableName;
 use crate::schema::formats::{self, PackagedFile};
 use crate::store::{Checksum, DataFile, FilePath, LakePath, PinId};
@@ -502,7 +503,7 @@ async fn release(
 }
 
 async fn end_pin(id: &PinId, job: &Job, clock: &Clock) -> Result<(), LakeError> {
-    let (now, events) = (clock.now(), super::maintenance_events());
+    let (now, events) = (clock.now(), logged_events());
     let opened =
         LakeWriter::open_existing(&job.dest, clock.run_id(), clock.clone(), events).await?;
     if let Some(mut lake) = opened {

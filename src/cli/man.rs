@@ -3,9 +3,8 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory as _, ValueHint};
+use clap::{Args, Command, ValueHint};
 
-use super::Cli;
 use super::error::Error;
 
 /// Arguments of `man`: where the manual pages are written.
@@ -19,19 +18,20 @@ pub struct ManArgs {
     pub out_dir: Option<PathBuf>,
 }
 
-/// Writes one page to `out`, or all pages into a folder, which is created if it is missing.
+/// Writes one page of the program to `out`, or all pages into a folder, which is created if it is
+/// missing.
 ///
 /// # Errors
 ///
 /// When there is no such command, or the output cannot be written.
-pub fn run(args: &ManArgs, out: &mut impl Write) -> Result<(), Error> {
+pub fn run(args: &ManArgs, program: Command, out: &mut impl Write) -> Result<(), Error> {
     let Some(path) = &args.out_dir else {
-        return clap_mangen::Man::new(command(args.page.as_deref())?)
+        return clap_mangen::Man::new(command(program, args.page.as_deref())?)
             .render(out)
             .map_err(Error::Output);
     };
     std::fs::create_dir_all(path)
-        .and_then(|()| clap_mangen::generate_to(Cli::command(), path))
+        .and_then(|()| clap_mangen::generate_to(program, path))
         .map_err(|source| Error::Write {
             path: path.clone(),
             source,
@@ -39,8 +39,7 @@ pub fn run(args: &ManArgs, out: &mut impl Write) -> Result<(), Error> {
 }
 
 /// The command of this name; the program itself without one.
-fn command(name: Option<&str>) -> Result<clap::Command, Error> {
-    let mut program = Cli::command();
+fn command(mut program: Command, name: Option<&str>) -> Result<Command, Error> {
     let Some(name) = name else {
         return Ok(program);
     };
@@ -54,12 +53,15 @@ fn command(name: Option<&str>) -> Result<clap::Command, Error> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
+    use crate::cli::Cli;
 
     #[test]
     fn the_main_page_goes_to_standard_output() {
         let mut out = Vec::new();
-        run(&ManArgs::default(), &mut out).expect("written");
+        run(&ManArgs::default(), Cli::command(), &mut out).expect("written");
         assert!(
             String::from_utf8(out)
                 .expect("text")
@@ -75,7 +77,7 @@ mod tests {
                 page: Some(name.to_owned()),
                 out_dir: None,
             };
-            run(&args, &mut out).map(|()| String::from_utf8(out).expect("text"))
+            run(&args, Cli::command(), &mut out).map(|()| String::from_utf8(out).expect("text"))
         };
         let text = page("run").expect("there is one");
         assert!(text.contains(".TH airudder-export-run 1"), "{text}");
@@ -93,6 +95,7 @@ mod tests {
                 page: None,
                 out_dir: Some(out_dir.clone()),
             },
+            Cli::command(),
             &mut std::io::sink(),
         )
         .expect("written");

@@ -42,18 +42,15 @@ mod version;
 mod watched;
 
 use std::ffi::OsString;
-use std::sync::Arc;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, CommandFactory as _, Parser};
 
 use self::args::Command;
 use self::settings::{Everywhere, Settings, Verbosity};
-use crate::event::Events;
 use crate::exit_code::ExitCode;
 use crate::job::SettingFlags;
 use crate::privacy::looks_like_data;
-use crate::report::LogListener;
 
 /// The name of the program, as typed in a shell.
 pub const NAME: &str = "airudder-export";
@@ -160,11 +157,6 @@ fn without_data(mut error: clap::Error) -> clap::Error {
         error.insert(kind, ContextValue::String(masked));
     }
     error
-}
-
-/// The events of a maintenance command: log lines only.
-fn maintenance_events() -> Events {
-    Events::new(vec![Arc::new(LogListener::default())])
 }
 
 /// The exit code when [`Cli::read`] did not return a command: success for `--help` and `--version`,

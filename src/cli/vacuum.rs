@@ -16,7 +16,7 @@ use crate::job::environment::AS_OF;
 use crate::job::{Job, ResultFormat, quantity};
 use crate::lake::{self, Lake, LakeWriter};
 use crate::maintenance::vacuum::{VacuumOptions, Vacuumed, plan_vacuum, vacuum};
-use crate::report::VacuumReport;
+use crate::report::{VacuumReport, logged_events};
 use crate::task::RunId;
 
 /// Arguments of `vacuum`: which files are removed, by age.
@@ -101,7 +101,7 @@ async fn work(
             plan_vacuum(&lake, options, now).await?
         }
     } else {
-        let events = super::maintenance_events();
+        let events = logged_events();
         let ends = clock.run_id();
         let open = LakeWriter::open_existing(&job.dest, run, clock, events);
         match lake::open_with_delta(&job.dest, job.delta.enabled, ends, open).await? {

@@ -13,7 +13,7 @@ use crate::lake::{self, LakeWriter};
 use crate::maintenance;
 use crate::maintenance::repair::{Repair, Repaired, repair};
 use crate::report::figures::{self, count, counted};
-use crate::report::run_of;
+use crate::report::{logged_events, run_of};
 use crate::schema::table;
 
 /// Arguments of `verify`: whether it also repairs.
@@ -47,7 +47,7 @@ pub async fn run(args: &VerifyArgs, context: &mut Context<'_>) -> Result<ExitCod
     let schemas = Arc::new(|name| table(name).arrow_schema());
     lake::expect_place(&job.dest).await?;
     if args.repair {
-        let (clock, events) = (context.clock()?, super::maintenance_events());
+        let (clock, events) = (context.clock()?, logged_events());
         let (run, now) = (run_of(&clock), clock.now());
         let repaired = maintenance::mend_log(&job.dest, &run, args.cut_log).await?;
         let ends = clock.run_id();

@@ -6,6 +6,9 @@ use serde::Serialize;
 
 use crate::exit_code::ExitCode;
 
+/// A mismatch with the API profile is a wrong setting.
+pub(super) const MISFIT: ExitCode = ExitCode::Settings;
+
 /// Result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]

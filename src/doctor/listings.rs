@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::MISFIT;
-use super::check::{Check, Notes, count, quoted};
+use super::check::{Check, MISFIT, Notes, count, quoted};
 use crate::api::{ApiClient, ApiError, ItemKey, KeyKind, ListedTask, PageSurvey};
 use crate::calendar::Window;
 use crate::clock::Clock;

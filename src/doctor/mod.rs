@@ -28,7 +28,6 @@ use check::Notes;
 use crate::api::ApiClient;
 use crate::clock::Clock;
 use crate::event::Events;
-use crate::exit_code::ExitCode;
 use crate::job::{ApiOptions, Environment, Job, SettingFlags};
 
 /// Input of the examination.
@@ -128,6 +127,3 @@ fn impatient(options: &ApiOptions) -> ApiOptions {
     retry.max_hold = retry.max_hold.min(std::time::Duration::from_mins(1));
     options
 }
-
-/// A mismatch with the API profile is a wrong setting.
-const MISFIT: ExitCode = ExitCode::Settings;

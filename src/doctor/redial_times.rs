@@ -2,8 +2,7 @@
 
 use chrono_tz::Tz;
 
-use super::MISFIT;
-use super::check::{Check, Notes, count};
+use super::check::{Check, MISFIT, Notes, count};
 use super::offset::{TimedRedial, fit, zones};
 use crate::decode::ZoneVerdict;
 

@@ -6,6 +6,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
+use crate::exit_code::ExitCode;
 use crate::job::Destination;
 use crate::job::environment::{APP_KEY, APP_SECRET};
 use crate::lake::{CommitDraft, CommitKind, LakeOptions, LakeWriter, OpenTask};

@@ -10,8 +10,8 @@ use std::process::Stdio;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+use super::delivery::warn;
 use super::outcome::RunOutcome;
-use super::warn;
 use crate::exit_code::ExitCode;
 use crate::job::environment::{HOOK_FACTS, HOOK_PREFIX, SECRETS};
 use crate::job::{Job, LogFormat, words};

@@ -5,7 +5,7 @@ use std::error::Error as _;
 
 use reqwest::{Client, Method, redirect};
 
-use super::LIMIT;
+use super::delivery::LIMIT;
 use crate::job::{Address, Secret};
 
 /// Redirects that are followed.

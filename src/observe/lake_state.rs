@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::LIMIT;
+use super::delivery::LIMIT;
 use crate::job::Job;
 use crate::lake::{Lake, LakeError};
 use crate::report::{PastRun, STATUS_RUNS, StatusReport, max_age, past_runs};

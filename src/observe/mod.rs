@@ -10,6 +10,7 @@
 //! Observer::end   ─ metrics file, push, ping, COMPLETE/FAIL/ABORT event, OTLP, hook
 //! ```
 
+mod delivery;
 mod exposition;
 mod hook;
 mod http;
@@ -25,14 +26,11 @@ mod outcome;
 mod ping;
 mod push;
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::job::Job;
-use crate::privacy::printable;
 use crate::task::RunId;
 
 pub use outcome::RunOutcome;
@@ -41,11 +39,9 @@ pub(crate) use outcome::peak_memory_bytes;
 #[cfg(not(feature = "otlp"))]
 use otlp_absent as otlp;
 
+use delivery::{LIMIT, warn};
 use lake_state::LakeState;
 use lineage::Lineage;
-
-/// Time limit of all messages of one kind at the end of a run.
-const LIMIT: Duration = Duration::from_secs(5);
 
 /// Those who are told how a run goes.
 #[derive(Debug)]
@@ -169,16 +165,5 @@ async fn limited(what: &str, work: impl Future<Output = ()>) {
         let seconds = LIMIT.as_secs();
         let text = format!("`{what}` did not take all messages within {seconds} s");
         warn("not_told", &text);
-    }
-}
-
-/// Logs that something could not be told. Never fails a run.
-fn warn(event: &'static str, text: &str) {
-    let text = printable(text);
-    // The name of an event is part of its call site.
-    match event {
-        "metrics_not_written" => tracing::warn!(name: "metrics_not_written", "{text}"),
-        "hook_failed" => tracing::warn!(name: "hook_failed", "{text}"),
-        _ => tracing::warn!(name: "not_told", "{text}"),
     }
 }

@@ -18,10 +18,10 @@ use opentelemetry_proto::tonic::trace::v1::{
 use prost::Message as _;
 use reqwest::Method;
 
+use super::delivery::warn;
 use super::exposition::Exposition;
 use super::http::{Message, send as send_http};
 use super::outcome::RunOutcome;
-use super::warn;
 use crate::clock::{Clock, random_key, system_random};
 use crate::exit_code::ExitCode;
 use crate::job::{OtlpOptions, OtlpSignal};

@@ -2,9 +2,9 @@
 
 use std::future::{Ready, ready};
 
+use super::delivery::warn;
 use super::exposition::Exposition;
 use super::outcome::RunOutcome;
-use super::warn;
 use crate::job::OtlpOptions;
 
 /// Sends nothing, at once.

@@ -2,8 +2,8 @@
 
 use reqwest::Method;
 
+use super::delivery::warn;
 use super::http::{Message, send};
-use super::warn;
 use crate::exit_code::ExitCode;
 use crate::job::{Address, append_path};
 

@@ -2,9 +2,9 @@
 
 use reqwest::Method;
 
+use super::delivery::warn;
 use super::exposition::Exposition;
 use super::http::{Message, send};
-use super::warn;
 use crate::job::{Address, append_path};
 
 /// The group of an address without a path.

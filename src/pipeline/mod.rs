@@ -19,6 +19,7 @@ mod replay;
 mod sink;
 mod stop;
 mod summary;
+mod superseded;
 #[cfg(test)]
 mod tests;
 mod worker_pool;
@@ -45,13 +46,12 @@ use mend::Damage;
 use pending::{AcceptRules, PendingCommit, PendingOptions};
 use pull::{CommitPace, Puller};
 use replay::Replayer;
-#[cfg(test)]
-pub(crate) use replay::SupersededAnswer;
-pub use replay::{
-    NamedAnswer, ReplayInputError, SavedAnswers, Superseded, bucket_and_key, saved_answers,
-};
+pub use replay::{NamedAnswer, ReplayInputError, SavedAnswers, bucket_and_key, saved_answers};
 pub use stop::{Stop, StopSwitch};
 pub use summary::{FailedPull, FailedWorkflow, LostRows, Summary, TaskTotals, Written};
+pub use superseded::Superseded;
+#[cfg(test)]
+pub(crate) use superseded::SupersededAnswer;
 
 /// What a run does.
 #[derive(Clone, Debug, Default)]

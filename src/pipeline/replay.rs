@@ -2,7 +2,7 @@
 
 mod answers;
 mod files;
-pub(super) mod survey;
+mod survey;
 
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -29,9 +29,6 @@ pub use answers::{NamedAnswer, SavedAnswers, bucket_and_key, saved_answers};
 pub use files::ReplayInputError;
 use files::{READ_BYTES, read_full};
 use survey::Ids;
-pub use survey::Superseded;
-#[cfg(test)]
-pub(crate) use survey::SupersededAnswer;
 
 /// Outcome of one file.
 #[derive(Debug)]

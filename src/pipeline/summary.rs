@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::replay::survey::Superseded;
 use super::stop::Stop;
+use super::superseded::Superseded;
 use crate::api::{ApiError, NotUnderstood};
 use crate::decode::{Misfit, ZoneVerdict};
 use crate::discover::Reason;

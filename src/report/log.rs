@@ -4,6 +4,7 @@
 //! is quoted, numbers are not, so that lines can be parsed (`logfmt`). At -vvv, lines of other
 //! crates are included, up to debug: their trace lines could contain headers and bodies.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::level_filters::LevelFilter;
@@ -20,7 +21,7 @@ use super::json_lines::JsonLines;
 use super::line::{self, OURS};
 use super::screen::Screen;
 use crate::clock::Clock;
-use crate::event::{Event, Listen};
+use crate::event::{Event, Events, Listen};
 use crate::job::{LogFormat, OutputOptions};
 use crate::task::{TaskId, WorkflowId};
 
@@ -90,6 +91,11 @@ impl FormatTime for SystemTimestamp {
 pub struct LogListener {
     rejected: AtomicU64,
     failed: AtomicU64,
+}
+
+/// Events that become log lines and nothing else: for commands that show no progress.
+pub fn logged_events() -> Events {
+    Events::new(vec![Arc::new(LogListener::default())])
 }
 
 impl Listen for LogListener {

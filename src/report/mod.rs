@@ -31,7 +31,7 @@ pub use compact::CompactReport;
 pub use html::{HtmlInput, html_report, reported_runs};
 pub use last::{end_line, guess_last_line, is_last_line_json, last_line, set_last_line};
 pub use line::{run_of, set_command, set_run};
-pub use log::{LogListener, init_logging};
+pub use log::{LogListener, init_logging, logged_events};
 pub use past::{PastRun, STATUS_RUNS, past_runs};
 pub use plan::{PlanCost, PlanReport};
 pub use progress::{PaceNow, Progress};

@@ -53,6 +53,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod truth;
 mod vendor;
 mod wire;
 mod world;
@@ -62,11 +63,9 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -77,41 +76,11 @@ pub use faults::{FaultFamily, FaultKind, Faults, FaultsError, Quirk};
 pub use limit::{RateLimit, RateLimitError};
 pub use options::{SANDBOX_KEY, SANDBOX_SECRET, SandboxOptions};
 pub use stats::{DetailCounts, SandboxStats, SandboxSummary};
+pub use truth::{SandboxTask, SandboxTruth};
 
 use crate::clock::Clock;
 use vendor::Vendor;
 use wire::{ResetSwitch, Wire};
-
-/// The current state of a task: the truth to compare an export with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SandboxTask {
-    /// The task's id, 32 hexadecimal digits.
-    pub task_id: String,
-    /// The workflow it is listed under.
-    pub workflow_id: String,
-    /// The vendor's status word; `None` before the task is listed.
-    pub status: Option<String>,
-    /// The scheduled start of the task, in UTC.
-    pub schedule_start_time: DateTime<Utc>,
-    /// The scheduled end. A paused task ends later.
-    pub schedule_end_time: DateTime<Utc>,
-    /// Number of rows in its detail.
-    pub calls: u64,
-    /// Number of redials in all rows.
-    pub redials: u64,
-    /// Number of turns in all transcripts.
-    pub turns: u64,
-}
-
-/// A task with its calls: the expected content of an export, whatever was listed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SandboxTruth {
-    /// The task and its row counts.
-    #[serde(flatten)]
-    pub task: SandboxTask,
-    /// `CallID` of each call, in response order.
-    pub call_ids: Vec<String>,
-}
 
 /// A running simulator. Dropping it also stops it, without waiting.
 #[derive(Debug)]

@@ -28,9 +28,9 @@ use super::state::{Shared, State};
 use super::stats::{SandboxStats, Tally};
 use super::task::Task;
 use super::tokens::Tokens;
+use super::truth::{SandboxTask, SandboxTruth};
 use super::wire::{HEADER_WITH_SPACE, ResetSwitch};
 use super::world::World;
-use super::{SandboxTask, SandboxTruth};
 use crate::clock::Clock;
 
 /// Upper bound of a request body; the vendor's API has no larger ones.

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{
+use super::model::{
     Column, ColumnType, Encoding, Fill, Nested, Parse, Statistics, Table, TableName, TableParts,
 };
 

@@ -9,7 +9,7 @@ use chrono_tz::Tz;
 use indexmap::IndexSet;
 
 use super::files::FileChange;
-use super::{StoredState, UnsealedTask, counter};
+use super::task_state::{StoredState, UnsealedTask, counter};
 use crate::calendar::{day_end, day_of, day_start};
 use crate::lake::day::{DayEvidence, DaySummary, FileCounts, RevisionReason, TaskCounts};
 use crate::lake::record::misfits::{MisfitKey, Unfit};

@@ -4,8 +4,8 @@
 //! the commit gave the task, and goes away when the rows are replaced. Rejected answers of a task that
 //! failed are counted until it is pulled again. Keys are numbered in the order of the log.
 
-use super::UnsealedTask;
 use super::day_counts::Days;
+use super::task_state::UnsealedTask;
 use crate::decode::OTHER_KEYS;
 use crate::lake::day::DayMisfit;
 use crate::lake::record::misfits::{MisfitKey, Unfit};

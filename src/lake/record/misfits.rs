@@ -15,7 +15,6 @@ use chrono::NaiveDate;
 use indexmap::IndexSet;
 use serde::{Deserialize, Serialize};
 
-use super::is_zero;
 use crate::decode::{Misfit, OTHER_KEYS};
 use crate::schema::TableName;
 use crate::seeded::RandomState;
@@ -162,6 +161,12 @@ impl TaskMisfits {
     fn is_empty(&self) -> bool {
         self.rejects == 0 && self.misfits.is_empty()
     }
+}
+
+/// Whether a count is left out of a record.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+pub(super) fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 #[cfg(test)]

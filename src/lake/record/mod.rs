@@ -25,6 +25,7 @@ pub(crate) mod summary;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
+use self::misfits::is_zero;
 pub use self::misfits::{MisfitCount, MisfitKey, Superseded};
 use crate::shard::Shard;
 use crate::store::{Checksum, DataFile, FilePath};
@@ -400,9 +401,4 @@ fn is_yes(value: &bool) -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn is_no(value: &bool) -> bool {
     !*value
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
-fn is_zero(value: &u64) -> bool {
-    *value == 0
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Finding, FindingKind};
+use super::finding::{Finding, FindingKind};
 use crate::lake::checkpoint::{self, Checkpoint};
 use crate::lake::error::LakeError;
 use crate::lake::log::{Log, read_record};

@@ -9,8 +9,8 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 
+use super::finding::{Finding, FindingKind};
 use super::key_sums::{Expected, FileSums, KeySums, SumsByTask, TaskSums};
-use super::{Finding, FindingKind};
 use crate::lake::error::LakeError;
 use crate::lake::mend::sum_up;
 use crate::schema::{TableName, schema_version};

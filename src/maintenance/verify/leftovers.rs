@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-use super::{Finding, FindingKind};
+use super::finding::{Finding, FindingKind};
 use crate::lake::day;
 use crate::lake::day_marker;
 use crate::lake::delta;

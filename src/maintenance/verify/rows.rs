@@ -3,8 +3,8 @@
 use crate::seeded::{SeededMap, SeededSet};
 
 use super::file::{CheckedParquet, LiveFileAt, open};
+use super::finding::{Finding, FindingKind, MAX_FINDINGS};
 use super::key_sums::KeySums;
-use super::{Finding, FindingKind, MAX_FINDINGS};
 use crate::lake::error::LakeError;
 use crate::schema::TableName;
 use crate::store::{FilePath, Store, StoreError, is_damage};

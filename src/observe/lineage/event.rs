@@ -4,9 +4,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::Lineage;
 use crate::clock::Clock;
-use crate::job::{Destination, Job, ParentRun};
+use crate::job::{Destination, Job, LineageOptions, ParentRun};
 use crate::observe::outcome::RunOutcome;
 use crate::schema::{Table, TableName, table};
 use crate::task::RunId;
@@ -79,7 +78,30 @@ pub(super) fn uuid(run: &RunId) -> Uuid {
     Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes())
 }
 
-impl Lineage {
+/// What the events of one run say alike.
+#[derive(Clone, Debug)]
+pub(super) struct RunEvents {
+    pub(super) options: LineageOptions,
+    command: &'static str,
+    run_id: RunId,
+    datasets: Datasets,
+}
+
+impl RunEvents {
+    pub(super) fn new(
+        job: &Job,
+        options: LineageOptions,
+        command: &'static str,
+        run_id: &RunId,
+    ) -> Self {
+        Self {
+            datasets: Datasets::of(job, command),
+            options,
+            command,
+            run_id: run_id.clone(),
+        }
+    }
+
     /// An event of the run. `nominal` is the time by which it decides.
     pub(super) fn event(
         &self,

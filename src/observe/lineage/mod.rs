@@ -10,12 +10,12 @@ use chrono::{DateTime, Utc};
 use reqwest::Method;
 use serde_json::Value;
 
-use self::event::{Datasets, EventKind};
+use self::event::{EventKind, RunEvents};
+use super::delivery::warn;
 use super::http::{Message, send};
 use super::outcome::RunOutcome;
-use super::warn;
 use crate::exit_code::ExitCode;
-use crate::job::{Job, LineageOptions, Secret};
+use crate::job::{Job, Secret};
 use crate::task::RunId;
 
 /// The commands whose runs are lineage.
@@ -24,10 +24,7 @@ const COMMANDS: [&str; 3] = ["run", "backfill", "replay"];
 /// Sends the events of one run.
 #[derive(Clone, Debug)]
 pub(super) struct Lineage {
-    options: LineageOptions,
-    command: &'static str,
-    run_id: RunId,
-    datasets: Datasets,
+    events: RunEvents,
 }
 
 impl Lineage {
@@ -35,16 +32,13 @@ impl Lineage {
     pub(super) fn new(job: &Job, command: &'static str, run_id: &RunId) -> Option<Self> {
         let options = job.observe.lineage.clone()?;
         COMMANDS.contains(&command).then(|| Self {
-            options,
-            command,
-            run_id: run_id.clone(),
-            datasets: Datasets::of(job, command),
+            events: RunEvents::new(job, options, command, run_id),
         })
     }
 
     /// Says that the run begins, for this time of its own clock.
     pub(super) async fn start(&self, nominal: DateTime<Utc>) {
-        self.send(&self.event(EventKind::Start, nominal, None))
+        self.send(&self.events.event(EventKind::Start, nominal, None))
             .await;
     }
 
@@ -55,12 +49,12 @@ impl Lineage {
             ExitCode::Interrupted | ExitCode::Terminated => EventKind::Abort,
             _ => EventKind::Fail,
         };
-        let event = self.event(kind, outcome.started_at, Some(outcome));
+        let event = self.events.event(kind, outcome.started_at, Some(outcome));
         self.send(&event).await;
     }
 
     async fn send(&self, event: &Value) {
-        let key = self.options.api_key.as_ref();
+        let key = self.events.options.api_key.as_ref();
         let headers = key.map(|key| {
             let bearer = Secret::new(format!("Bearer {}", key.expose()));
             ("authorization".to_owned(), bearer)
@@ -70,7 +64,7 @@ impl Lineage {
             headers: headers.into_iter().collect(),
             body: event.to_string().into_bytes(),
         };
-        let address = &self.options.address;
+        let address = &self.events.options.address;
         if let Err(problem) = send(Method::POST, address, message).await {
             let text = format!("`OPENLINEAGE_URL` ({}) failed: {problem}", address.shown);
             warn("not_told", &text);

@@ -22,6 +22,7 @@ mod calendar;
 mod charts;
 mod day;
 mod drift;
+mod input;
 mod masked;
 mod needs;
 mod past;
@@ -33,12 +34,12 @@ mod runs;
 mod tests;
 
 use askama::Template;
-use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use self::calendar::Month;
 use self::day::{Day, State};
 use self::drift::Drift;
+pub use self::input::HtmlInput;
 use self::masked::text_of;
 use self::needs::Need;
 pub use self::past::{ReportedRun, reported_runs};
@@ -46,27 +47,7 @@ use self::requests::RequestTables;
 use self::rows::RowsTable;
 use self::runs::RunLine;
 use super::figures::{between, bytes, count, counted, duration, moment};
-use super::status::StatusReport;
-use crate::lake::{DaySummary, Lake};
-
-/// What the page is made of.
-#[derive(Debug)]
-pub struct HtmlInput<'a> {
-    /// The lake that the page is about.
-    pub lake: &'a Lake,
-    /// The result of `status` for that lake.
-    pub status: &'a StatusReport,
-    /// The newest runs, newest first.
-    pub runs: &'a [ReportedRun],
-    /// The lake as the settings name it.
-    pub dest: &'a str,
-    /// The flag that gives a command this lake or job, quoted for a shell: `--dest ./lake`.
-    pub flag: &'a str,
-    /// The moment it is made for.
-    pub now: DateTime<Utc>,
-    /// The most days that are shown, counted from the last one.
-    pub most_days: usize,
-}
+use crate::lake::DaySummary;
 
 /// A figure at the top.
 struct Fact {

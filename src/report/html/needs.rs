@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
-use super::HtmlInput;
 use super::day::{Day, State};
+use super::input::HtmlInput;
 use super::masked::{name_of, text_of, word_of};
 use crate::discover::is_before;
 use crate::report::figures::{between, count, counted, duration, moment, printable};

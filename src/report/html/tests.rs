@@ -8,6 +8,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::*;
 use crate::decode::base64;
+use crate::lake::Lake;
+use crate::report::status::StatusReport;
 use crate::report::status::{StatusOptions, tests::small_lake};
 
 fn time(text: &str) -> DateTime<Utc> {

@@ -306,6 +306,9 @@ kinds! {
     }
 }
 
+/// The default share of requests.
+pub(super) const DEFAULT_RATE: f64 = 0.2;
+
 /// A group of kinds that exclude one another and share one probability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FaultFamily {
@@ -432,7 +435,7 @@ impl FaultFamily {
     pub fn default_share(self) -> f64 {
         match self {
             Self::Total | Self::PageCap | Self::Cursor | Self::Empty | Self::Date => 1.0,
-            _ => super::Faults::DEFAULT_RATE,
+            _ => DEFAULT_RATE,
         }
     }
 }

@@ -63,7 +63,7 @@ pub struct Quirk {
 
 impl Faults {
     /// The default share of requests.
-    pub const DEFAULT_RATE: f64 = 0.2;
+    pub const DEFAULT_RATE: f64 = kind::DEFAULT_RATE;
 
     /// A vendor without faults and quirks.
     #[must_use]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{description, key_position, version};
+use super::words::{description, key_position, version};
 use crate::schema::{Column, ColumnType, Table, TableName, table};
 
 /// A data file, for [`data_package_of_files`].

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::description;
+use super::words::description;
 use super::yaml::yaml;
 use crate::schema::{Column, ColumnType, Table, TableName, table};
 

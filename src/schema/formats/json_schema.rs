@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::description;
+use super::words::description;
 use crate::schema::{Column, ColumnType, Table, TableName, table};
 
 /// The schema of one table's rows, or of the rows of any of several. Times are RFC 3339, amounts

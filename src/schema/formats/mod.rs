@@ -7,33 +7,14 @@ mod data_package;
 mod dbt;
 mod json_schema;
 mod odcs;
+mod words;
 mod yaml;
 
 pub use data_package::{PackagedFile, data_package, data_package_of_files};
 pub use dbt::dbt;
 pub use json_schema::json_schema;
 pub use odcs::odcs;
-
-use super::{Column, Table};
-
-/// The description of a column, with its unit.
-pub(crate) fn description(column: &Column) -> String {
-    match &column.unit {
-        Some(unit) => format!("{} Unit: {unit}.", column.description),
-        None => column.description.clone(),
-    }
-}
-
-/// The place of a column in its table's key, from 1.
-fn key_position(table: &Table, column: &Column) -> Option<usize> {
-    let position = table.key.iter().position(|key| *key == column.name)?;
-    Some(position + 1)
-}
-
-/// The version of the schema as a semantic version.
-fn version() -> String {
-    format!("{}.0.0", super::schema_version())
-}
+pub(crate) use words::description;
 
 #[cfg(test)]
 mod tests {

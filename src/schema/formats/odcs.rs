@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::words::{description, key_position, version};
 use super::yaml::yaml;
-use super::{description, key_position, version};
 use crate::schema::{Column, ColumnType, Table, TableName, table};
 
 /// The contract of the tables, as YAML. The publisher sets its id and its server.

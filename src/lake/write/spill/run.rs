@@ -11,6 +11,7 @@ use arrow_array::{Array as _, ArrayRef, Int32Array, RecordBatch};
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{ArrowError, DataType, Field, Schema};
+use arrow_select::concat::concat;
 use chrono::{Datelike as _, NaiveDate};
 
 use crate::decode::{PartitionDay, RowDay};
@@ -22,6 +23,11 @@ use crate::store::RunStore;
 const WINDOW_LOG: u32 = 17;
 /// Bytes read or written at once.
 const BUFFER_BYTES: usize = 16 << 10;
+
+/// Approximate bytes of a batch in a run.
+pub(super) const BATCH_BYTES: usize = 128 << 10;
+/// Maximum rows of a batch.
+pub(super) const BATCH_ROWS: usize = 8_192;
 
 /// A day as stored in a run. Sorts by day; rows without one come last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -274,4 +280,18 @@ fn fault(action: &'static str, place: &Path, error: ArrowError) -> LakeError {
         ArrowError::IoError(_, source) => LakeError::io(action, place)(source),
         other => other.into(),
     }
+}
+
+/// The rows of several batches one behind the other, in arrays that begin where their buffers do: the
+/// encoders know no others.
+pub(super) fn joined(parts: &[Vec<ArrayRef>]) -> Result<Vec<ArrayRef>, ArrowError> {
+    let columns = parts.first().map_or(0, Vec::len);
+    let column = |number: usize| {
+        let mut arrays: Vec<_> = parts.iter().map(|part| &*part[number]).collect();
+        // One array alone would be given back as it is.
+        let none = arrays[0].slice(0, 0);
+        arrays.push(&none);
+        concat(&arrays)
+    };
+    (0..columns).map(column).collect()
 }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::Int32Type;
-use arrow_array::{Array, RunArray};
+use arrow_array::{Array, ArrayRef, RunArray};
 
+use super::merge::FAN_IN;
 use super::*;
 use crate::decode::{AnswerContext, EntryBatch, RecordDecoder, Rows};
 use crate::job::{DecodeOptions, Destination};
