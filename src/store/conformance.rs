@@ -11,10 +11,13 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use parquet::file::reader::ChunkReader as _;
 
+use super::backend::Store;
+use super::blocking::blocking;
 use super::data_file::DataFile;
 use super::error::StoreError;
+use super::outcome::{Published, PutOutcome};
 use super::path::{LakePath, Partition};
-use super::{Published, PutOutcome, RunStore, Store, blocking};
+use super::run::RunStore;
 use crate::job::Destination;
 use crate::schema::TableName;
 use crate::task::RunId;

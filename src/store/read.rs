@@ -1,26 +1,18 @@
 //! Reads a stored file in ranges, as Parquet readers and checksums need.
-//!
-//! On an object store ranges are fetched in blocks of 4 MiB, of which the last few are cached: a
-//! file of up to 24 MiB is fetched once, however often it is read, and a larger one takes no more
-//! memory than that.
 
-use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
 use super::error::StoreError;
 use super::local;
-use super::object::Bucket;
+use super::object::{Blocks, Bucket};
 use super::path::LakePath;
-
-const BLOCK_BYTES: u64 = 4 << 20;
-const BLOCKS_KEPT: usize = 6;
 
 /// An open file of the store. Reading it blocks: use it on blocking threads.
 #[derive(Clone, Debug)]
@@ -36,15 +28,6 @@ pub struct StoredFile {
 enum Content {
     Local(Arc<File>),
     Object(Arc<Blocks>),
-}
-
-#[derive(Debug)]
-struct Blocks {
-    bucket: Bucket,
-    path: LakePath,
-    bytes: u64,
-    /// The most recent blocks, newest last.
-    kept: Mutex<VecDeque<(u64, Bytes)>>,
 }
 
 impl StoredFile {
@@ -71,18 +54,12 @@ impl StoredFile {
         path: &LakePath,
         place: PathBuf,
     ) -> Result<Option<Self>, StoreError> {
-        let Some(meta) = bucket.wait(bucket.head(path))? else {
+        let Some(blocks) = Blocks::open(bucket, path)? else {
             return Ok(None);
-        };
-        let blocks = Blocks {
-            bucket: bucket.clone(),
-            path: path.clone(),
-            bytes: meta.size,
-            kept: Mutex::default(),
         };
         Ok(Some(Self {
             place,
-            bytes: meta.size,
+            bytes: blocks.bytes(),
             content: Content::Object(Arc::new(blocks)),
             refused: Arc::default(),
         }))
@@ -141,20 +118,12 @@ impl StoredFile {
                 }
             }),
             Content::Object(blocks) => {
-                if position >= blocks.bytes || buffer.is_empty() {
-                    return Ok(0);
-                }
-                let block = blocks.block(position / BLOCK_BYTES);
-                let block = block.map_err(|error| {
+                let read = blocks.read_at(buffer, position);
+                read.map_err(|error| {
                     let told = io::Error::other(error.to_string());
                     *self.refused() = Some(error);
                     told
-                })?;
-                let from = to_usize(position % BLOCK_BYTES);
-                let rest = block.get(from..).unwrap_or_default();
-                let read = rest.len().min(buffer.len());
-                buffer[..read].copy_from_slice(&rest[..read]);
-                Ok(read)
+                })
             }
         }
     }
@@ -207,53 +176,6 @@ impl Read for StoredRead {
     }
 }
 
-impl Blocks {
-    fn block(&self, number: u64) -> Result<Bytes, StoreError> {
-        let kept = |kept: &VecDeque<(u64, Bytes)>| {
-            let found = kept.iter().find(|(kept, _)| *kept == number);
-            found.map(|(_, bytes)| bytes.clone())
-        };
-        if let Some(bytes) = kept(&self.kept.lock().unwrap_or_else(PoisonError::into_inner)) {
-            return Ok(bytes);
-        }
-        let start = number * BLOCK_BYTES;
-        let end = (start + BLOCK_BYTES).min(self.bytes);
-        let bytes = self
-            .bucket
-            .wait(self.bucket.get_range(&self.path, start..end))?;
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() == BLOCKS_KEPT {
-            kept.pop_front();
-        }
-        kept.push_back((number, bytes.clone()));
-        Ok(bytes)
-    }
-
-    fn range(&self, start: u64, length: usize) -> Result<Bytes, StoreError> {
-        let end = start + length as u64;
-        let first = start / BLOCK_BYTES;
-        if end <= (first + 1) * BLOCK_BYTES {
-            let from = to_usize(start % BLOCK_BYTES);
-            let block = self.block(first)?;
-            return Ok(block.slice(from.min(block.len())..(from + length).min(block.len())));
-        }
-        let mut bytes = BytesMut::with_capacity(length);
-        let mut position = start;
-        while position < end {
-            let number = position / BLOCK_BYTES;
-            let block = self.block(number)?;
-            let from = to_usize(position % BLOCK_BYTES);
-            let until = to_usize((end - number * BLOCK_BYTES).min(BLOCK_BYTES)).min(block.len());
-            if from >= until {
-                break;
-            }
-            bytes.extend_from_slice(&block[from..until]);
-            position += (until - from) as u64;
-        }
-        Ok(bytes.freeze())
-    }
-}
-
 impl Length for StoredFile {
     fn len(&self) -> u64 {
         self.bytes
@@ -288,8 +210,4 @@ impl ChunkReader for StoredFile {
             Err(ParquetError::EOF(what))
         }
     }
-}
-
-fn to_usize(within_block: u64) -> usize {
-    usize::try_from(within_block).expect("a block fits in memory")
 }

@@ -22,8 +22,19 @@ pub struct StagedReject {
     finished: bool,
 }
 
+impl RunStore {
+    /// Opens a file for rejects, with this ending. Blocks.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn stage_reject(&self, ending: &str) -> Result<StagedReject, StoreError> {
+        let number = self.next_number();
+        StagedReject::create(self.clone(), format!("{number:06}.{ending}"))
+    }
+}
+
 impl StagedReject {
-    pub(super) fn create(store: RunStore, name: String) -> Result<Self, StoreError> {
+    fn create(store: RunStore, name: String) -> Result<Self, StoreError> {
         let place = store.staging().join(&name);
         let file = local::create_private(&place).map_err(StoreError::io("create", &place))?;
         Ok(Self {

@@ -4,18 +4,22 @@ use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
+use super::backend::{Backend, Store};
+use super::blocking::blocking;
 use super::data_file::{DataFile, Upload};
 use super::error::StoreError;
-use super::failpoint::{Failpoint, FailpointSet};
+use super::failpoint::Failpoint;
+#[cfg(test)]
+use super::failpoint::FailpointSet;
 use super::local::{self, LocalRun, Staging};
 use super::object::{DeadObjectRun, ObjectRun};
-use super::path::{FileName, FilePath, LakePath, Partition, is_safe_run_id};
-use super::{Backend, StagedFile, StagedReject, Store, StoredFile, blocking};
-use crate::schema::TableName;
+use super::outcome::{Linked, Published, PutOutcome};
+use super::path::{FilePath, LakePath, is_safe_run_id};
+use super::read::StoredFile;
+use super::run_state::RunState;
 use crate::task::RunId;
 
 /// A store that one living run writes to. Cheap to clone; the run lives as long as one clone.
@@ -36,74 +40,6 @@ struct RunInner {
 enum RunLease {
     Local(LocalRun),
     Object(Box<ObjectRun>),
-}
-
-/// What a run has on every backend: its id, the numbers of its files, and where tests stop it.
-#[derive(Debug)]
-pub(super) struct RunState {
-    pub(super) run: RunId,
-    next_file: AtomicU64,
-    failpoints: FailpointSet,
-}
-
-impl RunState {
-    fn new(run: RunId) -> Self {
-        Self {
-            run,
-            next_file: AtomicU64::new(1),
-            failpoints: FailpointSet::default(),
-        }
-    }
-
-    pub(super) fn pass(&self, point: Failpoint) -> Result<(), StoreError> {
-        self.failpoints.pass(point).map_err(StoreError::Stopped)
-    }
-
-    fn next_number(&self) -> u64 {
-        self.next_file.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// A free name in the staging folder.
-    pub(super) fn temporary_name(&self) -> String {
-        format!("{:06}.tmp", self.next_number())
-    }
-}
-
-/// The result of `RunStore::put_if_absent`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PutOutcome {
-    /// The name was free and now belongs to this run.
-    Created,
-    /// The name is taken.
-    Taken,
-}
-
-impl PutOutcome {
-    pub(super) fn of(created: bool) -> Self {
-        if created { Self::Created } else { Self::Taken }
-    }
-}
-
-/// The result of `RunStore::link_files`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Linked {
-    /// All of them have hard links.
-    All,
-    /// This one is missing.
-    Gone(FilePath),
-    /// Hard links are not supported here.
-    Refused,
-}
-
-/// The result of `RunStore::publish`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Published {
-    /// Moved to its table just now.
-    Moved,
-    /// It was there already.
-    Present,
-    /// Neither staged nor in its table: published and then removed by others, or lost.
-    Gone,
 }
 
 impl Deref for RunStore {
@@ -183,30 +119,9 @@ impl RunStore {
         StoredFile::local(self.staged_place(file))
     }
 
-    /// Opens a new data file with its final name and partition, not yet visible. Blocks.
-    ///
-    /// # Errors
-    /// If the disk fails.
-    pub fn stage(&self, table: TableName, partition: Partition) -> Result<StagedFile, StoreError> {
-        let number = self.inner.state.next_number();
-        let name = FileName::of_run(self.run_id(), number);
-        StagedFile::create(
-            self.clone(),
-            FilePath {
-                table,
-                partition,
-                name,
-            },
-        )
-    }
-
-    /// Opens a file for rejects, with this ending. Blocks.
-    ///
-    /// # Errors
-    /// If the disk fails.
-    pub fn stage_reject(&self, ending: &str) -> Result<StagedReject, StoreError> {
-        let number = self.inner.state.next_number();
-        StagedReject::create(self.clone(), format!("{number:06}.{ending}"))
+    /// A number for a file, never given twice.
+    pub(super) fn next_number(&self) -> u64 {
+        self.inner.state.next_number()
     }
 
     /// Drops a finished data file that no commit will name.
@@ -464,12 +379,6 @@ impl RunStore {
     pub(crate) fn scratch(&self) -> PathBuf {
         self.staging().join(self.inner.state.temporary_name())
     }
-}
-
-/// The error of a move whose target exists.
-pub(super) fn taken(place: &Path) -> StoreError {
-    let taken = std::io::ErrorKind::AlreadyExists.into();
-    StoreError::io("move a file to", place)(taken)
 }
 
 /// What a dead run has staged.

@@ -9,8 +9,9 @@ use sha2::{Digest, Sha256};
 use super::data_file::{Checksum, DataFile};
 use super::error::StoreError;
 use super::failpoint::Failpoint;
-use super::path::FilePath;
+use super::path::{FileName, FilePath, Partition};
 use super::run::RunStore;
+use crate::schema::TableName;
 
 /// A data file that is being written. Blocks: use it on blocking threads.
 ///
@@ -26,8 +27,27 @@ pub struct StagedFile {
     finished: bool,
 }
 
+impl RunStore {
+    /// Opens a new data file with its final name and partition, not yet visible. Blocks.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn stage(&self, table: TableName, partition: Partition) -> Result<StagedFile, StoreError> {
+        let number = self.next_number();
+        let name = FileName::of_run(self.run_id(), number);
+        StagedFile::create(
+            self.clone(),
+            FilePath {
+                table,
+                partition,
+                name,
+            },
+        )
+    }
+}
+
 impl StagedFile {
-    pub(super) fn create(store: RunStore, path: FilePath) -> Result<Self, StoreError> {
+    fn create(store: RunStore, path: FilePath) -> Result<Self, StoreError> {
         let place = store.staging().join(path.name.as_str());
         let file = File::create_new(&place).map_err(StoreError::io("create", &place))?;
         let (sum, bytes, finished) = (Sha256::new(), 0, false);

@@ -1,18 +1,10 @@
 //! The runs' folders in `_export/staging/`, and other entries there.
 
+use super::backend::{Backend, Store};
+use super::entry::InStaging;
 use super::error::StoreError;
 use super::path::LakePath;
 use super::sign::Sign;
-use super::{Backend, Store};
-
-/// The content of `_export/staging/`, sorted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct InStaging {
-    /// The runs that are alive or have staged files.
-    pub(crate) runs: Vec<String>,
-    /// Entries that are not a run's, each with the reason. They are never touched.
-    pub(crate) foreign: Vec<(LakePath, &'static str)>,
-}
 
 impl Store {
     /// The runs that are alive or have staged files. Entries that are not a run's are left out.

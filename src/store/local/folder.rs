@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
+use super::{disk, ours};
+use crate::store::blocking::blocking;
+use crate::store::entry::{DirEntry, FileMetadata, InStaging};
 use crate::store::error::StoreError;
 use crate::store::path::LakePath;
-use crate::store::{DirEntry, FileMetadata, InStaging, StoredFile, blocking};
 
 /// The largest small file that the exporter writes.
 const MAX_SMALL_BYTES: u64 = 8 << 20;
@@ -38,12 +40,12 @@ impl Folder {
 
     pub(crate) async fn get(&self, path: &LakePath) -> Result<Option<Vec<u8>>, StoreError> {
         let path = self.locate(path);
-        blocking(move || super::read(&path)).await
+        blocking(move || disk::read(&path)).await
     }
 
     pub(crate) async fn get_small(&self, path: &LakePath) -> Result<Option<Vec<u8>>, StoreError> {
         let path = self.locate(path);
-        blocking(move || read_small(path)).await
+        blocking(move || read_small(&path)).await
     }
 
     pub(crate) async fn get_all_small<T: Send + 'static>(
@@ -58,7 +60,7 @@ impl Folder {
         let read = |turn: Vec<PathBuf>| {
             blocking(move || {
                 turn.into_iter()
-                    .map(|path| Ok(make(read_small(path)?.as_deref())))
+                    .map(|path| Ok(make(read_small(&path)?.as_deref())))
                     .collect::<Result<Vec<T>, StoreError>>()
             })
         };
@@ -69,7 +71,7 @@ impl Folder {
 
     pub(crate) async fn size(&self, path: &LakePath) -> Result<Option<u64>, StoreError> {
         let path = self.locate(path);
-        blocking(move || super::size(&path)).await
+        blocking(move || disk::size(&path)).await
     }
 
     pub(crate) async fn metadata(
@@ -77,7 +79,7 @@ impl Folder {
         path: &LakePath,
     ) -> Result<Option<FileMetadata>, StoreError> {
         let path = self.locate(path);
-        blocking(move || super::metadata(&path)).await
+        blocking(move || disk::metadata(&path)).await
     }
 
     pub(crate) async fn is_there(&self) -> Result<bool, StoreError> {
@@ -96,7 +98,7 @@ impl Folder {
 
     pub(crate) async fn list(&self, folder: &LakePath) -> Result<Vec<DirEntry>, StoreError> {
         let folder = self.locate(folder);
-        blocking(move || super::list(&folder)).await
+        blocking(move || disk::list(&folder)).await
     }
 
     pub(crate) async fn list_files(&self, folder: &LakePath) -> Result<Vec<LakePath>, StoreError> {
@@ -114,14 +116,9 @@ impl Folder {
         Ok(paths)
     }
 
-    /// Blocks.
-    pub(crate) fn open(&self, path: &LakePath) -> Result<Option<StoredFile>, StoreError> {
-        StoredFile::local(self.locate(path))
-    }
-
     pub(crate) async fn is_dead(&self, staging: &LakePath) -> Result<bool, StoreError> {
-        let lock = self.locate(&staging.join(super::LOCK));
-        blocking(move || super::is_unlocked(&lock)).await
+        let lock = self.locate(&staging.join(disk::LOCK));
+        blocking(move || ours::is_unlocked(&lock)).await
     }
 
     pub(crate) async fn in_staging(&self) -> Result<InStaging, StoreError> {
@@ -134,31 +131,30 @@ impl Folder {
             }
             let path = staging.join(&entry.name);
             let folder = self.locate(&path);
-            match blocking(move || super::whose(&folder)).await? {
-                super::Whose::ARuns => found.runs.push(entry.name),
-                super::Whose::Foreign(why) => found.foreign.push((path, why)),
-                super::Whose::Gone => {}
+            match blocking(move || ours::whose(&folder)).await? {
+                ours::Whose::ARuns => found.runs.push(entry.name),
+                ours::Whose::Foreign(why) => found.foreign.push((path, why)),
+                ours::Whose::Gone => {}
             }
         }
         Ok(found)
     }
 
     pub(crate) async fn sign(&self, staging: &LakePath) -> Result<Option<Vec<u8>>, StoreError> {
-        let lock = self.locate(&staging.join(super::LOCK));
-        blocking(move || Ok(super::read_sign(&lock))).await
+        let lock = self.locate(&staging.join(disk::LOCK));
+        blocking(move || Ok(ours::read_sign(&lock))).await
     }
 }
 
 /// Reads a file up to the largest size of a small one: anything longer is not one of ours.
-fn read_small(path: PathBuf) -> Result<Option<Vec<u8>>, StoreError> {
-    let Some(file) = StoredFile::local(path)? else {
-        return Ok(None);
+fn read_small(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+    let file = match disk::open_regular(path) {
+        Ok(file) => file,
+        Err(error) if disk::is_missing(&error) => return Ok(None),
+        Err(error) => return Err(StoreError::io("open", path)(error)),
     };
     let mut bytes = Vec::new();
-    let read = file
-        .read_from(0)
-        .take(MAX_SMALL_BYTES)
-        .read_to_end(&mut bytes);
-    read.map_err(StoreError::io("read", file.place()))?;
+    let read = file.take(MAX_SMALL_BYTES).read_to_end(&mut bytes);
+    read.map_err(StoreError::io("read", path))?;
     Ok(Some(bytes))
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::is_missing;
+use super::disk::{self, is_missing};
 use crate::store::error::StoreError;
 
 /// The result of making a hard link.
@@ -56,9 +56,9 @@ pub(crate) fn make_folders(folder: &Path) -> Result<(), StoreError> {
 pub(crate) fn sync_tree(folder: &Path) -> Result<(), StoreError> {
     let (folders, _) = walk(folder)?;
     for folder in folders.iter().rev() {
-        super::sync_folder(folder)?;
+        disk::sync_folder(folder)?;
     }
-    super::sync_parent(folder)
+    disk::sync_parent(folder)
 }
 
 /// Removes a folder with its content; a missing one is not an error.
@@ -68,12 +68,12 @@ pub(crate) fn remove_tree(
 ) -> Result<(), StoreError> {
     let (folders, files) = walk(folder)?;
     for file in files {
-        if super::remove(&file)? {
+        if disk::remove(&file)? {
             each()?;
         }
     }
     for folder in folders.iter().rev() {
-        super::remove_empty_folder(folder)?;
+        disk::remove_empty_folder(folder)?;
     }
     Ok(())
 }
@@ -84,7 +84,7 @@ fn walk(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), StoreError> {
     let mut next = 0;
     while let Some(folder) = folders.get(next).cloned() {
         next += 1;
-        for entry in super::list(&folder)? {
+        for entry in disk::list(&folder)? {
             let path = folder.join(entry.name);
             if entry.is_folder {
                 folders.push(path);

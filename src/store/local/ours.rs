@@ -2,11 +2,11 @@
 //! holds a lock: a regular file of the current user. Nothing else is kept open, followed, or
 //! removed.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::Path;
 
-use super::{LOCK, is_missing};
+use super::disk::{LOCK, is_missing};
 use crate::store::error::StoreError;
 use crate::store::path::is_run_id;
 
@@ -138,6 +138,24 @@ fn is_link(error: &io::Error) -> bool {
         let _ = error;
         false
     };
+}
+
+/// Whether the lock is free, without creating it. A missing lock file is free.
+pub(in crate::store) fn is_unlocked(path: &Path) -> Result<bool, StoreError> {
+    let file = match open_regular(path, false) {
+        Ok(Some(file)) => file,
+        Ok(None) => return Ok(true),
+        // It belongs to another user. Without permission to check, a run never counts as dead.
+        Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {
+            return Ok(false);
+        }
+        Err(error) => return Err(error),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(StoreError::io("lock", path)(error)),
+    }
 }
 
 #[cfg(test)]

@@ -6,13 +6,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Folder, Link, Staging};
+use super::folder::Folder;
+use super::links::{self, Link};
+use super::staging::Staging;
+use super::{disk, probe};
+use crate::store::blocking::blocking;
 use crate::store::data_file::DataFile;
 use crate::store::error::StoreError;
 use crate::store::failpoint::Failpoint;
+use crate::store::outcome::{Linked, Published, PutOutcome, taken};
 use crate::store::path::{FilePath, LakePath};
-use crate::store::run::{Linked, Published, PutOutcome, RunState, taken};
-use crate::store::{blocking, probe};
+use crate::store::run_state::RunState;
 use crate::task::RunId;
 
 /// The state of a living run. Cheap to clone; the lock is held until the last clone is dropped.
@@ -38,8 +42,8 @@ impl LocalRun {
         let staging = folder.locate(&LakePath::staging_of(&state.run));
         let staging = blocking(move || {
             let mut folders = folders.iter();
-            folders.try_for_each(|folder| super::create_folders(folder))?;
-            let Some(staging) = Staging::open(staging, super::create_new_folder)? else {
+            folders.try_for_each(|folder| disk::create_folders(folder))?;
+            let Some(staging) = Staging::open(staging, disk::create_new_folder)? else {
                 return Ok(None);
             };
             if let Err(error) = probe::check_links(staging.folder()) {
@@ -61,12 +65,12 @@ impl LocalRun {
 
     pub(crate) async fn unstage(&self, file: &DataFile) -> Result<(), StoreError> {
         let place = self.staging().join(file.name.as_str());
-        blocking(move || super::remove(&place).map(drop)).await
+        blocking(move || disk::remove(&place).map(drop)).await
     }
 
     pub(crate) async fn sync_staged(&self) -> Result<(), StoreError> {
         let folder = self.staging().to_owned();
-        blocking(move || super::sync_folder(&folder)).await
+        blocking(move || disk::sync_folder(&folder)).await
     }
 
     pub(crate) async fn put_if_absent(
@@ -77,12 +81,12 @@ impl LocalRun {
         let (run, path) = (self.clone(), self.folder.locate(path));
         blocking(move || {
             let temporary = run.temporary();
-            super::write_temporary(&temporary, &bytes)?;
+            disk::write_temporary(&temporary, &bytes)?;
             run.state.pass(Failpoint::CommitRecordWritten)?;
-            let created = super::link(&temporary, &path)?;
+            let created = disk::link(&temporary, &path)?;
             run.state.pass(Failpoint::CommitRecordNamed)?;
-            super::sync_parent(&path)?;
-            super::remove(&temporary)?;
+            disk::sync_parent(&path)?;
+            disk::remove(&temporary)?;
             Ok(PutOutcome::of(created))
         })
         .await
@@ -95,10 +99,10 @@ impl LocalRun {
     ) -> Result<PutOutcome, StoreError> {
         let (temporary, path) = (self.temporary(), self.folder.locate(path));
         blocking(move || {
-            super::write_temporary(&temporary, &bytes)?;
-            let created = super::link(&temporary, &path)?;
-            super::sync_parent(&path)?;
-            super::remove(&temporary)?;
+            disk::write_temporary(&temporary, &bytes)?;
+            let created = disk::link(&temporary, &path)?;
+            disk::sync_parent(&path)?;
+            disk::remove(&temporary)?;
             Ok(PutOutcome::of(created))
         })
         .await
@@ -115,8 +119,8 @@ impl LocalRun {
     {
         let (run, path) = (self.clone(), self.folder.locate(path));
         blocking(move || {
-            let _lock = super::lock(&run.folder.root().join("_export/update.lock"))?;
-            let present = super::read(&path)?;
+            let _lock = disk::lock(&run.folder.root().join("_export/update.lock"))?;
+            let present = disk::read(&path)?;
             match decide(present.as_deref()) {
                 Some(bytes) => run.overwrite(&path, &bytes).map(|()| true),
                 None => Ok(false),
@@ -135,18 +139,18 @@ impl LocalRun {
         let (run, marker) = (self.clone(), self.folder.locate(marker));
         let file = self.folder.locate(file);
         blocking(move || {
-            let _lock = super::lock(&run.folder.root().join("_export/update.lock"))?;
-            let is_wanted = is_wanted(super::read(&file)?.as_deref());
-            if is_wanted == super::size(&marker)?.is_some() {
+            let _lock = disk::lock(&run.folder.root().join("_export/update.lock"))?;
+            let is_wanted = is_wanted(disk::read(&file)?.as_deref());
+            if is_wanted == disk::size(&marker)?.is_some() {
                 return Ok(false);
             }
             if is_wanted {
                 if let Some(folder) = marker.parent() {
-                    super::create_folders(folder)?;
+                    disk::create_folders(folder)?;
                 }
                 run.overwrite(&marker, text)?;
             } else {
-                super::remove(&marker)?;
+                disk::remove(&marker)?;
             }
             Ok(true)
         })
@@ -162,11 +166,11 @@ impl LocalRun {
         let folder = self.folder.locate(&path.folder());
         let to = self.folder.locate(&LakePath::from(path));
         blocking(move || {
-            super::create_folders(&folder)?;
+            disk::create_folders(&folder)?;
             // A rename would write over what is there.
-            if super::is_there(&to)? && super::is_there(&from)? && !super::are_equal(&from, &to)? {
+            if disk::is_there(&to)? && disk::is_there(&from)? && !disk::are_equal(&from, &to)? {
                 // Unless another process moved it there just now.
-                if super::is_there(&from)? {
+                if disk::is_there(&from)? {
                     return Err(StoreError::damaged(
                         &to,
                         "another file has the name of one that was committed and is to be published",
@@ -174,9 +178,9 @@ impl LocalRun {
                     .advising("move it away, then the next run publishes the other"));
                 }
             }
-            if super::rename(&from, &to)? {
+            if disk::rename(&from, &to)? {
                 Ok(Published::Moved)
-            } else if super::size(&to)?.is_some() {
+            } else if disk::size(&to)?.is_some() {
                 Ok(Published::Present)
             } else {
                 Ok(Published::Gone)
@@ -187,7 +191,7 @@ impl LocalRun {
 
     pub(crate) async fn remove(&self, path: &LakePath) -> Result<bool, StoreError> {
         let path = self.folder.locate(path);
-        blocking(move || super::remove(&path)).await
+        blocking(move || disk::remove(&path)).await
     }
 
     pub(crate) async fn link_files(
@@ -200,9 +204,9 @@ impl LocalRun {
             let mut done = Vec::new();
             for path in paths {
                 let partition = run.folder.locate(&folder.join(path.folder().as_str()));
-                super::make_folders(&partition)?;
+                links::make_folders(&partition)?;
                 let from = run.folder.locate(&LakePath::from(&path));
-                match super::second_name(&from, &partition.join(path.name.as_str()))? {
+                match links::second_name(&from, &partition.join(path.name.as_str()))? {
                     Link::Made => run.state.pass(Failpoint::PinFileLinked)?,
                     Link::Gone => return Ok((done, Linked::Gone(path))),
                     Link::Refused => return Ok((done, Linked::Refused)),
@@ -216,13 +220,13 @@ impl LocalRun {
 
     pub(crate) async fn sync_tree(&self, folder: &LakePath) -> Result<(), StoreError> {
         let folder = self.folder.locate(folder);
-        blocking(move || super::sync_tree(&folder)).await
+        blocking(move || links::sync_tree(&folder)).await
     }
 
     pub(crate) async fn remove_tree(&self, folder: &LakePath) -> Result<(), StoreError> {
         let (run, folder) = (self.clone(), self.folder.locate(folder));
         let each = move || run.state.pass(Failpoint::PinFileRemoved);
-        blocking(move || super::remove_tree(&folder, each)).await
+        blocking(move || links::remove_tree(&folder, each)).await
     }
 
     pub(crate) async fn move_aside(
@@ -233,25 +237,25 @@ impl LocalRun {
         let (from, to) = (self.folder.locate(from), self.folder.locate(to));
         blocking(move || {
             if let Some(folder) = to.parent() {
-                super::create_folders(folder)?;
+                disk::create_folders(folder)?;
             }
             // A rename would write over what is there.
-            if !super::link(&from, &to)? {
+            if !disk::link(&from, &to)? {
                 return Err(taken(&to));
             }
-            if super::is_private(&to) {
-                super::make_private(&to)?;
+            if disk::is_private(&to) {
+                disk::make_private(&to)?;
             }
-            super::sync_parent(&to)?;
-            super::remove(&from)?;
-            super::sync_parent(&from)
+            disk::sync_parent(&to)?;
+            disk::remove(&from)?;
+            disk::sync_parent(&from)
         })
         .await
     }
 
     pub(crate) async fn remove_folder(&self, folder: &LakePath) -> Result<(), StoreError> {
         let folder = self.folder.locate(folder);
-        blocking(move || super::remove_empty_folder(&folder)).await
+        blocking(move || disk::remove_empty_folder(&folder)).await
     }
 
     pub(crate) async fn sync_folders(&self, folders: BTreeSet<LakePath>) -> Result<(), StoreError> {
@@ -261,12 +265,10 @@ impl LocalRun {
             .collect();
         blocking(move || {
             // A folder that is gone, if only just now, has nothing left to sync.
-            folders
-                .iter()
-                .try_for_each(|f| match super::sync_folder(f) {
-                    Err(error) if !super::is_of_missing(&error) => Err(error),
-                    _ => Ok(()),
-                })
+            folders.iter().try_for_each(|f| match disk::sync_folder(f) {
+                Err(error) if !disk::is_of_missing(&error) => Err(error),
+                _ => Ok(()),
+            })
         })
         .await
     }
@@ -279,7 +281,7 @@ impl LocalRun {
 
     /// Blocks.
     pub(crate) fn put_in_place(&self, file: &Path, to: &LakePath) -> Result<(), StoreError> {
-        super::put_in_place(file, &self.folder.locate(to))
+        disk::put_in_place(file, &self.folder.locate(to))
     }
 
     pub(crate) async fn close(&self) -> Result<u64, StoreError> {
@@ -293,7 +295,7 @@ impl LocalRun {
 
     fn overwrite(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         let temporary = self.temporary();
-        super::write_temporary(&temporary, bytes)?;
-        super::put_in_place(&temporary, path)
+        disk::write_temporary(&temporary, bytes)?;
+        disk::put_in_place(&temporary, path)
     }
 }

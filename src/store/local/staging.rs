@@ -5,7 +5,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::{LOCK, ours};
+use super::disk::{self, LOCK};
+use super::ours;
 use crate::store::error::StoreError;
 use crate::store::sign::Sign;
 
@@ -30,9 +31,9 @@ impl Staging {
                 return Ok(None);
             }
             // Until it is locked, another process may mistake the new folder for that of a dead run.
-            match super::lock(&path) {
-                Ok(lock) if super::is_same_file(&lock, &path)? => break lock,
-                Err(error) if !super::is_of_missing(&error) => return Err(error),
+            match disk::lock(&path) {
+                Ok(lock) if disk::is_same_file(&lock, &path)? => break lock,
+                Err(error) if !disk::is_of_missing(&error) => return Err(error),
                 _ => {}
             }
         };
@@ -55,7 +56,7 @@ impl Staging {
         match ours::open_ours(&folder.join(LOCK))? {
             Some(lock) => Self::claim(folder, lock),
             // Another user's; or a run ended before it had a lock, and the folder is empty.
-            None => super::remove_empty_folder(&folder).map(|()| None),
+            None => disk::remove_empty_folder(&folder).map(|()| None),
         }
     }
 
@@ -63,7 +64,7 @@ impl Staging {
     /// folder was removed and its name reused.
     fn claim(folder: PathBuf, lock: File) -> Result<Option<Self>, StoreError> {
         let path = folder.join(LOCK);
-        let is_ours = super::try_lock(&lock, &path)? && super::is_same_file(&lock, &path)?;
+        let is_ours = disk::try_lock(&lock, &path)? && disk::is_same_file(&lock, &path)?;
         Ok(is_ours.then(|| Self::held(folder, lock)))
     }
 
@@ -78,13 +79,13 @@ impl Staging {
         mut each: impl FnMut() -> Result<(), StoreError>,
     ) -> Result<u64, StoreError> {
         let mut removed = 0;
-        for entry in super::list(&self.folder)? {
+        for entry in disk::list(&self.folder)? {
             if !entry.is_folder && ours::is_staged(&entry.name) {
-                removed += u64::from(super::remove(&self.folder.join(entry.name))?);
+                removed += u64::from(disk::remove(&self.folder.join(entry.name))?);
                 each()?;
             }
         }
-        super::remove(&self.folder.join(LOCK))?;
+        disk::remove(&self.folder.join(LOCK))?;
         // NFS and FUSE rename an open file that is removed, and keep it in the folder.
         let held = self
             .lock
@@ -92,7 +93,7 @@ impl Staging {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         drop(held);
-        super::remove_empty_folder(&self.folder)?;
+        disk::remove_empty_folder(&self.folder)?;
         Ok(removed)
     }
 }
@@ -104,7 +105,7 @@ mod tests {
     use std::{fs, thread};
 
     use super::*;
-    use crate::store::probe::LINKS;
+    use crate::store::local::probe::LINKS;
 
     /// Enough that each of the ways in which they can meet happens many times.
     const ROUNDS: u32 = 1_000;
@@ -180,7 +181,7 @@ mod tests {
         let root = tempfile::tempdir().expect("a temporary folder can be made");
         let folder = root.path().join("run");
         make(&folder).expect("a folder can be made");
-        let late = crate::store::local::open_lock(&folder.join(LOCK)).expect("a file can be made");
+        let late = disk::open_lock(&folder.join(LOCK)).expect("a file can be made");
         let dead = Staging::take_dead(folder.clone()).expect("no fault");
         dead.expect("the lock is free")
             .remove(|| Ok(()))

@@ -14,8 +14,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::Bucket;
 use crate::clock::{Clock, system_random};
-use crate::store::PutOutcome;
 use crate::store::error::StoreError;
+use crate::store::outcome::PutOutcome;
 use crate::store::path::LakePath;
 use crate::store::sign::Sign;
 

@@ -8,6 +8,7 @@
 //! `retry_time`.
 
 mod again;
+mod blocks;
 mod client;
 pub(super) mod error;
 #[cfg(test)]
@@ -37,14 +38,16 @@ use object_store::{
 };
 use tokio::runtime::Handle;
 
+pub(super) use blocks::Blocks;
 pub use error::{Fault, FaultKind};
 pub(super) use heartbeat::ALIVE;
 pub(super) use run::{DeadObjectRun, ObjectRun};
 pub use saved::{SavedObjects, SavedRead};
 
+use super::entry::{DirEntry, FileMetadata};
 use super::error::StoreError;
+use super::outcome::PutOutcome;
 use super::path::LakePath;
-use super::{DirEntry, FileMetadata, PutOutcome, StoredFile};
 use crate::job::ObjectPlace;
 
 /// Maximum retries of an update that another writer preceded.
@@ -218,11 +221,6 @@ impl Bucket {
             bytes: meta.size,
             modified: meta.last_modified,
         }))
-    }
-
-    /// Blocks.
-    pub(super) fn open(&self, path: &LakePath) -> Result<Option<StoredFile>, StoreError> {
-        StoredFile::object(self, path, self.locate(path))
     }
 
     pub(super) async fn list(&self, folder: &LakePath) -> Result<Vec<DirEntry>, StoreError> {

@@ -10,8 +10,9 @@ use object_store::{PutMode, PutOptions, PutPayload, UpdateVersion};
 use super::{Bucket, Fault, FaultKind};
 use crate::store::data_file::Upload;
 use crate::store::error::StoreError;
+use crate::store::outcome::{Published, PutOutcome};
 use crate::store::path::LakePath;
-use crate::store::{ProbeAction, ProbeStep, Published, PutOutcome};
+use crate::store::probe_step::{ProbeAction, ProbeStep};
 
 const CONTENT: &[u8] = b"a probe of airudder-export; may be removed\n";
 /// Number of concurrent attempts to create one object, and of rounds.

@@ -2,22 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
+use super::blocks::Blocks;
 use super::heartbeat::Heartbeat;
 use super::upload::{Opened, Outgoing};
 use super::{Bucket, spool};
-use crate::store::blocking;
+use crate::store::blocking::blocking;
 use crate::store::data_file::{DataFile, Upload};
 use crate::store::error::StoreError;
 use crate::store::failpoint::Failpoint;
 use crate::store::local::{self, Staging};
+use crate::store::outcome::{Published, PutOutcome, taken};
 use crate::store::path::{FileName, FilePath, LakePath};
-use crate::store::run::{Published, PutOutcome, RunState, taken};
+use crate::store::run_state::RunState;
 
 /// The state of a living run.
 #[derive(Debug)]
@@ -297,18 +300,18 @@ impl Bucket {
 
     /// Copies an object to a free key, through the file `place`. Blocks.
     fn carry(&self, from: &LakePath, to: &LakePath, place: &Path) -> Result<(), StoreError> {
-        let Some(source) = self.open(from)? else {
+        let Some(source) = Blocks::open(self, from)? else {
             let missing = std::io::ErrorKind::NotFound.into();
             return Err(StoreError::io("read", &self.locate(from))(missing));
         };
-        if self.open(to)?.is_some() {
+        if Blocks::open(self, to)?.is_some() {
             return Err(taken(&self.locate(to)));
         }
-        let spool = || {
-            let mut file = File::create_new(place)?;
-            std::io::copy(&mut source.read_from(0), &mut file)
-        };
-        spool().map_err(StoreError::io("write", place))?;
+        let mut file = File::create_new(place).map_err(StoreError::io("write", place))?;
+        for number in 0..source.count() {
+            let written = file.write_all(&source.block(number)?);
+            written.map_err(StoreError::io("write", place))?;
+        }
         self.put_file(place, to)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Bucket;
 use super::heartbeat::{ALIVE, is_of_run};
-use crate::store::InStaging;
+use crate::store::entry::InStaging;
 use crate::store::error::StoreError;
 use crate::store::path::{LakePath, is_run_id};
 

@@ -13,10 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use super::heartbeat::is_of_run;
 use super::{Bucket, Fault};
+use crate::store::blocking::blocking;
 use crate::store::data_file::Upload;
 use crate::store::error::StoreError;
+use crate::store::outcome::Published;
 use crate::store::path::LakePath;
-use crate::store::{Published, blocking};
 
 /// Size of all parts but the last: the minimum of S3 and Google. R2 requires equal parts.
 const PART_BYTES: u64 = 5 << 20;
