@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use super::check::{Check, Notes, count};
 use crate::clock::Clock;
 use crate::exit_code::ExitCode;
-use crate::job::{Destination, Job, ObjectPlace};
+use crate::job::{CredentialsFrom, Destination, Job, ObjectPlace};
 use crate::lake::{Claim, Lake, LakeError, ShownIdentity, UnfinishedWork, read_identity};
 use crate::store::{ProbeAction, ProbeStep, Store};
 
@@ -69,8 +69,11 @@ fn object_store(place: &ObjectPlace) -> Check {
         (_, Some(region)) => format!(", region {region}"),
     };
     let credentials = match place.credentials() {
-        Ok(variable) => format!("credentials by {variable}"),
-        Err(variable) => format!("the role of this machine, since {variable} is not set"),
+        CredentialsFrom::Command(command) => format!("credentials from {command}"),
+        CredentialsFrom::Variable(variable) => format!("credentials by {variable}"),
+        CredentialsFrom::Machine { unset } => {
+            format!("the role of this machine, since {unset} is not set")
+        }
     };
     Check::ok("dest.store", format!("{endpoint}{region}, {credentials}"))
 }

@@ -1,8 +1,8 @@
-//! Runs the command that prints the account's secret: `api.app_secret_command`.
+//! Runs a command that prints a secret: `api.app_secret_command`, `store.credential_command`.
 //!
 //! No shell is involved. What the command prints on standard output is the secret and is never
 //! shown; what it prints on standard error is shown when it fails, without the secret and without
-//! control characters. It never waits longer than `api.app_secret_command_timeout`.
+//! control characters ([`complaint`]). It never waits longer than its setting allows.
 
 use std::io::{self, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -12,66 +12,122 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
+use super::complaint::complaint;
 use super::words;
-use crate::privacy::{is_unprintable, looks_like_data};
+use crate::privacy::looks_like_data;
 
 /// A longer output is no secret.
-pub(super) const MAX_SECRET_BYTES: usize = 16 * 1024;
+const MAX_SECRET_BYTES: usize = 16 * 1024;
 /// As much of its standard error is read.
 const MAX_COMPLAINT_BYTES: usize = 64 * 1024;
-/// As much of its standard error is shown.
-const SHOWN_COMPLAINT_CHARS: usize = 300;
 /// How often a running command is looked after.
 const LOOK: Duration = Duration::from_millis(10);
 /// How long output may take to arrive after its end, if a process that it started holds the pipes.
 const AFTER_END: Duration = Duration::from_secs(1);
 
-/// What the command prints on standard output, without the white space around it.
-///
-/// # Errors
-/// What went wrong; never with anything from its standard output.
-pub(super) fn output(words: &[String], limit: Duration) -> Result<Zeroizing<String>, String> {
-    let [program, arguments @ ..] = words else {
-        return Err("it names no program".to_owned());
-    };
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| start_problem(program, &error))?;
-    let stdout = read(child.stdout.take(), MAX_SECRET_BYTES + 1);
-    let stderr = read(child.stderr.take(), MAX_COMPLAINT_BYTES);
-    let ended = wait(&mut child, limit);
-    let (stdout, stderr) = match ended {
-        Ok(Some(_)) => (taken(&stdout), taken(&stderr)),
-        // A process that it started may hold the pipes for ever.
-        Ok(None) | Err(_) => (Zeroizing::default(), Zeroizing::default()),
-    };
-    let secret = Zeroizing::new(String::from_utf8_lossy(&stdout).trim().to_owned());
-    match ended.map_err(|error| format!("it cannot be waited for: {error}"))? {
-        None => Err(format!(
-            "it did not end within {}; `api.app_secret_command_timeout` sets how long it may take",
-            seconds(limit)
-        )),
-        Some(status) if !status.success() => Err(format!(
-            "{}{}",
-            how(status),
-            complaint(&String::from_utf8_lossy(&stderr), &secret)
-        )),
-        Some(_) if stdout.len() > MAX_SECRET_BYTES => Err(format!(
+/// A command that prints a secret.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SecretCommand<'a> {
+    /// A program and its arguments.
+    pub(crate) words: &'a [String],
+    /// It is ended when it takes longer.
+    pub(crate) limit: Duration,
+    /// The setting that sets the limit.
+    pub(crate) limit_setting: &'static str,
+    /// Variables that it does not get.
+    pub(crate) without: &'static [&'static str],
+}
+
+/// Why a command printed no secret. Shown as a fragment whose subject is the command; never with
+/// anything from its standard output.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{what}")]
+pub(crate) struct CommandError {
+    what: String,
+    /// Its exit code, if it ended by itself.
+    pub(crate) code: Option<i32>,
+    /// Whether the program does not exist.
+    pub(crate) is_not_there: bool,
+}
+
+impl From<String> for CommandError {
+    fn from(what: String) -> Self {
+        Self {
+            what,
+            code: None,
+            is_not_there: false,
+        }
+    }
+}
+
+impl SecretCommand<'_> {
+    /// What the command prints on standard output, without the white space around it. Blocks until it
+    /// has ended.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub(crate) fn output(&self) -> Result<Zeroizing<String>, CommandError> {
+        let [program, arguments @ ..] = self.words else {
+            return Err("it names no program".to_owned().into());
+        };
+        let mut command = Command::new(program);
+        command.args(arguments);
+        for name in self.without {
+            command.env_remove(name);
+        }
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| CommandError {
+                what: start_problem(program, &error),
+                code: None,
+                is_not_there: error.kind() == io::ErrorKind::NotFound,
+            })?;
+        let stdout = read(child.stdout.take(), MAX_SECRET_BYTES + 1);
+        let stderr = read(child.stderr.take(), MAX_COMPLAINT_BYTES);
+        let ended = wait(&mut child, self.limit);
+        let (stdout, stderr) = match ended {
+            Ok(Some(_)) => (taken(&stdout), taken(&stderr)),
+            // A process that it started may hold the pipes for ever.
+            Ok(None) | Err(_) => (Zeroizing::default(), Zeroizing::default()),
+        };
+        let status = ended
+            .map_err(|error| format!("it cannot be waited for: {error}"))?
+            .ok_or_else(|| {
+                format!(
+                    "it did not end within {}; `{}` sets how long it may take",
+                    seconds(self.limit),
+                    self.limit_setting
+                )
+            })?;
+        secret(status, &stdout, &String::from_utf8_lossy(&stderr)).map_err(|what| CommandError {
+            code: status.code(),
+            ..what.into()
+        })
+    }
+}
+
+/// The secret of a command that ended like this.
+fn secret(status: ExitStatus, stdout: &[u8], stderr: &str) -> Result<Zeroizing<String>, String> {
+    let secret = Zeroizing::new(String::from_utf8_lossy(stdout).trim().to_owned());
+    if !status.success() {
+        Err(format!("{}{}", how(status), complaint(stderr, &secret)))
+    } else if stdout.len() > MAX_SECRET_BYTES {
+        Err(format!(
             "it printed more than {} KiB on standard output, which is no secret",
             MAX_SECRET_BYTES / 1024
-        )),
-        Some(_) if std::str::from_utf8(&stdout).is_err() => {
-            Err("what it printed on standard output is not Unicode".to_owned())
-        }
-        Some(_) if secret.is_empty() => Err(format!(
+        ))
+    } else if std::str::from_utf8(stdout).is_err() {
+        Err("what it printed on standard output is not Unicode".to_owned())
+    } else if secret.is_empty() {
+        Err(format!(
             "it printed nothing on standard output{}",
-            complaint(&String::from_utf8_lossy(&stderr), "")
-        )),
-        Some(_) => Ok(secret),
+            complaint(stderr, "")
+        ))
+    } else {
+        Ok(secret)
     }
 }
 
@@ -129,26 +185,6 @@ fn how(status: ExitStatus) -> String {
     }
 }
 
-/// Its standard error as one line, without the secret.
-fn complaint(stderr: &str, secret: &str) -> String {
-    let mut text = stderr.to_owned();
-    // A shorter one may be part of any word.
-    for word in secret.split_whitespace().filter(|word| word.len() >= 4) {
-        text = text.replace(word, "[secret]");
-    }
-    let line: String = text
-        .split(|c: char| c.is_whitespace() || is_unprintable(c))
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ");
-    if line.is_empty() {
-        return ", and said nothing on standard error".to_owned();
-    }
-    let shown: String = line.chars().take(SHOWN_COMPLAINT_CHARS).collect();
-    let more = if shown.len() < line.len() { "…" } else { "" };
-    format!("; it said: {shown}{more}")
-}
-
 fn seconds(limit: Duration) -> String {
     format!("{} s", limit.as_secs_f64())
 }
@@ -162,7 +198,17 @@ mod tests {
     #[cfg(unix)]
     fn shell(script: &str, limit: Duration) -> Result<String, String> {
         let words = ["sh", "-c", script].map(str::to_owned);
-        output(&words, limit).map(|secret| secret.to_string())
+        of(&words, limit).map(|secret| secret.to_string())
+    }
+
+    fn of(words: &[String], limit: Duration) -> Result<Zeroizing<String>, String> {
+        let command = SecretCommand {
+            words,
+            limit,
+            limit_setting: "api.app_secret_command_timeout",
+            without: &["HOME"],
+        };
+        command.output().map_err(|error| error.to_string())
     }
 
     #[cfg(unix)]
@@ -172,6 +218,7 @@ mod tests {
     #[case("echo careful >&2; echo two words", "two words")]
     // More on standard error than a pipe takes.
     #[case("head -c 1000000 /dev/zero >&2; echo s", "s")]
+    #[case("echo home=$HOME", "home=")]
     fn its_standard_output_is_the_secret(#[case] script: &str, #[case] secret: &str) {
         assert_eq!(shell(script, Duration::from_mins(1)).as_deref(), Ok(secret));
     }
@@ -207,12 +254,12 @@ mod tests {
     #[test]
     fn a_program_that_is_not_there_is_named() {
         let words = ["not-there-at-all show"].map(str::to_owned);
-        let error = output(&words, Duration::from_secs(1)).expect_err("not there");
+        let error = of(&words, Duration::from_secs(1)).expect_err("not there");
         assert!(
             error.contains("`not-there-at-all show` cannot be started")
                 && error.contains("a text of its own"),
             "{error}"
         );
-        assert!(output(&[], Duration::from_secs(1)).is_err());
+        assert!(of(&[], Duration::from_secs(1)).is_err());
     }
 }

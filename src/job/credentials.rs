@@ -7,7 +7,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::command;
+use super::command::SecretCommand;
 use super::environment::{APP_KEY, APP_SECRET, NotUnicode};
 use super::error::SettingsError;
 use super::scalar::{boolean, some_time};
@@ -71,7 +71,15 @@ fn secret_of_command(sources: &Sources<'_>) -> Result<Option<Secret>, SettingsEr
         origin: origin.clone(),
         problem,
     };
-    let secret = command::output(&words, limit).map_err(failed)?;
+    let command = SecretCommand {
+        words: &words,
+        limit,
+        limit_setting: "api.app_secret_command_timeout",
+        without: &[],
+    };
+    let secret = command
+        .output()
+        .map_err(|error| failed(error.to_string()))?;
     let problem = |problem: &str| failed(format!("what it printed is no secret: {problem}"));
     checked(&secret).map(Some).map_err(problem)
 }

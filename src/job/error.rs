@@ -103,6 +103,24 @@ pub enum SettingsError {
         /// The variable or the setting beside it.
         other: String,
     },
+    /// Credentials for the store from two places at once.
+    #[error(
+        "the credentials for the store are set twice, by {one} and by {other}; unset one of them"
+    )]
+    TwoCredentials {
+        /// A setting and where it was set.
+        one: String,
+        /// The variable or the setting beside it.
+        other: String,
+    },
+    /// The command line that reads a profile failed.
+    #[error("cannot read {from}: {problem}")]
+    StoreCredentials {
+        /// The profile and where it was set.
+        from: String,
+        /// What is wrong and what to do.
+        problem: String,
+    },
     /// The command that prints the secret failed.
     #[error("cannot get the APPSecret from `api.app_secret_command` (from {origin}): {problem}")]
     Command {

@@ -8,6 +8,7 @@
 mod by_variable;
 mod certificates;
 mod command;
+mod complaint;
 mod credentials;
 #[cfg(test)]
 mod docs;
@@ -30,6 +31,7 @@ pub mod schema;
 mod selection;
 pub mod settings;
 mod sources;
+mod store_credentials;
 pub mod template;
 mod unused;
 mod variables;
@@ -51,7 +53,7 @@ pub use environment::Environment;
 pub use error::{Origin, SettingsError};
 pub use flags::SettingFlags;
 pub use load::{load, load_clock, load_object_place, load_output};
-pub use object::{ObjectOptions, ObjectPlace};
+pub use object::{CredentialsFrom, ObjectOptions, ObjectPlace};
 #[cfg(feature = "otlp")]
 pub use observe::OtlpSignal;
 pub(crate) use observe::append_path;
@@ -62,6 +64,7 @@ pub use profile::{
     PagingStyle, TimeFormat,
 };
 pub use selection::{BackwardRange, DateRange, TaskSource};
+pub use store_credentials::CredentialCommand;
 pub use unused::unused_with;
 
 /// All settings of one run, validated together.

@@ -10,7 +10,11 @@ use super::error::SettingsError;
 use super::place::{self, Cloud};
 use super::scalar::{boolean, some_time};
 use super::sources::Sources;
+use super::store_credentials::{self, CredentialCommand};
 use super::{Destination, Secret};
+
+/// The variables that name S3's region, the first that is set wins.
+const REGIONS: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
 
 /// A prefix in a bucket, with its connection settings.
 #[derive(Clone, Debug)]
@@ -21,15 +25,18 @@ pub struct ObjectPlace {
 }
 
 impl ObjectPlace {
-    /// The variable with which the store's credentials begin, or in `Err` the one that usually has
-    /// them, if there are none: then the client asks for the role of the machine.
-    ///
-    /// # Errors
-    /// See above.
-    pub fn credentials(&self) -> Result<&'static str, &'static str> {
+    /// Where its credentials come from.
+    #[must_use]
+    pub fn credentials(&self) -> CredentialsFrom<'_> {
+        if let Some(command) = &self.options.command {
+            return CredentialsFrom::Command(command);
+        }
         let cloud = Cloud::of_scheme(self.url.scheme());
         let is_set = |name: &str| self.variable(name).is_some();
-        cloud.map_or(Ok(""), |cloud| cloud.credentials_in(is_set))
+        match cloud.map_or(Ok(""), |cloud| cloud.credentials_in(is_set)) {
+            Ok(variable) => CredentialsFrom::Variable(variable),
+            Err(unset) => CredentialsFrom::Machine { unset },
+        }
     }
 
     /// S3's region; `None` for other stores and where none is set.
@@ -38,8 +45,7 @@ impl ObjectPlace {
         Cloud::of_scheme(self.url.scheme())
             .filter(|cloud| *cloud == Cloud::S3)
             .and(self.options.region.as_deref())
-            .or_else(|| self.variable("AWS_REGION"))
-            .or_else(|| self.variable("AWS_DEFAULT_REGION"))
+            .or_else(|| REGIONS.iter().find_map(|name| self.variable(name)))
     }
 
     fn variable(&self, wanted: &str) -> Option<&str> {
@@ -49,12 +55,27 @@ impl ObjectPlace {
     }
 }
 
+/// Where the credentials for a store come from.
+#[derive(Clone, Copy, Debug)]
+pub enum CredentialsFrom<'a> {
+    /// A command prints them.
+    Command(&'a CredentialCommand),
+    /// They are in variables, or found by them; this is the first.
+    Variable(&'static str),
+    /// The role of the machine.
+    Machine {
+        /// The variable that usually has them.
+        unset: &'static str,
+    },
+}
+
 /// Connection settings of an object store.
 #[derive(Clone, Debug)]
 pub struct ObjectOptions {
     /// The endpoint of its API, if not the cloud's own.
     pub endpoint: Option<Url>,
-    /// The region of S3, from `store.region`. If unset, the AWS variables or the default apply.
+    /// The region of S3, from `store.region` or the profile. If unset, the AWS variables or the default
+    /// apply.
     pub region: Option<String>,
     /// Allows plain `http://` to hosts other than loopback.
     pub allow_insecure: bool,
@@ -66,6 +87,8 @@ pub struct ObjectOptions {
     pub dead_after: Duration,
     /// The local folder where files wait for their commit.
     pub spool: PathBuf,
+    /// Prints the credentials for S3, if a setting or `AWS_PROFILE` asks for it.
+    pub command: Option<CredentialCommand>,
     /// The variables of the cloud's own tools, including credentials.
     pub variables: Vec<(String, Secret)>,
 }
@@ -136,11 +159,17 @@ fn of_url(
     {
         super::certificates::check(sources.env)?;
     }
+    let command = store_credentials::command(sources, cloud, &variables)?;
+    let mut region = sources
+        .optional("store.region", |text| Ok(text.to_owned()))?
+        .filter(|_| is_of_the_settings);
+    let is_region = |(name, _): &(String, Secret)| REGIONS.contains(&name.as_str());
+    if let (None, Some(command), false) = (&region, &command, variables.iter().any(is_region)) {
+        region = command.region()?;
+    }
     let options = ObjectOptions {
         endpoint,
-        region: sources
-            .optional("store.region", |text| Ok(text.to_owned()))?
-            .filter(|_| is_of_the_settings),
+        region,
         allow_insecure,
         request_timeout: sources.required("store.request_timeout", some_time)?,
         retry_time: sources.required("store.retry_time", some_time)?,
@@ -148,6 +177,7 @@ fn of_url(
         spool: sources
             .optional("store.spool", |text| Ok(PathBuf::from(text)))?
             .unwrap_or_else(std::env::temp_dir),
+        command,
         variables,
     };
     Ok(ObjectPlace { url, options })

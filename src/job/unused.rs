@@ -7,10 +7,10 @@ use super::error::{Origin, SettingsError};
 use super::flags::SettingFlags;
 use super::settings::{Fallback, setting};
 use super::sources::Sources;
-use super::{Destination, TaskSource};
+use super::{Cloud, Destination, TaskSource};
 
 /// Settings only used with an object store.
-const OF_STORES: [&str; 7] = [
+const OF_STORES: [&str; 10] = [
     "store.endpoint",
     "store.region",
     "store.allow_insecure",
@@ -18,6 +18,16 @@ const OF_STORES: [&str; 7] = [
     "store.retry_time",
     "store.dead_after",
     "store.spool",
+    OF_S3[0],
+    OF_S3[1],
+    OF_S3[2],
+];
+
+/// Settings only used with S3.
+const OF_S3: [&str; 3] = [
+    "store.profile",
+    "store.credential_command",
+    "store.credential_command_timeout",
 ];
 
 /// The settings that have no effect because of another one.
@@ -38,10 +48,17 @@ pub(super) fn unused(
                 note(key, "`dest` is a folder, not an object store".to_owned())?;
             }
         }
-        Destination::Object(_) => note(
-            "write.file_mode",
-            "`dest` is an object store; who may read there is for its own policies".to_owned(),
-        )?,
+        Destination::Object(place) => {
+            note(
+                "write.file_mode",
+                "`dest` is an object store; who may read there is for its own policies".to_owned(),
+            )?;
+            if Cloud::of_scheme(place.url.scheme()) != Some(Cloud::S3) {
+                for key in OF_S3 {
+                    note(key, "`dest` is not in S3".to_owned())?;
+                }
+            }
+        }
     }
     if sources.flags.splits
         && let Some(origin) = given(sources, "tasks.shard")?
@@ -80,5 +97,10 @@ fn given(sources: &Sources<'_>, key: &'static str) -> Result<Option<Origin>, Set
         Fallback::Is(default) => default != *text,
         Fallback::Unset { .. } => true,
     });
-    Ok(found.map(|(_, origin)| origin))
+    // A list in a job file is no text.
+    let file = sources.file.as_ref();
+    let listed = || file.and_then(|file| file.texts(key));
+    Ok(found
+        .map(|(_, origin)| origin)
+        .or_else(|| listed().map(|(_, origin)| origin)))
 }

@@ -315,6 +315,7 @@ impl StoreReport {
             dead_after,
             spool,
             // Credentials.
+            command: _,
             variables: _,
         } = options;
         Self {
@@ -427,6 +428,9 @@ mod tests {
                 "api.app_secret_command",
                 "api.app_secret_command_timeout",
                 "api.allow_open_key_files",
+                "store.profile",
+                "store.credential_command",
+                "store.credential_command_timeout",
                 // See `tasks.shard`.
                 "tasks.shard_count",
             ]

@@ -104,6 +104,9 @@ impl StoreError {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
+            Self::Object { fault, .. } if fault.kind() == FaultKind::NoCredentials => {
+                ExitCode::Settings
+            }
             Self::Io { .. } | Self::Object { .. } | Self::RunTaken(_) | Self::Locked { .. } => {
                 ExitCode::Destination
             }

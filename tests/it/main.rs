@@ -61,6 +61,7 @@ mod settings;
 mod shards;
 mod shared_pace;
 mod sound_log;
+mod store_credentials;
 mod stores;
 mod trouble;
 mod unfit_days;

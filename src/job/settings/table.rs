@@ -40,7 +40,8 @@ pub const TABLES: &[(&str, &str)] = &[
     (
         "store",
         "How an object store is reached, when `dest` is one. Credentials come from the environment \
-         variables of its own tools: see [object-stores.md](object-stores.md).",
+         variables of its own tools, from an AWS profile or from a command: see \
+         [object-stores.md](object-stores.md).",
     ),
     (
         "output",
@@ -522,9 +523,33 @@ pub const SETTINGS: &[Setting] = &[
              AWS_ENDPOINT_URL, GOOGLE_BASE_URL and AZURE_STORAGE_ENDPOINT, which are read too. \
              Plain http:// is refused except for loopback.",
         ),
-    Setting::unset("store.region", Kind::Text, "AWS_REGION, or us-east-1", "\"eu-central-1\"")
+    Setting::unset("store.region", Kind::Text, "AWS_REGION, the profile's, or us-east-1", "\"eu-central-1\"")
         .env("AIRUDDER_STORE_REGION")
         .means("S3's region. Most S3-compatible stores accept any."),
+    Setting::unset("store.profile", Kind::Text, "AWS_PROFILE, if no variables hold credentials", "\"lake\"")
+        .env("AIRUDDER_STORE_PROFILE")
+        .means(
+            "An AWS profile whose credentials are used for S3: keys, SSO, an assumed role or a \
+             credential_process. The AWS command line (version 2.9 or later) reads it, and is asked \
+             again before its credentials expire. Not beside credential_command, or keys in variables.",
+        ),
+    Setting::unset(
+        "store.credential_command",
+        Kind::Command,
+        "no command is run",
+        "[\"/usr/local/bin/lake-credentials\", \"--role\", \"writer\"]",
+    )
+    .env("AIRUDDER_STORE_CREDENTIAL_COMMAND")
+    .means(
+        "A command that prints credentials for S3, as AWS's credential_process does: a JSON object \
+         with Version 1, AccessKeyId, SecretAccessKey and, if they are temporary, SessionToken and \
+         Expiration. It is run without a shell when the store is first used, and again before the \
+         credentials expire. Not beside profile, or keys in variables.",
+    ),
+    Setting::is("store.credential_command_timeout", Kind::Duration, "30s").means(
+        "credential_command, or the AWS command line that reads a profile, is ended if it takes \
+         longer than this.",
+    ),
     Setting::is("store.allow_insecure", Kind::Boolean, "false").means(
         "Allow a plain http:// endpoint that is not loopback. All call data then crosses the \
          network unencrypted.",

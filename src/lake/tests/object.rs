@@ -42,6 +42,7 @@ impl ObjectLake {
                 retry_time: Duration::from_secs(1),
                 dead_after,
                 spool: self.spool.path().to_owned(),
+                command: None,
                 variables: Vec::new(),
             },
         }))

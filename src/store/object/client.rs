@@ -10,6 +10,7 @@ use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 
 use super::Objects;
+use super::credentials::{Credentials, Watched};
 use super::listed::Connector;
 use crate::job::{Cloud, ObjectOptions, ObjectPlace};
 
@@ -37,8 +38,17 @@ pub(super) fn connect(place: &ObjectPlace) -> Result<Arc<dyn Objects>, String> {
 fn s3(url: &str, options: &ObjectOptions) -> Result<Arc<dyn Objects>, String> {
     let mut builder = AmazonS3Builder::new()
         .with_client_options(client(options))
-        .with_http_connector(Connector::default())
         .with_retry(retry(options));
+    let connector = Connector::default();
+    builder = match options.command.as_ref().map(Credentials::of) {
+        None => builder.with_http_connector(connector),
+        Some(credentials) => builder
+            .with_credentials(Arc::new(credentials.clone()))
+            .with_http_connector(Watched {
+                connector,
+                credentials,
+            }),
+    };
     for (key, value) in known::<AmazonS3ConfigKey>(options) {
         builder = builder.with_config(key, value);
     }
@@ -149,6 +159,7 @@ mod tests {
                 retry_time: Duration::from_secs(1),
                 dead_after: Duration::from_secs(1),
                 spool: std::env::temp_dir(),
+                command: None,
                 variables: variables.collect(),
             },
         }

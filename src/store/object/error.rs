@@ -10,6 +10,8 @@ use std::fmt;
 use object_store::Error;
 use object_store::client::HttpError;
 
+use super::credentials::NoCredentials;
+
 /// The failure of a request to an object store.
 #[derive(Debug)]
 pub struct Fault {
@@ -22,6 +24,12 @@ pub struct Fault {
 pub enum FaultKind {
     /// The credentials are missing, wrong, or do not allow it.
     Refused,
+    /// The credentials have expired, by the store's word.
+    Expired,
+    /// The command that prints the credentials failed, before any request was made.
+    NoCredentials,
+    /// It failed later, when they had to be renewed.
+    LostCredentials,
     /// The store's clock and this machine's are too far apart for a signature.
     Clock,
     /// The object, the upload or the bucket is not there.
@@ -46,8 +54,19 @@ const OF_THE_CLOCK: [&str; 3] = [
     "RequestInTheFuture",
 ];
 
+/// The stores' error codes for credentials that have expired.
+pub(super) const OF_EXPIRY: [&str; 2] = ["ExpiredToken", "TokenRefreshRequired"];
+
 impl Fault {
     pub(super) fn of(error: &Error) -> Self {
+        if let Some(problem) = no_credentials(error) {
+            let kind = if problem.is_first {
+                FaultKind::NoCredentials
+            } else {
+                FaultKind::LostCredentials
+            };
+            return Self::new(kind, problem.to_string());
+        }
         let mut kind = match error {
             Error::NotFound { .. } => FaultKind::Missing,
             Error::AlreadyExists { .. } | Error::Precondition { .. } => FaultKind::Conflict,
@@ -66,6 +85,9 @@ impl Fault {
             };
             if code(&told).is_some_and(|code| OF_THE_CLOCK.contains(&code)) {
                 kind = FaultKind::Clock;
+            }
+            if code(&told).is_some_and(|code| OF_EXPIRY.contains(&code)) {
+                kind = FaultKind::Expired;
             }
             match code(&told) {
                 Some(code) => format!("the store answered {status} ({code})"),
@@ -103,7 +125,9 @@ impl Fault {
         let told = innermost(error);
         match (error, status(&told)) {
             (_, Some(status)) => matches!(status, 200..300 | 408 | 429 | 500 | 502..),
-            (Error::Generic { .. }, None) => !lacks_credentials(error),
+            (Error::Generic { .. }, None) => {
+                !lacks_credentials(error) && no_credentials(error).is_none()
+            }
             _ => false,
         }
     }
@@ -116,10 +140,10 @@ impl Fault {
         }
     }
 
-    /// The same, with the variable for credentials that is not set if that may be the reason.
-    pub(super) fn without(mut self, unset: Option<&'static str>) -> Self {
-        if let (FaultKind::Refused, Some(name)) = (self.kind, unset) {
-            self.what = format!("{} ({name} is not set)", self.what);
+    /// The same, with a note about the credentials if they may be the reason.
+    pub(super) fn noting(mut self, credentials: Option<&str>) -> Self {
+        if let (FaultKind::Refused | FaultKind::Expired, Some(note)) = (self.kind, credentials) {
+            self.what = format!("{} ({note})", self.what);
         }
         self
     }
@@ -139,6 +163,13 @@ impl fmt::Display for Fault {
                 "; set the credentials as the store's own tools read them from the environment, \
                  and give them the permissions listed in docs/object-stores.md"
             }
+            FaultKind::Expired => {
+                "; what was committed is safe: run again with new credentials. `profile` or \
+                 `credential_command` under [store] renews them by itself (docs/object-stores.md)"
+            }
+            FaultKind::LostCredentials => {
+                "; what was committed is safe, the next run goes on from there"
+            }
             FaultKind::Clock => {
                 "; the clock of this machine is wrong: set it (timedatectl, chronyd), a signature counts \
                  for minutes only"
@@ -151,7 +182,7 @@ impl fmt::Display for Fault {
                 "; commits need it, so this store can't hold a lake (docs/object-stores.md)"
             }
             FaultKind::Missing => "; does the bucket exist, and is its region right?",
-            FaultKind::Conflict | FaultKind::Other => "",
+            FaultKind::NoCredentials | FaultKind::Conflict | FaultKind::Other => "",
         })
     }
 }
@@ -161,6 +192,11 @@ impl StdError for Fault {}
 /// Whether the client found no credentials, not even those of its machine.
 fn lacks_credentials(error: &Error) -> bool {
     causes(error).any(|cause| cause.to_string().contains("169.254.169.254"))
+}
+
+/// Why the command that prints the credentials printed none.
+fn no_credentials(error: &Error) -> Option<&NoCredentials> {
+    causes(error).find_map(<dyn StdError>::downcast_ref)
 }
 
 fn causes(error: &Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
@@ -184,7 +220,7 @@ fn status(told: &str) -> Option<u16> {
 }
 
 /// The server's error code: `<Code>` in its XML.
-fn code(body: &str) -> Option<&str> {
+pub(super) fn code(body: &str) -> Option<&str> {
     let (_, rest) = body.split_once("<Code>")?;
     let (code, _) = rest.split_once("</Code>")?;
     let is_word = |code: &&str| {

@@ -10,6 +10,7 @@
 mod again;
 mod blocks;
 mod client;
+mod credentials;
 pub(super) mod error;
 #[cfg(test)]
 pub(crate) mod faulty;
@@ -48,7 +49,7 @@ use super::entry::{DirEntry, FileMetadata};
 use super::error::StoreError;
 use super::outcome::PutOutcome;
 use super::path::LakePath;
-use crate::job::ObjectPlace;
+use crate::job::{CredentialsFrom, ObjectPlace};
 
 /// Maximum retries of an update that another writer preceded.
 const UPDATE_TRIES: u32 = 100;
@@ -76,8 +77,8 @@ pub(super) struct Bucket {
     retry_time: Duration,
     spool: Arc<Path>,
     runtime: Handle,
-    /// The variable that usually holds the credentials, if there are none in variables.
-    unset: Option<&'static str>,
+    /// What may be wrong with the credentials, if the store refuses them.
+    credentials: Option<Arc<str>>,
 }
 
 impl Bucket {
@@ -101,7 +102,13 @@ impl Bucket {
             retry_time: place.options.retry_time,
             spool: place.options.spool.as_path().into(),
             runtime,
-            unset: place.credentials().err(),
+            credentials: match place.credentials() {
+                CredentialsFrom::Command(command) => {
+                    Some(format!("credentials from {command}").into())
+                }
+                CredentialsFrom::Variable(_) => None,
+                CredentialsFrom::Machine { unset } => Some(format!("{unset} is not set").into()),
+            },
         })
     }
 
@@ -129,11 +136,11 @@ impl Bucket {
 
     fn failed(&self, action: &'static str, path: &LakePath) -> impl FnOnce(Error) -> StoreError {
         let path = self.locate(path);
-        let unset = self.unset;
+        let credentials = self.credentials.clone();
         move |error| StoreError::Object {
             action,
             path,
-            fault: Fault::of(&error).without(unset),
+            fault: Fault::of(&error).noting(credentials.as_deref()),
         }
     }
 
@@ -246,7 +253,7 @@ impl Bucket {
         let first = first.map_err(|error| StoreError::Object {
             action: "list",
             path: self.root.to_path_buf(),
-            fault: Fault::of(&error).without(self.unset),
+            fault: Fault::of(&error).noting(self.credentials.as_deref()),
         })?;
         Ok(first.is_some())
     }

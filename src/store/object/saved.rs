@@ -128,7 +128,7 @@ impl SavedObjects {
         StoreError::Object {
             action,
             path: self.place(key),
-            fault: Fault::of(error).without(self.bucket.unset),
+            fault: Fault::of(error).noting(self.bucket.credentials.as_deref()),
         }
     }
 }

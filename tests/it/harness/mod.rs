@@ -16,6 +16,7 @@ pub(crate) mod saved;
 pub(crate) mod scripted;
 pub(crate) mod servers;
 pub(crate) mod shelf;
+pub(crate) mod small_bucket;
 pub(crate) mod vendor;
 pub(crate) mod watch;
 

@@ -18,6 +18,8 @@ pub(crate) struct Request {
     pub(crate) method: String,
     /// Without the query.
     pub(crate) path: String,
+    /// What follows the `?`.
+    pub(crate) query: String,
     /// Header lines, as sent.
     pub(crate) headers: Vec<String>,
     /// The body, if it is JSON.
@@ -199,11 +201,13 @@ fn serve(stream: &TcpStream, log: &Mutex<Vec<Request>>, script: &Script) -> std:
                 .unwrap_or_default()
                 .to_owned(),
             path: target.split('?').next().unwrap_or_default().to_owned(),
+            query: target.split('?').nth(1).unwrap_or_default().to_owned(),
             body: serde_json::from_slice(&body).unwrap_or_default(),
             bytes: body,
             headers: head.split_off(1),
         };
         let reply = script(&request);
+        let is_head = request.method == "HEAD";
         log.lock().expect("no test panics in it").push(request);
         let Some(reply) = reply else { return Ok(()) };
         let Reply {
@@ -219,6 +223,9 @@ fn serve(stream: &TcpStream, log: &Mutex<Vec<Request>>, script: &Script) -> std:
         }
         text.push_str("\r\n");
         writer.write_all(text.as_bytes())?;
+        if is_head {
+            continue;
+        }
         for piece in body.chunks(if drips { 1 } else { body.len().max(1) }) {
             writer.write_all(piece)?;
             if drips {
