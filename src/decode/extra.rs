@@ -155,7 +155,7 @@ impl Misfits {
         }
     }
 
-    /// One line per table, kind and key, sorted in the order of [`Misfit`].
+    /// One line per table, kind and key, sorted in the order of `Misfit`.
     #[must_use]
     pub fn lines(&self) -> Vec<Misfit> {
         let mut lines: Vec<Misfit> = self

@@ -10,9 +10,10 @@ use zeroize::Zeroizing;
 use super::command::SecretCommand;
 use super::environment::{APP_KEY, APP_SECRET, NotUnicode};
 use super::error::SettingsError;
+use super::options::{ApiOptions, Credentials};
 use super::scalar::{boolean, some_time};
+use super::secret::Secret;
 use super::sources::Sources;
-use super::{ApiOptions, Credentials, Secret};
 
 /// A longer file does not hold a key.
 const MAX_KEY_BYTES: u64 = 16 * 1024;

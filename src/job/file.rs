@@ -12,11 +12,11 @@ use serde::de::IntoDeserializer;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::ApiProfile;
 use super::environment::{APP_KEY, APP_SECRET};
 use super::error::{JobFileLine, Origin, SettingsError};
 use super::nearest::nearest;
 use super::place;
+use super::profile::ApiProfile;
 use super::settings::{Kind, SETTINGS, Setting};
 
 /// A parsed job file whose keys are all known.

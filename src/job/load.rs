@@ -12,16 +12,20 @@ use super::environment::{AS_OF, COMPLETION_INDEX, Environment};
 use super::error::{Origin, SettingsError};
 use super::flags::SettingFlags;
 use super::nearest::nearest;
+use super::object::ObjectPlace;
+use super::options::{
+    ApiOptions, DecodeOptions, DeltaOptions, DiscoverOptions, Encodings, IfRunning, Job, LogFormat,
+    OutputOptions, PageLimits, ProgressMode, Reopen, ResultFormat, RetryOptions, SharedRate,
+    VacuumSettings, WriteOptions,
+};
+use super::quantity::Rate;
 use super::scalar::{boolean, bytes, bytes_in_memory, positive, some_time};
+use super::secret::Secret;
 use super::selection::TaskSource;
 use super::settings::setting;
 use super::sources::Sources;
 use super::unused::unused;
-use super::{
-    ApiOptions, DecodeOptions, DeltaOptions, DiscoverOptions, Encodings, IfRunning, Job, LogFormat,
-    ObjectPlace, OutputOptions, PageLimits, ProgressMode, Rate, Reopen, ResultFormat, RetryOptions,
-    Secret, SharedRate, VacuumSettings, WriteOptions, certificates, place, proxy, quantity,
-};
+use super::{certificates, destination, place, proxy, quantity};
 use crate::calendar::day_start;
 use crate::clock::Clock;
 use crate::schema::{self, TableName};
@@ -39,7 +43,7 @@ pub fn load(flags: &SettingFlags, env: &Environment) -> Result<Job, SettingsErro
     let sources = Sources::read(flags, env)?;
     let partition_timezone = sources.required("partition_timezone", place::zone)?;
     let shard = shard(&sources)?;
-    let dest = super::object::destination(&sources)?;
+    let dest = destination::destination(&sources)?;
     let mut unused = unused(&sources, &dest)?;
     Ok(Job {
         observe: super::observe::options(&sources, &mut unused)?,

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::error::SettingsError;
+use super::error::{Origin, SettingsError};
 use super::place::{self, Cloud};
 use super::scalar::{boolean, some_time};
+use super::secret::Secret;
 use super::sources::Sources;
 use super::store_credentials::{self, CredentialCommand};
-use super::{Destination, Secret};
 
 /// The variables that name S3's region, the first that is set wins.
 const REGIONS: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
@@ -93,22 +93,12 @@ pub struct ObjectOptions {
     pub variables: Vec<(String, Secret)>,
 }
 
-/// The destination, with connection settings for an object store.
-pub(super) fn destination(sources: &Sources<'_>) -> Result<Destination, SettingsError> {
-    let url = match sources.required("dest", place::destination)? {
-        place::Named::Folder(path) => return Ok(Destination::Local(path)),
-        place::Named::Object(url) => url,
-    };
-    let place = of_url(url, sources, true)?;
-    Ok(Destination::Object(Box::new(place)))
-}
-
 /// A bucket with saved responses, with the same settings. `store.endpoint` and `store.region` are
 /// those of the lake's cloud.
 pub(super) fn source(bucket: &str, sources: &Sources<'_>) -> Result<ObjectPlace, SettingsError> {
     let unnamed = |problem| SettingsError::Value {
         key: "dest",
-        origin: super::Origin::Default,
+        origin: Origin::Default,
         problem,
     };
     let url = match place::destination(bucket).map_err(unnamed)? {
@@ -124,7 +114,7 @@ pub(super) fn source(bucket: &str, sources: &Sources<'_>) -> Result<ObjectPlace,
     of_url(url, sources, is_same)
 }
 
-fn of_url(
+pub(super) fn of_url(
     url: Url,
     sources: &Sources<'_>,
     is_of_the_settings: bool,
@@ -187,7 +177,7 @@ fn of_url(
 mod tests {
     use rstest::rstest;
 
-    use super::super::{Environment, SettingFlags, load};
+    use super::super::{Destination, Environment, SettingFlags, load};
     use super::*;
 
     fn place(dest: &str, env: &[(&str, &str)]) -> ObjectPlace {

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::Secret;
 use super::environment::Environment;
 use super::error::{Origin, SettingsError};
 use super::scalar::some_time;
+use super::secret::Secret;
 use super::sources::Sources;
 
 /// Who is told how a run went. By default, no one.

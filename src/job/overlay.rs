@@ -7,10 +7,10 @@
 use serde::Deserialize as _;
 use toml::{Table, Value};
 
-use super::ApiProfile;
 use super::by_variable::of_setting;
 use super::environment::Environment;
 use super::error::{Origin, SettingsError};
+use super::profile::ApiProfile;
 use super::settings::{Kind, SETTINGS, Setting};
 
 /// The two ways to page a listing. Setting one in the environment replaces the other.

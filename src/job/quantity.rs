@@ -4,8 +4,6 @@
 
 use std::time::Duration;
 
-use super::Rate;
-
 const UNITS_OF_TIME: [(&str, u64); 6] = [
     ("ms", 1),
     ("s", 1_000),
@@ -36,6 +34,13 @@ const SECONDS_OF: [(&str, f64); 7] = [
     ("minute", 60.0),
     ("h", 3600.0),
 ];
+
+/// A request rate, as written (`10/s`, `300/min`).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate {
+    /// Requests per second, above zero.
+    pub per_second: f64,
+}
 
 /// Longer ones are typing errors, and would overflow the calendar when added to a date.
 const MAX_DURATION: Duration = Duration::from_hours(100 * 365 * 24);

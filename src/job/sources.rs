@@ -7,8 +7,9 @@ use super::environment::{Environment, JOB};
 use super::error::{Origin, SettingsError};
 use super::file::JobFile;
 use super::flags::SettingFlags;
+use super::overlay;
+use super::profile::ApiProfile;
 use super::settings::{Fallback, setting};
-use super::{ApiProfile, overlay};
 
 pub(super) struct Sources<'a> {
     pub(super) flags: &'a SettingFlags,

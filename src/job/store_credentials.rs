@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::Secret;
 use super::command::{CommandError, SecretCommand};
 use super::error::{Origin, SettingsError};
 use super::place::Cloud;
 use super::scalar::some_time;
+use super::secret::Secret;
 use super::sources::Sources;
 use super::variables::SECRETS;
 

@@ -3,11 +3,13 @@
 //!
 //! Contradictions are errors and not reported here; see [`load`](fn@super::load).
 
+use super::destination::Destination;
 use super::error::{Origin, SettingsError};
 use super::flags::SettingFlags;
+use super::place::Cloud;
+use super::selection::TaskSource;
 use super::settings::{Fallback, setting};
 use super::sources::Sources;
-use super::{Cloud, Destination, TaskSource};
 
 /// Settings only used with an object store.
 const OF_STORES: [&str; 10] = [

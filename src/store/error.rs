@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::advice::advice;
 use super::failpoint::Failpoint;
-use super::object::error::{Fault, FaultKind};
+use super::fault::{Fault, FaultKind};
 use crate::exit_code::ExitCode;
 use crate::task::RunId;
 

@@ -29,6 +29,7 @@ mod data_file;
 mod entry;
 pub(crate) mod error;
 mod failpoint;
+mod fault;
 mod local;
 mod object;
 mod outcome;

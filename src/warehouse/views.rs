@@ -3,7 +3,7 @@
 
 use chrono_tz::Tz;
 
-use super::Dialect;
+use super::dialect::Dialect;
 use super::words::{Names, standard};
 
 /// What stands in the texts for the schema of the tables, and for the name of the source's zone.

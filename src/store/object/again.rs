@@ -6,14 +6,13 @@
 //! repeatable: a conditional create is compared by its content, a completed upload is looked for,
 //! and deleting a missing object is fine.
 
-use std::future::Future;
 use std::time::Duration;
 
 use object_store::Error;
 use object_store::client::{HttpError, HttpErrorKind};
 use tokio::time::Instant;
 
-use super::{Bucket, Fault, pause};
+use crate::store::fault::Fault;
 
 /// The time for which a request is retried.
 #[derive(Debug)]
@@ -24,6 +23,15 @@ pub(super) struct Patience {
 }
 
 impl Patience {
+    /// The limit for one request, from now on.
+    pub(super) fn of(most: Duration) -> Self {
+        Self {
+            begun: Instant::now(),
+            most,
+            tries: 0,
+        }
+    }
+
     /// Whether to retry after this error; waits before a retry.
     pub(super) async fn bears(&mut self, error: &Error) -> bool {
         if !Fault::is_passing(error) || self.begun.elapsed() >= self.most {
@@ -41,31 +49,6 @@ impl Patience {
     }
 }
 
-impl Bucket {
-    /// The limit for one request, from now on.
-    pub(super) fn patience(&self) -> Patience {
-        Patience {
-            begun: Instant::now(),
-            most: self.retry_time,
-            tries: 0,
-        }
-    }
-
-    /// Retries until there is a response, or an error that a retry would not change.
-    pub(super) async fn again<T, F>(&self, request: impl Fn() -> F) -> Result<T, Error>
-    where
-        F: Future<Output = Result<T, Error>>,
-    {
-        let mut patience = self.patience();
-        loop {
-            match request().await {
-                Err(error) if patience.bears(&error).await => {}
-                ended => return ended,
-            }
-        }
-    }
-}
-
 /// The error of a truncated response.
 pub(super) fn cut_short(bytes: usize, wanted: u64) -> Error {
     let what = format!("the answer ended after {bytes} of {wanted} bytes");
@@ -74,4 +57,10 @@ pub(super) fn cut_short(bytes: usize, wanted: u64) -> Error {
         store: "ObjectStore",
         source: Box::new(HttpError::new(HttpErrorKind::Interrupted, source)),
     }
+}
+
+/// Waits a little, so that two writers do not collide repeatedly.
+pub(super) async fn pause(tries: u32) {
+    let most = 5_u64 << tries.min(7);
+    tokio::time::sleep(Duration::from_millis(fastrand::u64(1..=most))).await;
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 
-use super::Bucket;
+use super::bucket::Bucket;
 use crate::store::error::StoreError;
 use crate::store::path::LakePath;
 

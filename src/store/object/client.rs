@@ -7,12 +7,17 @@ use std::sync::Arc;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
-use object_store::{BackoffConfig, ClientOptions, RetryConfig};
+use object_store::multipart::MultipartStore;
+use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 
-use super::Objects;
 use super::credentials::{Credentials, Watched};
 use super::listed::Connector;
 use crate::job::{Cloud, ObjectOptions, ObjectPlace};
+
+/// The `object_store` traits that a backend needs.
+pub(super) trait Objects: ObjectStore + MultipartStore {}
+
+impl<T: ObjectStore + MultipartStore> Objects for T {}
 
 /// A client for the bucket of this place. Sends no request yet.
 ///

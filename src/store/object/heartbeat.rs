@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::Bucket;
+use super::bucket::Bucket;
 use crate::clock::{Clock, system_random};
 use crate::store::error::StoreError;
 use crate::store::outcome::PutOutcome;
@@ -45,6 +45,16 @@ impl Heartbeat {
 }
 
 impl Bucket {
+    /// Removes the run's own objects in its staging folder.
+    pub(super) async fn remove_of_run(&self, staging: &LakePath) -> Result<(), StoreError> {
+        for entry in self.list(staging).await? {
+            if !entry.is_folder && is_of_run(&entry.name) {
+                self.remove(&staging.join(&entry.name)).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether the last heartbeat of this staging folder's run is too old.
     pub(crate) async fn is_dead(&self, staging: &LakePath) -> Result<bool, StoreError> {
         let found = self.list_objects(staging).await?;

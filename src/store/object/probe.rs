@@ -7,9 +7,10 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use object_store::{PutMode, PutOptions, PutPayload, UpdateVersion};
 
-use super::{Bucket, Fault, FaultKind};
+use super::bucket::Bucket;
 use crate::store::data_file::Upload;
 use crate::store::error::StoreError;
+use crate::store::fault::{Fault, FaultKind};
 use crate::store::outcome::{Published, PutOutcome};
 use crate::store::path::LakePath;
 use crate::store::probe_step::{ProbeAction, ProbeStep};

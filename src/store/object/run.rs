@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use super::blocks::Blocks;
+use super::bucket::Bucket;
 use super::heartbeat::Heartbeat;
+use super::spool;
 use super::upload::{Opened, Outgoing};
-use super::{Bucket, spool};
 use crate::store::blocking::blocking;
 use crate::store::data_file::{DataFile, Upload};
 use crate::store::error::StoreError;

@@ -16,8 +16,10 @@ use object_store::{
 };
 
 use super::again::cut_short;
-use super::{Bucket, Fault, StoreError, optional};
+use super::bucket::{Bucket, optional};
 use crate::job::ObjectPlace;
+use crate::store::error::StoreError;
+use crate::store::fault::Fault;
 
 /// Bytes of one request.
 const BLOCK_BYTES: u64 = 1 << 20;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Bucket;
+use super::bucket::Bucket;
 use super::heartbeat::{ALIVE, is_of_run};
 use crate::store::entry::InStaging;
 use crate::store::error::StoreError;

@@ -11,11 +11,12 @@ use object_store::MultipartId;
 use object_store::multipart::PartId;
 use serde::{Deserialize, Serialize};
 
-use super::heartbeat::is_of_run;
-use super::{Bucket, Fault};
+use super::bucket::Bucket;
+use super::heartbeat::{ALIVE, is_of_run};
 use crate::store::blocking::blocking;
 use crate::store::data_file::Upload;
 use crate::store::error::StoreError;
+use crate::store::fault::{Fault, FaultKind};
 use crate::store::outcome::Published;
 use crate::store::path::LakePath;
 
@@ -209,7 +210,7 @@ impl Bucket {
                 Err(StoreError::Object {
                     action: "complete the upload to",
                     path: self.locate(&file.path),
-                    fault: Fault::new(super::FaultKind::Other, "the upload is gone"),
+                    fault: Fault::new(FaultKind::Other, "the upload is gone"),
                 })
             }
         }
@@ -224,7 +225,7 @@ impl Bucket {
     ) -> Result<u64, StoreError> {
         let mut aborted = 0;
         for entry in self.list(staging).await? {
-            if entry.is_folder || entry.name == super::ALIVE || !is_of_run(&entry.name) {
+            if entry.is_folder || entry.name == ALIVE || !is_of_run(&entry.name) {
                 continue;
             }
             let note = staging.join(&entry.name);

@@ -8,6 +8,7 @@
 mod parse;
 #[cfg(test)]
 mod tests;
+mod used;
 mod watched;
 
 use std::future::Future;
@@ -20,7 +21,7 @@ use object_store::aws::AwsCredential;
 use tokio::sync::Mutex as Turns;
 
 use self::parse::{Printed, parse};
-use self::watched::Used;
+use self::used::Used;
 pub(super) use self::watched::Watched;
 use crate::clock::Clock;
 use crate::job::CredentialCommand;
