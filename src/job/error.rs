@@ -114,7 +114,7 @@ pub enum SettingsError {
         other: String,
     },
     /// The command line that reads a profile failed.
-    #[error("cannot read {from}: {problem}")]
+    #[error("cannot get the region of {from}: {problem}")]
     StoreCredentials {
         /// The profile and where it was set.
         from: String,

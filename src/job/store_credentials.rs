@@ -83,12 +83,15 @@ impl CredentialCommand {
             Err(error) => {
                 let problem = error.to_string();
                 let advice = advice(&error, &problem, name);
+                // Without the command line there are no credentials either.
+                let spared = if error.is_not_there {
+                    ""
+                } else {
+                    "; where `store.region` or AWS_REGION is set, it is not asked for"
+                };
                 Err(SettingsError::StoreCredentials {
                     from: self.to_string(),
-                    problem: format!(
-                        "its region: `aws configure get region`: {problem}; {advice} \
-                         (`store.region` or AWS_REGION spares this question)"
-                    ),
+                    problem: format!("`aws configure get region`: {problem}; {advice}{spared}"),
                 })
             }
         }

@@ -48,6 +48,7 @@ mod page;
 mod pins;
 mod planned;
 mod printed_sql;
+mod profiles;
 mod readers;
 mod rebuild;
 mod rejects;

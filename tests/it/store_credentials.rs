@@ -383,7 +383,7 @@ fn a_profile_that_gives_none_is_told_with_what_to_do() {
     let other = with_path(lake.clone(), folder.path()).set("AIRUDDER_STORE_PROFILE", "gone");
     let ended = other.run(&["status"]).with(78);
     ended.saying(&[
-        "cannot read profile `gone`",
+        "cannot get the region of profile `gone`",
         "could not be found",
         "store.region",
     ]);

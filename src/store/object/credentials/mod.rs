@@ -177,7 +177,7 @@ impl Credentials {
             Next::Renew(_) | Next::Get => {}
         }
         let shared = Arc::clone(&self.0);
-        // The turn ends with the command, even if nobody waits for its result any more.
+        // The turn ends with the command, even if the request was given up meanwhile.
         let work = move || {
             let _turn = turn;
             shared.renew()

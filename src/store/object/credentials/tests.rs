@@ -60,7 +60,7 @@ impl Script {
 
     /// The same credentials, at another time.
     fn at(&mut self, time: &str) {
-        let shared = Arc::get_mut(&mut self.credentials.0).expect("nobody else has them");
+        let shared = Arc::get_mut(&mut self.credentials.0).expect("the test alone has them");
         shared.clock = Clock::starting_at(at(time));
     }
 
@@ -181,7 +181,7 @@ async fn requests_at_once_run_the_command_once() {
 #[tokio::test]
 async fn a_request_that_is_given_up_leaves_the_command_its_turn() {
     let script = Script::expiring("2024-03-11T13:00:00Z");
-    // Polled once: the command is started, and nobody waits for it.
+    // Polled once: the command is started, and its result not waited for.
     let given_up = tokio::time::timeout(Duration::ZERO, script.key()).await;
     drop(given_up);
     assert_eq!(script.key().await.as_deref(), Ok("key1"));
