@@ -1,6 +1,9 @@
 //! The middle of a run, without an API: responses go into a [`TaskSink`] piece by piece, as the
 //! client hands them on, and become commits of a real lake in a temporary folder.
 
+mod beside;
+mod find;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::Arc;
