@@ -7,6 +7,7 @@ mod completeness;
 mod days;
 mod lost;
 pub(crate) mod object;
+mod older_files;
 mod random;
 mod real;
 mod recovery;
