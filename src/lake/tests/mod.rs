@@ -210,6 +210,10 @@ const ELSEWHERE: [&str; 8] = [
     "delta.",
 ];
 
+/// What to do about a point that no commit passes.
+const NEVER_PASSED: &str = "the commits of these tests do not pass these points; if one is passed \
+                            elsewhere, add the beginning of its name to ELSEWHERE";
+
 fn is_elsewhere(point: Failpoint) -> bool {
     let name = point.as_str();
     ELSEWHERE.iter().any(|prefix| name.starts_with(prefix))
