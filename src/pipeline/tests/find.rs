@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::api::scripted::{Log, Reply, SeenRequest, Server, options};
+use crate::api::scripted::{Reply, SeenRequest, Server, options};
 use crate::lake::{Evidence, OpenTask, WorkflowNote};
 use crate::shard::Shard;
 use crate::task::WorkflowId;
