@@ -20,9 +20,10 @@ test-slow *ARGS:
 docs:
     cargo test --lib -- --ignored write_the_
 
-# Rewrite the snapshots of help, settings and messages; look at the diff
+# Rewrite the snapshots of help, settings, messages and the demo; look at the diff
 snapshots:
     INSTA_UPDATE=always cargo test --lib
+    INSTA_UPDATE=always cargo test --test it -- demo:: planned::
 
 # Formatting, lints, API documentation
 lint:

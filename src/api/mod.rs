@@ -32,7 +32,7 @@ mod retry_after;
 mod retry_budget;
 mod retry_policy;
 #[cfg(test)]
-mod scripted;
+pub(crate) mod scripted;
 mod sent;
 mod shared;
 mod sign_in;

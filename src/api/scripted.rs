@@ -18,17 +18,17 @@ use crate::job::{ApiOptions, ApiProfile, Credentials, PageLimits, Rate, RetryOpt
 
 /// A request as received by the server.
 #[derive(Clone, Debug)]
-pub(super) struct SeenRequest {
-    pub(super) path: String,
-    pub(super) query: String,
-    pub(super) token: Option<String>,
-    pub(super) accept_encoding: Option<String>,
-    pub(super) body: Value,
+pub(crate) struct SeenRequest {
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) token: Option<String>,
+    pub(crate) accept_encoding: Option<String>,
+    pub(crate) body: Value,
     /// The body as text.
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
-pub(super) enum Reply {
+pub(crate) enum Reply {
     /// Status, header lines, body.
     Full(u16, Vec<String>, Vec<u8>),
     /// Like `Full` with 200, but the connection closes in the middle of the body.
@@ -44,21 +44,21 @@ pub(super) enum Reply {
 }
 
 impl Reply {
-    pub(super) fn json(body: &Value) -> Self {
+    pub(crate) fn json(body: &Value) -> Self {
         Self::Full(200, Vec::new(), body.to_string().into_bytes())
     }
 
-    pub(super) fn data(data: &Value) -> Self {
+    pub(crate) fn data(data: &Value) -> Self {
         Self::json(&json!({"data": data, "status": "OK", "code": 200}))
     }
 
-    pub(super) fn status(status: u16) -> Self {
+    pub(crate) fn status(status: u16) -> Self {
         Self::Full(status, Vec::new(), Vec::new())
     }
 }
 
-pub(super) struct Server {
-    pub(super) base: String,
+pub(crate) struct Server {
+    pub(crate) base: String,
     seen: Arc<Mutex<Vec<SeenRequest>>>,
     accepting: JoinHandle<()>,
 }
@@ -72,7 +72,7 @@ impl Drop for Server {
 impl Server {
     /// Answers every request by the script, which receives the number of earlier requests to the
     /// path.
-    pub(super) async fn start(
+    pub(crate) async fn start(
         script: impl Fn(&SeenRequest, usize) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -94,7 +94,7 @@ impl Server {
     }
 
     /// Signs in every request with `T1`, `T2`, …; the script handles the rest.
-    pub(super) async fn with_auth(
+    pub(crate) async fn with_auth(
         script: impl Fn(&SeenRequest, usize) -> Reply + Send + Sync + 'static,
     ) -> Self {
         Self::start(move |seen, n| match seen.path.as_str() {
@@ -104,12 +104,12 @@ impl Server {
         .await
     }
 
-    pub(super) fn seen(&self) -> Vec<SeenRequest> {
+    pub(crate) fn seen(&self) -> Vec<SeenRequest> {
         self.seen.lock().expect("not poisoned").clone()
     }
 
     /// Number of requests whose path ends with this.
-    pub(super) fn count(&self, path: &str) -> usize {
+    pub(crate) fn count(&self, path: &str) -> usize {
         self.seen()
             .iter()
             .filter(|seen| seen.path.ends_with(path))
@@ -195,7 +195,7 @@ fn header(head: &str, name: &str) -> Option<String> {
 }
 
 /// Options for a test server: short times and recognizable credentials.
-pub(super) fn options(base: &str) -> ApiOptions {
+pub(crate) fn options(base: &str) -> ApiOptions {
     ApiOptions {
         base_url: base.parse().expect("valid"),
         credentials: Some(Credentials {
@@ -229,7 +229,7 @@ pub(super) fn options(base: &str) -> ApiOptions {
 }
 
 #[derive(Default)]
-pub(super) struct Log(Mutex<Vec<Event>>);
+pub(crate) struct Log(Mutex<Vec<Event>>);
 
 impl Listen for Log {
     fn on(&self, event: &Event) {
@@ -238,18 +238,18 @@ impl Listen for Log {
 }
 
 impl Log {
-    pub(super) fn events() -> (Arc<Self>, Events) {
+    pub(crate) fn events() -> (Arc<Self>, Events) {
         let log = Arc::new(Self::default());
         let events = Events::new(vec![Arc::clone(&log) as Arc<dyn Listen>]);
         (log, events)
     }
 
-    pub(super) fn all(&self) -> Vec<Event> {
+    pub(crate) fn all(&self) -> Vec<Event> {
         self.0.lock().expect("not poisoned").clone()
     }
 
     /// The outcomes of all requests except sign-ins, in order.
-    pub(super) fn outcomes(&self) -> Vec<String> {
+    pub(crate) fn outcomes(&self) -> Vec<String> {
         let outcome = |event: Event| match event {
             Event::Request {
                 endpoint: crate::event::Endpoint::Auth,

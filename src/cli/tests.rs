@@ -247,37 +247,48 @@ fn every_setting_with_a_flag_is_a_flag_of_some_command() {
     }
 }
 
-#[rstest]
-fn help_is_the_manual(
-    #[values(
-        "",
-        "run",
-        "backfill",
-        "replay",
-        "plan",
-        "plan-run",
-        "plan-backfill",
-        "status",
-        "report",
-        "files",
-        "changes",
-        "load",
-        "verify",
-        "compact",
-        "vacuum",
-        "schema",
-        "doctor",
-        "sandbox",
-        "demo",
-        "init",
-        "completions",
-        "man"
-    )]
-    command: &str,
-) {
-    let line = format!("airudder-export {} --help", command.replace('-', " "));
-    let name = if command.is_empty() { "main" } else { command };
-    insta::assert_snapshot!(format!("help_{name}"), help(&line));
+/// The commands and their own commands (`plan-run`), in the order of the help.
+fn commands() -> Vec<String> {
+    let cli = Cli::command();
+    let names = |command: &clap::Command| {
+        let name = command.get_name().to_owned();
+        let below = command.get_subcommands();
+        let below: Vec<_> = below
+            .map(|one| format!("{name}-{}", one.get_name()))
+            .collect();
+        [vec![name], below].concat()
+    };
+    cli.get_subcommands().flat_map(names).collect()
+}
+
+#[test]
+fn help_is_the_manual() {
+    insta::assert_snapshot!("help_main", help("airudder-export --help"));
+    for name in commands() {
+        let line = format!("airudder-export {} --help", name.replace('-', " "));
+        insta::assert_snapshot!(format!("help_{name}"), help(&line));
+    }
+}
+
+#[test]
+fn the_readme_lists_every_command() {
+    let rows = include_str!("../../README.md").lines();
+    let listed: BTreeSet<String> = rows
+        .filter_map(|row| row.strip_prefix("| `")?.split('|').next())
+        .flat_map(|cell| cell.split('`').step_by(2))
+        .filter_map(|code| code.split(' ').next())
+        .map(str::to_owned)
+        .collect();
+    let cli = Cli::command();
+    let missing: Vec<&str> = cli
+        .get_subcommands()
+        .map(clap::Command::get_name)
+        .filter(|name| !listed.contains(*name))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "the table of commands in README.md lacks {missing:?}"
+    );
 }
 
 #[test]

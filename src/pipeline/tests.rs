@@ -1,7 +1,12 @@
 //! The middle of a run, without an API: responses go into a [`TaskSink`] piece by piece, as the
 //! client hands them on, and become commits of a real lake in a temporary folder.
 
+mod beside;
+mod find;
+mod replay;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU64;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -16,6 +21,7 @@ use super::mend::{Damage, still_lost};
 use super::pending::{AcceptRules, PendingCommit, PendingOptions};
 use super::sink::{KeptPages, TaskSink};
 use super::*;
+use crate::api::scripted::Log;
 use crate::api::{AnswerFault, AnswerSink as _, Attempt, Verdict};
 use crate::discover::{Candidate, Seen};
 use crate::exit_code::ExitCode;
@@ -91,6 +97,11 @@ struct RunOnLake {
 impl RunOnLake {
     /// Begins the `n`th run.
     async fn begin(scene: &LakeScene, n: u32) -> Self {
+        Self::begin_by(scene, n, Rules::nightly(now())).await
+    }
+
+    /// The same, by these rules.
+    async fn begin_by(scene: &LakeScene, n: u32, rules: Rules) -> Self {
         let run = RunId::new(&format!("20240320T000000Z-{n:0>6}")).expect("an id");
         let options = LakeOptions {
             dest: scene.job.dest.clone(),
@@ -107,7 +118,7 @@ impl RunOnLake {
             accept: AcceptRules {
                 success_codes: vec![200],
                 allow_fewer: false,
-                rules: Rules::nightly(now()),
+                rules,
             },
             events: Events::default(),
         });
@@ -274,6 +285,101 @@ async fn an_answer_that_is_not_wanted_stores_nothing(
     assert_eq!(run.waiting(), 0);
     assert_eq!(run.end().await.commits, Vec::<u64>::new());
     assert_eq!(scene.rejects(), "");
+}
+
+#[rstest]
+#[case::listed_as_running(TaskStatus::Calling, "Left(")]
+#[case::listed_as_final(TaskStatus::Finished, "Accepted")]
+#[tokio::test]
+async fn a_task_is_final_once_its_listing_and_its_answer_say_so(
+    #[case] listed: TaskStatus,
+    #[case] disposition: &str,
+) {
+    let scene = LakeScene::new();
+    let run = RunOnLake::begin(&scene, 1).await;
+    let known = KnownTask {
+        status: Some(listed),
+        ..KnownTask::default()
+    };
+    let mut sink = run.sink("t", known);
+    let taken = send(&mut sink, &answer("t", "finished", 2), 1 << 14, true).await;
+    let shown = format!("{taken:?}");
+    assert!(
+        shown.starts_with(&format!("Ok(Complete({disposition}")),
+        "{shown}"
+    );
+    run.end().await;
+}
+
+#[rstest]
+#[case::before("2024-03-12", "Before(")]
+#[case::on_it("2024-03-11", "Accepted")]
+#[tokio::test]
+async fn an_answer_of_a_day_before_the_first_is_left(
+    #[case] first: &str,
+    #[case] disposition: &str,
+) {
+    let scene = LakeScene::new();
+    let rules = Rules {
+        not_before: first.parse().ok(),
+        ..Rules::nightly(now())
+    };
+    let run = RunOnLake::begin_by(&scene, 1, rules).await;
+    let taken = run.take("t", &answer("t", "finished", 2)).await;
+    let shown = format!("{taken:?}");
+    assert!(
+        shown.starts_with(&format!("Ok(Complete({disposition}")),
+        "{shown}"
+    );
+    run.end().await;
+}
+
+#[tokio::test]
+async fn of_an_answer_that_is_mostly_rejects_a_sample_is_kept_and_no_row() {
+    let mut scene = LakeScene::new();
+    scene.job.decode.max_reject_bytes = NonZeroU64::new(10_000).expect("not zero");
+    let run = RunOnLake::begin(&scene, 1).await;
+    let text = format!("\"{}\",", "x".repeat(300));
+    let body = answer("t", "finished", 2);
+    let body = body.replace(
+        "\"detail\":[",
+        &format!("\"detail\":[{}", text.repeat(8_000)),
+    );
+    let taken = run.take("t", &body).await;
+    let Err(AnswerFault::Rejected { reason }) = taken else {
+        panic!("{taken:?}");
+    };
+    assert!(reason.contains("`max_rejects_size`"), "{reason}");
+    run.end().await;
+    let kept = scene.rejects().len();
+    assert!((300..30_000).contains(&kept), "{kept} bytes");
+    assert_eq!(scene.calls().await, 0);
+}
+
+#[rstest]
+#[case::before_it("2024-03-10", Some("2024-03-11T00:00:00Z"))]
+#[case::into_it("2024-03-12", Some("2024-03-13T00:00:00Z"))]
+#[case::beyond_it("2024-03-14", None)]
+fn days_that_tasks_from_before_reach_into_are_not_covered(
+    #[case] reach: &str,
+    #[case] from: Option<&str>,
+) {
+    let time = |text: &str| -> DateTime<Utc> { text.parse().expect("a time") };
+    let mut found = ListingCoverage {
+        coverage: Some(Coverage {
+            from: time("2024-03-11T00:00:00Z"),
+            to: time("2024-03-15T00:00:00Z"),
+            at: now(),
+            is_range: true,
+            evidence: None,
+        }),
+        ..ListingCoverage::default()
+    };
+    let (log, events) = Log::events();
+    cut_coverage(&mut found, reach.parse().expect("a day"), Tz::UTC, &events);
+    let covered = found.coverage.map(|coverage| coverage.from);
+    assert_eq!(covered, from.map(time));
+    assert!(matches!(&log.all()[..], [Event::Warning { text }] if text.contains(reach)));
 }
 
 #[tokio::test]

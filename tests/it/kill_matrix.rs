@@ -165,7 +165,8 @@ fn killed_at(points: &[Failpoint], operation: Operation, place: &dyn Place) {
     assert_eq!(before == after, operation == Operation::Compact);
     let mut matrix = matrix(operation.name());
     for point in points.iter().map(|point| point.as_str()) {
-        let outcome = matrix.remove(point).expect("every point is in the matrix");
+        let outcome = matrix.remove(point);
+        let outcome = outcome.unwrap_or_else(|| panic!("docs/kill-matrix.md has no row `{point}`"));
         let (exporter, shelf) = place.begun(&model, point);
         let mut states = vec![before.clone(), after.clone()];
         states.dedup();

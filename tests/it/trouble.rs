@@ -59,7 +59,7 @@ fn with_every_fault_in_a_fifth_of_the_requests_nothing_is_lost_or_doubled() {
         .filter(|kind| stats.faults.contains_key(kind))
         .count();
     assert!(
-        kinds >= 12,
+        kinds >= 6,
         "too few kinds of faults happened: {:?}",
         stats.faults
     );

@@ -107,7 +107,7 @@ async fn a_crash_at_any_point_of_a_commit_is_finished_or_undone(
     } else {
         &removing[2..]
     };
-    assert_eq!(never_passed, expected);
+    assert_eq!(never_passed, expected, "{NEVER_PASSED}");
 }
 
 #[rstest]

@@ -20,6 +20,7 @@
 //! This module never decides which rows count, and never commits.
 
 mod buffer;
+mod current_columns;
 mod data_file;
 mod fallible_file;
 mod file_slot;
@@ -35,6 +36,7 @@ mod scratch;
 mod spill;
 
 pub use buffer::{UnclosedFiles, WriteBuffer};
+pub use current_columns::CurrentColumns;
 pub use data_file::ClosedFile;
 pub use large_answer::{LargeAnswer, LargeShare};
 pub use options::WriteBufferOptions;

@@ -1,5 +1,5 @@
 //! Rewrites a data file without the rows of given tasks, to carry over the rest when tasks are
-//! replaced.
+//! replaced. The new file has the current columns of its table, whatever the old one has.
 
 use std::collections::HashSet;
 use std::hash::BuildHasher;
@@ -10,11 +10,11 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 
+use super::current_columns::CurrentColumns;
 use super::fallible_file::FallibleFile;
 use super::options::WriteBufferOptions;
 use crate::encode::without_personal_statistics;
 use crate::lake::error::LakeError;
-use crate::schema::table;
 use crate::store::{DataFile, StoredFile};
 
 /// Rows read, filtered and written at once.
@@ -24,7 +24,8 @@ const BATCH_ROWS: usize = 8192;
 /// task is not among `without`; `None` if there are none. Blocks.
 ///
 /// # Errors
-/// When the file cannot be read or has another number of rows, or the destination fails.
+/// When the file cannot be read, has other columns than its table ever had or another number of rows,
+/// or the destination fails.
 pub fn rewrite(
     options: &WriteBufferOptions,
     source: StoredFile,
@@ -36,8 +37,10 @@ pub fn rewrite(
     let opened = source.clone();
     let unreadable = |error: &dyn std::error::Error| LakeError::from(opened.unreadable(error));
     let reader = ParquetRecordBatchReaderBuilder::try_new(source)
-        .and_then(|reader| reader.with_batch_size(BATCH_ROWS).build())
-        .map_err(|error| unreadable(&error))?;
+        .map_err(|error| unreadable(&error))?
+        .with_batch_size(BATCH_ROWS);
+    let columns = CurrentColumns::find(&place, name, reader.metadata(), reader.schema())?;
+    let reader = reader.build().map_err(|error| unreadable(&error))?;
     let (_, properties) = options.encoder.file_parts(name);
     let mut writer: Option<ArrowWriter<_>> = None;
     let (mut found, mut rows) = (0, 0);
@@ -52,7 +55,7 @@ pub fn rewrite(
             .iter()
             .map(|task| Some(task.is_none_or(|task| !without.contains(task))))
             .collect();
-        let batch = arrow_select::filter::filter_record_batch(&batch, &keep)?;
+        let batch = columns.of(&arrow_select::filter::filter_record_batch(&batch, &keep)?)?;
         if batch.num_rows() == 0 {
             continue;
         }
@@ -62,7 +65,7 @@ pub fn rewrite(
             let settings = ArrowWriterOptions::new()
                 .with_properties(without_personal_statistics(name, &properties))
                 .with_skip_arrow_metadata(true);
-            let schema = table(name).arrow_schema();
+            let schema = columns.schema().clone();
             let staged = FallibleFile::new(staged);
             let errors = staged.errors();
             let made = ArrowWriter::try_new_with_options(staged, schema, settings);

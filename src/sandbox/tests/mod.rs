@@ -138,6 +138,33 @@ fn ids(answer: &Value, key: &str) -> Vec<String> {
         .collect()
 }
 
+/// Whether a test of this text has a fault of this name, alone or among others.
+fn has_fault(tests: &str, name: &str) -> bool {
+    tests.match_indices(name).any(|(at, _)| {
+        let (before, rest) = (&tests[..at], &tests[at + name.len()..]);
+        let mut rest = rest.chars();
+        let ends = match rest.next() {
+            Some(':') => rest.next().is_some_and(|next| next.is_ascii_digit()),
+            next => next.is_some_and(|next| matches!(next, '"' | ',' | '=')),
+        };
+        before.ends_with(['"', ',']) && ends
+    })
+}
+
+#[test]
+fn every_kind_of_fault_has_a_test_that_shows_it() {
+    let tests = concat!(include_str!("faults.rs"), include_str!("quirks.rs"));
+    let missing: Vec<&str> = FaultKind::ALL
+        .iter()
+        .map(|kind| kind.name())
+        .filter(|name| !has_fault(tests, name))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "no case in src/sandbox/tests/ shows {missing:?}"
+    );
+}
+
 #[tokio::test]
 async fn the_listings_lead_to_every_task_and_to_the_truth() {
     let account = Account::of(options()).await;

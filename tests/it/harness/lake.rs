@@ -15,7 +15,11 @@ use arrow_array::{Array, ArrayRef, RunArray};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use chrono::{DateTime, NaiveDate};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::metadata::KeyValue;
 use serde_json::Value;
+
+use super::contract::columns;
+use super::project;
 
 /// The four tables.
 pub(crate) const TABLES: [&str; 4] = ["calls", "redials", "asr_turns", "tasks"];
@@ -213,6 +217,8 @@ impl LakeView {
             .unwrap_or_else(|error| panic!("{path} is listed, but: {error}"));
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).expect("it is Parquet");
         let schema = builder.schema().clone();
+        let pairs = builder.metadata().file_metadata().key_value_metadata();
+        let since = columns_since(pairs.map_or(&[], Vec::as_slice), path, &schema);
         let names: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
         let (column, day) = path
             .split('/')
@@ -230,6 +236,8 @@ impl LakeView {
         }
         for row in &mut rows {
             row.0.insert(column.to_owned(), day.clone());
+            let since = since.iter().map(|name| (name.clone(), Cell::Null));
+            row.0.extend(since);
         }
         (schema, rows)
     }
@@ -275,6 +283,24 @@ impl LakeView {
             .map(|(name, path)| (name, fs::read(path).expect("readable")))
             .collect()
     }
+}
+
+/// The columns that a table got after a file of it was written, which are null there.
+fn columns_since(pairs: &[KeyValue], path: &str, schema: &SchemaRef) -> Vec<String> {
+    let pair = pairs.iter().find(|pair| pair.key == "schema_version");
+    let version = pair.and_then(|pair| pair.value.as_ref()?.parse::<i64>().ok());
+    let common = fs::read_to_string(project("schemas/common.toml")).expect("it is there");
+    let common: toml::Table = common.parse().expect("TOML");
+    let today = common["schema_version"].as_integer().expect("a number");
+    if version.is_none_or(|version| version >= today) {
+        return Vec::new();
+    }
+    let table = path.split('/').next().expect("a table");
+    let added = columns(table).into_iter().filter(|column| {
+        let is_there = schema.index_of(column.name).is_ok();
+        !is_there && !column.required
+    });
+    added.map(|column| column.name.to_owned()).collect()
 }
 
 /// The partition column of a table.
