@@ -346,11 +346,12 @@ fn every_test_that_the_matrix_names_is_there() {
         let lines = table(first);
         assert!(!lines.is_empty());
         for line in lines {
-            let name = &line["test"];
-            assert!(
-                sources.contains(&format!("fn {name}(")),
-                "there is no test {name}"
-            );
+            for name in line["test"].split("`, `") {
+                assert!(
+                    sources.contains(&format!("fn {name}(")),
+                    "there is no test {name}"
+                );
+            }
         }
     }
 }

@@ -1,7 +1,8 @@
-//! Rules that the compiler does not hold: the exporter never reaches the sandbox, and the sandbox never
-//! reaches the exporter (`docs/adr/0006-sandbox-as-a-module.md`); where unit tests are, and that a test
+//! Rules that the compiler does not hold: no module uses one that uses it; the exporter never reaches the
+//! sandbox, and the sandbox never reaches the exporter (`docs/adr/0006-sandbox-as-a-module.md`); where unit tests are, and that a test
 //! which is left out is left out in all its cases (`CONTRIBUTING.md`).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -34,6 +35,94 @@ fn code(text: &str) -> impl Iterator<Item = &str> {
     text.lines()
         .map(str::trim)
         .filter(|line| !line.starts_with("//"))
+}
+
+/// The first name of a path: `a` of `a::B`.
+fn first_name(path: &str) -> String {
+    let is_part = |letter: &char| letter.is_alphanumeric() || *letter == '_';
+    path.trim_start().chars().take_while(is_part).collect()
+}
+
+/// The names that follow a path in code: `a` and `b` of `use super::{a::{X, Y}, b};` for `super::`.
+fn names_after(code: &str, path: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (at, _) in code.match_indices(path) {
+        let before = code[..at].chars().next_back();
+        if before.is_some_and(|letter| letter.is_alphanumeric() || ":_".contains(letter)) {
+            continue;
+        }
+        let rest = &code[at + path.len()..];
+        if !rest.starts_with('{') {
+            names.insert(first_name(rest));
+            continue;
+        }
+        let mut depth = 0;
+        for (place, letter) in rest.char_indices() {
+            depth += i32::from(letter == '{') - i32::from(letter == '}');
+            if depth == 0 {
+                break;
+            }
+            if depth == 1 && "{,".contains(letter) {
+                names.insert(first_name(&rest[place + 1..]));
+            }
+        }
+    }
+    names
+}
+
+/// The names that use each other in a circle, and those that lead to them.
+fn circle(mut left: BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+    // What uses nothing that is left is in no circle.
+    loop {
+        let names: BTreeSet<String> = left.keys().cloned().collect();
+        let before = left.len();
+        left.retain(|_, used| used.iter().any(|name| names.contains(name)));
+        if left.len() == before {
+            break;
+        }
+    }
+    left.into_keys().collect()
+}
+
+/// Modules of a folder of `src`, by what they use of each other. `mod.rs` itself is none of them: it
+/// says what the folder offers.
+#[test]
+fn no_module_uses_one_that_uses_it() {
+    let mut folders: BTreeMap<PathBuf, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
+    for (path, text) in sources() {
+        let (text, _) = text.split_once("\nmod tests {").unwrap_or((&text, ""));
+        let code: Vec<&str> = code(text).collect();
+        let code = code.join("\n");
+        let names: Vec<String> = path.with_extension("").iter().map(as_text).collect();
+        for depth in 0..names.len() {
+            let (folder, module) = (names[..depth].join("/"), &names[depth]);
+            if module == "mod" || depth + 1 == names.len() && depth == 0 && module == "main" {
+                continue;
+            }
+            let inside = names.len() - depth - usize::from(names.ends_with(&["mod".to_owned()]));
+            let from_root = [&["crate".to_owned()], &names[..depth]].concat().join("::");
+            let mut used = names_after(&code, &format!("{from_root}::"));
+            used.extend(names_after(&code, &"super::".repeat(inside)));
+            let modules = folders.entry(folder.into()).or_default();
+            modules.entry(module.clone()).or_default().extend(used);
+        }
+    }
+    assert!(folders.len() > 30, "{} folders", folders.len());
+    for (folder, mut modules) in folders {
+        for (name, used) in &mut modules {
+            used.remove(name);
+        }
+        if folder.as_os_str().is_empty() {
+            // The facade uses all, and its tests.
+            modules.remove("lib");
+        }
+        let circle = circle(modules);
+        assert!(circle.is_empty(), "src/{}: {circle:?}", folder.display());
+    }
+}
+
+fn as_text(name: &std::ffi::OsStr) -> String {
+    name.to_string_lossy().into_owned()
 }
 
 #[test]
