@@ -25,8 +25,9 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
-use super::version::{Known, Metadata, partition_text, place_in_table};
-use super::{APP_ID, Add, MIN_READER, MIN_WRITER};
+use super::version::{
+    APP_ID, Add, Known, MIN_READER, MIN_WRITER, Metadata, partition_text, place_in_table,
+};
 
 /// Versions after which a checkpoint is written.
 pub(crate) const EVERY: u64 = 20;

@@ -26,11 +26,3 @@ mod version;
 
 pub(crate) use state::DeltaState;
 pub(crate) use version::{Add, Known, Metadata, Version, known_in, place_in_table};
-
-/// The `appId` of `txn` actions, whose version is the sequence of the commit.
-pub(crate) const APP_ID: &str = "airudder-export";
-
-/// The oldest readers that can read the tables.
-const MIN_READER: i32 = 1;
-/// The oldest protocol of writers in which columns can be declared as never null.
-const MIN_WRITER: i32 = 2;

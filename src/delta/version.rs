@@ -6,9 +6,17 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use super::columns::schema_string;
-use super::{APP_ID, DeltaState, MIN_READER, MIN_WRITER};
+use super::state::DeltaState;
 use crate::schema::{TableName, table};
 use crate::store::{DataFile, FilePath, Partition};
+
+/// The `appId` of `txn` actions, whose version is the sequence of the commit.
+pub(crate) const APP_ID: &str = "airudder-export";
+
+/// The oldest readers that can read the tables.
+pub(super) const MIN_READER: i32 = 1;
+/// The oldest protocol of writers in which columns can be declared as never null.
+pub(super) const MIN_WRITER: i32 = 2;
 
 /// A file that belongs to the table from this version on.
 #[derive(Clone, Debug, PartialEq)]

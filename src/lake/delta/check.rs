@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::DateTime;
 use futures_util::stream::{self, StreamExt as _};
 
-use super::{commit_of, files_as_of, numbers, state, tables_with_logs, versions};
+use super::logs::{commit_of, files_as_of, numbers, state, tables_with_logs};
+use super::versions;
 use crate::delta::{DeltaState, Version, checkpoint, place_in_table};
 use crate::lake::error::{LakeError, blocking};
 use crate::lake::log::{Log, Pending, READ_AHEAD};

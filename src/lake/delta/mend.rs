@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::check::{Fault, FaultKind, faults};
-use super::{commit_of, end, state, versions};
+use super::logs::{commit_of, end, state};
+use super::versions;
 use crate::delta::{DeltaState, Metadata, checkpoint};
 use crate::lake::error::LakeError;
 use crate::lake::writer::LakeWriter;

@@ -9,7 +9,7 @@
 //! `publish.delta.retention` ([`superseded`]).
 //!
 //! Version `n` is commit `since + n`, and is only ever created, never changed: a process that finds it
-//! there checks that it is of the same commit and goes on. A start that finds fewer versions than
+//! there checks that it is of the same commit and continues. A start that finds fewer versions than
 //! published commits writes the missing ones from the records: so are logs finished whose writer was
 //! killed, lakes brought up to date on which another version of this program wrote, and lakes begun that
 //! were there before. Their first version holds all files of one commit, not the history: superseded
@@ -17,62 +17,32 @@
 
 mod check;
 mod checkpoints;
+mod logs;
 mod mend;
 mod retention;
 mod versions;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::pin::Pin;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 pub(crate) use check::faults;
+pub(crate) use logs::{end, state};
 pub(crate) use mend::Mended;
 pub(crate) use retention::superseded;
 
+use logs::{commit_of, files_as_of, is_any, numbers};
+
 use super::error::{LakeError, blocking};
-use super::history::HistoryError;
-use super::ledger::{Ledger, LiveFile};
-use super::log::{Log, Pending, missing, read_summary};
-use super::reader::Lake;
+use super::log::Pending;
 use super::writer::LakeWriter;
 use crate::delta::{Add, DeltaState, Metadata, Version, statistics};
 use crate::job::Destination;
 use crate::schema::TableName;
-use crate::store::{DirEntry, Failpoint, LakePath, RunStore, Store};
+use crate::store::{Failpoint, LakePath, RunStore, Store};
 use crate::task::RunId;
-
-/// That the tables are Delta tables, too, and since when; nothing if they are not.
-pub(crate) async fn state(store: &Store) -> Result<Option<DeltaState>, LakeError> {
-    let path = LakePath::delta_state();
-    let Some(bytes) = store.get_small(&path).await? else {
-        return Ok(None);
-    };
-    DeltaState::parse(&bytes).map(Some).ok_or_else(|| {
-        let what = "it is damaged, or of a newer version of airudder-export";
-        LakeError::damaged(&store.locate(&path), what).advising(
-            "use that version, or set publish.delta.enabled = false for one run, which removes the \
-             Delta logs, and true again",
-        )
-    })
-}
-
-/// Ends it: removes what says so, and then the logs. Says whether there was anything.
-pub(crate) async fn end(run: &RunStore) -> Result<bool, LakeError> {
-    let mut found = run.remove(&LakePath::delta_state()).await?;
-    for name in TableName::ALL {
-        let log = LakePath::delta_log(name);
-        let mut entries = run.list(&log).await?;
-        // The newest first: what is left at any moment is an earlier version, or none.
-        entries.reverse();
-        for entry in entries.into_iter().filter(|entry| !entry.is_folder) {
-            found |= run.remove(&log.join(&entry.name)).await?;
-        }
-        run.remove_folder(&log).await?;
-    }
-    Ok(found)
-}
 
 /// Opens a lake to write to it, and makes its tables Delta tables or not, as the setting says; without the
 /// setting a lake stays what it is. `run` is the id under which they are ended, not that of `open`.
@@ -111,41 +81,6 @@ async fn end_unless_wanted(
     end(&run).await?;
     run.close().await?;
     Ok(())
-}
-
-/// Whether anything is left of Delta tables.
-async fn is_any(store: &Store) -> Result<bool, LakeError> {
-    if store.size(&LakePath::delta_state()).await?.is_some() {
-        return Ok(true);
-    }
-    Ok(!tables_with_logs(store).await?.is_empty())
-}
-
-/// The tables whose logs have anything in them.
-async fn tables_with_logs(store: &Store) -> Result<Vec<TableName>, LakeError> {
-    let mut tables = Vec::new();
-    for name in TableName::ALL {
-        if !store.list(&LakePath::delta_log(name)).await?.is_empty() {
-            tables.push(name);
-        }
-    }
-    Ok(tables)
-}
-
-/// The numbers of the files of a log with this ending.
-fn numbers(entries: &[DirEntry], ending: &str) -> BTreeSet<u64> {
-    let number = |name: &str| name.strip_suffix(ending)?.parse::<u64>().ok();
-    entries
-        .iter()
-        .filter_map(|entry| number(&entry.name))
-        .collect()
-}
-
-/// The commit whose state a version is.
-async fn commit_of(store: &Store, sequence: u64) -> Result<Pending, LakeError> {
-    let read = read_summary(store, sequence).await?;
-    let (summary, _) = read.ok_or_else(|| missing(store, sequence))?;
-    Ok(Pending::from(&summary))
 }
 
 /// How far the Delta logs are.
@@ -336,27 +271,5 @@ impl LakeWriter {
         };
         let reads = stream::iter(adds).map(read);
         reads.buffered(self.run.at_once()).try_collect().await
-    }
-}
-
-/// The files of a commit, of which the ledger is a later state or the same.
-async fn files_as_of(
-    store: &Store,
-    ledger: &Ledger,
-    sequence: u64,
-) -> Result<Vec<LiveFile>, LakeError> {
-    if ledger.last_sequence() == sequence {
-        return Ok(ledger.live_files());
-    }
-    let log = Log::load_readable(store).await?;
-    let lake = Lake {
-        store: store.clone(),
-        log,
-    };
-    match lake.as_of(sequence).await {
-        Ok(ledger) => Ok(ledger.live_files()),
-        Err(HistoryError::Lake(error)) => Err(error),
-        Err(HistoryError::Ahead { .. }) => Err(missing(store, sequence)),
-        Err(HistoryError::Dropped { missing: gone, .. }) => Err(missing(store, gone)),
     }
 }

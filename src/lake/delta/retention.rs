@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::state;
+use super::logs::state;
 use crate::lake::error::LakeError;
 use crate::lake::ledger::Ledger;
 use crate::lake::log::read_summary;
