@@ -51,7 +51,7 @@ impl ExitCode {
             Self::Usage => "correct the command line; `airudder-export help COMMAND` is the manual",
             Self::Data => "look at what the message names; `verify` says whether the lake is sound",
             Self::ApiUnavailable => "run again later; `doctor` says what the API answers",
-            Self::Bug => "report it; what was committed is safe, the next run goes on from there",
+            Self::Bug => "report it; what was committed is safe, the next run continues from there",
             Self::Destination => {
                 "put the destination right and run again; what was committed is safe"
             }

@@ -106,7 +106,7 @@ fn admit(panic: &PanicHookInfo<'_>) {
     let what = panic.payload().downcast_ref::<&'static str>();
     let what = what.map(|what| format!(" ({what})")).unwrap_or_default();
     let message = format!(
-        "stopped by a bug at {place}{what}; what was committed is safe, the next run goes on from \
+        "stopped by a bug at {place}{what}; what was committed is safe, the next run continues from \
          there; please report it"
     );
     say(&last_line("bug", &message, Code::Bug));

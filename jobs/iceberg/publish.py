@@ -7,7 +7,7 @@
 The catalog is one that pyiceberg knows (`~/.pyiceberg.yaml`, or `PYICEBERG_CATALOG__…`): REST, SQL,
 Glue, Hive, DynamoDB. Each commit of the lake that changes a table becomes one snapshot of it, with the
 commit's number in the snapshot's summary as `airudder.sequence`. That number is where the next start
-goes on, and it is written by the same atomic swap as the files: a commit is published once, whatever is
+continues, and it is written by the same atomic swap as the files: a commit is published once, whatever is
 killed and however many publishers run. A table whose files are not those of its commit was changed by
 another program: it is refused.
 """

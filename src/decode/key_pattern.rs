@@ -26,7 +26,7 @@ impl KeyPattern {
         })
     }
 
-    /// The key's length if `bytes` begins with it and goes on for [`WIDTH`] bytes at least.
+    /// The key's length if `bytes` begins with it and continues for [`WIDTH`] bytes at least.
     #[inline(always)]
     pub(super) fn length_in(&self, bytes: &[u8]) -> Option<usize> {
         let found = words(bytes.first_chunk()?);

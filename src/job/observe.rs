@@ -15,7 +15,7 @@ use super::scalar::some_time;
 use super::secret::Secret;
 use super::sources::Sources;
 
-/// Who is told how a run went. By default, no one.
+/// Where the result of a run is reported. By default, nowhere.
 #[derive(Clone, Debug, Default)]
 pub struct ObserveOptions {
     /// The file for the textfile collector.

@@ -34,7 +34,7 @@ pub struct Job {
     /// Which old run reports `vacuum` removes, and how much at once.
     pub vacuum: VacuumSettings,
     pub output: OutputOptions,
-    /// Who is told how a run went.
+    /// Where the result of a run is reported.
     pub observe: ObserveOptions,
     /// Warnings about settings that were given but have no effect because of another one.
     pub unused: Vec<String>,

@@ -9,7 +9,7 @@ pub const FAILPOINT: &str = "AIRUDDER_FAILPOINT";
 pub const COMPLETION_INDEX: &str = "JOB_COMPLETION_INDEX";
 /// The time to decide by.
 pub const AS_OF: &str = "AIRUDDER_AS_OF";
-/// Variables that hold, or may hold, a secret of this program or of those who are told about a run.
+/// Variables that hold, or may hold, a secret of this program or of a service that runs are reported to.
 pub const SECRETS: [&str; 13] = [
     APP_KEY,
     APP_SECRET,

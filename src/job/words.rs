@@ -70,7 +70,7 @@ fn split(text: &str) -> Result<Vec<String>, String> {
                         Some(end) if end == c => break,
                         Some('\\') if c == '"' => match chars.next() {
                             Some(escaped @ ('"' | '\\' | '$' | '`')) => word.push(escaped),
-                            // A line that goes on in the next one.
+                            // A line that continues in the next one.
                             Some('\n') => {}
                             Some(other) => word.extend(['\\', other]),
                             None => return Err(format!("a quote ({c}) is not closed")),

@@ -46,7 +46,7 @@ pub enum HistoryError {
     /// Records of the commits asked about are gone.
     #[error(
         "tell the state of commit {asked}: the record of commit {missing} at {dest} is gone; {}; load \
-         the whole state with `files --format json` and go on from its `sequence`", first_known(*.first)
+         the whole state with `files --format json` and continue from its `sequence`", first_known(*.first)
     )]
     Dropped {
         /// The commit asked for.

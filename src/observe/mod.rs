@@ -43,7 +43,7 @@ use delivery::{LIMIT, warn};
 use lake_state::LakeState;
 use lineage::Lineage;
 
-/// Those who are told how a run goes.
+/// Reports how a run goes to the services that are set up.
 #[derive(Debug)]
 pub struct Observer {
     job: Job,

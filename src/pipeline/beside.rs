@@ -86,7 +86,7 @@ pub(super) async fn yield_to_others(
             IfRunning::Share => {
                 tracing::info!(
                     name: "other_run",
-                    "another run is at work on this lake, and both go on (if_running = share): {names}"
+                    "another run is at work on this lake, and both continue (if_running = share): {names}"
                 );
                 return Ok(());
             }

@@ -25,7 +25,7 @@ pub(super) fn advice(source: &io::Error, path: &Path) -> &'static str {
     match source.kind() {
         io::ErrorKind::StorageFull => {
             ": the disk is full; free space (or inodes) there, or name another destination with \
-             --dest. What was committed is safe, the next run goes on from there"
+             --dest. What was committed is safe, the next run continues from there"
         }
         io::ErrorKind::QuotaExceeded => {
             ": the disk quota is used up; raise it or free space, then run again"
@@ -65,7 +65,7 @@ fn advice_for_spool(source: &io::Error) -> &'static str {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             ": the disk of the spool is full, where files wait on their way to the store; free space (or \
              inodes) there, or name another folder with `store.spool` (AIRUDDER_STORE_SPOOL). What was \
-             committed is safe, the next run goes on from there"
+             committed is safe, the next run continues from there"
         }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             ": the spool, where files wait on their way to the store, can't be written; name another \

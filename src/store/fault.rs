@@ -71,7 +71,7 @@ impl fmt::Display for Fault {
                  `credential_command` under [store] renews them by itself (docs/object-stores.md)"
             }
             FaultKind::LostCredentials => {
-                "; what was committed is safe, the next run goes on from there"
+                "; what was committed is safe, the next run continues from there"
             }
             FaultKind::Clock => {
                 "; the clock of this machine is wrong: set it (timedatectl, chronyd), a signature counts \
@@ -79,7 +79,7 @@ impl fmt::Display for Fault {
             }
             FaultKind::Unreachable => {
                 "; is the store reachable from here (`endpoint` under [store], a proxy)? What was \
-                 committed is safe, the next run goes on from there"
+                 committed is safe, the next run continues from there"
             }
             FaultKind::Unsupported => {
                 "; commits need it, so this store can't hold a lake (docs/object-stores.md)"

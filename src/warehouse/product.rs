@@ -207,7 +207,7 @@ pub(super) trait Product: Sync {
         )
     }
 
-    /// Whether a client that goes on after an error could apply what was staged in part, so that the
+    /// Whether a client that continues after an error could apply what was staged in part, so that the
     /// staged rows are counted first.
     fn counts_staged(&self) -> bool {
         false

@@ -191,7 +191,7 @@ fn sql_of(page: &str) -> Vec<String> {
                 let pieces = line.split(['"', '\'']).map(str::trim);
                 let is_sql =
                     |piece: &&str| piece.starts_with("SELECT ") || piece.starts_with("CREATE ");
-                // A text in quotes of the other kind within it goes on.
+                // A text in quotes of the other kind within it continues.
                 let whole = pieces.clone().any(|piece| piece.starts_with("CREATE "));
                 if whole {
                     found.extend(line.split('"').filter(is_sql).map(str::to_owned));

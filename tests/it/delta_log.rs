@@ -233,7 +233,7 @@ fn copy(exporter: &Exporter, name: &str) -> Exporter {
     copy
 }
 
-/// Each is named by `verify`, mended by `verify --repair`, and the lake goes on.
+/// Each is named by `verify`, mended by `verify --repair`, and the lake continues.
 fn expect_mended(damages: impl IntoIterator<Item = Damage>) {
     let folder = folder();
     let whole = begin(folder.path());

@@ -222,7 +222,7 @@ fn one_number_is_enough_to_go_on_in_every_form() {
         .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect();
     assert_eq!(&lines, list(&all, "changes"));
-    // Stopped after any line, the next answer goes on behind it.
+    // Stopped after any line, the next answer continues behind it.
     let next = lines[2]["next"].to_string();
     let rest = changes(&exporter, &["--since", &next]);
     assert_eq!(list(&rest, "changes").as_slice(), &lines[3..]);

@@ -190,7 +190,7 @@ fn unit_tests_are_at_the_end_of_their_file_or_in_the_tests_of_their_folder() {
         if let Some((_, tests)) = text.split_once("\nmod tests {\n") {
             of_files += 1;
             let (_, after) = tests.split_once("\n}\n").expect("it is formatted");
-            assert!(after.is_empty(), "src/{at} goes on behind its tests");
+            assert!(after.is_empty(), "src/{at} continues behind its tests");
         }
         if text.lines().any(|line| line.ends_with("mod tests;")) {
             of_folders += 1;

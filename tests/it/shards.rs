@@ -110,7 +110,7 @@ fn each_shard_s_nights_go_on_where_it_ended_and_a_late_one_catches_up() {
         assert_eq!(day(&exporter, date), Some(true), "{date}");
     }
     assert_eq!(day(&exporter, "2024-03-14"), Some(false));
-    // One process for all goes on from where the slower one ended.
+    // One process for all continues from where the slower one ended.
     vendor.set_time(&night(16));
     exporter.clone().at(&night(16)).run(&["run"]).done();
     assert_eq!(day(&exporter, "2024-03-14"), Some(true));

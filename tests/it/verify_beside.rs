@@ -1,4 +1,4 @@
-//! `verify`, `files` and `status` beside writers: a sound lake is found sound, whatever goes on in it,
+//! `verify`, `files` and `status` beside writers: a sound lake is found sound, whatever happens in it,
 //! and what is broken is found all the same.
 
 use std::fs;

@@ -79,7 +79,7 @@ mod tests {
         listed.note(time(12), shard("2/2"));
         assert_eq!(listed.until(shard("2/2")), time(12));
         assert_eq!(listed.until(None), time(10));
-        // Another number of shards goes on from there as well.
+        // Another number of shards continues from there as well.
         assert_eq!(listed.until(shard("3/3")), time(10));
         listed.note(time(11), None);
         assert_eq!(listed.until(shard("1/2")), time(11));

@@ -246,7 +246,7 @@ impl Holding<'_> {
         Ok(())
     }
 
-    /// Goes on to newer states until the record was there before the log was read and the log says
+    /// Continues to newer states until the record was there before the log was read and the log says
     /// the same still.
     async fn settle(&mut self) -> Result<(), LakeError> {
         for _ in 0..MAX_TRIES {

@@ -130,7 +130,7 @@ async fn a_start_from_a_checkpoint_knows_what_the_records_say() {
         !files.is_empty(),
         "where rows of removed files went is known"
     );
-    // It goes on from there.
+    // It continues from there.
     busy_more(&scene, 3).await;
     assert!(loaded(&scene).await.ledger.to_bytes() == from_records(&scene).await.ledger.to_bytes());
 }

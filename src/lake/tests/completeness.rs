@@ -49,7 +49,7 @@ async fn a_paused_task_holds_the_days_behind_its_end_until_it_is_overdue() {
     let scene = Scene::new();
     let mut writer = scene.writer("r1").await;
     let mut seen = observation(&writer);
-    // Its schedule ended on the 11th, and it may go on calling on the 13th.
+    // Its schedule ended on the 11th, and it may continue to call on the 13th.
     seen.open
         .push(open_task("paused", "2024-03-11", "2024-03-11"));
     seen.coverage.push(covered("2024-03-10", "2024-03-14"));

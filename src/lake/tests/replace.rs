@@ -80,7 +80,7 @@ async fn a_slow_publisher_never_brings_a_removed_file_back() {
     let again = replacement(&quick, "a", "new").await;
     commit(&mut quick, again).await;
     let wanted = scene.glob();
-    // … and the first goes on from where it was.
+    // … and the first continues from where it was.
     slow.store()
         .failpoints()
         .stop_at(Failpoint::RecoverDeadFound, 1);

@@ -87,7 +87,7 @@ async fn beside_another_run_one_that_shares_begins_and_one_that_is_to_fail_names
     let (store, stop) = (store(&scene), StopSwitch::default());
     yield_to_others(&store, IfRunning::Share, &stop)
         .await
-        .expect("both go on");
+        .expect("both continue");
     let refused = yield_to_others(&store, IfRunning::Fail, &stop).await;
     let refused = refused.expect_err("another run is at work").to_string();
     let named = "run 20240320T000000Z-other0, since 2024-03-20T00:00:00Z, process 7 on etl-1";

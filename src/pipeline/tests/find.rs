@@ -305,7 +305,7 @@ async fn a_backfill_covers_its_days_and_remembers_only_their_tasks() {
     assert_eq!(coverage, expected);
     assert_eq!(
         found.rest.listed_until, None,
-        "a night does not go on there"
+        "a night does not continue there"
     );
 }
 

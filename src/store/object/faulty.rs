@@ -163,7 +163,7 @@ impl Faulty {
         self.0.released.send_replace(false);
     }
 
-    /// From now on all goes well, and counting starts again. What was held goes on.
+    /// From now on all goes well, and counting starts again. What was held continues.
     pub(crate) fn heal(&self) {
         self.set(None);
         self.0.released.send_replace(true);

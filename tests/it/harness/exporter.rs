@@ -251,7 +251,7 @@ impl Running {
         false
     }
 
-    /// Lets it go on from a point where it was told to stop.
+    /// Lets it continue from a point where it was told to stop.
     pub(crate) fn go_on(&mut self) {
         let path = format!("/proc/{}/stat", self.child.id());
         let started = Instant::now();
