@@ -71,12 +71,13 @@ impl Product for BigQuery {
     }
 
     fn guard(&self, names: &Names, plan: &LoadPlan) -> String {
+        // A transaction takes queries and DML; ASSERT is neither.
         format!(
-            "ASSERT (SELECT coalesce(max(sequence), 0) FROM {} WHERE lake = {}) >= {} AS {}",
-            self.loaded(names),
-            self.literal(&plan.lake),
+            "SELECT IF(coalesce(max(sequence), 0) >= {}, 'due', ERROR({})) FROM {} WHERE lake = {}",
             plan.since,
             self.literal(&gap(plan)),
+            self.loaded(names),
+            self.literal(&plan.lake),
         )
     }
 

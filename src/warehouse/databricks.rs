@@ -96,9 +96,10 @@ impl Product for Databricks {
                 let folder = self.literal(&format!("{root}/{folder}"));
                 let names = files.iter().filter_map(|file| file.key.rsplit('/').next());
                 let names: Vec<String> = names.map(|name| self.literal(name)).collect();
+                // What a table was filled from is remembered with it; the stage begins empty each time.
                 copies.push(format!(
                     "COPY INTO {place} FROM (SELECT {of_file}, {} AS {partition} FROM {folder}) FILEFORMAT = \
-                     PARQUET FILES = ({})",
+                     PARQUET FILES = ({}) COPY_OPTIONS ('force' = 'true')",
                     self.date(date),
                     names.join(", "),
                 ));
