@@ -44,6 +44,19 @@ enum Step {
     Unread(io::Error),
 }
 
+/// One of the files.
+#[derive(Clone, Copy)]
+struct AnswerFile<'a> {
+    answers: &'a SavedAnswers,
+    number: u32,
+}
+
+impl<'a> AnswerFile<'a> {
+    fn path(self) -> &'a PathBuf {
+        &self.answers.names[self.number as usize]
+    }
+}
+
 /// Files, sorted by how they are processed.
 #[derive(Debug, Default)]
 struct SortedFiles {
@@ -115,7 +128,10 @@ impl Replayer {
                 Ok(ended) => ended,
                 Err(error) => std::panic::resume_unwind(error.into_panic()),
             };
-            let file = (&answers, number);
+            let file = AnswerFile {
+                answers: &answers,
+                number,
+            };
             match step? {
                 Step::Read(classified) => {
                     taken += 1;
@@ -180,12 +196,12 @@ impl Replayer {
 
     async fn note(
         &self,
-        file: (&SavedAnswers, u32),
+        file: AnswerFile<'_>,
         classified: Classified,
         observations: &mut Observations,
         summary: &mut Summary,
     ) -> Result<(), LakeError> {
-        let path = &file.0.names[file.1 as usize];
+        let path = file.path();
         match classified {
             Ok(AnswerDisposition::Accepted {
                 task,
@@ -255,12 +271,13 @@ impl Replayer {
     /// Stores a file as a reject.
     async fn reject(
         &self,
-        (answers, number): (&SavedAnswers, u32),
+        file: AnswerFile<'_>,
         task: Option<TaskId>,
         reason: String,
         summary: &mut Summary,
     ) -> Result<(), LakeError> {
-        let path = &answers.names[number as usize];
+        let AnswerFile { answers, number } = file;
+        let path = file.path();
         let name = path
             .file_name()
             .map(|name| name.to_string_lossy().into_owned());

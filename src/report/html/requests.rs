@@ -71,7 +71,10 @@ impl RequestTables {
         });
         Self {
             outcomes: outcomes.collect(),
-            endpoints: endpoints.iter().map(EndpointLine::new).collect(),
+            endpoints: endpoints
+                .iter()
+                .map(|(name, endpoint)| EndpointLine::new(name, endpoint))
+                .collect(),
             runs: (runs.iter().filter(|run| run.requests.total > 0))
                 .map(RequestLine::new)
                 .collect(),
@@ -80,7 +83,7 @@ impl RequestTables {
 }
 
 impl EndpointLine {
-    fn new((name, endpoint): (&&str, &ReportedEndpoint)) -> Self {
+    fn new(name: &str, endpoint: &ReportedEndpoint) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "a mean for people")]
         let mean = endpoint.elapsed_seconds / endpoint.requests.max(1) as f64;
         Self {
