@@ -33,20 +33,19 @@ enum Content {
 impl StoredFile {
     /// Opens a local file; `None` if there is none.
     pub(super) fn local(place: PathBuf) -> Result<Option<Self>, StoreError> {
-        let opened = local::open_regular(&place).and_then(|file| {
-            let bytes = file.metadata()?.len();
-            Ok((file, bytes))
-        });
-        match opened {
-            Ok((file, bytes)) => Ok(Some(Self {
-                place,
-                bytes,
-                content: Content::Local(Arc::new(file)),
-                refused: Arc::default(),
-            })),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(StoreError::io("open", &place)(error)),
-        }
+        let Some(file) = local::open(&place)? else {
+            return Ok(None);
+        };
+        let bytes = file
+            .metadata()
+            .map_err(StoreError::io("open", &place))?
+            .len();
+        Ok(Some(Self {
+            place,
+            bytes,
+            content: Content::Local(Arc::new(file)),
+            refused: Arc::default(),
+        }))
     }
 
     pub(super) fn object(

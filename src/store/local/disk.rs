@@ -256,19 +256,13 @@ pub(in crate::store) fn are_equal(one: &Path, other: &Path) -> Result<bool, Stor
     if size(one)? != size(other)? {
         return Ok(false);
     }
-    let (Some(one), Some(other)) = (open_to_compare(one)?, open_to_compare(other)?) else {
+    let (Some(left), Some(right)) = (open(one)?, open(other)?) else {
         return Ok(false);
     };
-    let (mut one, mut other) = (
-        (BufReader::new(one.0), one.1),
-        (BufReader::new(other.0), other.1),
-    );
+    let (mut lefts, mut rights) = (BufReader::new(left), BufReader::new(right));
     loop {
-        let left = one.0.fill_buf().map_err(StoreError::io("read", one.1))?;
-        let right = other
-            .0
-            .fill_buf()
-            .map_err(StoreError::io("read", other.1))?;
+        let left = lefts.fill_buf().map_err(StoreError::io("read", one))?;
+        let right = rights.fill_buf().map_err(StoreError::io("read", other))?;
         let common = left.len().min(right.len());
         if left[..common] != right[..common] || (common == 0 && left.len() != right.len()) {
             return Ok(false);
@@ -276,14 +270,15 @@ pub(in crate::store) fn are_equal(one: &Path, other: &Path) -> Result<bool, Stor
         if common == 0 {
             return Ok(true);
         }
-        one.0.consume(common);
-        other.0.consume(common);
+        lefts.consume(common);
+        rights.consume(common);
     }
 }
 
-fn open_to_compare(path: &Path) -> Result<Option<(File, &Path)>, StoreError> {
+/// Opens a regular file; `None` if there is none.
+pub(in crate::store) fn open(path: &Path) -> Result<Option<File>, StoreError> {
     match open_regular(path) {
-        Ok(file) => Ok(Some((file, path))),
+        Ok(file) => Ok(Some(file)),
         Err(error) if is_missing(&error) => Ok(None),
         Err(error) => Err(StoreError::io("open", path)(error)),
     }

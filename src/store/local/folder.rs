@@ -148,10 +148,8 @@ impl Folder {
 
 /// Reads a file up to the largest size of a small one: anything longer is not one of ours.
 fn read_small(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
-    let file = match disk::open_regular(path) {
-        Ok(file) => file,
-        Err(error) if disk::is_missing(&error) => return Ok(None),
-        Err(error) => return Err(StoreError::io("open", path)(error)),
+    let Some(file) = disk::open(path)? else {
+        return Ok(None);
     };
     let mut bytes = Vec::new();
     let read = file.take(MAX_SMALL_BYTES).read_to_end(&mut bytes);

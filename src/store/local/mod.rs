@@ -9,9 +9,8 @@ mod probe;
 mod run;
 mod staging;
 
-pub(super) use disk::LOCK;
 pub(super) use disk::{
-    create_folders, create_private, is_no_file, is_of_missing, list, open_regular, remove,
+    LOCK, create_folders, create_private, is_no_file, is_of_missing, list, open, remove,
     remove_empty_folder, size, stop_waiting,
 };
 pub(super) use folder::Folder;
