@@ -305,7 +305,7 @@ impl Bucket {
             let missing = std::io::ErrorKind::NotFound.into();
             return Err(StoreError::io("read", &self.locate(from))(missing));
         };
-        if Blocks::open(self, to)?.is_some() {
+        if self.wait(self.head(to))?.is_some() {
             return Err(taken(&self.locate(to)));
         }
         let mut file = File::create_new(place).map_err(StoreError::io("write", place))?;

@@ -77,6 +77,12 @@ struct Held {
     is_accepted: bool,
 }
 
+impl Held {
+    fn is_current(&self, now: DateTime<Utc>) -> bool {
+        self.expires.is_none_or(|expiry| now < expiry.end)
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Expiry {
     renew: DateTime<Utc>,
@@ -103,7 +109,7 @@ impl State {
         let failed = self.failed.as_ref();
         let failed = failed.filter(|failed| (failed.at..failed.at + PAUSE).contains(&now));
         match (&self.held, failed) {
-            (Some(held), failed) if held.expires.is_none_or(|expiry| now < expiry.end) => {
+            (Some(held), failed) if held.is_current(now) => {
                 let is_due = held.expires.is_some_and(|expiry| now >= expiry.renew);
                 if is_due && failed.is_none() {
                     Next::Renew(Arc::clone(&held.credential))
@@ -238,9 +244,7 @@ impl Shared {
             at: now,
             problem: problem.clone(),
         });
-        let held = state.held.as_ref();
-        let held = held.filter(|held| held.expires.is_none_or(|expiry| now < expiry.end));
-        match held {
+        match state.held.as_ref().filter(|held| held.is_current(now)) {
             Some(held) => {
                 tracing::warn!(
                     name: "credentials_not_renewed",
